@@ -1,0 +1,1 @@
+"""Nouns and ground: records, recipes, run folders, errors. Nothing here imports torch."""

@@ -1,0 +1,56 @@
+"""Every failure a user can meet, as one hierarchy: what was given, what was expected, what to do.
+
+To add one, subclass the row whose exit code fits. The command line prints `str(error)` without a
+traceback and leaves with `exit_code`; anything that is not a `TruingError` is our own bug.
+"""
+
+
+class TruingError(Exception):
+    """Base of all errors meant for users. `hint` says what to do next and is printed on its own line."""
+
+    exit_code = 1
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(TruingError):
+    """The command line asked for something that cannot be done."""
+
+    exit_code = 2
+    code = "usage"
+
+
+class ConfigError(UsageError):
+    """A recipe has an unknown key, a wrong type or a value that makes no sense."""
+
+    code = "config"
+
+
+class DataError(TruingError):
+    """Rows cannot be read, recognised or used."""
+
+    exit_code = 3
+    code = "data"
+
+
+class DivergedError(TruingError):
+    """A loss, a gradient or a weight stopped being a finite number."""
+
+    exit_code = 4
+    code = "diverged"
+
+
+class StorageError(TruingError):
+    """A file or folder cannot be written, or is not what its manifest promises."""
+
+    exit_code = 5
+    code = "storage"
+
+
+class ModelError(UsageError):
+    """A model source does not hold what is needed: weights, a tokenizer, a chat template."""
+
+    code = "model"

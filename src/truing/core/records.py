@@ -1,0 +1,106 @@
+"""One line of data, whatever file it came from: a prompt and the responses to it.
+
+Every on-disk format is turned into `Record`s by `data/formats.py`; everything after that speaks only
+of prompts and responses. What kind of training a record can serve follows from its responses:
+
+    prompt only       no response
+    demonstration     one response, no opinion on it            SFT
+    preference        two responses, ranked                     DPO and its family, reward models
+    ranking           more than two responses, ranked or scored reward models, best/worst pairs
+    unpaired          one response with a label                 KTO, BCO
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+ROLES = ("system", "user", "assistant", "tool")
+
+
+class Kind(StrEnum):
+    """What a record can teach."""
+
+    PROMPT = "prompt"
+    DEMONSTRATION = "demonstration"
+    PREFERENCE = "preference"
+    RANKING = "ranking"
+    UNPAIRED = "unpaired"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str  # one of ROLES
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise ValueError(f"role {self.role!r} is unknown; roles are {', '.join(ROLES)}")
+        if not isinstance(self.content, str):
+            raise ValueError(f"the content of a {self.role} turn is {type(self.content).__name__}, not text")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What followed a prompt: an assistant turn, and further turns where the data has them.
+
+    Only assistant turns are trained on. `rank` 0 is the best; `score` larger is better.
+    """
+
+    turns: tuple[Message, ...]
+    rank: int | None = None
+    score: float | None = None
+    label: bool | None = None
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.turns or self.turns[0].role != "assistant":
+            raise ValueError("a response starts with an assistant turn")
+
+    @property
+    def text(self) -> str:
+        """The assistant's words; several turns are joined by a blank line."""
+        return "\n\n".join(turn.content for turn in self.turns if turn.role == "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A prompt, its responses, and where the two were found (`file:line`)."""
+
+    prompt: tuple[Message, ...]
+    responses: tuple[Response, ...] = ()
+    margin: float | None = None
+    category: str | None = None
+    place: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.prompt and not self.responses:
+            raise ValueError("a record needs a prompt or a response")
+
+    @property
+    def kind(self) -> Kind:
+        if not self.responses:
+            return Kind.PROMPT
+        if len(self.responses) == 1:
+            return Kind.DEMONSTRATION if self.responses[0].label is None else Kind.UNPAIRED
+        return Kind.PREFERENCE if len(self.responses) == 2 else Kind.RANKING
+
+    @property
+    def chosen(self) -> Response:
+        """The best response. Formats order responses best first, so this is the first."""
+        return self.responses[0]
+
+    @property
+    def rejected(self) -> Response:
+        """The worst response."""
+        return self.responses[-1]
+
+
+def user(text: str) -> tuple[Message, ...]:
+    """A prompt of one user turn."""
+    return (Message("user", text),)
+
+
+def reply(text: str, **fields: object) -> Response:
+    """A response of one assistant turn."""
+    return Response((Message("assistant", text),), **fields)  # pyright: ignore[reportArgumentType]

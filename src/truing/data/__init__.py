@@ -1,0 +1,1 @@
+"""From files to packed token trees: reading, formats, chat rendering, packing."""

@@ -1,0 +1,1 @@
+"""Did it get better? Sampled tasks with intervals, and one HTML report."""

@@ -1,0 +1,1 @@
+"""Pure functions from log-probabilities to losses: one table per kind, no model, no reduction."""

@@ -1,0 +1,1 @@
+"""A method is a row: a data shape, an objective and its defaults."""

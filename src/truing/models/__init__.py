@@ -1,0 +1,1 @@
+"""Everything that touches weights: sources, loading, scoring, references, checkpoints, export."""

@@ -1,0 +1,1 @@
+"""Several methods in a row, with a measurement before and after."""

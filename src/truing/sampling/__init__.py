@@ -1,0 +1,1 @@
+"""Responses from a policy: keyed by (seed, prompt, k), the same whatever the batch."""
