@@ -1,0 +1,51 @@
+"""A record as token ids: one prompt, and the branches that continue it.
+
+SFT and KTO have one branch, a preference pair two (chosen first), a ranking K, a GRPO group G.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One response as token ids, and which of them carry loss."""
+
+    tokens: Sequence[int]
+    scored: Sequence[bool]  # as long as tokens; False on template markup and later user turns
+
+    def __post_init__(self) -> None:
+        if len(self.tokens) != len(self.scored):
+            raise ValueError(f"{len(self.tokens)} tokens but {len(self.scored)} marks of what is scored")
+        if not any(self.scored):
+            raise ValueError("no token of this response carries loss")
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def count(self) -> int:
+        """How many tokens carry loss."""
+        return int(np.count_nonzero(self.scored))
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One prompt and its branches. The prompt is never empty: its last state predicts the first token."""
+
+    prompt: Sequence[int]
+    branches: tuple[Branch, ...]
+
+    def __post_init__(self) -> None:
+        if not self.prompt:
+            raise ValueError("a tree needs at least one prompt token")
+
+    def __len__(self) -> int:
+        return len(self.prompt) + sum(map(len, self.branches))
+
+    @property
+    def longest(self) -> int:
+        """Tokens from the root to the end of the longest branch: what must fit the model's context."""
+        return len(self.prompt) + max(map(len, self.branches), default=0)
