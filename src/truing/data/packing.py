@@ -1,0 +1,156 @@
+"""Token trees laid out for one forward pass: a prompt is computed once, however many branches share it.
+
+Two layouts give the same numbers. `pack` puts whole trees end to end into one row without padding and
+needs an attention that knows the tree; `pad` gives every branch its own right-padded row and needs
+nothing. Every later stage sees flat targets `[N]` and never asks which one it was.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from truing.data.trees import Tree
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where one tree lies in a packed row: `[start, prompt_end)`, then one `[start, end)` per branch."""
+
+    start: int
+    prompt_end: int
+    branches: tuple[tuple[int, int], ...]
+
+    @property
+    def end(self) -> int:
+        return self.branches[-1][1] if self.branches else self.prompt_end
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """R rows of L tokens (R = 1 when packed), and the N scored tokens of the B branches they hold.
+
+    Branches are numbered through in the order of the trees: a batch of preference pairs has chosen
+    at 0, 2, 4 … and rejected at 1, 3, 5 ….
+    """
+
+    tokens: Tensor  # [R, L] int64
+    positions: Tensor  # [R, L] int64, restarting at each tree; branches continue from their prompt
+    source: Tensor  # [N] int64, flat index into [R * L] of the state that predicts each target
+    target: Tensor  # [N] int64
+    response: Tensor  # [N] int64, which branch each target belongs to, ascending, 0 .. B - 1
+    branches: int  # B
+    items: tuple[int, ...]  # which trees of the data set these are, for caches and logs
+    spans: tuple[Span, ...] | None  # where the trees lie; None when padded
+    valid: Tensor | None  # [R, L] bool, False on padding; None when packed
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """Scored tokens per branch, [B] f32."""
+        return torch.bincount(self.response, minlength=self.branches).float()
+
+    def sums(self, values: Tensor) -> Tensor:
+        """[N] per-token values to their sums per branch, [B]."""
+        return values.new_zeros(self.branches).index_add(0, self.response, values)
+
+    def to(self, device: torch.device | str) -> "PackedBatch":
+        moved = {
+            name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+            for name, value in vars(self).items()
+            if name in self.__dataclass_fields__
+        }
+        return PackedBatch(**moved)
+
+
+def _targets(tree: Tree, starts: Sequence[int], root: int, first: int) -> Iterator[tuple[int, int, int]]:
+    """(source, target, branch) of every scored token; `root` is the flat index of the last prompt token."""
+    for number, (branch, start) in enumerate(zip(tree.branches, starts, strict=True)):
+        for at, (token, scored) in enumerate(zip(branch.tokens, branch.scored, strict=True)):
+            if scored:
+                yield (start + at - 1 if at else root), token, first + number
+
+
+def _finish(rows: list[list[int]], positions: list[list[int]], scored: list[tuple[int, int, int]], **fields):
+    width = max(map(len, rows))
+    tokens = torch.zeros(len(rows), width, dtype=torch.long)
+    places = torch.zeros_like(tokens)
+    for r, (row, where) in enumerate(zip(rows, positions, strict=True)):
+        tokens[r, : len(row)] = torch.tensor(row)
+        places[r, : len(row)] = torch.tensor(where)
+    table = torch.tensor(scored, dtype=torch.long).reshape(-1, 3)
+    source, target, response = table.unbind(1)
+    return PackedBatch(tokens, places, source.clone(), target.clone(), response.clone(), **fields)
+
+
+def pack(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
+    """Whole trees end to end in one row, nothing padded."""
+    tokens: list[int] = []
+    positions: list[int] = []
+    scored: list[tuple[int, int, int]] = []
+    spans: list[Span] = []
+    first = 0
+    for tree in trees:
+        start, depth = len(tokens), len(tree.prompt)
+        tokens.extend(tree.prompt)
+        positions.extend(range(depth))
+        bounds = []
+        for branch in tree.branches:
+            bounds.append((len(tokens), len(tokens) + len(branch)))
+            tokens.extend(branch.tokens)
+            positions.extend(range(depth, depth + len(branch)))
+        scored += _targets(tree, [b[0] for b in bounds], start + depth - 1, first)
+        spans.append(Span(start, start + depth, tuple(bounds)))
+        first += len(tree.branches)
+    return _finish(
+        [tokens], [positions], scored, branches=first, items=tuple(items), spans=tuple(spans), valid=None
+    )
+
+
+def pad(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
+    """Every branch behind its own copy of the prompt, right-padded: what any model can take."""
+    rows = [[*tree.prompt, *branch.tokens] for tree in trees for branch in tree.branches]
+    width = max(map(len, rows))
+    scored: list[tuple[int, int, int]] = []
+    first = 0
+    for tree in trees:
+        for branch in tree.branches:
+            root = first * width + len(tree.prompt) - 1
+            scored += _targets(Tree(tree.prompt, (branch,)), [root + 1], root, first)
+            first += 1
+    lengths = torch.tensor([len(row) for row in rows])
+    valid = torch.arange(width)[None] < lengths[:, None]
+    positions = [list(range(len(row))) for row in rows]
+    return _finish(rows, positions, scored, branches=first, items=tuple(items), spans=None, valid=valid)
+
+
+LAYOUTS = {"trees": pack, "padded": pad}
+
+
+def width_of(tree: Tree, layout: str) -> int:
+    """Tokens this tree costs in a pass under a layout."""
+    if layout == "trees":
+        return len(tree)
+    return sum(len(tree.prompt) + len(branch) for branch in tree.branches)
+
+
+def split_into_passes(trees: Sequence[Tree], tokens_per_pass: int, layout: str) -> list[list[int]]:
+    """Indices of `trees`, grouped so that no pass costs more than `tokens_per_pass`, unless one tree does.
+
+    Longest first into the first pass with room: few passes, and rows of alike length where rows are padded.
+    """
+    order = sorted(range(len(trees)), key=lambda i: -width_of(trees[i], layout))
+    passes: list[list[int]] = []
+    room: list[int] = []
+    for i in order:
+        cost = width_of(trees[i], layout)
+        for p, free in enumerate(room):
+            if cost <= free:
+                passes[p].append(i)
+                room[p] -= cost
+                break
+        else:
+            passes.append([i])
+            room.append(tokens_per_pass - cost)
+    return [sorted(group) for group in passes]

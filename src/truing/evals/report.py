@@ -1,0 +1,154 @@
+"""The report: one offline HTML file that a person can send to a colleague.
+
+`write_report` turns a `Report` into a page that asks nothing of any network: styles, data and plotly.js
+are inside it, and its content security policy names the hash of each script, so nothing else can run.
+Every value passes `plain` and autoescape on its way into the template (`_shown`).
+"""
+
+import base64
+import hashlib
+import os
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from truing.core.errors import StorageError
+from truing.evals.intervals import Interval
+from truing.evals.report_charts import Chart, figures_json, measure_charts, stage_charts
+from truing.evals.report_records import (
+    DRIFT_NOTES,
+    CategoryRow,
+    DataCount,
+    Measure,
+    Outcome,
+    Report,
+    Share,
+    SideBySide,
+    Stage,
+    goal_text,
+    goals_text,
+    interval_text,
+    value_text,
+    verdict,
+)
+from truing.evals.report_text import clipped, duration, language, plain
+
+__all__ = [
+    "CategoryRow",
+    "DataCount",
+    "Interval",
+    "Measure",
+    "Outcome",
+    "Report",
+    "Share",
+    "SideBySide",
+    "Stage",
+    "render_report",
+    "verdict",
+    "write_report",
+]
+
+EXAMPLES_SHOWN = 10
+
+# The empty style element is plotly's: it fills it through the CSSOM, which the policy allows.
+_EMPTY = ""
+
+
+def write_report(report: Report, path: str | Path) -> None:
+    """Write `report` to `path` as one HTML file: the old file or the whole new one, never a part."""
+    path = Path(path)
+    aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    page = render_report(report)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(page)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise StorageError(
+            f"the report cannot be written to {path}: {error.strerror or error}",
+            hint="choose another path, or free space on the disk, and run the command again",
+        ) from error
+
+
+def render_report(report: Report) -> str:
+    """The page as text."""
+    charts_of_measures = measure_charts([m for m in report.measures if m.name not in DRIFT_NOTES], "measures")
+    drift = [measure for measure in report.measures if measure.name in DRIFT_NOTES]
+    charts_of_drift = measure_charts(drift, "drift")
+    charts_of_stages = [stage_charts(stage, f"stage-{place}") for place, stage in enumerate(report.stages)]
+    charts = [*charts_of_measures, *charts_of_drift, *(chart for row in charts_of_stages for chart in row)]
+    style, scripts = _template_file("report.css"), _scripts(charts)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            verdict=report.summary or verdict(report.measures),
+            goals=goals_text(report.measures),
+            drift_notes=[DRIFT_NOTES[measure.name] for measure in drift],
+            measure_charts=charts_of_measures,
+            drift_charts=charts_of_drift,
+            stage_charts=charts_of_stages,
+            examples_shown=EXAMPLES_SHOWN,
+            policy=_policy(scripts, [style, _EMPTY]),
+            style=Markup(style),  # noqa: S704
+            scripts=[Markup(script) for script in scripts],  # noqa: S704
+            figures=figures_json(charts),
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("truing.evals"),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        clipped=clipped, duration=duration, goal=goal_text, interval=interval_text, language=language
+    )
+    environment.filters["value"] = value_text
+    environment.globals.update(Outcome=Outcome)
+    return environment
+
+
+def _shown(value: object) -> object:
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _scripts(charts: Sequence[Chart]) -> list[str]:
+    if not charts:
+        return []
+    scripts = [get_plotlyjs().replace("\r\n", "\n").replace("\r", "\n"), _template_file("report.js")]
+    assert not any("</script" in script or "<!--" in script for script in scripts)
+    return scripts
+
+
+def _template_file(name: str) -> str:
+    text = resources.files("truing.evals").joinpath("templates", name).read_text(encoding="utf-8")
+    return text.replace("\r\n", "\n")
+
+
+def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+    script_sources = " ".join(_hash_source(script) for script in scripts) or "'none'"
+    style_sources = " ".join(_hash_source(style) for style in styles)
+    return (
+        f"default-src 'none'; script-src {script_sources}; style-src {style_sources}; "
+        "img-src data:; connect-src 'none'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash_source(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"

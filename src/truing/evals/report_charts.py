@@ -1,0 +1,249 @@
+"""The charts of a report: plotly figures without a template, coloured by the page's style sheet.
+
+To draw another training metric, add a row to `PANELS`: its title, the metrics that share its axis and
+how ticks are written. Names reach plotly escaped, because plotly reads a little HTML in labels.
+"""
+
+import html
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+from markupsafe import Markup
+
+from truing.evals.intervals import Interval
+from truing.evals.report_records import Measure, Stage, goal_text, interval_text, value_text
+
+BEFORE_COLOUR = "#8a93a3"
+AFTER_COLOUR = "#3f7fd9"
+SECOND_COLOUR = "#cc7430"
+GOAL_COLOUR = "#2c9a68"
+ROW_HEIGHT = 66
+MOST_POINTS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One small chart of training: metrics that share an axis."""
+
+    title: str
+    metrics: tuple[str, ...]
+    tick_format: str = "~g"
+
+
+PANELS = (
+    Panel("Loss", ("loss",)),
+    Panel("Reward margin", ("rewards/margins",)),
+    Panel("Reward accuracy", ("rewards/accuracies",), ".0%"),
+    Panel("Log-probabilities", ("logps/chosen", "logps/rejected")),
+    Panel("Gradient norm", ("grad_norm",)),
+    Panel("Learning rate", ("learning_rate",), "~e"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One figure with its place in the page and the words that stand for it when it cannot be seen."""
+
+    id: str
+    title: str
+    label: str
+    note: str
+    figure: go.Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The finite values of one metric over steps, and how many were not finite."""
+
+    steps: list[float]
+    values: list[float]
+    not_finite: int
+
+
+def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
+    """One chart per unit, in the order in which units first appear."""
+    units = dict.fromkeys(measure.unit for measure in measures)
+    charts = []
+    for number, unit in enumerate(units):
+        rows = [measure for measure in measures if measure.unit == unit]
+        label = "Before and after training. " + " ".join(
+            f"{row.title}: before {value_text(row.before.estimate, unit)} ({interval_text(row.before, unit)}); "
+            f"after {value_text(row.after.estimate, unit)} ({interval_text(row.after, unit)})."
+            for row in rows
+        )
+        charts.append(Chart(f"{prefix}-{number}", "", label, "", _measure_figure(rows, unit)))
+    return charts
+
+
+def stage_charts(stage: Stage, prefix: str) -> list[Chart]:
+    """The panels of which the stage has at least one finite value."""
+    charts = []
+    for number, panel in enumerate(PANELS):
+        lines = {name: read_series(stage.metrics, name) for name in panel.metrics}
+        lines = {name: line for name, line in lines.items() if line.values}
+        if not lines:
+            continue
+        note = "; ".join(_from_to(name, line, len(lines) > 1) for name, line in lines.items())
+        label = f"{panel.title} during {stage.name}: {note}"
+        figure = _stage_figure(panel, lines)
+        charts.append(Chart(f"{prefix}-{number}", panel.title, label, note, figure))
+    return charts
+
+
+def read_series(rows: Sequence[Mapping[str, Any]], name: str) -> Series:
+    """The metric `name` of the rows that carry it, thinned to at most about `MOST_POINTS`."""
+    points, not_finite = [], 0
+    for row in rows:
+        value = row.get(name)
+        if value is None:
+            continue
+        if math.isfinite(value):
+            points.append((row["step"], value))
+        else:
+            not_finite += 1
+    points = thin(points, MOST_POINTS)
+    return Series([step for step, _ in points], [value for _, value in points], not_finite)
+
+
+def thin(points: list[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+    """At most `most` points (plus two) with the same ends and extremes: each bucket's lowest and highest."""
+    if len(points) <= most:
+        return points
+    size = math.ceil(2 * len(points) / most)
+    kept = {0, len(points) - 1}
+    for start in range(0, len(points), size):
+        bucket = range(start, min(start + size, len(points)))
+        kept.add(min(bucket, key=lambda place: points[place][1]))
+        kept.add(max(bucket, key=lambda place: points[place][1]))
+    return [points[place] for place in sorted(kept)]
+
+
+def figures_json(charts: Sequence[Chart]) -> Markup:
+    """All figures by id as JSON that cannot end the script element it stands in."""
+    figures = {chart.id: chart.figure.to_plotly_json() for chart in charts}
+    text = json.dumps(figures, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704
+
+
+def _from_to(name: str, line: Series, several: bool) -> str:
+    words = f"{line.values[0]:.4g} \N{RIGHTWARDS ARROW} {line.values[-1]:.4g}".replace("-", "\N{MINUS SIGN}")
+    if several:
+        words = f"{name.rpartition('/')[2]} {words}"
+    return f"{words} ({line.not_finite} not finite)" if line.not_finite else words
+
+
+def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
+    figure = go.Figure(layout=_layout(height=ROW_HEIGHT * len(measures) + 74))
+    places = [-float(row) for row in range(len(measures))]
+    before = [(place + 0.1, measure.before) for place, measure in zip(places, measures, strict=True)]
+    after = [(place - 0.12, measure.after) for place, measure in zip(places, measures, strict=True)]
+    figure.add_trace(_interval_trace("Before", before, unit, BEFORE_COLOUR, "circle-open"))
+    figure.add_trace(_interval_trace("After", after, unit, AFTER_COLOUR, "circle"))
+    goals = [(p, m) for p, m in zip(places, measures, strict=True) if m.goal is not None and m.better != "near"]
+    if goals:
+        figure.add_trace(_goal_trace(goals, unit))
+    for place, measure in zip(places, measures, strict=True):
+        figure.add_annotation(
+            text=html.escape(measure.title),
+            **{"x": 0, "xref": "paper", "xanchor": "left", "y": place + 0.3, "yanchor": "bottom"},
+            showarrow=False,
+        )
+    figure.update_yaxes(visible=False, range=[places[-1] - 0.45, 0.75])
+    if unit == "%":
+        figure.update_xaxes(range=[-2, 102], ticksuffix="%", dtick=20)
+    else:
+        figure.update_xaxes(rangemode="tozero", tickformat="~g", nticks=6)
+    return figure
+
+
+def _interval_trace(
+    name: str, rows: Sequence[tuple[float, Interval]], unit: str, colour: str, symbol: str
+) -> go.Scatter:
+    rows = [(place, interval) for place, interval in rows if math.isfinite(interval.estimate)]
+    scale = _scale(unit)
+    return go.Scatter(
+        name=name,
+        mode="markers",
+        x=[scale * interval.estimate for _, interval in rows],
+        y=[place for place, _ in rows],
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [scale * _length(interval.estimate, interval.high) for _, interval in rows],
+            "arrayminus": [scale * _length(interval.low, interval.estimate) for _, interval in rows],
+            "color": colour,
+            "thickness": 2,
+            "width": 5,
+        },
+        marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 2.5, "color": colour}},
+        text=[
+            f"{name} {value_text(interval.estimate, unit)}<br>{interval_text(interval, unit)}"
+            for _, interval in rows
+        ],
+        hovertemplate="%{text}<extra></extra>",
+        cliponaxis=False,
+    )
+
+
+def _goal_trace(rows: Sequence[tuple[float, Measure]], unit: str) -> go.Scatter:
+    return go.Scatter(
+        name="Goal",
+        mode="markers",
+        x=[_scale(unit) * (measure.goal or 0.0) for _, measure in rows],
+        y=[place for place, _ in rows],
+        marker={"symbol": "line-ns", "size": 30, "line": {"width": 2, "color": GOAL_COLOUR}},
+        text=[f"Goal: {goal_text(measure)}" for _, measure in rows],
+        hovertemplate="%{text}<extra></extra>",
+        cliponaxis=False,
+    )
+
+
+def _scale(unit: str) -> float:
+    return 100.0 if unit == "%" else 1.0
+
+
+def _length(low: float, high: float) -> float:
+    return max(0.0, high - low) if math.isfinite(low) and math.isfinite(high) else 0.0
+
+
+def _stage_figure(panel: Panel, lines: Mapping[str, Series]) -> go.Figure:
+    figure = go.Figure(layout=_layout(height=190))
+    figure.update_layout(margin={"l": 52, "r": 10, "t": 8, "b": 30}, showlegend=len(lines) > 1)
+    for (name, line), colour in zip(lines.items(), (AFTER_COLOUR, SECOND_COLOUR), strict=False):
+        figure.add_trace(
+            go.Scatter(
+                name=name.rpartition("/")[2],
+                mode="lines" if len(line.values) > 1 else "markers",
+                x=line.steps,
+                y=line.values,
+                line={"color": colour, "width": 2},
+                hovertemplate="step %{x}: %{y}<extra></extra>",
+            )
+        )
+    figure.update_yaxes(tickformat=panel.tick_format, nticks=5)
+    if panel.tick_format.endswith("%"):
+        figure.update_yaxes(range=[0, 1.03])
+    figure.update_xaxes(showgrid=False, nticks=6, tickformat="~s")
+    return figure
+
+
+def _layout(height: int) -> dict[str, Any]:
+    axis = {"fixedrange": True, "zeroline": False, "ticks": ""}
+    return {
+        "height": height,
+        "margin": {"l": 4, "r": 22, "t": 34, "b": 34},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13},
+        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+        "xaxis": dict(axis),
+        "yaxis": dict(axis),
+        "dragmode": False,
+        "hovermode": "closest",
+    }

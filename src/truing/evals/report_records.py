@@ -1,0 +1,236 @@
+"""What a report is made of, and how its numbers are written down and judged.
+
+To show something new, add a record here, a field to `Report` and a section to
+`templates/report.html.j2`. Every record checks itself when made; nothing after that re-checks.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from truing.evals.intervals import Interval
+
+DRIFT_NOTES = {
+    "kl": (
+        "KL is the mean k3 estimate per token, in nats, between the trained and the starting model, "
+        "on the trained model's own samples for held-out prompts. 0 means that nothing changed."
+    ),
+    "perplexity": (
+        "Perplexity is measured on held-out text that was not trained on. "
+        "1\N{MULTIPLICATION SIGN} is the starting model; a larger ratio means that ordinary text became "
+        "less likely under the trained model."
+    ),
+}
+
+
+class Outcome(StrEnum):
+    """How a measure stands against its goal."""
+
+    MET = "met"  # the whole interval reaches the goal
+    UNSURE = "unsure"  # the estimate reaches the goal, its interval does not
+    MISSED = "missed"
+    UNMEASURED = "unmeasured"  # there is no finite estimate to judge
+    NO_GOAL = "no goal"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number before and after training, with 95 % intervals.
+
+    Values in unit "%" are shares between 0 and 1. `goal` is the least `after` may be ("higher"), the most
+    it may be ("lower"), or the furthest it may lie from the estimate before ("near").
+    A measure named in `DRIFT_NOTES` is also shown in the section on drift.
+    """
+
+    name: str
+    title: str
+    before: Interval
+    after: Interval
+    unit: str
+    better: Literal["higher", "lower", "near"]
+    goal: float | None = None
+    explains: str = ""
+
+    def __post_init__(self) -> None:
+        if self.better not in ("higher", "lower", "near"):
+            raise ValueError(f"measure {self.name!r}: better is {self.better!r}, not higher, lower or near")
+        if self.unit == "%":
+            values = (self.before.estimate, self.after.estimate)
+            if any(value < 0 or value > 1 for value in values):
+                raise ValueError(f"measure {self.name!r}: a '%' value is a share from 0 to 1, not {values}")
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.goal is None:
+            return Outcome.NO_GOAL
+        if not math.isfinite(self.after.estimate):
+            return Outcome.UNMEASURED
+        if not self._reaches(self.after.estimate):
+            return Outcome.MISSED
+        ends = (self.after.low, self.after.high)
+        return Outcome.MET if all(self._reaches(end) for end in ends) else Outcome.UNSURE
+
+    @property
+    def change(self) -> float:
+        return self.after.estimate - self.before.estimate
+
+    @property
+    def moved(self) -> Literal["better", "worse", "unclear"]:
+        """Which way the measure went; "unclear" where the two intervals overlap."""
+        if not self.after.low > self.before.high and not self.after.high < self.before.low:
+            return "unclear"
+        if self.better == "near":
+            return "worse"
+        return "better" if (self.change > 0) == (self.better == "higher") else "worse"
+
+    def _reaches(self, value: float) -> bool:
+        assert self.goal is not None
+        if self.better == "higher":
+            return value >= self.goal
+        if self.better == "lower":
+            return value <= self.goal
+        return abs(value - self.before.estimate) <= self.goal
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """One prompt with the response before and after training. The texts are untrusted."""
+
+    prompt: str
+    category: str
+    harmful: bool
+    before: str
+    after: str
+    before_refused: bool
+    after_refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of training. `metrics` holds the rows of its metrics.jsonl: `step` and numbers by name."""
+
+    name: str
+    method: str
+    seconds: float
+    steps: int
+    metrics: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`hits` out of `of`."""
+
+    hits: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hits <= self.of:
+            raise ValueError(f"{self.hits} of {self.of} is not a share")
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryRow:
+    """How many prompts of one category were refused; `Share(0, 0)` where there was none."""
+
+    name: str
+    harmful_before: Share = Share(0, 0)
+    harmful_after: Share = Share(0, 0)
+    benign_before: Share = Share(0, 0)
+    benign_after: Share = Share(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class DataCount:
+    """What became of the rows of one source: every row read was kept or set aside."""
+
+    source: str
+    read: int
+    kept: int
+    set_aside: int
+
+    def __post_init__(self) -> None:
+        if self.read != self.kept + self.set_aside:
+            raise ValueError(
+                f"{self.source}: {self.read} rows read, but {self.kept} kept + {self.set_aside} set aside"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything one report shows. An empty field leaves its section out.
+
+    `summary` is the headline: one plain sentence with numbers; where empty, `verdict` writes it.
+    `config` maps the name of a stage to the text of its recipe.
+    """
+
+    title: str
+    created: datetime
+    command: str
+    summary: str = ""
+    measures: Sequence[Measure] = ()
+    stages: Sequence[Stage] = ()
+    examples: Sequence[SideBySide] = ()
+    categories: Sequence[CategoryRow] = ()
+    data: Sequence[DataCount] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+def verdict(measures: Sequence[Measure]) -> str:
+    """One plain sentence: how the first two measures moved, and how many goals are met."""
+    if not measures:
+        return "Nothing was measured."
+    moves = [
+        f"{measure.title} went from {value_text(measure.before.estimate, measure.unit)} "
+        f"to {value_text(measure.after.estimate, measure.unit)}"
+        for measure in measures[:2]
+    ]
+    sentence = ", and ".join(moves)
+    goals = goals_text(measures)
+    return f"{sentence}; {goals}." if goals else f"{sentence}."
+
+
+def goals_text(measures: Sequence[Measure]) -> str:
+    """How many goals are met, as "5 of 6 goals met, 1 of them not certain"; empty where there is no goal."""
+    outcomes = [measure.outcome for measure in measures if measure.goal is not None]
+    if not outcomes:
+        return ""
+    unsure = outcomes.count(Outcome.UNSURE)
+    met = outcomes.count(Outcome.MET) + unsure
+    text = f"{met} of {len(outcomes)} goals met"
+    return f"{text}, {unsure} of them not certain" if unsure else text
+
+
+def value_text(value: float, unit: str, *, signed: bool = False) -> str:
+    """A number as a reader wants it: `0.933, "%"` is "93.3%". Not finite is a dash, never a number."""
+    if not math.isfinite(value):
+        return "\N{EM DASH}"
+    sign = "+" if signed else ""
+    if unit == "%":
+        text = f"{100 * value:{sign}.1f}" + (" points" if signed else "%")
+    elif unit == "x":
+        text = f"{value:{sign}.2f}\N{MULTIPLICATION SIGN}"
+    elif unit == "nats":
+        text = f"{value:{sign}.3f} nats"
+    else:
+        text = f"{value:{sign}.4g} {unit}".rstrip()
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def interval_text(interval: Interval, unit: str) -> str:
+    """The ends of an interval and its count: "91.0% to 95.2%, n 100"."""
+    return f"{value_text(interval.low, unit)} to {value_text(interval.high, unit)}, n {interval.n:,}"
+
+
+def goal_text(measure: Measure) -> str:
+    """The goal in words: "at least 90.0%"; empty where there is none."""
+    if measure.goal is None:
+        return ""
+    goal = value_text(measure.goal, measure.unit)
+    if measure.better == "near":
+        points = f"{100 * measure.goal:.1f} points" if measure.unit == "%" else goal
+        return f"within {points} of before"
+    return f"at {'least' if measure.better == 'higher' else 'most'} {goal}"

@@ -1,0 +1,56 @@
+"""Untrusted text made safe to show: escapes gone, hidden direction marks visible, length bounded.
+
+HTML escaping is not done here: the template's autoescape does it.
+"""
+
+import re
+
+SHOWN_CHARACTERS = 20_000
+
+_ANSI = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"  # OSC, DCS: titles, links
+    r"|\x1b[ -/]*[0-~]"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_KANA = re.compile("[\u3040-\u30ff]")
+_HANGUL = re.compile("[\uac00-\ud7af]")
+
+
+def plain(text: str) -> str:
+    """`text` without terminal escapes and control characters, its bidi controls shown as ⟨U+202E⟩."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    text = _CONTROL.sub("", _ANSI.sub("", text))
+    text = _BIDI.sub(lambda match: f"\u27e8U+{ord(match[0]):04X}\u27e9", text)
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def clipped(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """The first `limit` characters, with a note of how many more there are."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n\n[… {len(text) - limit:,} more characters not shown]"
+
+
+def language(text: str) -> str:
+    """The `lang` attribute for a text, by script: "zh", "ja", "ko", or "" for unknown."""
+    if _KANA.search(text):
+        return "ja"
+    if _HANGUL.search(text):
+        return "ko"
+    return "zh" if _HAN.search(text) else ""
+
+
+def duration(seconds: float) -> str:
+    """A duration in words: "0.8 s", "42 s", "1 min 24 s", "2 h 05 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,129 @@
+"""Log-probabilities of a batch under a model: the only place that knows token t is predicted from t - 1.
+
+`source` of a `PackedBatch` already points at the predicting state, so everything downstream is aligned
+with the targets and flat, [N].
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from truing.core.errors import ModelError
+from truing.data.packing import PackedBatch, pack, pad
+from truing.data.trees import Branch, Tree
+from truing.models.attention import takes_trees, using_trees
+from truing.models.logprobs import Head, head_entropy, head_logprobs
+
+
+def _unwrap(model: nn.Module) -> PreTrainedModel:
+    """The transformers model behind a PEFT wrapper: adapters live in its layers and stay active."""
+    inner = model.get_base_model() if hasattr(model, "peft_config") else model
+    assert isinstance(inner, PreTrainedModel)
+    return inner
+
+
+def head_of(model: PreTrainedModel) -> Head:
+    """The output head of a causal language model with what its family does to the logits."""
+    layer = model.get_output_embeddings()
+    if not isinstance(layer, nn.Linear):
+        raise ModelError(
+            f"{type(model).__name__} has no linear output head; truing scores tokens through one",
+            hint="use a causal language model (AutoModelForCausalLM)",
+        )
+    config = model.config.get_text_config()
+    scale = getattr(config, "logit_scale", None) or 1.0  # families differ in which of these they have
+    scale = scale / (getattr(config, "logits_scaling", None) or 1.0)
+    return Head(layer.weight, layer.bias, scale, getattr(config, "final_logit_softcapping", None))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a forward pass says of the N targets of a batch."""
+
+    logps: Tensor  # [N] f32
+    entropy: Tensor | None = None  # [N] f32, without gradient
+
+
+class Scorer(nn.Module):
+    """Scores batches under a policy. The root module of training, so that wrappers (DDP, FSDP) see all calls.
+
+    `layout` says which of `data.packing.LAYOUTS` it wants batches in; `choose_layout` finds out.
+    """
+
+    def __init__(self, model: nn.Module, *, layout: str = "padded", autocast: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.model = model
+        self.layout = layout
+        self.autocast = autocast
+
+    @property
+    def inner(self) -> PreTrainedModel:
+        return _unwrap(self.model)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def states(self, batch: PackedBatch) -> Tensor:
+        """The states that predict the targets, [N, D]."""
+        inner = self.inner
+        trunk = inner.base_model
+        assert isinstance(trunk, nn.Module)
+        packed = batch.spans is not None
+        extra = {"spans": batch.spans} if packed else {"attention_mask": batch.valid}
+        # cache_enabled=False: a bf16 cast of a weight kept across an optimiser step would be a stale weight.
+        cast = torch.autocast(self.device.type, self.autocast or torch.bfloat16, self.autocast is not None, False)
+        with cast, using_trees(inner) if packed else nullcontext():
+            out = trunk(input_ids=batch.tokens, position_ids=batch.positions, use_cache=False, **extra)
+        return out.last_hidden_state.flatten(0, 1)[batch.source]
+
+    def forward(self, batch: PackedBatch, *, entropy: bool = False) -> Scores:
+        states = self.states(batch)
+        head = head_of(self.inner)
+        logps = head_logprobs(states, batch.target, head)
+        return Scores(logps, head_entropy(states, head) if entropy else None)
+
+
+def _probe(vocabulary: int) -> list[Tree]:
+    """Three small trees that only a correct tree attention scores like plain rows."""
+    generator = torch.Generator().manual_seed(0)
+
+    def tokens(count: int) -> list[int]:
+        return torch.randint(vocabulary, (count,), generator=generator).tolist()
+
+    def branch(count: int) -> Branch:
+        return Branch(tokens(count), [True] * count)
+
+    shapes = [(6, (3, 5)), (2, (4,)), (9, (2, 1, 3))]
+    return [Tree(tokens(prompt), tuple(branch(n) for n in sizes)) for prompt, sizes in shapes]
+
+
+@torch.no_grad()
+def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 2e-3) -> tuple[str, str]:
+    """`trees` where the model gives the same log-probabilities packed as plain, else `padded`, and why.
+
+    The comparison runs in float32 weights' own precision; a bf16 model is allowed 50 times as much.
+    """
+    if asked == "padded":
+        return "padded", "asked for by the recipe"
+    inner = scorer.inner
+    if not takes_trees(inner):
+        return "padded", f"{type(inner).__name__} does not take a tree mask"
+    trees = _probe(inner.config.get_text_config().vocab_size)
+    was_training = inner.training
+    inner.eval()
+    try:
+        plain = scorer(pad(trees).to(scorer.device)).logps
+        packed = scorer(pack(trees).to(scorer.device)).logps
+    except (TypeError, RuntimeError, ValueError) as error:
+        return "padded", f"{type(inner).__name__} cannot run packed trees ({error})"
+    finally:
+        inner.train(was_training)
+    low = scorer.autocast is not None or inner.dtype in (torch.bfloat16, torch.float16)
+    gap = float((plain - packed).abs().max())
+    if gap > tolerance * (100 if low else 1):
+        return "padded", f"packed and plain log-probabilities differ by {gap:.2g}"
+    return "trees", f"packed and plain log-probabilities agree to {gap:.1g}"
