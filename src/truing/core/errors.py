@@ -54,3 +54,13 @@ class ModelError(UsageError):
     """A model source does not hold what is needed: weights, a tokenizer, a chat template."""
 
     code = "model"
+
+
+class Stopped(TruingError):
+    """A person or the system asked the run to end; it can be resumed."""
+
+    code = "stopped"
+
+    def __init__(self, message: str, *, signal: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = 128 + signal  # 130 for Ctrl-C, 143 for SIGTERM

@@ -83,7 +83,12 @@ def bootstrap_mean(
 
 
 def paired_bootstrap(
-    before: Sequence[float], after: Sequence[float], *, seed: int = 0, level: float = 0.95, draws: int = 10_000
+    before: Sequence[float],
+    after: Sequence[float],
+    *,
+    seed: int = 0,
+    level: float = 0.95,
+    draws: int = 10_000,
 ) -> Interval:
     """The interval of mean(after - before), where place i of both is the same item.
 
@@ -122,7 +127,7 @@ def _paired(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[
     if len(before) != len(after):
         raise DataError(
             f"{len(before)} items before but {len(after)} after",
-            hint="a paired comparison needs the same items in the same order, without those unscored in either",
+            hint="pair the same items in the same order, without those unscored in either",
         )
     return after - before
 

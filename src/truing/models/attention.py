@@ -7,8 +7,8 @@ run packed rows. Two implementations of the one rule:
            its prompt's keys. No mask is stored and no forbidden pair is computed.
     CUDA   one FlexAttention call under a block mask.
 
-Left out on purpose: attention dropout (preference losses switch dropout off) and soft-capped scores;
-a model that asks for either is scored in padded rows instead.
+Left out on purpose: attention dropout (training here always switches it off) and soft-capped scores; a
+model with the latter is scored in padded rows instead.
 """
 
 from collections.abc import Iterator
@@ -88,8 +88,7 @@ def takes_trees(model: PreTrainedModel) -> bool:
     """Whether a model says it goes through transformers' attention interface and needs nothing we left out."""
     config = model.config.get_text_config()
     softcap = getattr(config, "attn_logit_softcapping", None)  # only some families have it
-    dropout = getattr(config, "attention_dropout", 0.0)
-    return bool(getattr(model, "_supports_attention_backend", False)) and not softcap and not dropout
+    return bool(getattr(model, "_supports_attention_backend", False)) and not softcap
 
 
 @contextmanager

@@ -5,13 +5,21 @@ a frozen top) the gradient of each log-probability with respect to its state is 
 pass as the value, and backward only scales it; with a trainable head the logits are recomputed.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-CHUNK = 512  # states per chunk: 512 x 50 000 logits are 100 MB in f32
+# Bytes of f32 logits alive at a time. Below the 32 MB at which glibc's allocator hands memory back to the
+# system after every use: the page faults of larger buffers cost more than the head itself.
+BUFFER = 24 << 20
+
+
+def _chunks(count: int, vocabulary: int) -> Iterator[slice]:
+    size = max(16, BUFFER // (4 * vocabulary))
+    return (slice(start, start + size) for start in range(0, count, size))
 
 
 @dataclass(frozen=True)
@@ -30,23 +38,30 @@ class Head:
             raw = raw * self.scale
         return self.cap * torch.tanh(raw / self.cap) if self.cap else raw
 
-    def chain(self, grad: Tensor, logits: Tensor) -> Tensor:
-        """Gradient with respect to `W h + b`, from the one with respect to `logits` (both [n, V] f32)."""
+    def bend(self, logits: Tensor) -> Callable[[Tensor], Tensor]:
+        """Turns a gradient with respect to `logits` into one with respect to `W h + b`, both [n, V] f32.
+
+        Called before `logits` are overwritten.
+        """
         if self.cap:
-            grad = grad * (1 - (logits / self.cap).square())
-        return grad * self.scale if self.scale != 1.0 else grad
+            inner = (1 - (logits / self.cap).square()) * self.scale
+            return lambda grad: grad * inner
+        return lambda grad: grad if self.scale == 1.0 else grad * self.scale
 
 
-def _picked(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """log-probability of each target and the log normaliser, both [n]."""
-    normaliser = logits.logsumexp(-1)
-    return logits.gather(1, target[:, None])[:, 0] - normaliser, normaliser
+def _picked(logits: Tensor, target: Tensor) -> Tensor:
+    """log-probability of each target, [n]. Overwrites `logits` with exp(logits - its maximum)."""
+    top = logits.amax(-1)
+    chosen = logits.gather(1, target[:, None])[:, 0] - top
+    return chosen - logits.sub_(top[:, None]).exp_().sum(-1).log_()
 
 
-def _slope(logits: Tensor, normaliser: Tensor, target: Tensor) -> Tensor:
-    """d log p(target) / d logits = onehot - softmax, [n, V] f32."""
-    slope = torch.exp(logits - normaliser[:, None]).neg_()
-    return slope.scatter_add_(1, target[:, None], torch.ones_like(normaliser)[:, None])
+def _slope(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """log p(target) [n] and its gradient onehot - softmax [n, V], written over `logits`."""
+    values = _picked(logits, target)
+    slope = logits.mul_(-1 / logits.sum(-1, keepdim=True))
+    slope.scatter_add_(1, target[:, None], torch.ones_like(values)[:, None])
+    return values, slope
 
 
 class _FrozenHead(torch.autograd.Function):
@@ -56,12 +71,11 @@ class _FrozenHead(torch.autograd.Function):
     def forward(ctx, states: Tensor, target: Tensor, head: Head) -> Tensor:
         values = torch.empty(len(target), dtype=torch.float32, device=states.device)
         slopes = torch.empty_like(states)
-        for start in range(0, len(target), CHUNK):
-            part = slice(start, start + CHUNK)
+        for part in _chunks(len(target), len(head.weight)):
             logits = head.logits(states[part])
-            values[part], normaliser = _picked(logits, target[part])
-            slope = head.chain(_slope(logits, normaliser, target[part]), logits)
-            slopes[part] = (slope.to(head.weight.dtype) @ head.weight).to(states.dtype)
+            bend = head.bend(logits)
+            values[part], slope = _slope(logits, target[part])
+            slopes[part] = (bend(slope).to(head.weight.dtype) @ head.weight).to(states.dtype)
         ctx.save_for_backward(slopes)
         return values
 
@@ -78,8 +92,7 @@ class _TrainableHead(torch.autograd.Function):
     def forward(ctx, states: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, head: Head) -> Tensor:
         ctx.save_for_backward(states, target)
         ctx.head = head
-        parts = zip(states.split(CHUNK), target.split(CHUNK), strict=True)
-        return torch.cat([_picked(head.logits(s), t)[0] for s, t in parts])
+        return _values(states, target, head)
 
     @staticmethod
     def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -88,12 +101,10 @@ class _TrainableHead(torch.autograd.Function):
         grad_states = torch.empty_like(states)
         grad_weight = torch.zeros_like(head.weight, dtype=torch.float32)
         grad_bias = None if head.bias is None else torch.zeros_like(head.bias, dtype=torch.float32)
-        for start in range(0, len(target), CHUNK):
-            part = slice(start, start + CHUNK)
+        for part in _chunks(len(target), len(head.weight)):
             logits = head.logits(states[part])
-            _, normaliser = _picked(logits, target[part])
-            slope = _slope(logits, normaliser, target[part]).mul_(grad[part, None])
-            slope = head.chain(slope, logits).to(head.weight.dtype)
+            bend = head.bend(logits)
+            slope = bend(_slope(logits, target[part])[1].mul_(grad[part, None])).to(head.weight.dtype)
             grad_states[part] = (slope @ head.weight).to(states.dtype)
             grad_weight += (slope.T @ states[part].to(slope.dtype)).float()
             if grad_bias is not None:
@@ -107,6 +118,11 @@ class _TrainableHead(torch.autograd.Function):
         )
 
 
+def _values(states: Tensor, target: Tensor, head: Head) -> Tensor:
+    parts = _chunks(len(target), len(head.weight))
+    return torch.cat([_picked(head.logits(states[part]), target[part]) for part in parts])
+
+
 def head_logprobs(states: Tensor, target: Tensor, head: Head) -> Tensor:
     """log softmax(head(states))[target]: [N, D] states and [N] int64 targets to [N] f32."""
     device = states.device.type
@@ -115,15 +131,14 @@ def head_logprobs(states: Tensor, target: Tensor, head: Head) -> Tensor:
             return _TrainableHead.apply(states, head.weight, head.bias, target, head)  # pyright: ignore[reportReturnType]
         if torch.is_grad_enabled() and states.requires_grad:
             return _FrozenHead.apply(states, target, head)  # pyright: ignore[reportReturnType]
-        parts = zip(states.split(CHUNK), target.split(CHUNK), strict=True)
-        return torch.cat([_picked(head.logits(s), t)[0] for s, t in parts])
+        return _values(states, target, head)
 
 
 @torch.no_grad()
 def head_entropy(states: Tensor, head: Head) -> Tensor:
     """Entropy in nats of the next-token distribution of every state, [N, D] to [N] f32. For logs only."""
     parts = []
-    for chunk in states.split(CHUNK):
-        logps = head.logits(chunk).log_softmax(-1)
+    for part in _chunks(len(states), len(head.weight)):
+        logps = head.logits(states[part]).log_softmax(-1)
         parts.append(-(logps.exp() * logps).sum(-1))
     return torch.cat(parts)

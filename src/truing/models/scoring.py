@@ -102,10 +102,10 @@ def _probe(vocabulary: int) -> list[Tree]:
 
 
 @torch.no_grad()
-def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 2e-3) -> tuple[str, str]:
+def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 1e-3) -> tuple[str, str]:
     """`trees` where the model gives the same log-probabilities packed as plain, else `padded`, and why.
 
-    The comparison runs in float32 weights' own precision; a bf16 model is allowed 50 times as much.
+    A wrong mask moves the mean log-probability of random tokens by more than 0.3; bf16 rounding by 0.05.
     """
     if asked == "padded":
         return "padded", "asked for by the recipe"
@@ -123,7 +123,7 @@ def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 2e-3) 
     finally:
         inner.train(was_training)
     low = scorer.autocast is not None or inner.dtype in (torch.bfloat16, torch.float16)
-    gap = float((plain - packed).abs().max())
-    if gap > tolerance * (100 if low else 1):
+    gap = float((plain - packed).abs().mean())
+    if gap > tolerance * (150 if low else 1):
         return "padded", f"packed and plain log-probabilities differ by {gap:.2g}"
     return "trees", f"packed and plain log-probabilities agree to {gap:.1g}"

@@ -1,0 +1,235 @@
+"""One recipe: everything that decides what a training run does.
+
+To add a key, add a field with a description here and read it where it acts; `truing schema`,
+`--print-config` and the messages about misspelt keys follow from the field. A default of `null` means
+that something else decides, and the description says what. Hyper-parameters of a loss are not listed
+here: they are the keyword-only arguments of the loss itself.
+"""
+
+import math
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+Hyper = bool | int | float | str
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Files = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+
+
+class Section(BaseModel):
+    """A part of a recipe: frozen, and without room for keys nobody reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_not_one(cls, value: object, info: ValidationInfo) -> object:
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kinds = {annotation, *get_args(annotation)}
+        if isinstance(value, bool) and kinds & {int, float}:
+            raise ValueError("expected a number")
+        return value
+
+
+class Data(Section):
+    """Which rows are trained on, and how they become tokens."""
+
+    train: Files = Field(min_length=1, description="Files to train on; one name or a list.")
+    eval: Files = Field(default=(), description="Files to evaluate on.")
+    eval_fraction: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of the training rows kept for evaluation."
+    )
+    format: str | None = Field(default=None, description="Format of the rows; null detects and shows it.")
+    template: Literal["auto", "chat", "alpaca", "plain"] = Field(
+        default="auto",
+        description="How turns become text; auto takes the model's chat template where it has one.",
+    )
+    bad_rows: Literal["stop", "skip"] = Field(
+        default="stop", description="What to do with rows that cannot be used."
+    )
+    max_tokens: int = Field(default=2048, ge=2, description="Most tokens of one prompt with one response.")
+    truncation: Literal["drop", "prompt-left", "response-right"] = Field(
+        default="drop", description="What to do with rows longer than max_tokens."
+    )
+    trust_control_tokens: bool = Field(
+        default=False, description="Read text such as <|im_start|> in the rows as control tokens."
+    )
+
+    @field_validator("eval_fraction")
+    @classmethod
+    def _one_source_of_evaluation(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("eval"):
+            raise ValueError("cannot be combined with data.eval; keep one of the two")
+        return value
+
+    @property
+    def evaluates(self) -> bool:
+        return bool(self.eval) or self.eval_fraction > 0
+
+
+class Lora(Section):
+    """A low-rank adapter; a recipe without one trains the weights themselves."""
+
+    r: int = Field(default=16, ge=1, description="Rank of the adapter.")
+    alpha: float | None = Field(default=None, gt=0, description="Scale of the adapter; null is 2 * r.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
+    targets: str | tuple[str, ...] = Field(
+        default="all-linear", description="Modules to adapt: all-linear, a pattern, or a list of names."
+    )
+    dora: bool = Field(default=False, description="Learn magnitude and direction apart (DoRA).")
+    rslora: bool = Field(default=False, description="Scale by alpha / sqrt(r) instead of alpha / r (rsLoRA).")
+
+    @property
+    def effective_alpha(self) -> float:
+        return 2.0 * self.r if self.alpha is None else self.alpha
+
+
+class Loss(Section):
+    """Which loss, and its hyper-parameters, which the loss's signature checks later."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Hyper] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    name: str | None = Field(
+        default=None, min_length=1, description="Name of the loss; null is the method's own."
+    )
+
+    @property
+    def hyper(self) -> dict[str, Hyper]:
+        """The hyper-parameters the recipe sets; the others keep the defaults of the loss."""
+        return dict(self.__pydantic_extra__)
+
+
+class Optim(Section):
+    """How long and how fast to learn."""
+
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="Peak learning rate; null is the method's own."
+    )
+    items_per_step: int = Field(
+        default=32, ge=1, description="Rows (pairs, prompts …) behind one optimiser step."
+    )
+    epochs: float = Field(default=1.0, gt=0, description="Passes over the training rows; 0.5 is half a pass.")
+    max_steps: int | None = Field(
+        default=None, ge=1, description="Stop after this many steps; null runs all epochs."
+    )
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        default="cosine", description="Course of the learning rate after the warm-up."
+    )
+    warmup: float = Field(
+        default=0.1, ge=0, description="Warm-up: a share of all steps when < 1, else a number of steps."
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay.")
+    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="Decay of Adam's two moments.")
+    eps: float = Field(default=1e-8, gt=0, description="Adam's epsilon.")
+    max_grad_norm: float | None = Field(
+        default=1.0, gt=0, description="Clip gradients to this norm; null never clips."
+    )
+
+    @field_validator("betas")
+    @classmethod
+    def _betas_are_decays(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not all(0 <= beta < 1 for beta in value):
+            raise ValueError("expected two numbers from 0 up to, but not including, 1")
+        return value
+
+    @field_validator("warmup")
+    @classmethod
+    def _whole_steps(cls, value: float) -> float:
+        if value >= 1 and value != int(value):
+            raise ValueError("expected a share below 1 or a whole number of steps")
+        return value
+
+    def warmup_steps(self, total: int) -> int:
+        """How many of `total` steps warm up."""
+        return min(total, math.ceil(self.warmup * total) if self.warmup < 1 else int(self.warmup))
+
+
+class Evaluate(Section):
+    """When to evaluate while training."""
+
+    every: int | None = Field(
+        default=None, ge=1, description="Steps between evaluations; null evaluates at the end."
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="Stop after this many evaluations without a better one; null never does.",
+    )
+
+    @field_validator("patience")
+    @classmethod
+    def _patience_needs_evaluations(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("every") is None:
+            raise ValueError("early stopping needs evaluate.every")
+        return value
+
+
+class Checkpoint(Section):
+    """When to save, and how many saves to keep."""
+
+    every: int = Field(default=100, ge=1, description="Optimiser steps between checkpoints.")
+    keep: int = Field(default=2, ge=1, description="How many of the newest checkpoints stay on disk.")
+
+
+class Recipe(Section):
+    """Everything that decides what one training run does."""
+
+    method: str = Field(min_length=1, description="How to train: sft, dpo, kto, rm, ppo, grpo …")
+    policy: str = Field(min_length=1, description="The model to train: a folder, a hub name, or wheel:NAME.")
+    data: Data = Field(description="Which rows are trained on.")
+    reference: str | None = Field(
+        default=None, min_length=1, description="The model to stay close to; null is the policy as it starts."
+    )
+    lora: Lora | None = Field(
+        default=None, description="Train a low-rank adapter; null trains the weights themselves."
+    )
+    top_layers: int | None = Field(
+        default=None, ge=1, description="Train only the top N layers; null trains all."
+    )
+    loss: Loss = Field(default=Loss(), description="The loss and its hyper-parameters.")
+    optim: Optim = Field(default=Optim(), description="How long and how fast to learn.")
+    evaluate: Evaluate = Field(default=Evaluate(), description="When to evaluate while training.")
+    checkpoint: Checkpoint = Field(default=Checkpoint(), description="When to save.")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="Number format of the weights."
+    )
+    device: str = Field(default="auto", min_length=1, description="Where to train: auto, cpu, cuda, cuda:1 …")
+    tokens_per_pass: int = Field(
+        default=2048,
+        ge=1,
+        description="Most tokens of one forward and backward pass; changes memory, never a result.",
+    )
+    activation_checkpointing: bool = Field(
+        default=False, description="Compute activations twice to save memory."
+    )
+    packing: Literal["auto", "trees", "padded"] = Field(default="auto", description="How rows share a pass.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of every random choice.")
+    output: str = Field(
+        default="runs/my-run", min_length=1, description="The run folder; an unfinished run resumes here."
+    )
+
+    @field_validator("top_layers")
+    @classmethod
+    def _layers_or_adapter(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("lora") is not None:
+            raise ValueError("cannot be combined with lora; keep one of the two")
+        return value
+
+    @field_validator("evaluate")
+    @classmethod
+    def _rows_to_evaluate_on(cls, value: Evaluate, info: ValidationInfo) -> Evaluate:
+        data = info.data.get("data")
+        if value.every is not None and data is not None and not data.evaluates:
+            raise ValueError("evaluate.every needs rows to evaluate on: set data.eval or data.eval_fraction")
+        return value
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a recipe, for editors: what `truing schema` prints."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}

@@ -1,0 +1,347 @@
+"""A run folder: what was asked, how far it got, and who is writing in it.
+
+    config.json     the recipe and the versions it ran with; accepted changes are listed in it
+    status.json     state, reason, step, last checkpoint, pid, host
+    metrics.jsonl   one row per logged step
+    samples.jsonl   texts sampled along the way
+    checkpoints/    one folder per checkpoint, written by models/checkpoint.py
+    run.lock        who is writing; empty when nobody is
+
+Only the process that opened the folder writes in it: of many ranks, rank 0. Anybody may read.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import platform
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from truing.core import files
+from truing.core.errors import ConfigError, StorageError, UsageError
+
+LOCK, CONFIG, STATUS = "run.lock", "config.json", "status.json"
+METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
+VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
+
+log = logging.getLogger(__name__)
+
+
+class RunState(StrEnum):
+    """How a run stands. `running` is only a claim: `holder` says whether its process still lives."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """What `status.json` says."""
+
+    state: RunState
+    reason: str = ""
+    step: int = 0
+    last_checkpoint: str | None = None
+    pid: int = 0
+    host: str = ""
+    updated: str = ""  # ISO 8601, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that writes in a run folder. `birth` tells it from a later one with its pid."""
+
+    pid: int
+    host: str
+    birth: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs; of another host nobody can tell, so yes."""
+        return self.host != socket.gethostname() or _birth(self.pid) == self.birth
+
+
+class RunFolder:
+    """An opened run folder, locked until `close`. Make one with `RunFolder.open`."""
+
+    def __init__(self, path: Path, holder: Holder) -> None:
+        self.path = path
+        self.checkpoints = path / CHECKPOINTS
+        self._holder = holder
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Creates the folder where needed and locks it.
+
+        A lock whose process died is taken over, and files it left half written are removed. Raises
+        `UsageError` when another process writes here, `StorageError` when nobody can.
+        """
+        path = Path(path)
+        try:
+            (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+            holder = _acquire(path)
+            _remove_leftovers(path)
+        except OSError as error:
+            raise files.cannot_write(path, 0, error) from error
+        return cls(path, holder)
+
+    def close(self) -> None:
+        """Gives the folder back. Closing twice, in a forked child or after the folder went does nothing."""
+        if self._holder.pid != os.getpid() or not (self.path / LOCK).exists():
+            return
+        with _exclusive(self.path) as lock:
+            if _named_holder(os.pread(lock, 4096, 0)) == self._holder:
+                os.ftruncate(lock, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.close()
+
+    def write_config(self, config: Mapping[str, Any], allow_change: Sequence[str] = ()) -> list["Change"]:
+        """Records what this run was asked to do, and returns what differs from the last time.
+
+        The first call writes `config.json`. A later one compares: a difference that `allow_change` does
+        not name and that is not safe is a `ConfigError`; others are recorded with the step they began at.
+        """
+        path = self.path / CONFIG
+        config = json.loads(json.dumps(config))  # tuples become lists, as they will be read back
+        old = read_config(self.path)
+        changes: list[Change] = []
+        history: list[dict[str, Any]] = []
+        if old is not None:
+            changes = compare(old["recipe"], config)
+            refuse_unsafe(changes, allow_change)
+            if not changes:
+                return []
+            status = read_status(self.path)
+            step = status.step if status else 0
+            history = old["changes"] + [{"step": step, **change.row()} for change in changes]
+        content = {"recipe": config, "versions": versions(), "changes": history}
+        files.write_atomic(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        return changes
+
+    def write_status(
+        self, state: RunState, *, step: int, last_checkpoint: str | None = None, reason: str = ""
+    ) -> None:
+        """Replaces `status.json`."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), socket.gethostname(), now)
+        files.write_atomic(self.path / STATUS, json.dumps(asdict(status), indent=2) + "\n")
+
+    def log_metrics(self, step: int, values: Mapping[str, Any]) -> None:
+        """Adds a row to `metrics.jsonl`."""
+        files.append_jsonl(self.path / METRICS, {"step": step, **values})
+
+    def log_sample(self, step: int, values: Mapping[str, Any]) -> None:
+        """Adds a row to `samples.jsonl`."""
+        files.append_jsonl(self.path / SAMPLES, {"step": step, **values})
+
+    def rewind(self, step: int | None) -> None:
+        """Cuts the logs back to the checkpoint of `step`, so that they end as in an unbroken run.
+
+        Rows of later steps go; None, for a run without a checkpoint, drops every row.
+        """
+        for path in (self.path / METRICS, self.path / SAMPLES):
+            if path.exists():
+                kept = [row for row in files.read_jsonl(path) if step is not None and row["step"] <= step]
+                files.write_atomic(path, b"".join(map(files.json_line, kept)))
+
+
+# Reading a folder somebody else may be writing in
+
+
+def read_status(path: Path) -> RunStatus | None:
+    """What the run in a folder last said of itself; None before it said anything."""
+    row = _read_json(path / STATUS)
+    return None if row is None else RunStatus(**{**row, "state": RunState(row["state"])})
+
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """`config.json` of a run: `recipe`, `versions` and `changes`; None where there is none."""
+    return _read_json(path / CONFIG)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The metrics a run has logged so far."""
+    return files.read_jsonl(path / METRICS)
+
+
+def holder(path: Path) -> Holder | None:
+    """The living process that writes in a run folder, if there is one."""
+    lock = path / LOCK
+    found = _named_holder(lock.read_bytes()) if lock.exists() else None
+    return found if found is not None and found.alive else None
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        hint = "put it back from a copy, or remove it"
+        raise StorageError(f"{path} is damaged: {error}", hint=hint) from error
+
+
+def versions() -> dict[str, str]:
+    """The versions of everything whose numbers a run depends on."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+# The lock: `run.lock` names its holder. An flock guards only the moment of reading and writing that
+# name; held for the whole run, it would outlive a killed process in the workers it forked.
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[int]:
+    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _acquire(path: Path) -> Holder:
+    """Writes this process into the lock, or raises `UsageError` naming the one that holds it."""
+    birth = _birth(os.getpid())
+    assert birth is not None
+    mine = Holder(os.getpid(), socket.gethostname(), birth)
+    with _exclusive(path) as lock:
+        found = _named_holder(os.pread(lock, 4096, 0))
+        if found is not None and found.alive:
+            hint = "wait for it, stop it, or choose another output"
+            if found.host != mine.host:
+                hint += f"; if {found.host} is gone, remove {path / LOCK}"
+            raise UsageError(f"{path} is in use by process {found.pid} on {found.host}", hint=hint)
+        if found is not None:
+            log.info("%s: taking over from process %d, which is gone", path, found.pid)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, json.dumps(asdict(mine)).encode(), 0)
+        os.fsync(lock)
+    return mine
+
+
+def _named_holder(content: bytes) -> Holder | None:
+    """Who a lock names. A torn name was being written by a process that died: nobody."""
+    try:
+        return Holder(**json.loads(content))
+    except (ValueError, TypeError):
+        return None
+
+
+def _birth(pid: int) -> float | None:
+    """When a process started, or None if it is gone.
+
+    Linux counts from boot, which setting the clock does not change; elsewhere it is the wall clock.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        if not Path("/proc/self/stat").exists():
+            return psutil.Process(pid).create_time()
+        state, *fields = stat.read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
+        return None
+    return None if state in "ZX" else float(fields[18])
+
+
+def _remove_leftovers(path: Path) -> None:
+    leftovers = list(path.glob(f".*{files.TEMPORARY}*"))
+    for leftover in leftovers:
+        leftover.unlink()
+    if leftovers:
+        log.info("%s: removed %d files that were never finished", path, len(leftovers))
+
+
+# Resuming with another recipe
+
+SAFE = ("checkpoint", "evaluate", "output", "tokens_per_pass", "activation_checkpointing", "packing")
+SAFE_WHEN_LARGER = ("optim.epochs", "optim.max_steps")
+MEANING = {
+    "method": "another method continues from weights this one made",
+    "policy": "the checkpoint holds other weights",
+    "data.train": "the place in the rows no longer means the same rows",
+    "seed": "the order of the rows changes half-way",
+    "optim.items_per_step": "every step averages over another number of rows and an epoch has other steps",
+}
+ABSENT = "(not set)"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key that differs between what a run was and what it is asked to be."""
+
+    key: str
+    was: Any
+    now: Any
+    safe: bool
+
+    def __str__(self) -> str:
+        meaning = f" ({MEANING[self.key]})" if self.key in MEANING else ""
+        return f"{self.key}: was {_shown(self.was)}, is {_shown(self.now)}{meaning}"
+
+    def row(self) -> dict[str, Any]:
+        return {"key": self.key, "was": self.was, "is": self.now}
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[Change]:
+    """Every key whose value differs, and whether a run may go on with it as a matter of course.
+
+    Safe is what changes no number (saving, evaluating, memory) and what only trains longer.
+    """
+    changes = []
+    for name in {**old, **new}:
+        key = f"{prefix}{name}"
+        was, now = old.get(name, ABSENT), new.get(name, ABSENT)
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            changes += compare(was, now, f"{key}.")
+        elif was != now:
+            changes.append(Change(key, was, now, _safe(key, was, now)))
+    return changes
+
+
+def refuse_unsafe(changes: Sequence[Change], allowed: Sequence[str] = ()) -> None:
+    """Raises `ConfigError` with the changes that are not safe and not `allowed` by their key or section."""
+    refused = [change for change in changes if not change.safe and not _named(change.key, allowed)]
+    if refused:
+        lines = "\n".join(f"  {change}" for change in refused)
+        flags = " ".join(f"--allow-change {change.key}" for change in refused)
+        raise ConfigError(
+            f"this run was started with another recipe:\n{lines}",
+            hint=f"choose another output, put the old values back, or go on with {flags}",
+        )
+
+
+def _named(key: str, names: Sequence[str]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def _safe(key: str, was: Any, now: Any) -> bool:
+    if key in SAFE_WHEN_LARGER:
+        return now is None or (isinstance(was, int | float) and isinstance(now, int | float) and now > was)
+    return _named(key, SAFE)
+
+
+def _shown(value: Any) -> str:
+    return ABSENT if value == ABSENT else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,165 @@
+"""Files into raw rows: JSON, JSONL, CSV, Parquet, each also inside .gz or .zst, and hub data sets.
+
+`read_rows` yields one `RawRow` per row and never raises for a damaged row, only for a file that cannot
+be read at all. To add a kind of file, write a function `(name, file) -> Iterator[RawRow]` and give it
+a line in `READERS`.
+
+    pairs.json      an array, an object with one list inside, or (a common habit) JSONL
+    pairs.jsonl     one object a line; blank lines count for line numbers and are otherwise skipped
+    pairs.csv       a header after optional lines of `# comment`; `.tsv` for tabs
+    pairs.parquet   needs pyarrow; the line is the row's number
+"""
+
+import difflib
+import gzip
+import hashlib
+import io
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from truing.core.errors import DataError
+from truing.data.read_csv import read_csv, read_tsv
+from truing.data.read_json import read_json, read_jsonl
+from truing.data.rows import RawRow, raw_row
+
+HUB = "hub:"
+INSTALL = "pip install 'truing[data]'"
+EMPTY_HINT = "write it again, or take it out of the list of data files"
+
+
+def read_rows(path: str | Path) -> Iterator[RawRow]:
+    """Every row of a file, damaged ones with their error. `DataError` if it is missing, empty or no data."""
+    if str(path).startswith(HUB):
+        yield from _read_hub(str(path))
+        return
+    path = Path(path)
+    _check_file(path)
+    try:
+        with _open(path) as file:
+            yield from READERS[_suffix(path, file)](path.name, file)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path} is damaged or cut short: {error}", hint="copy or download it again"
+        ) from error
+
+
+def file_sha256(path: str | Path) -> str:
+    """The hash of a file's bytes as they lie on disk."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder", hint=f"name its files, for example '{path}/*.jsonl'")
+    if not path.is_file():
+        raise DataError(f"{path} does not exist", hint=_nearest(path))
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty (0 bytes)", hint=EMPTY_HINT)
+
+
+def _nearest(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"the folder {folder} does not exist either"
+    names = sorted(item.name for item in folder.iterdir() if item.is_file())
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {folder / near[0]}?"
+    return f"{folder} holds {', '.join(names[:5])}" if names else f"{folder} holds no files"
+
+
+def _open(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head[:2] == b"\x1f\x8b":
+        return cast(BinaryIO, gzip.open(path))
+    if head == b"\x28\xb5\x2f\xfd":
+        return _open_zstd(path)
+    return path.open("rb")
+
+
+def _open_zstd(path: Path) -> BinaryIO:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise DataError(f"{path} needs the zstandard library", hint=INSTALL) from error
+    with path.open("rb") as file:
+        try:
+            reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+            data = reader.read()
+        except zstandard.ZstdError as error:
+            raise DataError(f"{path} is damaged: {error}", hint="copy or download it again") from error
+    return io.BytesIO(data)
+
+
+def _suffix(path: Path, file: BinaryIO) -> str:
+    """The key of `READERS` for a file, by its name, else by its first bytes."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while suffixes and suffixes[-1] in (".gz", ".zst"):
+        suffixes.pop()
+    head = file.read(4096)
+    file.seek(0)
+    if not head.strip():
+        raise DataError(f"{path} holds no rows", hint=EMPTY_HINT)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{path} is UTF-16 text", hint="save it as UTF-8")
+    if head[:4] == b"PAR1":
+        return ".parquet"
+    suffix = suffixes[-1] if suffixes else ""
+    if re.match(rb"(\xef\xbb\xbf)?\s*\[\s*\{", head) and suffix not in (".csv", ".tsv"):
+        return ".json"
+    if suffix in READERS:
+        return suffix
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+        return ".json"
+    kinds = ", ".join(READERS)
+    raise DataError(f"{path} is none of the kinds truing reads: {kinds}", hint="rename or convert it")
+
+
+def _read_parquet(name: str, file: BinaryIO) -> Iterator[RawRow]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DataError(f"{name} needs the pyarrow library", hint=INSTALL) from error
+    try:
+        batches = pyarrow.parquet.ParquetFile(io.BytesIO(file.read())).iter_batches()
+        yield from _decoded_rows(name, (row for batch in batches for row in batch.to_pylist()))
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{name} is damaged: {str(error)[:200]}", hint="copy or download it again") from error
+
+
+def _read_hub(source: str) -> Iterator[RawRow]:
+    name, _, split = source.removeprefix(HUB).partition(":")
+    try:
+        import datasets  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise DataError(f"{source} needs the datasets library", hint="pip install datasets") from error
+    try:
+        rows = datasets.load_dataset(name, split=split or "train")
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{source} cannot be loaded: {str(error)[:200]}", hint="write it as hub:organisation/name:split"
+        ) from error
+    yield from _decoded_rows(name, rows)
+
+
+def _decoded_rows(name: str, values: Iterable[dict]) -> Iterator[RawRow]:
+    """Rows of a binary source, as the JSON lines they would have been; the line is the row's number."""
+    for number, value in enumerate(values, start=1):
+        yield raw_row(name, number, json.dumps(value, ensure_ascii=False, default=str).encode())
+
+
+READERS: dict[str, Callable[[str, BinaryIO], Iterator[RawRow]]] = {
+    ".json": read_json,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".parquet": _read_parquet,
+}

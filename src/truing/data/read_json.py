@@ -1,0 +1,111 @@
+"""JSON and JSONL: one raw row per object, with the line it starts on and its exact bytes.
+
+An array is decoded one element at a time, so that a damaged element costs one row. Only where the
+damage hides where the element ends does the rest of the file become one bad row.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from truing.core.errors import DataError
+from truing.data.rows import LENIENT, ROW_LISTS, STRICT, RawRow, RowError, raw_row
+
+SPACE = re.compile(r"[ \t\r\n]*")
+LIST_OF_OBJECTS = re.compile(r"\[[ \t\r\n]*\{")
+
+
+def read_jsonl(name: str, file: BinaryIO) -> Iterator[RawRow]:
+    """One row a line; blank lines count for line numbers and are otherwise skipped."""
+    for number, line in enumerate(file, start=1):
+        if line.strip():
+            yield raw_row(name, number, line.removesuffix(b"\n"))
+
+
+def read_json(name: str, file: BinaryIO) -> Iterator[RawRow]:
+    """The rows of an array, of the one list inside an object, of one object, or of JSONL named `.json`."""
+    data = file.read()
+    # Invalid bytes survive the round trip as lone surrogates, so slices give back the exact bytes.
+    text = data.decode("utf-8", "surrogateescape")
+    start = _skip(text, 1 if text.startswith("\ufeff") else 0)
+    if text[start : start + 1] == "[":
+        return _read_array(name, text, start)
+    inner = None if _is_jsonl(data) else _wrapped_list(text, start)
+    if inner is not None:
+        return _read_array(name, text, inner)
+    try:
+        _, end = LENIENT.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return read_jsonl(name, io.BytesIO(data))
+    if _skip(text, end) == len(text):
+        return iter([raw_row(name, 1 + text.count("\n", 0, start), _encode(text[start:end]))])
+    return read_jsonl(name, io.BytesIO(data))
+
+
+def _is_jsonl(data: bytes) -> bool:
+    """Whether the first line is a whole object and more follows."""
+    first, _, rest = data.strip().partition(b"\n")
+    return bool(rest.strip()) and raw_row("", 1, first).value is not None
+
+
+def _wrapped_list(text: str, start: int) -> int | None:
+    """Where the list of rows begins in `{"version": 1, "data": [{…}, …]}`; None if this is no such object."""
+    position = _skip(text, start + 1)
+    try:
+        while text[position : position + 1] == '"':
+            key, position = LENIENT.raw_decode(text, position)
+            position = _skip(text, _skip(text, position) + 1)  # past the colon
+            if key not in ROW_LISTS and LIST_OF_OBJECTS.match(text, position):
+                return position
+            _, position = LENIENT.raw_decode(text, position)
+            position = _skip(text, _skip(text, position) + 1)  # past the comma
+    except (ValueError, RecursionError):
+        return None
+    return None
+
+
+def _read_array(name: str, text: str, start: int) -> Iterator[RawRow]:
+    """The elements of the array at `start`. After damage that hides where an element ends, one last bad row."""
+    position, line, counted = _skip(text, start + 1), 1, 0
+    while text[position : position + 1] not in ("]", ""):
+        line += text.count("\n", counted, position)
+        counted = position
+        end = _element_end(text, position)
+        if end is None:
+            break
+        yield raw_row(name, line, _encode(text[position:end]))
+        position = _skip(text, end)
+        if text[position : position + 1] == ",":
+            position = _skip(text, position + 1)
+        elif text[position : position + 1] != "]":
+            break
+    line += text.count("\n", counted, position)
+    if text[position : position + 1] != "]":
+        rest = _encode(text[position:])
+        message = "the array breaks off here; the rest of the file counts as one row"
+        yield RawRow(f"{name}:{line}", line, rest, error=RowError("broken-json", message))
+    elif LIST_OF_OBJECTS.search(text, position):
+        raise DataError(
+            f"{name} holds more than one list of rows", hint="write each list to a file of its own"
+        )
+
+
+def _element_end(text: str, position: int) -> int | None:
+    try:
+        return STRICT.raw_decode(text, position)[1]
+    except (RowError, ValueError, RecursionError):
+        pass  # the element's own error is found again, and reported, when it is decoded by itself
+    try:
+        return LENIENT.raw_decode(text, position)[1]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _skip(text: str, position: int) -> int:
+    match = SPACE.match(text, position)
+    return match.end() if match else position
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,150 @@
+"""Train a session in its run folder: resume, save, evaluate, stop, and say how it ended."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from truing.core.errors import Stopped
+from truing.core.files import require_free_space
+from truing.core.runs import RunFolder, RunState
+from truing.methods.session import Say, Session, describe_inputs
+from truing.models import checkpoint
+from truing.models.load import trainable
+from truing.train.hooks import EarlyStop, Evaluate, Hook, Logs, Pace, Signals
+from truing.train.offline import train
+from truing.train.optim import make_optimizer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Progress:
+    """What of a run outlives its process: parameters, moments, the best evaluation, the last save."""
+
+    session: Session
+    folder: RunFolder
+    names: dict[str, torch.nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    evaluation: Evaluate
+    signals: Signals
+    step: int = 0
+    saved: Path | None = None
+    logs: Logs = field(default_factory=dict)
+
+    def resume(self) -> None:
+        """Continue from the newest whole checkpoint; without one, start over."""
+        newest = checkpoint.newest(self.folder.checkpoints)
+        if newest is None:
+            self.folder.rewind(None)
+            return
+        found = checkpoint.read(newest)
+        checkpoint.restore_parameters(self.names, found.tensors["model"])
+        checkpoint.restore_optimizer(self.optimizer, self.names, found.tensors["optimizer"])
+        self.evaluation.restore(found.state["evaluation"])
+        self.step, self.saved = found.step, newest
+        self.folder.rewind(found.step)
+
+    def save(self) -> None:
+        tensors = {
+            "model": self.names,
+            "optimizer": checkpoint.optimizer_tensors(self.optimizer, self.names),
+        }
+        facts = {"evaluation": self.evaluation.state(), "inputs": describe_inputs(self.session)}
+        self.saved = checkpoint.save(self.folder.checkpoints, self.step, tensors, facts)
+        keep = self.session.recipe.checkpoint.keep
+        checkpoint.prune(self.folder.checkpoints, keep, protect=self.evaluation.best_step)
+        self.status(RunState.RUNNING)
+
+    def status(self, state: RunState, reason: str = "") -> None:
+        name = self.saved.name if self.saved else None
+        self.folder.write_status(state, step=self.step, last_checkpoint=name, reason=reason)
+
+    def __call__(self, step: int, logs: Logs) -> None:
+        """The last hook of a step: log it, save where due, stop where asked."""
+        self.step, self.logs = step, dict(logs)
+        self.folder.log_metrics(step, logs)
+        ending = step == self.session.plan.total or self.signals.received is not None
+        ending = ending or self.evaluation.due_to_stop()
+        if ending or step % self.session.recipe.checkpoint.every == 0 or self.evaluation.best_step == step:
+            self.save()
+        self.signals.raise_if_received(step)
+        if self.evaluation.due_to_stop():
+            raise EarlyStop
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a training run ended; the session's model holds the result."""
+
+    step: int
+    checkpoint: Path
+    best_step: int | None
+    logs: Logs
+
+
+@contextmanager
+def _ending(progress: Progress) -> Iterator[None]:
+    """Leaves in `status.json` how the loop ended."""
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt) as stop:
+        progress.status(RunState.STOPPED, str(stop) or "stopped by SIGINT")
+        raise
+    except BaseException as error:
+        progress.status(RunState.FAILED, f"{type(error).__name__}: {error}")
+        raise
+
+
+def run(
+    session: Session,
+    folder: RunFolder,
+    *,
+    say: Say = lambda line: None,
+    watch: Sequence[Hook] = (),
+    allow_change: Sequence[str] = (),
+) -> Finished:
+    """Train in a run folder, from its newest whole checkpoint where it has one.
+
+    Raises Stopped after a signal (with a complete checkpoint), DivergedError, StorageError.
+    """
+    recipe, plan = session.recipe, session.plan
+    folder.write_config(recipe.model_dump(mode="json") | describe_inputs(session), allow_change)
+    names = trainable(session.model)
+    require_free_space(folder.path, 6 * sum(p.numel() * p.element_size() for p in names.values()))
+    optimizer = make_optimizer(names.items(), recipe.optim, session.learning_rate)
+    evaluation = Evaluate(session.evaluation, recipe.evaluate.every, plan.total, recipe.evaluate.patience)
+    progress = Progress(session, folder, names, optimizer, evaluation, Signals())
+    progress.resume()
+    if progress.step:
+        say(f"resuming after step {progress.step} of {plan.total}")
+    hooks: list[Hook] = [evaluation] if session.held_out else []
+    hooks += [Pace(session.tokens_of), *watch, progress]
+    with progress.signals.watching(), _ending(progress):
+        progress.status(RunState.RUNNING)
+        train(
+            plan,
+            session.passes,
+            session.objective,
+            optimizer,
+            recipe.optim,
+            peak=session.learning_rate,
+            start=progress.step,
+            hooks=hooks,
+        )
+    return _finish(progress, say)
+
+
+def _finish(progress: Progress, say: Say) -> Finished:
+    """Put the best weights in place and mark the run done."""
+    best = progress.evaluation.best_step
+    if best is not None and best != progress.step:
+        say(f"the best evaluation was after step {best}: its weights are the result")
+        found = checkpoint.read(progress.folder.checkpoints / f"step-{best:06d}")
+        checkpoint.restore_parameters(progress.names, found.tensors["model"])
+    progress.status(RunState.DONE)
+    assert progress.saved is not None, "the last step is always saved"
+    return Finished(progress.step, progress.saved, best, progress.logs)

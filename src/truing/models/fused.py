@@ -1,0 +1,89 @@
+"""LoRA layers in the fewest memory passes: `y = x W' + b + s (x A') B'` and its gradient, by hand.
+
+PEFT's layer gives the same numbers through about twelve small operations, each reading and writing a
+full activation. Here the adapter's product is accumulated straight into the base layer's output, and
+in backward into its gradient. PEFT still owns the weights, the adapter switch, saving and merging;
+layers that do more than plain LoRA (DoRA, dropout, several adapters, quantised bases) keep its forward.
+"""
+
+import torch
+from peft.tuners.lora import Linear as LoraLinear
+from torch import Tensor, nn
+
+
+def _product(x: Tensor, weight: Tensor) -> Tensor:
+    """x W' for [n, in] and [out, in]; float32 on CPU goes through oneDNN.
+
+    PyTorch sends float32 products to MKL, which runs AMD processors at less than half of oneDNN's speed.
+    """
+    if x.dtype is torch.float32 and x.device.type == "cpu":
+        return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
+    return nn.functional.linear(x, weight)
+
+
+class _LoraProduct(torch.autograd.Function):
+    """The base weight is frozen; gradients go to x, A and B."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float):
+        flat = x.reshape(-1, x.shape[-1])
+        low_a, low_b = a.to(flat.dtype), b.to(flat.dtype)
+        y = _product(flat, weight)
+        if bias is not None:
+            y += bias
+        inner = flat @ low_a.t()
+        y.addmm_(inner, low_b.t(), alpha=scale)
+        ctx.save_for_backward(flat, weight, inner, a, b)
+        ctx.scale, ctx.shape = scale, x.shape
+        return y.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        flat, weight, inner, a, b = ctx.saved_tensors
+        grad = grad.reshape(-1, grad.shape[-1])
+        low_a, low_b = a.to(grad.dtype), b.to(grad.dtype)
+        through = (grad @ low_b).mul_(ctx.scale)
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = _product(grad, weight.t()).addmm_(through, low_a).view(ctx.shape)
+        grad_b = (grad.t() @ inner).mul_(ctx.scale).to(b.dtype)
+        return grad_x, None, None, (through.t() @ flat).to(a.dtype), grad_b, None
+
+
+def _plain(layer: LoraLinear) -> str | None:
+    """The name of the one adapter of a layer that is nothing but LoRA, else None."""
+    if len(layer.active_adapters) != 1 or len(layer.lora_A) != 1 or layer.lora_variant:
+        return None
+    (name,) = layer.active_adapters
+    base = layer.get_base_layer()
+    dropout = layer.lora_dropout[name]
+    silent = not isinstance(dropout, nn.Dropout) or dropout.p == 0
+    plain = type(base) is nn.Linear and not base.weight.requires_grad and not layer.lora_bias.get(name)
+    return name if plain and silent and not layer.fan_in_fan_out else None
+
+
+def fuse(model: nn.Module) -> int:
+    """Give every plain LoRA layer of a PEFT model the fused forward; returns how many there are."""
+    count = 0
+    for layer in model.modules():
+        if isinstance(layer, LoraLinear) and (name := _plain(layer)):
+            layer.forward = _fused_forward(layer, name)
+            count += 1
+    return count
+
+
+def _fused_forward(layer: LoraLinear, name: str):
+    base = layer.get_base_layer()
+    a, b, scale = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
+
+    def forward(x: Tensor) -> Tensor:
+        weight, bias = base.weight, base.bias
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(weight.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            if layer.disable_adapters or layer.merged:
+                y = _product(x.reshape(-1, x.shape[-1]), weight)
+                return (y if bias is None else y + bias).view(*x.shape[:-1], -1)
+            return _LoraProduct.apply(x, weight, bias, a, b, scale)  # pyright: ignore[reportReturnType]
+
+    return forward

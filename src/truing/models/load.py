@@ -1,0 +1,132 @@
+"""A policy ready to train: weights, precision, adapters, what is frozen."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from truing.core.errors import ConfigError, ModelError
+from truing.core.recipe import Lora
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How numbers are held and multiplied."""
+
+    base: torch.dtype  # of frozen weights
+    trained: torch.dtype  # of weights the optimiser moves: always float32
+    autocast: torch.dtype | None  # of matrix products, None for the weights' own
+
+
+def pick_device(asked: str) -> torch.device:
+    """`auto` is CUDA where there is one."""
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(asked)
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 run in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def pick_precision(asked: str, device: torch.device, *, adapter: bool) -> Precision:
+    """bfloat16 products where the hardware has them; what the optimiser moves stays float32."""
+    low = has_fast_bf16(device) if asked == "auto" else asked == "bfloat16"
+    if not low:
+        return Precision(torch.float32, torch.float32, None)
+    return Precision(torch.bfloat16 if adapter else torch.float32, torch.float32, torch.bfloat16)
+
+
+def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
+    """The causal language model of a folder, in eval mode."""
+    logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
+    from transformers.utils import logging as hf_logging
+
+    hf_logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder}: {str(error).splitlines()[0]}", hint="a policy is a causal language model"
+        ) from error
+    return model.to(device).eval()
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a folder; a model without one cannot read rows."""
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder} has no tokenizer that can be loaded: {str(error).splitlines()[0]}",
+            hint="copy tokenizer.json and tokenizer_config.json of the base model into it",
+        ) from error
+
+
+def add_adapter(model: PreTrainedModel, lora: Lora, *, dropout: bool, seed: int, trained: torch.dtype) -> nn.Module:
+    """The model with a fresh LoRA adapter; only the adapter trains. Seeded, whatever ran before."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.effective_alpha,  # pyright: ignore[reportArgumentType]
+        lora_dropout=lora.dropout if dropout else 0.0,
+        target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
+        use_dora=lora.dora,
+        use_rslora=lora.rslora,
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(seed)
+        try:
+            wrapped = get_peft_model(model, config)
+        except ValueError as error:
+            raise ConfigError(f"lora.targets {lora.targets!r}: {error}") from error
+    for parameter in wrapped.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(trained)
+    return wrapped
+
+
+def freeze_below(model: PreTrainedModel, top_layers: int) -> None:
+    """Leave only the top N decoder layers and the final norm trainable; embeddings and head are frozen."""
+    layers = getattr(model.base_model, "layers", None)
+    if not isinstance(layers, nn.ModuleList):
+        raise ModelError(f"{type(model).__name__} has no list of layers; top_layers cannot be used with it")
+    if top_layers > len(layers):
+        raise ConfigError(f"top_layers is {top_layers}, but the model has {len(layers)} layers")
+    model.requires_grad_(False)
+    for layer in layers[len(layers) - top_layers :]:
+        layer.requires_grad_(True)
+    norm = getattr(model.base_model, "norm", None)
+    if isinstance(norm, nn.Module):
+        norm.requires_grad_(True)
+
+
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters training moves, by name: what a checkpoint holds. Tied weights appear once."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def silence_dropout(model: nn.Module, *, keep_adapter: bool) -> None:
+    """Switch dropout off in place, but for the adapter's own where `keep_adapter`.
+
+    A policy compared with a reference must see the same network: dropout in one of them alone moves the
+    first step's loss away from log 2.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Dropout) and not (keep_adapter and "lora_dropout" in name):
+            module.p = 0.0
+        elif isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = 0.0  # pyright: ignore[reportAttributeAccessIssue]

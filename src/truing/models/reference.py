@@ -1,0 +1,84 @@
+"""The frozen reference, at no cost where possible.
+
+    adapter off   the policy without its LoRA adapter, run beside it; nothing is stored
+    cached        log-probabilities of every item, computed once before training and kept on disk under
+                  a hash of the model and the tokens; a second model is never held while training
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from truing.core.files import write_atomic
+from truing.data.packing import LAYOUTS, PackedBatch, split_into_passes
+from truing.data.trees import Tree
+from truing.models.scoring import Scorer
+
+
+@dataclass(frozen=True)
+class AdapterOff:
+    """The policy with its adapter switched off."""
+
+    scorer: Scorer
+
+    @torch.no_grad()
+    def __call__(self, batch: PackedBatch) -> Tensor:
+        with self.scorer.model.disable_adapter():  # pyright: ignore[reportCallIssue]
+            return self.scorer(batch).logps
+
+
+@dataclass(frozen=True)
+class Cached:
+    """Log-probabilities looked up by item."""
+
+    logps: dict[int, Tensor]  # item -> [n] f32, the scored tokens of its branches in order
+
+    def __call__(self, batch: PackedBatch) -> Tensor:
+        return torch.cat([self.logps[item] for item in batch.items]).to(batch.target.device)
+
+
+@torch.no_grad()
+def score_all(
+    scorer: Scorer,
+    trees: Sequence[Tree],
+    tokens_per_pass: int,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[int, Tensor]:
+    """Log-probabilities of every tree's scored tokens, in passes that depend on the trees alone."""
+    logps: dict[int, Tensor] = {}
+    for group in split_into_passes(trees, tokens_per_pass, scorer.layout):
+        batch = LAYOUTS[scorer.layout]([trees[i] for i in group], group).to(scorer.device)
+        flat = scorer(batch).logps.cpu()
+        sizes = [sum(branch.count for branch in trees[i].branches) for i in group]
+        logps.update(zip(group, flat.split(sizes), strict=True))
+        on_progress(len(logps), len(trees))
+    return logps
+
+
+def fingerprint(folder: Path) -> str:
+    """Tells two sets of weights apart by name, size and time of change, without reading them."""
+    facts = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(folder.glob("*.safetensors"))]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def content_hash(trees: Sequence[Tree], *parts: str) -> str:
+    """A name for these tokens under this model."""
+    digest = hashlib.sha256("\n".join(parts).encode())
+    for tree in trees:
+        digest.update(repr((tuple(tree.prompt), [(tuple(b.tokens), tuple(b.scored)) for b in tree.branches])).encode())
+    return digest.hexdigest()
+
+
+def cached(folder: Path, key: str, compute: Callable[[], dict[int, Tensor]]) -> Cached:
+    """What `folder` holds under `key`, computed and written there first when it holds nothing."""
+    path = folder / f"{key[:32]}.safetensors"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        stored = {str(item): values.contiguous() for item, values in compute().items()}
+        write_atomic(path, save(stored))
+    return Cached({int(item): values for item, values in load_file(path).items()})

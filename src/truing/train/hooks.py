@@ -1,0 +1,102 @@
+"""What happens between steps: evaluation, logs, checkpoints, a stop asked for from outside.
+
+A hook is called with the step and its metrics after every optimiser step, in order; it may add metrics.
+To stop the loop a hook raises.
+"""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from truing.core.errors import Stopped
+
+Logs = dict[str, float]
+Hook = Callable[[int, Logs], None]
+
+
+class EarlyStop(Exception):  # noqa: N818
+    """Raised by a hook when more training would not help; the loop ends as if it were done."""
+
+
+@dataclass
+class Evaluate:
+    """Every `every` steps and at the end: measure, remember the best step, stop when it no longer improves."""
+
+    measure: Callable[[], Logs]
+    every: int | None
+    total: int
+    patience: int | None = None
+    best: float = math.inf
+    best_step: int | None = None
+    without_progress: int = 0
+
+    def __call__(self, step: int, logs: Logs) -> None:
+        if step != self.total and (self.every is None or step % self.every):
+            return
+        found = self.measure()
+        logs.update({f"eval/{name}": value for name, value in found.items()})
+        if found["loss"] < self.best:
+            self.best, self.best_step, self.without_progress = found["loss"], step, 0
+        else:
+            self.without_progress += 1
+
+    def due_to_stop(self) -> bool:
+        return self.patience is not None and self.without_progress >= self.patience
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self.best, "best_step": self.best_step, "without_progress": self.without_progress}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.best, self.best_step = state["best"], state["best_step"]
+        self.without_progress = state["without_progress"]
+
+
+@dataclass
+class Signals:
+    """Turns Ctrl-C and SIGTERM into a stop at the end of the running step; a second one stops at once."""
+
+    received: int | None = None
+    _before: dict[int, Any] = field(default_factory=dict)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = number
+
+    @contextmanager
+    def watching(self) -> Iterator["Signals"]:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        try:
+            yield self
+        finally:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+
+    def raise_if_received(self, step: int) -> None:
+        if self.received is not None:
+            name = signal.Signals(self.received).name
+            raise Stopped(
+                f"stopped by {name} after step {step}",
+                signal=self.received,
+                hint="the same command resumes here",
+            )
+
+
+@dataclass
+class Pace:
+    """Adds what a step cost: seconds and tokens per second."""
+
+    tokens_of: Callable[[int], int]
+    _since: float = field(default_factory=time.perf_counter)
+
+    def __call__(self, step: int, logs: Logs) -> None:
+        now = time.perf_counter()
+        seconds, self._since = now - self._since, now
+        tokens = self.tokens_of(step)
+        logs.update(tokens=tokens, seconds=round(seconds, 3), tokens_per_second=round(tokens / seconds, 1))

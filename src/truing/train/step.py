@@ -1,0 +1,109 @@
+"""One optimiser step, shared by every method; loops only decide what goes into it."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from truing.core.errors import DivergedError
+from truing.data.packing import PackedBatch
+
+Unit = Literal["pair", "response", "token", "chosen_token"]
+Totals = Mapping[Unit, int]
+
+
+class Tally(NamedTuple):
+    """Something to average over a whole step: `sum(values) / number of units`."""
+
+    values: Tensor  # any shape, f32
+    unit: Unit
+
+
+class Outcome(NamedTuple):
+    """What an objective makes of one pass: losses to add up, and metrics to log beside them."""
+
+    losses: list[Tally]
+    metrics: dict[str, Tally]
+
+
+class Objective(Protocol):
+    """A method, to the loop."""
+
+    def count(self, batch: PackedBatch) -> Totals:
+        """How many of each unit a pass holds, known before any forward."""
+        ...
+
+    def __call__(self, batch: PackedBatch) -> Outcome: ...
+
+
+def alone(totals: Counter[Unit]) -> Counter[Unit]:
+    """The counts of a run with one process; a distributed run sums them over its ranks here."""
+    return totals
+
+
+def _totals(passes: Sequence[PackedBatch], objective: Objective, reduce: Callable) -> Counter[Unit]:
+    totals: Counter[Unit] = Counter()
+    for batch in passes:
+        totals.update(objective.count(batch))
+    return reduce(totals)
+
+
+def accumulate(
+    passes: Sequence[PackedBatch],
+    objective: Objective,
+    *,
+    backward: bool = True,
+    reduce: Callable[[Counter[Unit]], Counter[Unit]] = alone,
+) -> dict[str, float]:
+    """Run `objective` over the passes of one step and leave its gradient in the parameters.
+
+    Units are counted over the whole step before the first backward, so neither the gradient nor a
+    logged mean depends on how the step was cut into passes.
+    """
+    totals = _totals(passes, objective, reduce)
+    logs: dict[str, float] = {}
+
+    def mean(part: Tally) -> Tensor:
+        return part.values.sum() / totals[part.unit]
+
+    for batch in passes:
+        with torch.set_grad_enabled(backward):
+            losses, metrics = objective(batch)
+            loss = torch.stack([mean(part) for part in losses]).sum()
+        if backward:
+            loss.backward()
+        for name, value in {"loss": loss, **{k: mean(part) for k, part in metrics.items()}}.items():
+            logs[name] = logs.get(name, 0.0) + float(value.detach())
+    return logs
+
+
+def trained(optimizer: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
+    """The parameters an optimiser moves."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def learn_step(
+    optimizer: torch.optim.Optimizer,
+    passes: Sequence[PackedBatch],
+    objective: Objective,
+    *,
+    max_grad_norm: float | None = 1.0,
+) -> dict[str, float]:
+    """One optimiser step over `passes`. Returns the step's means, and `grad_norm` before clipping.
+
+    Raises DivergedError before anything is changed when the loss or the gradient is not finite.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    logs = accumulate(passes, objective)
+    logs["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(trained(optimizer), max_grad_norm or math.inf))
+    for name in ("loss", "grad_norm"):
+        if not math.isfinite(logs[name]):
+            raise DivergedError(
+                f"{name} is {logs[name]} (rows {sorted(i for batch in passes for i in batch.items)[:8]} …)",
+                hint="lower optim.learning_rate, or look at these rows with `truing data show`",
+            )
+    optimizer.step()
+    return logs

@@ -1,0 +1,232 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from truing.core import files, runs
+from truing.core.errors import ConfigError, StorageError, UsageError
+from truing.core.runs import RunFolder, RunState
+
+RECIPE = {
+    "method": "dpo",
+    "policy": "model",
+    "lora": {"r": 16},
+    "loss": {"name": None, "beta": 0.1},
+    "optim": {"epochs": 1.0, "max_steps": 10, "items_per_step": 32, "betas": (0.9, 0.999)},
+    "checkpoint": {"every": 100},
+    "seed": 0,
+}
+HOLD = """import sys, time
+from truing.core.runs import RunFolder
+{opened}
+print("open", flush=True)
+time.sleep(60)"""
+OPENED = "folder = RunFolder.open(sys.argv[1])"
+FORKED = f"import os; {OPENED}; child = os.fork(); print(child, flush=True) if child else time.sleep(20)"
+
+
+def changed(**sections: object) -> dict[str, object]:
+    """RECIPE with some of the keys of some sections replaced."""
+    return {**RECIPE, **{k: {**RECIPE[k], **v} if isinstance(v, dict) else v for k, v in sections.items()}}
+
+
+@pytest.fixture
+def other_process(tmp_path: Path):
+    """Another Python process that has opened `tmp_path / "run"`."""
+    command = [sys.executable, "-c", HOLD.format(opened=OPENED), str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield process
+        process.kill()
+
+
+def test_open_makes_the_folder_and_close_frees_it(tmp_path: Path):
+    with RunFolder.open(tmp_path / "runs" / "a") as folder:
+        assert folder.checkpoints.is_dir()
+        found = runs.holder(folder.path)
+        assert found is not None
+        assert (found.pid, found.host) == (os.getpid(), socket.gethostname())
+        with pytest.raises(UsageError):
+            RunFolder.open(folder.path)
+    assert runs.holder(tmp_path / "runs" / "a") is None
+    RunFolder.open(tmp_path / "runs" / "a").close()
+
+
+def test_a_second_process_is_refused_at_once_with_the_pid_and_host_of_the_first(tmp_path, other_process):
+    start = time.monotonic()
+    with pytest.raises(UsageError) as caught:
+        RunFolder.open(tmp_path / "run")
+    assert time.monotonic() - start < 2
+    assert f"process {other_process.pid} on {socket.gethostname()}" in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, other_process):
+    other_process.send_signal(signal.SIGKILL)
+    other_process.wait()
+    assert runs.holder(tmp_path / "run") is None
+    with RunFolder.open(tmp_path / "run"):
+        found = runs.holder(tmp_path / "run")
+        assert found is not None
+        assert found.pid == os.getpid()
+
+
+def test_a_worker_forked_by_a_killed_process_does_not_keep_its_lock(tmp_path: Path):
+    command = [sys.executable, "-c", HOLD.format(opened="exec(sys.argv[2])"), str(tmp_path / "run"), FORKED]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        try:
+            os.kill(worker, 0)
+            RunFolder.open(tmp_path / "run").close()
+        finally:
+            os.kill(worker, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"pid": 1, "ho', b"[]", b'{"pid": 1}'])
+def test_a_torn_lock_belongs_to_nobody(tmp_path: Path, content: bytes):
+    (tmp_path / runs.LOCK).write_bytes(content)
+    RunFolder.open(tmp_path).close()
+
+
+def test_a_reused_pid_does_not_keep_a_lock(tmp_path: Path):
+    stale = {"pid": os.getpid(), "host": socket.gethostname(), "birth": 1.0}
+    (tmp_path / runs.LOCK).write_text(json.dumps(stale))
+    RunFolder.open(tmp_path).close()
+
+
+def test_a_lock_of_another_host_stays_and_the_hint_says_how_to_remove_it(tmp_path: Path):
+    lock = tmp_path / runs.LOCK
+    lock.write_text(json.dumps({"pid": 1, "host": "elsewhere", "birth": 1.0}))
+    with pytest.raises(UsageError, match="process 1 on elsewhere") as caught:
+        RunFolder.open(tmp_path)
+    assert f"remove {lock}" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="file/run cannot be written: Not a directory"):
+        RunFolder.open(tmp_path / "file" / "run")
+
+
+def test_files_that_were_never_finished_are_removed_at_the_next_start(tmp_path: Path):
+    leftover = tmp_path / f".status.json{files.TEMPORARY}1-aa"
+    leftover.write_text("{")
+    (tmp_path / "notes.txt").write_text("mine")
+    RunFolder.open(tmp_path).close()
+    assert not leftover.exists()
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_status_is_read_back(tmp_path: Path):
+    assert runs.read_status(tmp_path) is None
+    with RunFolder.open(tmp_path) as folder:
+        folder.write_status(RunState.STOPPED, step=7, last_checkpoint="step-7", reason="SIGTERM")
+    status = runs.read_status(tmp_path)
+    assert status is not None
+    assert (status.state, status.reason, status.step) == (RunState.STOPPED, "SIGTERM", 7)
+    assert (status.last_checkpoint, status.pid) == ("step-7", os.getpid())
+    (tmp_path / runs.STATUS).write_text("{")
+    with pytest.raises(StorageError, match=r"status\.json is damaged"):
+        runs.read_status(tmp_path)
+
+
+def test_after_a_rewind_the_log_equals_that_of_an_unbroken_run(tmp_path: Path):
+    def log(folder: RunFolder, steps: range) -> None:
+        for step in steps:
+            folder.log_metrics(step, {"loss": 1 / (step + 3), "kl": float("inf")})
+            folder.log_sample(step, {"response": f"text {step}"})
+
+    with RunFolder.open(tmp_path / "unbroken") as folder:
+        log(folder, range(1, 10))
+    with RunFolder.open(tmp_path / "killed") as folder:
+        log(folder, range(1, 8))
+        with (folder.path / runs.METRICS).open("ab") as file:
+            file.write(b'{"step": 8, "lo')
+        folder.rewind(5)
+        log(folder, range(6, 10))
+    for name in (runs.METRICS, runs.SAMPLES):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
+
+
+def test_a_rewind_without_a_checkpoint_empties_the_log(tmp_path: Path):
+    with RunFolder.open(tmp_path) as folder:
+        folder.rewind(None)
+        folder.log_metrics(0, {"loss": 1.0})
+        folder.rewind(None)
+    assert runs.read_metrics(tmp_path) == []
+
+
+def test_config_is_written_once_with_versions(tmp_path: Path):
+    with RunFolder.open(tmp_path) as folder:
+        assert folder.write_config(RECIPE) == []
+        first = (tmp_path / runs.CONFIG).stat().st_mtime_ns
+        assert folder.write_config(RECIPE) == []
+        assert (tmp_path / runs.CONFIG).stat().st_mtime_ns == first
+    config = runs.read_config(tmp_path)
+    assert config is not None
+    assert config["recipe"]["optim"]["betas"] == [0.9, 0.999]
+    assert set(config["versions"]) >= {"python", "truing", "torch", "transformers"}
+
+
+def test_accepted_changes_are_recorded_with_the_step_they_began_at(tmp_path: Path):
+    with RunFolder.open(tmp_path) as folder:
+        folder.write_config(RECIPE)
+        folder.write_status(RunState.STOPPED, step=10)
+        folder.write_config(changed(optim={"max_steps": 20}))
+        with pytest.raises(ConfigError):
+            folder.write_config(changed(optim={"max_steps": 20}, loss={"beta": 0.5}))
+        folder.write_config(changed(optim={"max_steps": 20}, loss={"beta": 0.5}), ["loss"])
+        assert folder.write_config(changed(optim={"max_steps": 20}, loss={"beta": 0.5})) == []
+    config = runs.read_config(tmp_path)
+    assert config is not None
+    assert config["recipe"]["loss"]["beta"] == 0.5
+    assert config["changes"] == [
+        {"step": 10, "key": "optim.max_steps", "was": 10, "is": 20},
+        {"step": 10, "key": "loss.beta", "was": 0.1, "is": 0.5},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sections", "key", "safe"),
+    [
+        ({"optim": {"max_steps": 20}}, "optim.max_steps", True),
+        ({"optim": {"max_steps": None}}, "optim.max_steps", True),
+        ({"optim": {"max_steps": 5}}, "optim.max_steps", False),
+        ({"optim": {"epochs": 2.0}}, "optim.epochs", True),
+        ({"optim": {"epochs": 0.5}}, "optim.epochs", False),
+        ({"optim": {"items_per_step": 64}}, "optim.items_per_step", False),
+        ({"checkpoint": {"every": 5}}, "checkpoint.every", True),
+        ({"output": "runs/b"}, "output", True),
+        ({"seed": 1}, "seed", False),
+        ({"loss": {"label_smoothing": 0.1}}, "loss.label_smoothing", False),
+        ({"lora": None}, "lora", False),
+        ({"checkpoints": 1}, "checkpoints", False),
+    ],
+)
+def test_compare_tells_safe_changes_from_others(sections, key, safe):
+    (change,) = runs.compare(RECIPE, changed(**sections))
+    assert (change.key, change.safe) == (key, safe)
+
+
+def test_refused_changes_are_listed_with_their_meaning_and_the_flag():
+    changes = runs.compare(RECIPE, changed(seed=1, optim={"items_per_step": 64, "max_steps": 20}))
+    with pytest.raises(ConfigError) as caught:
+        runs.refuse_unsafe(changes)
+    message = str(caught.value)
+    assert "seed: was 0, is 1" in message
+    assert "optim.items_per_step: was 32, is 64 (every step averages over another number of rows" in message
+    assert "max_steps" not in message
+    assert "--allow-change optim.items_per_step --allow-change seed" in caught.value.hint
+    with pytest.raises(ConfigError, match="seed"):
+        runs.refuse_unsafe(changes, ["optim"])
+    runs.refuse_unsafe(changes, ["optim", "seed"])
