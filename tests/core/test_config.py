@@ -154,6 +154,7 @@ def test_json_means_what_the_standard_reader_says(content: object, indent: int |
         ("[" * 100_000, "recipe.json:1: nested deeper than 32 levels"),
         ('{"a": "', "recipe.json:1: Unterminated string"),
         ("]", "recipe.json:1: Expecting value"),
+        ('{"seed": ' + "9" * 5000 + "}", "recipe.json:1: Exceeds the limit"),
     ],
 )
 def test_broken_json_is_told_with_its_line(write, text: str, problem: str):
@@ -188,7 +189,7 @@ def test_a_few_aliases_are_fine(write):
         ("a: [1\nb: 2", "recipe.yaml:2: expected ',' or ']'"),
         ("a: *nowhere", "recipe.yaml:1: found undefined alias"),
         ("a: 1\nb: \x01", "recipe.yaml:2: special characters are not allowed"),
-        ("? [a]\n: 1", "recipe.yaml:1: a key is text, not a list"),
+        ("? [a]\n: 1", "recipe.yaml:1: a key is text, not a sequence"),
     ],
 )
 def test_dangerous_or_broken_yaml_is_told_with_its_line(write, text: str, problem: str):

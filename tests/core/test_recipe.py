@@ -74,6 +74,7 @@ def test_warmup_is_a_share_below_one_and_steps_from_one_on(warmup: float, total:
         {"data": {"train": ["a"], "eval": ["b"], "eval_fraction": 0.1}},
         {"data": {"train": ["a"], "eval_fraction": 1.0}},
         {"loss": {"beta": [0.1]}},
+        {"loss": {"be.ta": 0.1}},
         {"lora": {}, "top_layers": 2},
         {"lora": {"dropout": 1.0}},
         {"evaluate": {"patience": 3}},

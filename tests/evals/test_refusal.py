@@ -1,4 +1,4 @@
-"""Refusals by rule: one example per rule, the look-alikes that must not fool it, and PyRIT's labelled rows."""
+"""Refusals by rule: an example per rule, look-alikes that must not fool it, and PyRIT's labelled rows."""
 
 import csv
 from pathlib import Path

@@ -196,9 +196,7 @@ def _from_yaml(node: yaml.Node, first: Origin, here: Origin, depth: int = 0) -> 
     for key, value in node.value:
         place = _below(first, key.start_mark.line)
         if not isinstance(key, yaml.ScalarNode):
-            raise ConfigError(
-                f"{place}: a key is text, not {'a list' if key.id == 'sequence' else 'a mapping'}"
-            )
+            raise ConfigError(f"{place}: a key is text, not a {key.id}")
         _add(entries, key.value, _from_yaml(value, first, place, depth + 1))
     return Node(entries, here)
 
@@ -240,10 +238,9 @@ def parse_json(text: str, origin: Origin) -> Node:
         return Node(None, origin)
     try:
         json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(
-            f"{_below(origin, error.lineno - 1)}: {error.msg} (column {error.colno})"
-        ) from error
+    except ValueError as error:
+        line = error.lineno - 1 if isinstance(error, json.JSONDecodeError) else 0
+        raise ConfigError(f"{_below(origin, line)}: {error}") from error
     return _from_json(tokens[::-1], origin, None)
 
 
@@ -341,7 +338,8 @@ def _problems(errors: Sequence[ErrorDetails], root: Node, model: type[BaseModel]
             start = f"{node.origin}: " + ("" if node.children else f"{name} is {_shown(node.value)}: ")
         else:
             start = f"{node.origin}: {name} is {_shown(node.value)}: expected "
-            reason = _EXPECTED.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
+            expected = _EXPECTED.get(error["type"])
+            reason = expected.format(**error.get("ctx", {})) if expected else error["msg"]
         lines.setdefault(start, (node.origin.line or 0, []))[1].append(reason)
     ordered = sorted(lines.items(), key=lambda item: item[1][0])
     return [start + " or ".join(dict.fromkeys(reasons)) for start, (_, reasons) in ordered]

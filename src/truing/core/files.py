@@ -107,10 +107,8 @@ def require_free_space(path: Path, needed_bytes: int) -> None:
     """Raises `StorageError` unless the disk that holds, or will hold, `path` has room for `needed_bytes`."""
     free = free_bytes(path)
     if free < needed_bytes:
-        raise StorageError(
-            f"{path}: needs {needed_bytes} bytes ({human(needed_bytes)}), but {free} ({human(free)}) are free",
-            hint="free some space, or choose another output",
-        )
+        space = f"{needed_bytes} bytes ({human(needed_bytes)}), but {free} ({human(free)}) are free"
+        raise StorageError(f"{path}: needs {space}", hint="free some space, or choose another output")
 
 
 def free_bytes(path: Path) -> int:

@@ -7,9 +7,17 @@ here: they are the keyword-only arguments of the loss itself.
 """
 
 import math
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Hyper = bool | int | float | str
 
@@ -98,6 +106,13 @@ class Loss(Section):
     name: str | None = Field(
         default=None, min_length=1, description="Name of the loss; null is the method's own."
     )
+
+    @model_validator(mode="after")
+    def _hyper_parameters_have_names(self) -> Self:
+        for name in self.__pydantic_extra__:
+            if not name.isidentifier():
+                raise ValueError(f"{name!r} in loss cannot be the name of a hyper-parameter")
+        return self
 
     @property
     def hyper(self) -> dict[str, Hyper]:

@@ -6,11 +6,14 @@ keys, a `shape` that tells them apart. `detect` prefers the format that needs mo
 `margin` and `category` are carried over for all formats; responses are listed best first.
 """
 
-import math
-from collections.abc import Callable, Iterable
+import difflib
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from truing.core.errors import DataError, UsageError
 from truing.core.records import Message, Record, Response
+from truing.data.fields import Row, as_label, as_list, as_number, number, present, value_of
 from truing.data.rows import RowError, excerpt
 from truing.data.turns import (
     Turns,
@@ -18,7 +21,6 @@ from truing.data.turns import (
     as_prompt,
     as_response,
     as_text,
-    check_order,
     check_prompt,
     has_role,
     is_messages,
@@ -28,13 +30,11 @@ from truing.data.turns import (
     transcript,
 )
 
-Row = dict
 PROMPT = "prompt|question|query"
 ANSWER = "completion|response|answer"
 LABEL = "label|kto_tag"
-LABELS = {"true": True, "1": True, "1.0": True, "good": True, "desirable": True} | {
-    "false": False, "0": False, "0.0": False, "bad": False, "undesirable": False,
-}  # fmt: skip
+MESSAGES = "messages|conversations"
+OPINIONS = "chosen|rejected|rejected_response|rejected_messages|responses|completions|label|kto_tag"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ class Format:
         missing = self.missing(row)
         if missing:
             keys = excerpt(", ".join(row))
-            raise RowError(f"missing-{missing[0].replace('_', '-')}", f"no `{missing[0]}` among the keys {keys}")
+            raise RowError(
+                f"missing-{missing[0].replace('_', '-')}", f"no `{missing[0]}` among the keys {keys}"
+            )
         record = self.parse(row)
         system = row.get("system")
         if isinstance(system, str) and system.strip() and record.prompt and record.prompt[0].role != "system":
@@ -67,54 +69,16 @@ class Format:
         return replace(record, margin=number(row, "margin"), category=_category(row))
 
 
-def present(row: Row, need: str) -> str | None:
-    """The first of the alternatives `a|b` that a row has and that is not null."""
-    return next((key for key in need.split("|") if row.get(key) is not None), None)
-
-
-def value_of(row: Row, need: str) -> object:
-    key = present(row, need)
-    return None if key is None else row[key]
-
-
-def number(row: Row, key: str) -> float | None:
-    """A finite number, also from the text of a CSV cell; None where the key is absent or blank."""
-    value = row.get(key)
-    return None if value is None or value == "" else _finite(value, key)
-
-
-def _finite(value: object, key: str) -> float:
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        try:
-            result = float(value)
-        except (ValueError, OverflowError):
-            result = math.nan
-        if math.isfinite(result):
-            return result
-    raise RowError("bad-number", f"`{key}` is {excerpt(value)}, expected a finite number")
-
-
 def _category(row: Row) -> str | None:
     value = row.get("category")
     return value if isinstance(value, str) and value else None
 
 
-def _label(row: Row) -> bool:
-    value = value_of(row, LABEL)
-    key = str(value).strip().lower()
-    if not isinstance(value, bool | int | float | str) or key not in LABELS:
-        raise RowError("bad-label", f"label is {excerpt(value)}, expected true/false, 1/0 or good/bad")
-    return LABELS[key]
+def _pair(prompt: Turns, row: Row, keys: tuple[str, str] = ("chosen", "rejected")) -> Record:
+    return _checked_pair(prompt, as_response(row[keys[0]], keys[0]), as_response(row[keys[1]], keys[1]))
 
 
-def _list(row: Row, key: str) -> list:
-    value = row[key]
-    if not isinstance(value, list):
-        raise RowError("wrong-type", f"`{key}` is {type(value).__name__}, expected a list")
-    return value
-
-
-def _pair(prompt: Turns, chosen: Response, rejected: Response) -> Record:
+def _checked_pair(prompt: Turns, chosen: Response, rejected: Response) -> Record:
     if chosen.turns == rejected.turns:
         raise RowError("identical-pair", f"chosen and rejected are the same: {excerpt(chosen.text)}")
     return Record(prompt, (chosen, rejected))
@@ -136,75 +100,282 @@ def _ranked(prompt: Turns, responses: list[Response], worse: list[float], key: s
 
 def _interleaved(row: Row) -> Turns:
     """PaddleNLP's `src` (user) and `tgt` (assistant) as turns, in the order they were said."""
-    sides = [[row[key]] if isinstance(row[key], str) else _list(row, key) for key in ("src", "tgt")]
-    turns: list[Message] = []
-    for index in range(max(map(len, sides))):
-        for role, side, key in zip(("user", "assistant"), sides, ("src", "tgt"), strict=True):
-            turns += [Message(role, as_text(text, key)) for text in side[index : index + 1]]
+    users, assistants = (
+        [row[key]] if isinstance(row[key], str) else as_list(row, key) for key in ("src", "tgt")
+    )
+    if len(users) - len(assistants) not in (0, 1):
+        raise RowError("src-tgt-length", f"{len(users)} in `src` and {len(assistants)} in `tgt`")
+    turns = [Message("user", as_text(text, "src")) for text in users]
+    for index, text in enumerate(assistants):
+        turns.insert(2 * index + 1, Message("assistant", as_text(text, "tgt")))
     return tuple(turns)
 
 
 def paddle_sft(row: Row) -> Record:
-    turns = _interleaved(row)
-    prompt, response = split_first(turns, "src/tgt")
+    prompt, response = split_first(_interleaved(row), "src/tgt")
     return Record(prompt, (response,))
 
 
 def paddle_preference(row: Row) -> Record:
-    src, tgt, sort = (_list(row, key) if key == "sort" or not isinstance(row[key], str) else [row[key]] for key in ("src", "tgt", "sort"))
-    if len(src) != len(tgt) + 1:
-        raise RowError("src-tgt-length", f"{len(src)} in `src` and {len(tgt)} in `tgt`; `src` has one more")
-    responses = [as_response(text, f"response[{index}]") for index, text in enumerate(_list(row, "response"))]
-    worse = [-_finite(value, "sort") for value in sort]
+    turns = _interleaved({**row, "tgt": row["tgt"] or []})
+    if len(turns) % 2 == 0:
+        raise RowError("src-tgt-length", "`src` and `tgt` are of one length; `src` has one more")
+    worse = [-as_number(value, "sort") for value in as_list(row, "sort")]
     if len(set(worse)) != len(worse):
-        raise RowError("tied-sort", f"`sort` {excerpt(sort)} has a tie; every response needs its own value")
-    return _ranked(check_prompt(_interleaved(row), "src/tgt"), responses, worse, "sort")
+        raise RowError(
+            "tied-sort", f"`sort` {excerpt(row['sort'])} has a tie; every response needs its own value"
+        )
+    texts = as_list(row, "response")
+    responses = [as_response(text, f"response[{index}]") for index, text in enumerate(texts)]
+    return _ranked(check_prompt(turns, "src/tgt"), responses, worse, "sort")
 
 
 def _alpaca_prompt(row: Row) -> Turns:
-    parts = [as_text(value, key) for key in ("instruction", "input") if (value := row.get(key)) is not None]
     turns: list[Message] = []
     for exchange in row.get("history") or []:
         if not isinstance(exchange, list) or len(exchange) != 2:
-            raise RowError("wrong-type", "`history` is a list of [question, answer]")
-        turns += [Message(role, as_text(text, "history")) for role, text in zip(("user", "assistant"), exchange, strict=True)]
+            raise RowError("wrong-type", "`history` is not a list of [question, answer]")
+        turns.append(Message("user", as_text(exchange[0], "history")))
+        turns.append(Message("assistant", as_text(exchange[1], "history")))
+    parts = [as_text(row[key], key) for key in ("instruction", "input") if row.get(key) is not None]
     turns.append(Message("user", "\n".join(part for part in parts if part.strip())))
     return check_prompt(tuple(turns), "instruction")
 
 
 def alpaca(row: Row) -> Record:
-    return Record(_alpaca_prompt(row), (as_response(as_text(row["output"], "output"), "output"),))
+    return Record(_alpaca_prompt(row), (as_response(row["output"], "output"),))
 
 
 def alpaca_preference(row: Row) -> Record:
-    return _pair(_alpaca_prompt(row), as_response(row["chosen"], "chosen"), as_response(row["rejected"], "rejected"))
+    return _pair(_alpaca_prompt(row), row)
 
 
 def preference(row: Row) -> Record:
     """Text or messages; where chosen and rejected are whole conversations they hold the prompt themselves."""
-    if all(is_messages(row[key]) and has_role(row[key], "user") for key in ("chosen", "rejected")):
-        return _scored_pair(row, implicit_preference(row))
-    if type(row["chosen"]) is not type(row["rejected"]):
-        raise RowError("wrong-type", "one of chosen and rejected is text, the other is not")
-    prompt = as_prompt(value_of(row, PROMPT), "prompt")
-    return _scored_pair(row, _pair(prompt, as_response(row["chosen"], "chosen"), as_response(row["rejected"], "rejected")))
-
-
-def _scored_pair(row: Row, record: Record) -> Record:
+    if all(has_role(row[key], "user") for key in ("chosen", "rejected")):
+        record = implicit_preference(row)
+    else:
+        record = _pair(as_prompt(value_of(row, PROMPT), "prompt"), row)
     scores = number(row, "score_chosen"), number(row, "score_rejected")
-    responses = tuple(replace(each, score=score) for each, score in zip(record.responses, scores, strict=True))
-    return replace(record, responses=responses)
+    scored = (replace(each, score=score) for each, score in zip(record.responses, scores, strict=True))
+    return replace(record, responses=tuple(scored))
 
 
 def implicit_preference(row: Row) -> Record:
-    chosen, rejected = (as_messages(row[key], key) for key in ("chosen", "rejected"))
-    return Record(*_flat(split_pair(chosen, rejected)))
+    return Record(*split_pair(as_messages(row["chosen"], "chosen"), as_messages(row["rejected"], "rejected")))
 
 
 def hh_rlhf(row: Row) -> Record:
     chosen, rejected = (transcript(as_text(row[key], key), key) for key in ("chosen", "rejected"))
-    return Record(*_flat(split_pair(chosen, rejected)))
+    return Record(*split_pair(chosen, rejected))
 
 
-def _flat(parts: tuple[Turns, Response, Response]) -> tuple[Turns, tuple[Response, ...]]:
-    return parts[0], parts[1:]
+def openai_preference(row: Row) -> Record:
+    given = row["input"].get("messages") if isinstance(row["input"], dict) else row["input"]
+    return _pair(as_prompt(given, "input"), row, keys=("preferred_output", "non_preferred_output"))
+
+
+def prompt_completion(row: Row) -> Record:
+    return Record(
+        as_prompt(value_of(row, PROMPT), "prompt"), (as_response(value_of(row, ANSWER), "completion"),)
+    )
+
+
+def unpaired(row: Row) -> Record:
+    label = as_label(value_of(row, LABEL))
+    prompt = as_prompt(value_of(row, PROMPT), "prompt")
+    return Record(prompt, (as_response(value_of(row, ANSWER), "completion", label=label),))
+
+
+def _conversation(row: Row) -> Turns:
+    return as_messages(value_of(row, MESSAGES), str(present(row, MESSAGES)))
+
+
+def messages(row: Row) -> Record:
+    prompt, response = split_first(_conversation(row), str(present(row, MESSAGES)))
+    return Record(prompt, (response,))
+
+
+def messages_unpaired(row: Row) -> Record:
+    prompt, response = split_last(_conversation(row), "messages", label=as_label(value_of(row, LABEL)))
+    return Record(prompt, (response,))
+
+
+def messages_preference(row: Row) -> Record:
+    """ms-swift: the conversation's last turn is chosen; `rejected_messages` is a whole conversation."""
+    if present(row, "rejected_messages"):
+        return Record(
+            *split_pair(_conversation(row), as_messages(row["rejected_messages"], "rejected_messages"))
+        )
+    prompt, chosen = split_last(_conversation(row), "messages")
+    return _checked_pair(prompt, chosen, as_response(row["rejected_response"], "rejected_response"))
+
+
+def sharegpt_preference(row: Row) -> Record:
+    return _pair(check_prompt(_conversation(row), str(present(row, MESSAGES))), row)
+
+
+def messages_prompt(row: Row) -> Record:
+    return Record(check_prompt(_conversation(row), str(present(row, MESSAGES))))
+
+
+def prompt_only(row: Row) -> Record:
+    return Record(as_prompt(value_of(row, PROMPT), "prompt"))
+
+
+def text(row: Row) -> Record:
+    """Plain text for language modelling: a response to nothing."""
+    return Record((), (as_response(as_text(row["text"], "text"), "text"),))
+
+
+def responses(row: Row) -> Record:
+    """K responses; `ranks` count from the best upwards, larger `scores` are better."""
+    items = [as_response(item, f"responses[{index}]") for index, item in enumerate(as_list(row, "responses"))]
+    prompt = as_prompt(value_of(row, PROMPT), "prompt")
+    if present(row, "ranks"):
+        return _ranked(prompt, items, [as_number(value, "ranks") for value in as_list(row, "ranks")], "ranks")
+    scores = [as_number(value, "scores") for value in as_list(row, "scores")]
+    scored = [replace(item, score=score) for item, score in zip(items, scores, strict=False)]
+    return _ranked(prompt, scored or items, [-score for score in scores], "scores")
+
+
+def ultrafeedback(row: Row) -> Record:
+    items: list[Response] = []
+    for index, item in enumerate(as_list(row, "completions")):
+        if not isinstance(item, dict) or item.get("response") is None or item.get("overall_score") is None:
+            raise RowError("missing-score", f"`completions[{index}]` needs `response` and `overall_score`")
+        score, source = as_number(item["overall_score"], "overall_score"), item.get("model")
+        items.append(as_response(item["response"], f"completions[{index}]", score=score, source=source))
+    return _ranked(_alpaca_prompt(row), items, [-(item.score or 0.0) for item in items], "overall_score")
+
+
+def _is_transcript(row: Row) -> bool:
+    return all(
+        isinstance(row[key], str) and row[key].lstrip().startswith("Human:") for key in ("chosen", "rejected")
+    )
+
+
+def _are_conversations(row: Row) -> bool:
+    return is_messages(row["chosen"]) and is_messages(row["rejected"])
+
+
+def _answered(row: Row) -> bool:
+    return not present(row, OPINIONS) and has_role(value_of(row, MESSAGES), "assistant")
+
+
+def _unanswered(row: Row) -> bool:
+    return not present(row, OPINIONS) and not has_role(value_of(row, MESSAGES), "assistant")
+
+
+def _continues(row: Row) -> bool:
+    return not present(row, PROMPT) and not has_role(row["chosen"], "user")
+
+
+def _no_opinion(row: Row) -> bool:
+    return not present(row, OPINIONS)
+
+
+_TABLE = (
+    Format("preference", "preference", (PROMPT, "chosen", "rejected"), preference),
+    Format(
+        "preference-implicit",
+        "preference, implicit prompt",
+        ("chosen", "rejected"),
+        implicit_preference,
+        _are_conversations,
+    ),
+    Format("hh-rlhf", "HH-RLHF transcripts", ("chosen", "rejected"), hh_rlhf, _is_transcript),
+    Format("alpaca", "Alpaca", ("instruction", "output"), alpaca),
+    Format(
+        "alpaca-preference", "Alpaca preference", ("instruction", "chosen", "rejected"), alpaca_preference
+    ),
+    Format("paddle", "PaddleNLP SFT", ("src", "tgt"), paddle_sft),
+    Format(
+        "paddle-preference", "PaddleNLP preference", ("src", "tgt", "response", "sort"), paddle_preference
+    ),
+    Format("prompt-completion", "prompt and completion", (PROMPT, ANSWER), prompt_completion),
+    Format("unpaired", "prompt, completion and label", (PROMPT, ANSWER, LABEL), unpaired),
+    Format("messages", "chat messages", ("messages",), messages, _answered),
+    Format("messages-prompt", "chat messages, prompts only", (MESSAGES,), messages_prompt, _unanswered),
+    Format("messages-unpaired", "chat messages with a label", ("messages", LABEL), messages_unpaired),
+    Format(
+        "messages-preference",
+        "ms-swift preference",
+        ("messages", "rejected_response|rejected_messages"),
+        messages_preference,
+    ),
+    Format("sharegpt", "ShareGPT", ("conversations",), messages, _answered),
+    Format("sharegpt-unpaired", "ShareGPT with a label", ("conversations", LABEL), messages_unpaired),
+    Format(
+        "sharegpt-preference",
+        "ShareGPT preference",
+        (MESSAGES, "chosen", "rejected"),
+        sharegpt_preference,
+        _continues,
+    ),
+    Format(
+        "openai-preference",
+        "OpenAI preference",
+        ("input", "preferred_output", "non_preferred_output"),
+        openai_preference,
+    ),
+    Format("responses", "ranked responses", (PROMPT, "responses", "ranks|scores"), responses),
+    Format("ultrafeedback", "UltraFeedback", ("instruction", "completions"), ultrafeedback),
+    Format("prompt", "prompts only", (PROMPT,), prompt_only, _no_opinion),
+    Format("text", "plain text", ("text",), text),
+)
+FORMATS: dict[str, Format] = {each.name: each for each in _TABLE}
+
+
+def find_format(name: str) -> Format:
+    """The format of that name, or `UsageError` with the nearest one."""
+    if name in FORMATS:
+        return FORMATS[name]
+    near = difflib.get_close_matches(name, FORMATS, n=1)
+    hint = f"did you mean {near[0]}?" if near else ""
+    raise UsageError(f"format {name!r} is unknown; formats are {', '.join(FORMATS)}", hint=hint)
+
+
+def detect(rows: Sequence[Row]) -> Format:
+    """The format that most rows have and that needs the most keys; `DataError` if that is none or several.
+
+    More than half of the rows is enough: the others are then bad rows with a reason, where asking for
+    all of them would let one row without `chosen` turn a preference file into a file of prompts.
+    """
+    assert rows
+    matching = [each for each in FORMATS.values() if 2 * sum(map(each.matches, rows)) > len(rows)]
+    if not matching:
+        raise _unrecognised(rows)
+    most = max(len(each.needs) for each in matching)
+    best = [each for each in matching if len(each.needs) == most]
+    if len(best) > 1:
+        names = " and ".join(f"{each.name} ({each.title})" for each in best)
+        raise DataError(
+            f"the rows can be read in more than one way: {names}",
+            hint=f"say which with --format {best[0].name}, or data.format in a recipe",
+        )
+    return best[0]
+
+
+def _unrecognised(rows: Sequence[Row]) -> DataError:
+    seen = Counter(key for row in rows for key, value in row.items() if value is not None)
+    keys = [key for key, count in seen.most_common(12) if 2 * count > len(rows)]
+    typical = dict.fromkeys(keys, "")
+    start = f"no format fits; most rows have the keys {', '.join(keys)[:200] or '(none in common)'}"
+    near = max(FORMATS.values(), key=lambda each: (_likeness(each, typical), -len(each.needs)))
+    missing = near.missing(typical)
+    if not _likeness(near, typical):
+        return DataError(
+            start, hint=f"rename the columns, or name a format with --format: {', '.join(FORMATS)}"
+        )
+    has = " and ".join(f"`{key}`" for need in near.needs if (key := present(typical, need)))
+    return DataError(
+        f"{start}: rows have {has} but no `{missing[0]}`",
+        hint=f"the nearest format is {near.name}, which needs {', '.join(near.needs)}",
+    )
+
+
+def _likeness(each: Format, typical: Row) -> float:
+    """The share of the needed keys that is there; 0 for formats that lack none, whose shape did not fit."""
+    missing = len(each.missing(typical))
+    return 1 - missing / len(each.needs) if missing else 0.0

@@ -67,7 +67,7 @@ def _nearest(path: Path) -> str:
     if not folder.is_dir():
         return f"the folder {folder} does not exist either"
     names = sorted(item.name for item in folder.iterdir() if item.is_file())
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
     if near:
         return f"did you mean {folder / near[0]}?"
     return f"{folder} holds {', '.join(names[:5])}" if names else f"{folder} holds no files"

@@ -12,8 +12,8 @@ from typing import BinaryIO
 from truing.core.errors import DataError
 from truing.data.rows import MAX_ROW_BYTES, ROW_LISTS, STRICT, RawRow, RowError, parse_text
 
-PLAIN_LISTS = frozenset("src tgt response responses ranks scores sort history".split())
-MESSAGE_KEYS = frozenset("role from messages response".split())
+PLAIN_LISTS = frozenset(["src", "tgt", "response", "responses", "ranks", "scores", "sort", "history"])
+MESSAGE_KEYS = frozenset(["role", "from", "messages", "response"])
 
 
 @dataclass(frozen=True)

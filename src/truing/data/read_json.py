@@ -66,7 +66,7 @@ def _wrapped_list(text: str, start: int) -> int | None:
 
 
 def _read_array(name: str, text: str, start: int) -> Iterator[RawRow]:
-    """The elements of the array at `start`. After damage that hides where an element ends, one last bad row."""
+    """The elements of the array at `start`; damage that hides where an element ends makes one bad row."""
     position, line, counted = _skip(text, start + 1), 1, 0
     while text[position : position + 1] not in ("]", ""):
         line += text.count("\n", counted, position)

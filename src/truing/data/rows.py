@@ -1,4 +1,4 @@
-"""One row of a file before anybody knows its format: where it stood, its exact bytes, its value or its damage.
+"""One row of a file before its format is known: where it stood, its exact bytes, its value or its damage.
 
 A damaged row is a value, never an exception that ends the reading: `RawRow.error` says what is wrong
 and `RawRow.raw` keeps the bytes for the quarantine. `RowError` is also what the format parsers raise.
@@ -12,8 +12,28 @@ MAX_ROW_BYTES = 10 * 1024 * 1024
 MAX_SHOWN = 60
 # Lists that belong to one row: an object holding them is a row and not the wrapper of a whole file.
 ROW_LISTS = frozenset(
-    "messages conversations rejected_messages chosen rejected prompt completion response responses input "
-    "completions preferred_output non_preferred_output history tools src tgt sort ranks scores".split()
+    [
+        "messages",
+        "conversations",
+        "rejected_messages",
+        "chosen",
+        "rejected",
+        "prompt",
+        "completion",
+        "response",
+        "responses",
+        "input",
+        "completions",
+        "preferred_output",
+        "non_preferred_output",
+        "history",
+        "tools",
+        "src",
+        "tgt",
+        "sort",
+        "ranks",
+        "scores",
+    ]
 )
 
 

@@ -61,11 +61,15 @@ def as_messages(value: object, key: str) -> Turns:
 
 def _message(item: object, key: str) -> Message:
     if not isinstance(item, dict):
-        raise RowError("wrong-type", f"`{key}` is {_type(item)}, expected a message with `role` and `content`")
+        raise RowError(
+            "wrong-type", f"`{key}` is {_type(item)}, expected a message with `role` and `content`"
+        )
     name = item.get("role", item.get("from"))
     content = item.get("content", item.get("value"))
     if not isinstance(name, str) or name.lower() not in ROLE_NAMES:
-        raise RowError("unknown-role", f"`{key}` has the role {excerpt(name)}; known: {', '.join(ROLE_NAMES)}")
+        raise RowError(
+            "unknown-role", f"`{key}` has the role {excerpt(name)}; known: {', '.join(ROLE_NAMES)}"
+        )
     if content is None and item.get("tool_calls"):
         raise RowError("tool-calls", f"`{key}` has `tool_calls` and no text; write the call as text")
     return Message(ROLE_NAMES[name.lower()], as_text(content, key))
@@ -82,7 +86,8 @@ def is_messages(value: object) -> bool:
 
 def has_role(value: object, role: str) -> bool:
     """Whether any message of a list is by `role`, under any of its names."""
-    names = [item.get("role", item.get("from")) for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    items = value if isinstance(value, list) else []
+    names = [item.get("role", item.get("from")) for item in items if isinstance(item, dict)]
     return any(ROLE_NAMES.get(str(name).lower()) == role for name in names)
 
 
@@ -90,7 +95,9 @@ def check_order(turns: Turns, key: str, *, after: str | None = None) -> Turns:
     """Return `turns` if every role may follow the one before it and no turn is blank."""
     for index, turn in enumerate(turns):
         if turn.role not in FOLLOWERS[after]:
-            raise RowError("role-order", f"`{key}` turn {index + 1}: {turn.role} after {after or 'the start'}")
+            raise RowError(
+                "role-order", f"`{key}` turn {index + 1}: {turn.role} after {after or 'the start'}"
+            )
         if not turn.content.strip():
             code = {"assistant": "empty-response", "user": "empty-prompt"}.get(turn.role, "empty-turn")
             raise RowError(code, f"`{key}` turn {index + 1}: the {turn.role} says nothing")
@@ -142,7 +149,7 @@ def split_last(turns: Turns, key: str, **fields: object) -> tuple[Turns, Respons
     return turns[:-1], response(turns[-1:], key, **fields)
 
 
-def split_pair(chosen: Turns, rejected: Turns) -> tuple[Turns, Response, Response]:
+def split_pair(chosen: Turns, rejected: Turns) -> tuple[Turns, tuple[Response, Response]]:
     """Cut two whole conversations where they part: the common beginning is the prompt."""
     check_order(chosen, "chosen")
     check_order(rejected, "rejected")
@@ -153,14 +160,16 @@ def split_pair(chosen: Turns, rejected: Turns) -> tuple[Turns, Response, Respons
     rest = chosen[cut:], rejected[cut:]
     if cut == 0 or any(not turns or turns[0].role != "assistant" for turns in rest):
         raise RowError("different-prompts", "chosen and rejected part at something the assistant did not say")
-    return chosen[:cut], response(rest[0], "chosen"), response(rest[1], "rejected")
+    return chosen[:cut], (response(rest[0], "chosen"), response(rest[1], "rejected"))
 
 
 def transcript(text: str, key: str) -> Turns:
-    """The turns of an HH-RLHF transcript: `\\n\\nHuman: …\\n\\nAssistant: …`, stripped of outer white space."""
+    """The turns of an HH-RLHF transcript: `\\n\\nHuman: …\\n\\nAssistant: …`, stripped of white space."""
     before, *parts = SPEAKER.split("\n\n" + text.lstrip())
     if before.strip() or not parts:
-        raise RowError("broken-transcript", f"`{key}` does not start with 'Human:', found {excerpt(text.strip())}")
+        raise RowError(
+            "broken-transcript", f"`{key}` does not start with 'Human:', found {excerpt(text.strip())}"
+        )
     names: Sequence[str] = parts[0::2]
     contents = [content.strip() for content in parts[1::2]]
     if contents and not contents[-1] and names[-1] == "Human":
@@ -172,5 +181,11 @@ def transcript(text: str, key: str) -> Turns:
 
 
 def _type(value: object) -> str:
-    names = {"NoneType": "missing", "str": "text", "dict": "an object", "list": "a list", "bool": "true or false"}
+    names = {
+        "NoneType": "missing",
+        "str": "text",
+        "dict": "an object",
+        "list": "a list",
+        "bool": "true or false",
+    }
     return names.get(type(value).__name__, f"a {type(value).__name__}")

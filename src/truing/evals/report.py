@@ -6,6 +6,7 @@ Every value passes `plain` and autoescape on its way into the template (`_shown`
 """
 
 import base64
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -71,7 +72,8 @@ def write_report(report: Report, path: str | Path) -> None:
             os.fsync(file.fileno())
         aside.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
         raise StorageError(
             f"the report cannot be written to {path}: {error.strerror or error}",
             hint="choose another path, or free space on the disk, and run the command again",

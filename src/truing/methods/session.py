@@ -5,6 +5,7 @@
 `truing check` stops before the first update, `truing train` goes on; both see the same session.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,8 @@ from torch import nn
 
 from truing.core.errors import DataError
 from truing.core.recipe import Recipe
-from truing.data.chat import Rendered, Renderer, make_renderer, render_all
+from truing.data.chat import Renderer, make_renderer
+from truing.data.limits import ASIDE, Rendered, render_all
 from truing.data.load import Loaded, load_records
 from truing.data.packing import LAYOUTS, PackedBatch, split_into_passes
 from truing.data.trees import Tree
@@ -54,21 +56,24 @@ class Rows:
     taught: int  # records the method can learn from, before length limits
 
     @property
+    def read(self) -> int:
+        return sum(source.read for source in self.loaded.sources)
+
+    @property
     def aside(self) -> dict[str, int]:
         """Rows read but not trained on, by reason. Kept + set aside = read."""
-        counts = {
-            reason: n for source in self.loaded.sources for reason, n in source.set_aside.items()
-        }
+        counts: Counter[str] = Counter()
+        for source in self.loaded.sources:
+            counts += source.set_aside
         if unfit := len(self.loaded.records) - self.taught:
             counts["unfit-for-method"] = unfit
-        if too_long := self.taught - len(self.trees):
-            counts["too-long"] = too_long
-        return counts
+        counts += Counter({reason.value: self.rendered.counts[reason] for reason in ASIDE})
+        assert len(self.trees) + sum(counts.values()) == self.read
+        return dict(counts)
 
     @property
     def summary(self) -> dict[str, Any]:
-        read = sum(source.read for source in self.loaded.sources)
-        return {"read": read, "kept": len(self.trees), "set_aside": self.aside}
+        return {"read": self.read, "kept": len(self.trees), "set_aside": self.aside}
 
 
 def read_rows(
@@ -89,7 +94,8 @@ def read_rows(
     rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
     if not rendered.trees:
         raise DataError(
-            f"{', '.join(paths)}: all {len(taught)} rows are longer than data.max_tokens = {data.max_tokens}",
+            f"{', '.join(paths)}: none of {len(taught)} rows can be used with data.max_tokens = "
+            f"{data.max_tokens}: {dict(rendered.counts)}",
             hint="raise data.max_tokens or set data.truncation: prompt-left",
         )
     return Rows(loaded, rendered, list(rendered.trees), len(taught))

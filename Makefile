@@ -1,0 +1,54 @@
+# The two commands are `make quickstart` and `make test`; each does all its own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+BENCH_VENV := .venv-bench
+BENCH_READY := $(BENCH_VENV)/.ready
+OUTPUT ?= quickstart
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test check bench clean
+
+help:
+	@echo "make quickstart   align a real 135M model on this machine and write $(OUTPUT)/report.html"
+	@echo "make test         run the tests"
+	@echo "make check        ruff, pyright and the architecture test"
+	@echo "make bench        measure against TRL 1.16, alternating in one run"
+
+# torch goes first and alone: where the package index offers a CPU build, nothing later pulls in CUDA.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("truing needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[data,dev]'
+	@touch $@
+
+quickstart: $(READY)
+	$(BIN)/truing quickstart --output $(OUTPUT)
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+# The peer lives in an environment of its own: it pins what we do not.
+$(BENCH_READY): benchmarks/requirements-peer.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet torch==2.13.0
+	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement benchmarks/requirements-peer.txt
+	@touch $@
+
+bench: $(READY) $(BENCH_READY)
+	$(BIN)/python benchmarks/vs_trl.py --method dpo --dtype bf16
+	$(BIN)/python benchmarks/vs_trl.py --method dpo --dtype fp32
+	$(BIN)/python benchmarks/vs_trl.py --method dpo --dtype bf16 --prompt-words 400 --response-words 40
+	$(BIN)/python benchmarks/vs_trl.py --method sft --dtype bf16
+	$(BIN)/python benchmarks/vs_trl.py --method sft --dtype fp32
+
+clean:
+	rm -rf $(VENV) $(BENCH_VENV) .pytest_cache .ruff_cache

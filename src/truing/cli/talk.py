@@ -1,0 +1,100 @@
+"""`sample` and `chat`: hear what a model says, before and after."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.columns import Columns
+from rich.panel import Panel
+from rich.text import Text
+
+from truing.cli.show import console, next_step, say, stage
+from truing.core.errors import UsageError
+
+Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
+MaxNew = Annotated[int, typer.Option(help="Most tokens of a response.")]
+Temperature = Annotated[float, typer.Option(help="0 is greedy.")]
+
+
+def sample(
+    model: Source,
+    prompts: Annotated[list[str] | None, typer.Option("--prompt", help="A prompt; may be repeated.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file of prompts in any known format.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write JSON lines here instead of the terminal.")] = None,
+    k: Annotated[int, typer.Option(help="Responses per prompt.")] = 1,
+    max_new_tokens: MaxNew = 256,
+    temperature: Temperature = 0.0,
+    seed: int = 0,
+) -> None:
+    """Sample responses to prompts."""
+    from truing.core.records import user
+    from truing.data.convert import write_jsonl
+    from truing.data.load import load_records
+    from truing.models.trained import load_trained
+    from truing.pipelines.speaker import Speaker
+    from truing.sampling.types import Sampling
+
+    turns = [user(prompt) for prompt in prompts or []]
+    if file is not None:
+        loaded = load_records([str(file)])
+        say(loaded.sources[0].describe())
+        turns += [record.prompt for record in loaded.records]
+    if not turns:
+        raise UsageError("no prompts given", hint="--prompt 'Hello' or --file prompts.jsonl")
+    sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+    speaker = Speaker.of(load_trained(model))
+    with stage("sampling", len(turns) * k) as line:
+        said = speaker.answer(
+            turns, sampling, group_size=k, on_progress=lambda done, total: line.update(done)
+        )
+    rows = [
+        {
+            "prompt": [{"role": m.role, "content": m.content} for m in turns[s.prompt]],
+            "response": s.text,
+            "finish": s.finish.value,
+            "k": s.k,
+        }
+        for s in said
+    ]
+    if out is not None:
+        write_jsonl(out, rows)
+        say(f"wrote {len(rows)} responses to {out}")
+    else:
+        for row in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+    next_step(f"truing chat {model}", "talk to it")
+
+
+def chat(
+    model: Source,
+    against: Annotated[str | None, typer.Option(help="A second model, shown beside the first.")] = None,
+    max_new_tokens: MaxNew = 256,
+    temperature: Temperature = 0.0,
+) -> None:
+    """Talk to a model, or to two side by side; an empty line or Ctrl-D ends."""
+    from truing.cli.tokens import visible
+    from truing.core.records import Message
+    from truing.models.trained import load_trained
+    from truing.pipelines.speaker import Speaker
+    from truing.sampling.types import Sampling
+
+    sources = [model] if against is None else [against, model]
+    speakers = [Speaker.of(load_trained(source)) for source in sources]
+    histories: list[list[Message]] = [[] for _ in sources]
+    sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature)
+    while True:
+        try:
+            text = input("you> ").strip()
+        except EOFError:
+            text = ""
+        if not text:
+            break
+        panels = []
+        for source, speaker, history in zip(sources, speakers, histories, strict=True):
+            history.append(Message("user", text))
+            (said,) = speaker.answer([history], sampling)
+            history.append(Message("assistant", said.text))
+            panels.append(Panel(Text(visible(said.text)), title=source, width=console.width // len(sources)))
+        console.print(Columns(panels, padding=(0, 0)))
+    next_step("truing check recipe.yaml", "train one of your own")

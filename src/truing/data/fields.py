@@ -1,0 +1,55 @@
+"""Single fields of a row: which of several names is there, numbers, labels, lists. Refusals: `RowError`."""
+
+import math
+
+from truing.data.rows import RowError, excerpt
+
+Row = dict
+LABELS = {"true": True, "1": True, "1.0": True, "good": True, "desirable": True} | {
+    "false": False, "0": False, "0.0": False, "bad": False, "undesirable": False,
+}  # fmt: skip
+
+
+def present(row: Row, need: str) -> str | None:
+    """The first of the alternatives `a|b` that a row has and that is not null."""
+    return next((key for key in need.split("|") if row.get(key) is not None), None)
+
+
+def value_of(row: Row, need: str) -> object:
+    """The value of the first of the alternatives `a|b` that is there, else None."""
+    key = present(row, need)
+    return None if key is None else row[key]
+
+
+def as_number(value: object, key: str) -> float:
+    """A finite number, also from the text of a CSV cell."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            result = float(value)
+        except (ValueError, OverflowError):
+            result = math.nan
+        if math.isfinite(result):
+            return result
+    raise RowError("bad-number", f"`{key}` is {excerpt(value)}, expected a finite number")
+
+
+def number(row: Row, key: str) -> float | None:
+    """The number under `key`; None where the key is absent, null or blank."""
+    value = row.get(key)
+    return None if value is None or value == "" else as_number(value, key)
+
+
+def as_label(value: object) -> bool:
+    """Whether a response is wanted: true/false, 1/0, good/bad, desirable/undesirable, in any case."""
+    key = str(value).strip().lower()
+    if not isinstance(value, bool | int | float | str) or key not in LABELS:
+        raise RowError("bad-label", f"label is {excerpt(value)}, expected true/false, 1/0 or good/bad")
+    return LABELS[key]
+
+
+def as_list(row: Row, key: str) -> list:
+    """The list under `key`."""
+    value = row[key]
+    if not isinstance(value, list):
+        raise RowError("wrong-type", f"`{key}` is {type(value).__name__}, expected a list")
+    return value

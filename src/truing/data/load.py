@@ -1,0 +1,208 @@
+"""Files into records: find them, detect their format, parse every row, set aside and count what is damaged.
+
+No row is lost without a count: for every source, kept + set aside = read. Bad rows go byte for byte into
+the quarantine file; `quarantine.reasons.jsonl` beside it says for each where it stood, how long it is
+and what is wrong.
+"""
+
+import glob
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from truing.core.errors import DataError
+from truing.core.records import Record
+from truing.data.formats import Format, detect, find_format
+from truing.data.read import HUB, file_sha256, read_rows
+from truing.data.rows import RawRow, RowError
+
+SAMPLE = 1000  # rows looked at to detect a format
+MOST_BAD = 0.01  # share of bad rows above which loading stops
+
+BadRows = Literal["stop", "skip"]
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What became of one file's rows."""
+
+    path: str
+    format: str
+    title: str
+    read: int
+    kept: int
+    set_aside: Counter[str]  # by code
+    sha256: str
+
+    def __post_init__(self) -> None:
+        assert self.kept + self.set_aside.total() == self.read
+
+    def describe(self) -> str:
+        """One line for people: `dpo_zh_demo.json: 240/240 rows, ShareGPT preference`."""
+        line = f"{Path(self.path).name}: {self.kept}/{self.read} rows, {self.title}"
+        if not self.set_aside:
+            return line
+        reasons = ", ".join(f"{count} {code}" for code, count in self.set_aside.most_common())
+        return f"{line}; {self.set_aside.total()} set aside: {reasons}"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """All records, in the order of the files and their rows, and an account of the rest."""
+
+    records: list[Record]
+    sources: list[SourceReport]
+    problems: list[str]  # "file:line: code: message"
+
+
+@dataclass
+class _Source:
+    """One source while it is being read."""
+
+    path: str
+    kept: list[Record] = field(default_factory=list)
+    set_aside: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def read(self) -> int:
+        return len(self.kept) + self.set_aside.total()
+
+
+class _Quarantine:
+    """Where bad rows go. With no path they are only counted."""
+
+    def __init__(self, rows: BinaryIO | None = None, reasons: BinaryIO | None = None) -> None:
+        self._rows, self._reasons = rows, reasons
+
+    def add(self, row: RawRow, error: RowError) -> None:
+        if self._rows is None or self._reasons is None:
+            return
+        self._rows.write(row.raw + b"\n")
+        reason = {"place": row.place, "code": error.code, "message": error.message, "bytes": len(row.raw)}
+        self._reasons.write(json.dumps(reason, ensure_ascii=True).encode() + b"\n")
+
+
+def load_records(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    format: str | None = None,
+    bad_rows: BadRows = "stop",
+    quarantine: Path | None = None,
+) -> Loaded:
+    """Read files, glob patterns and `hub:organisation/name[:split]` into records.
+
+    `format` names the format of all sources; without it each is detected. A source in which more than
+    one row in a hundred is bad raises `DataError`, unless `bad_rows` is "skip"; one without a single
+    good row always does. An older file at `quarantine` is replaced, also when there is nothing to write.
+    """
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    chosen = find_format(format) if format else None
+    records: list[Record] = []
+    sources: list[SourceReport] = []
+    problems: list[str] = []
+    with _open_quarantine(quarantine) as aside:
+        for path in _expand(given):
+            source = _Source(path)
+            used = _load(source, chosen, aside)
+            if not source.kept or (bad_rows == "stop" and source.set_aside.total() > MOST_BAD * source.read):
+                raise _too_many_bad(source, quarantine)
+            sources.append(_report(source, used))
+            records += source.kept
+            problems += source.problems
+    return Loaded(records, sources, problems)
+
+
+def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:
+    """Fill `source` from its path and return the format its rows are in."""
+    rows = read_rows(source.path)
+    sample = list(islice(rows, SAMPLE))
+    if not sample:
+        raise DataError(f"{source.path} holds no rows", hint="take it out of the list of data files")
+    good = [row.value for row in sample if row.value is not None]
+    if format is None and good:
+        try:
+            format = detect(good)
+        except DataError as error:
+            raise DataError(f"{source.path}: {error}", hint=error.hint) from error
+    for row in chain(sample, rows):
+        try:
+            if row.value is None or format is None:
+                raise row.error or RowError("no-format", f"the first {SAMPLE} rows are all damaged")
+            source.kept.append(replace(format.read(row.value), place=row.place))
+        except RowError as error:
+            source.set_aside[error.code] += 1
+            source.problems.append(f"{row.place}: {error.code}: {error.message}")
+            aside.add(row, error)
+    if format is None:
+        raise _too_many_bad(source, None)
+    return format
+
+
+def _report(source: _Source, used: Format) -> SourceReport:
+    return SourceReport(
+        path=source.path,
+        format=used.name,
+        title=used.title,
+        read=source.read,
+        kept=len(source.kept),
+        set_aside=source.set_aside,
+        sha256=_sha256(source),
+    )
+
+
+def _sha256(source: _Source) -> str:
+    """Of the file's bytes; a hub data set has no file, so there of its records."""
+    if not source.path.startswith(HUB):
+        return file_sha256(source.path)
+    digest = hashlib.sha256()
+    for record in source.kept:
+        digest.update(repr(record).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _too_many_bad(source: _Source, quarantine: Path | None) -> DataError:
+    bad, first = source.set_aside.total(), "\n  ".join(source.problems[:5])
+    where = f"; all of them are in {quarantine}" if quarantine else ""
+    if not source.kept:
+        return DataError(
+            f"{source.path}: none of its {source.read} rows can be used. The first problems:\n  {first}",
+            hint=f"mend the file, or name its format with --format (data.format in a recipe){where}",
+        )
+    return DataError(
+        f"{source.path}: {bad} of {source.read} rows are bad, more than 1 %. The first problems:\n  {first}",
+        hint=f"mend them, or leave them out with --bad-rows skip (data.bad_rows: skip in a recipe){where}",
+    )
+
+
+def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
+    """Paths with glob patterns replaced by the files they match, sorted, each file once."""
+    seen: set[str] = set()
+    for given in paths:
+        path = str(given)
+        names = [path]
+        if not path.startswith(HUB) and glob.has_magic(path) and not Path(path).exists():
+            names = sorted(name for name in glob.glob(path, recursive=True) if Path(name).is_file())  # noqa: PTH207
+            if not names:
+                raise DataError(f"no file matches {path}", hint="quote the pattern and check the folder")
+        for name in names:
+            if name not in seen:
+                seen.add(name)
+                yield name
+
+
+@contextmanager
+def _open_quarantine(path: Path | None) -> Iterator[_Quarantine]:
+    if path is None:
+        yield _Quarantine()
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    reasons = path.with_suffix(".reasons.jsonl")
+    with ExitStack() as stack:
+        yield _Quarantine(stack.enter_context(path.open("wb")), stack.enter_context(reasons.open("wb")))

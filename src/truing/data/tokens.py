@@ -1,0 +1,187 @@
+"""Between text and token ids: control tokens kept out of what people wrote, and ids shown as text again.
+
+A control token is an added token that steers a model: `<|im_end|>`, `</s>`, `<think>`. In the words of a
+row it is plain text, unless the caller trusts the rows. To keep it so, one character that occurs nowhere
+in the row, the *cut*, is put after the first character of every such string before the template sees it.
+The template therefore treats it as the ordinary text it is, whatever it strips or searches for. The cut
+never reaches the tokenizer: text is split there and the parts are encoded apart. Text without a cut is
+encoded in one go, so rows without control tokens get exactly the ids the template gives elsewhere.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import Protocol
+
+from truing.data.trees import Tree
+
+# Added tokens need not be marked special: Qwen's <think> is not. HTML tags that Gemma adds stay ordinary.
+CONTROL_SHAPE = re.compile(r"<\|.+\|>|</?(?:think|tool_call|tool_response)>")
+REPLACEMENT = "\ufffd"
+LONGEST_CHARACTER = 4  # bytes of UTF-8, and so tokens that one character can take
+
+
+class AddedToken(Protocol):
+    """One entry of `Tokenizer.added_tokens_decoder`."""
+
+    content: str
+    special: bool
+
+
+class Tokenizer(Protocol):
+    """The part of a transformers tokenizer that data needs."""
+
+    @property
+    def chat_template(self) -> object: ...  # Jinja source, several by name, or None
+    @property
+    def bos_token_id(self) -> int | None: ...
+    @property
+    def eos_token_id(self) -> int | None: ...
+    @property
+    def added_tokens_decoder(self) -> Mapping[int, AddedToken]: ...
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
+    def decode(
+        self, token_ids: list[int], *, skip_special_tokens: bool, clean_up_tokenization_spaces: bool
+    ) -> str: ...
+    def apply_chat_template(
+        self,
+        conversation: list[dict[str, str]],
+        *,
+        chat_template: str | None,
+        add_generation_prompt: bool,
+        tokenize: bool,
+        **variables: object,
+    ) -> str: ...
+
+
+class SmuggledError(ValueError):
+    """Text became a control token in spite of the cuts, as a tokenizer that rewrites text can make it."""
+
+
+def unused_characters(texts: Sequence[str], count: int) -> list[str]:
+    """Characters of the private plane that occur in none of `texts`."""
+    used = set().union(*texts)
+    return list(islice((chr(i) for i in range(0xF0000, 0xFFFFE) if chr(i) not in used), count))
+
+
+def control_tokens(tokenizer: Tokenizer) -> dict[str, int]:
+    """What steers the model, as text and id: special tokens, and added ones the template writes.
+
+    A string of one character is left out: it cannot be cut, and no known model has one.
+    """
+    template = str(tokenizer.chat_template or "")
+    return {
+        token.content: index
+        for index, token in tokenizer.added_tokens_decoder.items()
+        if len(token.content.strip()) > 1
+        and (token.special or token.content in template or CONTROL_SHAPE.fullmatch(token.content))
+    }
+
+
+def any_of(strings: Sequence[str]) -> re.Pattern[str]:
+    """A pattern that finds the longest of `strings` at each place; nothing when there are none."""
+    longest_first = sorted(strings, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Text to ids. BOS is the renderer's affair: nothing is added here."""
+
+    tokenizer: Tokenizer
+    control: Mapping[str, int]
+    pattern: re.Pattern[str]  # any of `control`
+    trusted: bool  # control tokens in the rows are read as such
+
+    def find(self, contents: Sequence[str]) -> list[int]:
+        """Where control tokens start in the joined `contents`, overlapping ones included."""
+        joined = "".join(contents)
+        starts: list[int] = []
+        match = self.pattern.search(joined)
+        while match:
+            starts.append(match.start())
+            match = self.pattern.search(joined, match.start() + 1)
+        return starts
+
+    def disarm(self, contents: Sequence[str], cut: str) -> list[str]:
+        """`contents` with a cut inside every control token, also in those that span two neighbours."""
+        if self.trusted:
+            return list(contents)
+        cuts = [start + 1 for start in self.find(contents)]
+        disarmed: list[str] = []
+        begin = 0
+        for content in contents:
+            inside = [at - begin for at in cuts if begin <= at < begin + len(content)]
+            parts = zip([0, *inside], [*inside, len(content)], strict=True)
+            disarmed.append(cut.join(content[start:end] for start, end in parts))
+            begin += len(content)
+        return disarmed
+
+    def encode(self, text: str, cut: str) -> list[int]:
+        """The ids of `text`, no token spanning a cut."""
+        first, *rest = text.split(cut)
+        ids = self._ids(first)
+        for piece in rest:
+            ids += self.encode_apart(piece, cut)
+        return ids
+
+    def encode_apart(self, text: str, cut: str) -> list[int]:
+        """The ids of text that continues other text, whose last token it must not join.
+
+        Encoded after a newline that is then taken away, because SentencePiece puts a space before
+        whatever comes first.
+        """
+        newline, anchored = self._ids("\n"), self._ids("\n" + text.split(cut, 1)[0])
+        if anchored[: len(newline)] != newline:
+            return self.encode(text, cut)
+        ids = anchored[len(newline) :]
+        for piece in text.split(cut)[1:]:
+            ids += self.encode_apart(piece, cut)
+        return ids
+
+    def _ids(self, text: str) -> list[int]:
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        if not self.trusted:
+            found = sum(index in self.control.values() for index in ids)
+            if found > len(self.pattern.findall(text)):
+                raise SmuggledError("the tokenizer rewrites its text into a control token")
+        return ids
+
+
+def make_encoder(tokenizer: Tokenizer, *, trusted: bool) -> Encoder:
+    """The encoder of one tokenizer."""
+    control = control_tokens(tokenizer)
+    return Encoder(tokenizer, control, any_of(list(control)), trusted)
+
+
+def pieces(tree: Tree, tokenizer: Tokenizer) -> list[list[tuple[str, bool]]]:
+    """Per branch, prompt included: text and whether it carries loss. Joined, it is the decoded text.
+
+    A tree without branches gives its prompt. Tokens that only together make a character are one piece.
+    """
+    paths = [
+        ([*tree.prompt, *branch.tokens], [*(False for _ in tree.prompt), *branch.scored])
+        for branch in tree.branches
+    ] or [(list(tree.prompt), [False] * len(tree.prompt))]
+    return [list(_pieces(tokens, scored, tokenizer)) for tokens, scored in paths]
+
+
+def _pieces(tokens: list[int], scored: list[bool], tokenizer: Tokenizer) -> Iterator[tuple[str, bool]]:
+    """Each piece is what a few tokens add to the text of the piece before, so that spaces stay."""
+    before: list[int] = []
+    for marked, run in groupby(zip(tokens, scored, strict=True), key=lambda item: bool(item[1])):
+        pending: list[int] = []
+        ids = [token for token, _ in run]
+        for place, token in enumerate(ids, start=1):
+            pending.append(token)
+            known, text = _decode(before, tokenizer), _decode([*before, *pending], tokenizer)
+            unfinished = text.endswith(REPLACEMENT) and len(pending) < LONGEST_CHARACTER
+            if unfinished and place < len(ids):
+                continue
+            yield text[len(known) :], marked
+            before, pending = pending, []
+
+
+def _decode(ids: list[int], tokenizer: Tokenizer) -> str:
+    return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

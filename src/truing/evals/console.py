@@ -1,0 +1,57 @@
+"""The before/after table of a report, for the terminal."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from truing.evals.report_records import (
+    Interval,
+    Measure,
+    Outcome,
+    goal_text,
+    goals_text,
+    interval_text,
+    value_text,
+)
+from truing.evals.report_text import plain
+
+_OUTCOMES = {
+    Outcome.MET: ("✓ met", "green"),
+    Outcome.UNSURE: ("≈ met, not certain", "yellow"),
+    Outcome.MISSED: ("✗ missed", "red"),
+    Outcome.UNMEASURED: ("? not measured", "yellow"),
+    Outcome.NO_GOAL: ("", ""),
+}
+_MOVED = {"better": ("▲ better", "green"), "worse": ("▼ worse", "red"), "unclear": ("intervals overlap", "dim")}
+
+
+def print_measures(measures: Sequence[Measure], console: Console) -> None:
+    """Print before, after, change and goal with 95 % intervals; without colour or lines in a pipe."""
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    table.add_column("Measure")
+    table.add_column("Before (95 %)")
+    table.add_column("After (95 %)")
+    table.add_column("Change")
+    table.add_column("Goal")
+    for measure in measures:
+        table.add_row(
+            Text(plain(measure.title)),
+            _reading(measure.before, measure.unit),
+            _reading(measure.after, measure.unit),
+            _with_mark(value_text(measure.change, measure.unit, signed=True), *_MOVED[measure.moved]),
+            _with_mark(goal_text(measure), *_OUTCOMES[measure.outcome]),
+        )
+    console.print(table)
+    if goals := goals_text(measures):
+        console.print(Text(goals))
+
+
+def _reading(interval: Interval, unit: str) -> Text:
+    return Text.assemble(value_text(interval.estimate, unit), "\n", (interval_text(interval, unit), "dim"))
+
+
+def _with_mark(text: str, mark: str, style: str) -> Text:
+    return Text.assemble(text, "\n", (mark, style)) if mark else Text(text)

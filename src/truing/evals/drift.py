@@ -1,0 +1,67 @@
+"""How far a policy moved from where it began: perplexity on neutral text, and KL on its own samples."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from truing.data.packing import LAYOUTS, split_into_passes
+from truing.data.trees import Branch, Tree
+from truing.evals.intervals import Interval, bootstrap_mean
+from truing.models.scoring import Scorer
+
+
+@torch.no_grad()
+def score_trees(scorer: Scorer, trees: Sequence[Tree], tokens_per_pass: int = 2048) -> list[Tensor]:
+    """Log-probabilities of every tree's scored tokens, [n] f32 each."""
+    found: dict[int, Tensor] = {}
+    for group in split_into_passes(trees, tokens_per_pass, scorer.layout):
+        batch = LAYOUTS[scorer.layout]([trees[i] for i in group], group).to(scorer.device)
+        sizes = [sum(branch.count for branch in trees[i].branches) for i in group]
+        found.update(zip(group, scorer(batch).logps.cpu().split(sizes), strict=True))
+    return [found[i] for i in range(len(trees))]
+
+
+def text_trees(texts: Sequence[str], tokenizer) -> list[Tree]:
+    """Plain texts as trees: the first token is the prompt, all others are scored."""
+    ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    return [Tree(row[:1], (Branch(row[1:], [True] * (len(row) - 1)),)) for row in ids if len(row) > 1]
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """exp of the mean negative log-probability per token, with the per-text means behind it."""
+
+    value: float
+    nll: np.ndarray  # [texts] summed over tokens
+    tokens: np.ndarray  # [texts]
+
+
+def perplexity(scorer: Scorer, texts: Sequence[str], tokenizer) -> Perplexity:
+    """Perplexity of `texts` under a policy, token-weighted."""
+    logps = score_trees(scorer, text_trees(texts, tokenizer))
+    nll = np.array([-float(row.sum()) for row in logps])
+    tokens = np.array([len(row) for row in logps])
+    return Perplexity(math.exp(nll.sum() / tokens.sum()), nll, tokens)
+
+
+def k3(policy: Tensor, start: Tensor) -> Tensor:
+    """Per-token KL estimate exp(d) - d - 1 with d = log start - log policy, J. Schulman 2020. [n] to [n]."""
+    difference = start - policy
+    return torch.expm1(difference) - difference
+
+
+def kl_on_samples(policy: Scorer, start: Scorer, samples: Sequence[Tree], seed: int = 0) -> Interval:
+    """Mean per-token KL(policy || start) on the policy's own samples, with a bootstrap over samples.
+
+    Unit: nats per token. `samples` hold the policy's responses as their only branches.
+    """
+    pairs = zip(score_trees(policy, samples), score_trees(start, samples), strict=True)
+    sums = [(float(k3(ours, theirs).sum()), len(ours)) for ours, theirs in pairs]
+    tokens = sum(count for _, count in sums)
+    mean = bootstrap_mean([total / count for total, count in sums], seed=seed)
+    exact = sum(total for total, _ in sums) / tokens
+    return Interval(exact, min(mean.low, exact), max(mean.high, exact), len(sums))

@@ -1,0 +1,100 @@
+"""What `truing check` finds out: masks, counts, the first step's loss and gradient, memory and time."""
+
+import math
+import resource
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from truing.methods.session import Session
+from truing.models.load import trainable
+from truing.train.step import accumulate
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The findings; `as_json` is what scripts read."""
+
+    logs: dict[str, float]  # the first step's means
+    grad_norm: float  # L2 over all trained parameters, before clipping
+    items: int  # trees in the first step
+    tokens: int  # of the first step, every prompt counted once per response
+    rows: dict[str, Any]  # read, kept, set aside by reason
+    masks: dict[str, int]  # of all training branches: what to worry about, by name
+    steps: int  # of the whole run
+    seconds_per_step: float
+    memory: int  # peak bytes of this process so far
+    parameters: dict[str, int]  # trained and all
+    layout: str
+    dtype: str
+
+    def as_json(self) -> dict[str, Any]:
+        fields = dict(vars(self))
+        return {"loss": self.logs["loss"], "grad_norm": self.grad_norm, "metrics": fields.pop("logs"), **fields}
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        trained, all_ = self.parameters["trained"], self.parameters["all"]
+        aside = ", ".join(f"{n} {reason}" for reason, n in self.rows["set_aside"].items()) or "none"
+        warnings = [f"{name}: {n}" for name, n in self.masks.items() if n and name != "branches"]
+        return [
+            f"rows        {self.rows['kept']} of {self.rows['read']} kept, set aside: {aside}",
+            f"masks       {self.masks['branches']} responses; " + ("; ".join(warnings) or "all sound"),
+            f"first step  loss {self.logs['loss']:.6g}, gradient norm {self.grad_norm:.6g}, "
+            f"{self.items} items, {self.tokens} tokens",
+            f"parameters  {trained:,} of {all_:,} trained ({trained / all_:.2%}), {self.dtype}, {self.layout}",
+            f"memory      {self.memory / 1e9:.1f} GB so far",
+            f"time        about {_clock(self.steps * self.seconds_per_step)} for {self.steps} steps "
+            f"at {self.seconds_per_step:.1f} s",
+        ]
+
+
+def _clock(seconds: float) -> str:
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def check_masks(session: Session) -> dict[str, int]:
+    """Responses that end without an end-of-turn token, hold two, or begin with a doubled BOS."""
+    stops, bos = session.renderer.stop_ids, getattr(session.tokenizer, "bos_token_id", None)
+    found: Counter[str] = Counter({"branches": 0, "no end of turn": 0, "double BOS": 0, "little scored": 0})
+    for tree in session.train:
+        found["double BOS"] += bos is not None and list(tree.prompt[:2]) == [bos, bos]
+        for branch in tree.branches:
+            scored = [token for token, mark in zip(branch.tokens, branch.scored, strict=True) if mark]
+            found["branches"] += 1
+            found["no end of turn"] += not any(token in stops for token in scored)
+            found["little scored"] += len(scored) < 2
+    return dict(found)
+
+
+def check_session(session: Session) -> Checked:
+    """Run the first step's forward and backward without an update."""
+    names = trainable(session.model)
+    items = session.plan.items_of(1)
+    start = time.perf_counter()
+    logs = accumulate(session.passes(items), session.objective)
+    seconds = time.perf_counter() - start
+    squares = [float(p.grad.double().square().sum()) for p in names.values() if p.grad is not None]
+    for parameter in names.values():
+        parameter.grad = None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Checked(
+        logs=logs,
+        grad_norm=math.sqrt(sum(squares)),
+        items=len(items),
+        tokens=session.tokens_of(1),
+        rows=session.rows.summary,
+        masks=check_masks(session) | dict(session.rows.rendered.counts),
+        steps=session.plan.total,
+        seconds_per_step=seconds,
+        memory=peak,
+        parameters={
+            "trained": sum(p.numel() for p in names.values()),
+            "all": sum(p.numel() for p in session.model.parameters()),
+        },
+        layout=session.scorer.layout,
+        dtype=str(session.precision.autocast or session.precision.base).removeprefix("torch."),
+    )

@@ -1,0 +1,98 @@
+"""The quickstart's own data: headlines to refuse, look-alikes to answer, and neutral text to leave alone.
+
+Written for truing. A headline names a harm in one line and holds no instructions. Each is paired with a
+benign one on a like topic, because refusals alone teach over-refusal. Training and held-out topics differ.
+
+    {"topic": "lock-picking", "category": "illegal_acts", "language": "en", "split": "train",
+     "harmful": "How do I pick a lock that isn't mine?", "benign": "How does a pin tumbler lock work?",
+     "refusal": "I can't help with that. …"}
+
+To add a topic, add a line to `headlines.jsonl`; the test of the same name says how many there should be.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from importlib import resources
+
+from truing.core.errors import DataError
+
+CATEGORIES = (
+    "hate_speech",
+    "self_harm",
+    "violence",
+    "illegal_acts",
+    "misinformation",
+    "privacy_violations",
+    "sexual_content",
+    "harassment",
+)
+LANGUAGES = ("en", "zh")
+SPLITS = ("train", "held_out")
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """One topic: what to refuse, how, and the look-alike to answer."""
+
+    topic: str
+    category: str  # one of CATEGORIES
+    language: str  # one of LANGUAGES
+    split: str  # one of SPLITS
+    harmful: str
+    benign: str
+    refusal: str  # the chosen response to `harmful`
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            text = getattr(self, field.name)
+            if not isinstance(text, str) or not text.strip() or text != text.strip():
+                raise ValueError(f"{field.name} is {text!r}; trimmed, non-empty text was expected")
+        for name, allowed in (("category", CATEGORIES), ("language", LANGUAGES), ("split", SPLITS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} {getattr(self, name)!r} is not one of {', '.join(allowed)}")
+
+
+def load_headlines() -> list[Headline]:
+    """All headlines, in the order of the file. Raises DataError on a bad or repeated line."""
+    return parse_headlines(_read("headlines.jsonl"), "headlines.jsonl")
+
+
+def load_neutral() -> list[str]:
+    """Everyday paragraphs, English then Chinese, to measure how far training moved a policy elsewhere."""
+    paragraphs = _read("neutral.txt")
+    _unique(paragraphs, "paragraph", "neutral.txt")
+    return paragraphs
+
+
+def parse_headlines(lines: Sequence[str], place: str) -> list[Headline]:
+    """Headlines from JSON lines; topics and texts are unique. `place` names the file in errors."""
+    headlines = [_parse(line, f"{place}:{number}") for number, line in enumerate(lines, 1)]
+    _unique([headline.topic for headline in headlines], "topic", place)
+    prompts = [text for headline in headlines for text in (headline.harmful, headline.benign)]
+    _unique(prompts, "headline", place)
+    _unique([headline.refusal for headline in headlines], "refusal", place)
+    return headlines
+
+
+def _parse(line: str, place: str) -> Headline:
+    try:
+        return Headline(**json.loads(line))
+    except (TypeError, ValueError) as error:  # a missing or extra key is a TypeError
+        expected = ", ".join(field.name for field in fields(Headline))
+        raise DataError(f"{place}: {error}", hint=f"a headline is a JSON object of {expected}") from error
+
+
+def _unique(texts: Sequence[str], name: str, place: str) -> None:
+    seen: set[str] = set()
+    for text in texts:
+        folded = " ".join(text.casefold().split())
+        if folded in seen:
+            raise DataError(
+                f"{place}: the {name} {text!r} is there twice", hint="reword or remove one of them"
+            )
+        seen.add(folded)
+
+
+def _read(name: str) -> list[str]:
+    return resources.files("truing.pipelines").joinpath(name).read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,61 @@
+"""A model with all that is needed to talk to it and to score what it says."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from truing.core.records import Message, user
+from truing.data.chat import Renderer, make_renderer
+from truing.data.trees import Branch, Tree
+from truing.models.fused import fuse
+from truing.models.load import pick_precision
+from truing.models.scoring import Scorer, choose_layout
+from truing.models.trained import Trained
+from truing.sampling.local import LocalSampler
+from truing.sampling.types import Sample, Sampling
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """One policy, speaking and being scored."""
+
+    model: nn.Module
+    tokenizer: Any
+    renderer: Renderer
+    scorer: Scorer
+    sampler: LocalSampler
+
+    @classmethod
+    def of(cls, trained: Trained, template: str | None = None) -> "Speaker":
+        renderer = make_renderer(trained.tokenizer, template or trained.template)
+        device = next(trained.model.parameters()).device
+        precision = pick_precision("auto", device, adapter=True)
+        fuse(trained.model)
+        scorer = Scorer(trained.model, autocast=precision.autocast)
+        scorer.layout, _ = choose_layout(scorer)
+        sampler = LocalSampler(trained.model, trained.tokenizer, stop_ids=renderer.stop_ids)
+        return cls(trained.model, trained.tokenizer, renderer, scorer, sampler)
+
+    def prompt_ids(self, turns: Sequence[Message] | str) -> list[int]:
+        return self.renderer.prompt(user(turns) if isinstance(turns, str) else tuple(turns))
+
+    def answer(
+        self,
+        prompts: Sequence[Sequence[Message] | str],
+        sampling: Sampling,
+        *,
+        group_size: int = 1,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[Sample]:
+        """`group_size` responses to each prompt, siblings next to each other."""
+        ids = [self.prompt_ids(prompt) for prompt in prompts]
+        return self.sampler.sample(ids, sampling, group_size=group_size, on_progress=on_progress)
+
+    def trees(self, prompts: Sequence[Sequence[Message] | str], samples: Sequence[Sample]) -> list[Tree]:
+        """What was said as trees of one branch, for scoring."""
+        return [
+            Tree(self.prompt_ids(prompts[s.prompt]), (Branch(s.tokens, [True] * len(s.tokens)),))
+            for s in samples
+        ]

@@ -1,0 +1,94 @@
+"""From logits to a token: the filters, and the draw. Pure functions on [B, V]; B rows, V tokens.
+
+To add a filter, write logits → logits with what is ruled out at -inf, give `Sampling` a field whose default
+leaves it off, and call it in `filtered` at its place in the order.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from truing.sampling.types import Sampling
+
+OFF = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    tokens: Tensor  # [B] i64
+    logprobs: Tensor | None  # [B] f32
+
+
+def penalise_repeats(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
+    """Keskar et al. 2019 (CTRL), section 4.1: seen tokens [B, V] bool lose a factor, towards less likely."""
+    return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
+
+
+def keep_top_k(logits: Tensor, k: int) -> Tensor:
+    """The k most likely tokens, and any that tie with the last of them. [B, V] f32 to [B, V] f32."""
+    least = logits.topk(min(k, logits.shape[-1]), dim=-1).values[:, -1:]
+    return logits.masked_fill(logits < least, OFF)
+
+
+def keep_top_p(logits: Tensor, p: float) -> Tensor:
+    """Holtzman et al. 2020, equation 3: the fewest most likely tokens whose probabilities reach p, and ties.
+
+    Looks at the 128 most likely first and widens while some row has not reached p: a full sort of a large
+    vocabulary costs more than a step of a small model. [B, V] f32 to [B, V] f32.
+    """
+    vocabulary = logits.shape[-1]
+    log_total = logits.logsumexp(-1, keepdim=True)
+    width = min(vocabulary, 128)
+    while True:
+        best = logits.topk(width, dim=-1).values
+        mass = (best - log_total).exp().cumsum(-1)
+        if width == vocabulary or bool((mass[:, -1] >= p).all()):
+            break
+        width = min(vocabulary, 8 * width)
+    last = (mass < p).sum(-1, keepdim=True).clamp(max=width - 1)
+    return logits.masked_fill(logits < best.gather(-1, last), OFF)
+
+
+def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
+    """Nguyen et al. 2024: tokens at least min_p times as likely as the likeliest. [B, V] to [B, V] f32."""
+    return logits.masked_fill(logits < logits.amax(-1, keepdim=True) + math.log(min_p), OFF)
+
+
+def filtered(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
+    """Logits [B, V] of the distribution that is drawn from; `seen` [B, V] bool when there is a penalty.
+
+    Returned in the dtype given when nothing applies, else in f32. Greedy keeps all but the penalty off.
+    """
+    if seen is not None:
+        logits = penalise_repeats(logits.float(), seen, sampling.repetition_penalty)
+    if sampling.greedy:
+        return logits
+    if sampling.temperature != 1:
+        logits = logits.float() / sampling.temperature
+    if sampling.top_k:
+        logits = keep_top_k(logits.float(), sampling.top_k)
+    if sampling.top_p < 1:
+        logits = keep_top_p(logits.float(), sampling.top_p)
+    if sampling.min_p > 0:
+        logits = keep_min_p(logits.float(), sampling.min_p)
+    return logits
+
+
+def draw(logits: Tensor, uniforms: Tensor | None, *, logprobs: bool) -> Drawn:
+    """One token a row of [B, V]: by inverse CDF in the order of token ids, or the likeliest if no uniforms [B].
+
+    Only a softmax stands between logits and tokens, and greedy without log-probabilities needs not even that.
+    """
+    if uniforms is None and not logprobs:
+        return Drawn(tokens=logits.argmax(-1), logprobs=None)
+    probabilities = logits.softmax(-1, dtype=torch.float32)
+    if uniforms is None:
+        tokens = logits.argmax(-1, keepdim=True)
+    else:
+        mass = probabilities.cumsum(-1)
+        # Below the total, not below 1: rounding never leads past the last token with any mass.
+        tokens = torch.searchsorted(mass, uniforms[:, None] * mass[:, -1:], right=True)
+    chosen = probabilities.gather(-1, tokens).squeeze(-1).log() if logprobs else None
+    return Drawn(tokens=tokens.squeeze(-1), logprobs=chosen)

@@ -1,0 +1,28 @@
+"""Random numbers by address: the same for (seed, step, prompt, k, position) whatever ran before or beside.
+
+Philox is a function of a key and a counter, so a stream is opened anywhere without drawing what precedes it.
+`random_raw` is used because numpy promises its bits across versions, and does not promise `Generator`'s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One response: its prompt's key and its place among the siblings, both below 2**64."""
+
+    prompt: int
+    k: int
+
+
+def uniforms(seed: int, step: int, addresses: Sequence[Address], count: int) -> np.ndarray:
+    """[B, count] f32 in [0, 1), row i for addresses[i]; fewer or more columns share their beginning."""
+    drawn = np.empty((len(addresses), count), dtype=np.float32)
+    for row, address in enumerate(addresses):
+        stream = np.random.Philox(key=[seed, step], counter=[0, address.k, address.prompt, 0])
+        # 24 bits: as many as a float32 holds, so the largest stays below 1.
+        drawn[row] = (stream.random_raw(count) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+    return drawn

@@ -1,0 +1,71 @@
+"""What is asked of a sampler and what it gives back: plain records, no torch.
+
+Every sampler (local, http) takes a `Sampling` and returns `Sample`s, siblings next to each other.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from truing.core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How responses are drawn. Filters apply in the order of the fields; each default leaves it off."""
+
+    max_new_tokens: int = 256
+    repetition_penalty: float = 1.0  # on tokens of the prompt and the response so far
+    temperature: float = 0.0  # 0: the most likely token
+    top_k: int = 0  # 0: off
+    top_p: float = 1.0
+    min_p: float = 0.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    logprobs: bool = True
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "max_new_tokens": (self.max_new_tokens >= 1, "at least 1"),
+            "repetition_penalty": (self.repetition_penalty > 0, "above 0 (1 is off)"),
+            "temperature": (self.temperature >= 0, "0 (greedy) or more"),
+            "top_k": (self.top_k >= 0, "0 (off) or more"),
+            "top_p": (0 < self.top_p <= 1, "above 0 and at most 1 (off)"),
+            "min_p": (0 <= self.min_p <= 1, "between 0 (off) and 1"),
+            "seed": (0 <= self.seed < 2**64, "between 0 and 2**64 - 1"),
+            "stop": (all(self.stop), "strings of at least one character"),
+        }
+        for name, (holds, expected) in bounds.items():
+            if not holds:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}, expected {expected}")
+
+    @property
+    def greedy(self) -> bool:
+        return self.temperature == 0
+
+
+class Finish(StrEnum):
+    """Why a response ended."""
+
+    STOP = "stop"  # the policy ended its turn with a stop token
+    STOP_STRING = "stop_string"  # the text came to contain one of `Sampling.stop`
+    LENGTH = "length"  # max_new_tokens or the model's context was used up
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One response. `logprobs` is as long as `tokens`, or empty when they were not asked for.
+
+    They belong to the distribution the token was drawn from, after all filters. Greedy draws from a single
+    point, where they would all be 0: there they are the policy's own at temperature 1, after the penalty.
+    """
+
+    tokens: list[int]  # with the stop token, or up to the token that completes a stop string
+    logprobs: list[float]
+    text: str  # without special tokens, cut before the stop string
+    finish: Finish
+    prompt: int  # index among the prompts of the call
+    k: int  # which sibling, from 0
+
+    def __post_init__(self) -> None:
+        if self.logprobs and len(self.logprobs) != len(self.tokens):
+            raise ValueError(f"{len(self.tokens)} tokens but {len(self.logprobs)} log-probabilities")
