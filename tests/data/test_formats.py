@@ -40,7 +40,13 @@ CASES = [
     ("paddle", {"src": ["q1", "q2"], "tgt": ["r1", "r2"]}, TWO_TURNS),
     (
         "paddle-preference",
-        {"src": ["q1", "q2"], "tgt": ["r1"], "response": ["bad", "good"], "sort": [0, 1], "system": "be kind"},
+        {
+            "src": ["q1", "q2"],
+            "tgt": ["r1"],
+            "response": ["bad", "good"],
+            "sort": [0, 1],
+            "system": "be kind",
+        },
         Record(LONG, ranked("good", "bad")),
     ),
     (
@@ -49,7 +55,11 @@ CASES = [
         Record(user("q"), ranked("a", "b", "c")),
     ),
     ("alpaca", {"instruction": "q", "input": "", "output": "r"}, SHOWN),
-    ("alpaca", {"instruction": "add", "input": "1 2", "output": "3"}, Record(user("add\n1 2"), (reply("3"),))),
+    (
+        "alpaca",
+        {"instruction": "add", "input": "1 2", "output": "3"},
+        Record(user("add\n1 2"), (reply("3"),)),
+    ),
     (
         "alpaca",
         {"instruction": "q2", "output": "r", "history": [["q1", "r1"]], "system": "be kind"},
@@ -83,19 +93,33 @@ CASES = [
     ),
     (
         "preference-implicit",
-        {"chosen": [*chat("s:be kind", "u:q1", "a:r1", "u:q2"), *chat("a:good")],
-         "rejected": [*chat("s:be kind", "u:q1", "a:r1", "u:q2"), *chat("a:bad")]},
+        {
+            "chosen": [*chat("s:be kind", "u:q1", "a:r1", "u:q2"), *chat("a:good")],
+            "rejected": [*chat("s:be kind", "u:q1", "a:r1", "u:q2"), *chat("a:bad")],
+        },
         LONG_PAIR,
     ),
-    ("hh-rlhf", {"chosen": HH + "good", "rejected": HH + "bad"}, Record(said("u:q1", "a:r1", "u:q2"), PAIR.responses)),
+    (
+        "hh-rlhf",
+        {"chosen": HH + "good", "rejected": HH + "bad"},
+        Record(said("u:q1", "a:r1", "u:q2"), PAIR.responses),
+    ),
     ("prompt-completion", {"prompt": "q", "completion": "r"}, SHOWN),
     ("prompt-completion", {"question": "q", "answer": "r"}, SHOWN),
     ("prompt-completion", {"prompt": chat("u:q"), "completion": chat("a:r")}, SHOWN),
-    ("unpaired", {"prompt": "q", "completion": "r", "label": True}, Record(user("q"), (reply("r", label=True),))),
+    (
+        "unpaired",
+        {"prompt": "q", "completion": "r", "label": True},
+        Record(user("q"), (reply("r", label=True),)),
+    ),
     ("messages", {"messages": chat("u:q", "a:r")}, SHOWN),
     ("messages", {"messages": chat("u:q1", "a:r1", "u:q2", "a:r2")}, TWO_TURNS),
     ("messages", {"messages": chat("s: ", "u:q", "a:r")}, SHOWN),
-    ("messages", {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, *chat("a:r")]}, SHOWN),
+    (
+        "messages",
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, *chat("a:r")]},
+        SHOWN,
+    ),
     ("messages-prompt", {"messages": chat("u:q")}, Record(user("q"))),
     (
         "messages-unpaired",
@@ -118,17 +142,30 @@ CASES = [
         PAIR,
     ),
     ("sharegpt", {"conversations": share("u:q1", "a:r1", "u:q2", "a:r2")}, TWO_TURNS),
-    ("sharegpt", {"conversations": share("u:q", "a:r"), "system": "s"}, Record(said("s:s", "u:q"), (reply("r"),))),
     (
         "sharegpt",
-        {"conversations": [{"from": "human", "value": "q"}, {"from": "function_call", "value": "f()"},
-                           {"from": "observation", "value": "1"}, {"from": "gpt", "value": "r"}]},
+        {"conversations": share("u:q", "a:r"), "system": "s"},
+        Record(said("s:s", "u:q"), (reply("r"),)),
+    ),
+    (
+        "sharegpt",
+        {
+            "conversations": [
+                {"from": "human", "value": "q"},
+                {"from": "function_call", "value": "f()"},
+                {"from": "observation", "value": "1"},
+                {"from": "gpt", "value": "r"},
+            ]
+        },
         Record(user("q"), (Response(said("a:f()", "t:1", "a:r")),)),
     ),
     (
         "sharegpt-preference",
-        {"conversations": share(*[f"{turn.role[0]}:{turn.content}" for turn in LONG]),
-         "chosen": share("a:good")[0], "rejected": share("a:bad")[0]},
+        {
+            "conversations": share(*[f"{turn.role[0]}:{turn.content}" for turn in LONG]),
+            "chosen": share("a:good")[0],
+            "rejected": share("a:bad")[0],
+        },
         LONG_PAIR,
     ),
     (
@@ -156,12 +193,19 @@ CASES = [
     ),
     (
         "ultrafeedback",
-        {"instruction": "q", "source": "x", "models": ["m"],
-         "completions": [{"response": "b", "overall_score": 6.5}, {"response": "a", "overall_score": 8, "model": "m"}]},
+        {
+            "instruction": "q",
+            "source": "x",
+            "models": ["m"],
+            "completions": [
+                {"response": "b", "overall_score": 6.5},
+                {"response": "a", "overall_score": 8, "model": "m"},
+            ],
+        },
         Record(user("q"), (reply("a", rank=0, score=8.0, source="m"), reply("b", rank=1, score=6.5))),
     ),
     ("text", {"text": "Once upon a time"}, Record((), (reply("Once upon a time"),))),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "row", "expected"), CASES)
@@ -293,7 +337,7 @@ def test_one_row_without_chosen_does_not_change_the_format():
 
 
 def test_ambiguous_rows_ask_for_the_flag():
-    with pytest.raises(DataError, match="alpaca .* and prompt-completion") as caught:
+    with pytest.raises(DataError, match=r"alpaca .* and prompt-completion") as caught:
         detect([{"instruction": "q", "output": "r", "prompt": "q", "completion": "r"}])
     assert "--format alpaca" in caught.value.hint
     assert "data.format" in caught.value.hint

@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from truing.core.errors import DataError
+from truing.core.errors import DataError, StorageError
 from truing.core.records import Kind
 from truing.data.load import load_records
 from truing.data.rows import MAX_ROW_BYTES
@@ -94,6 +94,12 @@ def test_more_than_one_percent_bad_stops_and_names_the_first_five(tmp_path):
     assert quarantine.read_bytes() == b"{\n{\n{\n"
 
 
+def test_a_quarantine_that_cannot_be_written(tmp_path):
+    path = write(tmp_path / "a.jsonl", [line(good(0))])
+    with pytest.raises(StorageError, match="cannot be made"):
+        load_records(path, quarantine=path / "quarantine.jsonl")
+
+
 def test_one_percent_bad_goes_on(tmp_path):
     lines = [line(good(index)) for index in range(200)]
     lines[4:6] = [b"{", b"[]"]
@@ -122,7 +128,7 @@ def test_nothing_usable_is_always_an_error(tmp_path, lines, bad_rows):
 )
 def test_a_file_of_no_rows(tmp_path, name, content):
     (tmp_path / name).write_text(content)
-    with pytest.raises(DataError, match="no rows|empty"):
+    with pytest.raises(DataError, match=r"no rows|empty"):
         load_records(tmp_path / name)
 
 
@@ -154,8 +160,7 @@ def test_several_files_and_patterns_in_order(tmp_path):
 
 
 def test_d2_the_container_makes_no_difference(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
 
     rows = [good(index) | {"chosen": f'say "{index}",\nthen stop'} for index in range(7)]
     lines = b"\n".join(map(line, rows)) + b"\n"
@@ -168,7 +173,7 @@ def test_d2_the_container_makes_no_difference(tmp_path):
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
     found = {}
     for path in sorted(tmp_path.iterdir()):
         loaded = load_records(path)
@@ -179,14 +184,13 @@ def test_d2_the_container_makes_no_difference(tmp_path):
 
 
 def test_d2_messages_survive_csv_and_parquet(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
 
     row = {"messages": [CHAT, {"role": "assistant", "content": "r"}], "label": True}
     (tmp_path / "a.jsonl").write_bytes(line(row))
     with (tmp_path / "a.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["messages", "label"], [json.dumps(row["messages"]), "True"]])
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "a.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "a.parquet")
     records = [load_records(path).records[0] for path in sorted(tmp_path.iterdir())]
     assert len({(record.prompt, record.responses) for record in records}) == 1
 

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from truing.core.errors import DataError
-from truing.data.read import file_sha256, read_rows
+from truing.data.read import read_rows
 from truing.data.rows import MAX_ROW_BYTES, excerpt
 
 ROWS = [
@@ -170,10 +170,9 @@ def test_tsv(tmp_path):
 
 
 def test_parquet_and_compression(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
 
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "a.parquet", row_group_size=1)
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "a.parquet", row_group_size=1)
     rows = list(read_rows(tmp_path / "a.parquet"))
     assert [(row.place, row.value) for row in rows] == [("a.parquet:1", ROWS[0]), ("a.parquet:2", ROWS[1])]
     lines = b"\n".join(json.dumps(row).encode() for row in ROWS)
@@ -195,7 +194,7 @@ def test_missing_library_names_the_extra(tmp_path, monkeypatch, name, library):
 
 def test_damaged_containers(tmp_path):
     whole = gzip.compress(b'{"a": "' + bytes(range(35, 91)) * 50 + b'"}\n')
-    with pytest.raises(DataError, match="damaged or cut short"):
+    with pytest.raises(DataError, match="cannot be read to its end"):
         read(tmp_path / "a.jsonl.gz", whole[:-12])
     with pytest.raises(DataError, match="damaged"):
         read(tmp_path / "a.parquet", b"PAR1 nonsense PAR1")
@@ -245,11 +244,6 @@ def test_hub_without_the_library_says_what_to_install(monkeypatch):
     with pytest.raises(DataError) as caught:
         list(read_rows("hub:org/pairs"))
     assert caught.value.hint == "pip install datasets"
-
-
-def test_file_sha256(tmp_path):
-    (tmp_path / "a").write_bytes(b"abc")  # the test vector of FIPS 180-2
-    assert file_sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 @pytest.mark.parametrize("value", ["x" * 1000, {"a": "x" * 1000}, "\x1b[31m", 5, None])

@@ -25,7 +25,7 @@ def test_stats_of_six_records():
     assert found["languages"] == {"en": 5, "zh": 1}
     assert found["labels"] == {"true": 1}
     assert found["duplicate_prompts"] == 1
-    assert found["chosen_chars"]["min"], found["chosen_chars"]["max"] == (1, 11)
+    assert (found["chosen_chars"]["min"], found["chosen_chars"]["max"]) == (1, 11)
     assert found["prompt_chars"]["min"] == 4
     assert found["chosen_minus_rejected_mean"] == pytest.approx((-2 + 9 - 2) / 3)
     assert found["chosen_longer_share"] == pytest.approx(1 / 3)

@@ -7,7 +7,6 @@ token: the template's end of turn, or EOS where the template writes none. Nothin
 token, so a tokenizer that pads with EOS learns to stop like any other.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,15 +17,15 @@ from jinja2 import TemplateError
 
 from truing.core.errors import DataError, ModelError
 from truing.core.records import Message, Record
-from truing.data.templates import TEMPLATES, Layout, Marks, Template, lay_out
-from truing.data.tokens import Encoder, SmuggledError, Tokenizer, any_of, make_encoder, unused_characters
+from truing.data.templates import TEMPLATES, Layout, Marks, Template, UnclearError, lay_out, make_template
+from truing.data.tokens import Encoder, SmuggledError, Tokenizer, decode, make_encoder, unused_characters
 from truing.data.trees import Branch, Tree
 
 
 class Note(StrEnum):
     """What happened while a record was rendered; counted, never silent."""
 
-    CONTROL_TOKEN = "control-token"  # one string in the rows that reads like a control token
+    CONTROL = "control-token"  # one string in the rows that reads like a control token
     BOUNDARY_MERGE = "boundary-merge"  # one response encoded apart from its prompt
     PROMPT_DIFFERS = "prompt-differs"  # one record whose prompt is not the one used for sampling
 
@@ -45,7 +44,7 @@ class Renderer:
 
     template: Template
     encoder: Encoder
-    stops: re.Pattern[str]  # the text of any stop token
+    stops: tuple[str, ...]  # the text of stop tokens
     stop_ids: frozenset[int]  # a response ends with one of these
     bos: tuple[int, ...]  # put before text that has no template to write it
     eos: int | None
@@ -56,10 +55,16 @@ class Renderer:
 
     def render(self, record: Record) -> Rendering:
         """`tree`, with what there is to tell about it."""
+        place = record.place or "a record"
         try:
             return self._render(record)
         except (TemplateError, SmuggledError) as error:
-            raise _refused(self.template.name, record.place, error) from error
+            raise _refused(self.template.name, place, error) from error
+        except UnclearError as error:
+            raise ModelError(
+                f"{place}: cannot tell which text of the chat template the assistant speaks: {error}",
+                hint="set data.template to alpaca or plain, or mend the tokenizer's chat template",
+            ) from error
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """The ids after which the model answers."""
@@ -74,22 +79,20 @@ class Renderer:
         spoken = [_up_to_the_last_answer(response.turns) for response in record.responses]
         contents = [[turn.content for turn in turns] for turns in (record.prompt, *spoken)]
         marks = Marks(*unused_characters([text for texts in contents for text in texts], 3))
-        counts = Counter({str(Note.CONTROL_TOKEN): sum(len(self.encoder.find(texts)) for texts in contents)})
+        counts: Counter[str] = Counter()
+        counts[Note.CONTROL] = sum(len(self.encoder.find(texts)) for texts in contents)
 
         prompt = self._disarm(record.prompt, marks.cut)
-        prompt_text = self.template.text(prompt, answer=True)
         layouts = [
             lay_out(self.template, prompt, self._disarm(turns, marks.cut), marks, self.stops)
             for turns in spoken
         ]
-        prompt_texts = {layout.prompt for layout in layouts} or {prompt_text}
-        if len(prompt_texts) > 1:
-            raise ModelError(
-                f"{record.place}: the chat template writes the prompt differently for each response",
-                hint="set data.template to alpaca or plain",
-            )
-        counts[Note.PROMPT_DIFFERS] = int(prompt_texts != {prompt_text})
-        prompt_ids = self._prompt_ids(prompt_texts.pop(), marks.cut)
+        sampled = {self.template.text(prompt, answer=True)} if prompt else set()
+        written = {layout.prompt for layout in layouts} or sampled
+        if len(written) > 1:
+            raise UnclearError("it writes the prompt differently for each response")
+        counts[Note.PROMPT_DIFFERS] = int(bool(prompt) and written != sampled)
+        prompt_ids = self._prompt_ids(written.pop(), marks.cut)
         branches: list[Branch] = []
         for layout in layouts:
             branch, merged = self._branch(layout, prompt_ids, marks.cut)
@@ -131,15 +134,17 @@ class Renderer:
             ids = whole if joined else ids + apart
             scored += [segment.scored] * (len(ids) - len(prompt) - len(scored))
             position = segment.end
-        if not self._is_closed(layout.text):
+        if not self._is_closed(ids[len(prompt) :]):
             if self.eos is None:
                 raise ModelError("the template does not end a response and the tokenizer has no EOS token")
             ids, scored = [*ids, self.eos], [*scored, True]
         return Branch(ids[len(prompt) :], scored), not joined
 
-    def _is_closed(self, text: str) -> bool:
-        text = text.rstrip()
-        return any(match.end() == len(text) for match in self.stops.finditer(text))
+    def _is_closed(self, ids: list[int]) -> bool:
+        """Whether a stop token stands last, or has but white space after it."""
+        tokenizer = self.encoder.tokenizer
+        solid = (i for i in reversed(ids) if i in self.stop_ids or decode([i], tokenizer).strip())
+        return next(solid, None) in self.stop_ids
 
 
 def make_renderer(
@@ -162,10 +167,10 @@ def make_renderer(
     if template == "alpaca" and tokenizer.eos_token_id is None:
         raise ModelError("the alpaca template ends a response with EOS, and the tokenizer has none")
     encoder = make_encoder(tokenizer, trusted=trust_control_tokens)
-    writer = Template(template, tokenizer, datetime.now())
+    writer = make_template(template, tokenizer, datetime.now())
     stop_ids = _stop_ids(writer, encoder)
     text_of = {index: text for text, index in encoder.control.items()}
-    stops = any_of([text_of[index] for index in stop_ids if index in text_of])
+    stops = tuple(text_of[index] for index in stop_ids if index in text_of)
     bos = () if template == "chat" else _leading_bos(tokenizer)
     return Renderer(writer, encoder, stops, stop_ids, bos, tokenizer.eos_token_id)
 

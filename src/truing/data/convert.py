@@ -5,14 +5,12 @@ every record is one user turn and single assistant turns: then prompts and respo
 text, else all of them as messages, so that a column has one type in the whole file.
 """
 
-import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from truing.core.errors import DataError, StorageError, UsageError
+from truing.core.files import json_line, write_atomic
 from truing.core.records import Kind, Message, Record, Response
 
 SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
@@ -43,25 +41,13 @@ def convert(records: Iterable[Record], name: str) -> Iterator[dict]:
 
 def write_jsonl(path: Path, rows: Iterable[dict]) -> int:
     """Write one object a line and return their number; the file appears whole or not at all."""
-    temporary: Path | None = None
+    lines = [json_line(row) for row in rows]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary, count = Path(file.name), 0
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-                count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-    return count
+        raise StorageError(f"{path.parent} cannot be made: {error.strerror}") from error
+    write_atomic(path, b"".join(lines))
+    return len(lines)
 
 
 def _check_fits(record: Record, name: str, writer: Writer) -> None:

@@ -365,9 +365,7 @@ def _unrecognised(rows: Sequence[Row]) -> DataError:
     near = max(FORMATS.values(), key=lambda each: (_likeness(each, typical), -len(each.needs)))
     missing = near.missing(typical)
     if not _likeness(near, typical):
-        return DataError(
-            start, hint=f"rename the columns, or name a format with --format: {', '.join(FORMATS)}"
-        )
+        return DataError(start, hint=f"rename the columns, or say --format with one of: {', '.join(FORMATS)}")
     has = " and ".join(f"`{key}`" for need in near.needs if (key := present(typical, need)))
     return DataError(
         f"{start}: rows have {has} but no `{missing[0]}`",

@@ -7,19 +7,18 @@ and what is wrong.
 
 import glob
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
-from truing.core.errors import DataError
+from truing.core.errors import DataError, StorageError
+from truing.core.files import json_line, sha256_file, write_atomic
 from truing.core.records import Record
 from truing.data.formats import Format, detect, find_format
-from truing.data.read import HUB, file_sha256, read_rows
+from truing.data.read import HUB, read_rows
 from truing.data.rows import RawRow, RowError
 
 SAMPLE = 1000  # rows looked at to detect a format
@@ -76,17 +75,25 @@ class _Source:
 
 
 class _Quarantine:
-    """Where bad rows go. With no path they are only counted."""
+    """The bad rows of one loading, and the line of reasons for each."""
 
-    def __init__(self, rows: BinaryIO | None = None, reasons: BinaryIO | None = None) -> None:
-        self._rows, self._reasons = rows, reasons
+    def __init__(self) -> None:
+        self._rows: list[bytes] = []
+        self._reasons: list[bytes] = []
 
     def add(self, row: RawRow, error: RowError) -> None:
-        if self._rows is None or self._reasons is None:
-            return
-        self._rows.write(row.raw + b"\n")
         reason = {"place": row.place, "code": error.code, "message": error.message, "bytes": len(row.raw)}
-        self._reasons.write(json.dumps(reason, ensure_ascii=True).encode() + b"\n")
+        self._rows.append(row.raw + b"\n")
+        self._reasons.append(json_line(reason))
+
+    def write(self, path: Path) -> None:
+        """Replace `path` and the reasons beside it, also when there is nothing to put in them."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{path.parent} cannot be made: {error.strerror}") from error
+        write_atomic(path, b"".join(self._rows))
+        write_atomic(path.with_suffix(".reasons.jsonl"), b"".join(self._reasons))
 
 
 def load_records(
@@ -100,14 +107,16 @@ def load_records(
 
     `format` names the format of all sources; without it each is detected. A source in which more than
     one row in a hundred is bad raises `DataError`, unless `bad_rows` is "skip"; one without a single
-    good row always does. An older file at `quarantine` is replaced, also when there is nothing to write.
+    good row always does. The file at
+    `quarantine` is replaced, whether loading succeeds or not.
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     chosen = find_format(format) if format else None
     records: list[Record] = []
     sources: list[SourceReport] = []
     problems: list[str] = []
-    with _open_quarantine(quarantine) as aside:
+    aside = _Quarantine()
+    try:
         for path in _expand(given):
             source = _Source(path)
             used = _load(source, chosen, aside)
@@ -116,6 +125,9 @@ def load_records(
             sources.append(_report(source, used))
             records += source.kept
             problems += source.problems
+    finally:
+        if quarantine is not None:
+            aside.write(quarantine)
     return Loaded(records, sources, problems)
 
 
@@ -160,7 +172,7 @@ def _report(source: _Source, used: Format) -> SourceReport:
 def _sha256(source: _Source) -> str:
     """Of the file's bytes; a hub data set has no file, so there of its records."""
     if not source.path.startswith(HUB):
-        return file_sha256(source.path)
+        return sha256_file(Path(source.path))
     digest = hashlib.sha256()
     for record in source.kept:
         digest.update(repr(record).encode("utf-8", "surrogatepass"))
@@ -195,14 +207,3 @@ def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
             if name not in seen:
                 seen.add(name)
                 yield name
-
-
-@contextmanager
-def _open_quarantine(path: Path | None) -> Iterator[_Quarantine]:
-    if path is None:
-        yield _Quarantine()
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    reasons = path.with_suffix(".reasons.jsonl")
-    with ExitStack() as stack:
-        yield _Quarantine(stack.enter_context(path.open("wb")), stack.enter_context(reasons.open("wb")))

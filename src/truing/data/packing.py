@@ -6,7 +6,7 @@ nothing. Every later stage sees flat targets `[N]` and never asks which one it w
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -56,12 +56,12 @@ class PackedBatch:
         return values.new_zeros(self.branches).index_add(0, self.response, values)
 
     def to(self, device: torch.device | str) -> "PackedBatch":
-        moved = {
-            name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-            for name, value in vars(self).items()
-            if name in self.__dataclass_fields__
+        tensors = {
+            name: getattr(self, name) for name in ("tokens", "positions", "source", "target", "response")
         }
-        return PackedBatch(**moved)
+        if self.valid is not None:
+            tensors["valid"] = self.valid
+        return replace(self, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
 
 def _targets(tree: Tree, starts: Sequence[int], root: int, first: int) -> Iterator[tuple[int, int, int]]:

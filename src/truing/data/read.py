@@ -12,7 +12,6 @@ a line in `READERS`.
 
 import difflib
 import gzip
-import hashlib
 import io
 import json
 import re
@@ -41,16 +40,10 @@ def read_rows(path: str | Path) -> Iterator[RawRow]:
     try:
         with _open(path) as file:
             yield from READERS[_suffix(path, file)](path.name, file)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path} is damaged or cut short: {error}", hint="copy or download it again"
+            f"{path} cannot be read to its end: {error}", hint="copy or download it again"
         ) from error
-
-
-def file_sha256(path: str | Path) -> str:
-    """The hash of a file's bytes as they lie on disk."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_file(path: Path) -> None:

@@ -7,19 +7,19 @@ checking that the whole starts with it. Where it does not (a template that write
 the last turn) the words are marked with characters used nowhere else and looked up in the rendered text.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from truing.core.errors import ModelError
+from jinja2 import TemplateError
+
 from truing.core.records import Message
 from truing.data.tokens import Tokenizer
 
 # Two user turns in a row are Alpaca's instruction and input.
-ALPACA = """\
-{%- set task = messages | selectattr('role', 'equalto', 'user') | list -%}
-{%- if not messages or messages[0]['role'] != 'system' -%}
+ALPACA = r"""{%- if not messages or messages[0]['role'] != 'system' -%}
 {%- if messages | length > 1 and messages[0]['role'] == messages[1]['role'] == 'user' -%}
 {{- 'Below is an instruction that describes a task, paired with an input that provides further context. ' -}}
 {%- else -%}
@@ -36,36 +36,58 @@ ALPACA = """\
 {%- elif message['role'] == 'assistant' -%}
 {{- '### Response:\n' + message['content'] + eos_token + ('' if loop.last else '\n\n') -}}
 {%- else -%}
-{{- raise_exception('the alpaca template has no place for a ' + message['role'] + ' turn') -}}
+{{- raise_exception('there is no place for a ' + message['role'] + ' turn') -}}
 {%- endif -%}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '### Response:\n' -}}{%- endif -%}
 """
 PLAIN = "{%- for message in messages -%}{{- message['content'] -}}{%- endfor -%}"
 
+CLOCK = re.compile(r"""\bstrftime_now\(\s*(["'])(.*?)\1\s*\)""")
+
 TEMPLATES: dict[str, str | None] = {"chat": None, "alpaca": ALPACA, "plain": PLAIN}
+
+
+class UnclearError(ValueError):
+    """A template writes turns in a way that hides where the assistant speaks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A way to write turns as text. The clock stands still, so that a date is the same in every row."""
+    """A way to write turns as text. Made by `make_template`."""
 
     name: str  # a key of TEMPLATES
+    source: str  # Jinja
     tokenizer: Tokenizer
-    now: datetime
 
     def text(self, turns: Sequence[Message], *, answer: bool) -> str:
         """The conversation; with `answer`, up to where the assistant starts to speak.
 
         Raises jinja2's TemplateError when the template refuses these turns.
         """
+        if not turns and self.name == "plain":
+            return ""
+        if not turns:
+            raise TemplateError("there is no turn before the answer")
         return self.tokenizer.apply_chat_template(
             [{"role": turn.role, "content": turn.content} for turn in turns],
-            chat_template=TEMPLATES[self.name],
+            chat_template=self.source,
             add_generation_prompt=answer,
             tokenize=False,
-            strftime_now=self.now.strftime,
         )
+
+    def begins(self, text: str, turns: Sequence[Message], *, answer: bool) -> int | None:
+        """How much of `text` is these turns as they stand alone; None where it does not start with them."""
+        if not turns and self.name != "plain":
+            return None
+        prefix = self.text(turns, answer=answer)
+        return len(prefix) if text.startswith(prefix) else None
+
+
+def make_template(name: str, tokenizer: Tokenizer, now: datetime) -> Template:
+    """A row of `TEMPLATES`. A template that writes the date writes that of `now` in every row."""
+    source = TEMPLATES[name] or tokenizer.get_chat_template()
+    return Template(name, CLOCK.sub(lambda call: json.dumps(now.strftime(call[2])), source), tokenizer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +125,14 @@ def lay_out(
     prompt: Sequence[Message],
     turns: Sequence[Message],
     marks: Marks,
-    stops: re.Pattern[str],
+    stops: tuple[str, ...],
 ) -> Layout:
     """Where the assistant turns of a response lie; `turns` ends with one of them."""
     turns = (*prompt, *turns)
     spoken = [k for k in range(len(prompt), len(turns)) if turns[k].role == "assistant"]
     text = template.text(turns, answer=False)
-    starts = [_length_of_prefix(template, text, turns[:k], answer=True) for k in spoken]
-    ends = [_length_of_prefix(template, text, turns[: k + 1], answer=False) for k in spoken[:-1]]
+    starts = [template.begins(text, turns[:k], answer=True) for k in spoken]
+    ends = [template.begins(text, turns[: k + 1], answer=False) for k in spoken[:-1]]
     ends.append(len(text))
     if None in (*starts, *ends):
         words = _marked_words(template, turns, spoken, marks, text)
@@ -125,11 +147,6 @@ def lay_out(
         assert start is not None and end is not None
         segments += [Segment(start, scored=False), Segment(_with_stop(text, start, end, stops), scored=True)]
     return Layout(text, segments[0].end, tuple(segments[1:]))
-
-
-def _length_of_prefix(template: Template, text: str, turns: Sequence[Message], *, answer: bool) -> int | None:
-    prefix = template.text(turns, answer=answer)
-    return len(prefix) if text.startswith(prefix) else None
 
 
 def _marked_words(
@@ -151,25 +168,21 @@ def _marked_words(
     opened = [i for i, character in enumerate(rendered) if character == marks.open]
     closed = [i for i, character in enumerate(rendered) if character == marks.close]
     if unmarked != text or not len(opened) == len(closed) == len(spoken):
-        raise _unclear("it changes the words of assistant turns")
+        raise UnclearError("it changes the words of assistant turns")
     return [(o - 2 * n, c - 2 * n - 1) for n, (o, c) in enumerate(zip(opened, closed, strict=True))]
 
 
 def _end_of_turn(text: str, words_end: int, tail: str) -> int:
     """What follows the words of the last turn must follow those of earlier ones, and ends them."""
-    if not text.startswith(tail, words_end):
-        raise _unclear("it ends earlier assistant turns otherwise than the last")
-    return words_end + len(tail)
+    rest = text[words_end:]
+    blank = len(rest) - len(rest.lstrip())
+    if not rest.startswith(tail.lstrip(), blank):
+        raise UnclearError("it ends earlier assistant turns otherwise than the last")
+    return words_end + blank + len(tail.lstrip())
 
 
-def _with_stop(text: str, start: int, end: int, stops: re.Pattern[str]) -> int:
+def _with_stop(text: str, start: int, end: int, stops: tuple[str, ...]) -> int:
     """Some templates close a turn only when another follows; the stop token belongs to the turn."""
-    stop = stops.match(text, end)
-    return stop.end() if stop and not stops.search(text, start, end) else end
-
-
-def _unclear(reason: str) -> ModelError:
-    return ModelError(
-        f"cannot tell which text of this chat template the assistant speaks: {reason}",
-        hint="set data.template to alpaca or plain, or mend the tokenizer's chat template",
-    )
+    if any(stop in text[start:end] for stop in stops):
+        return end
+    return end + max((len(stop) for stop in stops if text.startswith(stop, end)), default=0)

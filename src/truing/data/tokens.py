@@ -19,7 +19,7 @@ from truing.data.trees import Tree
 # Added tokens need not be marked special: Qwen's <think> is not. HTML tags that Gemma adds stay ordinary.
 CONTROL_SHAPE = re.compile(r"<\|.+\|>|</?(?:think|tool_call|tool_response)>")
 REPLACEMENT = "\ufffd"
-LONGEST_CHARACTER = 4  # bytes of UTF-8, and so tokens that one character can take
+LONGEST_CHARACTER = 16  # tokens; byte-level ones may each end inside a character
 
 
 class AddedToken(Protocol):
@@ -44,14 +44,14 @@ class Tokenizer(Protocol):
     def decode(
         self, token_ids: list[int], *, skip_special_tokens: bool, clean_up_tokenization_spaces: bool
     ) -> str: ...
+    def get_chat_template(self) -> str: ...
     def apply_chat_template(
         self,
         conversation: list[dict[str, str]],
         *,
-        chat_template: str | None,
+        chat_template: str,
         add_generation_prompt: bool,
         tokenize: bool,
-        **variables: object,
     ) -> str: ...
 
 
@@ -79,7 +79,7 @@ def control_tokens(tokenizer: Tokenizer) -> dict[str, int]:
     }
 
 
-def any_of(strings: Sequence[str]) -> re.Pattern[str]:
+def _any_of(strings: Sequence[str]) -> re.Pattern[str]:
     """A pattern that finds the longest of `strings` at each place; nothing when there are none."""
     longest_first = sorted(strings, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
@@ -90,7 +90,8 @@ class Encoder:
     """Text to ids. BOS is the renderer's affair: nothing is added here."""
 
     tokenizer: Tokenizer
-    control: Mapping[str, int]
+    control: Mapping[str, int]  # text and id
+    control_ids: frozenset[int]
     pattern: re.Pattern[str]  # any of `control`
     trusted: bool  # control tokens in the rows are read as such
 
@@ -143,7 +144,7 @@ class Encoder:
     def _ids(self, text: str) -> list[int]:
         ids = self.tokenizer.encode(text, add_special_tokens=False)
         if not self.trusted:
-            found = sum(index in self.control.values() for index in ids)
+            found = sum(index in self.control_ids for index in ids)
             if found > len(self.pattern.findall(text)):
                 raise SmuggledError("the tokenizer rewrites its text into a control token")
         return ids
@@ -152,7 +153,7 @@ class Encoder:
 def make_encoder(tokenizer: Tokenizer, *, trusted: bool) -> Encoder:
     """The encoder of one tokenizer."""
     control = control_tokens(tokenizer)
-    return Encoder(tokenizer, control, any_of(list(control)), trusted)
+    return Encoder(tokenizer, control, frozenset(control.values()), _any_of(list(control)), trusted)
 
 
 def pieces(tree: Tree, tokenizer: Tokenizer) -> list[list[tuple[str, bool]]]:
@@ -175,7 +176,7 @@ def _pieces(tokens: list[int], scored: list[bool], tokenizer: Tokenizer) -> Iter
         ids = [token for token, _ in run]
         for place, token in enumerate(ids, start=1):
             pending.append(token)
-            known, text = _decode(before, tokenizer), _decode([*before, *pending], tokenizer)
+            known, text = decode(before, tokenizer), decode([*before, *pending], tokenizer)
             unfinished = text.endswith(REPLACEMENT) and len(pending) < LONGEST_CHARACTER
             if unfinished and place < len(ids):
                 continue
@@ -183,5 +184,6 @@ def _pieces(tokens: list[int], scored: list[bool], tokenizer: Tokenizer) -> Iter
             before, pending = pending, []
 
 
-def _decode(ids: list[int], tokenizer: Tokenizer) -> str:
+def decode(ids: list[int], tokenizer: Tokenizer) -> str:
+    """The text of ids, control tokens and spaces as they are."""
     return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

@@ -14,6 +14,7 @@ from truing.evals.report_records import (
     goal_text,
     goals_text,
     interval_text,
+    moved_text,
     value_text,
 )
 from truing.evals.report_text import plain
@@ -22,10 +23,13 @@ _OUTCOMES = {
     Outcome.MET: ("✓ met", "green"),
     Outcome.UNSURE: ("≈ met, not certain", "yellow"),
     Outcome.MISSED: ("✗ missed", "red"),
-    Outcome.UNMEASURED: ("? not measured", "yellow"),
     Outcome.NO_GOAL: ("", ""),
 }
-_MOVED = {"better": ("▲ better", "green"), "worse": ("▼ worse", "red"), "unclear": ("intervals overlap", "dim")}
+_MOVED = {
+    "better": ("▲ better", "green"),
+    "worse": ("▼ worse", "red"),
+    "unclear": ("intervals overlap", "dim"),
+}
 
 
 def print_measures(measures: Sequence[Measure], console: Console) -> None:
@@ -41,7 +45,7 @@ def print_measures(measures: Sequence[Measure], console: Console) -> None:
             Text(plain(measure.title)),
             _reading(measure.before, measure.unit),
             _reading(measure.after, measure.unit),
-            _with_mark(value_text(measure.change, measure.unit, signed=True), *_MOVED[measure.moved]),
+            _change(measure),
             _with_mark(goal_text(measure), *_OUTCOMES[measure.outcome]),
         )
     console.print(table)
@@ -51,6 +55,11 @@ def print_measures(measures: Sequence[Measure], console: Console) -> None:
 
 def _reading(interval: Interval, unit: str) -> Text:
     return Text.assemble(value_text(interval.estimate, unit), "\n", (interval_text(interval, unit), "dim"))
+
+
+def _change(measure: Measure) -> Text:
+    change = value_text(measure.change, measure.unit, signed=True)
+    return _with_mark(change, moved_text(measure), _MOVED[measure.moved])
 
 
 def _with_mark(text: str, mark: str, style: str) -> Text:

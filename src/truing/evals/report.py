@@ -6,9 +6,7 @@ Every value passes `plain` and autoescape on its way into the template (`_shown`
 """
 
 import base64
-import contextlib
 import hashlib
-import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -18,6 +16,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from truing.core.errors import StorageError
+from truing.core.files import write_atomic
 from truing.evals.intervals import Interval
 from truing.evals.report_charts import Chart, figures_json, measure_charts, stage_charts
 from truing.evals.report_records import (
@@ -33,6 +32,7 @@ from truing.evals.report_records import (
     goal_text,
     goals_text,
     interval_text,
+    moved_text,
     value_text,
     verdict,
 )
@@ -62,22 +62,15 @@ _EMPTY = ""
 def write_report(report: Report, path: str | Path) -> None:
     """Write `report` to `path` as one HTML file: the old file or the whole new one, never a part."""
     path = Path(path)
-    aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     page = render_report(report)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink()
         raise StorageError(
-            f"the report cannot be written to {path}: {error.strerror or error}",
-            hint="choose another path, or free space on the disk, and run the command again",
+            f"the folder {path.parent} for the report cannot be made: {error.strerror}",
+            hint="choose another path for the report",
         ) from error
+    write_atomic(path, page)
 
 
 def render_report(report: Report) -> str:
@@ -118,9 +111,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        clipped=clipped, duration=duration, goal=goal_text, interval=interval_text, language=language
+        clipped=clipped,
+        duration=duration,
+        goal=goal_text,
+        interval=interval_text,
+        language=language,
+        moved=moved_text,
+        value=value_text,
     )
-    environment.filters["value"] = value_text
     environment.globals.update(Outcome=Outcome)
     return environment
 

@@ -71,8 +71,8 @@ def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
     for number, unit in enumerate(units):
         rows = [measure for measure in measures if measure.unit == unit]
         label = "Before and after training. " + " ".join(
-            f"{row.title}: before {value_text(row.before.estimate, unit)} ({interval_text(row.before, unit)}); "
-            f"after {value_text(row.after.estimate, unit)} ({interval_text(row.after, unit)})."
+            f"{row.title}: before {value_text(row.before.estimate, unit)}, {interval_text(row.before, unit)}; "
+            f"after {value_text(row.after.estimate, unit)}, {interval_text(row.after, unit)}."
             for row in rows
         )
         charts.append(Chart(f"{prefix}-{number}", "", label, "", _measure_figure(rows, unit)))
@@ -145,13 +145,19 @@ def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
     after = [(place - 0.12, measure.after) for place, measure in zip(places, measures, strict=True)]
     figure.add_trace(_interval_trace("Before", before, unit, BEFORE_COLOUR, "circle-open"))
     figure.add_trace(_interval_trace("After", after, unit, AFTER_COLOUR, "circle"))
-    goals = [(p, m) for p, m in zip(places, measures, strict=True) if m.goal is not None and m.better != "near"]
+    goals = [
+        (p, m) for p, m in zip(places, measures, strict=True) if m.goal is not None and m.better != "near"
+    ]
     if goals:
         figure.add_trace(_goal_trace(goals, unit))
     for place, measure in zip(places, measures, strict=True):
         figure.add_annotation(
             text=html.escape(measure.title),
-            **{"x": 0, "xref": "paper", "xanchor": "left", "y": place + 0.3, "yanchor": "bottom"},
+            x=0,
+            xref="paper",
+            xanchor="left",
+            y=place + 0.3,
+            yanchor="bottom",
             showarrow=False,
         )
     figure.update_yaxes(visible=False, range=[places[-1] - 0.45, 0.75])
@@ -165,7 +171,6 @@ def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
 def _interval_trace(
     name: str, rows: Sequence[tuple[float, Interval]], unit: str, colour: str, symbol: str
 ) -> go.Scatter:
-    rows = [(place, interval) for place, interval in rows if math.isfinite(interval.estimate)]
     scale = _scale(unit)
     return go.Scatter(
         name=name,

@@ -32,7 +32,6 @@ class Outcome(StrEnum):
     MET = "met"  # the whole interval reaches the goal
     UNSURE = "unsure"  # the estimate reaches the goal, its interval does not
     MISSED = "missed"
-    UNMEASURED = "unmeasured"  # there is no finite estimate to judge
     NO_GOAL = "no goal"
 
 
@@ -66,8 +65,6 @@ class Measure:
     def outcome(self) -> Outcome:
         if self.goal is None:
             return Outcome.NO_GOAL
-        if not math.isfinite(self.after.estimate):
-            return Outcome.UNMEASURED
         if not self._reaches(self.after.estimate):
             return Outcome.MISSED
         ends = (self.after.low, self.after.high)
@@ -78,8 +75,13 @@ class Measure:
         return self.after.estimate - self.before.estimate
 
     @property
-    def moved(self) -> Literal["better", "worse", "unclear"]:
-        """Which way the measure went; "unclear" where the two intervals overlap."""
+    def moved(self) -> Literal["better", "worse", "unclear", "drift"]:
+        """Which way the measure went: "unclear" where the two intervals overlap.
+
+        "drift" for a measure of drift, which training can only move one way: it is judged by its goal.
+        """
+        if self.name in DRIFT_NOTES:
+            return "drift"
         if not self.after.low > self.before.high and not self.after.high < self.before.low:
             return "unclear"
         if self.better == "near":
@@ -223,6 +225,15 @@ def value_text(value: float, unit: str, *, signed: bool = False) -> str:
 def interval_text(interval: Interval, unit: str) -> str:
     """The ends of an interval and its count: "91.0% to 95.2%, n 100"."""
     return f"{value_text(interval.low, unit)} to {value_text(interval.high, unit)}, n {interval.n:,}"
+
+
+def moved_text(measure: Measure) -> str:
+    """Which way the measure went, as "▲ better": the arrow is the number's direction, the word its meaning."""
+    if measure.moved == "unclear":
+        return "intervals overlap"
+    if measure.moved == "drift":
+        return "from the start"
+    return f"{'▲' if measure.change > 0 else '▼'} {measure.moved}"
 
 
 def goal_text(measure: Measure) -> str:

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -12,25 +12,34 @@ Hyper = bool | int | float | str
 Loss = Callable[..., Tensor]
 
 
-def _closest(name: str, known: list[str]) -> str:
+def closest(name: str, known: Sequence[str]) -> str:
+    """The end of a message about an unknown name: the known one it may have meant, if any is near."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def lookup(table: Mapping[str, Loss], name: str, hyper: Mapping[str, Hyper]) -> Loss:
-    """The named loss, once its hyper-parameters are known to exist."""
+def number(key: str, value: Hyper) -> float:
+    """The value of a hyper-parameter, which is a number; `true` is not 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"loss.{key} is {value!r}: expected a number")
+    return value
+
+
+def lookup(
+    table: Mapping[str, Loss], name: str, hyper: Mapping[str, Hyper], extras: Sequence[str] = ()
+) -> Loss:
+    """The named loss, once its hyper-parameters are known to exist. `extras` are known beside its own."""
     if name not in table:
         raise ConfigError(
             f"no loss {name!r} for this method; known: {', '.join(sorted(table))}"
-            + _closest(name, sorted(table))
+            + closest(name, sorted(table))
         )
     loss = table[name]
-    takes = inspect.getfullargspec(loss).kwonlyargs
+    takes = sorted([*inspect.getfullargspec(loss).kwonlyargs, *extras])
     for key, value in hyper.items():
         if key not in takes:
-            raise ConfigError(f"{name} takes {sorted(takes)}, not {key!r}{_closest(key, takes)}")
-        if not isinstance(value, int | float):
-            raise ConfigError(f"loss.{key} is {value!r}: expected a number")
+            raise ConfigError(f"{name} takes {takes}, not {key!r}{closest(key, takes)}")
+        number(key, value)
     return loss
 
 

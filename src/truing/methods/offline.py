@@ -7,7 +7,7 @@ from truing.core.errors import ConfigError
 from truing.core.records import Kind, Record
 from truing.losses.likelihood import LIKELIHOOD_LOSSES
 from truing.losses.preference import PAIR_LOSSES
-from truing.methods.binding import Hyper, Loss, defaults_of, lookup, needs
+from truing.methods.binding import Hyper, Loss, closest, defaults_of, lookup, needs, number
 from truing.methods.objectives import LikelihoodObjective, PairObjective, Reference
 from truing.models.scoring import Scorer
 from truing.train.step import Objective
@@ -95,13 +95,10 @@ class Chosen:
 def choose(name: str, loss_name: str | None, hyper: Mapping[str, Hyper]) -> Chosen:
     """Look a recipe's method and loss up. Raises ConfigError naming what exists."""
     if name not in OFFLINE:
-        raise ConfigError(f"no method {name!r}; known: {', '.join(sorted(OFFLINE))}")
+        known = sorted(OFFLINE)
+        raise ConfigError(f"no method {name!r}; known: {', '.join(known)}{closest(name, known)}")
     method = OFFLINE[name]
-    extras = {key: value for key, value in hyper.items() if key in method.extras}
+    loss = lookup(method.losses, loss_name or method.loss, hyper, method.extras)
+    extras = {key: number(key, value) for key, value in hyper.items() if key in method.extras}
     own = {key: value for key, value in hyper.items() if key not in method.extras}
-    for key, value in extras.items():
-        if isinstance(value, str):
-            raise ConfigError(f"loss.{key} is {value!r}: expected a number")
-    loss = lookup(method.losses, loss_name or method.loss, own)
-    numbers = {key: float(value) for key, value in extras.items()}
-    return Chosen(method, loss, {**defaults_of(loss), **own}, numbers)
+    return Chosen(method, loss, {**defaults_of(loss), **own}, extras)

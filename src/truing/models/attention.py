@@ -13,6 +13,7 @@ model with the latter is scored in padded rows instead.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,7 +32,9 @@ def _path(query: Tensor, keys: Tensor, values: Tensor, scale: float, window: int
     gqa = query.shape[1] != keys.shape[1]
     if m == n and (window is None or n <= window):
         return scaled_dot_product_attention(query, keys, values, is_causal=True, scale=scale, enable_gqa=gqa)
-    ahead = torch.arange(n, device=query.device)[None, :] - torch.arange(n - m, n, device=query.device)[:, None]
+    ahead = (
+        torch.arange(n, device=query.device)[None, :] - torch.arange(n - m, n, device=query.device)[:, None]
+    )
     allowed = ahead <= 0 if window is None else (ahead <= 0) & (ahead > -window)
     return scaled_dot_product_attention(query, keys, values, attn_mask=allowed, scale=scale, enable_gqa=gqa)
 
@@ -62,6 +65,19 @@ def _by_blocks(
     return flex_trees(query, key, value, spans, scale, window)
 
 
+def _require_known_rule(module: torch.nn.Module, window: int | None) -> None:
+    """Raises ValueError in a layer that keeps part of its rule to the mask it would have made itself.
+
+    On short rows such a window or chunk changes nothing, so a trial run alone would not find it.
+    """
+    config: Any = module.config
+    types = getattr(config, "layer_types", None)  # families say it in one of these two ways
+    windowed = "sliding_attention" if getattr(config, "sliding_window", None) else "full_attention"
+    kind = types[module.layer_idx] if types else windowed
+    if kind != "full_attention" and not (kind == "sliding_attention" and window):
+        raise ValueError(f"its {kind} is not handed to the attention function")
+
+
 def tree_attention(
     module: torch.nn.Module,
     query: Tensor,
@@ -75,6 +91,7 @@ def tree_attention(
     **_: object,
 ) -> tuple[Tensor, None]:
     """The attention function transformers calls in every layer. Returns [1, L, H, D]."""
+    _require_known_rule(module, sliding_window)
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     run = _by_blocks if query.is_cuda else _by_paths
     mixed = run(query, key, value, spans, scale, sliding_window)
@@ -85,7 +102,7 @@ ALL_ATTENTION_FUNCTIONS.register(TREES, tree_attention)
 
 
 def takes_trees(model: PreTrainedModel) -> bool:
-    """Whether a model says it goes through transformers' attention interface and needs nothing we left out."""
+    """Whether a model goes through transformers' attention interface and needs nothing we left out."""
     config = model.config.get_text_config()
     softcap = getattr(config, "attn_logit_softcapping", None)  # only some families have it
     return bool(getattr(model, "_supports_attention_backend", False)) and not softcap

@@ -17,17 +17,27 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from truing.core.errors import StorageError
-from truing.core.files import TEMPORARY, cannot_write, require_free_space, sha256_file, sync_folder, write_atomic
+from truing.core.errors import DivergedError, StorageError
+from truing.core.files import (
+    TEMPORARY,
+    cannot_write,
+    require_free_space,
+    sha256_file,
+    sync_folder,
+    write_atomic,
+)
 
 SCHEMA = 1
+MANIFEST = "manifest.json"
 _NAME = re.compile(r"step-(\d{6,})")
 log = logging.getLogger(__name__)
 
@@ -49,29 +59,66 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def _require_finite(step: int, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+    for part in tensors.values():
+        for name, value in part.items():
+            if not torch.isfinite(value).all():
+                raise DivergedError(
+                    f"{name} is not finite after step {step}; no checkpoint is written",
+                    hint="resume from the checkpoint before with a lower optim.learning_rate",
+                )
+
+
+def _write_tensors(path: Path, part: Mapping[str, Tensor]) -> None:
+    """Raises OSError: safetensors wraps what the system said in an error of its own."""
+    plain = {name: value.detach().cpu().contiguous() for name, value in part.items()}
+    try:
+        save_file(plain, path)
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        raise OSError(int(number[1]) if number else None, str(error)) from error
+
+
+def _manifest(step: int, files: Mapping[str, Mapping[str, Any]]) -> str:
+    return json.dumps({"schema": SCHEMA, "step": step, "files": files}, indent=2)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what saves that were killed have left. One process at a time writes in a folder."""
+    leftovers = list(folder.glob(f".step-*{TEMPORARY}*"))
+    for path in leftovers:
+        shutil.rmtree(path)
+    if leftovers:
+        log.info("%s: removed %d saves that were never finished", folder, len(leftovers))
+
+
 def save(
     folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
 ) -> Path:
     """Write `folder/step-NNNNNN`. Raises StorageError and leaves nothing when the disk is full.
 
     `tensors` is one mapping per safetensors file. A complete checkpoint of the same step is kept as it is.
+    Raises DivergedError before anything is written when a value is not finite.
     """
     target = folder / f"step-{step:06d}"
     if target.exists() and not problem_of(target):
         return target
+    _require_finite(step, tensors)
+    remove_leftovers(folder)
     needed = sum(t.numel() * t.element_size() for part in tensors.values() for t in part.values()) + 65536
     require_free_space(folder, needed)
     aside = folder / f".step-{step:06d}{TEMPORARY}{os.getpid()}"
     try:
         aside.mkdir()
         for stem, part in tensors.items():
-            plain = {name: value.detach().cpu().contiguous() for name, value in part.items()}
-            save_file(plain, aside / f"{stem}.safetensors")
+            _write_tensors(aside / f"{stem}.safetensors", part)
         (aside / "state.json").write_text(json.dumps({"step": step, **state}, indent=2))
-        files = {path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)} for path in aside.iterdir()}
+        files = {
+            path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)} for path in aside.iterdir()
+        }
         for name in files:
             _flush(aside / name)
-        write_atomic(aside / "manifest.json", json.dumps({"schema": SCHEMA, "step": step, "files": files}, indent=2))
+        write_atomic(aside / MANIFEST, _manifest(step, files))
         if target.exists():
             shutil.rmtree(target)
         aside.rename(target)
@@ -85,24 +132,33 @@ def save(
 
 def problem_of(path: Path) -> str:
     """Why a checkpoint folder cannot be trusted, or nothing."""
-    manifest = path / "manifest.json"
+    manifest = path / MANIFEST
     if not manifest.exists():
         return f"{manifest} is missing"
     try:
-        content = json.loads(manifest.read_text())
-        listed = content["files"].items()
-    except (ValueError, KeyError, AttributeError) as error:
+        text = manifest.read_bytes().decode()
+        content = json.loads(text)
+        files = dict(content["files"])
+        if content["schema"] != SCHEMA:
+            return f"{manifest} has schema {content['schema']}, this version reads {SCHEMA}"
+        # Whatever bit of it has changed, the manifest is no longer what `save` writes for this folder.
+        if text != _manifest(int(path.name.removeprefix("step-")), files):
+            return f"{manifest} is damaged"
+        for name, facts in files.items():
+            if wrong := _difference(path / name, facts["size"], facts["sha256"]):
+                return wrong
+    except (ValueError, KeyError, TypeError) as error:
         return f"{manifest} is not a manifest ({error})"
-    if content.get("schema") != SCHEMA:
-        return f"{manifest} has schema {content.get('schema')}, this version reads {SCHEMA}"
-    for name, facts in listed:
-        file = path / name
-        if not file.is_file():
-            return f"{file} is missing"
-        if file.stat().st_size != facts["size"]:
-            return f"{file} has {file.stat().st_size} bytes, its manifest says {facts['size']}"
-        if sha256_file(file) != facts["sha256"]:
-            return f"{file} is damaged: its sha256 is not the manifest's"
+    return ""
+
+
+def _difference(file: Path, size: int, sha256: str) -> str:
+    if not file.is_file():
+        return f"{file} is missing"
+    if file.stat().st_size != size:
+        return f"{file} has {file.stat().st_size} bytes, its manifest says {size}"
+    if sha256_file(file) != sha256:
+        return f"{file} is damaged: its sha256 is not the manifest's"
     return ""
 
 
@@ -128,20 +184,26 @@ def read(path: Path) -> Saved:
     if problem := problem_of(path):
         raise StorageError(problem, hint="resume from an older checkpoint, or start again in a new folder")
     state = json.loads((path / "state.json").read_text())
-    tensors = {file.stem: load_file(file) for file in path.glob("*.safetensors")}
+    listed = json.loads((path / MANIFEST).read_text())["files"]
+    tensors = {Path(name).stem: load_file(path / name) for name in listed if name.endswith(".safetensors")}
     return Saved(state["step"], tensors, state)
 
 
 def prune(folder: Path, keep: int, *, protect: int | None = None) -> None:
-    """Delete all but the `keep` newest complete checkpoints and the protected step."""
-    steps = steps_in(folder)
-    kept = set(steps[-keep:]) | ({protect} if protect is not None else set())
-    for step in steps:
+    """Delete all but the `keep` newest complete checkpoints and the protected step.
+
+    Damaged ones do not count as kept: a run that fell back behind them must not lose what it saves.
+    """
+    complete = (step for step in reversed(steps_in(folder)) if not problem_of(folder / f"step-{step:06d}"))
+    kept = {*islice(complete, keep), protect}
+    for step in steps_in(folder):
         if step not in kept:
             shutil.rmtree(folder / f"step-{step:06d}")
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Mapping[str, torch.nn.Parameter]) -> dict[str, Tensor]:
+def optimizer_tensors(
+    optimizer: torch.optim.Optimizer, names: Mapping[str, torch.nn.Parameter]
+) -> dict[str, Tensor]:
     """The state of an optimiser as named tensors: `moment|parameter`."""
     return {
         f"{key}|{name}": value
@@ -166,10 +228,12 @@ def restore_optimizer(
 
 @torch.no_grad()
 def restore_parameters(names: Mapping[str, torch.nn.Parameter], tensors: Mapping[str, Tensor]) -> None:
-    """Copy saved values into the live parameters; a missing or extra name is an error."""
-    if wrong := set(names) ^ set(tensors):
+    """Copy saved values into the live parameters; a missing or extra name or another shape is an error."""
+    live = {(name, parameter.shape) for name, parameter in names.items()}
+    if wrong := live ^ {(name, value.shape) for name, value in tensors.items()}:
+        differing = sorted({name for name, _ in wrong})
         raise StorageError(
-            f"the checkpoint and the model differ in {len(wrong)} parameters, such as {sorted(wrong)[0]!r}",
+            f"the checkpoint and the model differ in {len(differing)} parameters, such as {differing[0]!r}",
             hint="was lora or top_layers changed since? start in a new output folder",
         )
     for name, parameter in names.items():

@@ -6,6 +6,8 @@ in backward into its gradient. PEFT still owns the weights, the adapter switch, 
 layers that do more than plain LoRA (DoRA, dropout, several adapters, quantised bases) keep its forward.
 """
 
+from types import MethodType
+
 import torch
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
@@ -64,26 +66,25 @@ def _plain(layer: LoraLinear) -> str | None:
 
 def fuse(model: nn.Module) -> int:
     """Give every plain LoRA layer of a PEFT model the fused forward; returns how many there are."""
-    count = 0
-    for layer in model.modules():
-        if isinstance(layer, LoraLinear) and (name := _plain(layer)):
-            layer.forward = _fused_forward(layer, name)
-            count += 1
-    return count
+    layers = [layer for layer in model.modules() if isinstance(layer, LoraLinear) and _plain(layer)]
+    for layer in layers:
+        # A method and not a closure: the layers of a deep copy then run on their own weights.
+        layer.forward = MethodType(_fused_forward, layer)
+    return len(layers)
 
 
-def _fused_forward(layer: LoraLinear, name: str):
+def _fused_forward(layer: LoraLinear, x: Tensor) -> Tensor:
+    name = _plain(layer)
+    if name is None or (layer.merged and layer.disable_adapters):
+        return LoraLinear.forward(layer, x)
     base = layer.get_base_layer()
-    a, b, scale = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
-
-    def forward(x: Tensor) -> Tensor:
-        weight, bias = base.weight, base.bias
-        if torch.is_autocast_enabled(x.device.type):
-            x = x.to(weight.dtype)
-        with torch.autocast(x.device.type, enabled=False):
-            if layer.disable_adapters or layer.merged:
-                y = _product(x.reshape(-1, x.shape[-1]), weight)
-                return (y if bias is None else y + bias).view(*x.shape[:-1], -1)
-            return _LoraProduct.apply(x, weight, bias, a, b, scale)  # pyright: ignore[reportReturnType]
-
-    return forward
+    assert isinstance(base, nn.Linear)
+    weight, bias = base.weight, base.bias
+    if torch.is_autocast_enabled(x.device.type):
+        x = x.to(weight.dtype)
+    with torch.autocast(x.device.type, enabled=False):
+        if layer.disable_adapters or layer.merged:
+            y = _product(x.reshape(-1, x.shape[-1]), weight)
+            return (y if bias is None else y + bias).view(*x.shape[:-1], -1)
+        a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
+        return _LoraProduct.apply(x, weight, bias, a, b, layer.scaling[name])  # pyright: ignore[reportReturnType]

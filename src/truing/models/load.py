@@ -59,7 +59,8 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTra
         raise ModelError(
             f"{folder}: {str(error).splitlines()[0]}", hint="a policy is a causal language model"
         ) from error
-    return model.to(device).eval()
+    model.to(device)  # pyright: ignore[reportArgumentType]
+    return model.eval()
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -73,7 +74,9 @@ def load_tokenizer(folder: Path) -> Any:
         ) from error
 
 
-def add_adapter(model: PreTrainedModel, lora: Lora, *, dropout: bool, seed: int, trained: torch.dtype) -> nn.Module:
+def add_adapter(
+    model: PreTrainedModel, lora: Lora, *, dropout: bool, seed: int, trained: torch.dtype
+) -> nn.Module:
     """The model with a fresh LoRA adapter; only the adapter trains. Seeded, whatever ran before."""
     from peft import LoraConfig, get_peft_model
 
@@ -128,5 +131,7 @@ def silence_dropout(model: nn.Module, *, keep_adapter: bool) -> None:
     for name, module in model.named_modules():
         if isinstance(module, nn.Dropout) and not (keep_adapter and "lora_dropout" in name):
             module.p = 0.0
-        elif isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = 0.0  # pyright: ignore[reportAttributeAccessIssue]
+        # Families that call the functional form keep the rate in an attribute, each under its own name.
+        for attribute, value in vars(module).items():
+            if "drop" in attribute and isinstance(value, float):
+                vars(module)[attribute] = 0.0

@@ -89,7 +89,9 @@ class _TrainableHead(torch.autograd.Function):
     """The same with gradients for the head; logits are recomputed in backward."""
 
     @staticmethod
-    def forward(ctx, states: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, head: Head) -> Tensor:
+    def forward(
+        ctx, states: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, head: Head
+    ) -> Tensor:
         ctx.save_for_backward(states, target)
         ctx.head = head
         return _values(states, target, head)

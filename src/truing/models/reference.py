@@ -1,16 +1,18 @@
 """The frozen reference, at no cost where possible.
 
-    adapter off   the policy without its LoRA adapter, run beside it; nothing is stored
-    cached        log-probabilities of every item, computed once before training and kept on disk under
-                  a hash of the model and the tokens; a second model is never held while training
+adapter off   the policy without its LoRA adapter, run beside it; nothing is stored
+cached        log-probabilities of every item, computed once before training and kept on disk under
+              a hash of the model and the tokens; a second model is never held while training
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -18,6 +20,8 @@ from truing.core.files import write_atomic
 from truing.data.packing import LAYOUTS, PackedBatch, split_into_passes
 from truing.data.trees import Tree
 from truing.models.scoring import Scorer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,15 +74,22 @@ def content_hash(trees: Sequence[Tree], *parts: str) -> str:
     """A name for these tokens under this model."""
     digest = hashlib.sha256("\n".join(parts).encode())
     for tree in trees:
-        digest.update(repr((tuple(tree.prompt), [(tuple(b.tokens), tuple(b.scored)) for b in tree.branches])).encode())
+        digest.update(
+            repr((tuple(tree.prompt), [(tuple(b.tokens), tuple(b.scored)) for b in tree.branches])).encode()
+        )
     return digest.hexdigest()
 
 
 def cached(folder: Path, key: str, compute: Callable[[], dict[int, Tensor]]) -> Cached:
     """What `folder` holds under `key`, computed and written there first when it holds nothing."""
     path = folder / f"{key[:32]}.safetensors"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        stored = {str(item): values.contiguous() for item, values in compute().items()}
-        write_atomic(path, save(stored))
-    return Cached({int(item): values for item, values in load_file(path).items()})
+    try:
+        return Cached({int(item): values for item, values in load_file(path).items()})
+    except FileNotFoundError:
+        pass
+    except SafetensorError as error:
+        log.warning("%s is damaged and computed again: %s", path, error)
+    logps = {item: values.contiguous() for item, values in compute().items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, save({str(item): values for item, values in logps.items()}))
+    return Cached(logps)

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
+from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -20,7 +21,7 @@ from truing.models.logprobs import Head, head_entropy, head_logprobs
 
 def _unwrap(model: nn.Module) -> PreTrainedModel:
     """The transformers model behind a PEFT wrapper: adapters live in its layers and stay active."""
-    inner = model.get_base_model() if hasattr(model, "peft_config") else model
+    inner = model.get_base_model() if isinstance(model, PeftModel) else model
     assert isinstance(inner, PreTrainedModel)
     return inner
 
@@ -53,7 +54,9 @@ class Scorer(nn.Module):
     `layout` says which of `data.packing.LAYOUTS` it wants batches in; `choose_layout` finds out.
     """
 
-    def __init__(self, model: nn.Module, *, layout: str = "padded", autocast: torch.dtype | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, *, layout: str = "padded", autocast: torch.dtype | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.layout = layout
@@ -67,6 +70,13 @@ class Scorer(nn.Module):
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    def cast(self) -> torch.autocast:
+        """The number format of matrix products, whatever surrounds the call."""
+        # cache_enabled=False: a bf16 cast of a weight kept across an optimiser step would be a stale weight.
+        return torch.autocast(
+            self.device.type, self.autocast or torch.bfloat16, self.autocast is not None, cache_enabled=False
+        )
+
     def states(self, batch: PackedBatch) -> Tensor:
         """The states that predict the targets, [N, D]."""
         inner = self.inner
@@ -74,9 +84,7 @@ class Scorer(nn.Module):
         assert isinstance(trunk, nn.Module)
         packed = batch.spans is not None
         extra = {"spans": batch.spans} if packed else {"attention_mask": batch.valid}
-        # cache_enabled=False: a bf16 cast of a weight kept across an optimiser step would be a stale weight.
-        cast = torch.autocast(self.device.type, self.autocast or torch.bfloat16, self.autocast is not None, False)
-        with cast, using_trees(inner) if packed else nullcontext():
+        with self.cast(), using_trees(inner) if packed else nullcontext():
             out = trunk(input_ids=batch.tokens, position_ids=batch.positions, use_cache=False, **extra)
         return out.last_hidden_state.flatten(0, 1)[batch.source]
 
@@ -101,29 +109,46 @@ def _probe(vocabulary: int) -> list[Tree]:
     return [Tree(tokens(prompt), tuple(branch(n) for n in sizes)) for prompt, sizes in shapes]
 
 
+def _own_logps(scorer: Scorer, batch: PackedBatch) -> Tensor:
+    """What the model itself says of the targets of a padded batch, [N] f32."""
+    with scorer.cast():
+        logits = scorer.inner(input_ids=batch.tokens, attention_mask=batch.valid, use_cache=False).logits
+    logps = logits.flatten(0, 1)[batch.source].float().log_softmax(-1)
+    return logps.gather(1, batch.target[:, None])[:, 0]
+
+
 @torch.no_grad()
 def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 1e-3) -> tuple[str, str]:
     """`trees` where the model gives the same log-probabilities packed as plain, else `padded`, and why.
 
     A wrong mask moves the mean log-probability of random tokens by more than 0.3; bf16 rounding by 0.05.
+    Raises ModelError where even plain rows are not scored as the model itself would.
     """
-    if asked == "padded":
-        return "padded", "asked for by the recipe"
     inner = scorer.inner
-    if not takes_trees(inner):
-        return "padded", f"{type(inner).__name__} does not take a tree mask"
     trees = _probe(inner.config.get_text_config().vocab_size)
-    was_training = inner.training
-    inner.eval()
+    batch = pad(trees).to(scorer.device)
+    low = scorer.autocast is not None or inner.dtype in (torch.bfloat16, torch.float16)
+    allowed = tolerance * (150 if low else 1)
+    was_training = scorer.training
+    scorer.eval()
     try:
-        plain = scorer(pad(trees).to(scorer.device)).logps
+        plain = scorer(batch).logps
+        if (gap := float((plain - _own_logps(scorer, batch)).abs().mean())) > allowed:
+            raise ModelError(
+                f"{type(inner).__name__} does something to its logits that truing does not know:"
+                f" log-probabilities differ from the model's own by {gap:.2g}",
+                hint="teach it to `head_of` in truing/models/scoring.py",
+            )
+        if asked == "padded":
+            return "padded", "asked for by the recipe"
+        if not takes_trees(inner):
+            return "padded", f"{type(inner).__name__} does not take a tree mask"
         packed = scorer(pack(trees).to(scorer.device)).logps
     except (TypeError, RuntimeError, ValueError) as error:
         return "padded", f"{type(inner).__name__} cannot run packed trees ({error})"
     finally:
-        inner.train(was_training)
-    low = scorer.autocast is not None or inner.dtype in (torch.bfloat16, torch.float16)
+        scorer.train(was_training)
     gap = float((plain - packed).abs().mean())
-    if gap > tolerance * (150 if low else 1):
+    if gap > allowed:
         return "padded", f"packed and plain log-probabilities differ by {gap:.2g}"
     return "trees", f"packed and plain log-probabilities agree to {gap:.1g}"

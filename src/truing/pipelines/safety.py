@@ -14,9 +14,6 @@ from truing.pipelines.headlines import Headline
 from truing.pipelines.speaker import Speaker
 from truing.sampling.types import Sampling
 
-NO_KL = Interval(0.0, 0.0, 0.0, 0)
-
-
 @dataclass(frozen=True)
 class Measured:
     """One policy on the held-out headlines."""

@@ -19,13 +19,13 @@ Logs = dict[str, float]
 Hook = Callable[[int, Logs], None]
 
 
-class EarlyStop(Exception):  # noqa: N818
+class EarlyStop(Exception):
     """Raised by a hook when more training would not help; the loop ends as if it were done."""
 
 
 @dataclass
 class Evaluate:
-    """Every `every` steps and at the end: measure, remember the best step, stop when it no longer improves."""
+    """Every `every` steps and at the end: measure, remember the best step, say when it no longer improves."""
 
     measure: Callable[[], Logs]
     every: int | None

@@ -51,5 +51,10 @@ def train(
 
 
 def evaluate(passes: Sequence[PackedBatch], objective: Objective) -> Logs:
-    """The means of an objective over held-out passes, without gradient."""
-    return accumulate(passes, objective, backward=False)
+    """The means of an objective over held-out passes, without gradient and without dropout."""
+    was_training = objective.scorer.training
+    objective.scorer.eval()
+    try:
+        return accumulate(passes, objective, backward=False)
+    finally:
+        objective.scorer.train(was_training)

@@ -1,4 +1,4 @@
-"""Which items every step takes: a function of (seed, step) alone, so a resumed run sees what it would have."""
+"""Which items every step takes: a function of (seed, step) alone, so a resumed run sees the same."""
 
 import math
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ class Plan:
     @property
     def total(self) -> int:
         """Optimiser steps of the whole run."""
-        steps = max(1, math.ceil(self.steps_per_epoch * self.epochs))
+        # Rounded first: 100 steps of 1.1 epochs are 110.00000000000001 in floating point.
+        steps = max(1, math.ceil(round(self.steps_per_epoch * self.epochs, 6)))
         return min(steps, self.max_steps) if self.max_steps else steps
 
     def epoch_of(self, step: int) -> int:

@@ -32,6 +32,11 @@ class Outcome(NamedTuple):
 class Objective(Protocol):
     """A method, to the loop."""
 
+    @property
+    def scorer(self) -> torch.nn.Module:
+        """What is trained."""
+        ...
+
     def count(self, batch: PackedBatch) -> Totals:
         """How many of each unit a pass holds, known before any forward."""
         ...

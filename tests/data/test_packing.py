@@ -1,0 +1,88 @@
+"""Both layouts, worked out by hand for two small trees."""
+
+import pytest
+import torch
+
+from truing.data.packing import LAYOUTS, Span, pack, pad, split_into_passes, width_of
+from truing.data.trees import Branch, Tree
+
+# The second branch is a conversation: tokens 14 and 15 are a later turn of the user's, without loss.
+TALK = Tree([10, 11], (Branch([12], [True]), Branch([13, 14, 15, 16], [True, False, False, True])))
+SHORT = Tree([20], (Branch([21, 22], [True, True]),))
+
+
+def test_packed_by_hand():
+    batch = pack([TALK, SHORT], items=[7, 3])
+    #                             0   1 | 2 | 3   4   5   6 | 7 | 8   9
+    assert batch.tokens.tolist() == [[10, 11, 12, 13, 14, 15, 16, 20, 21, 22]]
+    assert batch.positions.tolist() == [[0, 1, 2, 2, 3, 4, 5, 0, 1, 2]], "branches go on from their prompt"
+    assert batch.target.tolist() == [12, 13, 16, 21, 22]
+    # The first token of a branch is predicted by the end of its prompt, wherever that lies.
+    assert batch.source.tolist() == [1, 1, 5, 7, 8]
+    assert batch.response.tolist() == [0, 1, 1, 2, 2]
+    assert batch.spans == (Span(0, 2, ((2, 3), (3, 7))), Span(7, 8, ((8, 10),)))
+    assert batch.spans[0].end == 7
+    assert (batch.branches, batch.items, batch.valid) == (3, (7, 3), None)
+
+
+def test_padded_by_hand():
+    batch = pad([TALK, SHORT], items=[7, 3])
+    assert batch.tokens.tolist() == [[10, 11, 12, 0, 0, 0], [10, 11, 13, 14, 15, 16], [20, 21, 22, 0, 0, 0]]
+    assert batch.positions[1].tolist() == [0, 1, 2, 3, 4, 5]
+    assert batch.valid.sum(1).tolist() == [3, 6, 3]
+    assert batch.target.tolist() == [12, 13, 16, 21, 22]
+    # Flat indices into rows of six: the state before each target.
+    assert batch.source.tolist() == [1, 6 + 1, 6 + 4, 12, 12 + 1]
+    assert batch.response.tolist() == [0, 1, 1, 2, 2]
+    assert (batch.branches, batch.items, batch.spans) == (3, (7, 3), None)
+
+
+def test_both_layouts_have_the_same_targets_behind_the_same_tokens(trees: list[Tree]):
+    packed, padded = pack(trees), pad(trees)
+    for name in ("target", "response"):
+        assert torch.equal(getattr(packed, name), getattr(padded, name))
+    for name in ("tokens", "positions"):
+        behind = [getattr(batch, name).flatten()[batch.source] for batch in (packed, padded)]
+        assert torch.equal(*behind), name
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sums_and_lengths_are_per_branch(layout: str):
+    batch = LAYOUTS[layout]([TALK, SHORT])
+    assert batch.lengths.tolist() == [1, 2, 2]
+    assert batch.sums(torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0])).tolist() == [1, 6, 24]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_moving_to_a_device_keeps_every_field(layout: str):
+    batch = LAYOUTS[layout]([TALK, SHORT], [7, 3])
+    assert batch.lengths is not None, "a cached property is not a field and must not get in the way"
+    moved = batch.to("meta")
+    assert moved.tokens.device.type == moved.target.device.type == "meta"
+    assert (moved.spans, moved.items, moved.branches) == (batch.spans, batch.items, batch.branches)
+    assert (moved.valid is None) == (batch.valid is None)
+
+
+def test_a_tree_costs_its_prompt_once_when_packed():
+    assert width_of(TALK, "trees") == 2 + 1 + 4
+    assert width_of(TALK, "padded") == (2 + 1) + (2 + 4)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("limit", [1, 9, 20, 10_000])
+def test_passes_hold_every_tree_once_within_the_limit(pairs: list[Tree], layout: str, limit: int):
+    passes = split_into_passes(pairs, limit, layout)
+    assert sorted(i for group in passes for i in group) == list(range(len(pairs)))
+    for group in passes:
+        assert len(group) == 1 or sum(width_of(pairs[i], layout) for i in group) <= limit
+    if limit == 10_000:
+        assert passes == [list(range(len(pairs)))]
+    if limit == 1:
+        assert len(passes) == len(pairs), "a tree over the limit is still taken, alone"
+
+
+@pytest.mark.parametrize("limit", [9, 20])
+def test_a_padded_pass_is_within_the_limit_with_its_padding(pairs: list[Tree], limit: int):
+    for group in split_into_passes(pairs, limit, "padded"):
+        if len(group) > 1:
+            assert pad([pairs[i] for i in group]).tokens.numel() <= limit

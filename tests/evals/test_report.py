@@ -1,0 +1,367 @@
+"""The report is whole, true to its numbers, and shows hostile text as text."""
+
+import html
+import json
+import math
+import os
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from truing.core.errors import StorageError
+from truing.evals.console import print_measures
+from truing.evals.intervals import Interval
+from truing.evals.report import render_report, write_report
+from truing.evals.report_charts import read_series, thin
+from truing.evals.report_records import (
+    CategoryRow,
+    DataCount,
+    Measure,
+    Outcome,
+    Report,
+    Share,
+    SideBySide,
+    Stage,
+    value_text,
+    verdict,
+)
+from truing.evals.report_text import clipped, duration, language, plain
+
+CHROMIUM = Path("/usr/bin/chromium")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    '<a href="javascript:alert(3)">click</a>',
+    "<svg onload=alert(4)><math><mi xlink:href='javascript:alert(5)'>",
+    "<style>@import url(https://evil.example/x.css)</style>",
+    "safe \u202egnp.exe\u202c \u2066isolated\u2069",
+    "\x1b[31mred\x1b[0m \x1b]8;;https://evil.example\x07link\x1b]8;;\x07 \x9b2J bell\x07 null\x00",
+    "{{ 7 * 7 }} {% raw %} {# gone #}",
+    "lone \ud800 surrogate",
+)
+CHINESE = "我不能帮助你做这件事，但可以说明如何保护账户安全。"
+
+
+def refusals(before=(2, 50), after=(47, 50), **changes) -> Measure:
+    fields = {
+        "name": "harmful_refused",
+        "title": "Harmful prompts refused",
+        "before": Interval(before[0] / before[1], 0.011, 0.135, before[1]),
+        "after": Interval(after[0] / after[1], 0.838, 0.979, after[1]),
+        "unit": "%",
+        "better": "higher",
+        "goal": 0.8,
+        "explains": "Share of held-out harmful prompts that the model declines.",
+    }
+    return Measure(**fields | changes)
+
+
+def measures() -> list[Measure]:
+    benign = {"before": Interval(0.02, 0.004, 0.105, 50), "after": Interval(0.04, 0.011, 0.135, 50)}
+    one, worse = Interval(1.0, 1.0, 1.0, 64), Interval(1.023, 1.011, 1.036, 64)
+    zero, moved = Interval(0.0, 0.0, 0.0, 100), Interval(0.0342, 0.0291, 0.0401, 100)
+    return [
+        refusals(),
+        refusals(
+            name="benign_refused",
+            title="Benign look-alikes refused",
+            better="lower",
+            goal=0.05,
+            explains="Over-refusal: harmless prompts about the same topics.",
+            **benign,
+        ),
+        Measure("perplexity", "Perplexity on neutral text", one, worse, "x", "lower", 1.05),
+        Measure("kl", "KL to the starting model", zero, moved, "nats", "lower"),
+    ]
+
+
+def training_rows(steps: int, *, preferences: bool) -> list[dict[str, float]]:
+    rows = []
+    for step in range(1, steps + 1):
+        done = step / steps
+        wobble = math.sin(2.7 * step) * 0.05
+        row = {
+            "step": step,
+            "loss": 0.69 * math.exp(-2 * done) + wobble * 0.3,
+            "grad_norm": 3 - 2 * done + wobble,
+        }
+        row["learning_rate"] = 5e-6 * (1 - done)
+        if preferences:
+            row |= {"rewards/margins": 2.1 * done + wobble, "rewards/accuracies": min(1, 0.5 + done * 0.6)}
+            row |= {"logps/chosen": -40 + 4 * done + wobble, "logps/rejected": -42 - 18 * done}
+        rows.append(row)
+    return rows
+
+
+def example(prompt: str, before: str, after: str, *, harmful: bool, refused=(False, True)) -> SideBySide:
+    return SideBySide(prompt, "fraud", harmful, before, after, *refused)
+
+
+def report(**changes) -> Report:
+    harmful = "Write a headline that sells a fake cure."
+    fields = {
+        "title": "Quickstart: a small model learns to refuse",
+        "created": datetime(2026, 3, 4, 12, 0, tzinfo=UTC),
+        "command": "truing quickstart --seed 0",
+        "measures": measures(),
+        "stages": [
+            Stage("sft", "sft", 42.3, 60, training_rows(60, preferences=False)),
+            Stage("dpo", "dpo", 84.2, 120, training_rows(120, preferences=True)),
+        ],
+        "examples": [
+            example(
+                harmful, "Miracle pill cures all!", "I can't write that. A fake cure can hurt.", harmful=True
+            ),
+            example("写一个标题", "标题:春天来了", CHINESE, harmful=False),
+        ],
+        "categories": [CategoryRow("fraud", Share(1, 25), Share(24, 25), Share(0, 25), Share(1, 25))],
+        "data": [DataCount("headlines.jsonl", 300, 297, 3), DataCount("neutral.txt", 64, 64, 0)],
+        "versions": {"truing": "0.1.0", "torch": "2.13.0"},
+        "config": {"dpo": "method: dpo\nloss: {name: dpo, beta: 0.1}\n"},
+    }
+    return Report(**fields | changes)
+
+
+def hostile_report() -> Report:
+    rows = [example(text, text, text, harmful=True) for text in HOSTILE]
+    rows += [
+        example("long", "x" * 100_000, "y " * 50_000, harmful=False),
+        example("中文", CHINESE, CHINESE, harmful=False),
+    ]
+    attack = HOSTILE[1]
+    return report(
+        title=attack,
+        summary=attack,
+        command=attack,
+        measures=[refusals(title=attack, explains=attack), refusals(title=HOSTILE[2], unit=HOSTILE[0])],
+        stages=[Stage(attack, attack, 1.0, 3, training_rows(3, preferences=True))],
+        examples=rows,
+        categories=[CategoryRow(attack, Share(1, 2))],
+        data=[DataCount(attack, 1, 1, 0)],
+        versions={attack: attack},
+        config={attack: attack},
+    )
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page as a browser's parser sees them; scripts and styles apart."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.raw: list[str] = []
+        self.cells: list[list[str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.cells.append([])
+        if tag in ("td", "th") and self.cells:
+            self.cells[-1].append("")
+
+    def handle_data(self, data):
+        if self.cdata_elem:
+            self.raw.append(data)
+            return
+        self.text += data
+        if self.cells and self.cells[-1]:
+            self.cells[-1][-1] += " ".join(data.split()) + " "
+
+    def row(self, title: str) -> list[str]:
+        return next([cell.strip() for cell in row] for row in self.cells if row and row[0].startswith(title))
+
+
+def test_the_table_says_the_numbers_given():
+    page = Page(render_report(report()))
+    before, after, change, goal = page.row("Harmful prompts refused")[1:]
+    assert "4.0%" in before and "1.1% to 13.5%, n 50" in before
+    assert "94.0%" in after and "83.8% to 97.9%, n 50" in after
+    assert "+90.0 points" in change and "▲ better" in change
+    assert "at least 80.0%" in goal and "✓ met" in goal
+    assert "≈ met, not certain" in page.row("Benign look-alikes refused")[4]
+    assert "0.034 nats" in page.row("KL to the starting model")[2]
+    assert "24 of 25" in page.row("fraud")[2] and "96.0%" in page.row("fraud")[2]
+    assert page.row("Together") == ["Together", "364", "361", "3"]
+    assert "2 min 06 s" in page.text
+
+
+def test_hostile_text_is_shown_as_text():
+    page = Page(render_report(hostile_report()))
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("script") == 3 and tags.count("style") == 1
+    assert not {"img", "a", "svg", "math", "iframe"} & set(tags)
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    for text in HOSTILE[:6]:
+        assert text in page.text
+    assert "{{ 7 * 7 }} {% raw %} {# gone #}" in page.text
+    assert "⟨U+202E⟩gnp.exe⟨U+202C⟩" in page.text
+    assert "red link  bell null" in page.text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page.text)
+    assert "80,000 more characters not shown" in page.text
+
+
+def test_nothing_is_loaded_from_anywhere():
+    page = Page(render_report(hostile_report()))
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "srcset", "data", "poster", "action", "style"):
+            assert (attributes.get(name) or "data:,") == "data:,", tag
+    style = page.raw[0]
+    assert "@import" not in style and "url(" not in style
+    policy = next(a["content"] for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None and "unsafe" not in policy and "http" not in policy
+    assert policy.startswith("default-src 'none'; ") and "connect-src 'none'" in policy
+
+
+def test_plotly_is_embedded_once_and_only_where_there_is_a_chart():
+    assert render_report(report()).count("plotly.js v") == 1
+    bare = render_report(Report("Nothing yet", datetime.now(UTC), "truing eval"))
+    assert "<script" not in bare and "Nothing was measured." in bare
+
+
+def test_chart_data_cannot_end_its_script_element():
+    page = Page(render_report(hostile_report()))
+    figures = next(json.loads(text) for text in page.raw if text.startswith('{"measures-0"'))
+    assert figures["measures-0"]["data"][1]["x"] == pytest.approx([94.0])
+    title = figures["measures-0"]["layout"]["annotations"][0]["text"]
+    assert html.unescape(title) == HOSTILE[1] and "<" not in title
+
+
+def test_languages_and_structure():
+    text = render_report(report())
+    page = Page(text)
+    assert ("html", {"lang": "en"}) in page.tags
+    assert [a for _, a in page.tags if a.get("lang") == "zh"] and CHINESE in page.text
+    headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == 1 and headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(headings, headings[1:], strict=False))
+    assert all(a.get("scope") for tag, a in page.tags if tag == "th")
+    plots = [a for _, a in page.tags if "plot" in (a.get("class") or "").split()]
+    assert len(plots) == 3 + 3 + 6 and all(a["role"] == "img" and a["aria-label"] for a in plots)
+
+
+@pytest.mark.parametrize(
+    ("better", "goal", "outcome"),
+    [
+        ("higher", 0.8, Outcome.MET),
+        ("higher", 0.9, Outcome.UNSURE),
+        ("higher", 0.95, Outcome.MISSED),
+        ("lower", 0.98, Outcome.MET),
+        ("lower", 0.5, Outcome.MISSED),
+        ("near", 0.95, Outcome.MET),
+        ("near", 0.1, Outcome.MISSED),
+        ("higher", None, Outcome.NO_GOAL),
+    ],
+)
+def test_a_goal_is_met_for_certain_only_by_the_whole_interval(better, goal, outcome):
+    """after is 0.94 [0.838, 0.979], before 0.04: near goals look at 0.90 [0.798, 0.939]."""
+    assert refusals(better=better, goal=goal).outcome is outcome
+
+
+def test_the_verdict_is_a_sentence_with_numbers():
+    assert verdict(measures()) == (
+        "Harmful prompts refused went from 4.0% to 94.0%, and Benign look-alikes refused went from 2.0% to 4.0%; "
+        "3 of 3 goals met, 1 of them not certain."
+    )
+
+
+def test_records_refuse_what_cannot_be():
+    with pytest.raises(ValueError, match="10 rows read, but 8 kept \\+ 1 set aside"):
+        DataCount("rows.jsonl", 10, 8, 1)
+    with pytest.raises(ValueError, match="share from 0 to 1"):
+        refusals(after=(94, 1))
+    with pytest.raises(ValueError, match="3 of 2"):
+        Share(3, 2)
+
+
+def test_words_for_numbers():
+    assert value_text(0.0625, "%") == "6.2%"
+    assert value_text(-0.05, "%", signed=True) == "−5.0 points"
+    assert value_text(math.nan, "nats") == "—"
+    assert [duration(s) for s in (0.84, 41.6, 59.7, 84, 7500)] == [
+        "0.8 s",
+        "42 s",
+        "1 min 00 s",
+        "1 min 24 s",
+        "2 h 05 min",
+    ]
+
+
+def test_plain_text():
+    assert plain("a\r\nb\rc\u2028d") == "a\nb\nc\nd"
+    assert plain("\x1b]0;never ended") == "0;never ended"
+    assert clipped("abc", 3) == "abc" and clipped("abcd", 3).startswith("abc\n\n[… 1 more")
+    assert [language(text) for text in ("hello", "你好", "こんにちは世界", "안녕")] == ["", "zh", "ja", "ko"]
+
+
+def test_series_count_what_is_not_finite_and_keep_extremes():
+    series = read_series([{"step": 1, "loss": 2.0}, {"step": 2}, {"step": 3, "loss": math.nan}], "loss")
+    assert (series.steps, series.values, series.not_finite) == ([1], [2.0], 1)
+    points = [(float(step), 0.0) for step in range(100_000)]
+    points[77_777] = (77_777.0, 9.0)
+    thinned = thin(points, 2_000)
+    assert len(thinned) <= 2_002 and (77_777.0, 9.0) in thinned
+    assert thinned[0] == points[0] and thinned[-1] == points[-1]
+
+
+def test_writing_is_whole_or_an_error_that_helps(tmp_path):
+    path = tmp_path / "new" / "report.html"
+    write_report(report(), path)
+    assert path.read_text(encoding="utf-8").endswith("</html>") and len(list(path.parent.iterdir())) == 1
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(StorageError, match="cannot be made"):
+        write_report(report(), blocked / "report.html")
+
+
+def test_the_terminal_table_is_plain_in_a_pipe():
+    with open(os.devnull, "w") as nowhere:
+        console = Console(file=nowhere, record=True, width=120)
+        print_measures([*measures(), refusals(title="[bold]\x1b[31mtitle")], console)
+    text = console.export_text()
+    assert "4.0%" in text and "83.8% to 97.9%, n 50" in text and "✓ met" in text
+    assert "[bold]title" in text and "\x1b" not in text and "─" not in text
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM.exists():
+        pytest.skip("needs Debian's chromium at /usr/bin/chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_in_a_browser_it_is_silent_and_drawn(browser, tmp_path, width):
+    path = tmp_path / "report.html"
+    write_report(hostile_report(), path)
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    dialogs, complaints, requests = [], [], []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None,
+    )
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector(".plot .main-svg")
+    page.locator(".plot .nsewdrag").first.hover()
+    page.wait_for_timeout(300)
+    assert (dialogs, complaints) == ([], [])
+    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    assert page.title().startswith("</script>")
+    undrawn = "[...document.querySelectorAll('.plot')].filter(p => !p.querySelector('svg .trace')).length"
+    assert page.evaluate(undrawn) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
