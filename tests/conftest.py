@@ -30,6 +30,8 @@ OTHER_NAMES = {
         "n_head": 4,
         "n_positions": 128,
         "initializer_range": 0.3,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
     },
     "opt": {
         "vocab_size": VOCABULARY,

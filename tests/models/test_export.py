@@ -1,0 +1,228 @@
+"""An exported folder opens elsewhere with the same numbers, and is whole or absent at every moment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from peft import LoraConfig, PeftModel, get_peft_model
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from truing.core.errors import ModelError, StorageError
+from truing.models.export import MAKER, MANIFEST, export_folder, model_card, problems, written_aside
+
+IDS = torch.tensor([[5, 9, 3, 17, 40]])
+WORDS = ["<pad>", "<s>", "</s>", *(f"w{number}" for number in range(58))]
+
+
+@pytest.fixture
+def tokenizer() -> PreTrainedTokenizerFast:
+    words = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="<pad>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="</s>")
+    made.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    return made
+
+
+def adapted(base: PreTrainedModel, **config: object) -> PeftModel:
+    """A LoRA model whose adapter is far from its start, which is no change at all."""
+    settings = {"r": 4, "target_modules": ["q_proj", "down_proj"], **config}
+    model = get_peft_model(base, LoraConfig(**settings))
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name or "modules_to_save" in name:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    return model.eval()
+
+
+@torch.no_grad()
+def logits(model: torch.nn.Module) -> torch.Tensor:
+    return model(IDS).logits.float()
+
+
+def test_full_export_has_the_very_same_logits(tiny, tokenizer, tmp_path):
+    model = tiny(tie_word_embeddings=True)
+    export_folder(model, tokenizer, tmp_path / "out", merge=True)
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
+    assert torch.equal(logits(loaded), logits(model))
+    assert problems(tmp_path / "out", maker=MAKER, hashes=True) == []
+
+
+def test_export_carries_the_tokenizer_and_generation_config_as_they_are(tiny, tokenizer, tmp_path):
+    model = tiny()
+    model.generation_config.temperature = 0.3  # invalid beside do_sample=False, yet common on the hub
+    export_folder(model, tokenizer, tmp_path / "out", merge=True)
+    opened = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert opened.chat_template == tokenizer.chat_template
+    assert opened("w1 w7").input_ids == tokenizer("w1 w7").input_ids
+    assert json.loads((tmp_path / "out/generation_config.json").read_text())["temperature"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("base", "config"),
+    [
+        pytest.param({}, {}, id="lora"),
+        pytest.param({}, {"use_dora": True}, id="dora"),
+        pytest.param({}, {"use_rslora": True, "target_modules": "all-linear"}, id="all-linear"),
+        pytest.param({}, {"modules_to_save": ["lm_head"]}, id="trained head"),
+        pytest.param({"tie_word_embeddings": True}, {}, id="tied"),
+        pytest.param({"tie_word_embeddings": True}, {"target_modules": ["embed_tokens"]}, id="half of a tie"),
+        pytest.param({"family": "gpt2"}, {"target_modules": ["c_attn"], "fan_in_fan_out": True}, id="conv1d"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_merged_export_equals_the_adapted_model(tiny, tokenizer, tmp_path, base, config):
+    model = adapted(tiny(**base), **config)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    wanted = logits(model)
+    export_folder(model, tokenizer, tmp_path / "out", merge=True)
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
+    with model.disable_adapter():
+        assert (logits(model) - wanted).abs().max() > 0.01  # the adapter does something
+    assert (logits(loaded) - wanted).abs().max() <= 1e-5
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_merging_rounds_once(tiny, tokenizer, tmp_path):
+    """bfloat16 weights written as float32 hold the exact sum; written as they are, that sum rounded once."""
+    model = adapted(tiny().bfloat16())
+    layer = model.get_base_model().model.layers[0].self_attn.q_proj
+    low, up = (getattr(layer, name)["default"].weight.float() for name in ("lora_A", "lora_B"))
+    wanted = layer.base_layer.weight.float() + layer.scaling["default"] * (up @ low)
+    name = "model.layers.0.self_attn.q_proj.weight"
+    for dtype in (torch.float32, torch.bfloat16, None):
+        folder = export_folder(model, tokenizer, tmp_path / str(dtype), merge=True, dtype=dtype)
+        loaded = AutoModelForCausalLM.from_pretrained(folder)
+        assert loaded.dtype == (dtype or torch.bfloat16)
+        assert torch.equal(loaded.state_dict()[name], wanted.to(loaded.dtype))
+
+
+@pytest.mark.parametrize("name", ["default", "policy"])
+def test_adapter_export_opens_with_peft(tiny, tokenizer, tmp_path, name):
+    base = tiny()
+    model = get_peft_model(base, LoraConfig(r=4, target_modules=["q_proj"]), adapter_name=name)
+    torch.nn.init.normal_(base.model.layers[0].self_attn.q_proj.lora_B[name].weight)
+    wanted = logits(model.eval())
+    export_folder(model, tokenizer, tmp_path / "out", merge=False)
+    opened = PeftModel.from_pretrained(tiny(), tmp_path / "out").eval()
+    assert torch.equal(logits(opened), wanted)
+    assert not (tmp_path / "out/model.safetensors").exists()
+
+
+def test_two_active_adapters_are_refused(tiny, tokenizer, tmp_path):
+    model = adapted(tiny())
+    model.add_adapter("second", LoraConfig(r=2, target_modules=["q_proj"]))
+    model.base_model.set_adapter(["default", "second"])
+    with pytest.raises(ModelError, match="2 adapters are active"):
+        export_folder(model, tokenizer, tmp_path / "out", merge=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_previous_export_is_replaced_and_nothing_else(tiny, tokenizer, tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    export_folder(tiny(seed=1), tokenizer, target, merge=True)
+    export_folder(tiny(seed=2), tokenizer, target, merge=True)
+    assert torch.equal(logits(AutoModelForCausalLM.from_pretrained(target).eval()), logits(tiny(seed=2)))
+    (target / "notes.txt").write_text("mine")
+    with pytest.raises(StorageError, match=r"notes\.txt"):
+        export_folder(tiny(), tokenizer, target, merge=True)
+    (target / "notes.txt").unlink()
+    (target / MANIFEST).unlink()
+    with pytest.raises(StorageError, match="not a previous export"):
+        export_folder(tiny(), tokenizer, target, merge=True)
+
+
+def test_a_full_disk_leaves_the_previous_export(tiny, tokenizer, tmp_path, monkeypatch):
+    target = export_folder(tiny(), tokenizer, tmp_path / "out", merge=True)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(tokenizer), "save_pretrained", full)
+    with pytest.raises(StorageError, match="No space left"):
+        export_folder(tiny(seed=3), tokenizer, target, merge=True)
+    assert problems(target, maker=MAKER, hashes=True) == []
+    assert list(tmp_path.iterdir()) == [target]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from truing.models.export import written_aside
+with written_aside(Path(sys.argv[1]), maker="test") as folder:
+    (folder / "half").write_bytes(b"x" * 1000)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_kill_leaves_no_target_and_the_next_export_cleans_up(tiny, tokenizer, tmp_path):
+    target = tmp_path / "out"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not target.exists()
+    assert len(list(tmp_path.iterdir())) == 1
+    export_folder(tiny(), tokenizer, target, merge=True)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_living_writer_has_aside_is_left_alone(tmp_path):
+    with written_aside(tmp_path / "out", maker="slow") as slow:
+        (slow / "name").write_text("slow")
+        with written_aside(tmp_path / "out", maker="fast") as fast:
+            (fast / "name").write_text("fast")
+        assert (tmp_path / "out/name").read_text() == "fast"
+    assert (tmp_path / "out/name").read_text() == "slow"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_problems_names_every_difference(tmp_path):
+    with written_aside(tmp_path / "out", maker="test") as folder:
+        for name in "abc":
+            (folder / name).write_text("one")
+    (tmp_path / "out/a").unlink()
+    (tmp_path / "out/b").write_text("four")
+    (tmp_path / "out/c").write_text("two")
+    assert problems(tmp_path / "out", maker="test") == ["a is missing", "b has 4 bytes instead of 3"]
+    assert problems(tmp_path / "out", maker="test", hashes=True)[2:] == [
+        "c has another content than was written"
+    ]
+    assert problems(tmp_path / "out", maker="other") != []
+
+
+def test_written_files_have_the_mode_of_any_new_file(tiny, tokenizer, tmp_path):
+    export_folder(tiny(), tokenizer, tmp_path / "out", merge=True)
+    (tmp_path / "new").touch()
+    modes = {os.stat(path).st_mode for path in (*(tmp_path / "out").iterdir(), tmp_path / "new")}
+    assert len(modes) == 1
+
+
+def test_model_card_is_what_the_hub_reads():
+    facts = {"base_model": "org/name", "tags": ["dpo"], "pairs": 12, "note": "a|b\nc"}
+    card = model_card("mine", facts, library="transformers")
+    front = yaml.safe_load(card.split("---")[1])
+    assert front == {
+        "base_model": "org/name",
+        "library_name": "transformers",
+        "tags": ["truing", "alignment", "dpo"],
+    }
+    assert "| pairs | 12 |\n| note | a\\|b c |" in card
+
+
+def test_a_base_model_that_is_no_hub_name_stays_out_of_the_front_matter():
+    card = model_card("mine", {"base_model": "/home/me/model"}, library="peft")
+    assert "base_model" not in yaml.safe_load(card.split("---")[1])
+    assert "| base_model | /home/me/model |" in card
+
+
+def test_facts_reach_the_written_card(tiny, tokenizer, tmp_path):
+    facts: dict[str, object] = {"base_model": "org/name"}
+    folder: Path = export_folder(tiny(), tokenizer, tmp_path / "out", merge=True, facts=facts)
+    assert (folder / "README.md").read_text().startswith("---\nbase_model: org/name\n")
