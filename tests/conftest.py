@@ -1,6 +1,6 @@
 """Small models and trees that many tests share: random weights, large enough to make mistakes visible."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -44,6 +44,17 @@ OTHER_NAMES = {
         "init_std": 0.3,
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def _few_threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Models this small are slower on many threads, and much slower beside other work."""
+    before = torch.get_num_threads()
+    if "slow" not in request.keywords:
+        torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
 
 Tiny = Callable[..., PreTrainedModel]
 

@@ -126,10 +126,10 @@ def test_a_model_that_refuses_the_spans_is_padded(tiny, monkeypatch):
     model = tiny()
     forward = type(model.base_model).forward
 
-    def strict(self, input_ids, attention_mask=None, position_ids=None, use_cache=None):
-        return forward(
-            self, input_ids, attention_mask=attention_mask, position_ids=position_ids, use_cache=use_cache
-        )
+    def strict(self, *args, **kwargs):
+        if "spans" in kwargs:
+            raise TypeError("got an unexpected keyword argument 'spans'")
+        return forward(self, *args, **kwargs)
 
     monkeypatch.setattr(type(model.base_model), "forward", strict)
     layout, reason = choose_layout(Scorer(model))
@@ -192,3 +192,19 @@ def test_products_run_in_the_asked_format_whatever_surrounds_the_call(tiny, tree
 def test_a_model_in_bfloat16_still_packs(tiny):
     assert choose_layout(Scorer(tiny().bfloat16()))[0] == "trees"
     assert choose_layout(Scorer(tiny(), autocast=torch.bfloat16))[0] == "trees"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_step_is_seen_by_the_next_pass_even_inside_another_autocast(tiny, trees, layout):
+    """Autocast keeps the bf16 copy of a weight until the outermost one ends: after a step it is stale."""
+    scorer, batch = Scorer(tiny(), autocast=torch.bfloat16), LAYOUTS[layout](trees)
+    optimizer = torch.optim.SGD(scorer.parameters(), lr=0.1)
+    with torch.autocast("cpu", torch.bfloat16):
+        before = scorer(batch).logps
+        before.sum().backward()
+        optimizer.step()
+        after = scorer(batch).logps
+    fresh = tiny(seed=1)
+    fresh.load_state_dict(scorer.model.state_dict())
+    assert torch.equal(after, Scorer(fresh, autocast=torch.bfloat16)(batch).logps)
+    assert (after - before).abs().mean() > 0.1, "the step was large enough to notice"

@@ -13,8 +13,8 @@ from truing.evals.report_records import (
     Outcome,
     goal_text,
     goals_text,
-    interval_text,
     moved_text,
+    range_text,
     value_text,
 )
 from truing.evals.report_text import plain
@@ -50,7 +50,10 @@ def print_measures(measures: Sequence[Measure], console: Console) -> None:
 
 
 def _reading(interval: Interval, unit: str) -> Text:
-    return Text.assemble(value_text(interval.estimate, unit), "\n", (interval_text(interval, unit), "dim"))
+    count = (f"  n {interval.n:,}", "dim")
+    return Text.assemble(
+        value_text(interval.estimate, unit), count, "\n", (range_text(interval, unit), "dim")
+    )
 
 
 def _change(measure: Measure) -> Text:

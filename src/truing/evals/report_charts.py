@@ -155,7 +155,7 @@ def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
         figure.add_trace(_goal_trace(goals, unit))
     for place, measure in zip(places, measures, strict=True):
         figure.add_annotation(
-            text=html.escape(measure.title),
+            text=html.escape(measure.title, quote=False),
             x=0,
             xref="paper",
             xanchor="left",

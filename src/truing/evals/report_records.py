@@ -228,10 +228,15 @@ def value_text(value: float, unit: str, *, signed: bool = False) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def interval_text(interval: Interval, unit: str) -> str:
-    """The ends of an interval and its count: "91.0% to 95.2%, n 100"; a unit that is a word is left out."""
+def range_text(interval: Interval, unit: str) -> str:
+    """The ends of an interval: "91.0% to 95.2%"; a unit that is a word is left out."""
     low, high = (value_text(end, unit).removesuffix(f" {unit}") for end in (interval.low, interval.high))
-    return f"{low} to {high}, n {interval.n:,}"
+    return f"{low} to {high}"
+
+
+def interval_text(interval: Interval, unit: str) -> str:
+    """The ends of an interval and its count: "91.0% to 95.2%, n 100"."""
+    return f"{range_text(interval, unit)}, n {interval.n:,}"
 
 
 def moved_text(measure: Measure) -> str:

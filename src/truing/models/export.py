@@ -306,7 +306,7 @@ def _publish(folder: Path, target: Path, keep_of: str | None) -> None:
     A whole folder that the maker `keep_of` wrote stays.
     """
     for _ in range(100):
-        if keep_of is not None and not problems(target, maker=keep_of):
+        if keep_of is not None and not problems(target, maker=keep_of, hashes=True):
             break
         try:
             folder.rename(target)

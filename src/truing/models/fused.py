@@ -57,6 +57,8 @@ def _plain(layer: LoraLinear) -> str | None:
     if len(layer.active_adapters) != 1 or len(layer.lora_A) != 1 or layer.lora_variant:
         return None
     (name,) = layer.active_adapters
+    if name not in layer.lora_A:
+        return None
     base = layer.get_base_layer()
     dropout = layer.lora_dropout[name]
     silent = not isinstance(dropout, nn.Dropout) or dropout.p == 0

@@ -56,7 +56,7 @@ class Batch:
         self._take(torch.tensor(index, device=self.logits.device))
 
     def accept(self, tokens: Tensor, alive: Sequence[bool]) -> Tensor:
-        """One more token [B] a row, returned as [B, 1]. Ended rows keep their position, within the context."""
+        """One more token [B] a row, returned as [B, 1]. Ended rows keep their position."""
         self.positions = self.positions + torch.tensor(alive, device=tokens.device)[:, None]
         self.length += 1
         if self.seen is not None:
@@ -83,7 +83,7 @@ def survivors(alive: Sequence[bool]) -> list[int]:
 def plan_batches(
     lengths: Sequence[int], room: Sequence[int], group_size: int, tokens_in_flight: int
 ) -> list[list[int]]:
-    """Prompt indices by batch: neighbours in length together, the longest first: what does not fit fails early.
+    """Prompt indices by batch: neighbours in length together, longest first: what is too large fails early.
 
     Rows times the longest a row may become stay within `tokens_in_flight`; one group alone may be more.
     """

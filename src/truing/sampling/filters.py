@@ -77,7 +77,7 @@ def filtered(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
 
 
 def draw(logits: Tensor, uniforms: Tensor | None, *, logprobs: bool) -> Drawn:
-    """One token a row of [B, V]: by inverse CDF in the order of token ids, or the likeliest if no uniforms [B].
+    """One token a row of [B, V]: by inverse CDF in order of token ids, or the likeliest if no uniforms [B].
 
     Only a softmax stands between logits and tokens, and greedy without log-probabilities needs not even that.
     """

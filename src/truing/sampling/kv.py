@@ -33,7 +33,7 @@ class GrowingLayer(DynamicLayer):
         return self.keys, self.values
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Row i becomes the old row beam_idx[i]; as few or fewer rows move in place, and only those that change."""
+        """Row i becomes the old row beam_idx[i]; without more rows, only those that change move."""
         length = self.get_seq_length()
         if self._key_store is None or self._value_store is None:
             return

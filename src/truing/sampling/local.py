@@ -88,7 +88,7 @@ class LocalSampler:
 
     def _room(self, index: int, prompt: Sequence[int], sampling: Sampling) -> int:
         """How many tokens may follow this prompt."""
-        if not prompt:
+        if len(prompt) == 0:
             raise DataError(f"prompt {index} is empty", hint="a response needs at least one token to follow")
         context = _context(self.model)
         if context is None:

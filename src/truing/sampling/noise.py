@@ -22,7 +22,9 @@ def uniforms(seed: int, step: int, addresses: Sequence[Address], count: int) -> 
     """[B, count] f32 in [0, 1), row i for addresses[i]; fewer or more columns share their beginning."""
     drawn = np.empty((len(addresses), count), dtype=np.float32)
     for row, address in enumerate(addresses):
-        stream = np.random.Philox(key=[seed, step], counter=[0, address.k, address.prompt, 0])
+        # Arrays, because numpy reads a list that holds both small and very large integers as floats.
+        counter = np.array([0, address.k, address.prompt, 0], dtype=np.uint64)
+        stream = np.random.Philox(key=np.array([seed, step], dtype=np.uint64), counter=counter)
         # 24 bits: as many as a float32 holds, so the largest stays below 1.
         drawn[row] = (stream.random_raw(count) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
     return drawn

@@ -56,6 +56,15 @@ def _totals(passes: Sequence[PackedBatch], objective: Objective, reduce: Callabl
     return reduce(totals)
 
 
+def _require_finite(name: str, value: float, items: Sequence[int]) -> None:
+    if not math.isfinite(value):
+        rows = ", ".join(map(str, sorted(items)[:8])) + (" …" if len(items) > 8 else "")
+        raise DivergedError(
+            f"{name} is {value} (rows {rows})",
+            hint="lower optim.learning_rate, or look at these rows with `truing data show`",
+        )
+
+
 def accumulate(
     passes: Sequence[PackedBatch],
     objective: Objective,
@@ -66,7 +75,8 @@ def accumulate(
     """Run `objective` over the passes of one step and leave its gradient in the parameters.
 
     Units are counted over the whole step before the first backward, so neither the gradient nor a
-    logged mean depends on how the step was cut into passes.
+    logged mean depends on how the step was cut into passes. Raises DivergedError at a loss to go back
+    from that is not finite.
     """
     totals = _totals(passes, objective, reduce)
     logs: dict[str, float] = {}
@@ -79,6 +89,7 @@ def accumulate(
             losses, metrics = objective(batch)
             loss = torch.stack([mean(part) for part in losses]).sum()
         if backward:
+            _require_finite("loss", float(loss.detach()), batch.items)
             loss.backward()
         for name, value in {"loss": loss, **{k: mean(part) for k, part in metrics.items()}}.items():
             logs[name] = logs.get(name, 0.0) + float(value.detach())
@@ -104,11 +115,6 @@ def learn_step(
     optimizer.zero_grad(set_to_none=True)
     logs = accumulate(passes, objective)
     logs["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(trained(optimizer), max_grad_norm or math.inf))
-    for name in ("loss", "grad_norm"):
-        if not math.isfinite(logs[name]):
-            raise DivergedError(
-                f"{name} is {logs[name]} (rows {sorted(i for batch in passes for i in batch.items)[:8]} …)",
-                hint="lower optim.learning_rate, or look at these rows with `truing data show`",
-            )
+    _require_finite("grad_norm", logs["grad_norm"], [i for batch in passes for i in batch.items])
     optimizer.step()
     return logs

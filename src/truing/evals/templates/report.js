@@ -4,3 +4,15 @@ const options = { displayModeBar: false, displaylogo: false, responsive: true, s
 for (const [id, figure] of Object.entries(figures)) {
   Plotly.newPlot(id, figure.data, figure.layout, options);
 }
+
+// A drawn chart keeps its width in pixels, and a sheet of paper is narrower than most windows.
+const PAPER = 640;
+const drawn = () => Object.keys(figures).filter((id) => document.getElementById(id).clientWidth > 0);
+addEventListener("beforeprint", () => {
+  for (const id of drawn()) {
+    Plotly.relayout(id, { width: Math.min(document.getElementById(id).clientWidth, PAPER) });
+  }
+});
+addEventListener("afterprint", () => {
+  for (const id of drawn()) Plotly.relayout(id, { width: null, autosize: true });
+});

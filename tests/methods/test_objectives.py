@@ -1,0 +1,91 @@
+"""Objectives on log-probabilities given by hand: what is counted, what is averaged, what is logged."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from truing.data.packing import PackedBatch, pad
+from truing.data.trees import Branch, Tree
+from truing.losses.likelihood import nll
+from truing.losses.preference import Pair, dpo
+from truing.methods.objectives import LikelihoodObjective, PairObjective, sides
+from truing.train.step import accumulate
+
+
+def branch(count: int) -> Branch:
+    return Branch([5] * count, [True] * count)
+
+
+# Two pairs: chosen responses of 2 and 1 tokens, rejected ones of 1 and 2.
+BATCH = pad([Tree([1], (branch(2), branch(1))), Tree([2], (branch(1), branch(2)))])
+POLICY = [-1.0, -2.0, -4.0, -0.5, -1.0, -1.5]  # sums per branch: -3, -4, -0.5, -2.5
+REFERENCE = [-1.0, -1.5, -3.0, -1.0, -1.0, -1.0]  # -2.5, -3, -1, -2
+
+
+class Fixed(nn.Module):
+    """A scorer that says what it is told to."""
+
+    def __init__(self, logps: list[float]) -> None:
+        super().__init__()
+        self.logps = nn.Parameter(torch.tensor(logps))
+
+    def forward(self, batch: PackedBatch) -> SimpleNamespace:
+        return SimpleNamespace(logps=self.logps)
+
+
+def reference(batch: PackedBatch) -> Tensor:
+    return torch.tensor(REFERENCE)
+
+
+def test_branches_take_turns():
+    chosen, rejected = sides(torch.arange(6))
+    assert (chosen.tolist(), rejected.tolist()) == ([0, 2, 4], [1, 3, 5])
+
+
+def test_likelihood_is_the_mean_over_tokens():
+    scorer = Fixed(POLICY)
+    objective = LikelihoodObjective(scorer, nll)
+    assert objective.count(BATCH) == {"token": 6}
+    assert accumulate([BATCH], objective) == pytest.approx({"loss": 10 / 6, "nll": 10 / 6})
+    torch.testing.assert_close(scorer.logps.grad, torch.full((6,), -1 / 6))
+
+
+def test_a_preference_loss_by_hand():
+    objective = PairObjective(Fixed(POLICY), dpo, {"beta": 0.5, "label_smoothing": 0.0}, reference)
+    assert objective.count(BATCH) == {"pair": 2, "chosen_token": 3}
+    logs = accumulate([BATCH], objective)
+    # Gaps of the policy are 1 and 2, of the reference 0.5 and 1: logits 0.5 * 0.5 and 0.5 * 1.
+    expected = (math.log(1 + math.exp(-0.25)) + math.log(1 + math.exp(-0.5))) / 2
+    assert logs["loss"] == logs["pair_loss"] == pytest.approx(expected)
+    # Rewards are 0.5 * (-3 + 2.5, -0.5 + 1) for chosen and 0.5 * (-4 + 3, -2.5 + 2) for rejected.
+    assert logs["rewards/chosen"] == pytest.approx((-0.25 + 0.25) / 2)
+    assert logs["rewards/rejected"] == pytest.approx((-0.5 - 0.25) / 2)
+    assert logs["rewards/margins"] == pytest.approx((0.25 + 0.5) / 2)
+    assert logs["rewards/accuracies"] == 1.0
+    assert logs["logps/chosen"] == pytest.approx((-3 - 0.5) / 2)
+    assert logs["logps/rejected"] == pytest.approx((-4 - 2.5) / 2)
+    assert logs["nll/chosen"] == pytest.approx((1 + 2 + 0.5) / 3)
+
+
+def test_likelihood_of_the_chosen_side_is_a_mean_over_its_tokens():
+    plain = PairObjective(Fixed(POLICY), dpo, {"beta": 0.5}, reference)
+    mixed = PairObjective(Fixed(POLICY), dpo, {"beta": 0.5}, reference, sft_weight=2.0)
+    added = accumulate([BATCH], mixed)["loss"] - accumulate([BATCH], plain)["loss"]
+    assert added == pytest.approx(2.0 * (1 + 2 + 0.5) / 3)
+
+
+def test_a_loss_without_reference_never_runs_one():
+    def ratio(policy: Pair, lengths: Pair, *, gamma: float = 1.0) -> Tensor:
+        return gamma * (policy.rejected / lengths.rejected - policy.chosen / lengths.chosen)
+
+    def forbidden(batch: PackedBatch) -> Tensor:
+        raise AssertionError("the reference was run")
+
+    logs = accumulate([BATCH], PairObjective(Fixed(POLICY), ratio, {"gamma": 2.0}, forbidden))
+    # Per token: -1.5 and -0.5 for chosen, -4 and -1.25 for rejected.
+    assert logs["loss"] == pytest.approx(2 * ((-4 + 1.5) + (-1.25 + 0.5)) / 2)
+    # Without a reference and a beta, rewards are the log-probabilities themselves.
+    assert logs["rewards/chosen"] == logs["logps/chosen"]

@@ -1,0 +1,201 @@
+"""The step promises that cutting it into passes changes nothing, and that a failure changes nothing."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from truing.core.errors import DivergedError
+from truing.data.packing import LAYOUTS, PackedBatch, pad, split_into_passes
+from truing.data.trees import Branch, Tree
+from truing.losses.preference import PAIR_LOSSES
+from truing.methods.offline import OFFLINE, choose
+from truing.models.reference import Cached, score_all
+from truing.models.scoring import Scorer
+from truing.train.step import Outcome, Tally, accumulate, learn_step
+
+CASES = [("sft", "nll", {})] + [
+    ("dpo", name, {"sft_weight": weight}) for name in PAIR_LOSSES for weight in (0.0, 0.3)
+]
+
+
+def passes_of(trees: list[Tree], tokens_per_pass: int, layout: str) -> list[PackedBatch]:
+    groups = split_into_passes(trees, tokens_per_pass, layout)
+    return [LAYOUTS[layout]([trees[i] for i in group], group) for group in groups]
+
+
+@pytest.mark.parametrize(("method", "loss", "hyper"), CASES)
+def test_a_step_does_not_depend_on_how_it_is_cut(tiny, pairs, method, loss, hyper):
+    reference = Cached(score_all(Scorer(tiny(seed=9)), pairs, 1000))
+
+    def after(tokens_per_pass: int, layout: str) -> tuple[nn.Module, dict[str, float], int]:
+        scorer = Scorer(tiny(), layout=layout)
+        optimizer = torch.optim.SGD(scorer.parameters(), lr=0.1)
+        passes = passes_of(pairs, tokens_per_pass, layout)
+        logs = learn_step(optimizer, passes, choose(method, loss, hyper).objective(scorer, reference))
+        return scorer.model, logs, len(passes)
+
+    whole, whole_logs, count = after(10_000, "padded")
+    assert count == 1
+    assert not torch.equal(whole.lm_head.weight, tiny().lm_head.weight), "the step moved something"
+    for layout in LAYOUTS:
+        for tokens_per_pass in (1, 40, 10_000):
+            pieces, logs, count = after(tokens_per_pass, layout)
+            assert count == {1: len(pairs), 10_000: 1}.get(tokens_per_pass, count)
+            for (name, mine), theirs in zip(pieces.named_parameters(), whole.parameters(), strict=True):
+                torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4, msg=f"{name} {layout}")
+            assert logs == pytest.approx(whole_logs, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in OFFLINE if name != "sft"])
+def test_training_on_pairs_starts_at_log_two_and_learns(tiny, pairs, name):
+    scorer = Scorer(tiny())
+    reference = Cached(score_all(scorer, pairs, 1000))
+    objective = choose(name, None, {"beta": 0.5}).objective(scorer, reference)
+    optimizer = torch.optim.Adam(scorer.parameters(), lr=0.003)
+    losses = [learn_step(optimizer, passes_of(pairs, 30, "trees"), objective)["loss"] for _ in range(20)]
+    assert losses[0] == pytest.approx(math.log(2), abs=1e-6)
+    assert losses[-1] < 0.3
+
+
+# The arithmetic, on objectives that need no model
+
+
+@dataclass
+class Weighted:
+    """The loss of every target is `weight` times its token, so that means can be worked out by eye."""
+
+    scorer: nn.Linear
+    diverge_at: int | None = None
+
+    def count(self, batch: PackedBatch) -> Counter:
+        return Counter({"token": len(batch.target), "response": batch.branches})
+
+    def __call__(self, batch: PackedBatch) -> Outcome:
+        values = batch.target.float() * self.scorer.weight.squeeze()
+        if self.diverge_at in batch.items:
+            values = values.abs() / 0.0
+        metrics = {
+            "tokens": Tally(batch.target.float(), "token"),
+            "sums": Tally(batch.sums(values), "response"),
+        }
+        return Outcome([Tally(values, "token")], metrics)
+
+
+def one() -> nn.Linear:
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(layer.weight)
+    return layer
+
+
+def chain(tokens: list[int]) -> Tree:
+    return Tree([1], (Branch(tokens, [True] * len(tokens)),))
+
+
+# Targets 2, 4, 6 in one pass and 8 in another.
+PASSES = [pad([chain([2, 4]), chain([6])], [0, 1]), pad([chain([8])], [2])]
+
+
+def test_means_are_over_the_units_of_the_whole_step():
+    model = one()
+    logs = accumulate(PASSES, Weighted(model))
+    # Four tokens sum to 20; three responses do too. A mean of the passes' means would be (4 + 8) / 2 = 6.
+    assert logs == pytest.approx({"loss": 20 / 4, "tokens": 20 / 4, "sums": 20 / 3})
+    assert model.weight.grad.item() == 20 / 4
+
+
+def test_a_run_with_several_processes_divides_by_the_sum_of_their_counts():
+    model = one()
+    logs = accumulate(PASSES, Weighted(model), reduce=lambda totals: totals + totals)
+    assert logs["loss"] == pytest.approx(20 / 8)
+    assert model.weight.grad.item() == pytest.approx(20 / 8)
+
+
+def test_without_backward_no_gradient_is_left():
+    model = one()
+    assert accumulate(PASSES, Weighted(model), backward=False)["loss"] == 5.0
+    assert model.weight.grad is None
+
+
+def test_losses_add_up():
+    @dataclass
+    class Two(Weighted):
+        def __call__(self, batch: PackedBatch) -> Outcome:
+            (first,), metrics = super().__call__(batch)
+            return Outcome([first, Tally(batch.sums(first.values), "response")], metrics)
+
+    assert accumulate(PASSES, Two(one()))["loss"] == pytest.approx(20 / 4 + 20 / 3)
+
+
+@pytest.mark.parametrize(("limit", "moved"), [(None, 5.0), (1.0, 1.0), (100.0, 5.0)])
+def test_the_gradient_is_clipped_and_its_norm_told_as_it_was(limit: float | None, moved: float):
+    model = one()
+    logs = learn_step(
+        torch.optim.SGD(model.parameters(), lr=1.0), PASSES, Weighted(model), max_grad_norm=limit
+    )
+    assert logs["grad_norm"] == 5.0
+    assert model.weight.item() == pytest.approx(1.0 - moved, abs=1e-5)
+
+
+def test_gradients_of_the_step_before_are_gone():
+    model = one()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    norms = [learn_step(optimizer, PASSES, Weighted(model))["grad_norm"] for _ in range(3)]
+    assert norms == [5.0, 5.0, 5.0]
+
+
+def test_n1_a_loss_that_is_not_finite_stops_before_anything_changes():
+    model = one()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1.0)
+    learn_step(optimizer, PASSES, Weighted(model))
+    weight, moments = model.weight.clone(), {k: v.clone() for k, v in optimizer.state[model.weight].items()}
+    with pytest.raises(DivergedError, match=r"loss is inf \(rows 2\)") as caught:
+        learn_step(optimizer, PASSES, Weighted(model, diverge_at=2))
+    assert caught.value.exit_code == 4
+    assert torch.equal(model.weight, weight)
+    assert all(torch.equal(optimizer.state[model.weight][k], v) for k, v in moments.items())
+
+
+def test_n1_a_gradient_that_is_not_finite_stops_before_anything_changes():
+    class Cliff(Weighted):
+        def __call__(self, batch: PackedBatch) -> Outcome:
+            # The square root of zero is finite, its slope is not.
+            return Outcome([Tally((self.scorer.weight - 1).abs().sqrt(), "token")], {})
+
+    model = one()
+    with pytest.raises(DivergedError, match=r"grad_norm is (nan|inf) \(rows 0, 1, 2\)"):
+        learn_step(torch.optim.SGD(model.parameters(), lr=1.0), PASSES, Cliff(model))
+    assert model.weight.item() == 1.0
+
+
+def test_of_many_rows_the_first_eight_are_named():
+    batch = pad([chain([2])] * 9, range(9))
+    with pytest.raises(DivergedError, match=r"rows 0, 1, 2, 3, 4, 5, 6, 7 …\)"):
+        accumulate([batch], Weighted(one(), diverge_at=4))
+
+
+def test_a_held_out_loss_that_is_not_finite_is_reported_as_such():
+    assert accumulate(PASSES, Weighted(one(), diverge_at=2), backward=False)["loss"] == math.inf
+
+
+def test_n1_a_parameter_that_is_not_finite_stops_the_step(tiny, pairs):
+    scorer = Scorer(tiny())
+    with torch.no_grad():
+        scorer.model.model.layers[0].mlp.up_proj.weight[3, 3] = math.nan
+    optimizer = torch.optim.SGD(scorer.parameters(), lr=0.1)
+    before = scorer.model.lm_head.weight.clone()
+    with pytest.raises(DivergedError, match="loss is nan"):
+        learn_step(optimizer, passes_of(pairs, 40, "trees"), choose("sft", None, {}).objective(scorer, None))
+    assert torch.equal(scorer.model.lm_head.weight, before)
+
+
+def test_n1_a_reference_that_is_not_finite_stops_the_step(tiny, pairs):
+    scorer = Scorer(tiny())
+    logps = score_all(scorer, pairs, 1000)
+    logps[3][0] = math.inf
+    objective = choose("dpo", None, {}).objective(scorer, Cached(logps))
+    with pytest.raises(DivergedError):
+        learn_step(torch.optim.SGD(scorer.parameters(), lr=0.1), passes_of(pairs, 40, "trees"), objective)
