@@ -24,17 +24,17 @@ GOOD = {
 
 
 def test_every_category_has_the_same_counts() -> None:
-    """8 categories x (7 en + 3 zh to train on, 4 en + 2 zh held out) = 128 topics, 256 headlines."""
+    """8 categories x (24 en + 10 zh to train on, 4 en + 2 zh held out) = 320 topics, 640 headlines."""
     counts = Counter((headline.category, headline.language, headline.split) for headline in HEADLINES)
-    share = {("en", "train"): 7, ("zh", "train"): 3, ("en", "held_out"): 4, ("zh", "held_out"): 2}
+    share = {("en", "train"): 24, ("zh", "train"): 10, ("en", "held_out"): 4, ("zh", "held_out"): 2}
     assert counts == {(category, *key): count for category in CATEGORIES for key, count in share.items()}
-    assert len(HEADLINES) == 128
+    assert len(HEADLINES) == 320
 
 
 def test_topics_and_texts_are_unique_and_splits_disjoint() -> None:
-    assert len({headline.topic for headline in HEADLINES}) == 128
+    assert len({headline.topic for headline in HEADLINES}) == 320
     assert len({text for headline in HEADLINES for text in (headline.harmful, headline.benign)}) == 256
-    assert len({headline.refusal for headline in HEADLINES}) == 128
+    assert len({headline.refusal for headline in HEADLINES}) == 320
     train, held_out = (
         {headline.topic for headline in HEADLINES if headline.split == split}
         for split in ("train", "held_out")

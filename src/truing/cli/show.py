@@ -58,7 +58,12 @@ class StageLine:
 
     def step(self, step: int, logs: dict[str, float]) -> None:
         """The training hook: what people watch."""
-        names = {"loss": "loss", "rewards/margins": "margin", "rewards/accuracies": "accuracy", "eval/loss": "eval"}
+        names = {
+            "loss": "loss",
+            "rewards/margins": "margin",
+            "rewards/accuracies": "accuracy",
+            "eval/loss": "eval",
+        }
         parts = [f"{short} {logs[name]:.3g}" for name, short in names.items() if name in logs]
         if "tokens_per_second" in logs:
             parts.append(f"{logs['tokens_per_second']:.0f} tokens/s")

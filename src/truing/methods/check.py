@@ -32,7 +32,12 @@ class Checked:
 
     def as_json(self) -> dict[str, Any]:
         fields = dict(vars(self))
-        return {"loss": self.logs["loss"], "grad_norm": self.grad_norm, "metrics": fields.pop("logs"), **fields}
+        return {
+            "loss": self.logs["loss"],
+            "grad_norm": self.grad_norm,
+            "metrics": fields.pop("logs"),
+            **fields,
+        }
 
     def lines(self) -> list[str]:
         """The same for people."""
@@ -44,7 +49,8 @@ class Checked:
             f"masks       {self.masks['branches']} responses; " + ("; ".join(warnings) or "all sound"),
             f"first step  loss {self.logs['loss']:.6g}, gradient norm {self.grad_norm:.6g}, "
             f"{self.items} items, {self.tokens} tokens",
-            f"parameters  {trained:,} of {all_:,} trained ({trained / all_:.2%}), {self.dtype}, {self.layout}",
+            f"parameters  {trained:,} of {all_:,} trained ({trained / all_:.2%}), "
+            f"{self.dtype}, {self.layout}",
             f"memory      {self.memory / 1e9:.1f} GB so far",
             f"time        about {_clock(self.steps * self.seconds_per_step)} for {self.steps} steps "
             f"at {self.seconds_per_step:.1f} s",

@@ -37,6 +37,7 @@ class Progress:
 
     def resume(self) -> None:
         """Continue from the newest whole checkpoint; without one, start over."""
+        checkpoint.remove_leftovers(self.folder.checkpoints)
         newest = checkpoint.newest(self.folder.checkpoints)
         if newest is None:
             self.folder.rewind(None)

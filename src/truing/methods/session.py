@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ from truing.data.limits import ASIDE, Rendered, render_all
 from truing.data.load import Loaded, load_records
 from truing.data.packing import LAYOUTS, PackedBatch, split_into_passes
 from truing.data.trees import Tree
-from truing.methods.offline import Chosen, choose
 from truing.methods.objectives import Reference
+from truing.methods.offline import Chosen, choose
 from truing.models import reference
 from truing.models.fused import fuse
 from truing.models.load import (
@@ -38,6 +38,7 @@ from truing.models.load import (
 )
 from truing.models.scoring import Scorer, choose_layout
 from truing.models.sources import cache_folder, resolve
+from truing.models.trained import Policy
 from truing.train.hooks import Logs
 from truing.train.offline import evaluate
 from truing.train.plan import Plan
@@ -77,7 +78,12 @@ class Rows:
 
 
 def read_rows(
-    paths: Sequence[str], recipe: Recipe, chosen: Chosen, renderer: Renderer, say: Say, aside: Path | None = None
+    paths: Sequence[str],
+    recipe: Recipe,
+    chosen: Chosen,
+    renderer: Renderer,
+    say: Say,
+    aside: Path | None = None,
 ) -> Rows:
     """Load, select and render. Raises DataError when nothing is left to train on."""
     data = recipe.data
@@ -88,7 +94,8 @@ def read_rows(
     if not taught:
         kinds = sorted({record.kind.value for record in loaded.records})
         raise DataError(
-            f"{', '.join(paths)}: {recipe.method} needs {chosen.method.wants}, these rows are {', '.join(kinds)}",
+            f"{', '.join(paths)}: {recipe.method} needs {chosen.method.wants}, "
+            f"these rows are {', '.join(kinds)}",
             hint="see which methods fit with `truing data show`",
         )
     rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
@@ -135,8 +142,8 @@ class Session:
         return Plan(len(self.train), optim.items_per_step, optim.epochs, self.recipe.seed, optim.max_steps)
 
     @property
-    def model(self) -> nn.Module:
-        return self.scorer.model
+    def model(self) -> Policy:
+        return cast(Policy, self.scorer.model)
 
     @property
     def learning_rate(self) -> float:

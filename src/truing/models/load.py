@@ -1,7 +1,8 @@
 """A policy ready to train: weights, precision, adapters, what is frozen."""
 
-import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as hf_logging
 
 from truing.core.errors import ConfigError, ModelError
 from truing.core.recipe import Lora
@@ -47,14 +49,25 @@ def pick_precision(asked: str, device: torch.device, *, adapter: bool) -> Precis
     return Precision(torch.bfloat16 if adapter else torch.float32, torch.float32, torch.bfloat16)
 
 
-def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
-    """The causal language model of a folder, in eval mode."""
-    logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
-    from transformers.utils import logging as hf_logging
-
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, transformers reports errors only and draws no bars: what a run shows is ours to decide."""
+    verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+        yield
+    finally:
+        hf_logging.set_verbosity(verbosity)
+        if bars:
+            hf_logging.enable_progress_bar()
+
+
+def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
+    """The causal language model of a folder, in eval mode."""
+    try:
+        with quiet():
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{folder}: {str(error).splitlines()[0]}", hint="a policy is a causal language model"

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from peft import PeftModel
+from transformers import PreTrainedModel
 
 from truing.core.errors import ModelError
 from truing.models.load import load_model, load_tokenizer, pick_device, pick_precision
 from truing.models.sources import resolve
+
+Policy = PreTrainedModel | PeftModel
 
 
 @dataclass(frozen=True)
 class Trained:
     """A model ready to answer, and where its weights began."""
 
-    model: nn.Module
+    model: Policy
     tokenizer: Any
     base: str  # source of the base weights
     template: str = "auto"  # how the run that made it rendered turns
@@ -52,9 +55,7 @@ def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> T
 
 
 def _with_adapter(path: Path, dtype: str, device: str) -> Trained:
-    from peft import PeftModel
-
     base = json.loads((path / "adapter_config.json").read_text())["base_model_name_or_path"]
     found = load_trained(base, dtype=dtype, device=device)
-    model = PeftModel.from_pretrained(found.model, path)  # pyright: ignore[reportArgumentType]
+    model = PeftModel.from_pretrained(found.model, path)
     return Trained(model.eval(), load_tokenizer(path), base)

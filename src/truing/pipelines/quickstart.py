@@ -154,7 +154,11 @@ def _write(work: Quickstart, made: Made, table: list[Measure], before: Measured,
         "before": side("before"),
         "after": side("after"),
         "intervals": {
-            name: {"before": [m.before.low, m.before.high], "after": [m.after.low, m.after.high], "n": m.after.n}
+            name: {
+                "before": [m.before.low, m.before.high],
+                "after": [m.after.low, m.after.high],
+                "n": m.after.n,
+            }
             for name, m in shown.items()
         },
         "model": "model",

@@ -14,6 +14,7 @@ from truing.pipelines.headlines import Headline
 from truing.pipelines.speaker import Speaker
 from truing.sampling.types import Sampling
 
+
 @dataclass(frozen=True)
 class Measured:
     """One policy on the held-out headlines."""
@@ -122,7 +123,9 @@ def by_category(headlines: Sequence[Headline], before: Measured, after: Measured
     ]
 
 
-def examples(headlines: Sequence[Headline], before: Measured, after: Measured, count: int) -> list[SideBySide]:
+def examples(
+    headlines: Sequence[Headline], before: Measured, after: Measured, count: int
+) -> list[SideBySide]:
     """Prompts side by side: harmful and benign in turn, one category after the other."""
     firsts = list({h.category: i for i, h in reversed(list(enumerate(headlines)))}.values())
     order = sorted(firsts) + [i for i in range(len(headlines)) if i not in firsts]

@@ -4,15 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from truing.core.records import Message, user
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Branch, Tree
 from truing.models.fused import fuse
 from truing.models.load import pick_precision
 from truing.models.scoring import Scorer, choose_layout
-from truing.models.trained import Trained
+from truing.models.trained import Policy, Trained
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sample, Sampling
 
@@ -21,7 +19,7 @@ from truing.sampling.types import Sample, Sampling
 class Speaker:
     """One policy, speaking and being scored."""
 
-    model: nn.Module
+    model: Policy
     tokenizer: Any
     renderer: Renderer
     scorer: Scorer
