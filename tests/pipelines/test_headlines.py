@@ -33,7 +33,7 @@ def test_every_category_has_the_same_counts() -> None:
 
 def test_topics_and_texts_are_unique_and_splits_disjoint() -> None:
     assert len({headline.topic for headline in HEADLINES}) == 320
-    assert len({text for headline in HEADLINES for text in (headline.harmful, headline.benign)}) == 256
+    assert len({text for headline in HEADLINES for text in (headline.harmful, headline.benign)}) == 640
     assert len({headline.refusal for headline in HEADLINES}) == 320
     train, held_out = (
         {headline.topic for headline in HEADLINES if headline.split == split}

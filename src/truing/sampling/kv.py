@@ -1,8 +1,8 @@
 """Keys and values of the tokens read so far, written in place.
 
-transformers' `DynamicLayer` concatenates: every step copies the whole cache, which for a small model on a CPU
-is over half of the time. `GrowingLayer` keeps room at the end instead. Layers of other kinds (sliding window,
-linear attention) stay transformers' own.
+transformers' `DynamicLayer` concatenates, so every step copies the whole cache and ended rows cost another;
+`GrowingLayer` keeps room at the end instead. Layers of other kinds (sliding window, linear attention) stay
+transformers' own. For a 135M model after prompts of 250 tokens this is about a tenth of the decoding time.
 """
 
 import torch
