@@ -138,8 +138,9 @@ def test_two_processes_on_one_run_folder(truing, recipe, tmp_path):
         [
             sys.executable,
             "-c",
-            f"import time; from truing.core.runs import RunFolder; f = RunFolder.open({str(tmp_path / 'run')!r}); "
+            "import sys, time; from truing.core.runs import RunFolder; held = RunFolder.open(sys.argv[1]); "
             "print('held', flush=True); time.sleep(60)",
+            str(tmp_path / "run"),
         ],
         stdout=subprocess.PIPE,
         text=True,

@@ -51,7 +51,7 @@ METHODS = {
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(name, recipe, truing, pairs_file, tmp_path):
-    """R1, S1: SIGTERM mid-run leaves a whole checkpoint and 143; the same command ends like an unbroken run."""
+    """R1, S1: SIGTERM leaves a whole checkpoint and 143; the same command ends like an unbroken run."""
     changes = dict(METHODS[name])
     if name == "dpo-positive-evaluated":
         changes["data"] = {"train": [str(pairs_file)], "eval_fraction": 0.25}

@@ -3,8 +3,7 @@
 Registered with transformers under `TREES`, so any model that goes through its attention interface can
 run packed rows. Two implementations of the one rule:
 
-    CPU    one causal SDPA call per path: prompt + first branch in place, every further branch behind
-           its prompt's keys. No mask is stored and no forbidden pair is computed.
+    CPU    `attention_cpu`: short trees lined up in batched products, long ones path by path.
     CUDA   one FlexAttention call under a block mask.
 
 Left out on purpose: attention dropout (training here always switches it off) and soft-capped scores; a
@@ -17,44 +16,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from truing.data.packing import Span
+from truing.models.attention_cpu import trees_on_cpu
 
 TREES = "truing_trees"
 
 
-def _path(query: Tensor, keys: Tensor, values: Tensor, scale: float, window: int | None) -> Tensor:
-    """The last m tokens of a path of n attend to all that is before them on it. [1, H, m, D]."""
-    m, n = query.shape[2], keys.shape[2]
-    gqa = query.shape[1] != keys.shape[1]
-    if m == n and (window is None or n <= window):
-        return scaled_dot_product_attention(query, keys, values, is_causal=True, scale=scale, enable_gqa=gqa)
-    ahead = (
-        torch.arange(n, device=query.device)[None, :] - torch.arange(n - m, n, device=query.device)[:, None]
-    )
-    allowed = ahead <= 0 if window is None else (ahead <= 0) & (ahead > -window)
-    return scaled_dot_product_attention(query, keys, values, attn_mask=allowed, scale=scale, enable_gqa=gqa)
-
-
-def _by_paths(
+def _on_cpu(
     query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float, window: int | None
 ) -> Tensor:
     """[1, H, L, D] queries and [1, Hkv, L, D] keys and values to [1, H, L, D]."""
-    parts = []
-    for span in spans:
-        trunk = span.branches[0][1] if span.branches else span.prompt_end
-        here = slice(span.start, trunk)
-        parts.append(_path(query[:, :, here], key[:, :, here], value[:, :, here], scale, window))
-        prompt = slice(span.start, span.prompt_end)
-        for start, end in span.branches[1:]:
-            keys = torch.cat([key[:, :, prompt], key[:, :, start:end]], dim=2)
-            values = torch.cat([value[:, :, prompt], value[:, :, start:end]], dim=2)
-            parts.append(_path(query[:, :, start:end], keys, values, scale, window))
+    mixed = trees_on_cpu(query, key, value, spans, scale, window)
     tail = query.shape[2] - spans[-1].end  # tokens of no tree, there to round the row's length up
-    return torch.cat([*parts, torch.zeros_like(query[:, :, :tail])], dim=2)
+    return torch.cat([mixed, torch.zeros_like(query[:, :, :tail])], dim=2) if tail else mixed
 
 
 def _by_blocks(
@@ -94,7 +71,7 @@ def tree_attention(
     """The attention function transformers calls in every layer. Returns [1, L, H, D]."""
     _require_known_rule(module, sliding_window)
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    run = _by_blocks if query.is_cuda else _by_paths
+    run = _by_blocks if query.is_cuda else _on_cpu
     mixed = run(query, key, value, spans, scale, sliding_window)
     return mixed.transpose(1, 2).contiguous(), None
 
