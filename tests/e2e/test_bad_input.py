@@ -128,7 +128,7 @@ def test_no_disk_space_for_a_checkpoint(truing, tmp_path, model_folder, pairs_fi
         pytest.skip("this machine does not let tests mount a small file system")
     try:
         path = yaml_recipe(tmp_path / "r.yaml", model_folder, pairs_file)
-        assert_told(truing("train", path, "--output", disk / "run"), 5, "needed", "free")
+        assert_told(truing("train", path, "--output", disk / "run"), 5, "needs", "free")
     finally:
         subprocess.run([shutil.which("umount") or "umount", disk], check=True)
 

@@ -15,7 +15,7 @@ error_console = Console(stderr=True, highlight=False)
 
 def say(line: str) -> None:
     """One line for people; goes to stderr so that `--json` and pipes stay clean."""
-    error_console.print(line, markup=False)
+    error_console.print(line, markup=False, soft_wrap=True)
 
 
 def memory() -> str:

@@ -115,7 +115,7 @@ def run(
     recipe, plan = session.recipe, session.plan
     folder.write_config(recipe.model_dump(mode="json") | describe_inputs(session), allow_change)
     names = trainable(session.model)
-    require_free_space(folder.path, 6 * sum(p.numel() * p.element_size() for p in names.values()))
+    require_free_space(folder.path, 2 * checkpoint.room_for(names))
     optimizer = make_optimizer(names.items(), recipe.optim, session.learning_rate)
     evaluation = Evaluate(session.evaluation, recipe.evaluate.every, plan.total, recipe.evaluate.patience)
     progress = Progress(session, folder, names, optimizer, evaluation, Signals())

