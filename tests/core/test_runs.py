@@ -95,13 +95,19 @@ def test_a_worker_forked_by_a_killed_process_does_not_keep_its_lock(tmp_path: Pa
 @pytest.mark.parametrize("content", [b"", b'{"pid": 1, "ho', b"[]", b'{"pid": 1}'])
 def test_a_torn_lock_belongs_to_nobody(tmp_path: Path, content: bytes):
     (tmp_path / runs.LOCK).write_bytes(content)
-    RunFolder.open(tmp_path).close()
+    with RunFolder.open(tmp_path):
+        now = runs.holder(tmp_path)
+        assert now is not None
+        assert (now.pid, now.birth != 1.0) == (os.getpid(), True)
 
 
 def test_a_reused_pid_does_not_keep_a_lock(tmp_path: Path):
     stale = {"pid": os.getpid(), "host": socket.gethostname(), "birth": 1.0}
     (tmp_path / runs.LOCK).write_text(json.dumps(stale))
-    RunFolder.open(tmp_path).close()
+    with RunFolder.open(tmp_path):
+        now = runs.holder(tmp_path)
+        assert now is not None
+        assert (now.pid, now.birth != 1.0) == (os.getpid(), True)
 
 
 def test_a_lock_of_another_host_stays_and_the_hint_says_how_to_remove_it(tmp_path: Path):

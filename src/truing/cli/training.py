@@ -90,7 +90,7 @@ def export(
     merge: Annotated[bool, typer.Option(help="Merge the adapter into the weights.")] = True,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
 ) -> None:
-    """Write a folder that transformers and vLLM open."""
+    """Write a folder that transformers opens."""
     from truing.models.export import export_folder
     from truing.models.load import DTYPES
     from truing.models.trained import load_trained

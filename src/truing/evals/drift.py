@@ -8,20 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from truing.data.packing import LAYOUTS, split_into_passes
 from truing.data.trees import Branch, Tree
-from truing.evals.intervals import Interval, bootstrap_mean
+from truing.evals.intervals import Interval
+from truing.models.reference import score_all
 from truing.models.scoring import Scorer
 
+TOKENS_PER_PASS = 2048
 
-@torch.no_grad()
-def score_trees(scorer: Scorer, trees: Sequence[Tree], tokens_per_pass: int = 2048) -> list[Tensor]:
+
+def score_trees(scorer: Scorer, trees: Sequence[Tree]) -> list[Tensor]:
     """Log-probabilities of every tree's scored tokens, [n] f32 each."""
-    found: dict[int, Tensor] = {}
-    for group in split_into_passes(trees, tokens_per_pass, scorer.layout):
-        batch = LAYOUTS[scorer.layout]([trees[i] for i in group], group).to(scorer.device)
-        sizes = [sum(branch.count for branch in trees[i].branches) for i in group]
-        found.update(zip(group, scorer(batch).logps.cpu().split(sizes), strict=True))
+    found = score_all(scorer, trees, TOKENS_PER_PASS)
     return [found[i] for i in range(len(trees))]
 
 
@@ -55,13 +52,13 @@ def k3(policy: Tensor, start: Tensor) -> Tensor:
 
 
 def kl_on_samples(policy: Scorer, start: Scorer, samples: Sequence[Tree], seed: int = 0) -> Interval:
-    """Mean per-token KL(policy || start) on the policy's own samples, with a bootstrap over samples.
+    """Mean per-token KL(policy || start) on the policy's own samples; the interval resamples responses.
 
     Unit: nats per token. `samples` hold the policy's responses as their only branches.
     """
     pairs = zip(score_trees(policy, samples), score_trees(start, samples), strict=True)
-    sums = [(float(k3(ours, theirs).sum()), len(ours)) for ours, theirs in pairs]
-    tokens = sum(count for _, count in sums)
-    mean = bootstrap_mean([total / count for total, count in sums], seed=seed)
-    exact = sum(total for total, _ in sums) / tokens
-    return Interval(exact, min(mean.low, exact), max(mean.high, exact), len(sums))
+    sums, tokens = np.array([(float(k3(ours, theirs).sum()), len(ours)) for ours, theirs in pairs]).T
+    rng = np.random.Generator(np.random.Philox(key=[seed, 11]))
+    draws = rng.integers(len(sums), size=(2000, len(sums)))
+    low, high = np.quantile(sums[draws].sum(1) / tokens[draws].sum(1), [0.025, 0.975])
+    return Interval(float(sums.sum() / tokens.sum()), float(low), float(high), len(sums))

@@ -6,14 +6,14 @@ batch; responses that have ended leave it. Left out on purpose: admitting new pr
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 
 from truing.core.errors import DataError, UsageError
+from truing.models.scoring import without_dropout
 from truing.sampling.batch import Batch, Response, plan_batches, survivors
 from truing.sampling.endings import Endings
 from truing.sampling.filters import Drawn, draw, filtered
@@ -71,7 +71,7 @@ class LocalSampler:
         endings = Endings(self.tokenizer, self.stop_ids, sampling.stop)
         samples: list[Sample | None] = [None] * (len(prompts) * group_size)
         ended = 0
-        with evaluating(self.model), torch.inference_mode():
+        with without_dropout(self.model), torch.inference_mode():
             for indices in plan_batches(list(map(len, prompts)), room, group_size, self.tokens_in_flight):
                 rows = [
                     Response(prompt, k, room[prompt], Address(keys[prompt], k))
@@ -158,18 +158,6 @@ class LocalSampler:
             logits_to_keep=1,
         )
         return output.logits[:, -1]
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Dropout off inside; afterwards every module trains or not as it did before, each for itself."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _context(model: "PreTrainedModel | PeftModel") -> int | None:
