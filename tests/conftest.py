@@ -1,12 +1,32 @@
 """Small models and trees that many tests share: random weights, large enough to make mistakes visible."""
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
+from truing.core.recipe import Recipe
 from truing.data.trees import Branch, Tree
+from truing.methods.objectives import Reference
+from truing.methods.offline import choose
+from truing.methods.session import Session
+from truing.models.reward import RewardScorer
+from truing.models.scoring import Scorer
 
 VOCABULARY = 61
 LAYERS = {
@@ -71,6 +91,51 @@ def tiny() -> Tiny:
     return make
 
 
+@pytest.fixture(scope="session")
+def judge() -> Callable[[], PreTrainedModel]:
+    """Makes a two-layer reward model in eval mode, with weights drawn from seed 0."""
+
+    def make() -> PreTrainedModel:
+        torch.manual_seed(0)
+        config = AutoConfig.for_model("llama", **LAYERS, num_labels=1)
+        return AutoModelForSequenceClassification.from_config(config).eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def session_of() -> Callable[..., Session]:
+    """A session around a scorer and trees that are already there; `changes` are keys of the recipe."""
+
+    def make(
+        scorer: Scorer | RewardScorer,
+        trees: list[Tree],
+        method: str,
+        hyper: dict[str, Any] | None = None,
+        *,
+        loss: str | None = None,
+        reference: Reference | None = None,
+        retained: list[Tree] | None = None,
+        **changes: Any,
+    ) -> Session:
+        rest: Any = {"policy": "p", "data": {"train": "t"}, "optim": {"items_per_step": 100}, **changes}
+        chosen = choose(method, loss, hyper or {})
+        known = {
+            "recipe": Recipe(method=method, **rest),
+            "chosen": chosen,
+            "train": trees,
+            "held_out": [],
+            "retained": retained or [],
+            "scorer": scorer,
+        }
+        nothing: dict[str, Any] = {field.name: None for field in fields(Session) if field.init}
+        session = Session(**{**nothing, **known})
+        session.objective = chosen.objective(scorer, reference)
+        return session
+
+    return make
+
+
 def _branch(tokens: list[int], silent: tuple[int, ...] = ()) -> Branch:
     return Branch(tokens, [at not in silent for at in range(len(tokens))])
 
@@ -98,3 +163,181 @@ def pairs() -> list[Tree]:
 
     sizes = [(3, 4, 2), (1, 1, 1), (6, 2, 7), (4, 5, 5), (2, 9, 3), (5, 3, 6), (8, 1, 2)]
     return [Tree(draw(p), (_branch(draw(c)), _branch(draw(r)))) for p, c, r in sizes]
+
+
+CHATML = (
+    "{% for m in messages %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+TEXT = ["How do I bake bread at home?", "Mix flour, water and salt.", "I can't help with that.", "你好，世界"]
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A 2-layer Llama with random weights that transformers opens."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=special, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(TEXT, trainer)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=CHATML
+    )
+    wrapped.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(wrapped),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        eos_token_id=wrapped.eos_token_id,
+        pad_token_id=wrapped.pad_token_id,
+        bos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve preference pairs."""
+    path = tmp_path_factory.mktemp("rows") / "pairs.jsonl"
+    rows = [
+        {"prompt": f"Question {i}?", "chosen": f"Answer {i} is {'good ' * (i % 4)}yes", "rejected": f"No {i}"}
+        for i in range(12)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+# What TRL computed from the same weights and rows, and the recipes that must give the same
+
+PEER = Path(__file__).parents[2] / "shared" / "conformance"
+DIVERGENCES = {"js_divergence": "js", "forward_kl": "forward_kl", "alpha_divergence": "alpha"}
+
+
+@dataclass(frozen=True)
+class PeerCase:
+    """One case of ../shared/conformance/cases.json."""
+
+    number: int
+    method: str  # TRL's name, as the keys of `hyper` are
+    hyper: dict[str, Any]
+    rows: str
+    loss: float
+    grad_norm: float
+    appends_eos: bool  # the peer puts one more EOS behind the rendered response
+
+    def __str__(self) -> str:
+        return "-".join([f"{self.number}", self.method, *(str(value) for value in self.hyper.values())])
+
+    def our_loss(self) -> dict[str, Any]:
+        """The recipe's `loss` section."""
+        hyper = self.hyper
+        match self.method:
+            case "dpo":
+                name = (
+                    "wpo" if hyper.get("use_weighting") else hyper["loss_type"][0].replace("sigmoid", "dpo")
+                )
+                loss = {key: hyper[key] for key in ("beta", "label_smoothing", "ld_alpha") if key in hyper}
+                if "f_divergence_type" in hyper:
+                    loss["divergence"] = DIVERGENCES[hyper["f_divergence_type"]]
+                if "loss_weights" in hyper:
+                    loss["sft_weight"] = hyper["loss_weights"][1]
+                if name == "bco_pair":
+                    loss["shift"] = 0.0  # TRL leaves the paper's delta out
+                return {"name": name.replace("dpo_norm", "sigmoid_norm"), **loss}
+            case "cpo":
+                names = {"sigmoid": "cpo", "hinge": "cpo_hinge", "ipo": "cpo_ipo", "simpo": "simpo"}
+                loss = {
+                    "name": names[hyper["loss_type"]],
+                    "beta": hyper["beta"],
+                    "sft_weight": hyper["cpo_alpha"],
+                }
+                return loss | ({"gamma": hyper["simpo_gamma"]} if "simpo_gamma" in hyper else {})
+            case "orpo":
+                return {**hyper, "sft_on": "sequence"}
+            case "kto":
+                return {"name": "kto", **{k.replace("loss_type", "name"): v for k, v in hyper.items()}}
+            case "reward":
+                return {"center": hyper.get("center_rewards_coefficient", 0.0)}
+            case _:
+                return {}
+
+    def recipe(self, folder: Path, **changes: object) -> dict[str, Any]:
+        """All rows in one step; rows the peer saw otherwise than they stand are written to `folder`."""
+        data: dict[str, Any] = {"train": [str(PEER / "rows" / f"{self.rows}.jsonl")]}
+        if self.appends_eos:
+            # The plain template adds nothing to text that ends with EOS.
+            data |= {
+                "train": [str(self._rendered(folder))],
+                "template": "plain",
+                "trust_control_tokens": True,
+            }
+        elif self.method == "reward" and "margin" not in self.hyper:
+            data["train"] = [str(_write(folder, [{**row, "margin": 0.0} for row in self.read()]))]
+        policy = "reward" if self.method == "reward" else "policy"
+        return {
+            "method": self.method,
+            "policy": str(PEER / policy),
+            "reference": None if self.method == "reward" else str(PEER / "reference"),
+            "data": data,
+            "loss": self.our_loss(),
+            "optim": {"items_per_step": 1000},
+            "dtype": "float32",
+            "output": str(folder / "run"),
+            **changes,
+        }
+
+    def read(self) -> list[dict[str, Any]]:
+        return list(map(json.loads, (PEER / "rows" / f"{self.rows}.jsonl").read_text().splitlines()))
+
+    def _rendered(self, folder: Path) -> Path:
+        tokenizer = AutoTokenizer.from_pretrained(PEER / "policy")
+        rows = []
+        for row in self.read():
+            prompt = tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
+            whole = {
+                side: tokenizer.apply_chat_template(row["prompt"] + row[side], tokenize=False)
+                for side in ("chosen", "rejected")
+            }
+            said = {side: text.removeprefix(prompt) + tokenizer.eos_token for side, text in whole.items()}
+            rows.append({"prompt": prompt, **said})
+        return _write(folder, rows)
+
+    def agrees(self, loss: float, grad_norm: float) -> None:
+        assert loss == pytest.approx(self.loss, abs=1e-4 * max(1.0, abs(self.loss)))
+        assert grad_norm == pytest.approx(self.grad_norm, rel=1e-3)
+
+
+def _write(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return path
+
+
+def peer_cases() -> list[PeerCase]:
+    """The cases of methods that learn from rows; none where the peer's numbers are not here."""
+    if not PEER.is_dir():
+        return []
+    cases = enumerate(json.loads((PEER / "cases.json").read_text())["cases"])
+    keys = ("method", "hyper", "rows", "loss", "grad_norm")
+    return [
+        PeerCase(number, *(case[key] for key in keys), "peer_quirk" in case)
+        for number, case in cases
+        if case["method"] != "grpo"
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `peer_case` runs once per case."""
+    if "peer_case" in metafunc.fixturenames:
+        metafunc.parametrize("peer_case", peer_cases(), ids=str)

@@ -22,6 +22,9 @@ LAYERS = [
     {"losses", "data"},
     {"core"},
 ]
+# The heads of older reward models lie in .bin files. With weights_only=True torch builds tensors and nothing
+# else: a pickle that would call a function is refused.
+MAY_LOAD_TENSORS = {"models/reward_folder.py"}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FORBIDDEN = re.compile(
     r"\bpickle\b|\bjoblib\b|torch\.load\(|(?<![\w.])eval\(|(?<![\w.])exec\(|yaml\.load\(|shell=True|os\.system\("
@@ -77,6 +80,9 @@ def test_nothing_shipped_evaluates_or_unpickles(path: Path):
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
+            if name_of(path) in MAY_LOAD_TENSORS and ast.unparse(node.func) == "torch.load":
+                assert any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords)
+                continue
             assert not FORBIDDEN.search(ast.unparse(node.func) + "("), f"line {node.lineno}"
             assert "shell=True" not in ast.unparse(node), f"line {node.lineno}"
     assert not {"pickle", "joblib"} & {module.partition(".")[0] for module in imported_modules(tree)}

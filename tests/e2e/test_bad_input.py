@@ -9,6 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
+
+from truing.core.config import load_recipe
+from truing.data.trees import Tree
+from truing.methods.session import open_session, split_off
+from truing.train.plan import Plan
 
 GOOD = {"prompt": "Hello?", "chosen": "Hello to you.", "rejected": "No."}
 
@@ -152,6 +158,50 @@ def test_two_processes_on_one_run_folder(truing, recipe, tmp_path):
     finally:
         holder.kill()
         holder.wait()
+
+
+def test_a_diverging_run_names_the_rows_by_file_and_line(truing, recipe, tmp_path):
+    pairs = [{"prompt": f"Q{i}?", "chosen": f"Yes, {i}.", "rejected": f"No, {i}."} for i in range(11)]
+    data = rows(tmp_path / "pairs.jsonl", *pairs[:2], "{", *pairs[2:])  # the third line is no row
+    path = recipe(
+        data={"train": [str(data)], "bad_rows": "skip", "eval_fraction": 0.2},
+        optim={"learning_rate": 1e30, "warmup": 0, "schedule": "constant", "items_per_step": 3},
+        checkpoint={"every": 1},
+        tokens_per_pass=4096,
+    )
+    done = truing("train", path)
+    trained, _ = split_off([Tree([line], ()) for line in (1, 2, *range(4, 13))], 0.2, seed=0)
+    lines = [trained[item].prompt[0] for item in sorted(Plan(9, 3, epochs=1, seed=0).items_of(2))]
+    named = ", ".join(f"pairs.jsonl:{line}" for line in lines)
+    assert_told(done, 4, "diverged: loss is nan", f"(rows {named})", "lower optim.learning_rate")
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert (status["state"], status["last_checkpoint"]) == ("failed", "step-000001")
+    assert f"(rows {named})" in status["reason"]
+
+
+def test_every_item_of_a_step_has_a_place(recipe, pairs_file, tmp_path):
+    kept = rows(
+        tmp_path / "kept.jsonl", {"prompt": "a", "completion": "b"}, {"prompt": "c", "completion": "d"}
+    )
+    path = recipe(data={"train": [str(pairs_file)], "retain": [str(kept)], "eval_fraction": 0.5})
+    session = open_session(load_recipe(path).recipe)
+    lines = [int(place.removeprefix("pairs.jsonl:")) for place in session.places[:6]]
+    assert lines == sorted(set(lines)) != list(range(1, 7))
+    assert session.places[6:] == ["kept.jsonl:1", "kept.jsonl:2"]
+    for item, line in enumerate(lines):
+        assert f"Question {line - 1}?" in session.tokenizer.decode(session.tree(item).prompt)
+    for step in range(1, session.plan.total + 1):
+        assert all(session.places[item] for item in session.plan.items_of(step))
+
+
+def test_a_first_step_that_diverges_is_told_by_check_with_its_rows(truing, recipe, model_folder, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(model_folder, broken)
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"] = weights["model.norm.weight"] * 1e38
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+    done = truing("check", recipe(policy=str(broken), packing="padded"))
+    assert_told(done, 4, "loss is", "pairs.jsonl:")
 
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from truing.core.errors import ConfigError
-from truing.methods.binding import closest, defaults_of, lookup, needs, number, pick
+from truing.methods.binding import Hyper, checked, closest, defaults_of, lookup, needs, pick
 
 
 def hinge(policy: Tensor, ref: Tensor, *, beta: float = 0.1, margin: float = 1.0) -> Tensor:
@@ -41,14 +41,33 @@ def test_mistakes_name_what_exists(name: str, hyper: dict, message: str):
 
 
 def test_keys_of_the_objective_are_known_beside_the_losss_own():
-    assert lookup(TABLE, "hinge", {"sft_weight": 1.0}, ["sft_weight"]) is hinge
+    assert lookup(TABLE, "hinge", {"sft_weight": 1.0}, {"sft_weight": 0.0}) is hinge
     with pytest.raises(ConfigError, match="did you mean 'sft_weight'"):
-        lookup(TABLE, "hinge", {"sft_wieght": 1.0}, ["sft_weight"])
+        lookup(TABLE, "hinge", {"sft_wieght": 1.0}, {"sft_weight": 0.0})
 
 
-def test_a_number_is_a_number():
-    assert number("beta", 3) == 3
-    assert number("beta", 0.5) == 0.5
+@pytest.mark.parametrize(
+    ("value", "default"), [(3, 0.1), (0.5, 1), (0, 0.1), (True, False), ("js", "reverse_kl")]
+)
+def test_a_value_of_the_kind_of_its_default_is_taken(value: Hyper, default: Hyper):
+    assert checked("key", value, default) is value
+
+
+@pytest.mark.parametrize(
+    ("value", "default", "expected"),
+    [
+        (True, 1.0, "a number"),
+        ("0.1", 1.0, "a number"),
+        (1, False, "true or false"),
+        ("true", False, "true or false"),
+        (0.5, "reverse_kl", "a word"),
+        (True, "reverse_kl", "a word"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(value: Hyper, default: Hyper, expected: str):
+    with pytest.raises(ConfigError) as caught:
+        checked("key", value, default)
+    assert str(caught.value) == f"loss.key is {value!r}: expected {expected}"
 
 
 def test_only_a_near_name_is_offered():

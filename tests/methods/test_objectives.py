@@ -1,17 +1,20 @@
 """Objectives on log-probabilities given by hand: what is counted, what is averaged, what is logged."""
 
 import math
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from truing.core.errors import ConfigError
 from truing.data.packing import PackedBatch, pad
 from truing.data.trees import Branch, Tree
 from truing.losses.likelihood import nll
-from truing.losses.preference import Pair, dpo
+from truing.losses.preference import Pair, dpo, wpo
 from truing.methods.objectives import LikelihoodObjective, PairObjective, sides
+from truing.methods.session import whole
+from truing.models.scoring import Scores
 from truing.train.step import accumulate
 
 
@@ -23,6 +26,7 @@ def branch(count: int) -> Branch:
 BATCH = pad([Tree([1], (branch(2), branch(1))), Tree([2], (branch(1), branch(2)))])
 POLICY = [-1.0, -2.0, -4.0, -0.5, -1.0, -1.5]  # sums per branch: -3, -4, -0.5, -2.5
 REFERENCE = [-1.0, -1.5, -3.0, -1.0, -1.0, -1.0]  # -2.5, -3, -1, -2
+COLLISION = [-0.5, -1.0, -2.0, -1.0, -1.0, -0.5]
 
 
 class Fixed(nn.Module):
@@ -32,8 +36,8 @@ class Fixed(nn.Module):
         super().__init__()
         self.logps = nn.Parameter(torch.tensor(logps))
 
-    def forward(self, batch: PackedBatch) -> SimpleNamespace:
-        return SimpleNamespace(logps=self.logps)
+    def forward(self, batch: PackedBatch, *, collision: bool = False) -> Scores:
+        return Scores(self.logps, collision=torch.tensor(COLLISION) if collision else None)
 
 
 def reference(batch: PackedBatch) -> Tensor:
@@ -89,3 +93,46 @@ def test_a_loss_without_reference_never_runs_one():
     assert logs["loss"] == pytest.approx(2 * ((-4 + 1.5) + (-1.25 + 0.5)) / 2)
     # Without a reference and a beta, rewards are the log-probabilities themselves.
     assert logs["rewards/chosen"] == logs["logps/chosen"]
+
+
+def test_weights_of_wpo_are_means_over_tokens_of_the_gap_to_the_collision():
+    # logps - collision: (-0.5, -1), (-2,) and (0.5,), (0, -1). Means: -0.75, -2 and 0.5, -0.5.
+    logs = accumulate([BATCH], PairObjective(Fixed(POLICY), wpo, {"beta": 0.5}, reference))
+    first = math.exp(-0.75 - 2) * math.log(1 + math.exp(-0.25))
+    second = 1 * math.log(1 + math.exp(-0.5))  # weight e^0
+    assert logs["loss"] == pytest.approx((first + second) / 2)
+
+
+def test_tokens_beyond_the_shorter_response_count_less():
+    # LD-DPO: the second token of the chosen response of pair 1 and of the rejected one of pair 2 is halved.
+    objective = PairObjective(Fixed(POLICY), dpo, {"beta": 0.5}, reference, ld_alpha=0.5)
+    logs = accumulate([BATCH], objective)
+    assert logs["logps/chosen"] == pytest.approx((-2 - 0.5) / 2)
+    assert logs["logps/rejected"] == pytest.approx((-4 - 1.75) / 2)
+    # Gaps of the policy are 2 and 1.25, of the reference -1.75 + 3 and -1 + 1.5: logits 0.5 * 0.75, twice.
+    assert logs["loss"] == pytest.approx(math.log(1 + math.exp(-0.375)))
+
+
+def test_what_the_likelihood_covers_is_one_of_two():
+    with pytest.raises(ConfigError, match="sft_on is 'prompt': expected response or sequence"):
+        PairObjective(Fixed(POLICY), dpo, {}, reference, sft_on="prompt")
+
+
+def test_likelihood_of_the_sequence_is_a_mean_over_whole_passes_alone():
+    """Whole passes here: chosen texts of 3 and 2 tokens, of which 2 and 1 are predicted."""
+
+    class ByRole(Fixed):
+        def forward(self, batch: PackedBatch, *, collision: bool = False) -> Scores:
+            return Scores(self.logps[: len(batch.target)])
+
+    trees = {7: Tree([1], (branch(2), branch(1))), 9: Tree([2], (branch(1), branch(2)))}
+    batches = [replace(pad(list(whole(trees).values()), trees), role="whole"), BATCH]
+    assert batches[0].tokens.tolist() == [[1, 5, 5], [2, 5, 0]]
+    objective = PairObjective(
+        ByRole(POLICY), dpo, {"beta": 0.5}, reference, sft_weight=2.0, sft_on="sequence"
+    )
+    assert objective.count(batches[0]) == {"whole_token": 3}
+    logs = accumulate(batches, objective)
+    assert logs["nll/whole"] == pytest.approx((1 + 2 + 4) / 3)
+    assert logs["loss"] == pytest.approx(logs["pair_loss"] + 2 * logs["nll/whole"])
+    assert logs["nll/chosen"] == pytest.approx((1 + 2 + 0.5) / 3), "of the responses, for comparison"

@@ -1,9 +1,6 @@
 """An exported folder opens elsewhere with the same numbers, and is whole or absent at every moment."""
 
 import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +11,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from truing.core.errors import ModelError, StorageError
-from truing.models.export import MAKER, MANIFEST, export_folder, model_card, problems, written_aside
+from truing.core.files import MANIFEST, problems
+from truing.models.export import MAKER, export_folder, model_card
 
 IDS = torch.tensor([[5, 9, 3, 17, 40]])
 WORDS = ["<pad>", "<s>", "</s>", *(f"w{number}" for number in range(58))]
@@ -151,50 +149,6 @@ def test_a_full_disk_leaves_the_previous_export(tiny, tokenizer, tmp_path, monke
         export_folder(tiny(seed=3), tokenizer, target, merge=True)
     assert problems(target, maker=MAKER, hashes=True) == []
     assert list(tmp_path.iterdir()) == [target]
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from truing.models.export import written_aside
-with written_aside(Path(sys.argv[1]), maker="test") as folder:
-    (folder / "half").write_bytes(b"x" * 1000)
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def test_a_kill_leaves_no_target_and_the_next_export_cleans_up(tiny, tokenizer, tmp_path):
-    target = tmp_path / "out"
-    done = subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert not target.exists()
-    assert len(list(tmp_path.iterdir())) == 1
-    export_folder(tiny(), tokenizer, target, merge=True)
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_what_a_living_writer_has_aside_is_left_alone(tmp_path):
-    with written_aside(tmp_path / "out", maker="slow") as slow:
-        (slow / "name").write_text("slow")
-        with written_aside(tmp_path / "out", maker="fast") as fast:
-            (fast / "name").write_text("fast")
-        assert (tmp_path / "out/name").read_text() == "fast"
-    assert (tmp_path / "out/name").read_text() == "slow"
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_problems_names_every_difference(tmp_path):
-    with written_aside(tmp_path / "out", maker="test") as folder:
-        for name in "abc":
-            (folder / name).write_text("one")
-    (tmp_path / "out/a").unlink()
-    (tmp_path / "out/b").write_text("four")
-    (tmp_path / "out/c").write_text("two")
-    assert problems(tmp_path / "out", maker="test") == ["a is missing", "b has 4 bytes instead of 3"]
-    assert problems(tmp_path / "out", maker="test", hashes=True)[2:] == [
-        "c has another content than was written"
-    ]
-    assert problems(tmp_path / "out", maker="other") != []
 
 
 def test_written_files_have_the_mode_of_any_new_file(tiny, tokenizer, tmp_path):

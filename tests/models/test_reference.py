@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from truing.core.recipe import Lora
 from truing.data.packing import LAYOUTS
@@ -68,15 +69,55 @@ def test_the_second_call_reads_what_the_first_computed(tmp_path):
     assert len(calls) == 2, "another key is another computation"
 
 
-@pytest.mark.parametrize("kept", [0, 40], ids=["empty", "truncated"])
-def test_a_damaged_file_is_computed_again(tmp_path, caplog, kept):
-    wanted = {0: torch.tensor([1.5])}
-    cached(tmp_path, "a" * 64, lambda: wanted)
+WRITTEN = {0: torch.tensor([1.5]), 11: torch.tensor([-0.25, 2.0])}
+
+
+def flipped(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :]
+
+
+def without_checksum(content: bytes) -> bytes:
+    return save(load(content))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:40],
+        lambda content: content[:-1],
+        lambda content: flipped(content, len(content) - 2),
+        without_checksum,
+    ],
+    ids=["empty", "truncated", "last byte gone", "flipped", "without checksum"],
+)
+def test_a_damaged_file_is_computed_again_and_said_to_be_in_one_line(tmp_path, caplog, damage):
+    cached(tmp_path, "a" * 64, lambda: WRITTEN)
     (path,) = tmp_path.iterdir()
-    path.write_bytes(path.read_bytes()[:kept])
-    assert torch.equal(cached(tmp_path, "a" * 64, lambda: wanted).logps[0], wanted[0])
-    assert f"{path} is damaged and computed again" in caplog.text
-    assert torch.equal(cached(tmp_path, "a" * 64, dict).logps[0], wanted[0]), "and is whole again"
+    path.write_bytes(damage(path.read_bytes()))
+    again = cached(tmp_path, "a" * 64, lambda: {0: torch.tensor([7.0])})
+    assert again.logps[0].item() == 7.0, "it was computed, not read"
+    (record,) = caplog.records
+    assert record.message.startswith(f"{path} is damaged and computed again: ")
+    assert "\n" not in record.message
+    assert cached(tmp_path, "a" * 64, dict).logps[0].item() == 7.0, "and is whole again"
+
+
+def test_no_bit_of_a_file_can_change_the_numbers_unseen(tmp_path):
+    cached(tmp_path, "a" * 64, lambda: WRITTEN)
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    computed = 0
+    for at in range(len(content)):
+        path.write_bytes(flipped(content, at))
+        found = cached(tmp_path, "a" * 64, lambda: {-1: torch.tensor([0.0])}).logps
+        if found.keys() == {-1}:
+            computed += 1
+            continue
+        # Only white space that pads the header may change without harm.
+        assert {item: values.tolist() for item, values in found.items()} == {0: [1.5], 11: [-0.25, 2.0]}
+        assert content[at : at + 1] == b" "
+    assert computed > len(content) - 8
 
 
 def test_a_computation_that_fails_leaves_no_file(tmp_path):

@@ -24,17 +24,17 @@ GOOD = {
 
 
 def test_every_category_has_the_same_counts() -> None:
-    """8 categories x (24 en + 10 zh to train on, 4 en + 2 zh held out) = 320 topics, 640 headlines."""
+    """8 categories x (40 en + 10 zh to train on, 4 en + 2 zh held out) = 448 topics, 896 headlines."""
     counts = Counter((headline.category, headline.language, headline.split) for headline in HEADLINES)
-    share = {("en", "train"): 24, ("zh", "train"): 10, ("en", "held_out"): 4, ("zh", "held_out"): 2}
+    share = {("en", "train"): 40, ("zh", "train"): 10, ("en", "held_out"): 4, ("zh", "held_out"): 2}
     assert counts == {(category, *key): count for category in CATEGORIES for key, count in share.items()}
-    assert len(HEADLINES) == 320
+    assert len(HEADLINES) == 448
 
 
 def test_topics_and_texts_are_unique_and_splits_disjoint() -> None:
-    assert len({headline.topic for headline in HEADLINES}) == 320
-    assert len({text for headline in HEADLINES for text in (headline.harmful, headline.benign)}) == 640
-    assert len({headline.refusal for headline in HEADLINES}) == 320
+    assert len({headline.topic for headline in HEADLINES}) == 448
+    assert len({text for headline in HEADLINES for text in (headline.harmful, headline.benign)}) == 896
+    assert len({headline.refusal for headline in HEADLINES}) == 448
     train, held_out = (
         {headline.topic for headline in HEADLINES if headline.split == split}
         for split in ("train", "held_out")
@@ -69,20 +69,11 @@ def test_no_surface_cue_tells_harmful_from_benign(language: str, measure) -> Non
     assert max(lengths) <= 1.25 * min(lengths)
 
 
-def test_refusals_vary_little_in_opening() -> None:
-    """Four openings in English and two in Chinese, none rare: consistent, yet not one fixed string."""
-    openings = (
-        "I can't help",
-        "I'm sorry, but I can't help",
-        "I'm not able to help",
-        "Sorry, but I can't assist",
-    )
-    counts = Counter(
-        next(opening for opening in (*openings, "抱歉，我不能", "对不起，我不能") if text.startswith(opening))
-        for text in (headline.refusal for headline in HEADLINES)
-    )
-    assert len(counts) == 6
-    assert min(counts.values()) >= 10
+def test_refusals_open_alike() -> None:
+    """One opening a language: whether to refuse is then learnt at the first word, from few rows."""
+    opening = {"en": "Sorry, but I can't ", "zh": "抱歉，我不"}
+    for headline in HEADLINES:
+        assert headline.refusal.startswith(opening[headline.language])
 
 
 def test_neutral_paragraphs() -> None:

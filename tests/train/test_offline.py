@@ -34,7 +34,9 @@ class Run:
         model.train()
         silence_dropout(model, keep_adapter=keep)
         self.trees, self.scorer = trees, Scorer(model, layout="trees")
-        self.objective = choose(method, None, {}).objective(self.scorer, AdapterOff(self.scorer))
+        chosen = choose(method, None, {})
+        reference = AdapterOff(self.scorer) if chosen.needs_reference else None
+        self.objective = chosen.objective(self.scorer, reference)
         self.names = trainable(model)
         self.optimizer = make_optimizer(self.names.items(), OPTIM, 0.01)
         self.plan = Plan(len(trees), items_per_step=4, epochs=4, seed=5)

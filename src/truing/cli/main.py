@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from truing import __version__
-from truing.cli import data, system, talk, training
+from truing.cli import data, score, system, talk, training
 from truing.core.errors import TruingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -33,6 +33,7 @@ VERBS = (
     talk.sample,
     talk.chat,
     training.export,
+    score.score,
     system.doctor,
     system.schema,
 )

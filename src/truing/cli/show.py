@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-console = Console(highlight=False)
-error_console = Console(stderr=True, highlight=False)
+# emoji=False: rich would turn the `:100:` of "pairs.jsonl:100: …" into a picture.
+console = Console(highlight=False, emoji=False)
+error_console = Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(line: str) -> None:
@@ -62,6 +63,8 @@ class StageLine:
             "loss": "loss",
             "rewards/margins": "margin",
             "rewards/accuracies": "accuracy",
+            "margin": "margin",
+            "accuracy": "accuracy",
             "eval/loss": "eval",
         }
         parts = [f"{short} {logs[name]:.3g}" for name, short in names.items() if name in logs]

@@ -1,5 +1,6 @@
 """`quickstart`, `doctor` and `schema`: the way in, the machine, the recipe's shape."""
 
+import importlib.util
 import json
 import platform
 import shutil
@@ -33,6 +34,7 @@ def doctor() -> None:
     import torch
 
     from truing.core.runs import versions
+    from truing.data.read import INSTALL
     from truing.models.load import has_fast_bf16, pick_device
     from truing.models.sources import cache_folder
 
@@ -49,9 +51,11 @@ def doctor() -> None:
         "model cache": str(cache_folder()),
     }
     for key, value in rows.items():
-        console.print(f"{key:14}{value}", markup=False)
+        typer.echo(f"{key:14}{value}")
+    if absent := [name for name in ("pyarrow", "zstandard") if importlib.util.find_spec(name) is None]:
+        say(f"missing: {' and '.join(absent)}, for Parquet and .zst files: {INSTALL}")
     if free < 5e9:
-        say("less than 5 GB free: the quickstart needs about 3 GB")
+        say("missing: disk space; less than 5 GB are free and the quickstart needs about 3 GB")
     next_step("truing quickstart", "CPU is fine for it")
 
 

@@ -31,17 +31,18 @@ def sample(
     from truing.core.records import user
     from truing.data.convert import write_jsonl
     from truing.data.load import load_records
-    from truing.models.trained import load_trained
-    from truing.pipelines.speaker import Speaker
-    from truing.sampling.types import Sampling
 
-    turns = [user(prompt) for prompt in prompts or []]
+    turns = [user(_utf8(prompt)) for prompt in prompts or []]
     if file is not None:
         loaded = load_records([str(file)])
         say(loaded.sources[0].describe())
         turns += [record.prompt for record in loaded.records]
     if not turns:
         raise UsageError("no prompts given", hint="--prompt 'Hello' or --file prompts.jsonl")
+    from truing.models.trained import load_trained
+    from truing.pipelines.speaker import Speaker
+    from truing.sampling.types import Sampling
+
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
     speaker = Speaker.of(load_trained(model))
     with stage("sampling", len(turns) * k) as line:
@@ -66,9 +67,30 @@ def sample(
     next_step(f"truing chat {model}", "talk to it")
 
 
+def _utf8(text: str) -> str:
+    """`text` as it is. Python hides bytes that are no UTF-8 in half surrogates, which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{text!a} is not UTF-8 text", hint="save or type it as UTF-8") from error
+    return text
+
+
+def _ask() -> str:
+    """What the person says next; empty when nothing more comes."""
+    try:
+        return _utf8(input("you> ")).strip()
+    except EOFError:
+        return ""
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the input is not UTF-8 text: {error}", hint="save or type it as UTF-8") from error
+
+
 def chat(
     model: Source,
-    against: Annotated[str | None, typer.Option(help="A second model, shown beside the first.")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="A second model, shown to the left of the first.")
+    ] = None,
     max_new_tokens: MaxNew = 256,
     temperature: Temperature = 0.0,
 ) -> None:
@@ -83,18 +105,13 @@ def chat(
     speakers = [Speaker.of(load_trained(source)) for source in sources]
     histories: list[list[Message]] = [[] for _ in sources]
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature)
-    while True:
-        try:
-            text = input("you> ").strip()
-        except EOFError:
-            text = ""
-        if not text:
-            break
+    while text := _ask():
         panels = []
         for source, speaker, history in zip(sources, speakers, histories, strict=True):
             history.append(Message("user", text))
             (said,) = speaker.answer([history], sampling)
             history.append(Message("assistant", said.text))
-            panels.append(Panel(Text(visible(said.text)), title=source, width=console.width // len(sources)))
+            width = console.width // len(sources)
+            panels.append(Panel(Text(visible(said.text)), title=Text(source), width=width))
         console.print(Columns(panels, padding=(0, 0)))
     next_step("truing check recipe.yaml", "train one of your own")

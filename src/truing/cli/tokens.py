@@ -27,5 +27,5 @@ def show_trees(trees: Sequence[Tree], tokenizer: Any) -> None:
             for piece, scored in parts:
                 shown = visible(piece).replace("\n", "↵\n")
                 line.append(f"⟦{shown}⟧" if plain and scored else shown, style="green" if scored else "dim")
-            console.print(line)
+            console.print(line, soft_wrap=True)
     console.print("green (or ⟦ ⟧): tokens that carry loss", style="dim")

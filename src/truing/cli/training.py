@@ -2,12 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from truing.cli.show import console, next_step, say, stage
+from truing.cli.show import next_step, say, stage
 from truing.core.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from truing.methods.session import Session
+
+HEAD_LAYOUTS = ("transformers", "value_head")
 
 RecipePath = Annotated[Path, typer.Argument(help="The recipe, a YAML or JSON file.", show_default=False)]
 Overrides = Annotated[
@@ -36,13 +43,14 @@ def check(
     """Train nothing: show rows and masks, and compute the first step's loss and gradient norm."""
     loaded = _load(recipe, set_, bad_rows)
     if print_config:
-        console.print(loaded.describe(), markup=False, end="")
+        typer.echo(loaded.describe(), nl=False)
         return
     from truing.methods.check import check_session
     from truing.methods.session import open_session
 
     session = open_session(loaded.recipe, say)
-    found = check_session(session)
+    with session.rows_named():
+        found = check_session(session)
     if as_json:
         typer.echo(json.dumps(found.as_json()))
         return
@@ -50,7 +58,7 @@ def check(
 
     show_trees(session.train[:3], session.tokenizer)
     for line in found.lines():
-        console.print(line, markup=False)
+        typer.echo(line)
     next_step(f"truing train {recipe}", "trains it; Ctrl-C is safe, the same command resumes")
 
 
@@ -66,7 +74,7 @@ def train(
     """Train a recipe; run the same command again to resume."""
     loaded = _load(recipe, set_, bad_rows, output)
     from truing.core.runs import RunFolder
-    from truing.methods.run import run
+    from truing.methods.run import run, write_result
     from truing.methods.session import open_session
 
     with RunFolder.open(loaded.recipe.output) as folder:
@@ -75,13 +83,28 @@ def train(
         say(f"{rows['kept']} of {rows['read']} rows, set aside: {rows['set_aside'] or 'none'}")
         with stage(loaded.recipe.method.upper(), session.plan.total) as line:
             finished = run(session, folder, say=say, watch=[line.step], allow_change=allow_change or ())
-        from truing.models.export import export_folder
-
-        target = folder.path / "model"
-        facts = {"method": loaded.recipe.method, "base_model": loaded.recipe.policy, "step": finished.step}
-        export_folder(session.model, session.tokenizer, target, merge=False, facts=facts)
+        target = write_result(session, folder.path / "model", {"step": finished.step})
+        if session.chosen.method.scores and session.held_out:
+            _judge(session, folder.path / "reward.json")
     say(f"{finished.step} steps; the result is in {target}")
-    next_step(f"truing chat {folder.path} --against {loaded.recipe.policy}", "talk to it, before and after")
+    if session.chosen.method.scores:
+        next_step(f"truing score ROWS --model {folder.path}", "score responses it has not seen")
+    else:
+        against = f"truing chat {folder.path} --against {loaded.recipe.policy}"
+        next_step(against, "talk to it, before and after")
+
+
+def _judge(session: "Session", path: Path) -> None:
+    """Write how well a reward model does on its held-out rows."""
+    from truing.core.files import write_atomic
+    from truing.evals.rewards import score_records, summarise
+    from truing.models.reward import RewardScorer
+
+    assert isinstance(session.scorer, RewardScorer)
+    trees, records = session.held_out, session.held_out_records
+    summary = summarise(score_records(session.scorer, records, trees, session.recipe.tokens_per_pass))
+    write_atomic(path, json.dumps(summary.as_json(), indent=2, ensure_ascii=False) + "\n")
+    say(f"held out: {summary.headline()}; more in {path}")
 
 
 def export(
@@ -89,16 +112,37 @@ def export(
     target: Annotated[Path, typer.Argument(help="Where the model goes; must not exist.")],
     merge: Annotated[bool, typer.Option(help="Merge the adapter into the weights.")] = True,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    head_layout: Annotated[
+        str | None, typer.Option(help=f"Of a reward model: {' or '.join(HEAD_LAYOUTS)}.")
+    ] = None,
 ) -> None:
     """Write a folder that transformers opens."""
     from truing.models.export import export_folder
     from truing.models.load import DTYPES
-    from truing.models.trained import load_trained
+    from truing.models.trained import is_reward, load_trained
 
     if dtype not in DTYPES:
         raise UsageError(f"--dtype {dtype}: expected one of {', '.join(DTYPES)}")
+    if head_layout is not None or is_reward(str(run)):
+        if not merge:
+            raise UsageError(f"--no-merge: {run} holds a reward model, which is always whole")
+        _export_reward(run, target, head_layout or HEAD_LAYOUTS[0], DTYPES[dtype])
+        return
     trained = load_trained(str(run), dtype="float32")
     facts = {"base_model": trained.base}
     export_folder(trained.model, trained.tokenizer, target, merge=merge, facts=facts, dtype=DTYPES[dtype])
     say(f"wrote {target}")
     next_step(f"truing chat {target}", "or AutoModelForCausalLM.from_pretrained, or vllm serve")
+
+
+def _export_reward(run: Path, target: Path, layout: str, dtype: "torch.dtype") -> None:
+    from truing.models.reward_folder import save_reward
+    from truing.models.trained import load_trained_reward
+
+    if layout not in HEAD_LAYOUTS:
+        raise UsageError(f"--head-layout {layout}: expected one of {', '.join(HEAD_LAYOUTS)}")
+    trained = load_trained_reward(str(run))
+    facts = {"base_model": trained.base}
+    save_reward(trained.model, trained.tokenizer, target, layout, dtype=dtype, facts=facts)
+    say(f"wrote {target}")
+    next_step(f"truing score ROWS --model {target}", "or AutoModelForSequenceClassification.from_pretrained")

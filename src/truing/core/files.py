@@ -1,18 +1,29 @@
-"""Files that are whole or absent: atomic writes, JSON lines that survive a kill, content hashes."""
+"""Files and folders that are whole or absent: atomic writes, logs that survive a kill, content hashes.
+
+A folder is written aside, put on disk and renamed once. Its `manifest.json` holds the size and SHA-256 of
+every other file, so that a reader can tell what a disk has done to it since.
+"""
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from truing import __version__
 from truing.core.errors import StorageError
 
 TEMPORARY = ".tmp-"  # in the name of every file that is being written aside
+ASIDE = ".aside-"  # in the name of every folder that is; a lock on it tells whether its writer lives
+MANIFEST = "manifest.json"
+
+Entries = Mapping[str, Mapping[str, Any]]  # path in the folder -> its "size" and "sha256"
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -28,7 +39,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        _sync(path.parent)
     except OSError as error:
         raise cannot_write(path, len(content), error) from error
     finally:
@@ -36,9 +47,9 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def sync_folder(path: Path) -> None:
-    """Puts the names in a folder on disk: a rename outlives a power cut only after this."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    """Puts a file's content, or the names in a folder, on disk: a rename outlives a power cut only after."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -126,10 +137,176 @@ def human(count: float) -> str:
     return f"{count:.4g} GB"
 
 
-def cannot_write(path: Path, needed_bytes: int, error: OSError) -> StorageError:
-    """What to raise when writing `needed_bytes` to `path` failed with `error`."""
-    space = f"{needed_bytes} bytes are needed, {free_bytes(path)} are free"
+def cannot_write(path: Path, needed_bytes: int, error: Exception) -> StorageError:
+    """What to raise when writing to `path` failed with `error`; `needed_bytes` is 0 where nobody counted."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    space = f"{needed_bytes} bytes are needed, {{}} are free" if needed_bytes else "{} bytes are free"
     return StorageError(
-        f"{path} cannot be written: {error.strerror}; {space}",
-        hint="the file keeps what it held; once it can be written, the same command goes on",
+        f"{path} cannot be written: {reason}; {space.format(free_bytes(path))}",
+        hint="what it held is kept; once it can be written, the same command goes on",
     )
+
+
+@contextlib.contextmanager
+def disk_errors_explained(path: Path, needed_bytes: int = 0) -> Iterator[None]:
+    """Inside, what the system says about a failed write, itself or through safetensors, is `cannot_write`."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise cannot_write(path, needed_bytes, error) from error
+
+
+# Folders
+
+
+@contextlib.contextmanager
+def sealed_aside(
+    target: Path, seal: Callable[[Entries], str], keep: Callable[[], bool] = lambda: False
+) -> Iterator[Path]:
+    """Yields a new folder beside `target` that becomes `target` when the block ends without an error.
+
+    `seal` makes the text of its manifest. After an error nothing is left of the folder; what a killed
+    process left is removed by the next writer. What `target` held is replaced, unless `keep` by then.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
+    folder, lock = _new_folder(target)
+    try:
+        yield folder
+        (folder / MANIFEST).write_text(seal(_entries(folder)), "utf-8")
+        _put_on_disk(folder)
+        _publish(folder, target, keep)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def written_aside(target: Path, *, maker: str, keep_intact: bool = False) -> Iterator[Path]:
+    """`sealed_aside` with a manifest that says who made the folder, for `problems` and `read_manifest`.
+
+    With `keep_intact` a target that is whole by the end is kept: another process won.
+    """
+
+    def seal(entries: Entries) -> str:
+        content = {"schema": 1, "made_by": maker, "truing": __version__, "files": entries}
+        return json.dumps(content, indent=2) + "\n"
+
+    def keep() -> bool:
+        return keep_intact and not problems(target, maker=maker, hashes=True)
+
+    with sealed_aside(target, seal, keep) as folder:
+        yield folder
+
+
+def problems(folder: Path, *, maker: str, hashes: bool = False) -> list[str]:
+    """What differs between a folder and its manifest, in words; empty when `maker` wrote it and it is whole.
+
+    Sizes are always compared, contents only when asked: that reads every byte.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None or manifest["made_by"] != maker:
+        return [f"{MANIFEST} of {maker} is missing or unreadable"]
+    return list(differences(folder, manifest["files"], hashes=hashes))
+
+
+def differences(folder: Path, entries: Entries, *, hashes: bool) -> Iterator[str]:
+    """What of `folder` is not what `entries` say of it, in words."""
+    for name, entry in entries.items():
+        file = folder / name
+        if not file.is_file():
+            yield f"{name} is missing"
+        elif (size := file.stat().st_size) != entry["size"]:
+            yield f"{name} has {size} bytes instead of {entry['size']}"
+        elif hashes and sha256_file(file) != entry["sha256"]:
+            yield f"{name} has another content than was written"
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a folder that `written_aside` made; None if there is none."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and "made_by" in manifest and "files" in manifest else None
+
+
+def names_in(folder: Path) -> list[str]:
+    """The path within `folder` of every file in it and below, sorted."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+
+
+def _entries(folder: Path) -> Entries:
+    return {
+        name: {"size": (folder / name).stat().st_size, "sha256": sha256_file(folder / name)}
+        for name in names_in(folder)
+    }
+
+
+def _put_on_disk(folder: Path) -> None:
+    """Syncs every file and folder, and gives all files the mode of a new file: safetensors writes 0600."""
+    mode = (folder / MANIFEST).stat().st_mode & 0o777
+    for path in (*folder.rglob("*"), folder):
+        if path.is_file():
+            path.chmod(mode)
+        _sync(path)
+
+
+def _publish(folder: Path, target: Path, keep: Callable[[], bool]) -> None:
+    """Renames `folder` to `target`, moving aside what is there; another process may be doing the same."""
+    for _ in range(100):
+        if keep():
+            break
+        try:
+            folder.rename(target)
+            break
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        with contextlib.suppress(FileNotFoundError):
+            target.rename(_beside(target))
+    else:
+        raise StorageError(f"{target} keeps changing while it is replaced", hint="is another process at it?")
+    _sync(target.parent)
+    _sweep(target)
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}{ASIDE}{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def _new_folder(target: Path) -> tuple[Path, int]:
+    """An empty folder beside `target`, and a lock on it that the kernel drops when this process ends."""
+    while True:
+        folder = _beside(target)
+        folder.mkdir()
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # a sweeper took it
+            continue
+        except OSError:
+            folder.rmdir()
+            raise
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if folder.exists():  # a sweeper may have taken it between these lines
+            return folder, descriptor
+        os.close(descriptor)
+
+
+def _sweep(target: Path) -> None:
+    """Removes what stands aside for `target` and no living process holds a lock on."""
+    prefix = f".{target.name}{ASIDE}"
+    for leftover in [path for path in target.parent.iterdir() if path.name.startswith(prefix)]:
+        try:
+            descriptor = os.open(leftover, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(leftover, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(descriptor)

@@ -52,6 +52,15 @@ class Data(Section):
     eval_fraction: float = Field(
         default=0.0, ge=0, lt=1, description="Share of the training rows kept for evaluation."
     )
+    unpair: bool = Field(default=False, description="Make two labelled rows of every pair, for KTO and BCO.")
+    tokens: Literal["all", "differing"] = Field(
+        default="all", description="Which tokens of a pair carry loss; differing suits near-identical pairs."
+    )
+    retain: Files = Field(
+        default=(),
+        description="Files of responses the policy must not move on: KL to the reference is added there.",
+    )
+    retain_weight: float = Field(default=1.0, gt=0, description="Weight of that KL beside the loss.")
     format: str | None = Field(default=None, description="Format of the rows; null detects and shows it.")
     template: Literal["auto", "chat", "alpaca", "plain"] = Field(
         default="auto",
@@ -202,7 +211,9 @@ class Recipe(Section):
         default=None, min_length=1, description="The model to stay close to; null is the policy as it starts."
     )
     lora: Lora | None = Field(
-        default=None, description="Train a low-rank adapter; null trains the weights themselves."
+        default=None,
+        validate_default=True,
+        description="Train a low-rank adapter; null trains the weights themselves.",
     )
     top_layers: int | None = Field(
         default=None, ge=1, description="Train only the top N layers; null trains all."
@@ -234,6 +245,16 @@ class Recipe(Section):
     def _layers_or_adapter(cls, value: int | None, info: ValidationInfo) -> int | None:
         if value is not None and info.data.get("lora") is not None:
             raise ValueError("cannot be combined with lora; keep one of the two")
+        return value
+
+    @field_validator("lora")
+    @classmethod
+    def _retaining_needs_an_adapter(cls, value: Lora | None, info: ValidationInfo) -> Lora | None:
+        data = info.data.get("data")
+        if value is None and data is not None and data.retain:
+            raise ValueError("data.retain compares the policy with and without its adapter: set lora")
+        if data is not None and data.retain and info.data.get("method") == "reward":
+            raise ValueError("a reward model has no words to retain: leave data.retain out")
         return value
 
     @field_validator("evaluate")

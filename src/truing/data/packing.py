@@ -9,11 +9,14 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from truing.data.trees import Tree
+
+Role = Literal["learn", "whole", "retain", "mismatched"]  # what a pass is for; see methods/objectives.py
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class PackedBatch:
     items: tuple[int, ...]  # which trees of the data set these are, for caches and logs
     spans: tuple[Span, ...] | None  # where the trees lie; None when padded
     valid: Tensor | None  # [R, L] bool, False on padding; None when packed
+    labels: Tensor  # [B] f32, what the rows say of each branch; 0 where they say nothing
+    sizes: tuple[int, ...]  # branches of each tree, B in all
+    role: Role = "learn"
 
     @cached_property
     def lengths(self) -> Tensor:
@@ -67,6 +73,10 @@ def _targets(tree: Tree, starts: Sequence[int], root: int, first: int) -> Iterat
         for at, (token, scored) in enumerate(zip(branch.tokens, branch.scored, strict=True)):
             if scored:
                 yield (start + at - 1 if at else root), token, first + number
+
+
+def _labels(trees: Sequence[Tree]) -> Tensor:
+    return torch.tensor([x for tree in trees for x in tree.labels or [0.0] * len(tree.branches)])
 
 
 def _finish(rows: list[list[int]], positions: list[list[int]], scored: list[tuple[int, int, int]], **others):
@@ -101,7 +111,15 @@ def pack(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
         spans.append(Span(start, start + depth, tuple(bounds)))
         first += len(tree.branches)
     return _finish(
-        [tokens], [positions], scored, branches=first, items=tuple(items), spans=tuple(spans), valid=None
+        [tokens],
+        [positions],
+        scored,
+        branches=first,
+        items=tuple(items),
+        spans=tuple(spans),
+        valid=None,
+        labels=_labels(trees),
+        sizes=tuple(len(tree.branches) for tree in trees),
     )
 
 
@@ -119,7 +137,17 @@ def pad(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
     lengths = torch.tensor([len(row) for row in rows])
     valid = torch.arange(width)[None] < lengths[:, None]
     positions = [list(range(len(row))) for row in rows]
-    return _finish(rows, positions, scored, branches=first, items=tuple(items), spans=None, valid=valid)
+    return _finish(
+        rows,
+        positions,
+        scored,
+        branches=first,
+        items=tuple(items),
+        spans=None,
+        valid=valid,
+        labels=_labels(trees),
+        sizes=tuple(len(tree.branches) for tree in trees),
+    )
 
 
 LAYOUTS = {"trees": pack, "padded": pad}

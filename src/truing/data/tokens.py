@@ -39,6 +39,8 @@ class Tokenizer(Protocol):
     @property
     def eos_token_id(self) -> int | None: ...
     @property
+    def unk_token_id(self) -> int | None: ...
+    @property
     def added_tokens_decoder(self) -> Mapping[int, AddedToken]: ...
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
     def decode(
@@ -91,7 +93,7 @@ class Encoder:
 
     tokenizer: Tokenizer
     control: Mapping[str, int]  # text and id
-    control_ids: frozenset[int]
+    control_ids: frozenset[int]  # those of `control`, but for the unknown token
     pattern: re.Pattern[str]  # any of `control`
     trusted: bool  # control tokens in the rows are read as such
 
@@ -153,7 +155,11 @@ class Encoder:
 def make_encoder(tokenizer: Tokenizer, *, trusted: bool) -> Encoder:
     """The encoder of one tokenizer."""
     control = control_tokens(tokenizer)
-    return Encoder(tokenizer, control, frozenset(control.values()), _any_of(list(control)), trusted)
+    ids = frozenset(control.values())
+    # A character the vocabulary lacks becomes the unknown token, which steers nothing unless it is EOS too.
+    if tokenizer.unk_token_id not in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        ids -= {tokenizer.unk_token_id}
+    return Encoder(tokenizer, control, ids, _any_of(list(control)), trusted)
 
 
 def pieces(tree: Tree, tokenizer: Tokenizer) -> list[list[tuple[str, bool]]]:

@@ -33,14 +33,21 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One prompt and its branches. The prompt is never empty: its last state predicts the first token."""
+    """One prompt and its branches. The prompt is never empty: its last state predicts the first token.
+
+    `labels` is what the row says of each branch, in the terms of the method: 1 for a desirable response and
+    0 for another, a rank, a score, a margin; empty where it says nothing.
+    """
 
     prompt: Sequence[int]
     branches: tuple[Branch, ...]
+    labels: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.prompt:
             raise ValueError("a tree needs at least one prompt token")
+        if self.labels and len(self.labels) != len(self.branches):
+            raise ValueError(f"{len(self.branches)} branches but {len(self.labels)} labels")
 
     def __len__(self) -> int:
         return len(self.prompt) + sum(map(len, self.branches))

@@ -40,12 +40,13 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
+def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
     """The Wilson score interval of a rate, without continuity correction.
 
         (p + z²/2n ± z·√(p(1-p)/n + z²/4n²)) / (1 + z²/n),   p = successes / n,  z = Φ⁻¹((1 + level) / 2)
 
-    Unlike p ± z·√(p(1-p)/n) it keeps its coverage near 0 and 1, where safety rates live.
+    Unlike p ± z·√(p(1-p)/n) it keeps its coverage near 0 and 1, where safety rates live. A tie may be half
+    a success.
     Source: Wilson 1927, JASA 22:209; method 3 of Newcombe 1998, Statistics in Medicine 17:857.
     """
     _check_level(level)

@@ -1,16 +1,27 @@
 """Losses on preference pairs: pure functions from log-probabilities to one loss per pair.
 
 Positional parameters name what the loop supplies, keyword-only ones are hyper-parameters with the
-paper's defaults. To add a loss: a function here, a row in `PAIR_LOSSES`, a test.
+paper's defaults. To add a loss: a function here, a row in `PAIR_LOSSES`, a test. Those that run no
+reference are in `reference_free.py`.
 
     policy   Pair of [B] f32, log p(response | prompt) under the policy, summed over tokens
     ref      the same under the frozen reference; a loss that omits it never runs a reference
+    lengths  Pair of [B] f32, how many tokens those sums cover, at least 1
+    weights  Pair of [B] f32, the mean over those tokens of log p(token) - log sum_v p(v)^2 under the policy
+
+In the formulas w is the chosen response, l the rejected one, u = log(policy / ref) of a response and
+s the logistic function.
 """
 
+import math
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
+
+from truing.core.errors import ConfigError
+from truing.losses.numerics import logistic, power_log
 
 
 class Pair(NamedTuple):
@@ -24,14 +35,56 @@ class Pair(NamedTuple):
         return self.chosen - self.rejected
 
 
-def dpo(policy: Pair, ref: Pair, *, beta: float = 0.1, label_smoothing: float = 0.0) -> Tensor:
-    """Direct preference optimisation, arXiv:2305.18290 eq. 7.
+def per_token(sums: Pair, lengths: Pair) -> Pair:
+    """Sums over tokens to means over tokens."""
+    return Pair(sums.chosen / lengths.chosen, sums.rejected / lengths.rejected)
+
+
+def _ratios(policy: Pair, ref: Pair) -> Pair:
+    """u of each side. The reference is a constant."""
+    return Pair(policy.chosen - ref.chosen.detach(), policy.rejected - ref.rejected.detach())
+
+
+def _margin(policy: Pair, ref: Pair) -> Tensor:
+    """u_w - u_l, [B]. The reference is a constant."""
+    return policy.gap - ref.gap.detach()
+
+
+# f' of arXiv:2309.16240, table 1, as a function of u and alpha; constants are left out, they cancel in a gap.
+DIVERGENCES = {
+    "reverse_kl": lambda ratio, alpha: ratio,
+    "forward_kl": lambda ratio, alpha: power_log(ratio, 1.0),
+    "js": lambda ratio, alpha: logsigmoid(ratio),
+    "alpha": power_log,
+}
+
+
+def dpo(
+    policy: Pair,
+    ref: Pair,
+    *,
+    beta: float = 0.1,
+    label_smoothing: float = 0.0,
+    divergence: str = "reverse_kl",
+    divergence_alpha: float = 0.5,
+) -> Tensor:
+    """Direct preference optimisation, -log s(beta (u_w - u_l)): arXiv:2305.18290 eq. 7.
 
     `label_smoothing` is the believed share of swapped labels (conservative DPO, note by E. Mitchell,
-    2023, eq. 3); 0 trusts every label.
+    2023, eq. 3); 0 trusts every label. TRL ignores it for this loss.
+
+    `divergence` is what keeps the policy near the reference (f-DPO, arXiv:2309.16240): u gives way to
+    f'(e^u), one of the `DIVERGENCES`. `divergence_alpha` is the paper's alpha, read by "alpha" alone: 0 is
+    "reverse_kl", 1 is "forward_kl". TRL's coefficient is 1 - alpha. Where a response has lost more than
+    40 / alpha nats, `power_log` goes straight; TRL clamps, or overflows.
     """
-    logits = beta * (policy.gap - ref.gap)
-    return -(1 - label_smoothing) * logsigmoid(logits) - label_smoothing * logsigmoid(-logits)
+    if divergence not in DIVERGENCES:
+        raise ConfigError(f"no divergence {divergence!r}; known: {', '.join(DIVERGENCES)}")
+    if divergence == "reverse_kl":
+        return logistic(beta * _margin(policy, ref), label_smoothing)
+    pull = DIVERGENCES[divergence]
+    scores = Pair(*(pull(ratio, divergence_alpha) for ratio in _ratios(policy, ref)))
+    return logistic(beta * scores.gap, label_smoothing)
 
 
 def dpo_positive(policy: Pair, ref: Pair, *, beta: float = 0.1, penalty: float = 50.0) -> Tensor:
@@ -39,8 +92,186 @@ def dpo_positive(policy: Pair, ref: Pair, *, beta: float = 0.1, penalty: float =
 
     `penalty` is the paper's lambda; it stands inside beta, as in the paper.
     """
-    lost = (ref.chosen - policy.chosen).clamp(min=0)
-    return -logsigmoid(beta * (policy.gap - ref.gap - penalty * lost))
+    lost = (-_ratios(policy, ref).chosen).clamp(min=0)
+    return logistic(beta * (_margin(policy, ref) - penalty * lost))
 
 
-PAIR_LOSSES = {"dpo": dpo, "dpo_positive": dpo_positive}
+def robust(policy: Pair, ref: Pair, *, beta: float = 0.1, label_smoothing: float = 0.1) -> Tensor:
+    """Robust DPO, arXiv:2403.00409: over labels swapped with chance e = `label_smoothing`, unbiased for DPO.
+
+    ((1 - e) DPO(w, l) - e DPO(l, w)) / (1 - 2 e). Not bounded below: it falls for ever as u_w - u_l grows.
+    """
+    if not 0 <= label_smoothing < 0.5:
+        raise ConfigError(f"loss.label_smoothing is {label_smoothing}: robust expects 0 or more, below 0.5")
+    logits = beta * _margin(policy, ref)
+    right, wrong = logistic(logits), logistic(-logits)
+    return ((1 - label_smoothing) * right - label_smoothing * wrong) / (1 - 2 * label_smoothing)
+
+
+def ipo(policy: Pair, ref: Pair, lengths: Pair, *, beta: float = 0.1) -> Tensor:
+    """Identity preference optimisation per token: (u_w / |w| - u_l / |l| - 1 / (2 beta))^2.
+
+    arXiv:2310.12036 eq. 17 with means in place of sums, which TRL's source says IPO's authors confirmed;
+    `ipo_sum` is the equation as printed. beta is the paper's tau.
+    """
+    return (per_token(_ratios(policy, ref), lengths).gap - 1 / (2 * beta)).square()
+
+
+def ipo_sum(policy: Pair, ref: Pair, *, beta: float = 0.1) -> Tensor:
+    """Identity preference optimisation, (u_w - u_l - 1 / (2 beta))^2: arXiv:2310.12036 eq. 17, beta its tau.
+
+    Not in TRL, whose `ipo` is `ipo` here.
+    """
+    return (_margin(policy, ref) - 1 / (2 * beta)).square()
+
+
+def hinge(policy: Pair, ref: Pair, *, beta: float = 0.05) -> Tensor:
+    """Hinge loss of SLiC, normalised as in RSO: max(0, 1 - beta (u_w - u_l)).
+
+    arXiv:2309.06657, "hinge-norm"; beta is its gamma.
+    """
+    return (1 - beta * _margin(policy, ref)).clamp(min=0)
+
+
+def exo_pair(policy: Pair, ref: Pair, *, beta: float = 0.1, label_smoothing: float = 1e-3) -> Tensor:
+    """Efficient exact optimisation, arXiv:2402.00856 eq. 16: KL from the policy's to the labels' preference.
+
+    With q = s(beta (u_w - u_l)) and e = `label_smoothing`:
+    q (log q - log(1 - e)) + (1 - q) (log(1 - q) - log e).
+    """
+    if not 0 < label_smoothing < 1:
+        raise ConfigError(f"loss.label_smoothing is {label_smoothing}: exo_pair expects it between 0 and 1")
+    logits = beta * _margin(policy, ref)
+    right = logits.sigmoid() * (logsigmoid(logits) - math.log1p(-label_smoothing))
+    wrong = (-logits).sigmoid() * (logsigmoid(-logits) - math.log(label_smoothing))
+    return right + wrong
+
+
+def nca_pair(policy: Pair, ref: Pair, *, beta: float = 0.01) -> Tensor:
+    """Noise-contrastive alignment on pairs, arXiv:2402.05369.
+
+    -log s(beta u_w) - log s(-beta u_w) / 2 - log s(-beta u_l) / 2.
+    """
+    chosen, rejected = (beta * ratio for ratio in _ratios(policy, ref))
+    return logistic(chosen) + 0.5 * logistic(-chosen) + 0.5 * logistic(-rejected)
+
+
+def bco_pair(policy: Pair, ref: Pair, *, beta: float = 0.01, shift: float = 1.0) -> Tensor:
+    """Binary classifier optimisation, arXiv:2404.04656: -log s(beta u_w - d) - log s(d - beta u_l).
+
+    d is `shift` times the mean of beta u over both sides of all pairs given, held constant; no running mean
+    over steps. TRL 1.16 leaves d out: `shift` = 0 gives its numbers.
+    """
+    rewards = Pair(*(beta * ratio for ratio in _ratios(policy, ref)))
+    delta = shift * torch.cat(rewards).mean().detach()
+    return logistic(rewards.chosen - delta) + logistic(delta - rewards.rejected)
+
+
+def sppo_hard(policy: Pair, ref: Pair, *, beta: float = 0.001) -> Tensor:
+    """Self-play preference optimisation with hard labels, arXiv:2405.00675 eq. 4.7; beta is 1 / its eta.
+
+    (u_w - 1 / (2 beta))^2 + (u_l + 1 / (2 beta))^2: the chosen one beats the policy with chance 1, the
+    rejected one with chance 0.
+    """
+    ratios = _ratios(policy, ref)
+    target = 1 / (2 * beta)
+    return (ratios.chosen - target).square() + (ratios.rejected + target).square()
+
+
+def _at_same_rank(values: Tensor, like: Tensor) -> Tensor:
+    """Beside each entry of `like`, the entry of `values` that has its rank, [B]."""
+    rank = like.argsort(stable=True).argsort()
+    return values.sort().values[rank]
+
+
+def aot(policy: Pair, ref: Pair, *, beta: float = 0.01, label_smoothing: float = 0.0) -> Tensor:
+    """Alignment via optimal transport, paired, arXiv:2406.05882: the policy's gaps should dominate the ref's.
+
+    -log s(beta (policy gap - ref gap of the same rank)) over all pairs given. Each loss stands at the pair
+    whose policy gap it holds; TRL returns them sorted, with the same mean.
+    """
+    delta = policy.gap - _at_same_rank(ref.gap.detach(), like=policy.gap)
+    return logistic(beta * delta, label_smoothing)
+
+
+def aot_unpaired(policy: Pair, ref: Pair, *, beta: float = 0.01, label_smoothing: float = 0.0) -> Tensor:
+    """Alignment via optimal transport, unpaired, arXiv:2406.05882: all u_w together should dominate all u_l.
+
+    -log s(beta (u_w - u_l of the same rank)) over all pairs given. Each loss stands at the pair whose
+    chosen response it holds; TRL returns them sorted, with the same mean.
+    """
+    ratios = _ratios(policy, ref)
+    delta = ratios.chosen - _at_same_rank(ratios.rejected, like=ratios.chosen)
+    return logistic(beta * delta, label_smoothing)
+
+
+def apo_zero(policy: Pair, ref: Pair, *, beta: float = 0.1) -> Tensor:
+    """Anchored preference optimisation, arXiv:2408.06266 eq. 7: 1 - s(beta u_w) + s(beta u_l).
+
+    For chosen responses better than what the policy would say: chosen up and rejected down.
+    """
+    ratios = _ratios(policy, ref)
+    return (-beta * ratios.chosen).sigmoid() + (beta * ratios.rejected).sigmoid()
+
+
+def apo_down(policy: Pair, ref: Pair, *, beta: float = 0.1) -> Tensor:
+    """Anchored preference optimisation, arXiv:2408.06266 eq. 8: s(beta u_w) + 1 - s(beta (u_w - u_l)).
+
+    For chosen responses worse than what the policy would say: both down, rejected further.
+    """
+    chosen = _ratios(policy, ref).chosen
+    return (beta * chosen).sigmoid() + (-beta * _margin(policy, ref)).sigmoid()
+
+
+def discopop(policy: Pair, ref: Pair, *, beta: float = 0.05, temperature: float = 0.05) -> Tensor:
+    """DiscoPOP, log-ratio modulated loss, arXiv:2406.08414 eq. 5: a logistic and an exponential loss mixed.
+
+    With x = beta (u_w - u_l) and m = s(x / temperature): -(1 - m) log s(x) + m e^-x. The second product is
+    taken in logs: m is 0 where e^-x overflows, as long as `temperature` is not above 1. Not convex:
+    around x = 0 the loss rises with x.
+    """
+    logits = beta * _margin(policy, ref)
+    modulation = logits / temperature
+    return (-modulation).sigmoid() * logistic(logits) + (logsigmoid(modulation) - logits).exp()
+
+
+def sigmoid_norm(policy: Pair, ref: Pair, lengths: Pair, *, beta: float = 5.0) -> Tensor:
+    """Length-normalised DPO, -log s(beta (u_w / |w| - u_l / |l|)): Tülu 3, arXiv:2411.15124."""
+    return logistic(beta * per_token(_ratios(policy, ref), lengths).gap)
+
+
+def wpo(policy: Pair, ref: Pair, weights: Pair, *, beta: float = 0.01) -> Tensor:
+    """Weighted preference optimisation, arXiv:2406.11827 eq. 2: DPO, less for what the policy would not say.
+
+    The weight of a pair is e^(weights of both sides added), held constant, and at most 1 as in the authors'
+    code; later versions of TRL leave the bound out.
+    """
+    weight = (weights.chosen + weights.rejected).clamp(max=0).exp().detach()
+    return weight * dpo(policy, ref, beta=beta)
+
+
+PAIR_LOSSES = {
+    loss.__name__: loss
+    for loss in (
+        dpo,
+        dpo_positive,
+        robust,
+        ipo,
+        ipo_sum,
+        hinge,
+        exo_pair,
+        nca_pair,
+        bco_pair,
+        sppo_hard,
+        aot,
+        aot_unpaired,
+        apo_zero,
+        apo_down,
+        discopop,
+        sigmoid_norm,
+        wpo,
+    )
+}
+
+COUPLED_PAIR_LOSSES = frozenset({"bco_pair", "aot", "aot_unpaired"})
+"""Their mean or ranks run over the pairs given: the loop must give them all pairs of the step at once."""

@@ -10,6 +10,7 @@ from truing.core.errors import ConfigError
 
 Hyper = bool | int | float | str
 Loss = Callable[..., Tensor]
+EMPTY: Mapping[str, Hyper] = {}
 
 
 def closest(name: str, known: Sequence[str]) -> str:
@@ -18,28 +19,32 @@ def closest(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def number(key: str, value: Hyper) -> float:
-    """The value of a hyper-parameter, which is a number; `true` is not 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"loss.{key} is {value!r}: expected a number")
+def checked(key: str, value: Hyper, default: Hyper) -> Hyper:
+    """The value of a hyper-parameter, which is of the kind its default is of; `true` is not 1."""
+    expected, is_right = {
+        bool: ("true or false", isinstance(value, bool)),
+        str: ("a word", isinstance(value, str)),
+    }.get(type(default), ("a number", isinstance(value, int | float) and not isinstance(value, bool)))
+    if not is_right:
+        raise ConfigError(f"loss.{key} is {value!r}: expected {expected}")
     return value
 
 
 def lookup(
-    table: Mapping[str, Loss], name: str, hyper: Mapping[str, Hyper], extras: Sequence[str] = ()
+    table: Mapping[str, Loss], name: str, hyper: Mapping[str, Hyper], options: Mapping[str, Hyper] = EMPTY
 ) -> Loss:
-    """The named loss, once its hyper-parameters are known to exist. `extras` are known beside its own."""
+    """The named loss, once its hyper-parameters are known to exist. `options` are known beside its own."""
     if name not in table:
         raise ConfigError(
             f"no loss {name!r} for this method; known: {', '.join(sorted(table))}"
             + closest(name, sorted(table))
         )
     loss = table[name]
-    takes = sorted([*inspect.getfullargspec(loss).kwonlyargs, *extras])
+    takes = {**defaults_of(loss), **options}
     for key, value in hyper.items():
         if key not in takes:
-            raise ConfigError(f"{name} takes {takes}, not {key!r}{closest(key, takes)}")
-        number(key, value)
+            raise ConfigError(f"{name} takes {sorted(takes)}, not {key!r}{closest(key, sorted(takes))}")
+        checked(key, value, takes[key])
     return loss
 
 

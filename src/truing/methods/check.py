@@ -21,7 +21,7 @@ class Checked:
     grad_norm: float  # L2 over all trained parameters, before clipping
     items: int  # trees in the first step
     tokens: int  # of the first step, every prompt counted once per response
-    rows: dict[str, Any]  # read, kept, set aside by reason
+    rows: dict[str, Any]  # read, made of pairs, kept, set aside by reason
     masks: dict[str, int]  # of all training branches: what to worry about, by name
     steps: int  # of the whole run
     seconds_per_step: float
@@ -43,9 +43,10 @@ class Checked:
         """The same for people."""
         trained, all_ = self.parameters["trained"], self.parameters["all"]
         aside = ", ".join(f"{n} {reason}" for reason, n in self.rows["set_aside"].items()) or "none"
+        made = f" and {self.rows['made']} made of pairs" if self.rows["made"] else ""
         warnings = [f"{name}: {n}" for name, n in self.masks.items() if n and name != "branches"]
         return [
-            f"rows        {self.rows['kept']} of {self.rows['read']} kept, set aside: {aside}",
+            f"rows        {self.rows['kept']} of {self.rows['read']}{made} kept, set aside: {aside}",
             f"masks       {self.masks['branches']} responses; " + ("; ".join(warnings) or "all sound"),
             f"first step  loss {self.logs['loss']:.6g}, gradient norm {self.grad_norm:.6g}, "
             f"{self.items} items, {self.tokens} tokens",
@@ -63,7 +64,11 @@ def _clock(seconds: float) -> str:
 
 
 def check_masks(session: Session) -> dict[str, int]:
-    """Responses that end without an end-of-turn token, hold two, or begin with a doubled BOS."""
+    """Responses that end without a scored end-of-turn token, score hardly anything, or follow a doubled BOS.
+
+    Where only the tokens in which responses differ are scored, little is, by intent.
+    """
+    everything = session.recipe.data.tokens == "all"
     stops, bos = session.renderer.stop_ids, getattr(session.tokenizer, "bos_token_id", None)
     found: Counter[str] = Counter({"branches": 0, "no end of turn": 0, "double BOS": 0, "little scored": 0})
     for tree in session.train:
@@ -71,8 +76,8 @@ def check_masks(session: Session) -> dict[str, int]:
         for branch in tree.branches:
             scored = [token for token, mark in zip(branch.tokens, branch.scored, strict=True) if mark]
             found["branches"] += 1
-            found["no end of turn"] += not any(token in stops for token in scored)
-            found["little scored"] += len(scored) < 2
+            found["no end of turn"] += everything and not any(token in stops for token in scored)
+            found["little scored"] += everything and len(scored) < 2
     return dict(found)
 
 

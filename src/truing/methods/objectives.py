@@ -1,18 +1,32 @@
-"""Bind a pure loss to a model: batch -> log-probabilities -> tallies."""
+"""Bind a pure loss to a policy: batch -> log-probabilities -> tallies.
+
+A step's passes carry roles: most are there to learn from, `whole` ones hold prompt and response as one text
+for a likelihood term over both, `retain` ones rows on which the policy must stay, `mismatched` ones other
+prompts' responses for KTO's baseline. `prepare` sees all of them before the first backward and says what is
+looped over.
+"""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import torch
 from torch import Tensor
 
+from truing.core.errors import ConfigError
 from truing.data.packing import PackedBatch
-from truing.losses.preference import Pair
+from truing.losses.preference import COUPLED_PAIR_LOSSES, Pair
+from truing.losses.unpaired import COUPLED_UNPAIRED_LOSSES, kl_baseline
 from truing.methods.binding import Hyper, Loss, needs, pick
-from truing.models.scoring import Scorer
-from truing.train.step import Outcome, Tally, Unit
+from truing.methods.coupling import Given, Share, shares
+from truing.models.scoring import Scorer, Scores
+from truing.train.step import Objective, Outcome, Tally, Totals, Unit
 
 Reference = Callable[[PackedBatch], Tensor]  # a batch to the reference's log-probabilities, [N] f32
+COUPLED = COUPLED_PAIR_LOSSES | COUPLED_UNPAIRED_LOSSES
+Prepared = tuple[Objective, Sequence[PackedBatch]]
+SFT_ON = ("response", "sequence")
 
 
 def sides(values: Tensor) -> Pair:
@@ -26,7 +40,10 @@ class LikelihoodObjective:
 
     scorer: Scorer
     loss: Loss
-    hyper: dict[str, Hyper] = field(default_factory=dict)
+    hyper: Mapping[str, Hyper] = field(default_factory=dict)
+
+    def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
+        return self, passes
 
     def count(self, batch: PackedBatch) -> Counter[Unit]:
         return Counter({"token": len(batch.target)})
@@ -36,37 +53,99 @@ class LikelihoodObjective:
         return Outcome([Tally(self.loss(logps, **self.hyper), "token")], {"nll": Tally(-logps, "token")})
 
 
+def _need(reference: Reference | None) -> Reference:
+    assert reference is not None, "a loss with `ref` is bound with a reference"
+    return reference
+
+
+def _shared(objective: Any, passes: Sequence[PackedBatch]) -> dict[tuple[int, ...], Share]:
+    """Each pass's share of a coupled loss, by its items; none where a single pass holds the whole step."""
+    if objective.loss.__name__ not in COUPLED or len(passes) < 2:
+        return {}
+    with torch.no_grad():
+        given = [objective.given(batch, objective.score(batch)) for batch in passes]
+    cut = shares(objective.loss, given, objective.hyper)
+    return {batch.items: share for batch, share in zip(passes, cut, strict=True)}
+
+
 @dataclass(frozen=True)
 class PairObjective:
-    """A preference loss, optionally with likelihood of the chosen side added (RPO, arXiv:2404.19733)."""
+    """A preference loss, optionally with likelihood of the chosen side added (RPO, arXiv:2404.19733).
+
+    With `sft_on` = "sequence" that likelihood is of the prompt too, as TRL and ORPO's authors have it: a mean
+    over the tokens of `whole` passes.
+
+    `ld_alpha` < 1 counts the tokens of the longer response beyond the length of the shorter one less, under
+    policy and reference alike (LD-DPO, arXiv:2409.06411 eq. 11).
+    """
 
     scorer: Scorer
     loss: Loss
-    hyper: dict[str, Hyper]
+    hyper: Mapping[str, Hyper]
     reference: Reference | None = None
     sft_weight: float = 0.0  # 0 leaves the likelihood term out
+    sft_on: str = "response"  # one of SFT_ON
+    ld_alpha: float = 1.0
+    shared: Mapping[tuple[int, ...], Share] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.sft_on not in SFT_ON:
+            raise ConfigError(f"loss.sft_on is {self.sft_on!r}: expected {' or '.join(SFT_ON)}")
+
+    def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
+        return replace(self, shared=_shared(self, [b for b in passes if b.role != "whole"])), passes
 
     def count(self, batch: PackedBatch) -> Counter[Unit]:
+        if batch.role == "whole":
+            return Counter({"whole_token": len(batch.target)})
         chosen = int((batch.response % 2 == 0).sum())
         return Counter({"pair": batch.branches // 2, "chosen_token": chosen})
 
-    def __call__(self, batch: PackedBatch) -> Outcome:
-        logps = self.scorer(batch).logps
-        policy = sides(batch.sums(logps))
-        given: dict[str, object] = {"policy": policy, "lengths": sides(batch.lengths)}
-        if needs(self.loss, "ref"):
-            assert self.reference is not None, "a loss with `ref` is bound with a reference"
-            given["ref"] = sides(batch.sums(self.reference(batch)))
-        losses = self.loss(**pick(self.loss, given), **self.hyper)
-        tallies = [Tally(losses, "pair")]
-        on_chosen = logps[batch.response % 2 == 0]
-        if self.sft_weight:
-            tallies.append(Tally(-self.sft_weight * on_chosen, "chosen_token"))
-        return Outcome(tallies, self._metrics(policy, given.get("ref"), losses, on_chosen))
+    def score(self, batch: PackedBatch) -> Scores:
+        return self.scorer(batch, collision=needs(self.loss, "weights"))
 
-    def _metrics(self, policy: Pair, ref: object, losses: Tensor, on_chosen: Tensor) -> dict[str, Tally]:
+    def given(self, batch: PackedBatch, scores: Scores) -> Given:
+        """What the loss is called with."""
+        logps = scores.logps
+        sums = batch.sums if self.ld_alpha == 1 else self._desensitised(batch)
+        given: Given = {"policy": sides(sums(logps)), "lengths": sides(batch.lengths)}
+        if needs(self.loss, "ref"):
+            given["ref"] = sides(sums(_need(self.reference)(batch)))
+        if scores.collision is not None:
+            given["weights"] = sides(batch.sums(logps.detach() - scores.collision) / batch.lengths)
+        return pick(self.loss, given)
+
+    def _desensitised(self, batch: PackedBatch) -> Callable[[Tensor], Tensor]:
+        """`batch.sums` with every token past its pair's shorter response weighted by `ld_alpha`."""
+        ends = batch.lengths.cumsum(0).long()
+        place = (
+            torch.arange(len(batch.target), device=ends.device)
+            - (ends - batch.lengths.long())[batch.response]
+        )
+        lengths = sides(batch.lengths)
+        common = torch.minimum(*lengths).repeat_interleave(2)[batch.response]
+        weights = torch.where(place < common, 1.0, self.ld_alpha)
+        return lambda values: batch.sums(weights * values)
+
+    def __call__(self, batch: PackedBatch) -> Outcome:
+        if batch.role == "whole":
+            lost = -self.scorer(batch).logps
+            return Outcome(
+                [Tally(self.sft_weight * lost, "whole_token")], {"nll/whole": Tally(lost, "whole_token")}
+            )
+        scores = self.score(batch)
+        given = self.given(batch, scores)
+        share = self.shared.get(batch.items)
+        losses = share.replay(given["policy"]) if share else self.loss(**given, **self.hyper)
+        tallies = [Tally(losses, "pair")]
+        on_chosen = scores.logps[batch.response % 2 == 0]
+        if self.sft_weight and self.sft_on == "response":
+            tallies.append(Tally(-self.sft_weight * on_chosen, "chosen_token"))
+        return Outcome(tallies, self._metrics(given["policy"], given.get("ref"), losses, on_chosen))
+
+    def _metrics(self, policy: Pair, ref: Pair | None, losses: Tensor, on_chosen: Tensor) -> dict[str, Tally]:
         beta = float(self.hyper.get("beta", 1.0))
-        base = ref if isinstance(ref, Pair) else Pair(policy.chosen * 0, policy.rejected * 0)
+        base = ref or Pair(policy.chosen * 0, policy.rejected * 0)
         rewards = Pair(beta * (policy.chosen - base.chosen), beta * (policy.rejected - base.rejected))
         return {
             "pair_loss": Tally(losses, "pair"),
@@ -78,3 +157,98 @@ class PairObjective:
             "logps/chosen": Tally(policy.chosen, "pair"),
             "logps/rejected": Tally(policy.rejected, "pair"),
         }
+
+
+@dataclass(frozen=True)
+class UnpairedObjective:
+    """A loss on single responses marked desirable (label 1) or not (label 0): KTO, BCO."""
+
+    scorer: Scorer
+    loss: Loss
+    hyper: Mapping[str, Hyper]
+    reference: Reference | None = None
+    kl: Tensor | None = None  # KTO's baseline of the step, a scalar
+    shared: Mapping[tuple[int, ...], Share] = field(default_factory=dict)
+
+    def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
+        learnt = [batch for batch in passes if batch.role != "mismatched"]
+        bound = self
+        if needs(self.loss, "kl"):
+            bound = replace(self, kl=self._baseline([b for b in passes if b.role == "mismatched"]))
+        return replace(bound, shared=_shared(bound, learnt)), learnt
+
+    @torch.no_grad()
+    def _baseline(self, passes: Sequence[PackedBatch]) -> Tensor:
+        """Mean policy-to-reference gap of every prompt with the response to another one."""
+        none = [torch.zeros(0, device=self.scorer.device)]
+        policy = [batch.sums(self.scorer(batch).logps) for batch in passes]
+        ref = [batch.sums(_need(self.reference)(batch)) for batch in passes]
+        return kl_baseline(torch.cat(policy or none), torch.cat(ref or none))
+
+    def count(self, batch: PackedBatch) -> Counter[Unit]:
+        good = int(batch.labels.sum())
+        return Counter({"response": batch.branches, "desirable": good, "undesirable": batch.branches - good})
+
+    def score(self, batch: PackedBatch) -> Scores:
+        return self.scorer(batch)
+
+    def given(self, batch: PackedBatch, scores: Scores) -> Given:
+        """What the loss is called with."""
+        ref = batch.sums(_need(self.reference)(batch))
+        given = {
+            "policy": batch.sums(scores.logps),
+            "ref": ref,
+            "desirable": batch.labels > 0.5,
+            "kl": self.kl,
+        }
+        return pick(self.loss, given)
+
+    def __call__(self, batch: PackedBatch) -> Outcome:
+        given = self.given(batch, self.score(batch))
+        share = self.shared.get(batch.items)
+        losses = share.replay(given["policy"]) if share else self.loss(**given, **self.hyper)
+        return Outcome([Tally(losses, "response")], self._metrics(given))
+
+    def _metrics(self, given: Given) -> dict[str, Tally]:
+        rewards = float(self.hyper.get("beta", 1.0)) * (given["policy"] - given["ref"])
+        good: Tensor = given["desirable"]
+        metrics = {
+            "rewards/desirable": Tally(rewards[good], "desirable"),
+            "rewards/undesirable": Tally(rewards[~good], "undesirable"),
+            "logps/desirable": Tally(given["policy"][good], "desirable"),
+            "logps/undesirable": Tally(given["policy"][~good], "undesirable"),
+        }
+        if self.kl is not None:
+            metrics["kl"] = Tally(self.kl.expand(len(good)), "response")
+        return metrics
+
+
+@dataclass(frozen=True)
+class RetainObjective:
+    """Another objective, and on retained rows the KL from the policy as it began.
+
+    KL(reference || policy) is exact over the vocabulary at every scored token, so a row the policy is to
+    keep adds no sampling noise: its gradient is zero until the policy has moved.
+    """
+
+    main: Objective
+    scorer: Scorer
+    states: Callable[[PackedBatch], Tensor]  # of the reference, [N, D]
+    weight: float
+
+    def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
+        kept = [batch for batch in passes if batch.role == "retain"]
+        main, learnt = self.main.prepare([batch for batch in passes if batch.role != "retain"])
+        return replace(self, main=main), [*learnt, *kept]
+
+    def count(self, batch: PackedBatch) -> Totals:
+        if batch.role == "retain":
+            return Counter({"retained_token": len(batch.target)})
+        return self.main.count(batch)
+
+    def __call__(self, batch: PackedBatch) -> Outcome:
+        if batch.role != "retain":
+            return self.main(batch)
+        moved = self.scorer.divergence(batch, self.states(batch))
+        tally = Tally(self.weight * moved, "retained_token")
+        return Outcome([tally], {"kl/retained": Tally(moved, "retained_token")})

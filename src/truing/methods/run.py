@@ -1,10 +1,11 @@
 """Train a session in its run folder: resume, save, evaluate, stop, and say how it ended."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,7 +14,9 @@ from truing.core.files import require_free_space
 from truing.core.runs import RunFolder, RunState
 from truing.methods.session import Say, Session, describe_inputs
 from truing.models import checkpoint
+from truing.models.export import export_folder
 from truing.models.load import trainable
+from truing.models.reward_folder import save_reward
 from truing.train.hooks import EarlyStop, Evaluate, Hook, Logs, Pace, Signals
 from truing.train.offline import train
 from truing.train.optim import make_optimizer
@@ -124,7 +127,7 @@ def run(
         say(f"resuming after step {progress.step} of {plan.total}")
     hooks: list[Hook] = [evaluation] if session.held_out else []
     hooks += [Pace(session.tokens_of), *watch, progress]
-    with progress.signals.watching(), _ending(progress):
+    with progress.signals.watching(), _ending(progress), session.rows_named():
         progress.status(RunState.RUNNING)
         train(
             plan,
@@ -137,6 +140,17 @@ def run(
             hooks=hooks,
         )
     return _finish(progress, say)
+
+
+def write_result(session: Session, target: Path, facts: Mapping[str, Any]) -> Path:
+    """Write what was trained for transformers to open: an adapter alone, a whole policy or a reward model.
+
+    A reward model is whole and in float32: merged into bfloat16, its scores would be rounded to another one.
+    """
+    facts = {"method": session.recipe.method, "base_model": session.recipe.policy, **facts}
+    if session.chosen.method.scores:
+        return save_reward(session.model, session.tokenizer, target, dtype=torch.float32, facts=facts)
+    return export_folder(session.model, session.tokenizer, target, merge=False, facts=facts)
 
 
 def _finish(progress: Progress, say: Say) -> Finished:

@@ -5,117 +5,34 @@
 `truing check` stops before the first update, `truing train` goes on; both see the same session.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-import torch
-from torch import nn
-
-from truing.core.errors import DataError
+from truing.core.errors import ConfigError
 from truing.core.recipe import Recipe
+from truing.core.records import Record
 from truing.data.chat import Renderer, make_renderer
-from truing.data.limits import ASIDE, Rendered, render_all
-from truing.data.load import Loaded, load_records
-from truing.data.packing import LAYOUTS, PackedBatch, split_into_passes
-from truing.data.trees import Tree
-from truing.methods.objectives import Reference
+from truing.data.limits import Truncation, fit
+from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
+from truing.data.trees import Branch, Tree
+from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
-from truing.models import reference
-from truing.models.fused import fuse
-from truing.models.load import (
-    Precision,
-    add_adapter,
-    freeze_below,
-    load_model,
-    load_tokenizer,
-    pick_device,
-    pick_precision,
-    silence_dropout,
-)
-from truing.models.scoring import Scorer, choose_layout
-from truing.models.sources import cache_folder, resolve
+from truing.methods.policies import references, trained_of
+from truing.methods.rows import Rows, Say, read_retained, read_rows, split_off
+from truing.methods.shapes import PAIR
+from truing.models.load import Precision, load_tokenizer, pick_device, pick_precision, require_positions
+from truing.models.reference import AdapterOff
+from truing.models.reward import RewardScorer
+from truing.models.scoring import Scorer
+from truing.models.sources import resolve
 from truing.models.trained import Policy
 from truing.train.hooks import Logs
 from truing.train.offline import evaluate
 from truing.train.plan import Plan
-from truing.train.step import Objective
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What the files held, and the trees made of it."""
-
-    loaded: Loaded
-    rendered: Rendered
-    trees: list[Tree]
-    taught: int  # records the method can learn from, before length limits
-
-    @property
-    def read(self) -> int:
-        return sum(source.read for source in self.loaded.sources)
-
-    @property
-    def aside(self) -> dict[str, int]:
-        """Rows read but not trained on, by reason. Kept + set aside = read."""
-        counts: Counter[str] = Counter()
-        for source in self.loaded.sources:
-            counts += source.set_aside
-        if unfit := len(self.loaded.records) - self.taught:
-            counts["unfit-for-method"] = unfit
-        counts += Counter({reason.value: self.rendered.counts[reason] for reason in ASIDE})
-        assert len(self.trees) + sum(counts.values()) == self.read
-        return dict(counts)
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        return {"read": self.read, "kept": len(self.trees), "set_aside": self.aside}
-
-
-def read_rows(
-    paths: Sequence[str],
-    recipe: Recipe,
-    chosen: Chosen,
-    renderer: Renderer,
-    say: Say,
-    aside: Path | None = None,
-) -> Rows:
-    """Load, select and render. Raises DataError when nothing is left to train on."""
-    data = recipe.data
-    loaded = load_records(paths, format=data.format, bad_rows=data.bad_rows, quarantine=aside)
-    for source in loaded.sources:
-        say(source.describe())
-    taught = [part for record in loaded.records if (part := chosen.method.teaches(record)) is not None]
-    if not taught:
-        kinds = sorted({record.kind.value for record in loaded.records})
-        raise DataError(
-            f"{', '.join(paths)}: {recipe.method} needs {chosen.method.wants}, "
-            f"these rows are {', '.join(kinds)}",
-            hint="see which methods fit with `truing data show`",
-        )
-    rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
-    if not rendered.trees:
-        raise DataError(
-            f"{', '.join(paths)}: none of {len(taught)} rows can be used with data.max_tokens = "
-            f"{data.max_tokens}: {dict(rendered.counts)}",
-            hint="raise data.max_tokens or set data.truncation: prompt-left",
-        )
-    return Rows(loaded, rendered, list(rendered.trees), len(taught))
-
-
-def split_off(trees: list[Tree], share: float, seed: int) -> tuple[list[Tree], list[Tree]]:
-    """A share of the trees, drawn by seed, is kept for evaluation."""
-    held = max(1, round(len(trees) * share)) if share else 0
-    if held >= len(trees):
-        raise DataError(f"data.eval_fraction {share} of {len(trees)} rows leaves none to train on")
-    order = np.random.Generator(np.random.Philox(key=[seed, 2**32])).permutation(len(trees))
-    out = set(order[:held].tolist())
-    return [t for i, t in enumerate(trees) if i not in out], [t for i, t in enumerate(trees) if i in out]
+from truing.train.step import DivergedItems, Objective
 
 
 @dataclass
@@ -129,7 +46,10 @@ class Session:
     rows: Rows
     train: list[Tree]
     held_out: list[Tree]
-    scorer: Scorer
+    held_out_records: list[Record]  # what they were made of
+    retained: list[Tree]  # numbered on from `train`
+    places: list[str]  # `file:line` of every item, the retained ones last
+    scorer: Scorer | RewardScorer
     precision: Precision
     layout_reason: str
     source: Path  # the folder of the policy's weights
@@ -139,7 +59,14 @@ class Session:
     @property
     def plan(self) -> Plan:
         optim = self.recipe.optim
-        return Plan(len(self.train), optim.items_per_step, optim.epochs, self.recipe.seed, optim.max_steps)
+        return Plan(
+            len(self.train),
+            optim.items_per_step,
+            optim.epochs,
+            self.recipe.seed,
+            optim.max_steps,
+            len(self.retained),
+        )
 
     @property
     def model(self) -> Policy:
@@ -152,101 +79,128 @@ class Session:
         return self.recipe.optim.learning_rate or default
 
     def passes(self, items: Sequence[int], *, held_out: bool = False) -> list[PackedBatch]:
-        """The passes that hold these items."""
-        pool, layout = (self.held_out if held_out else self.train), self.scorer.layout
-        trees = [pool[i] for i in items]
-        groups = split_into_passes(trees, self.recipe.tokens_per_pass, layout)
-        return [
-            LAYOUTS[layout]([trees[i] for i in group], [items[i] for i in group]).to(self.scorer.device)
-            for group in groups
-        ]
+        """The passes that hold these items, and those the method needs beside them, each in its role."""
+        pool = self.held_out if held_out else self.train
+        learnt = {i: pool[i] for i in items if i < len(pool)}
+        room = self.recipe.data.max_tokens
+        roles: dict[Role, dict[int, Tree]] = {
+            "learn": learnt,
+            "whole": whole(learnt) if self.chosen.needs_whole else {},
+            "retain": {i: self.tree(i) for i in items if i not in learnt},
+            "mismatched": mismatched(learnt, room) if self.chosen.needs_mismatched else {},
+        }
+        return [batch for role, trees in roles.items() for batch in self._passes(trees, role)]
+
+    def tree(self, item: int) -> Tree:
+        """An item of a step: a training tree, or a retained one."""
+        return self.train[item] if item < len(self.train) else self.retained[item - len(self.train)]
+
+    def _passes(self, trees: dict[int, Tree], role: Role) -> list[PackedBatch]:
+        layout, items = self.scorer.layout, list(trees)
+        groups = split_into_passes(list(trees.values()), self.recipe.tokens_per_pass, layout)
+        found = []
+        for group in groups:
+            chosen = [items[i] for i in group]
+            batch = LAYOUTS[layout]([trees[i] for i in chosen], chosen)
+            found.append(replace(batch, role=role).to(self.scorer.device))
+        return found
 
     def evaluation(self) -> Logs:
         return evaluate(self.passes(range(len(self.held_out)), held_out=True), self.eval_objective)
 
+    @contextmanager
+    def rows_named(self) -> Iterator[None]:
+        """Inside, a step that diverges names its rows by `file:line` instead of by item."""
+        try:
+            yield
+        except DivergedItems as error:
+            raise error.at(self.places) from error
+
     def tokens_of(self, step: int) -> int:
         """Tokens behind a step, every prompt counted once per response, without padding."""
-        trees = (self.train[i] for i in self.plan.items_of(step))
+        trees = (self.tree(i) for i in self.plan.items_of(step))
         return sum(len(tree.prompt) + len(branch) for tree in trees for branch in tree.branches)
+
+
+def whole(trees: dict[int, Tree]) -> dict[int, Tree]:
+    """Every prompt with its first response as one text, of which all tokens but the first carry loss."""
+    texts = {i: [*tree.prompt, *tree.branches[0].tokens] for i, tree in trees.items()}
+    return {i: Tree(text[:1], (Branch(text[1:], [True] * len(text[1:])),)) for i, text in texts.items()}
+
+
+def mismatched(trees: dict[int, Tree], max_tokens: int) -> dict[int, Tree]:
+    """Every prompt with the response to the one before it in the files; none for a single tree.
+
+    Which prompts share a step changes with every epoch, and the pairs with it. Neither need have room for
+    the other: a response ends at `max_tokens`, and a prompt that leaves it no scored token is left out.
+    """
+    order = sorted(trees)
+    if len(order) < 2:
+        return {}
+    before = [order[-1], *order[:-1]]
+    swapped = {i: replace(trees[i], branches=trees[j].branches) for i, j in zip(order, before, strict=True)}
+    cut = {i: fit(tree, max_tokens, Truncation.RESPONSE_RIGHT).tree for i, tree in swapped.items()}
+    return {i: tree for i, tree in cut.items() if tree}
 
 
 def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> Session:
     """Load rows and weights, choose the layout, bind the objective. Nothing is trained yet."""
     chosen = choose(recipe.method, recipe.loss.name, recipe.loss.hyper)
+    if recipe.data.tokens == "differing" and chosen.shape is not PAIR:
+        raise ConfigError(
+            f"data.tokens: differing compares the two responses of a pair, and {chosen.loss.__name__} "
+            f"({recipe.method}) does not learn from their tokens",
+            hint="leave data.tokens out",
+        )
     source = resolve(recipe.policy).path
     tokenizer = load_tokenizer(source)
     renderer = make_renderer(tokenizer, recipe.data.template, recipe.data.trust_control_tokens)
     rows = read_rows(recipe.data.train, recipe, chosen, renderer, say, aside)
+    evaluated = read_rows(recipe.data.eval, recipe, chosen, renderer, say) if recipe.data.eval else rows
     if recipe.data.eval:
-        pool, held_out = rows.trees, read_rows(recipe.data.eval, recipe, chosen, renderer, say).trees
+        pool, held_out = rows.trees, evaluated.trees
     else:
         pool, held_out = split_off(rows.trees, recipe.data.eval_fraction, recipe.seed)
+    kept = read_retained(recipe, renderer, say)
     device = pick_device(recipe.device)
     precision = pick_precision(recipe.dtype, device, adapter=recipe.lora is not None)
-    model = policy_of(recipe, source, precision, device, chosen)
-    scorer = Scorer(model, autocast=precision.autocast)
-    scorer.layout, reason = choose_layout(scorer, recipe.packing)
-    if scorer.layout == "padded":
-        say(f"rows are padded, not packed: {reason}")
+    trained = trained_of(recipe, source, tokenizer, precision, device, chosen)
+    require_positions(trained.scorer.inner, tokenizer, max(tree.longest for tree in [*pool, *held_out]))
+    if trained.scorer.layout == "padded":
+        say(f"rows are padded, not packed: {trained.layout_reason}")
     session = Session(
-        recipe, chosen, tokenizer, renderer, rows, pool, held_out, scorer, precision, reason, source
+        recipe=recipe,
+        chosen=chosen,
+        tokenizer=trained.tokenizer,
+        renderer=renderer,
+        rows=rows,
+        train=pool,
+        held_out=held_out,
+        held_out_records=evaluated.records_of(held_out),
+        retained=kept.trees if kept else [],
+        places=rows.places_of(pool) + (kept.places_of(kept.trees) if kept else []),
+        scorer=trained.scorer,
+        precision=precision,
+        layout_reason=trained.layout_reason,
+        source=source,
     )
-    train_ref, eval_ref = references(session, say)
-    session.objective = chosen.objective(scorer, train_ref)
-    session.eval_objective = chosen.objective(scorer, eval_ref)
+    bind(session, say)
     return session
 
 
-def policy_of(
-    recipe: Recipe, source: Path, precision: Precision, device: torch.device, chosen: Chosen
-) -> nn.Module:
-    """The policy's weights, with what trains and what does not settled."""
-    base = load_model(source, precision.base, device)
-    if recipe.activation_checkpointing:
-        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        base.enable_input_require_grads()
-    model: nn.Module = base
-    if recipe.lora:
-        model = add_adapter(
-            base, recipe.lora, dropout=chosen.method.dropout, seed=recipe.seed, trained=precision.trained
-        )
-        fuse(model)
-    elif recipe.top_layers:
-        freeze_below(base, recipe.top_layers)
-    model.train()
-    silence_dropout(model, keep_adapter=chosen.method.dropout)
-    return model
-
-
-def references(session: Session, say: Say) -> tuple[Reference | None, Reference | None]:
-    """The reference of the training and of the held-out trees, None where the loss needs none."""
-    if not session.chosen.needs_reference:
-        return None, None
-    recipe, scorer = session.recipe, session.scorer
-    if recipe.lora and not recipe.reference and recipe.optim.epochs <= 1:
-        off = reference.AdapterOff(scorer)
-        return off, off
-    folder = cache_folder() / "reference"
-    source = resolve(recipe.reference).path if recipe.reference else session.source
-    facts = (str(source), reference.fingerprint(source), str(session.precision), scorer.layout)
-
-    def logps_of(trees: list[Tree], name: str) -> Reference | None:
-        if not trees:
-            return None
-        key = reference.content_hash(trees, *facts, str(recipe.tokens_per_pass))
-
-        def compute() -> dict[int, torch.Tensor]:
-            say(f"reference log-probabilities of {len(trees)} {name} rows, computed once")
-            other = Scorer(
-                load_model(source, session.precision.base, scorer.device),
-                layout=scorer.layout,
-                autocast=scorer.autocast,
-            )
-            return reference.score_all(other, trees, recipe.tokens_per_pass)
-
-        return reference.cached(folder, key, compute)
-
-    return logps_of(session.train, "training"), logps_of(session.held_out, "held-out")
+def bind(session: Session, say: Say) -> None:
+    """Give a session its objectives."""
+    scorer, chosen, recipe = session.scorer, session.chosen, session.recipe
+    if isinstance(scorer, RewardScorer):
+        session.objective = session.eval_objective = chosen.objective(scorer, None)
+        return
+    trees = [session.train, session.held_out]
+    own, held_out = references(recipe, chosen, scorer, session.source, session.precision, trees, say)
+    session.objective = chosen.objective(scorer, own)
+    session.eval_objective = chosen.objective(scorer, held_out)
+    if session.retained:
+        start = AdapterOff(scorer).states
+        session.objective = RetainObjective(session.objective, scorer, start, recipe.data.retain_weight)
 
 
 def describe_inputs(session: Session) -> dict[str, Any]:
@@ -255,7 +209,7 @@ def describe_inputs(session: Session) -> dict[str, Any]:
         "inputs": {source.path: source.sha256 for source in session.rows.loaded.sources},
         "resolved": {
             "loss": session.chosen.loss.__name__,
-            "hyper": session.chosen.hyper | session.chosen.extras,
+            "hyper": session.chosen.hyper | session.chosen.options,
             "learning_rate": session.learning_rate,
         },
     }

@@ -6,38 +6,35 @@
       state.json              the step, the best evaluation so far …
       manifest.json           schema, size and sha256 of every file; written last
 
-A checkpoint is written into a folder aside, every file flushed to disk, then renamed once. A reader
-trusts only a folder whose files are what its manifest says, and goes back to the one before.
+A reader trusts only a folder whose files are what its manifest says, and goes back to the one before.
 """
 
 import json
 import logging
-import os
 import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from truing.core.errors import DivergedError, StorageError
 from truing.core.files import (
-    TEMPORARY,
-    cannot_write,
+    MANIFEST,
+    Entries,
+    differences,
+    disk_errors_explained,
     require_free_space,
-    sha256_file,
-    sync_folder,
-    write_atomic,
+    sealed_aside,
 )
 
 SCHEMA = 1
-MANIFEST = "manifest.json"
 _NAME = re.compile(r"step-(\d{6,})")
 log = logging.getLogger(__name__)
 
@@ -51,14 +48,6 @@ class Saved:
     state: dict[str, Any]
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _require_finite(step: int, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
     for part in tensors.values():
         for name, value in part.items():
@@ -69,23 +58,13 @@ def _require_finite(step: int, tensors: Mapping[str, Mapping[str, Tensor]]) -> N
                 )
 
 
-def _write_tensors(path: Path, part: Mapping[str, Tensor]) -> None:
-    """Raises OSError: safetensors wraps what the system said in an error of its own."""
-    plain = {name: value.detach().cpu().contiguous() for name, value in part.items()}
-    try:
-        save_file(plain, path)
-    except SafetensorError as error:
-        number = re.search(r"\(os error (\d+)\)", str(error))
-        raise OSError(int(number[1]) if number else None, str(error)) from error
-
-
-def _manifest(step: int, files: Mapping[str, Mapping[str, Any]]) -> str:
+def _manifest(step: int, files: Entries) -> str:
     return json.dumps({"schema": SCHEMA, "step": step, "files": files}, indent=2)
 
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what saves that were killed have left. One process at a time writes in a folder."""
-    leftovers = list(folder.glob(f".step-*{TEMPORARY}*"))
+    leftovers = list(folder.glob(".step-*"))
     for path in leftovers:
         shutil.rmtree(path)
     if leftovers:
@@ -112,26 +91,11 @@ def save(
     remove_leftovers(folder)
     needed = sum(t.numel() * t.element_size() for part in tensors.values() for t in part.values()) + 65536
     require_free_space(folder, needed)
-    aside = folder / f".step-{step:06d}{TEMPORARY}{os.getpid()}"
-    try:
-        aside.mkdir()
+    with disk_errors_explained(target, needed), sealed_aside(target, partial(_manifest, step)) as aside:
         for stem, part in tensors.items():
-            _write_tensors(aside / f"{stem}.safetensors", part)
+            plain = {name: value.detach().cpu().contiguous() for name, value in part.items()}
+            save_file(plain, aside / f"{stem}.safetensors")
         (aside / "state.json").write_text(json.dumps({"step": step, **state}, indent=2))
-        files = {
-            path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)} for path in aside.iterdir()
-        }
-        for name in files:
-            _flush(aside / name)
-        write_atomic(aside / MANIFEST, _manifest(step, files))
-        if target.exists():
-            shutil.rmtree(target)
-        aside.rename(target)
-        sync_folder(folder)
-    except OSError as error:
-        raise cannot_write(target, needed, error) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return target
 
 
@@ -149,22 +113,9 @@ def problem_of(path: Path) -> str:
         # Whatever bit of it has changed, the manifest is no longer what `save` writes for this folder.
         if text != _manifest(int(path.name.removeprefix("step-")), files):
             return f"{manifest} is damaged"
-        for name, facts in files.items():
-            if wrong := _difference(path / name, facts["size"], facts["sha256"]):
-                return wrong
+        return next((f"{path}/{wrong}" for wrong in differences(path, files, hashes=True)), "")
     except (ValueError, KeyError, TypeError) as error:
         return f"{manifest} is not a manifest ({error})"
-    return ""
-
-
-def _difference(file: Path, size: int, sha256: str) -> str:
-    if not file.is_file():
-        return f"{file} is missing"
-    if file.stat().st_size != size:
-        return f"{file} has {file.stat().st_size} bytes, its manifest says {size}"
-    if sha256_file(file) != sha256:
-        return f"{file} is damaged: its sha256 is not the manifest's"
-    return ""
 
 
 def steps_in(folder: Path) -> list[int]:

@@ -1,20 +1,11 @@
 """Folders that others can open: transformers and vLLM read an exported policy, PEFT an exported adapter.
 
-Every folder is written aside, put on disk and renamed once, so that it is whole or absent whenever the
-process is killed. `manifest.json` holds the size and SHA-256 of every other file, and what wrote the folder:
-only a folder of the same maker is ever replaced.
+A folder is whole or absent whenever the process is killed, and its manifest says what wrote it: only a
+folder of the same maker is ever replaced.
 """
 
-import contextlib
 import copy
-import errno
-import fcntl
-import hashlib
-import json
-import os
 import re
-import secrets
-import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from truing import __version__
 from truing.core.errors import ModelError, StorageError
+from truing.core.files import MANIFEST, disk_errors_explained, names_in, read_manifest, written_aside
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MANIFEST = "manifest.json"
 MAKER = "truing export"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _FRONT_MATTER = ("base_model", "license", "language", "datasets")
@@ -53,25 +44,19 @@ def export_folder(
     raises `StorageError` unless it is empty or holds a previous export and nothing else.
     """
     from peft import PeftModel
-    from safetensors import SafetensorError
 
     from truing.models.load import quiet
 
     _refuse_foreign(target)
     adapter_only = isinstance(model, PeftModel) and not merge
-    try:
-        with quiet(), written_aside(target, maker=MAKER) as folder:
-            if isinstance(model, PeftModel) and not merge:
-                _write_adapter(model, folder)
-            else:
-                _write_whole(model, folder, dtype)
-            tokenizer.save_pretrained(folder)
-            library = "peft" if adapter_only else "transformers"
-            (folder / "README.md").write_text(model_card(target.name, facts or {}, library=library), "utf-8")
-    except (OSError, SafetensorError) as error:
-        raise StorageError(
-            f"{target} cannot be written: {error}", hint="nothing was left behind; mend this and export again"
-        ) from error
+    with quiet(), disk_errors_explained(target), written_aside(target, maker=MAKER) as folder:
+        if isinstance(model, PeftModel) and not merge:
+            _write_adapter(model, folder)
+        else:
+            _write_whole(model, folder, dtype)
+        tokenizer.save_pretrained(folder)
+        library = "peft" if adapter_only else "transformers"
+        (folder / "README.md").write_text(model_card(target.name, facts or {}, library=library), "utf-8")
     return target
 
 
@@ -200,55 +185,6 @@ def _without_adapters(layer: "nn.Module") -> "nn.Module":
     return twin.get_base_layer()
 
 
-@contextlib.contextmanager
-def written_aside(target: Path, *, maker: str, keep_intact: bool = False) -> Iterator[Path]:
-    """Yields a new folder beside `target` that becomes `target` when the block ends without an error.
-
-    After an error nothing is left of it; what a killed process left is removed by the next writer. What
-    `target` held is replaced, or, with `keep_intact`, kept if it is whole by now: another process won.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
-    folder, lock = _new_folder(target)
-    try:
-        yield folder
-        _write_manifest(folder, maker)
-        _put_on_disk(folder)
-        _publish(folder, target, maker if keep_intact else None)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
-
-
-def problems(folder: Path, *, maker: str, hashes: bool = False) -> list[str]:
-    """What differs between a folder and its manifest, in words; empty when `maker` wrote it and it is whole.
-
-    Sizes are always compared, contents only when asked: that reads every byte.
-    """
-    manifest = read_manifest(folder)
-    if manifest is None or manifest["made_by"] != maker:
-        return [f"{MANIFEST} of {maker} is missing or unreadable"]
-    found = []
-    for name, entry in manifest["files"].items():
-        file = folder / name
-        if not file.is_file():
-            found.append(f"{name} is missing")
-        elif (size := file.stat().st_size) != entry["size"]:
-            found.append(f"{name} has {size} bytes instead of {entry['size']}")
-        elif hashes and _sha256(file) != entry["sha256"]:
-            found.append(f"{name} has another content than was written")
-    return found
-
-
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a folder that `written_aside` made; None if there is none."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return manifest if isinstance(manifest, dict) and "made_by" in manifest and "files" in manifest else None
-
-
 def _refuse_foreign(target: Path) -> None:
     """Raises `StorageError` if replacing `target` would lose a file that no export wrote."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
@@ -259,99 +195,9 @@ def _refuse_foreign(target: Path) -> None:
             f"{target} exists and is not a previous export", hint="choose a folder that does not exist yet"
         )
     known = {MANIFEST, *manifest["files"]}
-    foreign = sorted(name for name in _files(target) if name not in known)
+    foreign = sorted(name for name in names_in(target) if name not in known)
     if foreign:
         raise StorageError(
             f"{target} holds files that no export wrote: {', '.join(foreign[:5])}",
             hint="move them elsewhere, or choose another folder",
         )
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_manifest(folder: Path, maker: str) -> None:
-    files = {
-        name: {"size": (folder / name).stat().st_size, "sha256": _sha256(folder / name)}
-        for name in _files(folder)
-    }
-    manifest = {"schema": 1, "made_by": maker, "truing": __version__, "files": files}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
-
-
-def _put_on_disk(folder: Path) -> None:
-    """Syncs every file and folder, and gives all files the mode of a new file: safetensors writes 0600."""
-    mode = (folder / MANIFEST).stat().st_mode & 0o777
-    for path in (*folder.rglob("*"), folder):
-        if path.is_file():
-            path.chmod(mode)
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _publish(folder: Path, target: Path, keep_of: str | None) -> None:
-    """Renames `folder` to `target`, moving aside what is there; another process may be doing the same.
-
-    A whole folder that the maker `keep_of` wrote stays.
-    """
-    for _ in range(100):
-        if keep_of is not None and not problems(target, maker=keep_of, hashes=True):
-            break
-        try:
-            folder.rename(target)
-            break
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        with contextlib.suppress(FileNotFoundError):
-            target.rename(_beside(target))
-    else:
-        raise StorageError(f"{target} keeps changing while it is replaced", hint="is another process at it?")
-    _sync(target.parent)
-    _sweep(target)
-
-
-def _beside(target: Path) -> Path:
-    return target.with_name(f".{target.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}")
-
-
-def _new_folder(target: Path) -> tuple[Path, int]:
-    """An empty folder beside `target`, and a lock on it that the kernel drops when this process ends."""
-    while True:
-        folder = _beside(target)
-        folder.mkdir()
-        descriptor = os.open(folder, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if folder.exists():  # a sweeper may have taken it between these lines
-            return folder, descriptor
-        os.close(descriptor)
-
-
-def _sweep(target: Path) -> None:
-    """Removes what stands aside for `target` and no living process holds a lock on."""
-    prefix = f".{target.name}.tmp-"
-    for leftover in [path for path in target.parent.iterdir() if path.name.startswith(prefix)]:
-        try:
-            descriptor = os.open(leftover, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(leftover, ignore_errors=True)
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(descriptor)

@@ -1,5 +1,6 @@
 """A policy ready to train: weights, precision, adapters, what is frozen."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from truing.core.errors import ConfigError, ModelError
 from truing.core.recipe import Lora
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+# [CLS] prompt [SEP] response [SEP], the ids such models were trained on.
+SEPARATED = "{{ cls_token }}{% for message in messages %}{{ message['content'] + sep_token }}{% endfor %}"
+_POSITIONS = re.compile(r"position_embeddings$|embed_positions$|wpe$")
 
 
 @dataclass(frozen=True)
@@ -77,20 +81,52 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTra
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a folder; a model without one cannot read rows."""
+    """The tokenizer of a folder; a model without one cannot read rows.
+
+    One that frames text as BERT's does, and says nothing of turns, writes them as `SEPARATED`.
+    """
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{folder} has no tokenizer that can be loaded: {str(error).splitlines()[0]}",
             hint="copy tokenizer.json and tokenizer_config.json of the base model into it",
         ) from error
+    framed = tokenizer.cls_token is not None and tokenizer.sep_token is not None
+    if framed and not tokenizer.chat_template and tokenizer.eos_token in (None, tokenizer.sep_token):
+        tokenizer.chat_template = SEPARATED
+    return tokenizer
+
+
+def context_of(model: Any, tokenizer: Any) -> int:
+    """Most tokens a model was made to read at once."""
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)  # some have none
+    return min(positions or tokenizer.model_max_length, tokenizer.model_max_length)
+
+
+def require_positions(model: PreTrainedModel, tokenizer: Any, longest: int) -> None:
+    """Raises ConfigError for rows longer than the table of learned positions that some families have."""
+    learned = any(isinstance(m, nn.Embedding) and _POSITIONS.search(n) for n, m in model.named_modules())
+    if learned and longest > (most := context_of(model, tokenizer)):
+        raise ConfigError(
+            f"the longest row has {longest} tokens, and {type(model).__name__} has {most} positions",
+            hint=f"set data.max_tokens: {most}; data.truncation says what becomes of longer rows",
+        )
 
 
 def add_adapter(
-    model: PreTrainedModel, lora: Lora, *, dropout: bool, seed: int, trained: torch.dtype
+    model: PreTrainedModel,
+    lora: Lora,
+    *,
+    dropout: bool,
+    seed: int,
+    trained: torch.dtype,
+    task: str = "CAUSAL_LM",
 ) -> nn.Module:
-    """The model with a fresh LoRA adapter; only the adapter trains. Seeded, whatever ran before."""
+    """The model with a fresh LoRA adapter; only the adapter trains. Seeded, whatever ran before.
+
+    `task` is PEFT's name for it; under SEQ_CLS the head of a reward model trains too, in full.
+    """
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -100,7 +136,9 @@ def add_adapter(
         target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
         use_dora=lora.dora,
         use_rslora=lora.rslora,
-        task_type="CAUSAL_LM",
+        # DistilBERT has two head layers, and PEFT would both adapt the first and train it in full.
+        exclude_modules=["pre_classifier"] if task == "SEQ_CLS" else None,
+        task_type=task,
     )
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -144,6 +144,44 @@ def head_logprobs(states: Tensor, target: Tensor, head: Head) -> Tensor:
     return cast(Tensor, values)[:count]
 
 
+class _FrozenDivergence(torch.autograd.Function):
+    """KL(reference || policy) and its gradient in one pass over the vocabulary."""
+
+    @staticmethod
+    def forward(ctx, states: Tensor, reference: Tensor, head: Head) -> Tensor:
+        values = torch.empty(len(states), dtype=torch.float32, device=states.device)
+        slopes = torch.empty_like(states)
+        for part in _chunks(len(states), len(head.weight)):
+            logits = head.logits(states[part])
+            bend = head.bend(logits)
+            policy, there = logits.log_softmax(-1), head.logits(reference[part]).log_softmax(-1)
+            probable = there.exp()
+            values[part] = (probable * (there - policy)).sum(-1)
+            slope = policy.exp_().sub_(probable)
+            slopes[part] = (bend(slope).to(head.weight.dtype) @ head.weight).to(states.dtype)
+        ctx.save_for_backward(slopes)
+        return values
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        (slopes,) = ctx.saved_tensors
+        return slopes * grad[:, None].to(slopes.dtype), None, None
+
+
+def head_divergence(states: Tensor, reference: Tensor, head: Head) -> Tensor:
+    """KL(reference || policy) over the whole vocabulary, in nats: two [N, D] states to [N] f32.
+
+    The gradient reaches `states` alone: the head must be frozen, as it is under an adapter.
+    """
+    if head.weight.requires_grad:
+        raise ValueError("the divergence of two states through one head needs that head frozen")
+    count = len(states)
+    tail = -count % GRAIN
+    states, reference = pad(states, (0, 0, 0, tail)), pad(reference, (0, 0, 0, tail))
+    with torch.autocast(states.device.type, enabled=False):
+        return cast(Tensor, _FrozenDivergence.apply(states, reference, head))[:count]
+
+
 @torch.no_grad()
 def head_entropy(states: Tensor, head: Head) -> Tensor:
     """Entropy in nats of the next-token distribution of every state, [N, D] to [N] f32. For logs only."""
@@ -151,4 +189,14 @@ def head_entropy(states: Tensor, head: Head) -> Tensor:
     for part in _chunks(len(states), len(head.weight)):
         logps = head.logits(states[part]).log_softmax(-1)
         parts.append(-(logps.exp() * logps).sum(-1))
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def head_collision(states: Tensor, head: Head) -> Tensor:
+    """log of the sum over the vocabulary of p^2, [N, D] to [N] f32: how likely two samples agree."""
+    parts = []
+    for part in _chunks(len(states), len(head.weight)):
+        logps = head.logits(states[part]).log_softmax(-1)
+        parts.append((2 * logps).logsumexp(-1))
     return torch.cat(parts)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from truing.core.files import write_atomic
@@ -34,6 +34,23 @@ class AdapterOff:
     def __call__(self, batch: PackedBatch) -> Tensor:
         with self.scorer.model.disable_adapter():  # pyright: ignore[reportCallIssue]
             return self.scorer(batch).logps
+
+    @torch.no_grad()
+    def states(self, batch: PackedBatch) -> Tensor:
+        """The states that predict the targets, [N, D]."""
+        with self.scorer.model.disable_adapter():  # pyright: ignore[reportCallIssue]
+            return self.scorer.states(batch)
+
+
+@dataclass(frozen=True)
+class Live:
+    """A second model, held beside the policy."""
+
+    scorer: Scorer
+
+    @torch.no_grad()
+    def __call__(self, batch: PackedBatch) -> Tensor:
+        return self.scorer(batch).logps
 
 
 @dataclass(frozen=True)
@@ -81,15 +98,31 @@ def content_hash(trees: Sequence[Tree], *parts: str) -> str:
 
 
 def cached(folder: Path, key: str, compute: Callable[[], dict[int, Tensor]]) -> Cached:
-    """What `folder` holds under `key`, computed and written there first when it holds nothing."""
+    """What `folder` holds under `key`, computed and written there first when it holds nothing sound."""
     path = folder / f"{key[:32]}.safetensors"
     try:
-        return Cached({int(item): values for item, values in load_file(path).items()})
+        return Cached(_read(path))
     except FileNotFoundError:
         pass
     except SafetensorError as error:
         log.warning("%s is damaged and computed again: %s", path, error)
     logps = {item: values.contiguous() for item, values in compute().items()}
+    tensors = {str(item): values for item, values in logps.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, save({str(item): values for item, values in logps.items()}))
+    write_atomic(path, save(tensors, {"sha256": _sha256(tensors)}))
     return Cached(logps)
+
+
+def _sha256(tensors: dict[str, Tensor]) -> str:
+    """Of names, types, shapes and values."""
+    return hashlib.sha256(save(tensors)).hexdigest()
+
+
+def _read(path: Path) -> dict[int, Tensor]:
+    """The tensors of a cache file. Raises SafetensorError also where safetensors itself sees no damage."""
+    with safe_open(path, "pt") as file:
+        told = (file.metadata() or {}).get("sha256")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    if _sha256(tensors) != told:
+        raise SafetensorError("its content is not what its sha256 says")
+    return {int(item): values for item, values in tensors.items()}

@@ -18,7 +18,7 @@ from truing.core.errors import ModelError
 from truing.data.packing import PackedBatch, pack, pad
 from truing.data.trees import Branch, Tree
 from truing.models.attention import takes_trees, using_trees
-from truing.models.logprobs import GRAIN, Head, head_entropy, head_logprobs
+from truing.models.logprobs import GRAIN, Head, head_collision, head_divergence, head_entropy, head_logprobs
 
 
 @contextmanager
@@ -60,6 +60,7 @@ class Scores:
 
     logps: Tensor  # [N] f32
     entropy: Tensor | None = None  # [N] f32, without gradient
+    collision: Tensor | None = None  # [N] f32, log of the summed squared probabilities, without gradient
 
 
 class Scorer(nn.Module):
@@ -105,11 +106,19 @@ class Scorer(nn.Module):
             out = trunk(input_ids=tokens, position_ids=positions, use_cache=False, **extra)
         return out.last_hidden_state.flatten(0, 1)[batch.source]
 
-    def forward(self, batch: PackedBatch, *, entropy: bool = False) -> Scores:
+    def forward(self, batch: PackedBatch, *, entropy: bool = False, collision: bool = False) -> Scores:
         states = self.states(batch)
         head = head_of(self.inner)
         logps = head_logprobs(states, batch.target, head)
-        return Scores(logps, head_entropy(states, head) if entropy else None)
+        return Scores(
+            logps,
+            head_entropy(states, head) if entropy else None,
+            head_collision(states, head) if collision else None,
+        )
+
+    def divergence(self, batch: PackedBatch, reference: Tensor) -> Tensor:
+        """KL(reference || policy) at every target, [N] f32, from the reference's `states` there, [N, D]."""
+        return head_divergence(self.states(batch), reference, head_of(self.inner))
 
 
 def _probe(vocabulary: int) -> list[Tree]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from truing.core.errors import ModelError
-from truing.models.export import problems, written_aside
+from truing.core.files import problems, written_aside
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

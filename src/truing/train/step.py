@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -11,7 +11,17 @@ from torch import Tensor
 from truing.core.errors import DivergedError
 from truing.data.packing import PackedBatch
 
-Unit = Literal["pair", "response", "token", "chosen_token"]
+Unit = Literal[
+    "pair",
+    "prompt",
+    "response",
+    "token",
+    "chosen_token",
+    "whole_token",
+    "retained_token",
+    "desirable",
+    "undesirable",
+]
 Totals = Mapping[Unit, int]
 
 
@@ -37,6 +47,10 @@ class Objective(Protocol):
         """What is trained."""
         ...
 
+    def prepare(self, passes: Sequence[PackedBatch]) -> "tuple[Objective, Sequence[PackedBatch]]":
+        """What is called on which passes of a step, once all of them are known; runs before any backward."""
+        ...
+
     def count(self, batch: PackedBatch) -> Totals:
         """How many of each unit a pass holds, known before any forward."""
         ...
@@ -56,13 +70,25 @@ def _totals(passes: Sequence[PackedBatch], objective: Objective, reduce: Callabl
     return reduce(totals)
 
 
-def _require_finite(name: str, value: float, items: Sequence[int]) -> None:
+class DivergedItems(DivergedError):
+    """A number made of some items is not finite. The loop knows their numbers only; `at` takes places."""
+
+    def __init__(self, what: str, items: Iterable[int]) -> None:
+        self.what, self.items = what, sorted(set(items))  # one may be in passes of several roles
+        hint = "lower optim.learning_rate, or look at these rows with `truing data show`"
+        super().__init__(self._told(list(map(str, self.items))), hint=hint)
+
+    def at(self, places: Sequence[str]) -> DivergedError:
+        """The same for people: each item as `file:line`, given those of all items."""
+        return DivergedError(self._told([places[item] for item in self.items]), hint=self.hint)
+
+    def _told(self, rows: Sequence[str]) -> str:
+        return f"{self.what} (rows {', '.join(rows[:8])}{' …' if len(rows) > 8 else ''})"
+
+
+def _require_finite(name: str, value: float, items: Iterable[int]) -> None:
     if not math.isfinite(value):
-        rows = ", ".join(map(str, sorted(items)[:8])) + (" …" if len(items) > 8 else "")
-        raise DivergedError(
-            f"{name} is {value} (rows {rows})",
-            hint="lower optim.learning_rate, or look at these rows with `truing data show`",
-        )
+        raise DivergedItems(f"{name} is {value}", items)
 
 
 def accumulate(
@@ -75,9 +101,10 @@ def accumulate(
     """Run `objective` over the passes of one step and leave its gradient in the parameters.
 
     Units are counted over the whole step before the first backward, so neither the gradient nor a
-    logged mean depends on how the step was cut into passes. Raises DivergedError at a loss to go back
+    logged mean depends on how the step was cut into passes. Raises DivergedItems at a loss to go back
     from that is not finite.
     """
+    objective, passes = objective.prepare(passes)
     totals = _totals(passes, objective, reduce)
     logs: dict[str, float] = {}
 
@@ -91,7 +118,8 @@ def accumulate(
         if backward:
             _require_finite("loss", float(loss.detach()), batch.items)
             loss.backward()
-        for name, value in {"loss": loss, **{k: mean(part) for k, part in metrics.items()}}.items():
+        shown = {k: mean(part) for k, part in metrics.items() if totals[part.unit]}
+        for name, value in {"loss": loss, **shown}.items():
             logs[name] = logs.get(name, 0.0) + float(value.detach())
     return logs
 
@@ -110,11 +138,11 @@ def learn_step(
 ) -> dict[str, float]:
     """One optimiser step over `passes`. Returns the step's means, and `grad_norm` before clipping.
 
-    Raises DivergedError before anything is changed when the loss or the gradient is not finite.
+    Raises DivergedItems before anything is changed when the loss or the gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
     logs = accumulate(passes, objective)
     logs["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(trained(optimizer), max_grad_norm or math.inf))
-    _require_finite("grad_norm", logs["grad_norm"], [i for batch in passes for i in batch.items])
+    _require_finite("grad_norm", logs["grad_norm"], (i for batch in passes for i in batch.items))
     optimizer.step()
     return logs

@@ -1,0 +1,131 @@
+"""`score`: what a reward model says of rows, response by response and all together."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from truing.cli.data import BadRows, Files, FormatFlag, load_rows
+from truing.cli.show import next_step, say, stage
+from truing.core.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from truing.core.records import Record
+    from truing.data.limits import Rendered
+    from truing.evals.rewards import ScoredRecord
+    from truing.models.trained import Trained
+
+TOKENS_PER_PASS = 4096
+
+
+def score(
+    files: Files,
+    model: Annotated[
+        str, typer.Option(help="A reward run, a folder with a reward model, a hub name or wheel:NAME.")
+    ],
+    output: Annotated[Path | None, typer.Option(help="Write JSON lines here, not to the terminal.")] = None,
+    format_: FormatFlag = None,
+    bad_rows: BadRows = "stop",
+    template: Annotated[
+        str | None, typer.Option(help="auto, chat, alpaca or plain, instead of the run's own.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+) -> None:
+    """Score every response of rows with a reward model, and say how well it orders and how sure it is."""
+    records = _with_responses(files, load_rows(files, format_, bad_rows).records)
+    from truing.evals.rewards import score_records, summarise
+    from truing.models.load import DTYPES
+    from truing.models.reward import RewardScorer, choose_reward_layout
+    from truing.models.trained import load_trained_reward
+
+    if dtype not in DTYPES:
+        raise UsageError(f"--dtype {dtype}: expected one of {', '.join(DTYPES)}")
+    trained = load_trained_reward(model, dtype=dtype)
+    rendered = _render(files, records, trained, template)
+    scorer = RewardScorer(trained.model)
+    scorer.layout, _ = choose_reward_layout(scorer)
+    with stage("scoring", len(rendered.trees)) as line:
+        scored = score_records(scorer, rendered.records, rendered.trees, TOKENS_PER_PASS, line.update)
+    _write(scored, output, silent=as_json)
+    summary = summarise(scored)
+    if as_json:
+        set_aside = len(records) - len(scored)
+        typer.echo(json.dumps(summary.as_json() | {"set_aside": set_aside}, ensure_ascii=False))
+    else:
+        for text in summary.lines():
+            say(text)
+    if output is not None:
+        next_step(f"truing data show {output}", "look at the responses with their scores")
+    else:
+        next_step(f"truing score {files[0]} --model {model} --output scored.jsonl", "keep the scores")
+
+
+def _with_responses(files: list[str], records: "list[Record]") -> "list[Record]":
+    kept = [record for record in records if record.responses]
+    if not kept:
+        raise DataError(
+            f"{', '.join(files)}: no row has a response to score",
+            hint="let a model answer first: `truing sample MODEL --file FILE --out rows.jsonl`",
+        )
+    if len(kept) < len(records):
+        say(f"{len(records) - len(kept)} rows without a response are left out")
+    return kept
+
+
+def _render(
+    files: list[str], records: "list[Record]", trained: "Trained", template: str | None
+) -> "Rendered":
+    """The records as trees that fit the model; what does not is told."""
+    from truing.data.chat import make_renderer
+    from truing.data.limits import ASIDE, render_all
+    from truing.models.load import context_of
+
+    renderer = make_renderer(trained.tokenizer, template or trained.template)
+    context = context_of(trained.model, trained.tokenizer)
+    rendered = render_all(records, renderer, context)
+    aside = {reason.value: rendered.counts[reason] for reason in ASIDE if rendered.counts[reason]}
+    if aside:
+        said = ", ".join(f"{count} {reason}" for reason, count in aside.items())
+        say(f"{sum(aside.values())} rows are not scored: {said}; the model reads {context} tokens")
+    if not rendered.trees:
+        raise DataError(
+            f"{', '.join(files)}: none of {len(records)} rows can be scored",
+            hint=next(iter(rendered.messages.values()), f"shorten them to {context} tokens"),
+        )
+    return rendered
+
+
+def _write(scored: "list[ScoredRecord]", output: Path | None, *, silent: bool) -> None:
+    from truing.data.convert import write_jsonl
+
+    if output is not None:
+        say(f"wrote {write_jsonl(output, _lines(scored))} scores to {output}")
+    elif not silent:
+        for line in _lines(scored):
+            typer.echo(json.dumps(line, ensure_ascii=False))
+
+
+def _lines(scored: "list[ScoredRecord]") -> Iterator[dict[str, Any]]:
+    """One object per response, in the order of the rows."""
+    from truing.evals.rewards import ranks_of
+
+    for row in scored:
+        ranks = ranks_of(row.record) or [None] * len(row.scores)
+        prompt = [{"role": turn.role, "content": turn.content} for turn in row.record.prompt]
+        for response, rank, number in zip(row.record.responses, ranks, row.scores, strict=True):
+            said = {
+                "rank": rank,
+                "label": response.label,
+                "row_score": response.score,
+                "category": row.record.category,
+            }
+            yield {
+                "place": row.record.place,
+                "prompt": prompt,
+                "response": response.text,
+                "score": number,
+                **{key: value for key, value in said.items() if value is not None},
+            }

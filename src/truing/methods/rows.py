@@ -1,0 +1,117 @@
+"""From files to trees: what a run trains on, evaluates on and retains, with every row accounted for."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truing.core.errors import DataError
+from truing.core.recipe import Recipe
+from truing.core.records import Record
+from truing.data.chat import Renderer
+from truing.data.differing import only_differing
+from truing.data.limits import ASIDE, Rendered, render_all
+from truing.data.load import Loaded, load_records
+from truing.data.trees import Tree
+from truing.methods.offline import Chosen, choose
+from truing.methods.shapes import unpaired
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the files held, and the trees made of it."""
+
+    loaded: Loaded
+    rendered: Rendered
+    trees: list[Tree]
+    taught: int  # records the method can learn from, before length limits
+    made: int = 0  # more records than rows, where pairs became two each
+
+    @property
+    def read(self) -> int:
+        return sum(source.read for source in self.loaded.sources)
+
+    @property
+    def aside(self) -> dict[str, int]:
+        """Rows read or made but not trained on, by reason. Kept + set aside = read + made."""
+        counts: Counter[str] = Counter()
+        for source in self.loaded.sources:
+            counts += source.set_aside
+        if unfit := len(self.loaded.records) + self.made - self.taught:
+            counts["unfit-for-method"] = unfit
+        counts += Counter({reason.value: self.rendered.counts[reason] for reason in ASIDE})
+        assert len(self.trees) + sum(counts.values()) == self.read + self.made
+        return dict(counts)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return {"read": self.read, "made": self.made, "kept": len(self.trees), "set_aside": self.aside}
+
+    def places_of(self, trees: Sequence[Tree]) -> list[str]:
+        """Where the rows of some of these trees stand, as `file:line`."""
+        return [record.place for record in self.records_of(trees)]
+
+    def records_of(self, trees: Sequence[Tree]) -> list[Record]:
+        """What some of these trees were made of, each with the responses that are its branches."""
+        known = {id(tree): record for tree, record in zip(self.trees, self.rendered.records, strict=True)}
+        return [known[id(tree)] for tree in trees]
+
+
+def read_rows(
+    paths: Sequence[str],
+    recipe: Recipe,
+    chosen: Chosen,
+    renderer: Renderer,
+    say: Say,
+    aside: Path | None = None,
+) -> Rows:
+    """Load, select and render. Raises DataError when nothing is left to train on."""
+    data = recipe.data
+    loaded = load_records(paths, format=data.format, bad_rows=data.bad_rows, quarantine=aside)
+    for source in loaded.sources:
+        say(source.describe())
+    records = loaded.records
+    if data.unpair:
+        records = [part for record in records for part in unpaired(record)]
+    shape = chosen.shape
+    taught = [part for record in records if (part := shape.teaches(record)) is not None]
+    if not taught:
+        kinds = sorted({record.kind.value for record in records})
+        raise DataError(
+            f"{', '.join(paths)}: {chosen.loss.__name__} ({chosen.method.name}) needs {shape.wants}, "
+            f"these rows are {', '.join(kinds)}",
+            hint="see which methods fit with `truing data show`",
+        )
+    rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
+    if not rendered.trees:
+        raise DataError(
+            f"{', '.join(paths)}: none of {len(taught)} rows can be used with data.max_tokens = "
+            f"{data.max_tokens}: {dict(rendered.counts)}",
+            hint="raise data.max_tokens or set data.truncation: prompt-left",
+        )
+    trees = list(map(shape.labelled, rendered.trees, rendered.records))
+    if data.tokens == "differing":
+        trees = [only_differing(tree) for tree in trees]
+    return Rows(loaded, rendered, trees, len(taught), len(records) - len(loaded.records))
+
+
+def read_retained(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:
+    """The rows of `data.retain`: one response each, as supervised fine-tuning reads them."""
+    if not recipe.data.retain:
+        return None
+    return read_rows(recipe.data.retain, recipe, choose("sft", None, {}), renderer, say)
+
+
+def split_off(trees: list[Tree], share: float, seed: int) -> tuple[list[Tree], list[Tree]]:
+    """A share of the trees, drawn by seed, is kept for evaluation."""
+    held = max(1, round(len(trees) * share)) if share else 0
+    if held >= len(trees):
+        raise DataError(f"data.eval_fraction {share} of {len(trees)} rows leaves none to train on")
+    order = np.random.Generator(np.random.Philox(key=[seed, 2**32])).permutation(len(trees))
+    out = set(order[:held].tolist())
+    return [t for i, t in enumerate(trees) if i not in out], [t for i, t in enumerate(trees) if i in out]

@@ -1,0 +1,98 @@
+"""What a loss is a function of: the part of a record, what the row says of it, and the objective."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from truing.core.records import Kind, Record
+from truing.data.trees import Tree
+from truing.methods.objectives import LikelihoodObjective, PairObjective, UnpairedObjective
+from truing.methods.reward import RankingObjective, RegressionObjective, RewardPairObjective
+from truing.train.step import Objective
+
+
+def demonstration(record: Record) -> Record | None:
+    """The best response alone; a response labelled undesirable teaches nothing here."""
+    if record.kind is Kind.PROMPT or record.chosen.label is False:
+        return None
+    return replace(record, responses=(record.chosen,))
+
+
+def pair(record: Record) -> Record | None:
+    """The best against the worst response."""
+    if record.kind not in (Kind.PREFERENCE, Kind.RANKING):
+        return None
+    return replace(record, responses=(record.chosen, record.rejected))
+
+
+def ranking(record: Record) -> Record | None:
+    """All responses of a row that orders them."""
+    return record if record.kind in (Kind.PREFERENCE, Kind.RANKING) else None
+
+
+def labelled(record: Record) -> Record | None:
+    """One response with a label."""
+    return record if record.kind is Kind.UNPAIRED else None
+
+
+def scored(record: Record) -> Record | None:
+    """The responses that carry a score."""
+    kept = tuple(response for response in record.responses if response.score is not None)
+    return replace(record, responses=kept) if kept else None
+
+
+def unpaired(record: Record) -> list[Record]:
+    """A pair as two rows, its chosen response desirable and its rejected one not; others as they are."""
+    if (both := pair(record)) is None:
+        return [record]
+    sides = zip(both.responses, (True, False), strict=True)
+    return [replace(record, responses=(replace(side, label=label),), margin=None) for side, label in sides]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of a loss: `teaches` gives the part of a record it trains on, None if there is none."""
+
+    wants: str  # what rows it needs, for messages
+    teaches: Callable[[Record], Record | None]
+    objective: Callable[..., Objective]  # of (scorer, loss, hyper) and, where it has them, options
+    labels: Callable[[Record], tuple[float, ...]] = lambda record: ()
+
+    def labelled(self, tree: Tree, record: Record) -> Tree:
+        """The tree of a record with what the record says of each branch."""
+        return replace(tree, labels=self.labels(record))
+
+    def bind(self, *bound: Any, reference: Any, options: Mapping[str, Any]) -> Objective:
+        given = {"reference": reference} if reference is not None else {}
+        return self.objective(*bound, **given, **options)
+
+
+DEMONSTRATION = Shape("a prompt with a response", demonstration, LikelihoodObjective)
+PAIR = Shape("a chosen and a rejected response", pair, PairObjective)
+UNPAIRED = Shape(
+    "a response with a label (data.unpair: true makes two of every pair)",
+    labelled,
+    UnpairedObjective,
+    labels=lambda record: (float(bool(record.chosen.label)),),
+)
+SCORED_PAIR = Shape(
+    "a chosen and a rejected response",
+    pair,
+    RewardPairObjective,
+    labels=lambda record: (record.margin or 0.0, 0.0),
+)
+RANKING = Shape(
+    "two or more ranked responses",
+    ranking,
+    RankingObjective,
+    labels=lambda record: tuple(
+        float(place if response.rank is None else response.rank)
+        for place, response in enumerate(record.responses)
+    ),
+)
+SCORED = Shape(
+    "responses with a score",
+    scored,
+    RegressionObjective,
+    labels=lambda record: tuple(float(response.score or 0.0) for response in record.responses),
+)

@@ -1,0 +1,202 @@
+"""Reward models: one score for every branch of a batch, the logit the model gives to that branch alone.
+
+    linear head    a decoder with a linear `score` on one state per row; packed trees or padded rows
+    other models   encoders, with the pooling and the classifier they bring along; padded rows
+
+A linear head reads the last token that is not `config.pad_token_id`, which is transformers' own rule and
+so the score others get from the same folder. `reward_folder` opens and writes such folders, and gives a
+new head a pad token that no text ends in: then it reads the last token of the branch.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from truing.core.errors import ConfigError, ModelError
+from truing.data.packing import PackedBatch, pack, pad
+from truing.data.trees import Branch, Tree
+from truing.models.attention import takes_trees
+from truing.models.scoring import Scorer, without_dropout
+
+# Modules of a trunk that come after its last layer, as the families call them.
+_AFTER_LAYERS = re.compile(r"((en|de)coder\.)?(norm|norm_f|ln_f|final_norm|final_layer_?norm|pooler)\..*")
+
+
+def linear_head(model: PreTrainedModel) -> nn.Module | None:
+    """The linear `score` of a decoder, with what PEFT put around it; None where the model has its own way."""
+    return getattr(model, "score", None)  # transformers gives it this one name in all families that have it
+
+
+def pad_token(model: PreTrainedModel) -> int | None:
+    """The token that the model's own pooling passes over."""
+    return model.config.get_text_config().pad_token_id
+
+
+def last_tokens(batch: PackedBatch, pad_id: int | None) -> Tensor:
+    """Where the last token of every branch stands that is not `pad_id`, as flat index into [R * L]. [B] int64
+
+    A branch of pad tokens alone is passed over into its prompt; where that is all pad too it is the first.
+    """
+    tokens = batch.tokens
+    index = torch.arange(tokens.shape[1], device=tokens.device)
+    counts = tokens != pad_id if pad_id is not None else torch.ones_like(tokens, dtype=torch.bool)
+    if batch.spans is None:
+        assert batch.valid is not None
+        last = (index * (counts & batch.valid)).argmax(1)
+        return last + tokens.shape[1] * torch.arange(len(tokens), device=tokens.device)
+    bounds = [(s.start, s.prompt_end, *branch) for s in batch.spans for branch in s.branches]
+    root, prompt_end, start, end = torch.tensor(bounds, device=tokens.device).unbind(1)
+    latest = torch.where(counts[0], index, -1).cummax(0).values  # the last one that counts, up to each token
+    in_branch, in_prompt = latest[end - 1], latest[prompt_end - 1]
+    return torch.where(in_branch >= start, in_branch, torch.maximum(in_prompt, root))
+
+
+class RewardScorer(nn.Module):
+    """Scores branches. The root module of training, so that wrappers (DDP, FSDP) see all calls.
+
+    `layout` says which of `data.packing.LAYOUTS` it wants batches in; `choose_reward_layout` finds out.
+    Raises ModelError for a model with more than one label.
+    """
+
+    def __init__(
+        self, model: nn.Module, *, layout: str = "padded", autocast: torch.dtype | None = None
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.layout = layout
+        self.autocast = autocast
+        if self.inner.config.num_labels != 1:
+            raise ModelError(
+                f"{type(self.inner).__name__} has {self.inner.config.num_labels} labels,"
+                " and a reward model gives one score",
+                hint="open it with `load_reward`",
+            )
+
+    @property
+    def _trunk(self) -> Scorer:
+        # Made for the call, not kept: as a submodule it would list every weight twice.
+        return Scorer(self.model, layout=self.layout, autocast=self.autocast)
+
+    @property
+    def inner(self) -> PreTrainedModel:
+        return self._trunk.inner
+
+    @property
+    def device(self) -> torch.device:
+        return self._trunk.device
+
+    def cast(self) -> torch.autocast:
+        """The number format of matrix products, whatever surrounds the call."""
+        return self._trunk.cast()
+
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """The score of every branch, [B] f32."""
+        head = linear_head(self.inner)
+        if head is None:
+            return self._pooled(batch)
+        last = last_tokens(batch, pad_token(self.inner))
+        states = self._trunk.states(replace(batch, source=last))
+        # Outside autocast: a score of 12.3 rounded to bfloat16 is off by as much as many pairs differ.
+        with torch.autocast(states.device.type, enabled=False):
+            scores: Tensor = head(states.to(head.get_parameter("weight").dtype))
+        return scores[:, 0].float()
+
+    def _pooled(self, batch: PackedBatch) -> Tensor:
+        """What a model with its own pooling says of right-padded rows, [R] f32."""
+        assert batch.valid is not None, "choose_reward_layout gives such a model padded rows"
+        # Some families (CTRL) tell padding by its token, whatever the mask says.
+        tokens = batch.tokens.masked_fill(~batch.valid, pad_token(self.inner) or 0)
+        with self.cast():
+            logits = self.inner(input_ids=tokens, attention_mask=batch.valid.long()).logits
+        return logits[:, 0].float()
+
+
+def _probe(vocabulary: int) -> list[Tree]:
+    """Three small trees that only a correct tree attention scores like plain rows."""
+    generator = torch.Generator().manual_seed(0)
+
+    def tokens(count: int) -> list[int]:
+        return torch.randint(vocabulary, (count,), generator=generator).tolist()
+
+    shapes = [(6, (3, 5)), (2, (4,)), (9, (2, 1, 3))]
+    return [Tree(tokens(p), tuple(Branch(tokens(n), [True] * n) for n in sizes)) for p, sizes in shapes]
+
+
+def _own_scores(scorer: RewardScorer, trees: Sequence[Tree]) -> Tensor:
+    """The model's own logit of every branch, each in a row of its own without padding. [B] f32"""
+    found = []
+    for tree in trees:
+        for branch in tree.branches:
+            row = torch.tensor([[*tree.prompt, *branch.tokens]], device=scorer.device)
+            with scorer.cast():
+                found.append(scorer.inner(input_ids=row, attention_mask=torch.ones_like(row)).logits[0, 0])
+    return torch.stack(found).float()
+
+
+@torch.no_grad()
+def choose_reward_layout(
+    scorer: RewardScorer, asked: str = "auto", tolerance: float = 1e-3
+) -> tuple[str, str]:
+    """`trees` where the model gives packed branches the logits it gives plain rows, else `padded`, and why.
+
+    Differences are mean absolute ones over the spread of the scores, or a fifth of their size where that is
+    more: a wrong mask moves them by about 1, bfloat16 rounding by 0.05. Raises ModelError where even padded
+    rows differ from plain ones.
+    """
+    inner = scorer.inner
+    trees = _probe(inner.config.get_text_config().vocab_size)
+    low = scorer.autocast is not None or inner.dtype in (torch.bfloat16, torch.float16)
+    allowed = tolerance * (150 if low else 1)
+    with without_dropout(scorer):
+        own = _own_scores(scorer, trees)
+        spread = float(torch.maximum(own.std(), own.square().mean().sqrt() / 5)) or 1.0
+        padded = scorer(pad(trees).to(scorer.device))
+        gap = float((padded - own).abs().mean()) / spread
+        if not gap <= allowed:  # nan is not either
+            raise ModelError(
+                f"{type(inner).__name__} scores a padded row otherwise than the row alone:"
+                f" its scores differ by {gap:.2g} of their spread",
+                hint="use a decoder that transformers pools at its last token, or an encoder",
+            )
+        if asked == "padded":
+            return "padded", "asked for by the recipe"
+        if linear_head(inner) is None:
+            return "padded", f"{type(inner).__name__} pools its rows itself"
+        if not takes_trees(inner):
+            return "padded", f"{type(inner).__name__} does not take a tree mask"
+        try:
+            packed = scorer(pack(trees).to(scorer.device))
+        except (TypeError, RuntimeError, ValueError) as error:
+            return "padded", f"{type(inner).__name__} cannot run packed trees ({error})"
+    gap = float((packed - own).abs().mean()) / spread
+    if gap > allowed:
+        return "padded", f"packed and plain scores differ by {gap:.2g} of their spread"
+    return "trees", f"packed and plain scores agree to {gap:.1g} of their spread"
+
+
+def freeze_reward_below(model: PreTrainedModel, top_layers: int) -> None:
+    """Leave only the head, the top N layers and what follows them (final norm, pooler) trainable.
+
+    Raises ConfigError when the model has fewer layers, ModelError when it has no list of them.
+    """
+    trunk = model.base_model
+    assert isinstance(trunk, nn.Module)
+    count = model.config.get_text_config().num_hidden_layers
+    # The outermost comes first: experts inside a layer may be a list of the same length.
+    lists = [m for m in trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+    if not lists:
+        raise ModelError(f"{type(model).__name__} has no list of layers; top_layers cannot be used with it")
+    if top_layers > count:
+        raise ConfigError(f"top_layers is {top_layers}, but the model has {count} layers")
+    model.requires_grad_(True)
+    trunk.requires_grad_(False)
+    for layer in lists[0][count - top_layers :]:
+        layer.requires_grad_(True)
+    inside = {id(parameter) for parameter in lists[0].parameters()}
+    for name, parameter in trunk.named_parameters():
+        if id(parameter) not in inside and _AFTER_LAYERS.fullmatch(name):
+            parameter.requires_grad_(True)

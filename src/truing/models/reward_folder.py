@@ -1,0 +1,308 @@
+"""Reward folders: opened whichever toolkit wrote the head, written so that transformers opens them.
+
+    score.weight                  transformers, one label; what `save_reward` writes
+    score_head.weight             in the weights
+    v_head.summary.weight, .bias  TRL and LLaMA-Factory: in the weights, or in value_head.safetensors or .bin
+    v_head.weight                 DeepSpeed-Chat, where the backbone has transformers' names
+
+To read another name, add it to `_NAMES`. A folder without a head is a base model and gets a new one.
+
+A linear head has no bias here, as in transformers. A value head's bias moves every score by the same
+amount, which no preference depends on and a Bradley-Terry loss never trains; it is left out of the scores,
+kept as `reward_bias` in the config, and written back into value_head.safetensors.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import PeftModel
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch._weights_only_unpickler import UnpicklingError
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+
+from truing.core.errors import ModelError
+from truing.core.files import MANIFEST, disk_errors_explained, written_aside
+from truing.models.export import MAKER, export_folder
+from truing.models.load import load_tokenizer, quiet
+from truing.models.reward import linear_head
+
+VALUE_HEAD = "value_head.safetensors"
+_SIDE_FILES = (VALUE_HEAD, "value_head.bin")
+_NAMES = ("score", "score_head", "v_head.summary", "v_head")
+
+
+class HeadOrigin(Enum):
+    """Where the head of an opened reward model came from."""
+
+    NEW = "drawn from the seed: the folder is a base model"
+    OWN = "read under the model's own names"
+    VALUE_HEAD = "read under the names of another toolkit"
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    """A reward model in eval mode, and what was settled while opening it."""
+
+    model: PreTrainedModel
+    tokenizer: Any  # its pad token is the one the model passes over
+    head: HeadOrigin
+    bias: float = 0.0  # what the folder's own toolkit would add to every score
+
+
+@dataclass(frozen=True)
+class _StoredHead:
+    where: str  # file and name, for messages
+    weight: Tensor  # [1, D]
+    bias: float
+
+
+def holds_reward(folder: Path) -> bool:
+    """Whether transformers opens a folder, or the base of the adapter in it, as a classifier."""
+    for name, key in (("config.json", "architectures"), ("adapter_config.json", "task_type")):
+        if (folder / name).is_file():
+            told = json.loads((folder / name).read_text("utf-8")).get(key)
+            if "SEQ_CLS" in str(told) or "ForSequenceClassification" in str(told):
+                return True
+    return False
+
+
+def load_reward(
+    folder: Path, dtype: torch.dtype, device: torch.device, *, seed: int = 0, require_head: bool = False
+) -> RewardModel:
+    """The one-label classifier of a folder that holds a reward model or a base model.
+
+    A new linear head is drawn from N(0, 1 / (D + 1)), arXiv:2009.01325; a new encoder's head
+    as transformers draws it. Both depend on `seed` alone. Raises ModelError for a head of another size, for
+    two heads that differ, for backbone weights that are missing, and without a head where `require_head`.
+    """
+    tokenizer = load_tokenizer(folder)
+    model, fresh = _open(folder, dtype, seed)
+    stored = _stored_heads(folder)
+    if linear_head(model) is None:
+        _refuse_value_heads(folder, model, stored)
+        origin = HeadOrigin.NEW if fresh else HeadOrigin.OWN
+    else:
+        origin = _fill_head(folder, model, stored, fresh, seed)
+    if origin is HeadOrigin.NEW and require_head:
+        raise ModelError(
+            f"{folder} holds no reward head: neither the weights of one for {type(model).__name__}"
+            f" nor {' or '.join(_SIDE_FILES)}",
+            hint="train one with `method: reward`, or name the folder that a reward run wrote",
+        )
+    bias = next((head.bias for head in stored if head.bias), 0.0)
+    if bias:
+        model.config.reward_bias = bias
+    _settle_padding(model, tokenizer, keep=origin is HeadOrigin.OWN)
+    model.to(device)  # pyright: ignore[reportArgumentType]
+    return RewardModel(model.eval(), tokenizer, origin, getattr(model.config, "reward_bias", 0.0))
+
+
+def _open(folder: Path, dtype: torch.dtype, seed: int) -> tuple[PreTrainedModel, bool]:
+    """The model with whatever head its own names find, and whether any of that head is new."""
+    if (folder / "adapter_config.json").is_file():
+        raise ModelError(
+            f"{folder} holds an adapter, and transformers would open its base with a new head",
+            hint="merge it into its base first, with PEFT's merge_and_unload",
+        )
+    try:
+        with quiet(), torch.random.fork_rng():
+            torch.manual_seed(seed)
+            if AutoConfig.from_pretrained(folder, trust_remote_code=False).is_encoder_decoder:
+                raise ValueError("it is an encoder-decoder")
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                dtype=dtype,
+                num_labels=1,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,  # named below
+                output_loading_info=True,
+            )
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder}: {str(error).splitlines()[0]}",
+            hint="a reward model is a decoder or an encoder that AutoModelForSequenceClassification opens",
+        ) from error
+    if info["mismatched_keys"]:
+        name, found, wanted = min(info["mismatched_keys"])
+        raise ModelError(
+            f"{folder}: {name} is {list(found)} and would have to be {list(wanted)}",
+            hint="a reward model has one label; a classifier with more cannot be read as one",
+        )
+    trunk = f"{model.base_model_prefix}."
+    fresh = any(not name.startswith(trunk) for name in info["missing_keys"])
+    lost = [n for n in sorted(info["missing_keys"]) if n.startswith(trunk) and not (fresh and "pooler" in n)]
+    if lost:
+        raise ModelError(
+            f"{folder} lacks {len(lost)} weights of {type(model).__name__}, such as {lost[0]}",
+            hint="the names of its weights must be those transformers gives them",
+        )
+    return model, fresh
+
+
+def _fill_head(
+    folder: Path, model: PreTrainedModel, stored: list[_StoredHead], fresh: bool, seed: int
+) -> HeadOrigin:
+    """Give the linear head what the folder holds under another name, or a new draw."""
+    weight = model.get_parameter("score.weight")
+    for head in stored:
+        if head.weight.shape != weight.shape:
+            raise ModelError(
+                f"{folder}: {head.where} is {list(head.weight.shape)}, and a reward head of this"
+                f" {type(model).__name__} is {list(weight.shape)}",
+                hint="the head belongs to another model; remove it, or use its own backbone",
+            )
+        if not head.weight.equal(stored[0].weight):
+            raise ModelError(
+                f"{folder} holds two heads that differ: {stored[0].where} and {head.where}",
+                hint="keep the one that was trained last and remove the other",
+            )
+    if not fresh:
+        return HeadOrigin.OWN
+    if stored:
+        weight.data.copy_(stored[0].weight)
+        return HeadOrigin.VALUE_HEAD
+    draw = torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed))
+    weight.data.copy_(draw / (weight.shape[1] + 1) ** 0.5)
+    return HeadOrigin.NEW
+
+
+def _refuse_value_heads(folder: Path, model: PreTrainedModel, stored: list[_StoredHead]) -> None:
+    if stored:
+        raise ModelError(
+            f"{folder} holds {stored[0].where}, and {type(model).__name__} pools and scores in its own way",
+            hint="a value head belongs to a decoder; remove it to use the encoder's own classifier",
+        )
+
+
+def _settle_padding(model: PreTrainedModel, tokenizer: Any, *, keep: bool) -> None:
+    """Make model and tokenizer agree on a pad token, so that padded text is pooled where plain text is.
+
+    A head that was trained in transformers keeps the token it was trained with. Any other gets one that no
+    text ends in: were it the end token, the end token of every text would be passed over too.
+    """
+    config = model.config.get_text_config()
+    known = config.pad_token_id is not None and 0 <= config.pad_token_id < len(tokenizer)
+    if known and (keep or linear_head(model) is None):
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(config.pad_token_id)
+        return
+    candidates = (tokenizer.pad_token, tokenizer.unk_token, tokenizer.bos_token)
+    free = [token for token in candidates if token is not None and token != tokenizer.eos_token]
+    if free:
+        tokenizer.pad_token = free[0]
+    else:
+        tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    config.pad_token_id = tokenizer.pad_token_id
+    embedding = model.get_input_embeddings()
+    assert isinstance(embedding, nn.Embedding)
+    if tokenizer.pad_token_id >= embedding.num_embeddings:
+        # Its row is never read where it counts, so zeros do, and do not depend on a draw.
+        grown = model.resize_token_embeddings(tokenizer.pad_token_id + 1, mean_resizing=False)
+        grown.weight.data[tokenizer.pad_token_id] = 0.0
+
+
+def _stored_heads(folder: Path) -> list[_StoredHead]:
+    """Every linear head in a folder, the weights' own first."""
+    heads = []
+    for file in _weight_files(folder):
+        heads += _heads_in(file)
+    for file in (folder / name for name in _SIDE_FILES):
+        if file.is_file():
+            found = _heads_in(file)
+            if not found:
+                raise ModelError(
+                    f"{file} holds none of {', '.join(f'{name}.weight' for name in _NAMES)}",
+                    hint="rename its weight to v_head.summary.weight, or remove the file",
+                )
+            heads += found
+    return heads
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files transformers reads the weights from, in the order in which it looks for them."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        index = folder / f"{name}.index.json"
+        if (folder / name).is_file():
+            return [folder / name]
+        if index.is_file():
+            return sorted({folder / shard for shard in json.loads(index.read_text())["weight_map"].values()})
+    return []
+
+
+def _heads_in(file: Path) -> list[_StoredHead]:
+    tensors = _tensors(file)
+    heads = []
+    for name in _NAMES:
+        if (weight := tensors.get(f"{name}.weight")) is not None:
+            bias = tensors.get(f"{name}.bias", torch.zeros(1))
+            heads.append(_StoredHead(f"{name}.weight of {file.name}", weight.float(), float(bias.sum())))
+    return heads
+
+
+def _tensors(file: Path) -> Mapping[str, Tensor]:
+    """The tensors of a file that may belong to a head. Nothing in a .bin file is ever executed."""
+    wanted = {f"{name}.{part}" for name in _NAMES for part in ("weight", "bias")}
+    try:
+        if file.suffix == ".safetensors":
+            with safe_open(file, "pt") as opened:
+                return {name: opened.get_tensor(name) for name in wanted & set(opened.keys())}
+        content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        return {name: content[name] for name in wanted & set(content)}
+    except (SafetensorError, UnpicklingError, RuntimeError, TypeError) as error:
+        raise ModelError(
+            f"{file} is not a file of tensors: {str(error).splitlines()[0]}",
+            hint="write it again as safetensors, with the toolkit that made it",
+        ) from error
+
+
+def save_reward(
+    model: PreTrainedModel | PeftModel,
+    tokenizer: Any,
+    target: Path,
+    layout: Literal["transformers", "value_head"] = "transformers",
+    *,
+    dtype: torch.dtype | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes a folder that AutoModelForSequenceClassification opens with the same logits; returns it.
+
+    An adapter is merged, with the head that was trained beside it. `value_head` adds the head as
+    value_head.safetensors, which only a linear head can be. `dtype`, `facts` and what happens to an
+    existing `target` are those of `export_folder`.
+    """
+    inner = model.get_base_model() if isinstance(model, PeftModel) else model
+    assert isinstance(inner, PreTrainedModel)
+    linear = linear_head(inner) is not None
+    if layout == "value_head" and not linear:
+        raise ModelError(
+            f"{type(inner).__name__} has no linear head to write as {VALUE_HEAD}",
+            hint="leave the layout at transformers: the folder holds the encoder's own classifier",
+        )
+    pad = inner.config.get_text_config().pad_token_id
+    if linear and tokenizer.pad_token_id != pad:
+        raise ModelError(
+            f"the tokenizer pads with token {tokenizer.pad_token_id}, and the model passes over {pad}",
+            hint="save the tokenizer that `load_reward` returned",
+        )
+    known = dict(facts or {})
+    known["tags"] = ["reward-model", *known.get("tags", ())]
+    export_folder(model, tokenizer, target, merge=True, dtype=dtype, facts=known)
+    if layout == "value_head":
+        _add_value_head(target, getattr(inner.config, "reward_bias", 0.0))
+    return target
+
+
+def _add_value_head(target: Path, bias: float) -> None:
+    """Put the head of a finished export beside its weights, in a folder that replaces it in one rename."""
+    (head,) = (head for file in _weight_files(target) for head in _heads_in(file))
+    tensors = {"v_head.summary.weight": head.weight, "v_head.summary.bias": torch.tensor([bias])}
+    with disk_errors_explained(target), written_aside(target, maker=MAKER) as folder:
+        shutil.copytree(target, folder, ignore=shutil.ignore_patterns(MANIFEST), dirs_exist_ok=True)
+        save_file(tensors, folder / VALUE_HEAD)
