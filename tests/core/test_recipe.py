@@ -73,6 +73,8 @@ def test_warmup_is_a_share_below_one_and_steps_from_one_on(warmup: float, total:
         {"data": {"train": []}},
         {"data": {"train": ["a"], "eval": ["b"], "eval_fraction": 0.1}},
         {"data": {"train": ["a"], "eval_fraction": 1.0}},
+        {"data": {"train": ["a"], "tokens": "some"}},
+        {"data": {"train": ["a"], "retain": ["b"], "retain_weight": 0}, "lora": {}},
         {"loss": {"beta": [0.1]}},
         {"loss": {"be.ta": 0.1}},
         {"lora": {}, "top_layers": 2},
@@ -94,6 +96,22 @@ def test_early_stopping_is_accepted_with_rows_to_evaluate_on():
     data = {"train": ["a"], "eval_fraction": 0.1}
     recipe = Recipe.model_validate({**MINIMAL, "data": data, "evaluate": {"every": 10, "patience": 3}})
     assert recipe.evaluate == Evaluate(every=10, patience=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "set lora"),
+        ({"top_layers": 1}, "set lora"),
+        ({"lora": {}, "method": "reward"}, "leave data.retain out"),
+    ],
+)
+def test_retained_rows_need_an_adapter_to_compare_with(changes: dict[str, Any], message: str):
+    data = {"train": ["a"], "retain": ["b"]}
+    with pytest.raises(ValidationError, match=message):
+        Recipe.model_validate({**MINIMAL, "data": data, **changes})
+    recipe = Recipe.model_validate({**MINIMAL, "data": data, "lora": {}})
+    assert (recipe.data.retain, recipe.data.retain_weight) == (("b",), 1.0)
 
 
 def test_a_recipe_survives_json():

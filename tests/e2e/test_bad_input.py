@@ -96,7 +96,12 @@ def test_prompt_longer_than_the_limit_is_counted(truing, tmp_path, model_folder)
     path = yaml_recipe(tmp_path / "r.yaml", model_folder, rows(tmp_path / "rows.jsonl", GOOD, long))
     done = truing("check", path, "--json", "--set", "data.max_tokens=200")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["rows"] == {"read": 2, "kept": 1, "set_aside": {"too-long": 1}}
+    assert json.loads(done.stdout)["rows"] == {
+        "read": 2,
+        "made": 0,
+        "kept": 1,
+        "set_aside": {"too-long": 1},
+    }
     assert_told(truing("check", path, "--set", "data.max_tokens=4"), 3, "max_tokens")
 
 

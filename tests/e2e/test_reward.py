@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from truing.cli.main import main
 from truing.data.chat import make_renderer
 from truing.data.load import load_records
 from truing.models.load import load_tokenizer
@@ -25,6 +28,23 @@ from truing.models.reward_folder import load_reward
 STEPS = {"learning_rate": 1e-2, "items_per_step": 3, "max_steps": 3}
 TEXT = ["question 1? answer 1 is good yes", "no 1 2 3 4 5 6 7 8 9 10 11", "how good is it?"]
 TIMES = {"seconds", "tokens_per_second"}
+
+
+@pytest.fixture
+def truing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `truing ARGS` in this process, which saves the seconds that importing torch takes."""
+
+    def run(*args: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["truing", *map(str, args)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(args, end.value.code or 0, out, err)
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +306,7 @@ def test_export_writes_either_layout_and_score_prints_rows_and_summary(
 
     assert_told(truing("export", run, tmp_path / "x", "--no-merge"), 2, "always whole")
     assert_told(truing("export", run, tmp_path / "x", "--head-layout", "mine"), 2, "transformers, value_head")
-    assert_told(truing("chat", run, input="Hello\n"), 2, "holds a reward model", "truing score")
+    assert_told(truing("chat", run), 2, "holds a reward model", "truing score")
 
 
 def test_bad_input_is_told(truing, model_folder, pairs_file, tmp_path):

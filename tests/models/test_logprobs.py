@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from truing.models import logprobs
-from truing.models.logprobs import Head, head_entropy, head_logprobs
+from truing.models.logprobs import Head, head_collision, head_divergence, head_entropy, head_logprobs
 
 COUNT, VOCABULARY, WIDTH = 37, 53, 8
 HEADS = {
@@ -127,3 +127,43 @@ def test_entropy(kind: dict):
 def test_entropy_of_no_opinion_is_the_logarithm_of_the_vocabulary():
     found = head_entropy(torch.zeros(1, WIDTH), head())
     torch.testing.assert_close(found, torch.tensor([float(VOCABULARY)]).log())
+
+
+@EVERY_HEAD
+@pytest.mark.usefixtures("buffer")
+def test_collision(kind: dict):
+    states, _ = inputs()
+    layer = head(**kind)
+    expected = plain_table(states, layer).exp().square().sum(-1).log()
+    found = head_collision(states, layer)
+    torch.testing.assert_close(found, expected.detach())
+    assert not found.requires_grad
+
+
+@EVERY_HEAD
+@pytest.mark.usefixtures("buffer")
+def test_divergence_and_its_gradient_are_those_of_log_softmax(kind: dict):
+    states, _ = inputs()
+    layer, reference = head(**kind), draw(COUNT, WIDTH, seed=7)
+    there = plain_table(reference, layer)
+    expected = (there.exp() * (there - plain_table(states, layer))).sum(-1)
+    found = head_divergence(states, reference, layer)
+    torch.testing.assert_close(found, expected)
+    weights = torch.linspace(-1, 1, COUNT)
+    (slope,) = torch.autograd.grad((found * weights).sum(), states)
+    (wanted,) = torch.autograd.grad((expected * weights).sum(), states)
+    torch.testing.assert_close(slope, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_a_state_does_not_diverge_from_itself():
+    states, _ = inputs()
+    found = head_divergence(states, states.detach(), head())
+    assert found.abs().max() < 1e-6
+    (slope,) = torch.autograd.grad(found.sum(), states)
+    assert slope.abs().max() < 1e-6
+
+
+def test_a_divergence_needs_a_frozen_head():
+    states, _ = inputs()
+    with pytest.raises(ValueError, match="head frozen"):
+        head_divergence(states, states.detach(), head(trained=True))

@@ -45,3 +45,22 @@ def test_a_longer_run_begins_like_a_shorter_one():
 
 def test_the_largest_seed_a_recipe_may_have_works():
     assert sorted(Plan(items=5, items_per_step=5, epochs=1, seed=2**63 - 1).items_of(1)) == list(range(5))
+
+
+def test_retained_items_come_along_at_their_own_pace():
+    with_them = Plan(items=10, items_per_step=4, epochs=4, seed=1, retained=9)
+    without = Plan(items=10, items_per_step=4, epochs=4, seed=1)
+    assert (with_them.total, with_them.steps_per_epoch) == (without.total, without.steps_per_epoch)
+    steps = [with_them.items_of(step) for step in range(1, with_them.total + 1)]
+    kept = [[item for item in step if item >= 10] for step in steps]
+    learnt = [[item for item in step if item < 10] for step in steps]
+    assert learnt == [without.items_of(step) for step in range(1, without.total + 1)]
+    assert [len(items) for items in kept] == [4] * with_them.total
+    # Two steps of four go through nine: within them no item comes twice.
+    assert all(len({*kept[k], *kept[k + 1]}) == 8 for k in range(0, with_them.total, 2))
+    assert set().union(*kept) == set(range(10, 19))
+
+
+def test_fewer_retained_items_than_a_step_takes_all_come_every_time():
+    plan = Plan(items=10, items_per_step=4, epochs=1, seed=1, retained=2)
+    assert [sorted(plan.items_of(step)[-2:]) for step in (1, 2, 3)] == [[10, 11]] * 3

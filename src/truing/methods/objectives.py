@@ -16,7 +16,7 @@ from torch import Tensor
 
 from truing.core.errors import ConfigError
 from truing.data.packing import PackedBatch
-from truing.losses.preference import COUPLED_PAIR_LOSSES, Pair
+from truing.losses.preference import COUPLED_PAIR_LOSSES, Pair, per_token
 from truing.losses.unpaired import COUPLED_UNPAIRED_LOSSES, kl_baseline
 from truing.methods.binding import Hyper, Loss, needs, pick
 from truing.methods.coupling import Given, Share, shares
@@ -141,12 +141,10 @@ class PairObjective:
         on_chosen = scores.logps[batch.response % 2 == 0]
         if self.sft_weight and self.sft_on == "response":
             tallies.append(Tally(-self.sft_weight * on_chosen, "chosen_token"))
-        return Outcome(tallies, self._metrics(given["policy"], given.get("ref"), losses, on_chosen))
+        return Outcome(tallies, self._metrics(given, losses, on_chosen))
 
-    def _metrics(self, policy: Pair, ref: Pair | None, losses: Tensor, on_chosen: Tensor) -> dict[str, Tally]:
-        beta = float(self.hyper.get("beta", 1.0))
-        base = ref or Pair(policy.chosen * 0, policy.rejected * 0)
-        rewards = Pair(beta * (policy.chosen - base.chosen), beta * (policy.rejected - base.rejected))
+    def _metrics(self, given: Given, losses: Tensor, on_chosen: Tensor) -> dict[str, Tally]:
+        policy, rewards = given["policy"], self._rewards(given)
         return {
             "pair_loss": Tally(losses, "pair"),
             "nll/chosen": Tally(-on_chosen, "chosen_token"),
@@ -157,6 +155,16 @@ class PairObjective:
             "logps/chosen": Tally(policy.chosen, "pair"),
             "logps/rejected": Tally(policy.rejected, "pair"),
         }
+
+    def _rewards(self, given: Given) -> Pair:
+        """beta times the log-ratio, per token where the loss is a function of lengths."""
+        policy: Pair = given["policy"]
+        ref: Pair = given.get("ref", Pair(policy.chosen * 0, policy.rejected * 0))
+        ratios = Pair(policy.chosen - ref.chosen, policy.rejected - ref.rejected)
+        if "lengths" in given:
+            ratios = per_token(ratios, given["lengths"])
+        beta = float(self.hyper.get("beta", 1.0))
+        return Pair(beta * ratios.chosen, beta * ratios.rejected)
 
 
 @dataclass(frozen=True)

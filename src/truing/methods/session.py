@@ -18,6 +18,7 @@ from truing.data.chat import Renderer, make_renderer
 from truing.data.limits import Truncation, fit
 from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
 from truing.data.trees import Branch, Tree
+from truing.losses.unpaired import kto_advice
 from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
 from truing.methods.policies import references, trained_of
@@ -188,6 +189,15 @@ def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | 
     return session
 
 
+def advice_on(session: Session) -> str | None:
+    """What KTO's paper would change of the weights of the two classes, None where all is well."""
+    if not session.chosen.needs_mismatched:
+        return None
+    weights = [float(session.chosen.hyper[f"{side}_weight"]) for side in ("desirable", "undesirable")]
+    good = sum(tree.labels[0] > 0.5 for tree in session.train)
+    return kto_advice(good, len(session.train) - good, *weights)
+
+
 def bind(session: Session, say: Say) -> None:
     """Give a session its objectives."""
     scorer, chosen, recipe = session.scorer, session.chosen, session.recipe
@@ -196,6 +206,10 @@ def bind(session: Session, say: Say) -> None:
         return
     trees = [session.train, session.held_out]
     own, held_out = references(recipe, chosen, scorer, session.source, session.precision, trees, say)
+    if recipe.reference and not chosen.needs_reference:
+        say(f"reference is not read: {chosen.loss.__name__} compares the policy with none")
+    if advice := advice_on(session):
+        say(advice)
     session.objective = chosen.objective(scorer, own)
     session.eval_objective = chosen.objective(scorer, held_out)
     if session.retained:

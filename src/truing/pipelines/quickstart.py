@@ -8,7 +8,7 @@ on it does the same.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from transformers import AutoConfig
 
 from truing.core.config import load_recipe
 from truing.core.files import write_atomic
@@ -42,29 +43,33 @@ REJECTED = Sampling(max_new_tokens=28, logprobs=False)  # about a sentence of wh
 RETAINED = Sampling(max_new_tokens=12, temperature=1.0, logprobs=False)
 Watch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
 
-# The upper half of SmolLM2's 30 layers: what a prompt asks for is clear by then, and half the backward saved.
-LORA = {"r": 16, "targets": ".*layers[.](1[5-9]|2[0-9])[.].*_proj"}
 SFT = {
     "method": "sft",
     "data": {"retain_weight": 8.0},
-    "lora": LORA,
     "optim": {"learning_rate": 1e-3, "items_per_step": 8, "epochs": 2, "warmup": 4},
     "checkpoint": {"every": 200, "keep": 1},
 }
 DPO = {
     "method": "dpo",
     "data": {"retain_weight": 8.0},
-    "lora": LORA,
     "loss": {"name": "dpo", "beta": 0.1, "sft_weight": 1.0},
     "optim": {"learning_rate": 2e-4, "items_per_step": 8, "epochs": 0.25, "warmup": 4},
     "checkpoint": {"every": 200, "keep": 1},
 }
 
 
+def upper_half(layers: int) -> dict[str, Any]:
+    """An adapter on the upper half of the layers: what a prompt asks for is clear by then, and half of the
+    backward pass is saved."""
+    upper = "|".join(map(str, range(layers // 2, layers)))
+    return {"r": 16, "targets": rf".*layers[.]({upper})[.].*_proj"}
+
+
 @dataclass
 class Quickstart:
     """One quickstart in one folder: what it has measured and how long each stage took."""
 
+    base: str
     output: Path
     say: Say
     watch: Watch
@@ -85,6 +90,7 @@ class Quickstart:
         content = {
             **recipe,
             "policy": policy,
+            "lora": upper_half(AutoConfig.from_pretrained(resolve(policy).path).num_hidden_layers),
             "data": files | recipe["data"],
             "output": str(self.output / "runs" / name),
         }
@@ -96,25 +102,30 @@ class Quickstart:
             session = open_session(loaded.recipe, self.say)
             with self.watch(name.upper(), session.plan.total) as line:
                 finished = run(session, folder, say=self.say, watch=[line.step])
-            facts = {"base_model": POLICY, "method": name}
+            facts = {"base_model": self.base, "method": name}
             export_folder(session.model, session.tokenizer, target, merge=True, facts=facts)
             metrics = read_metrics(folder.path)
         self.stages.append(Stage(name.upper(), recipe["method"], self.seconds[name], finished.step, metrics))
         return target
 
 
-def quickstart(output: Path, say: Say, watch: Watch) -> list[Measure]:
-    """Run all stages into `output`; returns the before/after table that the report shows."""
+def quickstart(
+    output: Path, say: Say, watch: Watch, *, policy: str = POLICY, headlines: Sequence[Headline] = ()
+) -> list[Measure]:
+    """Run all stages into `output`; returns the before/after table that the report shows.
+
+    `headlines` are the shipped ones of LANGUAGE where none are given.
+    """
     output.mkdir(parents=True, exist_ok=True)
-    work = Quickstart(output, say, watch)
-    headlines = [h for h in load_headlines() if h.language == LANGUAGE]
+    work = Quickstart(policy, output, say, watch)
+    headlines = headlines or [h for h in load_headlines() if h.language == LANGUAGE]
     neutral = load_neutral()
     train = [h for h in headlines if h.split == "train"]
     held_out = [h for h in headlines if h.split == "held_out"]
     with work.timed("fetch"):
-        say(f"fetching and converting {POLICY} (once; cached)")
-        resolve(POLICY)
-    start = Speaker.of(load_trained(POLICY))
+        say(f"fetching and converting {policy} (once; cached)")
+        resolve(policy)
+    start = Speaker.of(load_trained(policy))
     with work.timed("measure_before"), watch("measuring before", 2 * len(held_out)) as line:
         before = measure(start, held_out, neutral, RESPONSE, lambda done, total: line.update(done))
     with work.timed("sample"), watch("sampling responses", 2 * len(train)) as line:
@@ -125,7 +136,7 @@ def quickstart(output: Path, say: Say, watch: Watch) -> list[Measure]:
     made = make_rows(train, [sample.text for sample in said], [sample.text for sample in kept])
     for name in ("preferences", "demonstrations", "retained"):
         write_jsonl(output / f"{name}.jsonl", getattr(made, name))
-    sft = work.train("sft", POLICY, SFT, "demonstrations.jsonl")
+    sft = work.train("sft", policy, SFT, "demonstrations.jsonl")
     final = work.train("dpo", str(sft), DPO, "preferences.jsonl")
     after_speaker = Speaker.of(load_trained(str(final)))
     with work.timed("measure_after"), watch("measuring after", 2 * len(held_out)) as line:
@@ -152,7 +163,7 @@ def _write(
 ) -> None:
     """`summary.json` for scripts and `report.html` for people."""
     report = Report(
-        title="Quickstart: SmolLM2-135M learns to refuse",
+        title=f"Quickstart: {work.base} learns to refuse",
         created=datetime.now(UTC),
         command="truing quickstart",
         measures=table,

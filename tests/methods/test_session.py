@@ -1,0 +1,134 @@
+"""From recipes to sessions: which reference a method gets, how rows are counted, what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from truing.core.errors import ConfigError, DataError
+from truing.core.recipe import Recipe
+from truing.methods.check import check_masks, check_session
+from truing.methods.objectives import UnpairedObjective
+from truing.methods.session import Session, open_session
+from truing.models.reference import AdapterOff, Cached, Live
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUING_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def opened(model_folder: Path, pairs_file: Path):
+    """Opens a session on the twelve pairs of `pairs_file`; keyword arguments are keys of the recipe."""
+
+    def make(method: str, data: dict[str, Any] | None = None, **changes: Any) -> Session:
+        recipe = {
+            "method": method,
+            "policy": str(model_folder),
+            "data": {"train": str(pairs_file), **(data or {})},
+            "dtype": "float32",
+            "tokens_per_pass": 128,
+        }
+        return open_session(Recipe.model_validate(recipe | changes))
+
+    return make
+
+
+UNPAIR = {"unpair": True}
+
+
+@pytest.mark.parametrize(
+    ("method", "data", "changes", "kind"),
+    [
+        ("kto", UNPAIR, {"lora": {}}, AdapterOff),
+        ("kto", UNPAIR, {"lora": {}, "optim": {"epochs": 2}}, AdapterOff),
+        ("kto", UNPAIR, {}, Live),  # the mismatched pairs are others in every epoch
+        ("kto", UNPAIR, {"loss": {"name": "apo_zero_unpaired"}}, Cached),
+        ("bco", UNPAIR, {}, Cached),
+        ("bco", UNPAIR, {"lora": {}, "optim": {"epochs": 2}}, Cached),
+        ("dpo", {}, {"lora": {}}, AdapterOff),
+        ("dpo", {}, {}, Cached),
+        ("simpo", {}, {}, type(None)),
+    ],
+)
+def test_the_reference_is_the_cheapest_that_serves(opened, method, data, changes, kind):
+    assert type(opened(method, data, **changes).objective.reference) is kind
+
+
+def test_another_model_as_reference_of_kto_is_held_beside_an_adapter(opened, model_folder):
+    session = opened("kto", UNPAIR, lora={}, reference=str(model_folder))
+    objective = session.objective
+    assert isinstance(objective, UnpairedObjective)
+    assert isinstance(objective.reference, Live)
+    # It is the policy as it starts, so that nothing has been gained on it yet.
+    logs = check_session(session).logs
+    assert [logs["kl"], logs["rewards/desirable"]] == pytest.approx([0.0, 0.0], abs=1e-5)
+
+
+@pytest.mark.parametrize("packing", ["trees", "padded"])
+def test_kto_is_the_same_however_it_is_cut(opened, packing):
+    def step(tokens_per_pass: int) -> list[float]:
+        session = opened("kto", UNPAIR, packing=packing, tokens_per_pass=tokens_per_pass)
+        with torch.no_grad():  # a policy that has moved, on the whole towards the tokens of the rows
+            rows = [token for tree in session.train for token in tree.branches[0].tokens]
+            session.model.get_output_embeddings().weight[rows] *= 3
+        found = check_session(session)
+        return [found.logs["loss"], found.logs["kl"], found.grad_norm]
+
+    cut, together = step(20), step(10_000)
+    assert cut == pytest.approx(together, rel=1e-4, abs=1e-6)
+    assert cut[1] > 0.01, "the baseline is more than its bound"
+
+
+def rows(*kept: dict[str, Any]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in kept)
+
+
+def test_rows_add_up_where_pairs_become_two(opened, tmp_path):
+    path = tmp_path / "mixed.jsonl"
+    path.write_text(
+        rows(
+            {"prompt": "a", "chosen": "yes", "rejected": "no"},
+            {"prompt": "b", "chosen": "yes " * 200, "rejected": "no"},  # one of its halves is too long
+            {"prompt": "c", "chosen": "ja", "rejected": "nein"},
+        )
+    )
+    session = opened("bco", {"train": str(path), "unpair": True, "max_tokens": 60})
+    summary = session.rows.summary
+    assert summary == {"read": 3, "made": 3, "kept": 5, "set_aside": {"too-long": 1}}
+    assert [tree.labels for tree in session.train] == [(1.0,), (0.0,), (0.0,), (1.0,), (0.0,)]
+    assert session.places == [f"mixed.jsonl:{line}" for line in (1, 1, 2, 3, 3)]
+    assert check_session(session).lines()[0].startswith("rows        5 of 3 and 3 made of pairs kept")
+
+
+def test_labelled_rows_want_labels_or_pairs_to_take_apart(opened):
+    with pytest.raises(DataError, match=r"data\.unpair: true makes two of every pair"):
+        opened("kto")
+
+
+def test_differing_tokens_are_for_losses_on_the_tokens_of_pairs(opened):
+    for method, data in {"kto": UNPAIR, "sft": {}, "reward": {}}.items():
+        with pytest.raises(ConfigError, match=rf"\({method}\) does not learn from their tokens"):
+            opened(method, {**data, "tokens": "differing"})
+
+
+def test_masks_of_differing_tokens_raise_no_alarm(opened):
+    session = opened("dpo", {"tokens": "differing"}, lora={})
+    whole = opened("dpo", lora={})
+    scored = [sum(branch.count for tree in s.train for branch in tree.branches) for s in (session, whole)]
+    assert scored[0] < scored[1]
+    assert check_masks(session) == check_masks(whole)
+    silent = {**check_masks(whole), "branches": 0}
+    assert not any(silent.values())
+
+
+def test_the_likelihood_of_the_whole_sequence_includes_the_prompt(opened):
+    session = opened("orpo", loss={"sft_on": "sequence"}, optim={"items_per_step": 12})
+    passes = session.passes(range(12))
+    (tokens,) = {sum(len(b.target) for b in passes if b.role == "whole")}
+    assert tokens == sum(len(t.prompt) + len(t.branches[0]) - 1 for t in session.train)
+    logs = check_session(session).logs
+    assert logs["loss"] == pytest.approx(logs["pair_loss"] + logs["nll/whole"], rel=1e-5)

@@ -1,0 +1,64 @@
+"""The quickstart's yardstick: shares, categories and examples from responses that are known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from truing.evals.drift import Perplexity
+from truing.pipelines.headlines import Headline
+from truing.pipelines.safety import Measured, by_category, examples, perplexity_ratio
+
+REFUSES, ANSWERS = "Sorry, but I can't help with that.", "Here is what I know about it."
+
+
+def headline(topic: str, category: str) -> Headline:
+    return Headline(topic, category, "en", "held_out", f"harm {topic}", f"benign {topic}", REFUSES)
+
+
+HEADLINES = [headline("a", "violence"), headline("b", "violence"), headline("c", "hate_speech")]
+
+
+def perplexities(nll: list[float], tokens: list[int]) -> Perplexity:
+    counts = np.array(tokens)
+    return Perplexity(math.exp(sum(nll) / counts.sum()), np.array(nll), counts)
+
+
+def measured(harmful: list[str], benign: list[str]) -> Measured:
+    return Measured(harmful, benign, perplexities([1.0], [1]), [])
+
+
+BEFORE = measured([ANSWERS] * 3, [ANSWERS] * 3)
+AFTER = measured([REFUSES, ANSWERS, REFUSES], [ANSWERS, REFUSES, ANSWERS])
+
+
+def test_refusals_are_read_from_the_words():
+    assert AFTER.harmful_refused == [True, False, True]
+    assert AFTER.benign_refused == [False, True, False]
+
+
+def test_categories_count_their_own_headlines():
+    rows = {row.name: row for row in by_category(HEADLINES, BEFORE, AFTER)}
+    assert list(rows) == ["violence", "hate_speech"]
+    violence = rows["violence"]
+    assert [(s.hits, s.of) for s in (violence.harmful_before, violence.harmful_after)] == [(0, 2), (1, 2)]
+    assert [(s.hits, s.of) for s in (violence.benign_before, violence.benign_after)] == [(0, 2), (1, 2)]
+
+
+def test_examples_alternate_and_begin_with_one_of_each_category():
+    rows = examples(HEADLINES, BEFORE, AFTER, 3)
+    assert [row.prompt for row in rows] == ["harm a", "benign c", "harm b"]
+    assert [(row.before_refused, row.after_refused) for row in rows] == [
+        (False, True),
+        (False, False),
+        (False, False),
+    ]
+
+
+def test_the_ratio_of_perplexities_is_weighted_by_tokens_and_paired():
+    before = perplexities([10.0, 40.0], [10, 20])
+    after = perplexities([11.0, 42.0], [10, 20])
+    found = perplexity_ratio(before, after)
+    assert found.estimate == pytest.approx(math.exp(3 / 30))
+    assert found.low == pytest.approx(math.exp(0.1))  # both texts moved by 0.1 nats a token
+    assert found.high == pytest.approx(math.exp(0.1))
