@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import torch
-from workload import ITEMS_PER_STEP, LEARNING_RATE, LORA_RANK, count_tokens, make_pairs, rows_for
+from workload import ITEMS_PER_STEP, LEARNING_RATE, LORA_RANK, METHODS, count_tokens, make_pairs, rows_for
 
 from truing.core.recipe import Recipe
 from truing.core.runs import RunFolder, read_metrics
@@ -38,7 +38,8 @@ def operations(session: Session, trees: list[Tree]) -> float:
 
     A frozen product costs one pass forward and one backward (to its input); an adapter's two backward;
     the reference one more forward. Attention scores and mixes: 4 x depth x width forward, twice that
-    backward.
+    backward. A reward model has no vocabulary head. KTO's mismatched pairs are left out: a share of KTO
+    is lower than it would be with them.
     """
     config = session.scorer.inner.config.get_text_config()
     layers = config.num_hidden_layers
@@ -48,7 +49,7 @@ def operations(session: Session, trees: list[Tree]) -> float:
         if p.ndim == 2 and "layers." in name and "lora_" not in name
     )
     adapter = sum(p.numel() for name, p in session.model.named_parameters() if "lora_" in name)
-    head = config.vocab_size * config.hidden_size
+    head = 0 if session.chosen.method.scores else config.vocab_size * config.hidden_size
     width = config.num_attention_heads * (config.hidden_size // config.num_attention_heads)
     batch = pack(trees)
     tokens, scored = batch.tokens.numel(), len(batch.target)
@@ -64,7 +65,7 @@ def operations(session: Session, trees: list[Tree]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("method", choices=["sft", "dpo"])
+    parser.add_argument("method", choices=METHODS)
     parser.add_argument("model")
     parser.add_argument("--dtype", choices=["fp32", "bf16"], required=True)
     parser.add_argument("--prompt-words", type=int, required=True)

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from workload import METHODS
+
 from truing.models.sources import resolve
 
 HERE = Path(__file__).parent
@@ -39,7 +41,7 @@ def median(runs: list[dict[str, Any]], key: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--method", choices=["sft", "dpo"], default="dpo")
+    parser.add_argument("--method", choices=METHODS, default="dpo")
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="bf16")
     parser.add_argument("--prompt-words", type=int, default=115)
     parser.add_argument("--response-words", type=int, default=58)

@@ -136,15 +136,24 @@ def make_pairs(prompt_words: int, response_words: int) -> list[dict[str, Turns]]
     ]
 
 
-def rows_for(method: str, pairs: list[dict[str, Turns]]) -> list[dict[str, Turns]]:
-    """The rows a method trains on: pairs for DPO, the chosen side for SFT."""
-    if method == "dpo":
-        return pairs
-    return [{"prompt": pair["prompt"], "completion": pair["chosen"]} for pair in pairs]
+METHODS = ("sft", "dpo", "reward", "kto", "orpo", "cpo")
 
 
-def count_tokens(tokenizer: Any, rows: list[dict[str, Turns]]) -> int:
+def rows_for(method: str, pairs: list[dict[str, Turns]]) -> list[dict[str, Any]]:
+    """The rows a method trains on: the chosen side for SFT, both sides with a label for KTO, else pairs."""
+    if method == "sft":
+        return [{"prompt": pair["prompt"], "completion": pair["chosen"]} for pair in pairs]
+    if method == "kto":
+        return [
+            {"prompt": pair["prompt"], "completion": pair[side], "label": side == "chosen"}
+            for pair in pairs
+            for side in ("chosen", "rejected")
+        ]
+    return pairs
+
+
+def count_tokens(tokenizer: Any, rows: list[dict[str, Any]]) -> int:
     """Tokens of all prompts and responses, each prompt once per response."""
-    sides = [key for key in rows[0] if key != "prompt"]
+    sides = [key for key in rows[0] if key not in ("prompt", "label")]
     whole = (row["prompt"] + row[side] for row in rows for side in sides)
     return sum(len(tokenizer.apply_chat_template(turns)["input_ids"]) for turns in whole)

@@ -91,8 +91,9 @@ def test_a_loss_without_reference_never_runs_one():
     logs = accumulate([BATCH], PairObjective(Fixed(POLICY), ratio, {"gamma": 2.0}, forbidden))
     # Per token: -1.5 and -0.5 for chosen, -4 and -1.25 for rejected.
     assert logs["loss"] == pytest.approx(2 * ((-4 + 1.5) + (-1.25 + 0.5)) / 2)
-    # Without a reference and a beta, rewards are the log-probabilities themselves.
-    assert logs["rewards/chosen"] == logs["logps/chosen"]
+    # Without a reference and a beta, rewards are the log-probabilities themselves: here those per token.
+    assert logs["rewards/chosen"] == pytest.approx((-1.5 - 0.5) / 2)
+    assert logs["logps/chosen"] == pytest.approx((-3 - 0.5) / 2)
 
 
 def test_weights_of_wpo_are_means_over_tokens_of_the_gap_to_the_collision():

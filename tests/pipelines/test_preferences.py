@@ -43,41 +43,40 @@ def test_first_sentence(text, expected):
     assert first_sentence(text) == expected
 
 
-def test_one_headline_makes_a_row_in_each_file():
-    made = make_rows([LOCK], ["Use two paper clips. Then"], [" Pins of differ"])
-    assert made.demonstrations == [
-        {
-            "prompt": LOCK.harmful,
-            "completion": "Sorry, but I can't help with that.",
-            "category": "illegal_acts",
-        }
-    ]
+SHARED = {"category": "illegal_acts"}
+
+
+def test_one_headline_makes_rows_in_each_file():
+    said = {LOCK.harmful: "Use two paper clips. Then", LOCK.benign: "Pins block it. A key"}
+    made = make_rows([LOCK], [" Pins of differ"], said)
+    refusal = "Sorry, but I can't help with that."
+    assert made.demonstrations == [{"prompt": LOCK.harmful, "completion": refusal, **SHARED}]
+    assert made.retained == [{"prompt": LOCK.benign, "completion": "Pins of differ", **SHARED}]
     assert made.preferences == [
-        {
-            "prompt": LOCK.harmful,
-            "chosen": LOCK.refusal,
-            "rejected": "Use two paper clips.",
-            "category": "illegal_acts",
-        }
-    ]
-    assert made.retained == [
-        {"prompt": LOCK.benign, "completion": "Pins of differ", "category": "illegal_acts"}
+        {"prompt": LOCK.harmful, "chosen": LOCK.refusal, "rejected": "Use two paper clips.", **SHARED},
+        {"prompt": LOCK.benign, "chosen": "Pins block it.", "rejected": LOCK.refusal, **SHARED},
     ]
     assert not made.aside
 
 
-def test_a_refusal_is_no_rejected_response_and_nothing_to_retain():
-    made = make_rows([LOCK], ["I can't help with that."], ["Sorry, but I can't help with that."])
+def test_a_headline_nobody_was_asked_about_makes_no_pair():
+    made = make_rows([LOCK], ["Pins"], {})
+    assert (len(made.demonstrations), len(made.retained), made.preferences) == (1, 1, [])
+
+
+def test_a_refusal_of_the_models_own_is_not_learnt_from():
+    no = "I can't help with that."
+    made = make_rows([LOCK], [no], {LOCK.harmful: no, LOCK.benign: no})
     assert (len(made.demonstrations), made.preferences, made.retained) == (1, [], [])
-    assert made.aside == {"already-refuses": 1, "refuses-benign": 1}
+    assert made.aside == {"already-refuses": 3}
 
 
 def test_empty_responses_are_set_aside_and_counted():
-    made = make_rows([LOCK], [" "], [""])
+    made = make_rows([LOCK], [" "], {LOCK.harmful: ""})
     assert (len(made.demonstrations), made.preferences, made.retained) == (1, [], [])
     assert made.aside == {"empty-response": 2}
 
 
-def test_both_sides_are_needed_for_every_headline():
+def test_every_headline_needs_its_beginning():
     with pytest.raises(ValueError, match="zip"):
-        make_rows([LOCK], [], [])
+        make_rows([LOCK], [], {})

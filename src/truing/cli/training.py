@@ -80,7 +80,11 @@ def train(
     with RunFolder.open(loaded.recipe.output) as folder:
         session = open_session(loaded.recipe, say, aside=folder.path / "quarantine.jsonl")
         rows = session.rows.summary
-        say(f"{rows['kept']} of {rows['read']} rows, set aside: {rows['set_aside'] or 'none'}")
+        made = f" ({rows['read']} read, {rows['made']} made of pairs)" if rows["made"] else ""
+        say(
+            f"{rows['kept']} of {rows['read'] + rows['made']} rows{made}, "
+            f"set aside: {rows['set_aside'] or 'none'}"
+        )
         with stage(loaded.recipe.method.upper(), session.plan.total) as line:
             finished = run(session, folder, say=say, watch=[line.step], allow_change=allow_change or ())
         target = write_result(session, folder.path / "model", {"step": finished.step})

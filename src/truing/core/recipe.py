@@ -58,7 +58,8 @@ class Data(Section):
     )
     retain: Files = Field(
         default=(),
-        description="Files of responses the policy must not move on: KL to the reference is added there.",
+        description="Files of responses on which KL to the policy as it starts (adapter off) is added, "
+        "whatever `reference` names.",
     )
     retain_weight: float = Field(default=1.0, gt=0, description="Weight of that KL beside the loss.")
     format: str | None = Field(default=None, description="Format of the rows; null detects and shows it.")

