@@ -49,6 +49,10 @@ bench: $(READY) $(BENCH_READY)
 	$(BIN)/python benchmarks/vs_trl.py --method dpo --dtype bf16 --prompt-words 400 --response-words 40
 	$(BIN)/python benchmarks/vs_trl.py --method sft --dtype bf16
 	$(BIN)/python benchmarks/vs_trl.py --method sft --dtype fp32
+	$(BIN)/python benchmarks/vs_trl.py --method reward --dtype bf16
+	$(BIN)/python benchmarks/vs_trl.py --method kto --dtype bf16
+	$(BIN)/python benchmarks/vs_trl.py --method orpo --dtype bf16
+	$(BIN)/python benchmarks/vs_trl.py --method cpo --dtype bf16
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) .pytest_cache .ruff_cache
