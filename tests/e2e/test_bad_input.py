@@ -175,7 +175,8 @@ def test_a_diverging_run_names_the_rows_by_file_and_line(truing, recipe, tmp_pat
         tokens_per_pass=4096,
     )
     done = truing("train", path)
-    trained, _ = split_off([Tree([line], ()) for line in (1, 2, *range(4, 13))], 0.2, seed=0)
+    lines = (1, 2, *range(4, 13))
+    trained, _ = split_off([Tree([line], ()) for line in lines], list(map(str, lines)), 0.2, seed=0)
     lines = [trained[item].prompt[0] for item in sorted(Plan(9, 3, epochs=1, seed=0).items_of(2))]
     named = ", ".join(f"pairs.jsonl:{line}" for line in lines)
     assert_told(done, 4, "diverged: loss is nan", f"(rows {named})", "lower optim.learning_rate")

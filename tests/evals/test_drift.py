@@ -9,6 +9,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from truing.core.errors import DataError
 from truing.data.trees import Branch, Tree
 from truing.evals.drift import k3, kl_on_samples, perplexity, score_trees, text_trees
 from truing.models.scoring import Scorer
@@ -73,6 +74,13 @@ def test_a_text_of_one_token_predicts_nothing_and_is_left_out(tiny, tokenizer):
     with_short = perplexity(scorer, ["w5", *TEXTS, "w6", ""], tokenizer)
     assert with_short.tokens.tolist() == [2, 1, 6]
     assert with_short.value == pytest.approx(perplexity(scorer, TEXTS, tokenizer).value)
+
+
+def test_nothing_to_measure_on_is_said(tiny, tokenizer):
+    with pytest.raises(DataError, match="none of 2 texts has two tokens"):
+        perplexity(Scorer(tiny()), ["w5", ""], tokenizer)
+    with pytest.raises(DataError, match="no response to measure the KL on"):
+        kl_on_samples(Scorer(tiny()), Scorer(tiny()), [])
 
 
 def test_the_first_token_of_a_text_is_its_prompt(tokenizer):

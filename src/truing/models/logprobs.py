@@ -68,7 +68,16 @@ def _slope(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return values, slope
 
 
-class _FrozenHead(torch.autograd.Function):
+class _ScaledSlopes(torch.autograd.Function):
+    """Backward of a forward that saved the gradient of each of its values with respect to its state."""
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        (slopes,) = ctx.saved_tensors
+        return slopes * grad[:, None].to(slopes.dtype), None, None
+
+
+class _FrozenHead(_ScaledSlopes):
     """Value and per-token gradient in one pass over the vocabulary."""
 
     @staticmethod
@@ -82,11 +91,6 @@ class _FrozenHead(torch.autograd.Function):
             slopes[part] = (bend(slope).to(head.weight.dtype) @ head.weight).to(states.dtype)
         ctx.save_for_backward(slopes)
         return values
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        (slopes,) = ctx.saved_tensors
-        return slopes * grad[:, None].to(slopes.dtype), None, None
 
 
 class _TrainableHead(torch.autograd.Function):
@@ -144,7 +148,7 @@ def head_logprobs(states: Tensor, target: Tensor, head: Head) -> Tensor:
     return cast(Tensor, values)[:count]
 
 
-class _FrozenDivergence(torch.autograd.Function):
+class _FrozenDivergence(_ScaledSlopes):
     """KL(reference || policy) and its gradient in one pass over the vocabulary."""
 
     @staticmethod
@@ -162,11 +166,6 @@ class _FrozenDivergence(torch.autograd.Function):
         ctx.save_for_backward(slopes)
         return values
 
-    @staticmethod
-    def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        (slopes,) = ctx.saved_tensors
-        return slopes * grad[:, None].to(slopes.dtype), None, None
-
 
 def head_divergence(states: Tensor, reference: Tensor, head: Head) -> Tensor:
     """KL(reference || policy) over the whole vocabulary, in nats: two [N, D] states to [N] f32.
@@ -183,20 +182,18 @@ def head_divergence(states: Tensor, reference: Tensor, head: Head) -> Tensor:
 
 
 @torch.no_grad()
+def _each(states: Tensor, head: Head, summary: Callable[[Tensor], Tensor]) -> Tensor:
+    """`summary` of the next token's log-probabilities, [n, V] to [n], chunk by chunk: [N, D] to [N]."""
+    parts = _chunks(len(states), len(head.weight))
+    return torch.cat([summary(head.logits(states[part]).log_softmax(-1)) for part in parts])
+
+
 def head_entropy(states: Tensor, head: Head) -> Tensor:
-    """Entropy in nats of the next-token distribution of every state, [N, D] to [N] f32. For logs only."""
-    parts = []
-    for part in _chunks(len(states), len(head.weight)):
-        logps = head.logits(states[part]).log_softmax(-1)
-        parts.append(-(logps.exp() * logps).sum(-1))
-    return torch.cat(parts)
+    """Entropy in nats of the next-token distribution of every state, [N, D] to [N] f32, without gradient."""
+    return _each(states, head, lambda logps: -(logps.exp() * logps).sum(-1))
 
 
-@torch.no_grad()
 def head_collision(states: Tensor, head: Head) -> Tensor:
-    """log of the sum over the vocabulary of p^2, [N, D] to [N] f32: how likely two samples agree."""
-    parts = []
-    for part in _chunks(len(states), len(head.weight)):
-        logps = head.logits(states[part]).log_softmax(-1)
-        parts.append((2 * logps).logsumexp(-1))
-    return torch.cat(parts)
+    """log of the sum over the vocabulary of p^2, [N, D] to [N] f32, without gradient: how likely two samples
+    agree."""
+    return _each(states, head, lambda logps: (2 * logps).logsumexp(-1))

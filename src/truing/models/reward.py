@@ -18,9 +18,9 @@ from transformers import PreTrainedModel
 
 from truing.core.errors import ConfigError, ModelError
 from truing.data.packing import PackedBatch, pack, pad
-from truing.data.trees import Branch, Tree
+from truing.data.trees import Tree
 from truing.models.attention import takes_trees
-from truing.models.scoring import Scorer, without_dropout
+from truing.models.scoring import Trunk, probe, without_dropout
 
 # Modules of a trunk that come after its last layer, as the families call them.
 _AFTER_LAYERS = re.compile(r"((en|de)coder\.)?(norm|norm_f|ln_f|final_norm|final_layer_?norm|pooler)\..*")
@@ -55,20 +55,16 @@ def last_tokens(batch: PackedBatch, pad_id: int | None) -> Tensor:
     return torch.where(in_branch >= start, in_branch, torch.maximum(in_prompt, root))
 
 
-class RewardScorer(nn.Module):
-    """Scores branches. The root module of training, so that wrappers (DDP, FSDP) see all calls.
+class RewardScorer(Trunk):
+    """Scores branches; `choose_reward_layout` finds its layout.
 
-    `layout` says which of `data.packing.LAYOUTS` it wants batches in; `choose_reward_layout` finds out.
     Raises ModelError for a model with more than one label.
     """
 
     def __init__(
         self, model: nn.Module, *, layout: str = "padded", autocast: torch.dtype | None = None
     ) -> None:
-        super().__init__()
-        self.model = model
-        self.layout = layout
-        self.autocast = autocast
+        super().__init__(model, layout=layout, autocast=autocast)
         if self.inner.config.num_labels != 1:
             raise ModelError(
                 f"{type(self.inner).__name__} has {self.inner.config.num_labels} labels,"
@@ -76,30 +72,13 @@ class RewardScorer(nn.Module):
                 hint="open it with `load_reward`",
             )
 
-    @property
-    def _trunk(self) -> Scorer:
-        # Made for the call, not kept: as a submodule it would list every weight twice.
-        return Scorer(self.model, layout=self.layout, autocast=self.autocast)
-
-    @property
-    def inner(self) -> PreTrainedModel:
-        return self._trunk.inner
-
-    @property
-    def device(self) -> torch.device:
-        return self._trunk.device
-
-    def cast(self) -> torch.autocast:
-        """The number format of matrix products, whatever surrounds the call."""
-        return self._trunk.cast()
-
     def forward(self, batch: PackedBatch) -> Tensor:
         """The score of every branch, [B] f32."""
         head = linear_head(self.inner)
         if head is None:
             return self._pooled(batch)
         last = last_tokens(batch, pad_token(self.inner))
-        states = self._trunk.states(replace(batch, source=last))
+        states = self.states(replace(batch, source=last))
         # Outside autocast: a score of 12.3 rounded to bfloat16 is off by as much as many pairs differ.
         with torch.autocast(states.device.type, enabled=False):
             scores: Tensor = head(states.to(head.get_parameter("weight").dtype))
@@ -113,17 +92,6 @@ class RewardScorer(nn.Module):
         with self.cast():
             logits = self.inner(input_ids=tokens, attention_mask=batch.valid.long()).logits
         return logits[:, 0].float()
-
-
-def _probe(vocabulary: int) -> list[Tree]:
-    """Three small trees that only a correct tree attention scores like plain rows."""
-    generator = torch.Generator().manual_seed(0)
-
-    def tokens(count: int) -> list[int]:
-        return torch.randint(vocabulary, (count,), generator=generator).tolist()
-
-    shapes = [(6, (3, 5)), (2, (4,)), (9, (2, 1, 3))]
-    return [Tree(tokens(p), tuple(Branch(tokens(n), [True] * n) for n in sizes)) for p, sizes in shapes]
 
 
 def _own_scores(scorer: RewardScorer, trees: Sequence[Tree]) -> Tensor:
@@ -148,7 +116,7 @@ def choose_reward_layout(
     rows differ from plain ones.
     """
     inner = scorer.inner
-    trees = _probe(inner.config.get_text_config().vocab_size)
+    trees = probe(inner.config.get_text_config().vocab_size)
     low = scorer.autocast is not None or inner.dtype in (torch.bfloat16, torch.float16)
     allowed = tolerance * (150 if low else 1)
     with without_dropout(scorer):

