@@ -51,8 +51,11 @@ bench: $(READY) $(BENCH_READY)
 	$(BIN)/python benchmarks/vs_trl.py --method sft --dtype fp32
 	$(BIN)/python benchmarks/vs_trl.py --method reward --dtype bf16
 	$(BIN)/python benchmarks/vs_trl.py --method kto --dtype bf16
+	$(BIN)/python benchmarks/vs_trl.py --method reward --dtype fp32
+	$(BIN)/python benchmarks/vs_trl.py --method kto --dtype fp32
 	$(BIN)/python benchmarks/vs_trl.py --method orpo --dtype bf16
 	$(BIN)/python benchmarks/vs_trl.py --method cpo --dtype bf16
+	$(BIN)/python benchmarks/second_epoch.py --dtype bf16
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) .pytest_cache .ruff_cache

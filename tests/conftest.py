@@ -1,7 +1,7 @@
 """Small models and trees that many tests share: random weights, large enough to make mistakes visible."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def session_of() -> Callable[..., Session]:
         method: str,
         hyper: dict[str, Any] | None = None,
         *,
-        loss: str | None = None,
+        loss: str | Mapping[str, float] | None = None,
         reference: Reference | None = None,
         retained: list[Tree] | None = None,
         **changes: Any,

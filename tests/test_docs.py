@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# A path below src/truing, or of another folder of the repository.
+MARKED = r"```(?:python|yaml)\n# (\S+\.(?:py|yaml))\n(.*?)```"
 QUOTES = [
     (page, name, body)
     for page in sorted((ROOT / "docs").rglob("*.md"))
-    for name, body in re.findall(r"```python\n# (\S+\.py)\n(.*?)```", page.read_text(), re.DOTALL)
+    for name, body in re.findall(MARKED, page.read_text(), re.DOTALL)
 ]
 
 
@@ -19,6 +21,7 @@ def test_something_is_quoted():
 
 @pytest.mark.parametrize(("page", "name", "body"), QUOTES, ids=lambda value: str(value)[-40:])
 def test_a_quote_is_in_the_source(page: Path, name: str, body: str):
-    source = {line.strip() for line in (ROOT / "src" / "truing" / name).read_text().splitlines()}
+    path = next(path for path in (ROOT / "src" / "truing" / name, ROOT / name) if path.exists())
+    source = {line.strip() for line in path.read_text().splitlines()}
     for line in body.strip().splitlines():
         assert line.strip() in source, f"{page.name} quotes a line that {name} no longer has: {line}"

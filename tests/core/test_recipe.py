@@ -48,6 +48,12 @@ def test_other_keys_of_the_loss_are_its_hyper_parameters_with_their_types():
     assert type(loss.hyper["steps"]) is int
 
 
+def test_a_mix_is_several_losses_and_their_weights():
+    loss = Loss.model_validate({"mix": {"dpo": 1, "my_losses:margin": 0.25}, "beta": 0.1})
+    assert loss.mix == {"dpo": 1.0, "my_losses:margin": 0.25}
+    assert (loss.name, loss.hyper) == (None, {"beta": 0.1})
+
+
 @pytest.mark.parametrize(
     ("warmup", "total", "steps"), [(0.1, 100, 10), (0.1, 5, 1), (0.0, 100, 0), (20, 100, 20), (20, 5, 5)]
 )
@@ -77,6 +83,17 @@ def test_warmup_is_a_share_below_one_and_steps_from_one_on(warmup: float, total:
         {"data": {"train": ["a"], "retain": ["b"], "retain_weight": 0}, "lora": {}},
         {"loss": {"beta": [0.1]}},
         {"loss": {"be.ta": 0.1}},
+        {"loss": {"mix": {}}},
+        {"loss": {"mix": {"dpo": 1.0}}},
+        {"loss": {"mix": ["dpo", "ipo"]}},
+        {"loss": {"mix": {"dpo": 1.0, "ipo": 0.0}}},
+        {"loss": {"mix": {"dpo": 1.0, "ipo": -1.0}}},
+        {"loss": {"mix": {"dpo": 1.0, "ipo": True}}},
+        {"loss": {"mix": {"dpo": 1.0, "ipo": "0.5"}}},
+        {"loss": {"mix": {"dpo": 1.0, "ipo": float("inf")}}},
+        {"loss": {"mix": {"dpo": 1.0, "ipo": float("nan")}}},
+        {"loss": {"name": "dpo", "mix": {"dpo": 1.0, "ipo": 1.0}}},
+        {"loss": {"name": {"dpo": 1.0, "ipo": 1.0}}},
         {"lora": {}, "top_layers": 2},
         {"lora": {"dropout": 1.0}},
         {"evaluate": {"patience": 3}},

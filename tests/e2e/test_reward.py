@@ -125,6 +125,22 @@ def assert_told(done, code: int, *words: str) -> None:
         assert word in done.stderr, done.stderr
 
 
+def assert_reported(truing, run: Path, told: dict, page: Path) -> None:
+    """`truing report` writes a page with the numbers of reward.json, and names the next command."""
+    done = truing("report", run, "--output", page)
+    succeed(done)
+    assert f"The report is in {page}" in done.stderr
+    assert f"next: truing score ROWS --model {run}" in done.stderr
+    text = page.read_text()
+    assert f"better response scores higher in {told['accuracy']['estimate']:.1%}" in text
+    for number in (told["ece"], told["mean_margin"]):
+        assert f'<span class="number">{number:.4g}</span>'.replace("-", "−") in text
+    for name, found in told["categories"].items():
+        assert f'<th scope="row">{name}</th><td><span class="number">{found["estimate"]:.1%}</span>' in text
+    assert "Plotly.newPlot" in text
+    assert 'src="http' not in text
+
+
 def trained_head(run: Path) -> torch.Tensor:
     newest = sorted((run / "checkpoints").glob("step-*"))[-1]
     tensors = load_file(newest / "model.safetensors")
@@ -243,7 +259,20 @@ def test_a_run_resumed_is_the_run_unbroken_and_says_how_good_its_best_weights_ar
     assert told["pairs"] == told["rows"] == 9
     assert told["accuracy"]["estimate"] == pytest.approx(best["eval/accuracy"])
     assert told["mean_margin"] == pytest.approx(best["eval/margin"], abs=1e-5)
+    assert told["ece"] == pytest.approx(best["eval/ece"])
+    assert told["length"]["pearson"] == pytest.approx(best["eval/length_correlation"])
+    assert told["step"] == best["step"]
     assert told["categories"].keys() == {"even", "odd"}
+    assert json.loads((run / "rows.json").read_text()) == {
+        "read": 12,
+        "made": 0,
+        "kept": 12,
+        "set_aside": {},
+        "train": 12,
+        "held_out": 9,
+    }
+    assert f"next: truing report {run}" in done.stderr
+    assert_reported(truing, run, told, tmp_path / "pages" / "run.html")
     assert f"held out: 18 responses of 9 rows, accuracy {told['accuracy']['estimate']:.1%}" in done.stderr
 
     before = {name: (run / name).read_bytes() for name in ("reward.json", "model/model.safetensors")}
@@ -307,6 +336,55 @@ def test_export_writes_either_layout_and_score_prints_rows_and_summary(
     assert_told(truing("export", run, tmp_path / "x", "--no-merge"), 2, "always whole")
     assert_told(truing("export", run, tmp_path / "x", "--head-layout", "mine"), 2, "transformers, value_head")
     assert_told(truing("chat", run), 2, "holds a reward model", "truing score")
+
+
+@pytest.mark.parametrize("name", ["value_head.bin", "pytorch_model.bin"])
+def test_a_pickle_is_imported_by_an_export_and_by_nothing_else(
+    name, reward_recipe, truing, model_folder, ranked_file, tmp_path
+):
+    head = {"v_head.summary.weight": torch.linspace(-1, 1, 32)[None]}
+    safe, theirs, ours = (tmp_path / folder for folder in ("safe", "theirs", "ours"))
+    for folder in (safe, theirs):
+        shutil.copytree(model_folder, folder)
+    save_file(head, safe / "value_head.safetensors")
+    if name == "value_head.bin":
+        torch.save(head, theirs / name)
+    else:
+        torch.save(load_file(theirs / "model.safetensors") | head, theirs / name)
+        (theirs / "model.safetensors").unlink()
+
+    import_it = f"truing export {theirs} NEW --head-layout transformers"
+    told = truing("score", ranked_file, "--model", theirs)
+    assert_told(told, 2, f"in pickles ({name})", import_it)
+    recipe = reward_recipe(policy=str(theirs), data={"train": [str(ranked_file)]})
+    assert_told(truing("train", recipe), 2, f"pickles only ({name})" if "model" in name else import_it)
+
+    succeed(truing("export", theirs, ours, "--head-layout", "transformers"))
+    assert not list(ours.glob("*.bin"))
+    wanted, found = (succeed(truing("score", ranked_file, "--model", folder)) for folder in (safe, ours))
+    assert found == wanted
+    lines = [json.loads(line) for line in found.splitlines()]
+    assert logits_of(ours, lines, batch=1) == pytest.approx([line["score"] for line in lines], abs=1e-4)
+
+
+def test_a_report_of_what_is_no_run_or_has_not_begun(truing, reward_recipe, model_folder, tmp_path):
+    assert_told(truing("report", tmp_path / "nowhere"), 2, "does not exist", "truing train")
+    assert_told(truing("report", model_folder), 2, "is no run folder", "truing train")
+    assert not (model_folder / "report.html").exists()
+    succeed(truing("train", reward_recipe()))
+    run = tmp_path / "run"
+    done = truing("report", run)
+    succeed(done)
+    assert (run / "report.html").exists(), "the page goes into the run folder where no place is named"
+    assert "Finished after 3 steps." in done.stderr
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps(status | {"state": "stopped", "reason": "stopped by SIGINT"}))
+    done = truing("report", run)
+    succeed(done)
+    assert "Interrupted after 3 steps." in done.stderr
+    assert "next: truing train RECIPE" in done.stderr
+    (run / "metrics.jsonl").unlink()
+    assert_told(truing("report", run), 3, "has no metrics", "truing train")
 
 
 def test_bad_input_is_told(truing, model_folder, pairs_file, tmp_path):

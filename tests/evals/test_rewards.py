@@ -8,10 +8,11 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from truing.core.errors import ModelError
+from truing.core.errors import DataError, ModelError
 from truing.core.records import Record, Response, reply, user
 from truing.data.trees import Branch, Tree
-from truing.evals.rewards import Correlation, RewardSummary, ScoredRecord, ranks_of, score_records, summarise
+from truing.evals.reward_summary import Correlation, MarginBars, RewardSummary
+from truing.evals.rewards import ScoredRecord, ranks_of, score_records, summarise
 from truing.models.reward import RewardScorer
 
 
@@ -54,11 +55,25 @@ def test_calibration_and_histogram():
     # right; the tie says 1/2 and counts 1/2.
     excess = 2 * (1 - sigmoid(1)) + sigmoid(3) + (1 - sigmoid(2)) + 0
     assert found.ece == pytest.approx(excess / 5)
-    counts, edges = found.margin_histogram
-    # Ten bins of width 0.6 from -3 to 3: -3 in the first, 0 in the sixth, 1 twice in the seventh, 2 in the
-    # ninth.
-    assert counts.tolist() == [1, 0, 0, 0, 0, 1, 2, 0, 1, 0]
-    assert np.allclose(edges, np.linspace(-3, 3, 11))
+    # The tie, then 1 and 1, 2, and -3: how sure on average, how many of how many are right.
+    told = [(of.confidence, of.accuracy.estimate, of.accuracy.n) for of in found.reliability]
+    sure = [(0.5, 0.5, 1), (sigmoid(1), 1.0, 2), (sigmoid(2), 1.0, 1), (sigmoid(3), 0.0, 1)]
+    assert told == [pytest.approx(row) for row in sure]
+    assert sum(n * abs(of - right) for of, right, n in told) / 5 == pytest.approx(found.ece)
+    bars = found.margin_histogram
+    # Twenty bars of width 0.3 from -3 to 3: -3 in the first, 0 in the 11th, 1 twice in the 14th, which begins
+    # at 0.9, and 2 in the 17th, which begins at 1.8.
+    assert bars.counts == (1, *[0] * 9, 1, 0, 0, 2, 0, 0, 1, 0, 0, 0)
+    assert np.allclose(bars.edges, np.linspace(-3, 3, 21))
+
+
+def test_what_a_run_logs_of_held_out_rows():
+    logged = summarise(ROWS).metrics()
+    assert logged.keys() == {"accuracy", "margin", "ece", "length_correlation"}
+    assert (logged["accuracy"], logged["margin"]) == pytest.approx((3.5 / 5, 0.2))
+    lone = ROWS[4].record
+    unordered = [ScoredRecord(lone, (score,), (length,)) for score, length in ((1.0, 3), (2.0, 9))]
+    assert summarise(unordered).metrics() == {"length_correlation": pytest.approx(1.0)}
 
 
 def test_categories_are_those_of_pairs_alone():
@@ -93,17 +108,53 @@ def test_lines_for_people():
     # Wilson of 4.5 / 6: (0.75 + 0.320122 -+ 1.959964 sqrt(0.03125 + 0.026677)) / 1.640243
     assert lines[0] == "12 responses of 6 rows, accuracy 75.0% (36.5% to 94.0%, n 6), mean score 1.29"
     assert lines[1].startswith("6 pairs, 1 ties, mean margin 0.333, calibration error (ECE) 0.")
-    assert lines[2] == f"   -3.00 {'█' * 10} 1"
-    assert lines[8] == f"   +0.60 {'█' * 30} 3"
-    assert lines[12].startswith("ab: 100.0% ("), "what rows write cannot steer a terminal"
+    # Wilson of 3 / 3: 1 / (1 + z^2/3)
+    assert lines[3] == "73% sure, right 100.0% (43.9% to 100.0%, n 3)"
+    assert lines[6] == f"   -3.00 {'█' * 10} 1"
+    assert lines[12] == f"   +0.60 {'█' * 30} 3"
+    assert lines[16].startswith("ab: 100.0% ("), "what rows write cannot steer a terminal"
 
 
 def test_json_holds_every_number():
     found = json.loads(json.dumps(summarise(ROWS).as_json()))
     assert found.keys() == set(RewardSummary.__dataclass_fields__)
     assert found["accuracy"].keys() == {"estimate", "low", "high", "n"}
+    assert found["reliability"][0].keys() == {"confidence", "accuracy"}
     assert len(found["margin_histogram"]["edges"]) == len(found["margin_histogram"]["counts"]) + 1
     assert found["length"].keys() == {"pearson", "spearman"}
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS[4:]], ids=["pairs", "no-pairs"])
+def test_what_is_written_is_read_back_the_same(rows, tmp_path):
+    path = tmp_path / "reward.json"
+    path.write_text(json.dumps(summarise(rows).as_json()))
+    read = RewardSummary.read(path)
+    assert read.as_json() == json.loads(path.read_text())
+    assert read.lines() == summarise(rows).lines()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"ece": None}, "accuracy, mean_margin, ece and reliability are of pairs"),
+        ({"reliability": []}, "and 5 pairs are given"),
+        ({"mean_score": math.nan}, "mean_score: "),
+        ({"categories": {"a": {"estimate": 0.5, "low": 0.9, "high": 0.1, "n": 1}}}, "categories.a: "),
+        ({"margin_histogram": {"counts": [1, 2], "edges": [0, 1]}}, "margin_histogram: "),
+        ({"reliability": "none"}, "reliability: "),
+    ],
+)
+def test_a_file_that_is_no_summary_is_told_with_its_place(change, told, tmp_path):
+    path = tmp_path / "reward.json"
+    path.write_text(json.dumps(summarise(ROWS).as_json() | change))
+    with pytest.raises(DataError, match=f"reward.json is no summary of a reward model: .*{told}") as error:
+        RewardSummary.read(path)
+    assert "truing train" in error.value.hint
+
+
+def test_bars_stand_about_zero():
+    with pytest.raises(ValueError, match="4 edges do not enclose 3 bars"):
+        MarginBars((1, 2, 3), (-1.0, 0.0, 1.0, 2.0))
 
 
 def test_ranks_are_the_rows_own_or_their_order():

@@ -13,6 +13,7 @@ from truing.losses.calibration import (
     expected_calibration_error,
     margin_histogram,
     pearson,
+    reliability,
     spearman,
 )
 from truing.losses.preference import Pair
@@ -142,6 +143,16 @@ def test_a_bin_reaches_up_to_its_upper_edge():
     assert expected_calibration_error(margin, bins=4) == pytest.approx(0.35 / 2)
 
 
+def test_reliability_is_what_the_error_sums_up():
+    # Confidence 0.8 three times and right twice, 0.6 once and right.
+    sure, unsure = math.log(4), math.log(1.5)
+    found = reliability(np.array([sure, -sure, sure, unsure]))
+    assert found.counts.tolist() == [1, 3]
+    assert found.confidence.tolist() == pytest.approx([0.6, 0.8])
+    assert found.accuracy.tolist() == pytest.approx([1.0, 2 / 3])
+    assert all(len(column) == 0 for column in reliability(np.array([])))
+
+
 def test_ties_are_calibrated():
     # Confidence 1/2, and right half of the time.
     assert expected_calibration_error(np.zeros(5)) == 0.0
@@ -166,6 +177,14 @@ def test_margin_histogram_has_zero_for_an_edge():
     counts, edges = margin_histogram(np.array([-1.0, 0.5, 0.0, 4.0]), bins=4)
     assert edges.tolist() == [-4.0, -2.0, 0.0, 2.0, 4.0]
     assert counts.tolist() == [0, 1, 2, 1]
+
+
+@pytest.mark.parametrize("reach", [3.0, 5.692891674401907, 6.389289040944052])
+def test_margin_histogram_has_ties_on_the_right_whatever_the_largest_margin(reach: float):
+    # (reach / 10) * 10 - reach is 0 for the first and 9e-16 for the others.
+    counts, edges = margin_histogram(np.array([-reach, 0.0, 0.0]), bins=20)
+    assert (edges[0], edges[10], edges[20]) == (-reach, 0.0, reach)
+    assert (counts[0], counts[9], counts[10]) == (1, 0, 2)
 
 
 @pytest.mark.parametrize("margin", [[], [0.0, 0.0]], ids=str)

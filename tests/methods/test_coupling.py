@@ -8,7 +8,7 @@ from truing.losses.preference import PAIR_LOSSES, Pair
 from truing.losses.unpaired import UNPAIRED_LOSSES
 from truing.methods.binding import Loss, pick
 from truing.methods.coupling import Given, shares
-from truing.methods.objectives import COUPLED
+from truing.methods.offline import COUPLED
 
 LOSSES = {**PAIR_LOSSES, **UNPAIRED_LOSSES}
 SIZES = [3, 1, 4]

@@ -179,16 +179,9 @@ def test_attention_that_ignores_the_spans_is_found_out(monkeypatch):
         assert "packed and plain scores differ by" in reason
 
 
-def test_a_model_that_refuses_the_spans_is_padded(monkeypatch):
+def test_a_model_that_refuses_the_spans_is_padded(refuse_spans):
     model = judge()
-    forward = type(model.base_model).forward
-
-    def strict(self, *args, **kwargs):
-        if "spans" in kwargs:
-            raise TypeError("got an unexpected keyword argument 'spans'")
-        return forward(self, *args, **kwargs)
-
-    monkeypatch.setattr(type(model.base_model), "forward", strict)
+    refuse_spans(model)
     layout, reason = choose_reward_layout(RewardScorer(model))
     assert layout == "padded"
     assert "LlamaForSequenceClassification cannot run packed trees" in reason

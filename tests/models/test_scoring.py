@@ -122,16 +122,9 @@ def test_attention_that_ignores_the_spans_is_found_out(tiny, monkeypatch):
     assert "packed and plain log-probabilities differ by" in reason
 
 
-def test_a_model_that_refuses_the_spans_is_padded(tiny, monkeypatch):
+def test_a_model_that_refuses_the_spans_is_padded(tiny, refuse_spans):
     model = tiny()
-    forward = type(model.base_model).forward
-
-    def strict(self, *args, **kwargs):
-        if "spans" in kwargs:
-            raise TypeError("got an unexpected keyword argument 'spans'")
-        return forward(self, *args, **kwargs)
-
-    monkeypatch.setattr(type(model.base_model), "forward", strict)
+    refuse_spans(model)
     layout, reason = choose_layout(Scorer(model))
     assert layout == "padded"
     assert "LlamaForCausalLM cannot run packed trees" in reason

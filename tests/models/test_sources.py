@@ -397,3 +397,10 @@ def test_an_unreachable_hub_is_told_from_one_switched_off(tmp_path):
     [(away, hint)] = ask(tmp_path, "http://127.0.0.1:9", "org/tiny")
     assert "HF_HUB_OFFLINE" in off
     assert "was not reached" in away and "give a folder" in hint
+
+
+def test_weights_that_a_config_names_itself_are_refused(saved):
+    path = saved / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"transformers_weights": "adapter_model.bin"}))
+    error = refused(saved)
+    assert "transformers_weights adapter_model.bin" in str(error) and "remove that key" in error.hint

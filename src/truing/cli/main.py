@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from truing import __version__
-from truing.cli import data, score, system, talk, training
+from truing.cli import data, report, score, system, talk, training
 from truing.core.errors import TruingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -34,6 +34,7 @@ VERBS = (
     talk.chat,
     training.export,
     score.score,
+    report.report,
     system.doctor,
     system.schema,
 )

@@ -12,7 +12,10 @@ from truing.core.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
+    from truing.core.runs import RunFolder
+    from truing.methods.online_session import OnlineSession
     from truing.methods.session import Session
+    from truing.train.hooks import Hook
 
 HEAD_LAYOUTS = ("transformers", "value_head")
 
@@ -46,17 +49,19 @@ def check(
         typer.echo(loaded.describe(), nl=False)
         return
     from truing.methods.check import check_session
-    from truing.methods.session import open_session
+    from truing.methods.opening import open_run
+    from truing.methods.session import Session
 
-    session = open_session(loaded.recipe, say)
+    session = open_run(loaded.recipe, say)
     with session.rows_named():
         found = check_session(session)
     if as_json:
         typer.echo(json.dumps(found.as_json()))
         return
-    from truing.cli.tokens import show_trees
+    if isinstance(session, Session):
+        from truing.cli.tokens import show_trees
 
-    show_trees(session.train[:3], session.tokenizer)
+        show_trees(session.train[:3], session.tokenizer)
     for line in found.lines():
         typer.echo(line)
     next_step(f"truing train {recipe}", "trains it; Ctrl-C is safe, the same command resumes")
@@ -74,45 +79,55 @@ def train(
     """Train a recipe; run the same command again to resume."""
     loaded = _load(recipe, set_, bad_rows, output)
     from truing.core.runs import RunFolder
+    from truing.methods.opening import open_run
     from truing.methods.run import run, write_result
-    from truing.methods.session import open_session
+    from truing.methods.session import Session
 
     with RunFolder.open(loaded.recipe.output) as folder:
-        session = open_session(loaded.recipe, say, aside=folder.path / "quarantine.jsonl")
-        rows = session.rows.summary
-        made = f" ({rows['read']} read, {rows['made']} made of pairs)" if rows["made"] else ""
-        say(
-            f"{rows['kept']} of {rows['read'] + rows['made']} rows{made}, "
-            f"set aside: {rows['set_aside'] or 'none'}"
-        )
+        session = open_run(loaded.recipe, say, aside=folder.path / "quarantine.jsonl")
+        say(session.rows.describe())
         with stage(loaded.recipe.method.upper(), session.plan.total) as line:
-            finished = run(session, folder, say=say, watch=[line.step], allow_change=allow_change or ())
+            watch = [*_loggers(session, folder), line.step]
+            finished = run(session, folder, say=say, watch=watch, allow_change=allow_change or ())
         target = write_result(session, folder.path / "model", {"step": finished.step})
-        if session.chosen.method.scores and session.held_out:
-            _judge(session, folder.path / "reward.json")
+        if isinstance(session, Session) and session.scores and session.held_out:
+            _judge(session, folder, finished.best_step or finished.step)
     say(f"{finished.step} steps; the result is in {target}")
-    if session.chosen.method.scores:
+    if session.scores and session.held_out:
+        next_step(f"truing report {folder.path}", "a page with its accuracy, calibration and margins")
+    elif session.scores:
         next_step(f"truing score ROWS --model {folder.path}", "score responses it has not seen")
     else:
         against = f"truing chat {folder.path} --against {loaded.recipe.policy}"
         next_step(against, "talk to it, before and after")
 
 
-def _judge(session: "Session", path: Path) -> None:
-    """Write how well a reward model does on its held-out rows."""
-    from truing.core.files import write_atomic
-    from truing.evals.rewards import score_records, summarise
-    from truing.models.reward import RewardScorer
+def _loggers(session: "Session | OnlineSession", folder: "RunFolder") -> "list[Hook]":
+    """What is written down of a run beside its metrics."""
+    from truing.methods.session import Session
 
-    assert isinstance(session.scorer, RewardScorer)
-    trees, records = session.held_out, session.held_out_records
-    summary = summarise(score_records(session.scorer, records, trees, session.recipe.tokens_per_pass))
-    write_atomic(path, json.dumps(summary.as_json(), indent=2, ensure_ascii=False) + "\n")
-    say(f"held out: {summary.headline()}; more in {path}")
+    if not isinstance(session, Session):
+        session.log_sample = folder.log_sample
+        return []
+    if not (session.scores and session.held_out):
+        return []
+    from truing.evals.rewards import held_out_logger
+
+    return [held_out_logger(session)]
+
+
+def _judge(session: "Session", folder: "RunFolder", step: int) -> None:
+    """Write how well a reward model does on its held-out rows."""
+    from truing.core.runs import REWARD
+    from truing.evals.rewards import judge_held_out
+
+    summary = judge_held_out(session, step)
+    folder.write_facts(REWARD, summary.as_json())
+    say(f"held out: {summary.headline()}; more in {folder.path / REWARD}")
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a folder with an adapter.")],
+    run: Annotated[Path, typer.Argument(help="A run folder, or a folder with an adapter or a reward model.")],
     target: Annotated[Path, typer.Argument(help="Where the model goes; must not exist.")],
     merge: Annotated[bool, typer.Option(help="Merge the adapter into the weights.")] = True,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
@@ -120,7 +135,7 @@ def export(
         str | None, typer.Option(help=f"Of a reward model: {' or '.join(HEAD_LAYOUTS)}.")
     ] = None,
 ) -> None:
-    """Write a folder that transformers opens."""
+    """Write a folder that transformers opens. A reward model's .bin files are read here and nowhere else."""
     from truing.models.export import export_folder
     from truing.models.load import DTYPES
     from truing.models.trained import is_reward, load_trained
@@ -145,7 +160,7 @@ def _export_reward(run: Path, target: Path, layout: str, dtype: "torch.dtype") -
 
     if layout not in HEAD_LAYOUTS:
         raise UsageError(f"--head-layout {layout}: expected one of {', '.join(HEAD_LAYOUTS)}")
-    trained = load_trained_reward(str(run))
+    trained = load_trained_reward(str(run), import_bin=True)
     facts = {"base_model": trained.base}
     save_reward(trained.model, trained.tokenizer, target, layout, dtype=dtype, facts=facts)
     say(f"wrote {target}")

@@ -312,6 +312,7 @@ _EXPECTED = {
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "model_type": "a mapping of keys",
+    "dict_type": "a mapping of keys",
     "tuple_type": "a list",
     "too_short": "a list of at least {min_length}",
     "too_long": "a list of at most {max_length}",

@@ -50,6 +50,13 @@ class StorageError(TruingError):
     code = "storage"
 
 
+class RewardError(TruingError):
+    """Too many responses of a batch could not be given a reward."""
+
+    exit_code = 6
+    code = "reward"
+
+
 class ModelError(UsageError):
     """A model source does not hold what is needed: weights, a tokenizer, a chat template."""
 

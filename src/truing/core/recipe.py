@@ -7,10 +7,9 @@ here: they are the keyword-only arguments of the loss itself.
 """
 
 import math
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -18,6 +17,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from truing.core.online_parts import Online, Sampling
+from truing.core.reward_parts import RewardPart
+from truing.core.section import Section
 
 Hyper = bool | int | float | str
 
@@ -27,21 +30,7 @@ def _listed(value: object) -> object:
 
 
 Files = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
-
-
-class Section(BaseModel):
-    """A part of a recipe: frozen, and without room for keys nobody reads."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _true_is_not_one(cls, value: object, info: ValidationInfo) -> object:
-        annotation = cls.model_fields[info.field_name or ""].annotation
-        kinds = {annotation, *get_args(annotation)}
-        if isinstance(value, bool) and kinds & {int, float}:
-            raise ValueError("expected a number")
-        return value
+Weight = Annotated[float, Field(strict=True, gt=0)]  # strict: true is not 1, and "0.5" is text
 
 
 class Data(Section):
@@ -108,14 +97,40 @@ class Lora(Section):
 
 
 class Loss(Section):
-    """Which loss, and its hyper-parameters, which the loss's signature checks later."""
+    """Which loss or losses, and their hyper-parameters, which their signatures check later."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Hyper] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     name: str | None = Field(
-        default=None, min_length=1, description="Name of the loss; null is the method's own."
+        default=None,
+        min_length=1,
+        description="Name of the loss, or module:function of your own; null is the method's.",
     )
+    mix: dict[str, Weight] | None = Field(
+        default=None,
+        description="Losses to add up instead of one, each with its weight: {dpo: 0.8, ipo: 0.2}.",
+    )
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _several_are_a_mix(cls, value: object) -> object:
+        if isinstance(value, dict | list):
+            raise ValueError("several losses and their weights go under loss.mix")
+        return value
+
+    @field_validator("mix")
+    @classmethod
+    def _a_mix_is_of_several(cls, value: dict[str, float] | None) -> dict[str, float] | None:
+        if value is not None and len(value) < 2:
+            raise ValueError("a mix is of two losses or more; one alone goes under loss.name")
+        return value
+
+    @model_validator(mode="after")
+    def _one_or_a_mix(self) -> Self:
+        if self.name is not None and self.mix is not None:
+            raise ValueError("loss.name and loss.mix cannot be combined; keep one of the two")
+        return self
 
     @model_validator(mode="after")
     def _hyper_parameters_have_names(self) -> Self:
@@ -220,6 +235,11 @@ class Recipe(Section):
         default=None, ge=1, description="Train only the top N layers; null trains all."
     )
     loss: Loss = Field(default=Loss(), description="The loss and its hyper-parameters.")
+    rewards: tuple[RewardPart, ...] = Field(
+        default=(), description="What scores the responses of online training, part by part."
+    )
+    sampling: Sampling = Field(default=Sampling(), description="How online training draws responses.")
+    online: Online = Field(default=Online(), description="How online training learns from them.")
     optim: Optim = Field(default=Optim(), description="How long and how fast to learn.")
     evaluate: Evaluate = Field(default=Evaluate(), description="When to evaluate while training.")
     checkpoint: Checkpoint = Field(default=Checkpoint(), description="When to save.")

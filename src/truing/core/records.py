@@ -10,7 +10,8 @@ of prompts and responses. What kind of training a record can serve follows from 
     unpaired          one response with a label                 KTO, BCO
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -65,13 +66,17 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A prompt, its responses, and where the two were found (`file:line`)."""
+    """A prompt, its responses, and where the two were found (`file:line`).
+
+    `columns` is the row as it stood in the file, for rewards that look at more of it.
+    """
 
     prompt: tuple[Message, ...]
     responses: tuple[Response, ...] = ()
     margin: float | None = None
     category: str | None = None
     place: str = ""
+    columns: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.prompt and not self.responses:

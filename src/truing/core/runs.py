@@ -4,6 +4,8 @@
     status.json     state, reason, step, last checkpoint, pid, host
     metrics.jsonl   one row per logged step
     samples.jsonl   texts sampled along the way
+    rows.json       how many rows were read, kept, set aside
+    reward.json     of a reward model: how its result does on held-out rows
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
     run.lock        who is writing; empty when nobody is
 
@@ -33,6 +35,7 @@ from truing.core.errors import ConfigError, StorageError, UsageError
 
 LOCK, CONFIG, STATUS = "run.lock", "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
+ROWS, REWARD = "rows.json", "reward.json"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
 log = logging.getLogger(__name__)
@@ -143,6 +146,10 @@ class RunFolder:
         status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), socket.gethostname(), now)
         files.write_atomic(self.path / STATUS, json.dumps(asdict(status), indent=2) + "\n")
 
+    def write_facts(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Replaces one of the files of facts about a run: ROWS or REWARD."""
+        files.write_atomic(self.path / name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
     def log_metrics(self, step: int, values: Mapping[str, Any]) -> None:
         """Adds a row to `metrics.jsonl`."""
         files.append_jsonl(self.path / METRICS, {"step": step, **values})
@@ -179,6 +186,11 @@ def read_config(path: Path) -> dict[str, Any] | None:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The metrics a run has logged so far."""
     return files.read_jsonl(path / METRICS)
+
+
+def read_rows(path: Path) -> dict[str, Any] | None:
+    """What a run said of its rows: `read`, `made`, `kept`, `set_aside` by reason, `train`, `held_out`."""
+    return _read_json(path / ROWS)
 
 
 def holder(path: Path) -> Holder | None:

@@ -66,7 +66,7 @@ class Format:
         system = row.get("system")
         if isinstance(system, str) and system.strip() and record.prompt and record.prompt[0].role != "system":
             record = replace(record, prompt=(Message("system", system), *record.prompt))
-        return replace(record, margin=number(row, "margin"), category=_category(row))
+        return replace(record, margin=number(row, "margin"), category=_category(row), columns=row)
 
 
 def _category(row: Row) -> str | None:

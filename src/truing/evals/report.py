@@ -9,6 +9,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -37,6 +38,7 @@ from truing.evals.report_records import (
     verdict,
 )
 from truing.evals.report_text import clipped, duration, language, plain
+from truing.evals.reward_charts import reward_charts
 
 __all__ = [
     "CategoryRow",
@@ -76,7 +78,8 @@ def render_report(report: Report) -> str:
     drift = [measure for measure in report.measures if measure.name in DRIFT_NOTES]
     charts_of_drift = measure_charts(drift, "drift")
     charts_of_stages = [stage_charts(stage, f"stage-{place}") for place, stage in enumerate(report.stages)]
-    charts = [*charts_of_measures, *charts_of_drift, *(chart for row in charts_of_stages for chart in row)]
+    charts_of_reward = reward_charts(report.reward) if report.reward else []
+    charts = [*charts_of_measures, *charts_of_reward, *charts_of_drift, *chain(*charts_of_stages)]
     scripts = _scripts(charts)
     return (
         _environment()
@@ -89,6 +92,7 @@ def render_report(report: Report) -> str:
             measure_charts=charts_of_measures,
             drift_charts=charts_of_drift,
             stage_charts=charts_of_stages,
+            reward_charts=charts_of_reward,
             examples_shown=EXAMPLES_SHOWN,
             policy=_policy(scripts),
             style=Markup(_template_file("report.css")),  # noqa: S704

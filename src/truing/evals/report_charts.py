@@ -35,10 +35,19 @@ class Panel:
 
 
 PANELS = (
-    Panel("Loss", ("loss",)),
-    Panel("Reward margin", ("rewards/margins",)),
-    Panel("Reward accuracy", ("rewards/accuracies",), ".0%"),
+    Panel("Loss", ("loss", "eval/loss")),
+    Panel("Reward margin", ("rewards/margins", "eval/rewards/margins")),
+    Panel("Reward accuracy", ("rewards/accuracies", "eval/rewards/accuracies"), ".0%"),
+    Panel("Rewards", ("rewards/desirable", "rewards/undesirable")),
     Panel("Log-probabilities", ("logps/chosen", "logps/rejected")),
+    Panel("Accuracy", ("accuracy", "eval/accuracy"), ".0%"),
+    Panel("Margin", ("margin", "eval/margin")),
+    Panel("Scores", ("score/chosen", "score/rejected")),
+    Panel("Mean score", ("score", "eval/score")),
+    Panel("Calibration error (ECE), held out", ("eval/ece",)),
+    Panel("Correlation of score and length, held out", ("eval/length_correlation",)),
+    Panel("KL", ("kl",)),
+    Panel("KL on retained rows", ("kl/retained",)),
     Panel("Gradient norm", ("grad_norm",)),
     Panel("Learning rate", ("learning_rate",), ""),
 )
@@ -79,12 +88,12 @@ def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
 
 
 def stage_charts(stage: Stage, prefix: str) -> list[Chart]:
-    """The panels of which the stage has at least one finite value."""
+    """The panels of which the stage has at least two finite values, or one where it has one step."""
     charts = []
     for number, panel in enumerate(PANELS):
         lines = {name: read_series(stage.metrics, name) for name in panel.metrics}
         lines = {name: line for name, line in lines.items() if line.values}
-        if not lines:
+        if max((len(line.values) for line in lines.values()), default=0) < min(2, len(stage.metrics)):
             continue
         note = "; ".join(_from_to(name, line, len(lines) > 1) for name, line in lines.items())
         label = f"{panel.title} during {stage.name}: {note}"
@@ -135,14 +144,20 @@ def _reading(interval: Interval, unit: str) -> str:
 
 
 def _from_to(name: str, line: Series, several: bool) -> str:
-    words = f"{line.values[0]:.3g} \N{RIGHTWARDS ARROW} {line.values[-1]:.3g}".replace("-", "\N{MINUS SIGN}")
+    ends = [f"{value:.3g}".replace("-", "\N{MINUS SIGN}") for value in (line.values[0], line.values[-1])]
+    words = " \N{RIGHTWARDS ARROW} ".join(ends[: len(line.values)])
     if several:
-        words = f"{name.rpartition('/')[2]} {words}"
+        words = f"{_short(name)} {words}"
     return f"{words} ({line.not_finite} not finite)" if line.not_finite else words
 
 
+def _short(name: str) -> str:
+    """What a metric is called beside others of its panel."""
+    return "held out" if name.startswith("eval/") else name.rpartition("/")[2]
+
+
 def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
-    figure = go.Figure(layout=_layout(height=ROW_HEIGHT * len(measures) + 74))
+    figure = go.Figure(layout=base_layout(height=ROW_HEIGHT * len(measures) + 74))
     places = [-float(row) for row in range(len(measures))]
     before = [(place + 0.1, measure.before) for place, measure in zip(places, measures, strict=True)]
     after = [(place - 0.12, measure.after) for place, measure in zip(places, measures, strict=True)]
@@ -233,12 +248,12 @@ def _length(low: float, high: float) -> float:
 
 
 def _stage_figure(panel: Panel, lines: Mapping[str, Series]) -> go.Figure:
-    figure = go.Figure(layout=_layout(height=190))
+    figure = go.Figure(layout=base_layout(height=190))
     figure.update_layout(margin={"l": 52, "r": 10, "t": 8, "b": 30}, showlegend=len(lines) > 1)
     for (name, line), colour in zip(lines.items(), (AFTER_COLOUR, SECOND_COLOUR), strict=False):
         figure.add_trace(
             go.Scatter(
-                name=name.rpartition("/")[2],
+                name=_short(name),
                 mode="lines" if len(line.values) > 1 else "markers",
                 x=line.steps,
                 y=line.values,
@@ -253,7 +268,8 @@ def _stage_figure(panel: Panel, lines: Mapping[str, Series]) -> go.Figure:
     return figure
 
 
-def _layout(height: int) -> dict[str, Any]:
+def base_layout(height: int) -> dict[str, Any]:
+    """What every figure of a report looks like."""
     axis = {"fixedrange": True, "zeroline": False, "ticks": ""}
     return {
         "height": height,

@@ -9,9 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from truing.evals.intervals import Interval
+
+if TYPE_CHECKING:
+    from truing.evals.reward_summary import RewardSummary
 
 DRIFT_NOTES = {
     "kl": (
@@ -146,12 +149,13 @@ class CategoryRow:
 
 @dataclass(frozen=True, slots=True)
 class DataCount:
-    """What became of the rows of one source: every row read was kept or set aside."""
+    """What became of the rows of one source: every row read was kept or set aside, and `why`."""
 
     source: str
     read: int
     kept: int
     set_aside: int
+    why: str = ""
 
     def __post_init__(self) -> None:
         if self.read != self.kept + self.set_aside:
@@ -164,7 +168,8 @@ class DataCount:
 class Report:
     """Everything one report shows. An empty field leaves its section out.
 
-    `summary` is the headline: one plain sentence with numbers; where empty, `verdict` writes it.
+    `summary` is the headline: one plain sentence with numbers; where empty, `verdict` writes it. `notes` are
+    the quieter lines below it.
     `config` maps the name of a stage to the text of its recipe.
     """
 
@@ -172,7 +177,9 @@ class Report:
     created: datetime
     command: str
     summary: str = ""
+    notes: Sequence[str] = ()
     measures: Sequence[Measure] = ()
+    reward: "RewardSummary | None" = None
     stages: Sequence[Stage] = ()
     examples: Sequence[SideBySide] = ()
     categories: Sequence[CategoryRow] = ()

@@ -4,12 +4,13 @@
 
 A pair is two responses of one row of which the row calls one better; a row of K ranked responses has up to
 K (K - 1) / 2. Pairs of one row are not independent, so that the interval of K-wise rows is too narrow.
-To add a number: a field of `RewardSummary`, its value in `summarise`, its words in `lines`.
+`RewardSummary` says how to add a number.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,21 +20,23 @@ from truing.core.records import Kind, Record
 from truing.data.packing import LAYOUTS, split_into_passes
 from truing.data.trees import Tree
 from truing.evals.intervals import Interval, wilson
-from truing.evals.report_records import interval_text, value_text
-from truing.evals.report_text import plain
+from truing.evals.reward_summary import Bin, Correlation, MarginBars, RewardSummary
 from truing.losses.calibration import (
-    Histogram,
     accuracy,
     expected_calibration_error,
     margin_histogram,
     pearson,
+    reliability,
     spearman,
 )
 from truing.models.reward import RewardScorer
 from truing.models.scoring import without_dropout
+from truing.train.hooks import Hook, Logs
 
-BINS = 10
-BAR = 30  # characters of the longest bar
+if TYPE_CHECKING:
+    from truing.methods.session import Session
+
+BARS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,61 +53,6 @@ class ScoredRecord:
         ranks = ranks_of(self.record)
         places = range(len(ranks))
         return [self.scores[i] - self.scores[j] for i in places for j in places if ranks[i] < ranks[j]]
-
-
-@dataclass(frozen=True, slots=True)
-class Correlation:
-    """How two numbers go together; None where one of them does not vary."""
-
-    pearson: float | None
-    spearman: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RewardSummary:
-    """What the scores of some rows say of their reward model. None where the rows cannot tell."""
-
-    rows: int
-    responses: int
-    mean_score: float
-    pairs: int
-    accuracy: Interval | None  # Wilson, 95 %; a tie counts one half
-    ties: int
-    mean_margin: float | None
-    ece: float | None
-    margin_histogram: Histogram
-    length: Correlation  # of score and tokens of the response
-    row_score: Correlation | None  # of score and the row's own, where two responses or more carry one
-    categories: Mapping[str, Interval]  # accuracy
-
-    def as_json(self) -> dict[str, object]:
-        found = asdict(self)
-        counts, edges = self.margin_histogram
-        found["margin_histogram"] = {"counts": counts.tolist(), "edges": edges.tolist()}
-        return found
-
-    def headline(self) -> str:
-        """One line: what a run says of its held-out rows."""
-        parts = [f"{self.responses} responses of {self.rows} rows", f"mean score {self.mean_score:.3g}"]
-        if self.accuracy is not None:
-            parts.insert(1, f"accuracy {_percent(self.accuracy)}")
-        elif self.row_score is not None:
-            parts.insert(1, f"score and the row's own: {_words(self.row_score)}")
-        return ", ".join(parts)
-
-    def lines(self) -> list[str]:
-        """All of it for people."""
-        found = [self.headline()]
-        if self.accuracy is not None:
-            assert self.mean_margin is not None and self.ece is not None
-            told = f"{self.pairs} pairs, {self.ties} ties, mean margin {self.mean_margin:.3g}"
-            found.append(f"{told}, calibration error (ECE) {self.ece:.3f}")
-            found += _bars(self.margin_histogram)
-        found += [f"{plain(name)}: {_percent(of)}" for name, of in self.categories.items()]
-        found.append(f"score and length: {_words(self.length)}")
-        if self.row_score is not None and self.accuracy is not None:
-            found.append(f"score and the row's own: {_words(self.row_score)}")
-        return found
 
 
 def ranks_of(record: Record) -> list[int]:
@@ -168,7 +116,8 @@ def summarise(scored: Sequence[ScoredRecord]) -> RewardSummary:
         ties=int((margins == 0).sum()),
         mean_margin=float(margins.mean()) if len(margins) else None,
         ece=expected_calibration_error(margins),
-        margin_histogram=margin_histogram(margins, BINS),
+        reliability=_reliability(margins),
+        margin_histogram=_bars(margins),
         length=_correlation(scores, lengths),
         row_score=(
             _correlation(scores[known], np.array([score for score in own if score is not None]))
@@ -179,30 +128,42 @@ def summarise(scored: Sequence[ScoredRecord]) -> RewardSummary:
     )
 
 
+def judge_held_out(session: "Session", step: int) -> RewardSummary:
+    """How well the reward model of a run, which has the weights of `step`, does on its held-out rows."""
+    assert isinstance(session.scorer, RewardScorer)
+    trees, records = session.held_out, session.held_out_records
+    scored = score_records(session.scorer, records, trees, session.recipe.tokens_per_pass)
+    return replace(summarise(scored), step=step)
+
+
+def held_out_logger(session: "Session") -> Hook:
+    """Adds to the metrics of every evaluation what its means do not say: ECE, correlation with length."""
+
+    def log(step: int, logs: Logs) -> None:
+        if "eval/loss" in logs:
+            found = {f"eval/{name}": value for name, value in judge_held_out(session, step).metrics().items()}
+            logs.update({name: value for name, value in found.items() if name not in logs})
+
+    return log
+
+
 def _accuracy(margins: np.ndarray) -> Interval:
     share = accuracy(margins)
     assert share is not None
     return wilson(share * len(margins), len(margins))
 
 
+def _reliability(margins: np.ndarray) -> tuple[Bin, ...]:
+    return tuple(
+        Bin(float(confidence), wilson(float(share * count), int(count)))
+        for count, confidence, share in zip(*reliability(margins), strict=True)
+    )
+
+
+def _bars(margins: np.ndarray) -> MarginBars:
+    counts, edges = margin_histogram(margins, BARS)
+    return MarginBars(tuple(counts.tolist()), tuple(edges.tolist()))
+
+
 def _correlation(x: np.ndarray, y: np.ndarray) -> Correlation:
     return Correlation(pearson(x, y), spearman(x, y))
-
-
-def _percent(interval: Interval) -> str:
-    return f"{value_text(interval.estimate, '%')} ({interval_text(interval, '%')})"
-
-
-def _words(found: Correlation) -> str:
-    if found.pearson is None or found.spearman is None:
-        return "no correlation, one of them does not vary"
-    return f"Pearson {found.pearson:.2f}, Spearman {found.spearman:.2f}"
-
-
-def _bars(histogram: Histogram) -> list[str]:
-    """One line per bin of margins, its left edge before the bar and its count behind."""
-    most = max(int(histogram.counts.max()), 1)
-    return [
-        f"{edge:+8.2f} {'█' * math.ceil(BAR * count / most)} {count}"
-        for edge, count in zip(histogram.edges, histogram.counts, strict=False)
-    ]

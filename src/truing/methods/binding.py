@@ -1,63 +1,90 @@
 """Find a loss by name and check its hyper-parameters: the signature is the schema."""
 
-import difflib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from truing.core.errors import ConfigError
+from truing.core.imports import closest
 
-Hyper = bool | int | float | str
+Scalar = bool | int | float | str
+Hyper = Scalar | Mapping[str, Scalar]  # a mapping where the parts of a mix have each a default of its own
 Loss = Callable[..., Tensor]
+Makers = Mapping[str, Callable[..., Any]]  # what a loss may ask for, by name, and how it is made
+Value = TypeVar("Value")
 EMPTY: Mapping[str, Hyper] = {}
-
-
-def closest(name: str, known: Sequence[str]) -> str:
-    """The end of a message about an unknown name: the known one it may have meant, if any is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def checked(key: str, value: Hyper, default: Hyper) -> Hyper:
     """The value of a hyper-parameter, which is of the kind its default is of; `true` is not 1."""
-    expected, is_right = {
-        bool: ("true or false", isinstance(value, bool)),
-        str: ("a word", isinstance(value, str)),
-    }.get(type(default), ("a number", isinstance(value, int | float) and not isinstance(value, bool)))
-    if not is_right:
-        raise ConfigError(f"loss.{key} is {value!r}: expected {expected}")
+    for one in default.values() if isinstance(default, Mapping) else (default,):
+        expected, is_right = {
+            bool: ("true or false", isinstance(value, bool)),
+            str: ("a word", isinstance(value, str)),
+        }.get(type(one), ("a number", isinstance(value, int | float) and not isinstance(value, bool)))
+        if not is_right:
+            raise ConfigError(f"loss.{key} is {value!r}: expected {expected}")
     return value
 
 
-def lookup(
-    table: Mapping[str, Loss], name: str, hyper: Mapping[str, Hyper], options: Mapping[str, Hyper] = EMPTY
-) -> Loss:
-    """The named loss, once its hyper-parameters are known to exist. `options` are known beside its own."""
+def lookup(table: Mapping[str, Loss], name: str) -> Loss:
+    """The named loss."""
     if name not in table:
         raise ConfigError(
             f"no loss {name!r} for this method; known: {', '.join(sorted(table))}"
-            + closest(name, sorted(table))
+            + closest(name, sorted(table)),
+            hint="a function of your own is named module:function",
         )
-    loss = table[name]
-    takes = {**defaults_of(loss), **options}
+    return table[name]
+
+
+def filled(
+    name: str, loss: Loss, hyper: Mapping[str, Hyper], options: Mapping[str, Hyper] = EMPTY
+) -> dict[str, Hyper]:
+    """All hyper-parameters of a loss, those of `hyper` as given there and the others at their defaults.
+
+    `options` are known beside its own and left out.
+    """
+    own = defaults_of(loss)
+    takes = {**own, **options}
     for key, value in hyper.items():
         if key not in takes:
             raise ConfigError(f"{name} takes {sorted(takes)}, not {key!r}{closest(key, sorted(takes))}")
         checked(key, value, takes[key])
-    return loss
+    return {key: hyper.get(key, default) for key, default in own.items()}
+
+
+def arguments_of(loss: Loss) -> list[str]:
+    """The positional arguments of a loss: what it is a function of."""
+    parameters = inspect.signature(loss).parameters.values()
+    return [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
 
 
 def defaults_of(loss: Loss) -> dict[str, Hyper]:
     """The keyword-only arguments of a loss and the values they have when nobody sets them."""
-    return dict(inspect.getfullargspec(loss).kwonlydefaults or {})
+    parameters = inspect.signature(loss).parameters.values()
+    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
 
 
 def needs(loss: Loss, argument: str) -> bool:
     """Whether a loss takes a positional argument of that name: `ref` is what makes a reference run."""
-    return argument in inspect.getfullargspec(loss).args
+    return argument in arguments_of(loss)
 
 
-def pick(loss: Loss, given: Mapping[str, object]) -> dict[str, object]:
+def pick(loss: Loss, given: Mapping[str, Value]) -> dict[str, Value]:
     """Of all that could be supplied, what this loss asks for."""
-    return {key: value for key, value in given.items() if needs(loss, key)}
+    asked = arguments_of(loss)
+    return {key: value for key, value in given.items() if key in asked}
+
+
+def supply(loss: Loss, makers: Makers, *source: object) -> dict[str, Any]:
+    """What this loss asks for, each made of `source`; what it does not ask for is not made."""
+    return {key: make(*source) for key, make in pick(loss, makers).items()}
+
+
+def number_of(hyper: Mapping[str, Hyper], key: str, default: float = 1.0) -> float:
+    """A hyper-parameter that is one number; `default` for another, as where parts of a mix differ in it."""
+    value = hyper.get(key, default)
+    return float(value) if isinstance(value, int | float) else default

@@ -5,9 +5,12 @@ import resource
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from truing.data.packing import PackedBatch
+from truing.methods.online_session import OnlineSession
 from truing.methods.session import Session
 from truing.models.load import trainable
 from truing.train.step import accumulate
@@ -81,12 +84,19 @@ def check_masks(session: Session) -> dict[str, int]:
     return dict(found)
 
 
-def check_session(session: Session) -> Checked:
+def _masks(session: Session | OnlineSession, passes: Sequence[PackedBatch]) -> dict[str, int]:
+    if isinstance(session, Session):
+        return check_masks(session)
+    return {"branches": sum(batch.branches for batch in passes)}  # what is sampled is scored whole
+
+
+def check_session(session: Session | OnlineSession) -> Checked:
     """Run the first step's forward and backward without an update."""
     names = trainable(session.model)
     items = session.plan.items_of(1)
     start = time.perf_counter()
-    logs = accumulate(session.passes(items), session.objective)
+    passes, objective = session.first_step()
+    logs = accumulate(passes, objective)
     seconds = time.perf_counter() - start
     squares = [float(p.grad.double().square().sum()) for p in names.values() if p.grad is not None]
     for parameter in names.values():
@@ -99,7 +109,7 @@ def check_session(session: Session) -> Checked:
         tokens=session.tokens_of(1),
         rows=session.rows.summary,
         described=session.rows.describe(),
-        masks=check_masks(session) | dict(session.rows.rendered.counts),
+        masks=_masks(session, passes) | dict(session.rows.rendered.counts),
         steps=session.plan.total,
         seconds_per_step=seconds,
         memory=peak,

@@ -41,7 +41,7 @@ def _parts(value: Tensor | Pair) -> tuple[Tensor, ...]:
 def _joined(values: Sequence[Any]) -> Any:
     if isinstance(values[0], Pair):
         return Pair(torch.cat([v.chosen for v in values]), torch.cat([v.rejected for v in values]))
-    return torch.cat(list(values))
+    return torch.cat(list(values)) if values[0].dim() else values[0]  # KTO's baseline is the step's already
 
 
 def shares(loss: Loss, given: Sequence[Given], hyper: Mapping[str, Hyper]) -> list[Share]:

@@ -4,27 +4,29 @@ A step's passes carry roles: most are there to learn from, `whole` ones hold pro
 for a likelihood term over both, `retain` ones rows on which the policy must stay, `mismatched` ones other
 prompts' responses for KTO's baseline. `prepare` sees all of them before the first backward and says what is
 looped over.
+
+`supplies` says what a loss may ask for by the name of an argument, and how it is made; the first of them is
+what is trained. To supply more, add an entry there.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from truing.core.errors import ConfigError
 from truing.data.packing import PackedBatch
-from truing.losses.preference import COUPLED_PAIR_LOSSES, Pair, per_token
-from truing.losses.unpaired import COUPLED_UNPAIRED_LOSSES, kl_baseline
-from truing.methods.binding import Hyper, Loss, needs, pick
+from truing.losses.preference import Pair, per_token
+from truing.losses.unpaired import kl_baseline
+from truing.methods.binding import Hyper, Loss, Makers, needs, number_of, supply
 from truing.methods.coupling import Given, Share, shares
 from truing.models.scoring import Scorer, Scores
 from truing.train.step import Objective, Outcome, Tally, Totals, Unit
 
 Reference = Callable[[PackedBatch], Tensor]  # a batch to the reference's log-probabilities, [N] f32
-COUPLED = COUPLED_PAIR_LOSSES | COUPLED_UNPAIRED_LOSSES
 Prepared = tuple[Objective, Sequence[PackedBatch]]
 SFT_ON = ("response", "sequence")
 
@@ -38,6 +40,8 @@ def sides(values: Tensor) -> Pair:
 class LikelihoodObjective:
     """A loss on every scored token: supervised fine-tuning."""
 
+    supplies: ClassVar[Makers] = {"logps": lambda logps: logps}
+
     scorer: Scorer
     loss: Loss
     hyper: Mapping[str, Hyper] = field(default_factory=dict)
@@ -50,7 +54,8 @@ class LikelihoodObjective:
 
     def __call__(self, batch: PackedBatch) -> Outcome:
         logps = self.scorer(batch).logps
-        return Outcome([Tally(self.loss(logps, **self.hyper), "token")], {"nll": Tally(-logps, "token")})
+        losses = self.loss(**supply(self.loss, self.supplies, logps), **self.hyper)
+        return Outcome([Tally(losses, "token")], {"nll": Tally(-logps, "token")})
 
 
 def _need(reference: Reference | None) -> Reference:
@@ -60,7 +65,7 @@ def _need(reference: Reference | None) -> Reference:
 
 def _shared(objective: Any, passes: Sequence[PackedBatch]) -> dict[tuple[int, ...], Share]:
     """Each pass's share of a coupled loss, by its items; none where a single pass holds the whole step."""
-    if objective.loss.__name__ not in COUPLED or len(passes) < 2:
+    if not objective.coupled or len(passes) < 2:
         return {}
     with torch.no_grad():
         given = [objective.given(batch, objective.score(batch)) for batch in passes]
@@ -79,6 +84,15 @@ class PairObjective:
     policy and reference alike (LD-DPO, arXiv:2409.06411 eq. 11).
     """
 
+    supplies: ClassVar[Makers] = {
+        "policy": lambda self, batch, scores: sides(self.sums(batch)(scores.logps)),
+        "ref": lambda self, batch, scores: sides(self.sums(batch)(_need(self.reference)(batch))),
+        "lengths": lambda self, batch, scores: sides(batch.lengths),
+        "weights": lambda self, batch, scores: sides(
+            batch.sums(scores.logps.detach() - scores.collision) / batch.lengths
+        ),
+    }
+
     scorer: Scorer
     loss: Loss
     hyper: Mapping[str, Hyper]
@@ -86,6 +100,7 @@ class PairObjective:
     sft_weight: float = 0.0  # 0 leaves the likelihood term out
     sft_on: str = "response"  # one of SFT_ON
     ld_alpha: float = 1.0
+    coupled: bool = False  # whether the loss of a pair depends on the others of its step
     shared: Mapping[tuple[int, ...], Share] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -106,14 +121,11 @@ class PairObjective:
 
     def given(self, batch: PackedBatch, scores: Scores) -> Given:
         """What the loss is called with."""
-        logps = scores.logps
-        sums = batch.sums if self.ld_alpha == 1 else self._desensitised(batch)
-        given: Given = {"policy": sides(sums(logps)), "lengths": sides(batch.lengths)}
-        if needs(self.loss, "ref"):
-            given["ref"] = sides(sums(_need(self.reference)(batch)))
-        if scores.collision is not None:
-            given["weights"] = sides(batch.sums(logps.detach() - scores.collision) / batch.lengths)
-        return pick(self.loss, given)
+        return supply(self.loss, self.supplies, self, batch, scores)
+
+    def sums(self, batch: PackedBatch) -> Callable[[Tensor], Tensor]:
+        """How per-token values are added up per branch."""
+        return batch.sums if self.ld_alpha == 1 else self._desensitised(batch)
 
     def _desensitised(self, batch: PackedBatch) -> Callable[[Tensor], Tensor]:
         """`batch.sums` with every token past its pair's shorter response weighted by `ld_alpha`."""
@@ -163,7 +175,7 @@ class PairObjective:
         ratios = Pair(policy.chosen - ref.chosen, policy.rejected - ref.rejected)
         if "lengths" in given:
             ratios = per_token(ratios, given["lengths"])
-        beta = float(self.hyper.get("beta", 1.0))
+        beta = number_of(self.hyper, "beta")
         return Pair(beta * ratios.chosen, beta * ratios.rejected)
 
 
@@ -171,11 +183,19 @@ class PairObjective:
 class UnpairedObjective:
     """A loss on single responses marked desirable (label 1) or not (label 0): KTO, BCO."""
 
+    supplies: ClassVar[Makers] = {
+        "policy": lambda self, batch, scores: batch.sums(scores.logps),
+        "ref": lambda self, batch, scores: batch.sums(_need(self.reference)(batch)),
+        "desirable": lambda self, batch, scores: batch.labels > 0.5,
+        "kl": lambda self, batch, scores: self.kl,
+    }
+
     scorer: Scorer
     loss: Loss
     hyper: Mapping[str, Hyper]
     reference: Reference | None = None
     kl: Tensor | None = None  # KTO's baseline of the step, a scalar
+    coupled: bool = False  # whether the loss of a response depends on the others of its step
     shared: Mapping[tuple[int, ...], Share] = field(default_factory=dict)
 
     def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
@@ -202,29 +222,22 @@ class UnpairedObjective:
 
     def given(self, batch: PackedBatch, scores: Scores) -> Given:
         """What the loss is called with."""
-        ref = batch.sums(_need(self.reference)(batch))
-        given = {
-            "policy": batch.sums(scores.logps),
-            "ref": ref,
-            "desirable": batch.labels > 0.5,
-            "kl": self.kl,
-        }
-        return pick(self.loss, given)
+        return supply(self.loss, self.supplies, self, batch, scores)
 
     def __call__(self, batch: PackedBatch) -> Outcome:
         given = self.given(batch, self.score(batch))
         share = self.shared.get(batch.items)
         losses = share.replay(given["policy"]) if share else self.loss(**given, **self.hyper)
-        return Outcome([Tally(losses, "response")], self._metrics(given))
+        return Outcome([Tally(losses, "response")], self._metrics(given, batch.labels > 0.5))
 
-    def _metrics(self, given: Given) -> dict[str, Tally]:
-        rewards = float(self.hyper.get("beta", 1.0)) * (given["policy"] - given["ref"])
-        good: Tensor = given["desirable"]
+    def _metrics(self, given: Given, good: Tensor) -> dict[str, Tally]:
+        policy: Tensor = given["policy"]
+        rewards = number_of(self.hyper, "beta") * (policy - given.get("ref", torch.zeros_like(policy)))
         metrics = {
             "rewards/desirable": Tally(rewards[good], "desirable"),
             "rewards/undesirable": Tally(rewards[~good], "undesirable"),
-            "logps/desirable": Tally(given["policy"][good], "desirable"),
-            "logps/undesirable": Tally(given["policy"][~good], "undesirable"),
+            "logps/desirable": Tally(policy[good], "desirable"),
+            "logps/undesirable": Tally(policy[~good], "undesirable"),
         }
         if self.kl is not None:
             metrics["kl"] = Tally(self.kl.expand(len(good)), "response")

@@ -1,16 +1,20 @@
 """The table of offline methods. To add one: a loss in `losses/`, a shape if none fits, a row here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from truing.core.errors import ConfigError
+from truing.core.imports import closest, is_import
 from truing.losses.likelihood import LIKELIHOOD_LOSSES
-from truing.losses.preference import PAIR_LOSSES
+from truing.losses.preference import COUPLED_PAIR_LOSSES, PAIR_LOSSES
 from truing.losses.reference_free import REFERENCE_FREE_LOSSES
 from truing.losses.reward import RANKING_LOSSES, REGRESSION_LOSSES, REWARD_PAIR_LOSSES
-from truing.losses.unpaired import UNPAIRED_LOSSES
-from truing.methods.binding import Hyper, Loss, checked, closest, defaults_of, lookup, needs
+from truing.losses.unpaired import COUPLED_UNPAIRED_LOSSES, UNPAIRED_LOSSES
+from truing.methods.binding import Hyper, Loss, checked, filled, lookup, needs
+from truing.methods.mixing import Part, mixture
 from truing.methods.objectives import Reference
+from truing.methods.own import find_own
+from truing.methods.probe import is_coupled
 from truing.methods.shapes import DEMONSTRATION, PAIR, RANKING, SCORED, SCORED_PAIR, UNPAIRED, Shape
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
@@ -39,6 +43,7 @@ class OfflineMethod:
         return next(shape for shape, table in self.tables if loss in table)
 
 
+COUPLED = COUPLED_PAIR_LOSSES | COUPLED_UNPAIRED_LOSSES
 PAIRS = ((PAIR, {**PAIR_LOSSES, **REFERENCE_FREE_LOSSES}),)
 FREE = ((PAIR, REFERENCE_FREE_LOSSES),)
 SINGLE = ((UNPAIRED, UNPAIRED_LOSSES),)
@@ -127,13 +132,16 @@ class Chosen:
 
     method: OfflineMethod
     shape: Shape
+    name: str  # of the loss: as the recipe has it, or of a mix all parts and their weights
     loss: Loss
     hyper: dict[str, Hyper]
     options: dict[str, Hyper]
+    coupled: bool = False  # whether the loss of an item depends on the others of its step
+    files: Mapping[str, str] = field(default_factory=dict)  # sha256 of the file of each `module:function`
 
     @property
     def needs_reference(self) -> bool:
-        return needs(self.loss, "ref")
+        return needs(self.loss, "ref") or self.needs_mismatched
 
     @property
     def needs_whole(self) -> bool:
@@ -146,17 +154,64 @@ class Chosen:
         return needs(self.loss, "kl")
 
     def objective(self, scorer: Scorer | RewardScorer, reference: Reference | None) -> Objective:
-        return self.shape.bind(scorer, self.loss, self.hyper, reference=reference, options=self.options)
+        return self.shape.bind(
+            scorer, self.loss, self.hyper, reference=reference, coupled=self.coupled, options=self.options
+        )
 
 
-def choose(name: str, loss_name: str | None, hyper: Mapping[str, Hyper]) -> Chosen:
-    """Look a recipe's method and loss up. Raises ConfigError naming what exists."""
+def choose(name: str, loss: str | Mapping[str, float] | None, hyper: Mapping[str, Hyper]) -> Chosen:
+    """Look a recipe's method and loss up; several losses are a mix of these weights.
+
+    Raises ConfigError naming what exists.
+    """
     if name not in OFFLINE:
         known = sorted(OFFLINE)
         raise ConfigError(f"no method {name!r}; known: {', '.join(known)}{closest(name, known)}")
     method = OFFLINE[name]
-    loss = lookup(method.losses, loss_name or method.loss, hyper, method.options)
-    options = {key: checked(key, hyper.get(key, default), default) for key, default in method.options.items()}
-    own = {key: value for key, value in hyper.items() if key not in method.options}
-    shape = method.shape_of(loss_name or method.loss)
-    return Chosen(method, shape, loss, {**defaults_of(loss), **own}, options)
+    weights = loss if isinstance(loss, Mapping) else {loss or method.loss: 1.0}
+    parts = [_part(method, key, weight) for key, weight in sorted(weights.items())]
+    shape = _common(parts)
+    bound = mixture(parts) if isinstance(loss, Mapping) else parts[0].loss
+    title = bound.__name__ if isinstance(loss, Mapping) else parts[0].name
+    own = filled(title, bound, hyper, method.options)
+    coupled = [_coupled(method, part, shape, own) for part in parts]
+    return Chosen(
+        method,
+        shape,
+        title,
+        bound,
+        own,
+        {key: checked(key, hyper.get(key, default), default) for key, default in method.options.items()},
+        coupled=any(coupled),
+        files={part.name: part.sha256 for part in parts if part.sha256},
+    )
+
+
+def _part(method: OfflineMethod, name: str, weight: float) -> Part:
+    if is_import(name):
+        shapes = [shape for shape, _ in method.tables]
+        return find_own(name, weight, method.name, shapes, method.options)
+    loss = lookup(method.losses, name)
+    return Part(name, loss, (method.shape_of(name),), weight)
+
+
+def _common(parts: Sequence[Part]) -> Shape:
+    """The first shape that suits all parts."""
+    for shape in parts[0].shapes:
+        if all(any(shape is other for other in part.shapes) for part in parts):
+            return shape
+    learnt = ", ".join(f"{part.name} from {part.shapes[0].wants}" for part in parts)
+    raise ConfigError(f"losses of different shapes cannot be mixed: {learnt}")
+
+
+def _coupled(method: OfflineMethod, part: Part, shape: Shape, hyper: Mapping[str, Hyper]) -> bool:
+    if not is_import(part.name):
+        return part.name in COUPLED
+    found = is_coupled(part, shape, part.hyper(hyper))
+    if found and not shape.takes("coupled"):
+        raise ConfigError(
+            f"{part.name} gives an item another loss when others stand beside it, and {method.name} "
+            "shows a loss only a few items of a step at once",
+            hint="make the loss of each item a function of that item alone",
+        )
+    return found

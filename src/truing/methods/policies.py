@@ -28,49 +28,54 @@ class Trained:
     """A scorer in the layout that suits its model, and its tokenizer."""
 
     scorer: Scorer | RewardScorer
-    tokenizer: Any
     layout_reason: str
+    tokenizer: Any
 
 
 def trained_of(
     recipe: Recipe, source: Path, tokenizer: Any, precision: Precision, device: torch.device, chosen: Chosen
 ) -> Trained:
-    """The policy of a recipe, or its reward model, with what trains and what does not settled."""
-    if chosen.method.scores:
-        opened = load_reward(source, precision.base, device, seed=recipe.seed)
-        base, tokenizer = opened.model, opened.tokenizer
-        freeze = freeze_reward_below
-    else:
-        base, freeze = load_model(source, precision.base, device), freeze_below
+    """The policy of an offline recipe, or its reward model, with what trains and what does not settled."""
+    if not chosen.method.scores:
+        return Trained(
+            *trained_policy(recipe, source, precision, device, dropout=chosen.method.dropout), tokenizer
+        )
+    opened = load_reward(source, precision.base, device, seed=recipe.seed)
+    model = _prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)
+    if recipe.top_layers:
+        freeze_reward_below(opened.model, recipe.top_layers)
+    scorer = RewardScorer(model, autocast=precision.autocast)
+    scorer.layout, reason = choose_reward_layout(scorer, recipe.packing)
+    return Trained(scorer, reason, opened.tokenizer)
+
+
+def trained_policy(
+    recipe: Recipe, source: Path, precision: Precision, device: torch.device, *, dropout: bool
+) -> tuple[Scorer, str]:
+    """The policy of a recipe, with what trains and what does not settled; why its layout was chosen."""
+    base = load_model(source, precision.base, device)
+    model = _prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
+    if recipe.top_layers:
+        freeze_below(base, recipe.top_layers)
+    scorer = Scorer(model, autocast=precision.autocast)
+    scorer.layout, reason = choose_layout(scorer, recipe.packing)
+    return scorer, reason
+
+
+def _prepared(
+    base: PreTrainedModel, recipe: Recipe, precision: Precision, task: str, *, dropout: bool
+) -> nn.Module:
+    """The model in training mode, with the adapter the recipe asks for."""
     if recipe.activation_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         base.enable_input_require_grads()
-    model = _adapted(base, recipe, precision, chosen)
-    if recipe.top_layers:
-        freeze(base, recipe.top_layers)
+    model: nn.Module = base
+    if recipe.lora is not None:
+        seed, trained = recipe.seed, precision.trained
+        model = add_adapter(base, recipe.lora, dropout=dropout, seed=seed, trained=trained, task=task)
+        fuse(model)
     model.train()
-    silence_dropout(model, keep_adapter=chosen.method.dropout)
-    if chosen.method.scores:
-        scorer = RewardScorer(model, autocast=precision.autocast)
-        scorer.layout, reason = choose_reward_layout(scorer, recipe.packing)
-    else:
-        scorer = Scorer(model, autocast=precision.autocast)
-        scorer.layout, reason = choose_layout(scorer, recipe.packing)
-    return Trained(scorer, tokenizer, reason)
-
-
-def _adapted(base: PreTrainedModel, recipe: Recipe, precision: Precision, chosen: Chosen) -> nn.Module:
-    if recipe.lora is None:
-        return base
-    model = add_adapter(
-        base,
-        recipe.lora,
-        dropout=chosen.method.dropout,
-        seed=recipe.seed,
-        trained=precision.trained,
-        task="SEQ_CLS" if chosen.method.scores else "CAUSAL_LM",
-    )
-    fuse(model)
+    silence_dropout(model, keep_adapter=dropout)
     return model
 
 

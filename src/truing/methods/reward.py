@@ -1,21 +1,27 @@
-"""Bind a reward loss to a model with a score head: batch -> one score per response -> tallies."""
+"""Bind a reward loss to a model with a score head: batch -> one score per response -> tallies.
+
+`supplies` as in `objectives.py`: what a loss may ask for, made of a batch and the scores of its responses.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from truing.data.packing import PackedBatch
 from truing.losses.preference import Pair
-from truing.methods.binding import Hyper, Loss
+from truing.methods.binding import Hyper, Loss, Makers, supply
 from truing.models.reward import RewardScorer
 from truing.train.step import Objective, Outcome, Tally, Unit
 
 
 @dataclass(frozen=True)
 class _RewardObjective:
+    supplies: ClassVar[Makers]
+
     scorer: RewardScorer
     loss: Loss
     hyper: Mapping[str, Hyper]
@@ -23,18 +29,34 @@ class _RewardObjective:
     def prepare(self, passes: Sequence[PackedBatch]) -> tuple[Objective, Sequence[PackedBatch]]:
         return self, passes  # pyright: ignore[reportReturnType]  # every subclass is an Objective
 
+    def losses(self, batch: PackedBatch, scores: Tensor) -> Tensor:
+        return self.loss(**supply(self.loss, self.supplies, batch, scores), **self.hyper)
+
+
+def _sides(scores: Tensor) -> Pair:
+    return Pair(scores[0::2], scores[1::2])
+
+
+def _groups(batch: PackedBatch) -> Tensor:
+    """Which prompt each response answers, [B] int64."""
+    sizes = torch.tensor(batch.sizes, device=batch.labels.device)
+    return torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
+
 
 class RewardPairObjective(_RewardObjective):
     """The chosen response is to score above the rejected one, by the row's margin where it has one."""
+
+    supplies: ClassVar[Makers] = {
+        "scores": lambda batch, scores: _sides(scores),
+        "margin": lambda batch, scores: batch.labels[0::2],
+    }
 
     def count(self, batch: PackedBatch) -> Counter[Unit]:
         return Counter({"pair": batch.branches // 2})
 
     def __call__(self, batch: PackedBatch) -> Outcome:
-        values = self.scorer(batch)
-        scores = Pair(values[0::2], values[1::2])
-        losses = self.loss(scores, batch.labels[0::2], **self.hyper)
-        return Outcome([Tally(losses, "pair")], pair_metrics(scores))
+        scores = self.scorer(batch)
+        return Outcome([Tally(self.losses(batch, scores), "pair")], pair_metrics(_sides(scores)))
 
 
 def _right(gap: Tensor) -> Tensor:
@@ -55,13 +77,15 @@ def pair_metrics(scores: Pair) -> dict[str, Tally]:
 class RankingObjective(_RewardObjective):
     """The responses of a prompt are to score in the order the row gives."""
 
-    def _groups(self, batch: PackedBatch) -> Tensor:
-        sizes = torch.tensor(batch.sizes, device=batch.labels.device)
-        return torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
+    supplies: ClassVar[Makers] = {
+        "scores": lambda batch, scores: scores,
+        "ranks": lambda batch, scores: batch.labels,
+        "group": lambda batch, scores: _groups(batch),
+    }
 
     def _better(self, batch: PackedBatch) -> Tensor:
         """Which response is to score above which, [B, B] bool."""
-        group = self._groups(batch)
+        group = _groups(batch)
         return (group[:, None] == group) & (batch.labels[:, None] < batch.labels)
 
     def count(self, batch: PackedBatch) -> Counter[Unit]:
@@ -70,10 +94,9 @@ class RankingObjective(_RewardObjective):
 
     def __call__(self, batch: PackedBatch) -> Outcome:
         scores = self.scorer(batch)
-        losses = self.loss(scores, batch.labels, self._groups(batch), **self.hyper)
         gaps = (scores[:, None] - scores)[self._better(batch)]
         return Outcome(
-            [Tally(losses, "prompt")],
+            [Tally(self.losses(batch, scores), "prompt")],
             {"score": Tally(scores, "response"), "accuracy": Tally(_right(gaps), "pair")},
         )
 
@@ -81,10 +104,15 @@ class RankingObjective(_RewardObjective):
 class RegressionObjective(_RewardObjective):
     """Each response is to score what the row says."""
 
+    supplies: ClassVar[Makers] = {
+        "scores": lambda batch, scores: scores,
+        "target": lambda batch, scores: batch.labels,
+    }
+
     def count(self, batch: PackedBatch) -> Counter[Unit]:
         return Counter({"response": batch.branches})
 
     def __call__(self, batch: PackedBatch) -> Outcome:
         scores = self.scorer(batch)
-        losses = self.loss(scores, batch.labels, **self.hyper)
-        return Outcome([Tally(losses, "response")], {"score": Tally(scores, "response")})
+        losses = Tally(self.losses(batch, scores), "response")
+        return Outcome([losses], {"score": Tally(scores, "response")})

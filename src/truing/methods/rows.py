@@ -89,7 +89,7 @@ def read_rows(
     if not taught:
         kinds = sorted({record.kind.value for record in records})
         raise DataError(
-            f"{', '.join(paths)}: {chosen.loss.__name__} ({chosen.method.name}) needs {shape.wants}, "
+            f"{', '.join(paths)}: {chosen.name} ({chosen.method.name}) needs {shape.wants}, "
             f"these rows are {', '.join(kinds)}",
             hint="see which methods fit with `truing data show`",
         )

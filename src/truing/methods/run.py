@@ -2,33 +2,73 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from truing.core.errors import Stopped
 from truing.core.files import require_free_space
-from truing.core.runs import RunFolder, RunState
-from truing.methods.session import Say, Session, describe_inputs
+from truing.core.recipe import Recipe
+from truing.core.runs import ROWS, RunFolder, RunState
+from truing.methods.rows import Rows, Say
 from truing.models import checkpoint
 from truing.models.export import export_folder
 from truing.models.load import trainable
 from truing.models.reward_folder import save_reward
+from truing.models.trained import Policy
 from truing.train.hooks import EarlyStop, Evaluate, Hook, Logs, Pace, Signals
-from truing.train.offline import train
 from truing.train.optim import make_optimizer
+from truing.train.plan import Plan
 
 log = logging.getLogger(__name__)
+
+
+class Learner(Protocol):
+    """A session, offline or online, to the run around it."""
+
+    recipe: Recipe
+    tokenizer: Any
+    rows: Rows
+    train: Sequence[Any]
+    held_out: Sequence[Any]
+
+    @property
+    def scores(self) -> bool: ...
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def model(self) -> Policy: ...
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int: ...
+
+    def evaluation(self) -> Logs: ...
+
+    def better(self, logs: Logs) -> float: ...
+
+    def tokens_of(self, step: int) -> int: ...
+
+    def rows_named(self) -> AbstractContextManager[None]: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+    def inputs(self) -> dict[str, Any]: ...
 
 
 @dataclass
 class Progress:
     """What of a run outlives its process: parameters, moments, the best evaluation, the last save."""
 
-    session: Session
+    session: Learner
     folder: RunFolder
     names: dict[str, torch.nn.Parameter]
     optimizer: torch.optim.Optimizer
@@ -49,6 +89,7 @@ class Progress:
         checkpoint.restore_parameters(self.names, found.tensors["model"])
         checkpoint.restore_optimizer(self.optimizer, self.names, found.tensors["optimizer"])
         self.evaluation.restore(found.state["evaluation"])
+        self.session.restore(found.state.get("session", {}))
         self.step, self.saved = found.step, newest
         self.folder.rewind(found.step)
 
@@ -57,7 +98,11 @@ class Progress:
             "model": self.names,
             "optimizer": checkpoint.optimizer_tensors(self.optimizer, self.names),
         }
-        facts = {"evaluation": self.evaluation.state(), "inputs": describe_inputs(self.session)}
+        facts = {
+            "evaluation": self.evaluation.state(),
+            "session": self.session.state(),
+            "inputs": self.session.inputs(),
+        }
         self.saved = checkpoint.save(self.folder.checkpoints, self.step, tensors, facts)
         keep = self.session.recipe.checkpoint.keep
         checkpoint.prune(self.folder.checkpoints, keep, protect=self.evaluation.best_step)
@@ -104,7 +149,7 @@ def _ending(progress: Progress) -> Iterator[None]:
 
 
 def run(
-    session: Session,
+    session: Learner,
     folder: RunFolder,
     *,
     say: Say = lambda line: None,
@@ -116,39 +161,33 @@ def run(
     Raises Stopped after a signal (with a complete checkpoint), DivergedError, StorageError.
     """
     recipe, plan = session.recipe, session.plan
-    folder.write_config(recipe.model_dump(mode="json") | describe_inputs(session), allow_change)
+    folder.write_config(recipe.model_dump(mode="json") | session.inputs(), allow_change)
+    split = {"train": len(session.train), "held_out": len(session.held_out)}
+    folder.write_facts(ROWS, session.rows.summary | split)
     names = trainable(session.model)
     require_free_space(folder.path, 2 * checkpoint.room_for(names))
     optimizer = make_optimizer(names.items(), recipe.optim, session.learning_rate)
-    evaluation = Evaluate(session.evaluation, recipe.evaluate.every, plan.total, recipe.evaluate.patience)
+    asked = recipe.evaluate
+    evaluation = Evaluate(session.evaluation, asked.every, plan.total, asked.patience, session.better)
     progress = Progress(session, folder, names, optimizer, evaluation, Signals())
     progress.resume()
     if progress.step:
         say(f"resuming after step {progress.step} of {plan.total}")
-    hooks: list[Hook] = [evaluation] if session.held_out else []
+    hooks: list[Hook] = [evaluation] if recipe.data.evaluates else []
     hooks += [Pace(session.tokens_of), *watch, progress]
     with progress.signals.watching(), _ending(progress), session.rows_named():
         progress.status(RunState.RUNNING)
-        train(
-            plan,
-            session.passes,
-            session.objective,
-            optimizer,
-            recipe.optim,
-            peak=session.learning_rate,
-            start=progress.step,
-            hooks=hooks,
-        )
+        session.train_steps(optimizer, progress.step, hooks)
     return _finish(progress, say)
 
 
-def write_result(session: Session, target: Path, facts: Mapping[str, Any]) -> Path:
+def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Path:
     """Write what was trained for transformers to open: an adapter alone, a whole policy or a reward model.
 
     A reward model is whole and in float32: merged into bfloat16, its scores would be rounded to another one.
     """
     facts = {"method": session.recipe.method, "base_model": session.recipe.policy, **facts}
-    if session.chosen.method.scores:
+    if session.scores:
         return save_reward(session.model, session.tokenizer, target, dtype=torch.float32, facts=facts)
     return export_folder(session.model, session.tokenizer, target, merge=False, facts=facts)
 

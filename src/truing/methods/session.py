@@ -11,17 +11,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from truing.core.errors import ConfigError
 from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Renderer, make_renderer
 from truing.data.limits import Truncation, fit
 from truing.data.load import SourceReport
-from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
+from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Branch, Tree
-from truing.losses.unpaired import kto_advice
+from truing.losses.unpaired import kto, kto_advice
+from truing.methods.binding import number_of
 from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
+from truing.methods.passes import passes_of
 from truing.methods.policies import references, trained_of
 from truing.methods.rows import Rows, Say, read_retained, read_rows, split_off
 from truing.methods.shapes import PAIR
@@ -31,8 +35,8 @@ from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
-from truing.train.hooks import Logs
-from truing.train.offline import evaluate
+from truing.train.hooks import Hook, Logs
+from truing.train.offline import evaluate, train
 from truing.train.plan import Plan
 from truing.train.step import DivergedItems, Objective
 
@@ -58,6 +62,11 @@ class Session:
     source: Path  # the folder of the policy's weights
     objective: Objective = field(init=False)
     eval_objective: Objective = field(init=False)
+
+    @property
+    def scores(self) -> bool:
+        """Whether a reward model is trained, not a policy."""
+        return self.chosen.method.scores
 
     @property
     def plan(self) -> Plan:
@@ -92,24 +101,47 @@ class Session:
             "retain": {i: self.tree(i) for i in items if i not in learnt},
             "mismatched": mismatched(learnt, room) if self.chosen.needs_mismatched else {},
         }
-        return [batch for role, trees in roles.items() for batch in self._passes(trees, role)]
+        cut = self.recipe.tokens_per_pass
+        return [b for role, trees in roles.items() for b in passes_of(trees, self.scorer, cut, role)]
 
     def tree(self, item: int) -> Tree:
         """An item of a step: a training tree, or a retained one."""
         return self.train[item] if item < len(self.train) else self.retained[item - len(self.train)]
 
-    def _passes(self, trees: dict[int, Tree], role: Role) -> list[PackedBatch]:
-        layout, items = self.scorer.layout, list(trees)
-        groups = split_into_passes(list(trees.values()), self.recipe.tokens_per_pass, layout)
-        found = []
-        for group in groups:
-            chosen = [items[i] for i in group]
-            batch = LAYOUTS[layout]([trees[i] for i in chosen], chosen)
-            found.append(replace(batch, role=role).to(self.scorer.device))
-        return found
+    def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:
+        """Learn from step `start + 1` to the end of the plan; returns the last step taken."""
+        how = {"peak": self.learning_rate, "start": start, "hooks": hooks}
+        return train(self.plan, self.passes, self.objective, optimizer, self.recipe.optim, **how)
+
+    def first_step(self) -> tuple[list[PackedBatch], Objective]:
+        """What step 1 learns from, and how."""
+        return self.passes(self.plan.items_of(1)), self.objective
 
     def evaluation(self) -> Logs:
         return evaluate(self.passes(range(len(self.held_out)), held_out=True), self.eval_objective)
+
+    def better(self, logs: Logs) -> float:
+        """What of an evaluation should be small."""
+        return logs["loss"]
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds beside weights and moments: nothing, all else follows from the step."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        assert not state
+
+    def inputs(self) -> dict[str, Any]:
+        """What a resumed run must find unchanged beside its recipe: rows, and every default that acted."""
+        return {
+            "inputs": {source.path: source.sha256 for source in self.sources},
+            "resolved": {
+                "loss": self.chosen.name,
+                "hyper": self.chosen.hyper | self.chosen.options,
+                "learning_rate": self.learning_rate,
+                **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
+            },
+        }
 
     @contextmanager
     def rows_named(self) -> Iterator[None]:
@@ -148,10 +180,10 @@ def mismatched(trees: dict[int, Tree], max_tokens: int) -> dict[int, Tree]:
 
 def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> Session:
     """Load rows and weights, choose the layout, bind the objective. Nothing is trained yet."""
-    chosen = choose(recipe.method, recipe.loss.name, recipe.loss.hyper)
+    chosen = choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
     if recipe.data.tokens == "differing" and chosen.shape is not PAIR:
         raise ConfigError(
-            f"data.tokens: differing compares the two responses of a pair, and {chosen.loss.__name__} "
+            f"data.tokens: differing compares the two responses of a pair, and {chosen.name} "
             f"({recipe.method}) does not learn from their tokens",
             hint="leave data.tokens out",
         )
@@ -205,9 +237,10 @@ def _sources(*given: Rows | None) -> list[SourceReport]:
 
 def advice_on(session: Session) -> str | None:
     """What KTO's paper would change of the weights of the two classes, None where all is well."""
-    if not session.chosen.needs_mismatched:
+    if session.chosen.loss is not kto:
         return None
-    weights = [float(session.chosen.hyper[f"{side}_weight"]) for side in ("desirable", "undesirable")]
+    hyper = session.chosen.hyper
+    weights = [number_of(hyper, f"{side}_weight") for side in ("desirable", "undesirable")]
     good = sum(tree.labels[0] > 0.5 for tree in session.train)
     return kto_advice(good, len(session.train) - good, *weights)
 
@@ -216,7 +249,7 @@ def bind(session: Session, say: Say) -> None:
     """Give a session its objectives."""
     scorer, chosen, recipe = session.scorer, session.chosen, session.recipe
     if recipe.reference and not chosen.needs_reference:
-        say(f"reference is not read: {chosen.loss.__name__} compares the policy with none")
+        say(f"reference is not read: {chosen.name} compares the policy with none")
     if isinstance(scorer, RewardScorer):
         session.objective = session.eval_objective = chosen.objective(scorer, None)
         return
@@ -229,15 +262,3 @@ def bind(session: Session, say: Say) -> None:
     if session.retained:
         start = AdapterOff(scorer).states
         session.objective = RetainObjective(session.objective, scorer, start, recipe.data.retain_weight)
-
-
-def describe_inputs(session: Session) -> dict[str, Any]:
-    """What a resumed run must find unchanged beside its recipe: the rows, and every default that acted."""
-    return {
-        "inputs": {source.path: source.sha256 for source in session.sources},
-        "resolved": {
-            "loss": session.chosen.loss.__name__,
-            "hyper": session.chosen.hyper | session.chosen.options,
-            "learning_rate": session.learning_rate,
-        },
-    }

@@ -1,7 +1,7 @@
 """What a loss is a function of: the part of a record, what the row says of it, and the objective."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from truing.core.records import Kind, Record
@@ -58,16 +58,24 @@ class Shape:
 
     wants: str  # what rows it needs, for messages
     teaches: Callable[[Record], Record | None]
-    objective: Callable[..., Objective]  # of (scorer, loss, hyper) and, where it has them, options
+    objective: type[Any]  # an Objective of (scorer, loss, hyper) and, where it has them, options
     labels: Callable[[Record], tuple[float, ...]] = lambda record: ()
 
     def labelled(self, tree: Tree, record: Record) -> Tree:
         """The tree of a record with what the record says of each branch."""
         return replace(tree, labels=self.labels(record))
 
-    def bind(self, *bound: Any, reference: Any, options: Mapping[str, Any]) -> Objective:
-        given = {"reference": reference} if reference is not None else {}
-        return self.objective(*bound, **given, **options)
+    @property
+    def supplies(self) -> tuple[str, ...]:
+        """What a loss of this shape may ask for, what is trained first."""
+        return tuple(self.objective.supplies)
+
+    def takes(self, name: str) -> bool:
+        """Whether its objective has a place for that: a `reference`, `coupled` losses, an option."""
+        return name in {field.name for field in fields(self.objective)}
+
+    def bind(self, *bound: Any, options: Mapping[str, Any], **given: Any) -> Objective:
+        return self.objective(*bound, **{k: v for k, v in given.items() if self.takes(k)}, **options)
 
 
 DEMONSTRATION = Shape("a prompt with a response", demonstration, LikelihoodObjective)

@@ -1,11 +1,6 @@
 """Reward folders: opened whichever toolkit wrote the head, written so that transformers opens them.
 
-    score.weight                  transformers, one label; what `save_reward` writes
-    score_head.weight             in the weights
-    v_head.summary.weight, .bias  TRL and LLaMA-Factory: in the weights, or in value_head.safetensors or .bin
-    v_head.weight                 DeepSpeed-Chat, where the backbone has transformers' names
-
-To read another name, add it to `_NAMES`. A folder without a head is a base model and gets a new one.
+`reward_heads` finds what other toolkits wrote. A folder without a head is a base model and gets a new one.
 
 A linear head has no bias here, as in transformers. A value head's bias moves every score by the same
 amount, which no preference depends on and a Bradley-Terry loss never trains; it is left out of the scores,
@@ -22,10 +17,8 @@ from typing import Any, Literal
 
 import torch
 from peft import PeftModel
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch._weights_only_unpickler import UnpicklingError
+from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
 from truing.core.errors import ModelError
@@ -33,10 +26,7 @@ from truing.core.files import MANIFEST, disk_errors_explained, written_aside
 from truing.models.export import MAKER, export_folder
 from truing.models.load import load_tokenizer, quiet
 from truing.models.reward import linear_head
-
-VALUE_HEAD = "value_head.safetensors"
-_SIDE_FILES = (VALUE_HEAD, "value_head.bin")
-_NAMES = ("score", "score_head", "v_head.summary", "v_head")
+from truing.models.reward_heads import SIDE_FILES, VALUE_HEAD, StoredHead, stored_heads
 
 
 class HeadOrigin(Enum):
@@ -57,13 +47,6 @@ class RewardModel:
     bias: float = 0.0  # what the folder's own toolkit would add to every score
 
 
-@dataclass(frozen=True)
-class _StoredHead:
-    where: str  # file and name, for messages
-    weight: Tensor  # [1, D]
-    bias: float
-
-
 def holds_reward(folder: Path) -> bool:
     """Whether transformers opens a folder, or the base of the adapter in it, as a classifier."""
     for name, key in (("config.json", "architectures"), ("adapter_config.json", "task_type")):
@@ -75,17 +58,26 @@ def holds_reward(folder: Path) -> bool:
 
 
 def load_reward(
-    folder: Path, dtype: torch.dtype, device: torch.device, *, seed: int = 0, require_head: bool = False
+    folder: Path,
+    dtype: torch.dtype,
+    device: torch.device,
+    *,
+    seed: int = 0,
+    require_head: bool = False,
+    import_bin: bool = False,
 ) -> RewardModel:
     """The one-label classifier of a folder that holds a reward model or a base model.
 
     A new linear head is drawn from N(0, 1 / (D + 1)), arXiv:2009.01325; a new encoder's head
     as transformers draws it. Both depend on `seed` alone. Raises ModelError for a head of another size, for
-    two heads that differ, for backbone weights that are missing, and without a head where `require_head`.
+    two heads that differ, for backbone weights that are missing, without a head where `require_head`, and
+    for a head or weights that only a .bin file holds, which `import_bin` alone reads.
     """
+    _refuse_adapter(folder)
+    # Before transformers reads the same files: its errors would be less plain.
+    stored = stored_heads(folder, import_bin=import_bin)
     tokenizer = load_tokenizer(folder)
-    model, fresh = _open(folder, dtype, seed)
-    stored = _stored_heads(folder)
+    model, fresh = _open(folder, dtype, seed, import_bin)
     if linear_head(model) is None:
         _refuse_value_heads(folder, model, stored)
         origin = HeadOrigin.NEW if fresh else HeadOrigin.OWN
@@ -94,7 +86,7 @@ def load_reward(
     if origin is HeadOrigin.NEW and require_head:
         raise ModelError(
             f"{folder} holds no reward head: neither the weights of one for {type(model).__name__}"
-            f" nor {' or '.join(_SIDE_FILES)}",
+            f" nor {' or '.join(SIDE_FILES)}",
             hint="train one with `method: reward`, or name the folder that a reward run wrote",
         )
     bias = next((head.bias for head in stored if head.bias), 0.0)
@@ -105,23 +97,31 @@ def load_reward(
     return RewardModel(model.eval(), tokenizer, origin, getattr(model.config, "reward_bias", 0.0))
 
 
-def _open(folder: Path, dtype: torch.dtype, seed: int) -> tuple[PreTrainedModel, bool]:
-    """The model with whatever head its own names find, and whether any of that head is new."""
+def _refuse_adapter(folder: Path) -> None:
     if (folder / "adapter_config.json").is_file():
         raise ModelError(
             f"{folder} holds an adapter, and transformers would open its base with a new head",
             hint="merge it into its base first, with PEFT's merge_and_unload",
         )
+
+
+def _open(folder: Path, dtype: torch.dtype, seed: int, import_bin: bool) -> tuple[PreTrainedModel, bool]:
+    """The model with whatever head its own names find, and whether any of that head is new."""
     try:
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(seed)
-            if AutoConfig.from_pretrained(folder, trust_remote_code=False).is_encoder_decoder:
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            if config.is_encoder_decoder:
                 raise ValueError("it is an encoder-decoder")
+            # transformers would read the named file, a pickle too, whatever `use_safetensors` says.
+            if named := getattr(config, "transformers_weights", None):
+                raise ValueError(f"its config.json names weights of its own: transformers_weights {named}")
             model, info = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 dtype=dtype,
                 num_labels=1,
                 trust_remote_code=False,
+                use_safetensors=None if import_bin else True,
                 ignore_mismatched_sizes=True,  # named below
                 output_loading_info=True,
             )
@@ -148,7 +148,7 @@ def _open(folder: Path, dtype: torch.dtype, seed: int) -> tuple[PreTrainedModel,
 
 
 def _fill_head(
-    folder: Path, model: PreTrainedModel, stored: list[_StoredHead], fresh: bool, seed: int
+    folder: Path, model: PreTrainedModel, stored: list[StoredHead], fresh: bool, seed: int
 ) -> HeadOrigin:
     """Give the linear head what the folder holds under another name, or a new draw."""
     weight = model.get_parameter("score.weight")
@@ -174,7 +174,7 @@ def _fill_head(
     return HeadOrigin.NEW
 
 
-def _refuse_value_heads(folder: Path, model: PreTrainedModel, stored: list[_StoredHead]) -> None:
+def _refuse_value_heads(folder: Path, model: PreTrainedModel, stored: list[StoredHead]) -> None:
     if stored:
         raise ModelError(
             f"{folder} holds {stored[0].where}, and {type(model).__name__} pools and scores in its own way",
@@ -206,60 +206,6 @@ def _settle_padding(model: PreTrainedModel, tokenizer: Any, *, keep: bool) -> No
         # Its row is never read where it counts, so zeros do, and do not depend on a draw.
         grown = model.resize_token_embeddings(tokenizer.pad_token_id + 1, mean_resizing=False)
         grown.weight.data[tokenizer.pad_token_id] = 0.0
-
-
-def _stored_heads(folder: Path) -> list[_StoredHead]:
-    """Every linear head in a folder, the weights' own first."""
-    heads = []
-    for file in _weight_files(folder):
-        heads += _heads_in(file)
-    for file in (folder / name for name in _SIDE_FILES):
-        if file.is_file():
-            found = _heads_in(file)
-            if not found:
-                raise ModelError(
-                    f"{file} holds none of {', '.join(f'{name}.weight' for name in _NAMES)}",
-                    hint="rename its weight to v_head.summary.weight, or remove the file",
-                )
-            heads += found
-    return heads
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """The files transformers reads the weights from, in the order in which it looks for them."""
-    for name in ("model.safetensors", "pytorch_model.bin"):
-        index = folder / f"{name}.index.json"
-        if (folder / name).is_file():
-            return [folder / name]
-        if index.is_file():
-            return sorted({folder / shard for shard in json.loads(index.read_text())["weight_map"].values()})
-    return []
-
-
-def _heads_in(file: Path) -> list[_StoredHead]:
-    tensors = _tensors(file)
-    heads = []
-    for name in _NAMES:
-        if (weight := tensors.get(f"{name}.weight")) is not None:
-            bias = tensors.get(f"{name}.bias", torch.zeros(1))
-            heads.append(_StoredHead(f"{name}.weight of {file.name}", weight.float(), float(bias.sum())))
-    return heads
-
-
-def _tensors(file: Path) -> Mapping[str, Tensor]:
-    """The tensors of a file that may belong to a head. Nothing in a .bin file is ever executed."""
-    wanted = {f"{name}.{part}" for name in _NAMES for part in ("weight", "bias")}
-    try:
-        if file.suffix == ".safetensors":
-            with safe_open(file, "pt") as opened:
-                return {name: opened.get_tensor(name) for name in wanted & set(opened.keys())}
-        content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-        return {name: content[name] for name in wanted & set(content)}
-    except (SafetensorError, UnpicklingError, RuntimeError, TypeError) as error:
-        raise ModelError(
-            f"{file} is not a file of tensors: {str(error).splitlines()[0]}",
-            hint="write it again as safetensors, with the toolkit that made it",
-        ) from error
 
 
 def save_reward(
@@ -301,7 +247,7 @@ def save_reward(
 
 def _add_value_head(target: Path, bias: float) -> None:
     """Put the head of a finished export beside its weights, in a folder that replaces it in one rename."""
-    (head,) = (head for file in _weight_files(target) for head in _heads_in(file))
+    (head,) = stored_heads(target)
     tensors = {"v_head.summary.weight": head.weight, "v_head.summary.bias": torch.tensor([bias])}
     with disk_errors_explained(target), written_aside(target, maker=MAKER) as folder:
         shutil.copytree(target, folder, ignore=shutil.ignore_patterns(MANIFEST), dirs_exist_ok=True)

@@ -66,17 +66,18 @@ _HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tikto
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
-def resolve(source: str, *, verify: bool = False) -> ModelFolder:
+def resolve(source: str, *, verify: bool = False, bins: bool = False) -> ModelFolder:
     """The local folder of a model source, fetched and converted first if need be.
 
-    `verify` reads every byte of a cached wheel conversion and rebuilds it if one has changed. Raises
-    `ModelError` when the source cannot be had or holds something that is not safe to open.
+    `verify` reads every byte of a cached wheel conversion and rebuilds it if one has changed. `bins` lets
+    weights pass that lie in pytorch_model.bin: the caller refuses or imports them. Raises `ModelError` when
+    the source cannot be had or holds something that is not safe to open.
     """
     kind = next((kind for kind in SOURCES.values() if kind.claims(source)), None)
     if kind is None:
         raise _no_folder(source)
     folder = kind.fetch(source, verify)
-    check_model_folder(folder.path)
+    check_model_folder(folder.path, bins=bins)
     return folder
 
 
@@ -88,8 +89,11 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "truing"
 
 
-def check_model_folder(folder: Path) -> None:
-    """Raises `ModelError` unless transformers can open `folder` without running code from it."""
+def check_model_folder(folder: Path, *, bins: bool = False) -> None:
+    """Raises `ModelError` unless transformers can open `folder` without running code from it.
+
+    With `bins`, pytorch_model.bin passes unread.
+    """
     if not (folder / "config.json").exists():
         if (folder / "adapter_config.json").exists():
             raise ModelError(
@@ -102,8 +106,12 @@ def check_model_folder(folder: Path) -> None:
     _refuse_links_out(folder)
     for name in ("config.json", "tokenizer_config.json"):
         _refuse_code(folder / name)
-    for weights in _weight_files(folder):
-        _check_weights(weights)
+    files = weight_files(folder, bins=bins)
+    if not files:
+        raise _no_weights(folder)
+    for file in files:
+        if not (bins and file.suffix == ".bin"):
+            _check_weights(file)
 
 
 def _refuse_links_out(folder: Path) -> None:
@@ -132,29 +140,46 @@ def _refuse_code(path: Path) -> None:
             f"{path} asks to run Python code that comes with the model (auto_map)",
             hint="truing has no option to trust such code; use a model that transformers itself implements",
         )
+    if named := content.get("transformers_weights"):
+        raise ModelError(
+            f"{path} names weights of its own, which need not be safetensors: transformers_weights {named}",
+            hint="remove that key, and keep the weights in model.safetensors",
+        )
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model, all those its index names included."""
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        try:
-            names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError) as error:
-            raise ModelError(f"{index} is not an index of weights", hint="fetch the model again") from error
-        missing = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
-        if missing:
-            raise ModelError(f"{folder} lacks weights: {', '.join(missing[:5])}", hint="fetch them again")
-        return [folder / name for name in names]
-    if (folder / "model.safetensors").is_file():
-        return [folder / "model.safetensors"]
+def weight_files(folder: Path, *, bins: bool) -> list[Path]:
+    """The files transformers reads the weights from, as safetensors or, with `bins`, else as pickles.
+
+    Raises `ModelError` for an index that names files which are not in the folder.
+    """
+    for name in ("model.safetensors", "pytorch_model.bin") if bins else ("model.safetensors",):
+        if (folder / name).is_file():
+            return [folder / name]
+        if (folder / f"{name}.index.json").exists():
+            return _shards(folder / f"{name}.index.json")
+    return []
+
+
+def _shards(index: Path) -> list[Path]:
+    folder = index.parent
+    try:
+        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f"{index} is not an index of weights", hint="fetch the model again") from error
+    missing = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
+    if missing:
+        raise ModelError(f"{folder} lacks weights: {', '.join(missing[:5])}", hint="fetch them again")
+    return [folder / name for name in names]
+
+
+def _no_weights(folder: Path) -> ModelError:
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
-        raise ModelError(
+        return ModelError(
             f"{folder} has its weights as pickles only ({', '.join(pickles[:3])}); opening one can run code",
             hint="truing reads safetensors only; use a revision of the model that has them",
         )
-    raise ModelError(f"{folder} has no safetensors weights", hint="a policy needs model.safetensors")
+    return ModelError(f"{folder} has no safetensors weights", hint="a policy needs model.safetensors")
 
 
 def _check_weights(path: Path) -> None:

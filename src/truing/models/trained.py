@@ -71,18 +71,29 @@ def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> T
     return Trained(load_model(folder, precision.base, place), load_tokenizer(folder), source)
 
 
-def load_trained_reward(source: str, *, dtype: str = "float32", device: str = "auto") -> Trained:
-    """The reward model of a run folder or any model source. Raises ModelError where there is no head."""
+def load_trained_reward(
+    source: str, *, dtype: str = "float32", device: str = "auto", import_bin: bool = False
+) -> Trained:
+    """The reward model of a run folder or any model source. Raises ModelError where there is no head.
+
+    `import_bin` is that of `load_reward`.
+    """
     path = Path(source)
     recipe = _run_recipe(path)
-    folder = _result(path) if recipe else resolve(source).path
-    opened = load_reward(folder, DTYPES[dtype], pick_device(device), require_head=True)
+    folder = _result(path) if recipe else resolve(source, bins=True).path  # load_reward judges the bins
+    place = pick_device(device)
+    opened = load_reward(folder, DTYPES[dtype], place, require_head=True, import_bin=import_bin)
     if recipe is None:
         return Trained(opened.model, opened.tokenizer, source)
     return Trained(opened.model, opened.tokenizer, recipe["policy"], recipe["data"]["template"])
 
 
 def _with_adapter(path: Path, dtype: str, device: str) -> Trained:
+    if not (path / "adapter_model.safetensors").is_file():
+        raise ModelError(
+            f"{path} has no adapter_model.safetensors",
+            hint="write the adapter again as safetensors, with the toolkit that made it; .bin is not opened",
+        )
     base = json.loads((path / "adapter_config.json").read_text())["base_model_name_or_path"]
     found = load_trained(base, dtype=dtype, device=device)
     model = PeftModel.from_pretrained(found.model, path)

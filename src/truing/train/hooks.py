@@ -31,6 +31,7 @@ class Evaluate:
     every: int | None
     total: int
     patience: int | None = None
+    aim: Callable[[Logs], float] = lambda logs: logs["loss"]  # what should become small
     best: float = math.inf
     best_step: int | None = None
     without_progress: int = 0
@@ -40,8 +41,8 @@ class Evaluate:
             return
         found = self.measure()
         logs.update({f"eval/{name}": value for name, value in found.items()})
-        if found["loss"] < self.best:
-            self.best, self.best_step, self.without_progress = found["loss"], step, 0
+        if (reached := self.aim(found)) < self.best:
+            self.best, self.best_step, self.without_progress = reached, step, 0
         else:
             self.without_progress += 1
 

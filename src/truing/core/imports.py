@@ -1,0 +1,90 @@
+"""Functions of one's own by name: `module:function`, from the working directory or an installed package."""
+
+import difflib
+import importlib
+import pkgutil
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from truing.core.errors import ConfigError
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the known one it may have meant, if any is near."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def is_import(name: str) -> bool:
+    """Whether a name is of the form `module:function`, whatever it leads to."""
+    return ":" in name
+
+
+def load_function(name: str) -> Callable[..., Any]:
+    """The function that `module:function` names. Its module is imported, which runs the code in it.
+
+    The working directory is searched last, so that a file there never replaces an installed package.
+    """
+    module_name, _, function_name = name.partition(":")
+    if not all(part.isidentifier() for part in [*module_name.split("."), function_name]):
+        raise ConfigError(
+            f"{name!r} names no function", hint="write module:function, such as my_file:my_function"
+        )
+    module = _import(module_name)
+    callables = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+    if function_name not in vars(module):
+        raise ConfigError(
+            f"{_place(module)} has no {function_name!r}{closest(function_name, callables)}",
+            hint=f"its functions are {', '.join(callables) or 'none'}",
+        )
+    found = vars(module)[function_name]
+    if not callable(found):
+        raise ConfigError(f"{name} is of type {type(found).__name__}, and not a function")
+    return found
+
+
+def _import(name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # for good: the module may import its neighbours later
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        absent = error.name or ""
+        if name != absent and not name.startswith(f"{absent}."):
+            raise _fails(name, error) from error  # the module is there, and what it imports is not
+        parent, _, last = absent.rpartition(".")
+        places = getattr(sys.modules[parent], "__path__", []) if parent else [here]  # a file has no path
+        known = [module.name for module in pkgutil.iter_modules(places)]
+        raise ConfigError(
+            f"there is no module {absent!r}{closest(last, known)}",
+            hint=f"looked among installed packages and in {here}",
+        ) from None
+    except (Exception, SystemExit) as error:  # the module is not ours and may raise anything
+        raise _fails(name, error) from error
+
+
+def told(error: BaseException) -> str:
+    """What went wrong in somebody's own code, in one line, and in which line of it."""
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):  # names its line itself
+        return text
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename[0] != "<" and "site-packages" not in frame.filename
+    ]
+    return f"{text} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else text
+
+
+def _fails(name: str, error: BaseException) -> ConfigError:
+    return ConfigError(f"{name} cannot be imported: {told(error)}")
+
+
+def _place(module: ModuleType) -> str:
+    return module.__file__ or module.__name__

@@ -1,0 +1,57 @@
+"""A recipe's `rewards`: what scores the responses of online training, part by part.
+
+    rewards:
+      - {name: numeric}
+      - {name: format, weight: 0.2}
+      - {name: model, path: runs/my-reward, weight: 0.5}
+      - {name: "my_file:my_function", label: tone, retries: 3}
+
+Further keys are options of the part; the signature of what it names checks them when the run begins.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from truing.core.section import Section
+
+
+class RewardPart(Section):
+    """One part of the reward, and its options."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Any] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    name: str = Field(
+        min_length=1, description="Name of a rule, model for a reward model, or module:function of your own."
+    )
+    weight: Annotated[float, Field(strict=True)] = Field(
+        default=1.0, description="Factor of its score in the sum; 0 only logs it."
+    )
+    label: str | None = Field(
+        default=None, min_length=1, description="Its name in the logs; null is that of the rule or function."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_name(cls, value: object) -> object:
+        if isinstance(value, dict) and "name" not in value:
+            raise ValueError("a reward needs a name: that of a rule, model, or module:function")
+        return value
+
+    @model_validator(mode="after")
+    def _options_have_names(self) -> "RewardPart":
+        for key in self.__pydantic_extra__:
+            if not key.isidentifier():
+                raise ValueError(f"{key!r} cannot be the name of an option")
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the recipe sets beside these keys."""
+        return dict(self.__pydantic_extra__)
+
+    @property
+    def title(self) -> str:
+        """What the logs call it."""
+        return self.label or self.name.rpartition(":")[2]

@@ -1,0 +1,146 @@
+"""What held-out rows say of a reward model: the record that `reward.json` holds, and its words.
+
+Knows no torch, so that a report of a run opens at once; `rewards.py` makes one. To add a number: a field of
+`RewardSummary`, its value in `rewards.summarise`, its words in `lines` and in `templates/reward.html.j2`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
+
+from truing.core.errors import DataError
+from truing.evals.intervals import Interval
+from truing.evals.report_records import interval_text, value_text
+from truing.evals.report_text import plain
+
+BAR = 30  # characters of the longest bar
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """How two numbers go together; None where one of them does not vary."""
+
+    pearson: FiniteFloat | None
+    spearman: FiniteFloat | None
+
+    def __str__(self) -> str:
+        if self.pearson is None or self.spearman is None:
+            return "no correlation, one of them does not vary"
+        return f"Pearson {self.pearson:.2f}, Spearman {self.spearman:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Pairs of which the model was about equally sure: how sure on average, and how often right."""
+
+    confidence: FiniteFloat
+    accuracy: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class MarginBars:
+    """How many margins lie between one edge and the next."""
+
+    counts: Sequence[int]
+    edges: Sequence[FiniteFloat]  # rising, symmetric about 0, which is one of them
+
+    def __post_init__(self) -> None:
+        if len(self.edges) != len(self.counts) + 1 or len(self.counts) % 2:
+            raise ValueError(f"{len(self.edges)} edges do not enclose {len(self.counts)} bars about 0")
+
+    def lines(self) -> list[str]:
+        """One line per two bars: the left edge, a bar, the count."""
+        counts = [sum(self.counts[place : place + 2]) for place in range(0, len(self.counts), 2)]
+        most = max(*counts, 1)
+        return [
+            f"{edge:+8.2f} {'█' * math.ceil(BAR * count / most)} {count}"
+            for edge, count in zip(self.edges[::2], counts, strict=False)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class RewardSummary:
+    """What the scores of some rows say of their reward model. None where the rows cannot tell."""
+
+    rows: int
+    responses: int
+    mean_score: FiniteFloat
+    pairs: int
+    accuracy: Interval | None  # Wilson, 95 %; a tie counts one half
+    ties: int
+    mean_margin: FiniteFloat | None
+    ece: FiniteFloat | None
+    reliability: Sequence[Bin]  # what the ECE sums up; empty bins left out
+    margin_histogram: MarginBars
+    length: Correlation  # of score and tokens of the response
+    row_score: Correlation | None  # of score and the row's own, where two responses or more carry one
+    categories: Mapping[str, Interval]  # accuracy
+    step: int | None = None  # after which a run had the weights that scored
+
+    def __post_init__(self) -> None:
+        numbers = (self.accuracy, self.mean_margin, self.ece)
+        known = {bool(self.reliability), *(number is not None for number in numbers)}
+        if known != {self.pairs > 0}:
+            told = "accuracy, mean_margin, ece and reliability are of pairs"
+            raise ValueError(f"{told}, and {self.pairs} pairs are given")
+
+    @classmethod
+    def read(cls, path: Path) -> "RewardSummary":
+        """The summary that a run's `reward.json` holds."""
+        try:
+            return _SUMMARY.validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the whole"
+            raise DataError(
+                f"{path} is no summary of a reward model: {place}: {first['msg']}",
+                hint="the run's own `truing train` command writes it anew",
+            ) from error
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def headline(self) -> str:
+        """One line: what a run says of its held-out rows."""
+        parts = [f"{self.responses} responses of {self.rows} rows", f"mean score {self.mean_score:.3g}"]
+        if self.accuracy is not None:
+            parts.insert(1, f"accuracy {percent(self.accuracy)}")
+        elif self.row_score is not None:
+            parts.insert(1, f"score and the row's own: {self.row_score}")
+        return ", ".join(parts)
+
+    def lines(self) -> list[str]:
+        """All of it for people."""
+        found = [self.headline()]
+        if self.accuracy is not None:
+            told = f"{self.pairs} pairs, {self.ties} ties, mean margin {self.mean_margin:.3g}"
+            found.append(f"{told}, calibration error (ECE) {self.ece:.3f}")
+            found += [f"{of.confidence:.0%} sure, right {percent(of.accuracy)}" for of in self.reliability]
+            found += self.margin_histogram.lines()
+        found += [f"{plain(name)}: {percent(of)}" for name, of in self.categories.items()]
+        found.append(f"score and length: {self.length}")
+        if self.row_score is not None and self.accuracy is not None:
+            found.append(f"score and the row's own: {self.row_score}")
+        return found
+
+    def metrics(self) -> dict[str, float]:
+        """The numbers that a run logs of its held-out rows."""
+        values = {
+            "accuracy": self.accuracy and self.accuracy.estimate,
+            "margin": self.mean_margin,
+            "ece": self.ece,
+            "length_correlation": self.length.pearson,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def percent(interval: Interval) -> str:
+    """A share with its interval and count: "75.0% (36.5% to 94.0%, n 6)"."""
+    return f"{value_text(interval.estimate, '%')} ({interval_text(interval, '%')})"
+
+
+_SUMMARY = TypeAdapter(RewardSummary)

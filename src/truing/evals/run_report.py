@@ -1,0 +1,171 @@
+"""The report of one run folder, finished or not: what was asked, how training went, what held-out rows say.
+
+    run folder -> `read_run` -> `RunRecord` -> `run_report` -> `Report`
+
+Everything comes from the files that the run wrote (core/runs.py); no weights are opened.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from truing.core.errors import DataError, UsageError
+from truing.core.runs import (
+    REWARD,
+    RunState,
+    RunStatus,
+    holder,
+    read_config,
+    read_metrics,
+    read_rows,
+    read_status,
+)
+from truing.evals.report_records import DataCount, Report, Stage
+from truing.evals.reward_summary import RewardSummary, percent
+
+NOT_RECIPE = ("inputs", "resolved")  # what a run writes into its config beside the recipe
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a run folder holds, read once."""
+
+    path: Path
+    config: Mapping[str, Any]  # recipe, versions, changes
+    status: RunStatus
+    alive: bool  # whether a process is training here
+    metrics: Sequence[Mapping[str, Any]]  # at least one
+    rows: Mapping[str, Any] | None
+    reward: RewardSummary | None
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """The recipe and, under NOT_RECIPE, what the run made of it."""
+        return self.config["recipe"]
+
+    @property
+    def done(self) -> bool:
+        return self.status.state is RunState.DONE
+
+
+def read_run(path: Path) -> RunRecord:
+    """A run folder for its report. UsageError where `path` is none, DataError before its first step."""
+    config = read_config(path)
+    if config is None or "recipe" not in config:
+        raise UsageError(
+            f"{path} is no run folder" if path.exists() else f"{path} does not exist",
+            hint="a run folder is what a recipe names as its `output`; `truing train` writes it",
+        )
+    metrics = read_metrics(path)
+    if not metrics:
+        raise DataError(
+            f"{path} has no metrics: the run has not finished a step",
+            hint="run its `truing train` command again; it resumes",
+        )
+    status = read_status(path) or RunStatus(RunState.STOPPED)
+    reward = RewardSummary.read(path / REWARD) if (path / REWARD).exists() else None
+    return RunRecord(path, config, status, holder(path) is not None, metrics, read_rows(path), reward)
+
+
+def run_report(found: RunRecord) -> Report:
+    """Everything the page of a run shows."""
+    method = found.asked["method"].upper()
+    seconds = sum(row.get("seconds", 0.0) for row in found.metrics)
+    stage = Stage(method, found.asked["resolved"]["loss"], seconds, _steps(found), found.metrics)
+    return Report(
+        title=f"{found.path.resolve().name}: {method} on {found.asked['policy']}",
+        created=datetime.now(UTC),
+        command="truing train recipe.yaml   # the recipe above, saved under this name",
+        summary=" ".join([state_text(found), *_results(found)]),
+        notes=_notes(found),
+        reward=found.reward,
+        stages=[stage],
+        data=_data(found),
+        versions=found.config["versions"],
+        config={method: _recipe_text(found.config)},
+    )
+
+
+def state_text(found: RunRecord) -> str:
+    """How the run stands, as a sentence."""
+    status, steps = found.status, _steps(found)
+    after = f"after {steps:,} step{'s' if steps != 1 else ''}"
+    if found.done:
+        return f"Finished {after}."
+    if found.alive:
+        return f"Still running, {after}."
+    if status.state is RunState.FAILED:
+        return f"Failed {after}."
+    return f"Interrupted {after}."
+
+
+def _steps(found: RunRecord) -> int:
+    return int(found.metrics[-1]["step"])
+
+
+def _results(found: RunRecord) -> list[str]:
+    """What the run has to show for it: one sentence, or none."""
+    reward = found.reward
+    if reward is not None and reward.accuracy is not None:
+        pairs = f"{reward.pairs:,} held-out pair{'s' if reward.pairs != 1 else ''}"
+        accuracy = percent(reward.accuracy).rpartition(", n ")[0] + ")"
+        return [f"Of {pairs} the better response scores higher in {accuracy}."]
+    if reward is not None and reward.row_score is not None and reward.row_score.pearson is not None:
+        return [f"On held-out rows its scores and the rows' own correlate by {reward.row_score.pearson:.2f}."]
+    measured = [row["eval/loss"] for row in found.metrics if math.isfinite(row.get("eval/loss", math.nan))]
+    if measured:
+        return [f"The held-out loss ended at {measured[-1]:.3g}; its best was {min(measured):.3g}."]
+    return [f"The loss went from {found.metrics[0]['loss']:.3g} to {found.metrics[-1]['loss']:.3g}."]
+
+
+def _notes(found: RunRecord) -> list[str]:
+    """What a reader must know before trusting the page."""
+    status, notes = found.status, []
+    if not found.done and not found.alive:
+        reason = "its process is gone" if status.state is RunState.RUNNING else status.reason
+        saved = (
+            f"the last checkpoint is {status.last_checkpoint}" if status.last_checkpoint else "none is saved"
+        )
+        told = f"{reason or 'it did not finish'}; {saved}"
+        notes.append(f"{told[:1].upper()}{told[1:]}. The same `truing train` command resumes it.")
+    if found.reward is not None and found.reward.step is not None and not found.done:
+        notes.append(
+            f"The held-out numbers are of an earlier result, with the weights after step {found.reward.step}."
+        )
+    return notes
+
+
+def _data(found: RunRecord) -> list[DataCount]:
+    """What became of the training rows; none for a run that did not note it."""
+    rows = found.rows
+    if rows is None:
+        return []
+    source = ", ".join(found.asked["data"]["train"])
+    if rows["made"]:
+        source += f" ({rows['made']:,} rows more, made of pairs)"
+    if rows["train"] != rows["kept"]:
+        source += f" ({rows['train']:,} trained on, {rows['held_out']:,} held out)"
+    why = ", ".join(f"{count:,} {reason}" for reason, count in rows["set_aside"].items())
+    read, aside = rows["read"] + rows["made"], sum(rows["set_aside"].values())
+    return [DataCount(source, read, rows["kept"], aside, why)]
+
+
+def _recipe_text(config: Mapping[str, Any]) -> str:
+    """The recipe as YAML that `truing train` takes; what the run added stands in comments above it."""
+    asked, acted = config["recipe"], config["recipe"]["resolved"]
+    recipe = {key: value for key, value in asked.items() if key not in NOT_RECIPE}
+    rate = f"learning rate {acted['learning_rate']:g}"
+    said = [f"loss {acted['loss']} {json.dumps(acted['hyper'], ensure_ascii=False)}, {rate}"]
+    said += [f"{path}: sha256 {digest}" for path, digest in asked["inputs"].items()]
+    said += [
+        f"{row['key']} was {json.dumps(row['was'])} up to step {row['step']}, then {json.dumps(row['is'])}"
+        for row in config["changes"]
+    ]
+    comments = "".join(f"# {' '.join(line.split())}\n" for line in said)
+    return comments + yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)

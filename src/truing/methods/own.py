@@ -1,0 +1,74 @@
+"""Losses of the user's own: `module:function` in a recipe, checked like a row of a table.
+
+Importing a module runs it: a recipe that names one is as trusted as a script. The signature is the schema
+here too: a positional name says what the loss is a function of, a keyword-only argument is a
+hyper-parameter with its default.
+"""
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from truing.core.errors import ConfigError
+from truing.core.imports import load_function
+from truing.methods.binding import Loss, Scalar, arguments_of, closest
+from truing.methods.mixing import Part
+from truing.methods.shapes import Shape
+
+OF_THE_RECIPE = ("name", "mix")  # keys of `loss:` that are no hyper-parameters
+
+
+def find_own(name: str, weight: float, method: str, shapes: Sequence[Shape], taken: Collection[str]) -> Part:
+    """The loss that `module:function` names, once its signature is known to fit one of the method's shapes.
+
+    `taken` are the keys under `loss:` that the method's objective reads itself.
+    """
+    loss = load_function(name)
+    _require_plain(name, loss, {*taken, *OF_THE_RECIPE})
+    return Part(name, loss, _fitting(name, loss, method, shapes), weight, _sha256(name.partition(":")[0]))
+
+
+def _sha256(module: str) -> str:
+    """Of the module's file, which holds the helpers of a function too; empty where there is none."""
+    file = Path(getattr(sys.modules[module], "__file__", None) or "")  # built-in modules have none
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+
+
+def _require_plain(name: str, loss: Loss, taken: Collection[str]) -> None:
+    """Refuse what a signature cannot say: arguments without names, defaults where none can act."""
+    try:
+        parameters = inspect.signature(loss).parameters.values()
+    except ValueError as error:
+        raise ConfigError(f"{name} does not say what it takes: it has no signature") from error
+    for one in parameters:
+        keyword = one.kind is one.KEYWORD_ONLY
+        wrong = None
+        if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD, one.POSITIONAL_ONLY):
+            wrong = "arguments are to be named, for the name says what is supplied"
+        elif not keyword and one.default is not one.empty:
+            wrong = "a hyper-parameter stands behind a bare *, and what is supplied has no default"
+        elif keyword and one.default is one.empty:
+            wrong = "a hyper-parameter needs a default"
+        elif keyword and not isinstance(one.default, Scalar):
+            wrong = "the default of a hyper-parameter is a number, true, false or a word"
+        elif keyword and one.name in taken:
+            wrong = "that key of loss: is taken"
+        if wrong:
+            raise ConfigError(f"{name} takes {one}: {wrong}")
+
+
+def _fitting(name: str, loss: Loss, method: str, shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+    asked = arguments_of(loss)
+    fits = tuple(shape for shape in shapes if set(asked) <= set(shape.supplies))
+    if not fits:
+        supplied = list(dict.fromkeys(key for shape in shapes for key in shape.supplies))
+        unknown = next((key for key in asked if key not in supplied), None)
+        sets = " or ".join(", ".join(shape.supplies) for shape in shapes)
+        near = closest(unknown, supplied) if unknown else ""
+        raise ConfigError(f"{name} takes {', '.join(asked)}; {method} supplies {sets}{near}")
+    trained = fits[0].supplies[0]
+    if trained not in asked:
+        raise ConfigError(f"{name} does not take {trained}, so nothing would be learnt")
+    return fits

@@ -1,0 +1,116 @@
+"""What a loss of the user's own does on made-up rows, before any weights are opened.
+
+Is it one number per item, made of the policy? And is the loss of an item the same whatever stands beside
+it? Where it is not, passes that hold a few items of a step each would change it. The rows are run through
+the objective that will train, as one pass and one by one, so that what is supplied is supplied here.
+"""
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+import torch
+from torch import Tensor
+
+from truing.core.errors import ConfigError, TruingError
+from truing.core.records import Record, reply, user
+from truing.data.packing import PackedBatch, pad
+from truing.data.trees import Branch, Tree
+from truing.methods.binding import Hyper
+from truing.methods.mixing import Part
+from truing.methods.shapes import Shape
+from truing.models.scoring import Scores
+from truing.train.step import Objective
+
+ROWS, VOCABULARY = 7, 50
+
+
+def is_coupled(part: Part, shape: Shape, hyper: Mapping[str, Hyper]) -> bool:
+    """Whether the loss of an item depends on the others it is called with.
+
+    Raises ConfigError where it fails, or gives something other than one number per item.
+    """
+    trees, numbers = _rows(shape), _Numbers()
+    scorer = numbers.scores if shape.supplies[0] == "scores" else numbers
+    objective = shape.bind(scorer, part.loss, hyper, reference=numbers.reference, options={})
+    with torch.random.fork_rng(devices=[]), catch_warnings():
+        simplefilter("ignore")  # such as of a standard deviation of one row
+        together = _losses(part.name, shape, objective, trees)
+        alone = torch.cat([_losses(part.name, shape, objective, [tree]) for tree in trees])
+    return not torch.allclose(together, alone, rtol=1e-4, atol=1e-6, equal_nan=True)
+
+
+def _losses(name: str, shape: Shape, objective: Objective, trees: Sequence[Tree]) -> Tensor:
+    batch = pad(trees)
+    bound, _ = objective.prepare([batch])
+    try:
+        losses, unit = bound(batch).losses[0]
+    except TruingError:
+        raise
+    except Exception as error:  # whatever the user's own code raises
+        raise ConfigError(f"{name} fails on {len(trees)} made-up rows: {_told(error)}") from error
+    count = bound.count(batch)[unit]
+    expected = f"expected one number per {unit}, a tensor of shape [{count}] and dtype float32"
+    if not isinstance(losses, Tensor):
+        raise ConfigError(f"{name} gives a {type(losses).__name__}: {expected}")
+    if losses.shape != (count,) or not losses.is_floating_point():
+        kind = str(losses.dtype).removeprefix("torch.")
+        raise ConfigError(f"{name} gives a tensor of shape {list(losses.shape)} and dtype {kind}: {expected}")
+    if not losses.requires_grad:
+        trained = shape.supplies[0]
+        raise ConfigError(
+            f"{name} gives numbers without a gradient: they are to be made of {trained}, attached"
+        )
+    return losses.detach()
+
+
+def _told(error: Exception) -> str:
+    """What went wrong in the user's code, in one line, and in which line of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = [frame for frame in frames if "site-packages" not in frame.filename][-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+
+
+def _rows(shape: Shape) -> list[Tree]:
+    """Rows that a loss of that shape learns from."""
+    draw = torch.Generator().manual_seed(0)
+
+    def branch() -> Branch:
+        length = int(torch.randint(2, 7, (), generator=draw))
+        return Branch(torch.randint(VOCABULARY, (length,), generator=draw).tolist(), [True] * length)
+
+    found = []
+    for i in range(ROWS):
+        replies = tuple(reply("", score=score) for score in torch.rand(3, generator=draw).tolist())
+        ranked = Record(user(""), replies, margin=i / ROWS)
+        labelled = Record(user(""), (reply("", label=i % 3 == 0),))
+        part = shape.teaches(ranked) or shape.teaches(labelled)
+        assert part is not None, f"a shape learns from a ranking or a labelled response: {shape.wants}"
+        tree = Tree([0], tuple(branch() for _ in part.responses))
+        found.append(shape.labelled(tree, part))
+    return found
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """Stands for models: a number for each token, the same wherever it stands."""
+
+    device = torch.device("cpu")
+
+    def _of(self, batch: PackedBatch, seed: int) -> Tensor:
+        """[N] f32, log-probabilities."""
+        draw = torch.Generator().manual_seed(seed)
+        return -3 * torch.rand(VOCABULARY, generator=draw)[batch.target]
+
+    def __call__(self, batch: PackedBatch, **asked: Any) -> Scores:
+        return Scores(self._of(batch, 1).requires_grad_(), collision=self._of(batch, 2))
+
+    def reference(self, batch: PackedBatch) -> Tensor:
+        return self._of(batch, 3)
+
+    def scores(self, batch: PackedBatch) -> Tensor:
+        """[B] f32, of a reward model."""
+        return batch.sums(self._of(batch, 1)).requires_grad_()

@@ -1,0 +1,73 @@
+"""From the recipe's `rewards` to a `Mix`, with every name and option checked before anything is trained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from truing.core.errors import ConfigError
+from truing.core.imports import closest, is_import
+from truing.core.reward_parts import RewardPart
+from truing.data.chat import Renderer
+from truing.rewards.mix import Mix, Part
+from truing.rewards.options import check_options, keyword_options
+from truing.rewards.own import own_reward
+from truing.rewards.rules import RULES
+from truing.rewards.types import Failed, Item, Outcome, Reward, Scored
+
+MODEL = "model"
+
+
+def build_mix(
+    parts: Sequence[RewardPart],
+    *,
+    policy: Renderer | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    skip_failed: float = 0.1,
+) -> Mix:
+    """The weighted sum of what `parts` name. Raises ConfigError; reward models are opened last.
+
+    `policy` is compared with what reward models read; `say` is told where they differ.
+    """
+    if not parts:
+        raise ConfigError("rewards is empty: nothing scores the responses", hint="rewards: [{name: numeric}]")
+    titles = [part.title for part in parts]
+    twice = next((title for title in titles if titles.count(title) > 1), None)
+    if twice:
+        raise ConfigError(f"two rewards are called {twice!r} in the logs", hint="give one of them a label")
+    built = {
+        part.title: rewarder(part, policy, say) for part in sorted(parts, key=lambda one: one.name == MODEL)
+    }
+    return Mix(
+        [Part(part.title, part.weight, built[part.title], is_import(part.name)) for part in parts],
+        skip_failed,
+    )
+
+
+def rewarder(part: RewardPart, policy: Renderer | None, say: Callable[[str], None]) -> Reward:
+    """The reward that one part names, without its weight."""
+    if is_import(part.name):
+        return own_reward(part.name, part.options)
+    if part.name == MODEL:
+        from truing.rewards.model import model_reward  # brings torch's models along
+
+        check_options(MODEL, keyword_options(model_reward), part.options)
+        return model_reward(policy, say, **part.options)
+    if part.name not in RULES:
+        known = [*RULES, MODEL]
+        raise ConfigError(
+            f"no reward {part.name!r}; known: {', '.join(known)}{closest(part.name, known)}",
+            hint="a function of your own is named module:function",
+        )
+    return rule_reward(part.name, part.options)
+
+
+def rule_reward(name: str, options: Mapping[str, Any]) -> Reward:
+    """A row of `RULES` with its options, tried on an empty response so that their mistakes show at once."""
+    rule = RULES[name]
+    check_options(name, keyword_options(rule), options)
+    rule(Item(prompt=(), response=""), **options)
+
+    def outcome(item: Item) -> Outcome:
+        found = rule(item, **options)
+        return found if isinstance(found, Failed) else Scored(found)
+
+    return lambda items: [outcome(item) for item in items]

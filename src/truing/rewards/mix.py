@@ -1,0 +1,97 @@
+"""Several rewards as one: a weighted sum, every part logged on its own.
+
+    items -> parts, side by side -> Scores -> totals, one or None per item
+
+A response that a weighted part could not score has no total, for a sum without that part would be on another
+scale. Parts that wait for others (functions of one's own) run in threads beside the rest; rules and models
+run here, where the number of threads and so every digit is settled.
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from truing.core.errors import RewardError
+from truing.rewards.own import in_thread
+from truing.rewards.types import Failed, Item, Outcome, Reward, Scored
+
+
+@dataclass(frozen=True)
+class Part:
+    """One reward of several."""
+
+    title: str  # in the logs
+    weight: float  # 0: only logged
+    reward: Reward
+    waits: bool = False  # for others more than for this machine
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the parts say of a batch."""
+
+    parts: dict[str, list[Outcome]]  # by title
+    totals: list[float | None]  # None: a part with a weight failed
+
+    @property
+    def failed(self) -> int:
+        """How many responses have no total."""
+        return sum(total is None for total in self.totals)
+
+    def metrics(self) -> dict[str, float]:
+        """Mean and standard deviation of what each part scored, and how often it failed."""
+        found: dict[str, float] = {}
+        for title, outcomes in self.parts.items():
+            values = [one.value for one in outcomes if isinstance(one, Scored)]
+            if values:
+                found[f"rewards/{title}/mean"] = statistics.fmean(values)
+                found[f"rewards/{title}/std"] = statistics.pstdev(values)
+            found[f"rewards/{title}/failures"] = float(len(outcomes) - len(values))
+        return found
+
+    def reasons(self) -> dict[str, str]:
+        """Why parts failed: of each, how often and its first reason."""
+        failures = {
+            title: [one.reason for one in outcomes if isinstance(one, Failed)]
+            for title, outcomes in self.parts.items()
+        }
+        return {title: f"{len(said)} of {title}: {said[0]}" for title, said in failures.items() if said}
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Parts with distinct titles. `skip_failed` is the largest share of a batch without a total."""
+
+    parts: Sequence[Part]
+    skip_failed: float = 0.1
+
+    def __post_init__(self) -> None:
+        assert len({part.title for part in self.parts}) == len(self.parts) > 0
+
+    def __call__(self, items: Sequence[Item]) -> Scores:
+        """Raises RewardError where more than `skip_failed` of the items get no total."""
+        away = {
+            part.title: in_thread(lambda part=part: part.reward(items)) for part in self.parts if part.waits
+        }
+        here = {part.title: part.reward(items) for part in self.parts if not part.waits}
+        outcomes = {
+            part.title: away[part.title].result() if part.waits else here[part.title] for part in self.parts
+        }
+        scores = Scores(outcomes, [self._total(outcomes, index) for index in range(len(items))])
+        if scores.failed > self.skip_failed * len(items):
+            raise RewardError(
+                f"{scores.failed} of {len(items)} responses have no reward, and at most "
+                f"{self.skip_failed:.0%} may fail\n" + "\n".join(scores.reasons().values()),
+                hint="mend the reward, or raise online.skip_failed",
+            )
+        return scores
+
+    def _total(self, outcomes: dict[str, list[Outcome]], index: int) -> float | None:
+        total = 0.0
+        for part in self.parts:
+            outcome = outcomes[part.title][index]
+            if isinstance(outcome, Scored):
+                total += part.weight * outcome.value
+            elif part.weight:
+                return None
+        return total

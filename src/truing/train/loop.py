@@ -1,0 +1,44 @@
+"""What every loop does with a step: seed it, set its learning rate, learn, tell the hooks.
+
+All that a step depends on is a function of the seed and the step number, so starting at step k with the
+parameters and moments of step k is the unbroken run.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from truing.core.recipe import Optim
+from truing.train.hooks import EarlyStop, Hook, Logs
+from truing.train.optim import learning_rate_at, set_learning_rate
+from truing.train.plan import Plan
+
+
+def _seed_of(seed: int, step: int) -> int:
+    return (seed * 1_000_003 + step) % 2**63
+
+
+def run_steps(
+    plan: Plan,
+    learn: Callable[[int], Logs],  # a step to its metrics, its updates done
+    optimizer: torch.optim.Optimizer,
+    config: Optim,
+    *,
+    peak: float,
+    start: int = 0,
+    hooks: Sequence[Hook] = (),
+) -> int:
+    """Run steps `start + 1 .. plan.total` with learning rate up to `peak`; returns the last step taken."""
+    step = start
+    for step in range(start + 1, plan.total + 1):
+        torch.manual_seed(_seed_of(plan.seed, step))
+        rate = learning_rate_at(step, plan.total, config, peak)
+        set_learning_rate(optimizer, rate)
+        logs: Logs = {"epoch": round(step / plan.steps_per_epoch, 4), "learning_rate": rate}
+        logs |= learn(step)
+        try:
+            for hook in hooks:
+                hook(step, logs)
+        except EarlyStop:
+            break
+    return step

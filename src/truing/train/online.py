@@ -1,0 +1,60 @@
+"""The loop of every online method: sample, score, give credit, learn.
+
+A step gathers what the policy says now and learns from that alone, in one update or several.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from truing.core.recipe import Optim
+from truing.data.packing import PackedBatch
+from truing.train.hooks import Hook, Logs
+from truing.train.loop import run_steps
+from truing.train.plan import Plan
+from truing.train.step import Objective, learn_step
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What one step learns from."""
+
+    objective: Objective
+    updates: Sequence[Callable[[], list[PackedBatch]]]  # the passes of each, made when it is its turn
+    logs: Logs  # of sampling and rewards
+
+
+def train(
+    plan: Plan,
+    gather: Callable[[int], Gathered],
+    optimizer: torch.optim.Optimizer,
+    config: Optim,
+    *,
+    peak: float,
+    start: int = 0,
+    hooks: Sequence[Hook] = (),
+) -> int:
+    """The updates of what `gather` brings for each step; their metrics are averaged.
+
+    The other arguments and the result are `run_steps`'s. A step with nothing to learn from moves nothing.
+    """
+
+    def learn(step: int) -> Logs:
+        gathered = gather(step)
+        found: list[Logs] = [
+            learn_step(optimizer, passes(), gathered.objective, max_grad_norm=config.max_grad_norm)
+            for passes in gathered.updates
+        ]
+        return {**gathered.logs, **_means(found)}
+
+    return run_steps(plan, learn, optimizer, config, peak=peak, start=start, hooks=hooks)
+
+
+def _means(logs: Sequence[Logs]) -> Logs:
+    """Each metric's mean over the updates that have it."""
+    values: dict[str, list[float]] = {}
+    for one in logs:
+        for name, value in one.items():
+            values.setdefault(name, []).append(value)
+    return {name: sum(found) / len(found) for name, found in values.items()}

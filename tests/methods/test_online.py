@@ -1,0 +1,210 @@
+"""Online methods on a tiny policy that is rewarded for letters: learning, resuming, failures."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from truing.core.errors import ConfigError, DataError, RewardError
+from truing.core.recipe import Recipe
+from truing.core.runs import RunFolder, read_metrics
+from truing.methods.check import check_session
+from truing.methods.online import ONLINE, choose_online
+from truing.methods.online_session import OnlineSession
+from truing.methods.opening import open_run
+from truing.methods.rollouts import cut
+from truing.methods.run import run
+from truing.train.hooks import Hook, Logs
+
+OWN = '''
+def letters(responses):
+    """Share of a response's characters that are lower-case letters."""
+    return [sum(c.isascii() and c.islower() for c in text) / len(text) if text else 0.0 for text in responses]
+
+
+def refusing(responses):
+    return [None for _ in responses]
+
+
+def every_third(prompts, responses):
+    return [None if i % 3 == 0 else float(i) for i in range(len(responses))]
+
+
+def same(responses):
+    return [1.0] * len(responses)
+'''
+
+
+@pytest.fixture(autouse=True)
+def own_rewards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "toy_rewards.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("toy_rewards", None)
+
+
+@pytest.fixture
+def opened(model_folder: Path, tmp_path: Path) -> Callable[..., OnlineSession]:
+    """Opens a session on twelve prompts; keyword arguments are keys of the recipe."""
+    rows = tmp_path / "prompts.jsonl"
+    rows.write_text("".join(json.dumps({"prompt": f"Question {i}?"}) + "\n" for i in range(12)))
+
+    def make(method: str = "grpo", reward: str = "letters", **changes: Any) -> OnlineSession:
+        recipe = {
+            "method": method,
+            "policy": str(model_folder),
+            "data": {"train": str(rows)},
+            "rewards": [{"name": f"toy_rewards:{reward}", "retries": 0}],
+            "sampling": {"max_new_tokens": 6},
+            "online": {"group_size": 4},
+            "optim": {
+                "learning_rate": 2e-2,
+                "items_per_step": 6,
+                "epochs": 20,
+                "schedule": "constant",
+                "warmup": 0,
+            },
+            "dtype": "float32",
+            "output": str(tmp_path / "run"),
+        }
+        session = open_run(Recipe.model_validate(recipe | changes))
+        assert isinstance(session, OnlineSession)
+        return session
+
+    return make
+
+
+def trained(session: OnlineSession, folder: Path, watch: Hook | None = None) -> list[dict[str, Any]]:
+    with RunFolder.open(folder) as opened:
+        run(session, opened, watch=[watch] if watch else [])
+        return read_metrics(opened.path)
+
+
+@pytest.mark.parametrize("method", sorted(ONLINE))
+def test_every_method_learns_what_is_rewarded(opened, tmp_path, method):
+    # Without the KL: from random weights, letters alone are 15 nats away.
+    rows = trained(opened(method, loss={"kl_weight": 0.0}), tmp_path / "run")
+    rewards = [row["reward"] for row in rows]
+    assert rewards[0] < 0.5 < 0.9 < sum(rewards[-5:]) / 5
+
+
+def test_on_policy_the_ratio_is_one_and_nothing_is_clipped(opened):
+    session = opened()
+    passes, objective = session.first_step()
+    with torch.no_grad():
+        metrics = [objective(batch).metrics for batch in passes]
+    for found in metrics:
+        torch.testing.assert_close(found["ratio"].values, torch.ones_like(found["ratio"].values))
+        assert float(found["clip_ratio/low"].values.sum() + found["clip_ratio/high"].values.sum()) == 0
+
+
+def test_samples_scored_again_have_the_log_probabilities_they_were_drawn_with(opened):
+    session = opened(online={"group_size": 4, "epochs": 2})  # several updates: the old ones are worked out
+    items = session.plan.items_of(1)
+    samples = session.answers([session.train[i] for i in items], items, 1, 4)
+    _, objective = session.first_step()
+    drawn: dict[int, list[float]] = {}
+    for sample in samples:
+        drawn.setdefault(items[sample.prompt], []).extend(sample.logprobs)
+    for item, logps in objective.experience.old.items():
+        torch.testing.assert_close(logps, torch.tensor(drawn[item]), atol=1e-4, rtol=0)
+
+
+def test_a_run_cut_short_goes_on_as_the_unbroken_one(opened, tmp_path):
+    keys = {"optim": {"learning_rate": 1e-2, "items_per_step": 6, "epochs": 3}, "checkpoint": {"every": 1}}
+    keys |= {"online": {"group_size": 4, "epochs": 2, "mini_batches": 2}, "lora": {"r": 4}}
+    keys |= {"loss": {"kl_weight": 0.1, "kl": "k3_weighted"}}
+    whole = trained(opened(**keys), tmp_path / "whole")
+
+    def stop(step: int, logs: Logs) -> None:
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(opened(**keys), tmp_path / "cut", stop)
+    resumed = trained(opened(**keys), tmp_path / "cut")
+    told = [key for key in whole[-1] if "second" not in key]
+    assert [[row[key] for key in told] for row in resumed] == [[row[key] for key in told] for row in whole]
+
+
+def test_responses_whose_reward_fails_are_left_out_and_counted(opened):
+    session = opened(reward="every_third", online={"group_size": 4, "skip_failed": 0.5})
+    gathered = session.gather(1)
+    passes = gathered.updates[0]()
+    assert sum(batch.branches for batch in passes) == 16
+    assert gathered.logs["reward/failed"] == gathered.logs["rewards/every_third/failures"] == 8
+
+
+def test_a_reward_that_always_fails_stops_the_run(opened):
+    with pytest.raises(RewardError, match="24 of 24 responses have no reward"):
+        opened(reward="refusing").gather(1)
+
+
+@pytest.mark.parametrize(("uniform", "branches"), [("keep", 24), ("drop", 0)])
+def test_groups_of_one_reward_teach_nothing(opened, tmp_path, uniform, branches):
+    session = opened(reward="same", loss={"uniform": uniform}, optim={"items_per_step": 6, "max_steps": 2})
+    gathered = session.gather(1)
+    assert gathered.logs["frac_reward_zero_std"] == 1
+    assert sum(b.branches for passes in gathered.updates for b in passes()) == branches
+    before = {name: weight.clone() for name, weight in session.model.named_parameters()}
+    trained(session, tmp_path / "run")
+    assert all(torch.equal(weight, before[name]) for name, weight in session.model.named_parameters())
+
+
+def test_every_mini_batch_of_an_epoch_holds_other_prompts():
+    cuts = cut([7, 3, 9, 4, 1], epochs=2, mini_batches=2, seed=0, step=5)
+    assert [len(part) for part in cuts] == [3, 2, 3, 2]
+    assert sorted(cuts[0] + cuts[1]) == sorted(cuts[2] + cuts[3]) == [1, 3, 4, 7, 9]
+    assert cuts != cut([7, 3, 9, 4, 1], epochs=2, mini_batches=2, seed=0, step=6)
+
+
+def test_the_first_step_is_checked_without_an_update(opened):
+    found = check_session(opened())
+    assert found.items == 6 and found.masks["branches"] == 24 and found.grad_norm > 0
+
+
+def test_held_out_prompts_are_asked_and_the_best_reward_is_kept(opened, tmp_path):
+    keys = {"data": {"train": str(tmp_path / "prompts.jsonl"), "eval_fraction": 0.25}}
+    rows = trained(opened(**keys, evaluate={"every": 10}), tmp_path / "run")
+    found = [row["eval/reward"] for row in rows if "eval/reward" in row]
+    assert len(found) == 4 and found[0] < found[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": {"credit": "group_centered"}}, "did you mean 'group_centred'"),
+        ({"loss": {"kl_weight": 0.1, "kl": "k1"}}, "k1 in the loss has no gradient"),
+        ({"loss": {"kl_in": "reward", "kl": "k3"}}, "k3 in the reward"),
+        ({"loss": {"hi": 0.3}}, "not 'hi'"),
+        ({"rewards": []}, "nothing scores the responses"),
+        ({"method": "gpro"}, "did you mean 'grpo'"),
+    ],
+)
+def test_what_a_recipe_gets_wrong_is_told_before_anything_is_opened(opened, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        opened(**changes)
+
+
+def test_prompts_without_room_are_told(opened):
+    with pytest.raises(DataError, match="a prompt of at most"):
+        opened(sampling={"max_new_tokens": 2046})
+
+
+def test_every_row_of_the_table_is_bound_with_its_own_defaults():
+    for name, method in ONLINE.items():
+        chosen = choose_online(name, None)
+        assert chosen.loss.name == method.loss and chosen.kl_weight == method.kl_weight
+
+
+def test_a_fixed_length_is_that_of_the_recipe(opened):
+    session = opened(loss={"aggregation": "fixed_length"})
+    (batch, *_), objective = session.first_step()
+    (loss,), _ = objective(batch)
+    mean = opened(loss={"aggregation": "response_sum"}).first_step()
+    (whole,), _ = mean[1](mean[0][0])
+    torch.testing.assert_close(loss.values * 6, whole.values)
