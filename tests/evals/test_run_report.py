@@ -200,6 +200,30 @@ def test_training_data_and_recipe(run_folder, tmp_path):
     assert "sha256 ab12" in page.text and report.versions["torch"] in page.text
 
 
+def test_a_run_that_samples(run_folder):
+    """Its loss is described with its numbers, and what it is after is reward."""
+    path = run_folder(steps=0)
+    config = json.loads((path / "config.json").read_text())
+    config["recipe"]["resolved"] = {"loss": {"name": "clip", "low": 0.2}, "kl_weight": 0.04}
+    (path / "config.json").write_text(json.dumps(config))
+    with RunFolder.open(path) as folder:
+        folder.log_metrics(1, {"loss": 0.01, "reward": 0.125, "entropy": 1.5})
+        folder.log_metrics(2, {"loss": -0.02, "entropy": 1.25})  # no reward could be had
+        folder.log_metrics(3, {"loss": 0.02, "reward": 0.5, "entropy": 1.0})
+    report = run_report(read_run(path))
+    assert report.summary.endswith("The mean reward went from 0.125 to 0.5.")
+    assert report.stages[0].method == "clip"
+    assert '# loss: {"name": "clip", "low": 0.2}\n# kl_weight: 0.04\n' in report.config["REWARD"]
+    plots = page_of(path).plots
+    assert "Reward during REWARD: 0.125 → 0.5" in plots.values()
+    assert "Entropy during REWARD: 1.5 → 1" in plots.values()
+    with RunFolder.open(path) as folder:
+        for step, reward in ((4, 0.75), (5, 0.25)):
+            folder.log_metrics(step, {"loss": 0.0, "reward": 0.5, "eval/reward": reward})
+    report = run_report(read_run(path))
+    assert report.summary.endswith("The held-out mean reward ended at 0.25; its best was 0.75.")
+
+
 def test_a_change_on_the_way_is_told(run_folder):
     path = run_folder()
     with RunFolder.open(path) as folder:

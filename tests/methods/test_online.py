@@ -208,3 +208,17 @@ def test_a_fixed_length_is_that_of_the_recipe(opened):
     mean = opened(loss={"aggregation": "response_sum"}).first_step()
     (whole,), _ = mean[1](mean[0][0])
     torch.testing.assert_close(loss.values * 6, whole.values)
+
+
+def test_the_weight_of_the_kl_is_steered_and_resumed(opened, tmp_path):
+    loss = {"kl_weight": 0.1, "kl": "k3", "kl_target": 1e-6, "kl_horizon": 240}
+    session = opened(
+        loss=loss, optim={"learning_rate": 1e-2, "items_per_step": 6, "epochs": 2, "max_steps": 3}
+    )
+    rows = trained(session, tmp_path / "run")
+    # 24 responses of a horizon of 240 move it by at most 0.2 * 0.1; at step 1 the policy has not moved yet.
+    weights = [0.1, 0.1 * 0.98, 0.1 * 0.98 * 1.02]
+    assert [row["kl_weight"] for row in rows] == pytest.approx(weights)
+    again = opened(loss=loss)
+    again.restore(session.state())
+    assert again.controller.weight == pytest.approx(weights[-1] * 1.02)

@@ -38,7 +38,7 @@ def test_any_response_gets_a_number_or_a_reason(name: str, response: str, refere
 @pytest.mark.parametrize("name", sorted(RULES))
 @pytest.mark.parametrize(
     "text",
-    ["[" * 1_000_000, "`" * 1_000_001, "$a" * 500_000, "```" * 300_001, "啊" * 1_000_000, "a " * 500_000],
+    ["[" * 1_000_000, "`" * 1_000_001, "$a" * 500_000, "```" * 300_001, "啊" * 350_000, "a " * 500_000],
     ids=["brackets", "ticks", "dollars", "fences", "zh", "en"],
 )
 def test_a_megabyte_takes_about_a_second(name: str, text: str):

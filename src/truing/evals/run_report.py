@@ -29,6 +29,7 @@ from truing.core.runs import (
 from truing.evals.report_records import DataCount, Report, Stage
 from truing.evals.reward_summary import RewardSummary, percent
 
+RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best
 NOT_RECIPE = ("inputs", "resolved")  # what a run writes into its config beside the recipe
 
 
@@ -77,7 +78,10 @@ def run_report(found: RunRecord) -> Report:
     """Everything the page of a run shows."""
     method = found.asked["method"].upper()
     seconds = sum(row.get("seconds", 0.0) for row in found.metrics)
-    stage = Stage(method, found.asked["resolved"]["loss"], seconds, _steps(found), found.metrics)
+    loss = found.asked["resolved"]["loss"]  # a name; of an online method, with what it is called with
+    stage = Stage(
+        method, loss if isinstance(loss, str) else loss["name"], seconds, _steps(found), found.metrics
+    )
     return Report(
         title=f"{found.path.resolve().name}: {method} on {found.asked['policy']}",
         created=datetime.now(UTC),
@@ -118,10 +122,19 @@ def _results(found: RunRecord) -> list[str]:
         return [f"Of {pairs} the better response scores higher in {accuracy}."]
     if reward is not None and reward.row_score is not None and reward.row_score.pearson is not None:
         return [f"On held-out rows its scores and the rows' own correlate by {reward.row_score.pearson:.2f}."]
-    measured = [row["eval/loss"] for row in found.metrics if math.isfinite(row.get("eval/loss", math.nan))]
-    if measured:
-        return [f"The held-out loss ended at {measured[-1]:.3g}; its best was {min(measured):.3g}."]
-    return [f"The loss went from {found.metrics[0]['loss']:.3g} to {found.metrics[-1]['loss']:.3g}."]
+    for name, words, best in RESULTS:
+        if held := _values(found, f"eval/{name}"):
+            return [f"The held-out {words} ended at {held[-1]:.3g}; its best was {best(held):.3g}."]
+    for name, words, _ in RESULTS:
+        if values := _values(found, name):
+            return [f"The {words} went from {values[0]:.3g} to {values[-1]:.3g}."]
+    return []
+
+
+def _values(found: RunRecord, name: str) -> list[float]:
+    """The finite values of a metric, step by step."""
+    values = (row.get(name, math.nan) for row in found.metrics)
+    return [value for value in values if math.isfinite(value)]
 
 
 def _notes(found: RunRecord) -> list[str]:
@@ -160,8 +173,7 @@ def _recipe_text(config: Mapping[str, Any]) -> str:
     """The recipe as YAML that `truing train` takes; what the run added stands in comments above it."""
     asked, acted = config["recipe"], config["recipe"]["resolved"]
     recipe = {key: value for key, value in asked.items() if key not in NOT_RECIPE}
-    rate = f"learning rate {acted['learning_rate']:g}"
-    said = [f"loss {acted['loss']} {json.dumps(acted['hyper'], ensure_ascii=False)}, {rate}"]
+    said = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in acted.items()]
     said += [f"{path}: sha256 {digest}" for path, digest in asked["inputs"].items()]
     said += [
         f"{row['key']} was {json.dumps(row['was'])} up to step {row['step']}, then {json.dumps(row['is'])}"

@@ -44,6 +44,8 @@ class OnlineMethod:
             "kl_weight": self.kl_weight,
             "kl": self.kl,
             "kl_in": self.kl_in,
+            "kl_target": 0.0,
+            "kl_horizon": 10_000.0,
             "entropy_weight": 0.0,
             "uniform": "keep",
         }
@@ -127,8 +129,10 @@ class ChosenOnline:
     unit: Any  # of train.step.Unit: what the weighted sum over tokens is divided by
     max_length: int  # the most tokens a response may have, for `fixed_length`
     kl: Bound
-    kl_weight: float
+    kl_weight: float  # of the first step
     kl_in: str
+    kl_target: float  # nats per token that the weight is steered to; 0 keeps it
+    kl_horizon: float  # responses
     entropy_weight: float
     uniform: str
 
@@ -140,7 +144,8 @@ class ChosenOnline:
     def described(self) -> dict[str, Any]:
         """Every choice, for `config.json`."""
         bound = {part: getattr(self, part) for part in ("loss", "credit", "aggregation", "kl")}
-        numbers = {key: getattr(self, key) for key in ("kl_weight", "kl_in", "entropy_weight", "uniform")}
+        told = ("kl_weight", "kl_in", "kl_target", "kl_horizon", "entropy_weight", "uniform")
+        numbers = {key: getattr(self, key) for key in told}
         return {part: {"name": one.name, **one.hyper} for part, one in bound.items()} | numbers
 
 
@@ -176,6 +181,10 @@ def choose_online(
         part: Bound(part, found[part], {key: hyper.get(key, default) for key, default in own[part].items()})
         for part in found
     }
+
+    def number(key: str) -> float:
+        return float(asked[key])  # pyright: ignore[reportArgumentType] - `checked` knows it is one
+
     _require_sense(asked, found[str(asked["credit"])])
     return ChosenOnline(
         method,
@@ -185,10 +194,12 @@ def choose_online(
         aggregation.unit,
         max_length,
         bound[str(asked["kl"])],
-        float(asked["kl_weight"]),  # pyright: ignore[reportArgumentType] - `checked` knows it is a number
-        str(asked["kl_in"]),
-        float(asked["entropy_weight"]),  # pyright: ignore[reportArgumentType]
-        str(asked["uniform"]),
+        kl_weight=number("kl_weight"),
+        kl_in=str(asked["kl_in"]),
+        kl_target=number("kl_target"),
+        kl_horizon=number("kl_horizon"),
+        entropy_weight=number("entropy_weight"),
+        uniform=str(asked["uniform"]),
     )
 
 

@@ -216,7 +216,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         sampler=LocalSampler(scorer.model, tokenizer, stop_ids=renderer.stop_ids),  # pyright: ignore[reportArgumentType]
         rewards=rewards,
         teacher=Teacher(scorer, chosen, reference, recipe.tokens_per_pass, updates),
-        controller=KlController(weight=chosen.kl_weight),
+        controller=KlController(chosen.kl_weight, chosen.kl_target, chosen.kl_horizon),
     )
 
 

@@ -60,8 +60,9 @@ class PolicyObjective:
         return self, passes
 
     def count(self, batch: PackedBatch) -> Totals:
-        counts: dict[Unit, int] = {"token": len(batch.target), "response": batch.branches}
-        return Counter(counts | {"prompt": len(batch.items)})
+        units: Counter[Unit] = Counter({"token": len(batch.target), "response": batch.branches})
+        units["prompt"] = len(batch.items)
+        return units
 
     def old(self, batch: PackedBatch, logps: Tensor) -> Tensor:
         known = self.experience.old

@@ -32,8 +32,12 @@ class Learner(Protocol):
     recipe: Recipe
     tokenizer: Any
     rows: Rows
-    train: Sequence[Any]
-    held_out: Sequence[Any]
+
+    @property
+    def train(self) -> Sequence[Any]: ...
+
+    @property
+    def held_out(self) -> Sequence[Any]: ...
 
     @property
     def scores(self) -> bool: ...
