@@ -2,16 +2,14 @@
 
 import importlib.util
 import json
-import operator
 import os
 import shutil
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from jsonschema import Draft202012Validator
 from transformers import LlamaForCausalLM
 
 from truing.core.config import load_recipe, read_document
@@ -201,69 +199,24 @@ def test_doctor_says_what_is_missing(truing, tmp_path, monkeypatch):
     assert "missing: disk space" in done.stderr
 
 
-ANNOTATIONS = {"$schema", "$defs", "default", "description", "title"}
-PARTS = {"properties", "additionalProperties", "items", "prefixItems"}
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float, "boolean": bool}
-RULES: dict[str, Callable[[Any, Any], bool]] = {
-    "enum": lambda value, wanted: value in wanted,
-    "minimum": operator.ge,
-    "exclusiveMinimum": operator.gt,
-    "maximum": operator.le,
-    "exclusiveMaximum": operator.lt,
-    "minLength": lambda value, least: len(value) >= least,
-    "minItems": lambda value, least: len(value) >= least,
-    "maxItems": lambda value, most: len(value) <= most,
-    "required": lambda value, names: set(names) <= value.keys(),
-}
-
-
-def is_a(value: object, name: str) -> bool:
-    if name == "null":
-        return value is None
-    return isinstance(value, TYPES[name]) and (name == "boolean" or not isinstance(value, bool))
-
-
-def problems(value: Any, schema: dict[str, Any], root: dict[str, Any], place: str = "recipe") -> list[str]:
-    """Where `value` breaks a JSON Schema. Knows the keywords that the recipe's schema has, and no others."""
-    if "$ref" in schema:
-        return problems(value, root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root, place)
-    if "anyOf" in schema:
-        fits = any(not problems(value, each, root, place) for each in schema["anyOf"])
-        return [] if fits else [f"{place}: {value!r} fits none of {schema['anyOf']}"]
-    assert schema.keys() <= ANNOTATIONS | PARTS | RULES.keys() | {"type"}, "teach this test the new keyword"
-    if not is_a(value, schema["type"]):
-        return [f"{place}: {value!r} is no {schema['type']}"]
-    broken = [key for key in RULES.keys() & schema.keys() if not RULES[key](value, schema[key])]
-    found = [f"{place}: {value!r} against {key} {schema[key]!r}" for key in broken]
-    parts: list[tuple[str, Any, Any]] = []  # name, value, schema
-    if isinstance(value, dict):
-        others = schema.get("additionalProperties", {"type": "null"})
-        parts = [(f".{key}", each, schema["properties"].get(key, others)) for key, each in value.items()]
-    elif isinstance(value, list):
-        each = schema.get("prefixItems") or [schema["items"]] * len(value)
-        parts = [(f"[{at}]", part, of) for at, (part, of) in enumerate(zip(value, each, strict=True))]
-    for name, part, of in parts:
-        found += problems(part, of, root, place + name) if of else [f"{place}{name} is not known"]
-    return found
-
-
 def test_schema_accepts_every_shipped_recipe_and_refuses_a_misspelt_one(truing):
     done = truing("schema")
     assert done.returncode == 0, done.stderr
     schema = json.loads(done.stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
+    allowed = Draft202012Validator(schema)
     assert len(RECIPES) >= 3
     for path in RECIPES:
-        assert problems(read_document(path).plain(), schema, schema) == [], path.name
-        assert problems(load_recipe(path).recipe.model_dump(mode="json"), schema, schema) == [], path.name
+        allowed.validate(read_document(path).plain())
+        allowed.validate(load_recipe(path).recipe.model_dump(mode="json"))
     good = read_document(RECIPES[0]).plain()
     for bad, word in (
         (good | {"optim": {"learnng_rate": 1e-5}}, "learnng_rate"),
-        (good | {"optim": {"epochs": 0}}, "exclusiveMinimum"),
+        (good | {"optim": {"epochs": 0}}, "minimum of 0"),
         (good | {"seed": "three"}, "integer"),
         ({key: good[key] for key in good if key != "policy"}, "required"),
     ):
-        assert word in str(problems(bad, schema, schema))
+        assert word in str(list(allowed.iter_errors(bad)))
 
 
 def test_print_config_is_a_recipe_that_loads_to_the_same(truing, recipe, tmp_path, monkeypatch):

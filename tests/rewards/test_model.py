@@ -63,7 +63,7 @@ def test_scores_are_those_of_each_response_alone(reward: ModelReward):
 def test_a_response_that_is_too_long_fails_alone(reward: ModelReward):
     items = [
         Item(QUESTION, "Mix."),
-        Item(QUESTION, "flour " * 300, place="rows.jsonl:7"),
+        Item(QUESTION, "flour " * reward.context, place="rows.jsonl:7"),
         Item(QUESTION, "Yes."),
     ]
     first, second, third = reward(items)

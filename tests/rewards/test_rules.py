@@ -186,7 +186,6 @@ def test_soft_overlong_is_equation_13():
 
 
 def test_json_schema():
-    pytest.importorskip("jsonschema")
     schema = {"type": "object", "required": ["answer"], "properties": {"answer": {"type": "integer"}}}
     assert score("json_schema", '{"answer": 5}', schema=schema) == 1.0
     assert score("json_schema", '```json\n{"answer": 5}\n```', schema=schema) == 1.0
@@ -202,7 +201,6 @@ def test_json_schema():
 def test_json_without_a_schema_and_schemas_that_are_none():
     assert score("json_schema", "[1]") == 1.0
     assert score("json_schema", "[1") == 0.0
-    pytest.importorskip("jsonschema")
     with pytest.raises(ConfigError, match="not a JSON Schema"):
         score("json_schema", "5", schema={"type": "nothing"})
     with pytest.raises(ConfigError, match="not both"):

@@ -6,6 +6,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from jsonschema import Draft202012Validator, SchemaError
+from jsonschema.validators import validator_for
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
 from truing.core.errors import ConfigError
 from truing.rewards.answers import spoken
 from truing.rewards.types import Failed, Item
@@ -66,16 +71,6 @@ def _allows(schema: object, *, optional: bool) -> Allows:
 
 @lru_cache(maxsize=64)
 def _compiled(schema: str) -> Allows:
-    try:
-        from jsonschema import Draft202012Validator, SchemaError
-        from jsonschema.validators import validator_for
-        from referencing import Registry
-        from referencing.exceptions import Unresolvable
-    except ImportError as error:
-        raise ConfigError(
-            "the reward `json_schema` needs a package that is not installed", hint="pip install jsonschema"
-        ) from error
-
     content = json.loads(schema)
     kind = validator_for(content, default=Draft202012Validator)
     try:

@@ -3,8 +3,10 @@
 Every sampler (local, http) takes a `Sampling` and returns `Sample`s, siblings next to each other.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Protocol
 
 from truing.core.errors import ConfigError
 
@@ -69,3 +71,28 @@ class Sample:
     def __post_init__(self) -> None:
         if self.logprobs and len(self.logprobs) != len(self.tokens):
             raise ValueError(f"{len(self.tokens)} tokens but {len(self.logprobs)} log-probabilities")
+
+
+class Sampler(Protocol):
+    """Where responses come from. Training calls `refresh` before it samples for a step."""
+
+    def refresh(self, model: Any, step: int) -> None:
+        """From here on draw from `model`, a transformers or PEFT model, as it is now, after `step` steps."""
+        ...
+
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        *,
+        group_size: int = 1,
+        step: int = 0,
+        keys: Sequence[int] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[Sample]:
+        """`group_size` responses to each prompt of token ids, siblings next to each other, in prompt order.
+
+        What is drawn is keyed by (seed, step, key of the prompt, k); `keys` are the prompts' indices unless
+        given. `on_progress` is told how many responses have ended, and of how many.
+        """
+        ...
