@@ -49,7 +49,7 @@ def test_clipped_surrogate():
 
 def test_clipped_value():
     v = read("clipped_value")
-    agrees(clipped_value(v["values"], v["old_values"], v["returns"], clip=v["clip"]), v["per_token"])
+    agrees(clipped_value(v["values"], v["old_values"], v["returns"], value_clip=v["clip"]), v["per_token"])
 
 
 @pytest.mark.parametrize("estimator", [kl.k1, kl.k2, kl.k3])

@@ -139,7 +139,7 @@ def test_squared_value():
 
 def test_clipped_value():
     values = VALUES.clone().requires_grad_()
-    losses = clipped_value(values, OLD_VALUES, RETURNS, clip=0.25)
+    losses = clipped_value(values, OLD_VALUES, RETURNS, value_clip=0.25)
     # The second value stepped from 0.5 to 1 towards 3 and counts as 0.75; the third stepped away from 0.
     assert losses.tolist() == pytest.approx([2.0, 2.25**2 / 2, 0.5])
     assert gradient(losses, values) == pytest.approx([-2.0, 0.0, 1.0])

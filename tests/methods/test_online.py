@@ -105,7 +105,7 @@ def test_on_policy_the_ratio_is_one_and_nothing_is_clipped(opened):
 def test_samples_scored_again_have_the_log_probabilities_they_were_drawn_with(opened):
     session = opened(online={"group_size": 4, "epochs": 2})  # several updates: the old ones are worked out
     items = session.plan.items_of(1)
-    samples = session.answers([session.train[i] for i in items], items, 1, 4)
+    samples = session.ask(session.train, items, 1, 4).samples
     _, objective = session.first_step()
     drawn: dict[int, list[float]] = {}
     for sample in samples:
@@ -198,7 +198,7 @@ def test_prompts_without_room_are_told(opened):
 def test_every_row_of_the_table_is_bound_with_its_own_defaults():
     for name, method in ONLINE.items():
         chosen = choose_online(name, None)
-        assert chosen.loss.name == method.loss and chosen.kl_weight == method.kl_weight
+        assert chosen.loss.name == method.loss and chosen.settings == method.settings
 
 
 def test_a_fixed_length_is_that_of_the_recipe(opened):

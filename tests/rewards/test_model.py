@@ -12,7 +12,7 @@ from truing.data.trees import Branch, Tree
 from truing.models.reward import RewardScorer
 from truing.models.reward_folder import load_reward
 from truing.rewards.build import build_mix
-from truing.rewards.model import ModelReward, differences, grafted
+from truing.rewards.model import Host, ModelReward, differences, grafted
 from truing.rewards.types import Failed, Item, Scored
 
 QUESTION = user("How do I bake bread?")
@@ -95,12 +95,12 @@ def test_no_items(reward: ModelReward):
 def test_what_it_reads_otherwise_than_the_policy_is_told_once(reward_folder: Path):
     tokenizer = AutoTokenizer.from_pretrained(reward_folder)
     said: list[str] = []
-    build_mix([part(reward_folder)], policy=make_renderer(tokenizer), say=said.append)
+    build_mix([part(reward_folder)], host=Host(make_renderer(tokenizer)), say=said.append)
     assert said == []
     tokenizer.add_tokens(["<new>"])
     tokenizer.chat_template += " "
-    build_mix([part(reward_folder)], policy=make_renderer(tokenizer), say=said.append)
-    build_mix([part(reward_folder, template="chat")], policy=make_renderer(tokenizer, "plain"))
+    build_mix([part(reward_folder)], host=Host(make_renderer(tokenizer)), say=said.append)
+    build_mix([part(reward_folder, template="chat")], host=Host(make_renderer(tokenizer, "plain")))
     assert len(said) == 1
     assert said[0].endswith(" as text: it has another tokenizer and another template than the policy")
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from truing.core.recipe import Optim
-from truing.train.optim import learning_rate_at, make_optimizer, set_learning_rate
+from truing.train.optim import Part, learning_rate_at, make_optimizer, set_learning_rate
+from truing.train.step import clip_gradients
 
 
 def rates(total: int, **config: object) -> list[float]:
@@ -50,21 +51,30 @@ def test_every_step_learns_and_the_peak_is_reached(schedule: str, warmup: float)
 
 def test_matrices_decay_and_vectors_do_not():
     model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
-    model[1].bias.requires_grad_(False)
     config = Optim(weight_decay=0.5, betas=(0.8, 0.9), eps=1e-5)
-    optimizer = make_optimizer(model.named_parameters(), config, learning_rate=0.1)
+    optimizer = make_optimizer([Part("", dict(model.named_parameters()), 0.1)], config)
     decayed, kept = optimizer.param_groups
     assert decayed["params"] == [model[0].weight]
-    assert kept["params"] == [model[0].bias, model[1].weight], "a frozen parameter is in neither"
+    assert kept["params"] == [model[0].bias, model[1].weight, model[1].bias]
     assert (decayed["weight_decay"], kept["weight_decay"]) == (0.5, 0.0)
     assert all((g["lr"], g["betas"], g["eps"]) == (0.1, (0.8, 0.9), 1e-5) for g in (decayed, kept))
 
 
 def test_one_step_of_adamw_by_hand():
     weight = nn.Parameter(torch.tensor([[2.0]]))
-    optimizer = make_optimizer([("w", weight)], Optim(weight_decay=0.5), learning_rate=123.0)
+    optimizer = make_optimizer([Part("", {"w": weight}, 123.0)], Optim(weight_decay=0.5))
     set_learning_rate(optimizer, 0.1)
     weight.grad = torch.tensor([[-7.0]])
     optimizer.step()
     # Decay takes 0.1 * 0.5 of the weight; the first step of Adam is the rate, against the gradient's sign.
     assert weight.item() == pytest.approx(2.0 * (1 - 0.05) + 0.1, abs=1e-6)
+
+
+def test_parts_keep_their_share_of_the_rate_and_are_clipped_apart():
+    policy, critic = (nn.Parameter(torch.tensor([[1.0]])) for _ in range(2))
+    optimizer = make_optimizer([Part("", {"w": policy}, 0.1), Part("critic", {"v": critic}, 0.4)], Optim())
+    set_learning_rate(optimizer, 0.05)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.05, 0.2])
+    policy.grad, critic.grad = torch.tensor([[3.0]]), torch.tensor([[0.5]])
+    assert clip_gradients(optimizer, 1.0) == pytest.approx({"grad_norm": 3.0, "grad_norm/critic": 0.5})
+    assert [policy.grad.item(), critic.grad.item()] == pytest.approx([1.0, 0.5], abs=1e-5)

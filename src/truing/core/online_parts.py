@@ -1,7 +1,9 @@
-"""A recipe's `sampling` and `online`: how responses are drawn, and how often a step learns from them.
+"""A recipe's `sampling`, `online` and `critic`: how responses are drawn, and how a step learns from them.
 
-Offline methods read neither.
+Offline methods read none of them.
 """
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -38,10 +40,44 @@ class Online(Section):
     group_size: int | None = Field(
         default=None, ge=1, description="Responses to each prompt; null is the method's own number."
     )
-    epochs: int = Field(default=1, ge=1, description="How often a step goes through what it sampled.")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        description="How often a step goes through what it sampled; null is the method's own number.",
+    )
     mini_batches: int = Field(
         default=1, ge=1, description="Optimiser updates in each of these epochs, by prompts."
     )
+    target_kl: float | None = Field(
+        default=None,
+        gt=0,
+        description="Leave out the rest of a step's updates once approx_kl is above it; null never does.",
+    )
+    resample: int = Field(
+        default=0,
+        ge=0,
+        description="How often a step asks others in place of prompts whose responses all have one reward.",
+    )
+    missing_eos_penalty: float = Field(
+        default=0.0, ge=0, description="Taken off the reward of a response cut off at max_new_tokens."
+    )
+    truncated: Literal["keep", "mask"] = Field(
+        default="keep", description="Whether responses cut off at max_new_tokens are learnt from."
+    )
     skip_failed: float = Field(
         default=0.1, ge=0, le=1, description="Largest share of a step's rewards that may fail."
+    )
+
+
+class Critic(Section):
+    """What estimates the reward still to come, for methods that need it."""
+
+    start: str = Field(
+        default="auto",
+        min_length=1,
+        description="Its weights at first: reward (the first reward model of `rewards`), policy (with a new "
+        "head), or a reward model's folder; auto is reward where its tokens are the policy's, else policy.",
+    )
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="Peak learning rate; null is the policy's."
     )

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from truing.core.online_parts import Online, Sampling
+from truing.core.online_parts import Critic, Online, Sampling
 from truing.core.reward_parts import RewardPart
 from truing.core.section import Section
 
@@ -51,6 +51,11 @@ class Data(Section):
         "whatever `reference` names.",
     )
     retain_weight: float = Field(default=1.0, gt=0, description="Weight of that KL beside the loss.")
+    ptx: Files = Field(
+        default=(),
+        description="Files of responses whose likelihood online training keeps up beside the reward.",
+    )
+    ptx_weight: float = Field(default=1.0, gt=0, description="Weight of that likelihood beside the loss.")
     format: str | None = Field(default=None, description="Format of the rows; null detects and shows it.")
     template: Literal["auto", "chat", "alpaca", "plain"] = Field(
         default="auto",
@@ -240,6 +245,7 @@ class Recipe(Section):
     )
     sampling: Sampling = Field(default=Sampling(), description="How online training draws responses.")
     online: Online = Field(default=Online(), description="How online training learns from them.")
+    critic: Critic = Field(default=Critic(), description="What estimates the reward still to come.")
     optim: Optim = Field(default=Optim(), description="How long and how fast to learn.")
     evaluate: Evaluate = Field(default=Evaluate(), description="When to evaluate while training.")
     checkpoint: Checkpoint = Field(default=Checkpoint(), description="When to save.")

@@ -23,7 +23,8 @@ class RewardPart(Section):
     __pydantic_extra__: dict[str, Any] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     name: str = Field(
-        min_length=1, description="Name of a rule, model for a reward model, or module:function of your own."
+        min_length=1,
+        description="Name of a rule, model, judge (a language model), or module:function of your own.",
     )
     weight: Annotated[float, Field(strict=True)] = Field(
         default=1.0, description="Factor of its score in the sum; 0 only logs it."

@@ -183,6 +183,12 @@ def read_config(path: Path) -> dict[str, Any] | None:
     return _read_json(path / CONFIG)
 
 
+def run_recipe(path: Path) -> dict[str, Any] | None:
+    """The recipe of a run folder, None where `path` is something else."""
+    config = read_config(path)
+    return config.get("recipe") if config else None
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The metrics a run has logged so far."""
     return files.read_jsonl(path / METRICS)

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from truing.data.trees import Tree
 
-Role = Literal["learn", "whole", "retain", "mismatched"]  # what a pass is for; see methods/objectives.py
+Role = Literal[
+    "learn", "whole", "retain", "mismatched", "value", "ptx"
+]  # what a pass is for; see methods/objectives.py
 
 
 @dataclass(frozen=True)

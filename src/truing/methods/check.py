@@ -12,7 +12,6 @@ from typing import Any
 from truing.data.packing import PackedBatch
 from truing.methods.online_session import OnlineSession
 from truing.methods.session import Session
-from truing.models.load import trainable
 from truing.train.step import accumulate
 
 
@@ -92,7 +91,7 @@ def _masks(session: Session | OnlineSession, passes: Sequence[PackedBatch]) -> d
 
 def check_session(session: Session | OnlineSession) -> Checked:
     """Run the first step's forward and backward without an update."""
-    names = trainable(session.model)
+    names = {name: one for part in session.parts for name, one in part.parameters.items()}
     items = session.plan.items_of(1)
     start = time.perf_counter()
     passes, objective = session.first_step()

@@ -5,18 +5,35 @@ under `losses/`; every method can then be told to use it, under `loss:` in a rec
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from truing.core.errors import ConfigError
 from truing.losses.aggregate import AGGREGATIONS, Aggregation
 from truing.losses.credit import CREDITS
+from truing.losses.importance import CORRECTIONS
 from truing.losses.kl import KL_ESTIMATORS, WITHOUT_PULL
-from truing.losses.policy_gradient import POLICY_LOSSES
+from truing.losses.policy_gradient import POLICY_LOSSES, VALUE_LOSSES
 from truing.methods.binding import EMPTY, Hyper, arguments_of, checked, closest, defaults_of
 
-KL_IN = ("loss", "reward")
-UNIFORM = ("keep", "drop")
+NONE = "none"
+CHOICES = {"kl_in": ("loss", "reward"), "uniform": ("keep", "drop")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a recipe may set under `loss:` whatever functions it chooses."""
+
+    kl_weight: float = 0.0  # of the first step
+    kl_in: str = "loss"  # or reward
+    kl_target: float = 0.0  # nats per token that the weight is steered to; 0 keeps it
+    kl_horizon: float = 10_000.0  # responses
+    entropy_weight: float = 0.0
+    entropy_share: float = 1.0  # of the tokens, those of highest entropy: only they are learnt from
+    uniform: str = "keep"  # or drop: prompts whose responses all have one reward
+    whiten: bool = False  # advantages, over the step
+    whiten_rewards: bool = False  # rewards per token, over the step, their mean kept
+    value_weight: float = 0.1  # of the critic's loss
 
 
 @dataclass(frozen=True)
@@ -29,25 +46,21 @@ class OnlineMethod:
     credit: str  # of CREDITS
     aggregation: str  # of AGGREGATIONS
     group_size: int  # responses to a prompt
-    kl_weight: float
     kl: str  # of KL_ESTIMATORS
-    kl_in: str  # of KL_IN
+    settings: Settings
+    epochs: int = 1  # how often a step goes through what it sampled
     adapter_rate: float = 1e-5
     full_rate: float = 1e-6
 
     @property
-    def options(self) -> dict[str, Hyper]:
-        """What a recipe may set under `loss:` whatever functions it chooses, with the method's defaults."""
+    def functions(self) -> dict[str, str]:
+        """The functions a recipe may choose under `loss:` beside `name`, with the method's defaults."""
         return {
             "credit": self.credit,
             "aggregation": self.aggregation,
-            "kl_weight": self.kl_weight,
             "kl": self.kl,
-            "kl_in": self.kl_in,
-            "kl_target": 0.0,
-            "kl_horizon": 10_000.0,
-            "entropy_weight": 0.0,
-            "uniform": "keep",
+            "value_loss": "clipped_value",
+            "correction": NONE,
         }
 
 
@@ -55,15 +68,25 @@ ONLINE = {
     method.name: method
     for method in (
         OnlineMethod(
+            "ppo",
+            "proximal policy optimisation with a critic",
+            loss="clipped_surrogate",
+            credit="gae",
+            aggregation="token_mean",
+            group_size=1,
+            kl="k1",
+            settings=Settings(kl_weight=0.05, kl_in="reward", entropy_weight=0.01, whiten=True),
+            epochs=4,
+        ),
+        OnlineMethod(
             "grpo",
             "group relative policy optimisation",
             loss="clipped_surrogate",
             credit="group_standardised",
             aggregation="token_mean",
             group_size=8,
-            kl_weight=0.0,
             kl="k3",
-            kl_in="loss",
+            settings=Settings(),
         ),
         OnlineMethod(
             "rloo",
@@ -72,9 +95,8 @@ ONLINE = {
             credit="leave_one_out",
             aggregation="response_sum",
             group_size=4,
-            kl_weight=0.05,
             kl="k1",
-            kl_in="reward",
+            settings=Settings(kl_weight=0.05, kl_in="reward"),
         ),
         OnlineMethod(
             "reinforce_pp",
@@ -83,9 +105,8 @@ ONLINE = {
             credit="reinforce_pp",
             aggregation="token_mean",
             group_size=1,
-            kl_weight=0.01,
             kl="k1",
-            kl_in="reward",
+            settings=Settings(kl_weight=0.01, kl_in="reward"),
         ),
         OnlineMethod(
             "reinforce_pp_baseline",
@@ -94,9 +115,8 @@ ONLINE = {
             credit="reinforce_pp_baseline",
             aggregation="token_mean",
             group_size=8,
-            kl_weight=0.01,
             kl="k2",
-            kl_in="loss",
+            settings=Settings(kl_weight=0.01),
         ),
     )
 }
@@ -129,24 +149,24 @@ class ChosenOnline:
     unit: Any  # of train.step.Unit: what the weighted sum over tokens is divided by
     max_length: int  # the most tokens a response may have, for `fixed_length`
     kl: Bound
-    kl_weight: float  # of the first step
-    kl_in: str
-    kl_target: float  # nats per token that the weight is steered to; 0 keeps it
-    kl_horizon: float  # responses
-    entropy_weight: float
-    uniform: str
+    value_loss: Bound | None  # None: the credit asks no critic
+    correction: Bound | None  # of samplers that differ from the policy; None: taken as they are
+    settings: Settings
 
     @property
     def needs_reference(self) -> bool:
-        return self.kl_weight > 0
+        return self.settings.kl_weight > 0
+
+    @property
+    def needs_critic(self) -> bool:
+        return self.value_loss is not None
 
     @property
     def described(self) -> dict[str, Any]:
         """Every choice, for `config.json`."""
-        bound = {part: getattr(self, part) for part in ("loss", "credit", "aggregation", "kl")}
-        told = ("kl_weight", "kl_in", "kl_target", "kl_horizon", "entropy_weight", "uniform")
-        numbers = {key: getattr(self, key) for key in told}
-        return {part: {"name": one.name, **one.hyper} for part, one in bound.items()} | numbers
+        parts = ("loss", "credit", "aggregation", "kl", "value_loss", "correction")
+        bound = {part: one for part in parts if (one := getattr(self, part)) is not None}
+        return {part: {"name": one.name, **one.hyper} for part, one in bound.items()} | asdict(self.settings)
 
 
 def _found(table: Mapping[str, Any], kind: str, name: Hyper) -> Any:
@@ -161,16 +181,20 @@ def choose_online(
 ) -> ChosenOnline:
     """Look up what a recipe's method and `loss:` ask for. Raises ConfigError naming what exists."""
     method = ONLINE[name]
-    options = method.options
+    options: dict[str, Hyper] = {**method.functions, **asdict(method.settings)}
     asked = {key: checked(key, hyper.get(key, default), default) for key, default in options.items()}
+    asked["loss"] = loss_name or method.loss
     aggregation: Aggregation = _found(AGGREGATIONS, "aggregation", asked["aggregation"])
-    loss = loss_name or method.loss
-    found = {
-        loss: _found(POLICY_LOSSES, "loss", loss),
-        str(asked["credit"]): _found(CREDITS, "credit", asked["credit"]),
-        str(asked["aggregation"]): aggregation.weigh,
-        str(asked["kl"]): _found(KL_ESTIMATORS, "KL estimator", asked["kl"]),
+    found: dict[str, Callable[..., Any]] = {
+        "loss": _found(POLICY_LOSSES, "loss", asked["loss"]),
+        "credit": _found(CREDITS, "credit", asked["credit"]),
+        "aggregation": aggregation.weigh,
+        "kl": _found(KL_ESTIMATORS, "KL estimator", asked["kl"]),
     }
+    if "values" in arguments_of(found["credit"]):
+        found["value_loss"] = _found(VALUE_LOSSES, "value loss", asked["value_loss"])
+    if asked["correction"] != NONE:
+        found["correction"] = _found(CORRECTIONS, "correction", asked["correction"])
     own = {part: defaults_of(function) for part, function in found.items()}
     takes = {**options, **{key: value for part in own.values() for key, value in part.items()}}
     for key, value in hyper.items():
@@ -178,43 +202,40 @@ def choose_online(
             raise ConfigError(f"{name} takes {sorted(takes)}, not {key!r}{closest(key, sorted(takes))}")
         checked(key, value, takes[key])
     bound = {
-        part: Bound(part, found[part], {key: hyper.get(key, default) for key, default in own[part].items()})
+        part: Bound(str(asked[part]), found[part], {key: hyper.get(key, own[part][key]) for key in own[part]})
         for part in found
     }
-
-    def number(key: str) -> float:
-        return float(asked[key])  # pyright: ignore[reportArgumentType] - `checked` knows it is one
-
-    _require_sense(asked, found[str(asked["credit"])])
+    settings = Settings(**{one.name: asked[one.name] for one in fields(Settings)})  # pyright: ignore[reportArgumentType]
+    _require_sense(settings, bound)
     return ChosenOnline(
         method,
-        bound[loss],
-        bound[str(asked["credit"])],
-        bound[str(asked["aggregation"])],
+        bound["loss"],
+        bound["credit"],
+        bound["aggregation"],
         aggregation.unit,
         max_length,
-        bound[str(asked["kl"])],
-        kl_weight=number("kl_weight"),
-        kl_in=str(asked["kl_in"]),
-        kl_target=number("kl_target"),
-        kl_horizon=number("kl_horizon"),
-        entropy_weight=number("entropy_weight"),
-        uniform=str(asked["uniform"]),
+        bound["kl"],
+        bound.get("value_loss"),
+        bound.get("correction"),
+        settings,
     )
 
 
-def _require_sense(asked: Mapping[str, Hyper], credit: Callable[..., Any]) -> None:
-    for key, known in (("kl_in", KL_IN), ("uniform", UNIFORM)):
-        if asked[key] not in known:
-            raise ConfigError(f"loss.{key} is {asked[key]!r}: expected {' or '.join(known)}")
-    if asked["kl_in"] == "loss" and asked["kl_weight"] and asked["kl"] in WITHOUT_PULL:
+def _require_sense(settings: Settings, bound: Mapping[str, Bound]) -> None:
+    kl, credit = bound["kl"].name, bound["credit"]
+    for key, known in CHOICES.items():
+        if getattr(settings, key) not in known:
+            raise ConfigError(f"loss.{key} is {getattr(settings, key)!r}: expected {' or '.join(known)}")
+    if not 0 < settings.entropy_share <= 1:
+        raise ConfigError(f"loss.entropy_share is {settings.entropy_share}: expected above 0 and at most 1")
+    if settings.kl_in == "loss" and settings.kl_weight and kl in WITHOUT_PULL:
         raise ConfigError(
-            f"loss.kl: {asked['kl']} in the loss has no gradient in expectation and holds nothing",
+            f"loss.kl: {kl} in the loss has no gradient in expectation and holds nothing",
             hint="set loss.kl: k3_weighted or k2, or loss.kl_in: reward",
         )
-    if asked["kl_in"] == "reward" and asked["kl"] != "k1":
-        raise ConfigError(
-            f"loss.kl: {asked['kl']} in the reward is no unbiased penalty", hint="set loss.kl: k1"
-        )
-    if asked["uniform"] == "drop" and "group" not in arguments_of(credit):
-        raise ConfigError(f"loss.uniform: drop is of groups, and {asked['credit']} does not look at groups")
+    if settings.kl_in == "reward" and kl != "k1":
+        raise ConfigError(f"loss.kl: {kl} in the reward is no unbiased penalty", hint="set loss.kl: k1")
+    if settings.uniform == "drop" and not credit.takes("group"):
+        raise ConfigError(f"loss.uniform: drop is of groups, and {credit.name} does not look at groups")
+    if settings.whiten_rewards and not credit.takes("token_rewards"):
+        raise ConfigError(f"loss.whiten_rewards is of rewards per token, and {credit.name} takes none")

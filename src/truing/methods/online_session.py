@@ -1,40 +1,37 @@
-"""From a recipe of an online method to a run: prompts, a policy, a sampler, rewards, and what a step learns.
+"""An online run in memory: prompts, a policy, a sampler, rewards, and what a step learns from them.
 
-recipe -> Prompts -> OnlineSession (sampler, rewards, teacher) -> steps of train/online.py -> run folder
+step -> Asked (prompts, samples, scores) -> Teacher: Experience -> updates of train/online.py
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any, cast
 
 import torch
 
-from truing.core.errors import ConfigError
 from truing.core.recipe import Recipe
-from truing.data.chat import make_renderer
 from truing.data.load import SourceReport
-from truing.data.packing import PackedBatch
+from truing.data.packing import PackedBatch, Role
 from truing.losses.kl import KlController
-from truing.methods.objectives import Reference
-from truing.methods.online import ChosenOnline, choose_online
-from truing.methods.policies import trained_policy
-from truing.methods.policy_gradient import PolicyObjective
-from truing.methods.prompts import Prompt, Prompts, read_prompts
-from truing.methods.rollouts import Rollouts, Teacher, cut
-from truing.methods.rows import Rows, Say, split_off
-from truing.models.load import Precision, load_model, load_tokenizer, pick_device, pick_precision
-from truing.models.reference import AdapterOff, Live
+from truing.methods.asking import Asked, ask_until_telling, joined
+from truing.methods.critics import OpenedCritic
+from truing.methods.online import ChosenOnline
+from truing.methods.policy_gradient import ByRole, Experience, PolicyObjective, TextObjective, ValueObjective
+from truing.methods.prompts import Prompt
+from truing.methods.rollouts import Teacher, cut
+from truing.methods.rows import Rows
+from truing.methods.text import Text
+from truing.models.load import Precision, trainable
 from truing.models.scoring import Scorer
-from truing.models.sources import resolve
 from truing.models.trained import Policy
-from truing.rewards.build import build_mix
-from truing.rewards.mix import Mix, Scores
-from truing.sampling.local import LocalSampler
-from truing.sampling.types import Sample, Sampling
+from truing.rewards.mix import Mix
+from truing.sampling.types import Sampler, Sampling
 from truing.train.hooks import Hook, Logs
 from truing.train.online import Gathered, train
+from truing.train.optim import Part
 from truing.train.plan import Plan
 from truing.train.step import DivergedItems, Objective
 
@@ -51,12 +48,15 @@ class OnlineSession:
     rows: Rows
     train: list[Prompt]
     held_out: list[Prompt]
+    places: list[str]  # `file:line` of every row of `train`, then of `text`
     sources: list[SourceReport]
     precision: Precision
     layout_reason: str
-    sampler: LocalSampler
+    sampler: Sampler
     rewards: Mix
     teacher: Teacher
+    critic: OpenedCritic | None
+    text: Text | None
     controller: KlController
     log_sample: Callable[[int, dict[str, Any]], None] = lambda step, row: None
     sampled: int = field(default=0, init=False)  # tokens of the newest step
@@ -86,48 +86,79 @@ class OnlineSession:
         return self.recipe.optim.learning_rate or default
 
     @property
+    def parts(self) -> list[Part]:
+        """What trains: the policy, and the critic where there is one."""
+        critics = {} if self.critic is None else self.critic.parameters
+        policy = {name: one for name, one in trainable(self.model).items() if name not in critics}
+        found = [Part("", policy, self.learning_rate)]
+        if critics:
+            found.append(Part("critic", critics, self.recipe.critic.learning_rate or self.learning_rate))
+        return found
+
+    @property
     def group_size(self) -> int:
         return self.recipe.online.group_size or self.chosen.method.group_size
 
-    def sampling(self) -> Sampling:
-        asked = self.recipe.sampling.model_dump()
-        return Sampling(**asked, seed=self.recipe.seed, logprobs=True)
-
-    def answers(
-        self, asked: Sequence[Prompt], keys: Sequence[int], step: int, group_size: int
-    ) -> list[Sample]:
-        """Responses of the policy as it is now, `group_size` to each prompt, siblings next to each other."""
+    def ask(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> Asked:
+        """Responses of the policy as it is now, and their scores. Random numbers are keyed by step and item."""
+        sampling = Sampling(**self.recipe.sampling.model_dump(exclude={"servers"}), seed=self.recipe.seed)
+        asked = [pool[item] for item in items]
         ids = [prompt.tree.prompt for prompt in asked]
-        return self.sampler.sample(ids, self.sampling(), group_size=group_size, step=step, keys=keys)
-
-    def score(self, asked: Sequence[Prompt], samples: Sequence[Sample]) -> Scores:
-        return self.rewards([asked[sample.prompt].item(sample) for sample in samples])
+        samples = self.sampler.sample(ids, sampling, group_size=group_size, step=step, keys=items)
+        return Asked(items, asked, samples, self.rewards([asked[s.prompt].item(s) for s in samples]))
 
     def gather(self, step: int) -> Gathered:
         """Sample, score and give credit: all that a step needs before its first update."""
-        items = self.plan.items_of(step)
-        asked = [self.train[item] for item in items]
-        samples = self.answers(asked, items, step, self.group_size)
-        self.sampled = sum(len(asked[s.prompt].tree.prompt) + len(s.tokens) for s in samples)
-        scores = self.score(asked, samples)
-        self._show(step, asked, samples, scores)
-        rollouts = Rollouts(items, [prompt.tree.prompt for prompt in asked], samples, scores.totals)
+        self.sampler.refresh(self.model, step - 1)
+        online, items = self.recipe.online, self.plan.items_of(step)
+        rounds = ask_until_telling(
+            lambda some: self.ask(self.train, some, step, self.group_size),
+            items,
+            len(self.train),
+            online.resample,
+            seed=self.recipe.seed,
+            step=step,
+        )
+        self.sampled = sum(one.tokens for one in rounds)
+        self._show(step, rounds[0])
+        rollouts = joined(rounds, len(items)) if online.resample else rounds[0].rollouts
         weight = self.controller.weight
         experience, logs = self.teacher.experience(rollouts, weight)
-        online = self.recipe.online
         cuts = cut(
-            list(experience.trees), online.epochs, online.mini_batches, seed=self.recipe.seed, step=step
+            list(experience.trees),
+            online.epochs or self.chosen.method.epochs,
+            online.mini_batches,
+            seed=self.recipe.seed,
+            step=step,
         )
         return Gathered(
-            PolicyObjective(self.scorer, self.chosen, experience),
-            [lambda part=part: self.teacher.passes(experience, part) for part in cuts],
-            {**rollouts.logs(), **scores.metrics(), **logs, "kl_weight": weight},
+            self._objective(experience, weight),
+            [partial(self._passes, experience, part, step, update) for update, part in enumerate(cuts)],
+            {**rounds[0].rollouts.logs(), **rounds[0].scores.metrics(), **logs, "kl_weight": weight},
+            online.target_kl or math.inf,
         )
 
-    def _show(self, step: int, asked: Sequence[Prompt], samples: Sequence[Sample], scores: Scores) -> None:
+    def _objective(self, experience: Experience, kl_weight: float) -> Objective:
+        policy = PolicyObjective(self.scorer, self.chosen, experience, kl_weight)
+        parts: dict[Role, Objective] = {"learn": policy}
+        if self.critic is not None and self.chosen.value_loss is not None:
+            weight = self.chosen.settings.value_weight
+            parts["value"] = ValueObjective(self.critic.critic, self.chosen.value_loss, weight, experience)
+        if self.text is not None:
+            parts["ptx"] = TextObjective(self.scorer, self.recipe.data.ptx_weight)
+        return ByRole(parts) if len(parts) > 1 else policy
+
+    def _passes(
+        self, experience: Experience, items: Sequence[int], step: int, update: int
+    ) -> list[PackedBatch]:
+        """What one update of a step learns from."""
+        passes = self.teacher.passes(experience, items)
+        return passes if self.text is None else passes + self.text.passes(step, update, len(items))
+
+    def _show(self, step: int, asked: Asked) -> None:
         """Keep the first group of a step where people can read it."""
-        for sample, total in list(zip(samples, scores.totals, strict=True))[: self.group_size]:
-            place = asked[sample.prompt].record.place
+        for sample, total in list(zip(asked.samples, asked.scores.totals, strict=True))[: self.group_size]:
+            place = asked.prompts[sample.prompt].record.place
             row = {"place": place, "k": sample.k, "response": sample.text, "finish": str(sample.finish)}
             self.log_sample(step, row | {"reward": total})
 
@@ -147,8 +178,8 @@ class OnlineSession:
 
     def evaluation(self) -> Logs:
         """Mean reward of one response to every held-out prompt."""
-        keys = range(len(self.held_out))
-        scores = self.score(self.held_out, self.answers(self.held_out, keys, EVALUATION, 1))
+        self.sampler.refresh(self.model, EVALUATION)
+        scores = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1).scores
         totals = [total for total in scores.totals if total is not None]
         return {"reward": sum(totals) / len(totals), **scores.metrics()}
 
@@ -165,7 +196,7 @@ class OnlineSession:
         try:
             yield
         except DivergedItems as error:
-            raise error.at([prompt.record.place for prompt in self.train]) from error
+            raise error.at(self.places) from error
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside weights and moments."""
@@ -180,68 +211,3 @@ class OnlineSession:
             "inputs": {source.path: source.sha256 for source in self.sources},
             "resolved": {**self.chosen.described, "learning_rate": self.learning_rate},
         }
-
-
-def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> OnlineSession:
-    """Load prompts, weights and rewards. Nothing is sampled yet."""
-    _require_online(recipe)
-    chosen = choose_online(
-        recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
-    )
-    source = resolve(recipe.policy).path
-    tokenizer = load_tokenizer(source)
-    renderer = make_renderer(tokenizer, recipe.data.template, recipe.data.trust_control_tokens)
-    prompts = read_prompts(recipe.data.train, recipe, renderer, say, aside)
-    asked = read_prompts(recipe.data.eval, recipe, renderer, say) if recipe.data.eval else None
-    pool, held_out = _split(prompts, asked, recipe)
-    rewards = build_mix(recipe.rewards, policy=renderer, say=say, skip_failed=recipe.online.skip_failed)
-    device = pick_device(recipe.device)
-    precision = pick_precision(recipe.dtype, device, adapter=recipe.lora is not None)
-    scorer, reason = trained_policy(recipe, source, precision, device, dropout=False)
-    if scorer.layout == "padded":
-        say(f"rows are padded, not packed: {reason}")
-    updates = recipe.online.epochs * recipe.online.mini_batches
-    reference = _reference(recipe, scorer, source, precision) if chosen.needs_reference else None
-    sources = [*prompts.rows.loaded.sources, *(asked.rows.loaded.sources if asked else [])]
-    return OnlineSession(
-        recipe=recipe,
-        chosen=chosen,
-        tokenizer=tokenizer,
-        rows=prompts.rows,
-        train=pool,
-        held_out=held_out,
-        sources=sources,
-        precision=precision,
-        layout_reason=reason,
-        sampler=LocalSampler(scorer.model, tokenizer, stop_ids=renderer.stop_ids),  # pyright: ignore[reportArgumentType]
-        rewards=rewards,
-        teacher=Teacher(scorer, chosen, reference, recipe.tokens_per_pass, updates),
-        controller=KlController(chosen.kl_weight, chosen.kl_target, chosen.kl_horizon),
-    )
-
-
-def _require_online(recipe: Recipe) -> None:
-    unread = [key for key in ("retain", "unpair") if getattr(recipe.data, key)]
-    if recipe.data.tokens != "all":
-        unread.append("tokens")
-    if unread:
-        raise ConfigError(f"data.{unread[0]} is not read by {recipe.method}", hint="leave it out")
-
-
-def _split(prompts: Prompts, asked: Prompts | None, recipe: Recipe) -> tuple[list[Prompt], list[Prompt]]:
-    if asked is not None:
-        return prompts.prompts, asked.prompts
-    trees = [prompt.tree for prompt in prompts.prompts]
-    places = [prompt.record.place for prompt in prompts.prompts]
-    by_tree = {id(prompt.tree): prompt for prompt in prompts.prompts}
-    kept, out = split_off(trees, places, recipe.data.eval_fraction, recipe.seed)
-    return [by_tree[id(tree)] for tree in kept], [by_tree[id(tree)] for tree in out]
-
-
-def _reference(recipe: Recipe, scorer: Scorer, source: Path, precision: Precision) -> Reference:
-    """The adapter switched off where the policy's own start serves, else a second model."""
-    if recipe.lora is not None and not recipe.reference:
-        return AdapterOff(scorer)
-    folder = resolve(recipe.reference).path if recipe.reference else source
-    model = load_model(folder, precision.base, scorer.device)
-    return Live(Scorer(model, layout=scorer.layout, autocast=scorer.autocast))

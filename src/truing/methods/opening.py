@@ -7,7 +7,8 @@ from truing.core.imports import closest
 from truing.core.recipe import Recipe
 from truing.methods.offline import OFFLINE
 from truing.methods.online import ONLINE
-from truing.methods.online_session import OnlineSession, open_online
+from truing.methods.online_opening import open_online
+from truing.methods.online_session import OnlineSession
 from truing.methods.rows import Say
 from truing.methods.session import Session, open_session
 
@@ -23,9 +24,12 @@ def open_run(
         raise ConfigError(
             f"no method {recipe.method!r}; known: {', '.join(known)}{closest(recipe.method, known)}"
         )
-    if recipe.rewards:
+    unread = [
+        key for key, is_set in {"rewards": recipe.rewards, "data.ptx": recipe.data.ptx}.items() if is_set
+    ]
+    if unread:
         raise ConfigError(
-            f"rewards is not read by {recipe.method}, which samples nothing",
+            f"{unread[0]} is not read by {recipe.method}, which samples nothing",
             hint=f"leave it out, or train online: {', '.join(ONLINE)}",
         )
     return open_session(recipe, say, aside=aside)

@@ -79,6 +79,15 @@ def _prepared(
     return model
 
 
+def live_reference(recipe: Recipe, scorer: Scorer, source: Path, precision: Precision) -> Reference:
+    """The adapter switched off where the policy's own start serves, else a second model."""
+    if recipe.lora is not None and not recipe.reference:
+        return reference.AdapterOff(scorer)
+    folder = resolve(recipe.reference).path if recipe.reference else source
+    model = load_model(folder, precision.base, scorer.device)
+    return reference.Live(Scorer(model, layout=scorer.layout, autocast=scorer.autocast))
+
+
 def references(
     recipe: Recipe,
     chosen: Chosen,

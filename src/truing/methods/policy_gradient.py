@@ -1,27 +1,28 @@
-"""Bind a policy-gradient loss to a policy: what was sampled, what credit it got, what is minimised.
+"""Bind a policy-gradient loss to a policy, and a value loss to a critic.
 
-An `Experience` holds one step's trees and, for each, one number per scored token. The objective looks its
+An `Experience` holds one step's trees and, for each, one number per scored token. The objectives look their
 passes up there by their items, as a cached reference does, so that passes are cut freely.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from truing.data.packing import PackedBatch
+from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Tree
 from truing.losses.importance import ratio_stats, token_log_ratio
 from truing.losses.kl import k3
 from truing.losses.policy_gradient import sampled_entropy
 from truing.methods.binding import Makers, supply
 from truing.methods.objectives import Prepared
-from truing.methods.online import ChosenOnline
+from truing.methods.online import Bound, ChosenOnline
+from truing.models.critic import Critic
 from truing.models.scoring import Scorer
-from truing.train.step import Outcome, Tally, Totals, Unit
+from truing.train.step import Objective, Outcome, Tally, Totals, Unit
 
 PerTree = Mapping[int, Tensor]  # item to [n] f32, the scored tokens of all branches in order
 
@@ -34,10 +35,14 @@ class Experience:
     advantages: PerTree
     old: PerTree | None = None  # log-probabilities before the step's first update; None: at the update itself
     reference: PerTree | None = None
+    sampler: PerTree | None = None  # log-probabilities as the sampler reports them, to correct for
+    values: PerTree | None = None  # the critic's, before the step's first update
+    returns: PerTree | None = None
 
     @staticmethod
-    def of(batch: PackedBatch, values: PerTree) -> Tensor:
+    def of(batch: PackedBatch, values: PerTree | None) -> Tensor:
         """The numbers of a pass, [N]."""
+        assert values is not None, "asked only where the method made them"
         return torch.cat([values[item] for item in batch.items]).to(batch.target.device)
 
 
@@ -50,11 +55,13 @@ class PolicyObjective:
         "old_logps": lambda self, batch, logps: self.old(batch, logps),
         "advantages": lambda self, batch, logps: Experience.of(batch, self.experience.advantages),
         "response": lambda self, batch, logps: batch.response,
+        "sampler_logps": lambda self, batch, logps: Experience.of(batch, self.experience.sampler),
     }
 
     scorer: Scorer
     chosen: ChosenOnline
     experience: Experience
+    kl_weight: float  # of this step
 
     def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
         return self, passes
@@ -68,22 +75,35 @@ class PolicyObjective:
         known = self.experience.old
         return logps.detach() if known is None else Experience.of(batch, known)
 
+    def _called(self, bound: Bound, batch: PackedBatch, logps: Tensor) -> Tensor:
+        return bound(**supply(bound.function, self.supplies, self, batch, logps))
+
     def __call__(self, batch: PackedBatch) -> Outcome:
         chosen, logps = self.chosen, self.scorer(batch).logps
-        old = self.old(batch, logps)
-        losses = chosen.loss(**supply(chosen.loss.function, self.supplies, self, batch, logps))
+        settings, old = chosen.settings, self.old(batch, logps)
+        losses = self._called(chosen.loss, batch, logps)
         metrics = self._metrics(batch, logps, old)
+        if chosen.correction is not None:
+            weights = self._called(chosen.correction, batch, logps)
+            losses = weights * losses
+            gap = token_log_ratio(old, Experience.of(batch, self.experience.sampler))
+            metrics["sampling/weight"] = Tally(weights, "token")
+            metrics["sampling/logp_gap"] = Tally(gap.abs(), "token")
+        metrics["loss/policy"] = Tally(self._weights(batch) * losses.detach(), chosen.unit)
         if self.experience.reference is not None:
             ref = Experience.of(batch, self.experience.reference)
-            if chosen.kl_in == "loss":
-                losses = losses + chosen.kl_weight * chosen.kl(logps=logps, ref_logps=ref, old_logps=old)
+            if settings.kl_in == "loss":
+                losses = losses + self.kl_weight * chosen.kl(logps=logps, ref_logps=ref, old_logps=old)
             metrics["kl"] = Tally(k3(logps, ref).detach(), "token")
-        if chosen.entropy_weight:
-            losses = losses - chosen.entropy_weight * sampled_entropy(logps)
-        sizes = torch.tensor(batch.sizes, device=logps.device)
-        group = torch.arange(len(sizes), device=logps.device).repeat_interleave(sizes)
-        weights = chosen.aggregation(response=batch.response, group=group, max_length=chosen.max_length)
-        return Outcome([Tally(weights * losses, chosen.unit)], metrics)
+        if settings.entropy_weight:
+            losses = losses - settings.entropy_weight * sampled_entropy(logps)
+        return Outcome([Tally(self._weights(batch) * losses, chosen.unit)], metrics)
+
+    def _weights(self, batch: PackedBatch) -> Tensor:
+        sizes = torch.tensor(batch.sizes, device=batch.target.device)
+        group = torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
+        max_length = self.chosen.max_length
+        return self.chosen.aggregation(response=batch.response, group=group, max_length=max_length)
 
     def _metrics(self, batch: PackedBatch, logps: Tensor, old: Tensor) -> dict[str, Tally]:
         hyper = self.chosen.loss.hyper
@@ -97,3 +117,73 @@ class PolicyObjective:
             "clip_ratio/high": Tally(stats.clipped_high, "token"),
             "approx_kl": Tally(stats.kl, "token"),
         }
+
+
+@dataclass(frozen=True)
+class ValueObjective:
+    """The critic's loss: how far its values are from the returns."""
+
+    scorer: Critic
+    loss: Bound
+    weight: float
+    experience: Experience
+
+    def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
+        return self, passes
+
+    def count(self, batch: PackedBatch) -> Totals:
+        return Counter({"value_token": len(batch.target)})
+
+    def __call__(self, batch: PackedBatch) -> Outcome:
+        values = self.scorer(batch)
+        old, returns = (
+            Experience.of(batch, one) for one in (self.experience.values, self.experience.returns)
+        )
+        losses = self.loss(values=values, old_values=old, returns=returns)
+        told = {"loss/value": losses.detach(), "value/mean": values.detach()}
+        metrics = {name: Tally(numbers, "value_token") for name, numbers in told.items()}
+        return Outcome([Tally(self.weight * losses, "value_token")], metrics)
+
+
+@dataclass(frozen=True)
+class TextObjective:
+    """The negative log-likelihood of text kept beside the reward: PPO-ptx, arXiv:2203.02155 eq. 2."""
+
+    scorer: Scorer
+    weight: float
+
+    def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
+        return self, passes
+
+    def count(self, batch: PackedBatch) -> Totals:
+        return Counter({"ptx_token": len(batch.target)})
+
+    def __call__(self, batch: PackedBatch) -> Outcome:
+        losses = -self.scorer(batch).logps
+        tally = Tally(self.weight * losses, "ptx_token")
+        return Outcome([tally], {"loss/ptx": Tally(losses.detach(), "ptx_token")})
+
+
+@dataclass(frozen=True)
+class ByRole:
+    """Several objectives in one step, each on the passes of its role."""
+
+    parts: Mapping[Role, Objective]
+
+    @property
+    def scorer(self) -> torch.nn.Module:
+        return self.parts["learn"].scorer
+
+    def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
+        ready: dict[Role, Objective] = {}
+        kept: list[PackedBatch] = []
+        for role, part in self.parts.items():
+            ready[role], own = part.prepare([batch for batch in passes if batch.role == role])
+            kept += own
+        return replace(self, parts=ready), kept
+
+    def count(self, batch: PackedBatch) -> Totals:
+        return self.parts[batch.role].count(batch)
+
+    def __call__(self, batch: PackedBatch) -> Outcome:
+        return self.parts[batch.role](batch)

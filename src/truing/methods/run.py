@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from peft import PeftModel
 
 from truing.core.errors import Stopped
 from truing.core.files import require_free_space
@@ -16,11 +17,11 @@ from truing.core.runs import ROWS, RunFolder, RunState
 from truing.methods.rows import Rows, Say
 from truing.models import checkpoint
 from truing.models.export import export_folder
-from truing.models.load import trainable
 from truing.models.reward_folder import save_reward
+from truing.models.roles import ADAPTER
 from truing.models.trained import Policy
 from truing.train.hooks import EarlyStop, Evaluate, Hook, Logs, Pace, Signals
-from truing.train.optim import make_optimizer
+from truing.train.optim import Part, make_optimizer
 from truing.train.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Learner(Protocol):
     def model(self) -> Policy: ...
 
     @property
-    def learning_rate(self) -> float: ...
+    def parts(self) -> Sequence[Part]: ...
 
     def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int: ...
 
@@ -168,9 +169,9 @@ def run(
     folder.write_config(recipe.model_dump(mode="json") | session.inputs(), allow_change)
     split = {"train": len(session.train), "held_out": len(session.held_out)}
     folder.write_facts(ROWS, session.rows.summary | split)
-    names = trainable(session.model)
+    names = {name: one for part in session.parts for name, one in part.parameters.items()}
     require_free_space(folder.path, 2 * checkpoint.room_for(names))
-    optimizer = make_optimizer(names.items(), recipe.optim, session.learning_rate)
+    optimizer = make_optimizer(session.parts, recipe.optim)
     asked = recipe.evaluate
     evaluation = Evaluate(session.evaluation, asked.every, plan.total, asked.patience, session.better)
     progress = Progress(session, folder, names, optimizer, evaluation, Signals())
@@ -189,9 +190,12 @@ def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Pa
     """Write what was trained for transformers to open: an adapter alone, a whole policy or a reward model.
 
     A reward model is whole and in float32: merged into bfloat16, its scores would be rounded to another one.
+    Its adapter is written beside it.
     """
     facts = {"method": session.recipe.method, "base_model": session.recipe.policy, **facts}
     if session.scores:
+        if isinstance(session.model, PeftModel):  # for PPO, whose policy can carry it on its own backbone
+            export_folder(session.model, session.tokenizer, target.parent / ADAPTER, merge=False, facts=facts)
         return save_reward(session.model, session.tokenizer, target, dtype=torch.float32, facts=facts)
     return export_folder(session.model, session.tokenizer, target, merge=False, facts=facts)
 

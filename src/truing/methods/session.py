@@ -29,7 +29,14 @@ from truing.methods.passes import passes_of
 from truing.methods.policies import references, trained_of
 from truing.methods.rows import Rows, Say, read_retained, read_rows, split_off
 from truing.methods.shapes import PAIR
-from truing.models.load import Precision, load_tokenizer, pick_device, pick_precision, require_positions
+from truing.models.load import (
+    Precision,
+    load_tokenizer,
+    pick_device,
+    pick_precision,
+    require_positions,
+    trainable,
+)
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
@@ -37,6 +44,7 @@ from truing.models.sources import resolve
 from truing.models.trained import Policy
 from truing.train.hooks import Hook, Logs
 from truing.train.offline import evaluate, train
+from truing.train.optim import Part
 from truing.train.plan import Plan
 from truing.train.step import DivergedItems, Objective
 
@@ -89,6 +97,11 @@ class Session:
         method = self.chosen.method
         default = method.adapter_rate if self.recipe.lora else method.full_rate
         return self.recipe.optim.learning_rate or default
+
+    @property
+    def parts(self) -> list[Part]:
+        """What trains."""
+        return [Part("", trainable(self.model), self.learning_rate)]
 
     def passes(self, items: Sequence[int], *, held_out: bool = False) -> list[PackedBatch]:
         """The passes that hold these items, and those the method needs beside them, each in its role."""

@@ -3,7 +3,8 @@
 PEFT's layer gives the same numbers through about twelve small operations, each reading and writing a
 full activation. Here the adapter's product is accumulated straight into the base layer's output, and
 in backward into its gradient. PEFT still owns the weights, the adapter switch, saving and merging;
-layers that do more than plain LoRA (DoRA, dropout, several adapters, quantised bases) keep its forward.
+layers that do more than plain LoRA (DoRA, dropout, several adapters at once, quantised bases) keep its
+forward.
 """
 
 from types import MethodType
@@ -53,11 +54,11 @@ class _LoraProduct(torch.autograd.Function):
 
 
 def _plain(layer: LoraLinear) -> str | None:
-    """The name of the one adapter of a layer that is nothing but LoRA, else None."""
-    if len(layer.active_adapters) != 1 or len(layer.lora_A) != 1 or layer.lora_variant:
+    """The name of the active adapter of a layer where it is one and nothing but LoRA, else None."""
+    if len(layer.active_adapters) != 1:
         return None
     (name,) = layer.active_adapters
-    if name not in layer.lora_A:
+    if name not in layer.lora_A or name in layer.lora_variant:
         return None
     base = layer.get_base_layer()
     dropout = layer.lora_dropout[name]

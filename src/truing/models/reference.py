@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -19,6 +20,7 @@ from torch import Tensor
 from truing.core.files import write_atomic
 from truing.data.packing import LAYOUTS, PackedBatch, split_into_passes
 from truing.data.trees import Tree
+from truing.models.roles import playing
 from truing.models.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -32,14 +34,19 @@ class AdapterOff:
 
     @torch.no_grad()
     def __call__(self, batch: PackedBatch) -> Tensor:
-        with self.scorer.model.disable_adapter():  # pyright: ignore[reportCallIssue]
+        with playing(self._model, None):
             return self.scorer(batch).logps
 
     @torch.no_grad()
     def states(self, batch: PackedBatch) -> Tensor:
         """The states that predict the targets, [N, D]."""
-        with self.scorer.model.disable_adapter():  # pyright: ignore[reportCallIssue]
+        with playing(self._model, None):
             return self.scorer.states(batch)
+
+    @property
+    def _model(self) -> PeftModel:
+        assert isinstance(self.scorer.model, PeftModel), "only an adapter can be switched off"
+        return self.scorer.model
 
 
 @dataclass(frozen=True)

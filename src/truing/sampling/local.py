@@ -48,6 +48,10 @@ class LocalSampler:
         self.stop_ids = stop_ids
         self.tokens_in_flight = tokens_in_flight
 
+    def refresh(self, model: "PreTrainedModel | PeftModel", step: int) -> None:
+        """Draw from `model` from here on."""
+        self.model = model
+
     def sample(
         self,
         prompts: Sequence[Sequence[int]],

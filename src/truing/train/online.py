@@ -3,6 +3,7 @@
 A step gathers what the policy says now and learns from that alone, in one update or several.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class Gathered:
     objective: Objective
     updates: Sequence[Callable[[], list[PackedBatch]]]  # the passes of each, made when it is its turn
     logs: Logs  # of sampling and rewards
+    target_kl: float = math.inf  # the rest of the updates are left out once approx_kl is above it
 
 
 def train(
@@ -42,11 +44,13 @@ def train(
 
     def learn(step: int) -> Logs:
         gathered = gather(step)
-        found: list[Logs] = [
-            learn_step(optimizer, passes(), gathered.objective, max_grad_norm=config.max_grad_norm)
-            for passes in gathered.updates
-        ]
-        return {**gathered.logs, **_means(found)}
+        found: list[Logs] = []
+        for passes in gathered.updates:
+            logs = learn_step(optimizer, passes(), gathered.objective, max_grad_norm=config.max_grad_norm)
+            found.append(logs)
+            if logs["approx_kl"] > gathered.target_kl:
+                break
+        return {**gathered.logs, **_means(found), "updates": float(len(found))}
 
     return run_steps(plan, learn, optimizer, config, peak=peak, start=start, hooks=hooks)
 

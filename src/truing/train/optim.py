@@ -1,24 +1,42 @@
 """The optimiser and its learning rate; the rate is a function of the step alone, so nothing needs saving."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from truing.core.recipe import Optim
 
 
-def make_optimizer(
-    parameters: Iterable[tuple[str, torch.nn.Parameter]], config: Optim, learning_rate: float
-) -> torch.optim.AdamW:
-    """AdamW (arXiv:1711.05101) over the trainable parameters; vectors (norms, biases) do not decay."""
-    named = [(name, p) for name, p in parameters if p.requires_grad]
+@dataclass(frozen=True)
+class Part:
+    """Parameters with a learning rate of their own, whose gradients are clipped apart from the others'."""
+
+    name: str  # of its gradient norm in the logs; empty for the policy's
+    parameters: Mapping[str, torch.nn.Parameter]
+    learning_rate: float
+
+
+def make_optimizer(parts: Sequence[Part], config: Optim) -> torch.optim.AdamW:
+    """AdamW (arXiv:1711.05101) over all parts; vectors (norms, biases) do not decay.
+
+    The schedule moves the rates of all parts together: a group's `share` is its rate over the first part's.
+    """
+    first = parts[0].learning_rate
     groups = [
-        {"params": [p for _, p in named if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for _, p in named if p.ndim < 2], "weight_decay": 0.0},
+        {
+            "params": [p for p in part.parameters.values() if (p.ndim >= 2) == decays],
+            "weight_decay": config.weight_decay if decays else 0.0,
+            "lr": part.learning_rate,
+            "share": part.learning_rate / first,
+            "part": part.name,
+        }
+        for part in parts
+        for decays in (True, False)
     ]
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=config.betas, eps=config.eps)
+    return torch.optim.AdamW(groups, lr=first, betas=config.betas, eps=config.eps)
 
 
 SCHEDULES = {
@@ -38,4 +56,4 @@ def learning_rate_at(step: int, total: int, config: Optim, peak: float) -> float
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("share", 1.0)

@@ -19,6 +19,8 @@ Unit = Literal[
     "chosen_token",
     "whole_token",
     "retained_token",
+    "value_token",
+    "ptx_token",
     "desirable",
     "undesirable",
 ]
@@ -124,9 +126,17 @@ def accumulate(
     return logs
 
 
-def trained(optimizer: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
-    """The parameters an optimiser moves."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+def clip_gradients(optimizer: torch.optim.Optimizer, most: float | None) -> dict[str, float]:
+    """Clip the gradient of each part of an optimiser; their norms before that, by name."""
+    parts: dict[str, list[torch.nn.Parameter]] = {}
+    for group in optimizer.param_groups:
+        parts.setdefault(group.get("part", ""), []).extend(group["params"])
+    return {
+        f"grad_norm/{name}" if name else "grad_norm": float(
+            torch.nn.utils.clip_grad_norm_(parameters, most or math.inf)
+        )
+        for name, parameters in parts.items()
+    }
 
 
 def learn_step(
@@ -136,13 +146,15 @@ def learn_step(
     *,
     max_grad_norm: float | None = 1.0,
 ) -> dict[str, float]:
-    """One optimiser step over `passes`. Returns the step's means, and `grad_norm` before clipping.
+    """One optimiser step over `passes`. Returns the step's means, and `grad_norm` of each part before clipping.
 
     Raises DivergedItems before anything is changed when the loss or the gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
     logs = accumulate(passes, objective)
-    logs["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(trained(optimizer), max_grad_norm or math.inf))
-    _require_finite("grad_norm", logs["grad_norm"], (i for batch in passes for i in batch.items))
+    norms = clip_gradients(optimizer, max_grad_norm)
+    for name, norm in norms.items():
+        _require_finite(name, norm, (i for batch in passes for i in batch.items))
+    logs |= norms
     optimizer.step()
     return logs

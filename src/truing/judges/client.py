@@ -1,0 +1,299 @@
+"""Questions to a chat model behind any OpenAI-compatible address; each gets an opinion or fails by itself.
+
+    messages -> cache, or requests until one is answered -> text -> `read` -> an opinion, or `NoVerdict`
+
+What goes wrong with one question (no answer, an answer that says nothing) is its own failure. What would go
+wrong with every further one (a wrong key, an unknown model, a budget that is used up) raises RewardError;
+answers on their way by then still reach the cache. The API key is read from the environment and stays out of
+messages and files.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI
+from pydantic import BaseModel, Field, ValidationError
+
+from truing.core.errors import ConfigError, RewardError, TruingError
+from truing.core.records import Message
+from truing.judges.cache import AnswerCache, key_of
+
+OPENAI = "https://api.openai.com/v1"
+NO_KEY = "none"  # sent where the server asks for none: without one the library would look for its own
+BACKOFF = 0.5  # seconds before the first retry, doubled for each further one, half of it at random
+LONGEST_WAIT = 120.0  # seconds; a server that asks for more is not waited for
+HOPELESS = {
+    401: "the variable that api_key_env names must hold a key of this server",
+    402: "the account behind the key has nothing left to spend",
+    404: "check base_url, which usually ends in /v1, and the name of the model",
+}
+PASSING = {408, 409, 429}  # and everything from 500
+
+Question = tuple[Message, ...]
+Opinion = TypeVar("Opinion")
+
+
+class NoVerdictError(Exception):
+    """No verdict on one question, and why. What reads answers raises it too."""
+
+
+class PassingError(NoVerdictError):
+    """The same, where it may help to ask again, `wait` seconds later at the earliest."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class NoVerdict:
+    """A question that failed, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A model, where it is, and how it is asked: options of every judge. Raises ConfigError."""
+
+    model: Annotated[str, Field(min_length=1)]
+    base_url: str = OPENAI
+    api_key_env: Annotated[str, Field(min_length=1)] | None = "OPENAI_API_KEY"  # None: no key is sent
+    temperature: Annotated[float, Field(ge=0)] | None = 0.0  # None: the server's own
+    seed: int | None = 0
+    max_tokens: Annotated[int, Field(ge=1)] = 1024  # of an answer
+    timeout: Annotated[float, Field(gt=0)] = 60.0  # seconds for one request as a whole
+    retries: Annotated[int, Field(ge=0)] = 5
+    concurrency: Annotated[int, Field(ge=1)] = 8  # most requests at once
+    max_requests: Annotated[int, Field(ge=1)] | None = None  # of one start of a run, retries included
+
+    def __post_init__(self) -> None:
+        address = urlsplit(self.base_url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ConfigError(f"base_url is {self.base_url!r}, expected an address such as {OPENAI}")
+        if address.username is not None:
+            raise ConfigError(
+                f"base_url holds the name or password of an account at {address.hostname}",
+                hint="put the key into the environment and name the variable as api_key_env",
+            )
+
+    def api_key(self) -> str:
+        """The key, from the environment. Raises ConfigError where it is not set."""
+        if self.api_key_env is None:
+            return NO_KEY
+        key = os.environ.get(self.api_key_env, "").strip()
+        if not key:
+            raise ConfigError(
+                f"the environment variable {self.api_key_env} with the key of {self.base_url} is not set",
+                hint="export it, or set api_key_env: null for a server that asks for no key",
+            )
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigError(f"{self.api_key_env} holds characters that cannot be part of a key")
+        return key
+
+    def request(self, question: Question) -> dict[str, Any]:
+        """The body of the request that asks `question`."""
+        # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
+        most = (
+            "max_completion_tokens" if urlsplit(self.base_url).hostname == "api.openai.com" else "max_tokens"
+        )
+        optional = {"temperature": self.temperature, "seed": self.seed}
+        return {
+            "model": self.model,
+            "messages": [{"role": turn.role, "content": turn.content} for turn in question],
+            most: self.max_tokens,
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+
+
+class Judge:
+    """Asks a model. `ask` is called by one thread at a time."""
+
+    def __init__(self, endpoint: Endpoint, cache: AnswerCache | None = None) -> None:
+        self.endpoint = endpoint
+        self.cache = cache
+        self.requests = 0  # sent so far
+        self._api_key = endpoint.api_key()
+        self._over: TruingError | None = None  # why nothing more is sent
+
+    def ask(self, questions: Sequence[Question], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+        """What `read` makes of the answer to each question, in order; equal questions are asked once.
+
+        `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
+        """
+        found: dict[Question, Opinion | NoVerdict] = {}
+        asked: list[Question] = []
+        for question in dict.fromkeys(questions):
+            kept = self._kept(question, read)
+            if isinstance(kept, NoVerdict):
+                asked.append(question)
+            else:
+                found[question] = kept
+        if asked:
+            found.update(zip(asked, asyncio.run(self._ask(asked, read)), strict=True))
+        return [found[question] for question in questions]
+
+    def _kept(self, question: Question, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
+        text = self.cache.get(self._key(question)) if self.cache else None
+        if text is None:
+            return NoVerdict("not in the cache")
+        try:
+            return read(text)
+        except NoVerdictError as error:  # kept when answers were read otherwise
+            return NoVerdict(str(error))
+
+    def _key(self, question: Question) -> str:
+        return key_of({"base_url": self.endpoint.base_url, **self.endpoint.request(question)})
+
+    async def _ask(
+        self, questions: Sequence[Question], read: Callable[[str], Opinion]
+    ) -> list[Opinion | NoVerdict]:
+        self._over = None
+        places = asyncio.Semaphore(self.endpoint.concurrency)
+        address, key = self.endpoint.base_url, self._api_key
+        async with AsyncOpenAI(api_key=key, base_url=address, timeout=None, max_retries=0) as client:
+
+            async def one(question: Question) -> Opinion | NoVerdict:
+                async with places:  # kept while it waits for a retry: a server that is overrun gets less
+                    return await self._one(client, question, read)
+
+            # One that raises does not cut off the others, whose answers may have been paid for.
+            ended = await asyncio.gather(*map(one, questions), return_exceptions=True)
+        found: list[Opinion | NoVerdict] = []
+        for each in ended:
+            if isinstance(each, BaseException):
+                raise each
+            found.append(each)
+        return found
+
+    async def _one(
+        self, client: AsyncOpenAI, question: Question, read: Callable[[str], Opinion]
+    ) -> Opinion | NoVerdict:
+        try:
+            text = await self._answer(client, question)
+            opinion = read(text)
+            if self.cache:
+                self.cache.put(self._key(question), text)
+        except NoVerdictError as error:
+            return NoVerdict(str(error))
+        except TruingError as error:
+            self._over = error
+            raise
+        return opinion
+
+    async def _answer(self, client: AsyncOpenAI, question: Question) -> str:
+        """The answer, within the tries that the endpoint allows."""
+        tries = self.endpoint.retries + 1
+        for done in range(1, tries + 1):
+            try:
+                return await self._once(client, question)
+            except PassingError as error:
+                if done == tries:
+                    raise NoVerdictError(f"{error}; asked {done} times" if done > 1 else str(error)) from None
+                if error.wait > LONGEST_WAIT:
+                    raise NoVerdictError(f"{error}; it asks to wait {error.wait:g} s") from None
+                pause = min(BACKOFF * 2 ** (done - 1), LONGEST_WAIT) * random.uniform(0.5, 1.0)
+                await asyncio.sleep(max(error.wait, pause))
+        raise AssertionError("the last try returns or raises")
+
+    async def _once(self, client: AsyncOpenAI, question: Question) -> str:
+        self._spend()
+        request = self.endpoint.request(question)
+        try:
+            async with asyncio.timeout(self.endpoint.timeout):
+                reply = await client.chat.completions.with_raw_response.create(**request)
+        except TimeoutError:
+            raise PassingError(f"no answer within {self.endpoint.timeout:g} s") from None
+        except APIConnectionError as error:
+            raise PassingError(f"the connection failed: {self._told(error.__cause__ or error)}") from None
+        except APIStatusError as error:
+            raise self._refusal(error) from None
+        return _text_of(reply.content)
+
+    def _spend(self) -> None:
+        """Counts a request that is about to be sent; raises where none may be."""
+        if self._over:
+            raise self._over
+        most = self.endpoint.max_requests
+        if most is not None and self.requests >= most:
+            kept = (
+                f"answers so far are in {self.cache.path}" if self.cache else "with a cache, answers are kept"
+            )
+            raise RewardError(
+                f"the judge {self.endpoint.model!r} has been sent max_requests = {most} requests",
+                hint=f"raise max_requests, or start again to go on; {kept}",
+            )
+        self.requests += 1
+
+    def _refusal(self, error: APIStatusError) -> NoVerdictError | RewardError:
+        """What an answer with an error status means, for its question or for all."""
+        message = error.body.get("message") if isinstance(error.body, Mapping) else None
+        told = f"{error.status_code} {self._told(message or error.message)}"
+        status = 402 if error.code == "insufficient_quota" else error.status_code
+        if status in HOPELESS:
+            where = f"{self.endpoint.base_url} does not answer as {self.endpoint.model!r}"
+            return RewardError(f"{where}: {told}", hint=HOPELESS[status])
+        if status in PASSING or status >= 500:
+            return PassingError(told, retry_after(error.response.headers.get("retry-after")))
+        return NoVerdictError(told)
+
+    def _told(self, said: object) -> str:
+        """What a server or library says, in one short line without the key."""
+        known = str(said) if self._api_key == NO_KEY else str(said).replace(self._api_key, "***")
+        text = " ".join(known.split())
+        return text if len(text) <= 200 else text[:197] + "..."
+
+
+def retry_after(value: str | None) -> float:
+    """Seconds that a Retry-After header asks for, as a number or a date; 0 where it says neither."""
+    if not value:
+        return 0.0
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
+    return max(0.0, (then - datetime.now(UTC)).total_seconds())
+
+
+class _Turn(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Turn
+    finish_reason: str | None = None
+
+
+class _Completion(BaseModel):
+    choices: list[_Choice] = Field(min_length=1)
+
+
+def _text_of(body: bytes) -> str:
+    """The text of a chat completion that came to its end."""
+    try:
+        choice = _Completion.model_validate_json(body).choices[0]
+    except ValidationError:
+        raise PassingError(f"the reply is no chat completion: {body[:60]!r}") from None
+    if choice.message.refusal:
+        raise NoVerdictError(f"the model refuses: {choice.message.refusal[:100]!r}")
+    if choice.finish_reason == "length":  # a number at its end may lack digits
+        raise NoVerdictError("the answer is cut off at max_tokens")
+    if choice.finish_reason == "content_filter":
+        raise NoVerdictError("the answer is withheld by the server's filter")
+    if not (choice.message.content or "").strip():
+        raise NoVerdictError("the answer is empty")
+    return choice.message.content or ""

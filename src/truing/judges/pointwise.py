@@ -1,0 +1,110 @@
+"""One response at a time: a judge reads it against a rubric and ends with a score.
+
+    prompt, response -> question with both fenced -> answer -> SCORE: 7 -> 0.67 on the scale 1 to 10
+
+An answer counts if its last line is `SCORE: <number>`, or if it, its last line or the code block that it ends
+with is a JSON object with a number as `score`. Anything else, and a score outside the scale, is no verdict.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from truing.core.errors import ConfigError
+from truing.core.records import Message
+from truing.judges.client import Judge, NoVerdict, NoVerdictError, Question
+from truing.judges.fence import fenced, mark_of
+
+PROMPTS = Path(__file__).parent / "prompts"
+TEMPLATE = PROMPTS / "pointwise.md"
+RUBRIC = PROMPTS / "rubric.md"
+FILLED = ("mark", "rubric", "low", "high", "conversation", "response")
+SCORE = re.compile(r"SCORE:\s*([+-]?[0-9]+(?:\.[0-9]+)?)")
+BLOCK = "```"
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """A judge that scores from `low` to `high`, given as 0 to 1. Raises ConfigError for an empty scale."""
+
+    judge: Judge
+    rubric: str
+    low: float
+    high: float
+    template: Template
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ConfigError(f"scale is {self.low:g} to {self.high:g}, expected a lower and a higher end")
+
+    def __call__(self, judged: Sequence[tuple[Sequence[Message], str]]) -> list[float | NoVerdict]:
+        """A number from 0 to 1 for each (prompt, response), or why there is none."""
+        questions = [self.question(prompt, response) for prompt, response in judged]
+        return self.judge.ask(questions, lambda text: read_score(text, self.low, self.high))
+
+    def question(self, prompt: Sequence[Message], response: str) -> Question:
+        """What the judge is asked: the same, to the letter, for the same prompt and response."""
+        mark = mark_of([part for turn in prompt for part in (turn.role, turn.content)] + [response])
+        text = self.template.substitute(
+            mark=mark,
+            rubric=self.rubric.strip(),
+            low=f"{self.low:g}",
+            high=f"{self.high:g}",
+            conversation="\n\n".join(fenced(mark, turn.role, turn.content) for turn in prompt),
+            response=fenced(mark, "response", response),
+        )
+        return (Message("user", text),)
+
+
+def read_template(path: Path) -> Template:
+    """The text of a question with $-names from `FILLED` in it. Raises ConfigError."""
+    try:
+        template = Template(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the template {path} cannot be read: {error}") from error
+    names = template.get_identifiers()
+    unknown = [name for name in names if name not in FILLED]
+    if unknown or not template.is_valid():
+        fault = f"has ${unknown[0]}" if unknown else "has a $ that starts no name"
+        raise ConfigError(
+            f"the template {path} {fault}; known: {', '.join('$' + name for name in FILLED)}",
+            hint="a dollar sign itself is written $$",
+        )
+    if "response" not in names:
+        raise ConfigError(f"the template {path} shows no $response to the judge")
+    return template
+
+
+def read_score(text: str, low: float, high: float) -> float:
+    """The score that an answer states, from `low` to `high`, as a number from 0 to 1."""
+    score = _stated(text)
+    if not low <= score <= high:
+        raise NoVerdictError(f"the score {score:g} is not between {low:g} and {high:g}")
+    return (score - low) / (high - low)
+
+
+def _stated(text: str) -> float:
+    end = _last_block(text.strip())
+    last = end.rpartition("\n")[2].strip()
+    if line := SCORE.fullmatch(last):
+        return float(line[1])
+    for candidate in (end, last):
+        try:
+            found = json.loads(candidate, parse_int=float)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict) and isinstance(found.get("score"), float):
+            return found["score"]
+    shown = last if len(last) <= 80 else "..." + last[-77:]
+    raise NoVerdictError(f"the answer does not end with a score: {shown!r}")
+
+
+def _last_block(text: str) -> str:
+    """What stands in the code block that `text` ends with; the whole text where there is none."""
+    if not text.endswith(BLOCK):
+        return text
+    opened = text[: -len(BLOCK)].rpartition(BLOCK)[2]
+    return opened.partition("\n")[2].strip()  # the first line names a language at most

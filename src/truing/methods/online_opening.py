@@ -1,0 +1,101 @@
+"""From a recipe of an online method to its session: prompts, then the policy, then the other roles."""
+
+from pathlib import Path
+
+from truing.core.errors import ConfigError
+from truing.core.recipe import Recipe
+from truing.data.chat import Renderer, make_renderer
+from truing.losses.kl import KlController
+from truing.methods.critics import open_critic
+from truing.methods.offline import choose
+from truing.methods.online import choose_online
+from truing.methods.online_session import OnlineSession
+from truing.methods.policies import live_reference, trained_policy
+from truing.methods.prompts import Prompt, Prompts, read_prompts
+from truing.methods.rollouts import Teacher
+from truing.methods.rows import Rows, Say, read_rows, split_off
+from truing.methods.text import Text
+from truing.models.load import load_tokenizer, pick_device, pick_precision
+from truing.models.sources import resolve
+from truing.rewards.build import build_mix
+from truing.rewards.model import Host
+from truing.sampling.local import LocalSampler
+
+
+def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> OnlineSession:
+    """Load prompts, weights and rewards. Nothing is sampled yet."""
+    _require_online(recipe)
+    chosen = choose_online(
+        recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
+    )
+    source = resolve(recipe.policy).path
+    tokenizer = load_tokenizer(source)
+    renderer = make_renderer(tokenizer, recipe.data.template, recipe.data.trust_control_tokens)
+    prompts = read_prompts(recipe.data.train, recipe, renderer, say, aside)
+    asked = read_prompts(recipe.data.eval, recipe, renderer, say) if recipe.data.eval else None
+    pool, held_out = _split(prompts, asked, recipe)
+    text = _read_text(recipe, renderer, say)
+    device = pick_device(recipe.device)
+    precision = pick_precision(recipe.dtype, device, adapter=recipe.lora is not None)
+    scorer, reason = trained_policy(recipe, source, precision, device, dropout=False)
+    if scorer.layout == "padded":
+        say(f"rows are padded, not packed: {reason}")
+    host = Host(renderer, scorer, source)
+    rewards = build_mix(recipe.rewards, host=host, say=say, skip_failed=recipe.online.skip_failed)
+    critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
+    reference = live_reference(recipe, scorer, source, precision) if chosen.needs_reference else None
+    online, settings = recipe.online, chosen.settings
+    teacher = Teacher(
+        scorer,
+        chosen,
+        reference,
+        critic.critic if critic else None,
+        recipe.tokens_per_pass,
+        updates=(online.epochs or chosen.method.epochs) * online.mini_batches,
+        missing_eos_penalty=online.missing_eos_penalty,
+        mask_truncated=online.truncated == "mask",
+    )
+    read = [prompts.rows, *([asked.rows] if asked else []), *([text] if text else [])]
+    return OnlineSession(
+        recipe=recipe,
+        chosen=chosen,
+        tokenizer=tokenizer,
+        rows=prompts.rows,
+        train=pool,
+        held_out=held_out,
+        places=[prompt.record.place for prompt in pool] + (text.places_of(text.trees) if text else []),
+        sources=[source for rows in read for source in rows.loaded.sources],
+        precision=precision,
+        layout_reason=reason,
+        sampler=LocalSampler(scorer.model, tokenizer, stop_ids=renderer.stop_ids),  # pyright: ignore[reportArgumentType]
+        rewards=rewards,
+        teacher=teacher,
+        critic=critic,
+        text=Text(text.trees, len(pool), scorer, recipe.tokens_per_pass, recipe.seed) if text else None,
+        controller=KlController(settings.kl_weight, settings.kl_target, settings.kl_horizon),
+    )
+
+
+def _require_online(recipe: Recipe) -> None:
+    unread = [key for key in ("retain", "unpair") if getattr(recipe.data, key)]
+    if recipe.data.tokens != "all":
+        unread.append("tokens")
+    if unread:
+        raise ConfigError(f"data.{unread[0]} is not read by {recipe.method}", hint="leave it out")
+
+
+def _split(prompts: Prompts, asked: Prompts | None, recipe: Recipe) -> tuple[list[Prompt], list[Prompt]]:
+    if asked is not None:
+        return prompts.prompts, asked.prompts
+    trees = [prompt.tree for prompt in prompts.prompts]
+    places = [prompt.record.place for prompt in prompts.prompts]
+    by_tree = {id(prompt.tree): prompt for prompt in prompts.prompts}
+    kept, out = split_off(trees, places, recipe.data.eval_fraction, recipe.seed)
+    return [by_tree[id(tree)] for tree in kept], [by_tree[id(tree)] for tree in out]
+
+
+def _read_text(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:
+    """The rows of `data.ptx`: one response each, as supervised fine-tuning reads them."""
+    if not recipe.data.ptx:
+        return None
+    return read_rows(recipe.data.ptx, recipe, choose("sft", None, {}), renderer, say)

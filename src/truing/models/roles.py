@@ -1,0 +1,148 @@
+"""Several roles on one backbone: each is an adapter beside the policy's, and a head of its own.
+
+    policy     the adapter `default`, and the model's own head
+    critic     an adapter and a value head: `models.critic`
+    reward …   an adapter and a score head, frozen: `RewardRole`
+    reference  no adapter
+
+So PPO's four models weigh little more than one. A role reads the backbone through `playing`.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from truing.core.errors import ModelError
+from truing.core.runs import run_recipe
+from truing.data.packing import PackedBatch
+from truing.models.reward import last_tokens
+from truing.models.scoring import Trunk
+from truing.models.sources import resolve
+
+CRITIC = "critic"
+ADAPTER = "adapter"  # the folder of a reward run that holds its adapter, beside the merged model
+_HEAD = "base_model.model.score.weight"  # PEFT's name for the score head it saves with an adapter
+
+
+@contextmanager
+def playing(model: PeftModel, role: str | None) -> Iterator[None]:
+    """Inside, the adapter of `role` is the active one; None is none. What trains goes on training.
+
+    PEFT itself freezes every adapter that is not active.
+    """
+    if role is None:
+        with _trained_as_before(model), model.disable_adapter(), _trained_as_before(model):
+            yield
+        return
+    (before,) = model.active_adapters
+    with _trained_as_before(model):
+        model.set_adapter(role)
+    try:
+        yield
+    finally:
+        with _trained_as_before(model):
+            model.set_adapter(before)
+
+
+@contextmanager
+def _trained_as_before(model: nn.Module) -> Iterator[None]:
+    trains = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        yield
+    finally:
+        for parameter, flag in trains:
+            parameter.requires_grad = flag
+
+
+@dataclass(frozen=True)
+class StoredRole:
+    """An adapter with a head, as a reward run writes it."""
+
+    config: LoraConfig
+    weights: Mapping[str, Tensor]
+    head: Tensor  # [1, D]
+
+
+def role_on(source: Path, run: Path) -> StoredRole | None:
+    """The adapter of a reward run where it sits on the weights in `source`, else None.
+
+    It does where the run began from that folder and no file of weights there has changed since.
+    """
+    recipe, folder = run_recipe(run), run / ADAPTER
+    if recipe is None or not folder.is_dir() or resolve(recipe["policy"]).path.resolve() != source.resolve():
+        return None
+    written = (folder / "adapter_model.safetensors").stat().st_mtime
+    if any(weights.stat().st_mtime > written for weights in source.glob("*.safetensors")):
+        return None
+    return read_role(folder)
+
+
+def read_role(folder: Path) -> StoredRole:
+    """The adapter of a reward run. Raises ModelError where it has no head."""
+    weights = load_file(folder / "adapter_model.safetensors")
+    head = weights.pop(_HEAD, None)
+    if head is None:
+        raise ModelError(f"{folder} holds an adapter without a score head", hint="name a reward run")
+    config = LoraConfig.from_pretrained(str(folder))
+    assert isinstance(config, LoraConfig)
+    return StoredRole(config, weights, head.float())
+
+
+def add_role(
+    model: PeftModel,
+    role: str,
+    config: LoraConfig,
+    *,
+    trained: torch.dtype,
+    trains: bool,
+    seed: int = 0,
+    weights: Mapping[str, Tensor] | None = None,
+) -> dict[str, nn.Parameter]:
+    """Put another adapter beside the active one and return its parameters by name.
+
+    It starts with `weights` where given, else as a fresh one drawn from `seed`.
+    """
+    known = {name for name, _ in model.named_parameters()}
+    config = replace(
+        config, task_type=model.peft_config["default"].task_type, modules_to_save=None, exclude_modules=None
+    )
+    with _trained_as_before(model), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model.add_adapter(role, config)
+        if weights is not None:
+            set_peft_model_state_dict(model, dict(weights), adapter_name=role)
+    added = {name: parameter for name, parameter in model.named_parameters() if name not in known}
+    for parameter in added.values():
+        parameter.data = parameter.data.to(trained)
+        parameter.requires_grad = trains
+    return added
+
+
+def linear(weight: Tensor) -> nn.Linear:
+    """A head of one number without bias, in float32."""
+    head = nn.Linear(weight.shape[1], 1, bias=False, device=weight.device, dtype=torch.float32)
+    head.weight.data.copy_(weight)
+    return head
+
+
+class RewardRole(Trunk):
+    """Scores branches as `RewardScorer` does, through an adapter of the policy's backbone."""
+
+    def __init__(self, host: Trunk, role: str, head: nn.Linear, pad_id: int | None) -> None:
+        super().__init__(host.model, layout=host.layout, autocast=host.autocast)
+        self.role, self.head, self.pad_id = role, head.requires_grad_(False), pad_id
+
+    @torch.no_grad()
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """The score of every branch, [B] f32."""
+        assert isinstance(self.model, PeftModel)
+        last = last_tokens(batch, self.pad_id)
+        with playing(self.model, self.role):
+            states = self.states(replace(batch, source=last))
+        return self.head(states.float())[:, 0]

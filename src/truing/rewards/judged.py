@@ -1,0 +1,59 @@
+"""Reward by a model that is asked: a judge scores every response against a rubric, from 0 to 1.
+
+rewards:
+  - {name: judge, model: qwen3:8b, base_url: "http://localhost:11434/v1", api_key_env: null}
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from truing.judges.cache import AnswerCache
+from truing.judges.client import Endpoint, Judge, NoVerdict
+from truing.judges.pointwise import RUBRIC, TEMPLATE, Pointwise, read_template
+from truing.rewards.options import check_options, keyword_options
+from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
+
+
+@dataclass(frozen=True)
+class JudgeReward:
+    """A judge as a `Reward`. `name` is how failures call it."""
+
+    name: str
+    pointwise: Pointwise
+
+    def __call__(self, items: Sequence[Item]) -> list[Outcome]:
+        verdicts = self.pointwise([(item.prompt, item.response) for item in items])
+        return [
+            Failed(f"{self.name} on {place_of(items[index], index)}: {verdict.reason}")
+            if isinstance(verdict, NoVerdict)
+            else Scored(verdict)
+            for index, verdict in enumerate(verdicts)
+        ]
+
+
+def judge_reward(name: str, options: Mapping[str, Any]) -> JudgeReward:
+    """The judge that `options` describe: those of `Endpoint` and of `_reward`. Nothing is asked yet."""
+    of_endpoint = keyword_options(Endpoint)
+    check_options(name, {**of_endpoint, **keyword_options(_reward)}, options)
+    endpoint = Endpoint(**{key: value for key, value in options.items() if key in of_endpoint})
+    return _reward(endpoint, **{key: value for key, value in options.items() if key not in of_endpoint})
+
+
+def _reward(
+    endpoint: Endpoint,
+    *,
+    rubric: Annotated[str, Field(min_length=1)] | None = None,
+    scale: Annotated[Sequence[float], Field(min_length=2, max_length=2)] = (1, 10),
+    template: str | None = None,
+    cache: str | None = None,
+) -> JudgeReward:
+    """`rubric` is text, `template` and `cache` are files. Null: those of `judges/prompts`, and no cache."""
+    judge = Judge(endpoint, AnswerCache(Path(cache)) if cache else None)
+    low, high = scale
+    text = rubric or RUBRIC.read_text(encoding="utf-8")
+    pointwise = Pointwise(judge, text, low, high, read_template(Path(template) if template else TEMPLATE))
+    return JudgeReward(endpoint.model, pointwise)
