@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from truing import __version__
-from truing.cli import data, report, score, system, talk, training
+from truing.cli import data, pipeline, report, score, system, talk, training
 from truing.core.errors import TruingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -30,6 +30,7 @@ VERBS = (
     system.quickstart,
     training.check,
     training.train,
+    pipeline.run,
     talk.sample,
     talk.chat,
     training.export,

@@ -12,10 +12,6 @@ from truing.core.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-    from truing.core.runs import RunFolder
-    from truing.methods.online_session import OnlineSession
-    from truing.methods.session import Session
-    from truing.train.hooks import Hook
 
 HEAD_LAYOUTS = ("transformers", "value_head")
 
@@ -79,51 +75,17 @@ def train(
     """Train a recipe; run the same command again to resume."""
     loaded = _load(recipe, set_, bad_rows, output)
     from truing.core.runs import RunFolder
-    from truing.methods.opening import open_run
-    from truing.methods.run import run, write_result
-    from truing.methods.session import Session
+    from truing.pipelines.training import train_recipe
 
     with RunFolder.open(loaded.recipe.output) as folder:
-        session = open_run(loaded.recipe, say, aside=folder.path / "quarantine.jsonl")
-        say(session.rows.describe())
-        with stage(loaded.recipe.method.upper(), session.plan.total) as line:
-            watch = [*_loggers(session, folder), line.step]
-            finished = run(session, folder, say=say, watch=watch, allow_change=allow_change or ())
-        target = write_result(session, folder.path / "model", {"step": finished.step})
-        if isinstance(session, Session) and session.scores and session.held_out:
-            _judge(session, folder, finished.best_step or finished.step)
-    say(f"{finished.step} steps; the result is in {target}")
-    if session.scores and session.held_out:
+        done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
+    if done.scores and done.held_out:
         next_step(f"truing report {folder.path}", "a page with its accuracy, calibration and margins")
-    elif session.scores:
+    elif done.scores:
         next_step(f"truing score ROWS --model {folder.path}", "score responses it has not seen")
     else:
         against = f"truing chat {folder.path} --against {loaded.recipe.policy}"
         next_step(against, "talk to it, before and after")
-
-
-def _loggers(session: "Session | OnlineSession", folder: "RunFolder") -> "list[Hook]":
-    """What is written down of a run beside its metrics."""
-    from truing.methods.session import Session
-
-    if not isinstance(session, Session):
-        session.log_sample = folder.log_sample
-        return []
-    if not (session.scores and session.held_out):
-        return []
-    from truing.evals.rewards import held_out_logger
-
-    return [held_out_logger(session)]
-
-
-def _judge(session: "Session", folder: "RunFolder", step: int) -> None:
-    """Write how well a reward model does on its held-out rows."""
-    from truing.core.runs import REWARD
-    from truing.evals.rewards import judge_held_out
-
-    summary = judge_held_out(session, step)
-    folder.write_facts(REWARD, summary.as_json())
-    say(f"held out: {summary.headline()}; more in {folder.path / REWARD}")
 
 
 def export(

@@ -245,8 +245,8 @@ class Recipe(Section):
     )
     sampling: Sampling = Field(default=Sampling(), description="How online training draws responses.")
     online: Online = Field(default=Online(), description="How online training learns from them.")
-    critic: Critic = Field(default=Critic(), description="What estimates the reward still to come.")
     optim: Optim = Field(default=Optim(), description="How long and how fast to learn.")
+    critic: Critic = Field(default=Critic(), description="What estimates the reward still to come.")
     evaluate: Evaluate = Field(default=Evaluate(), description="When to evaluate while training.")
     checkpoint: Checkpoint = Field(default=Checkpoint(), description="When to save.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(

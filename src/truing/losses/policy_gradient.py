@@ -154,8 +154,9 @@ def squared_value(values: Tensor, returns: Tensor) -> Tensor:
 def clipped_value(values: Tensor, old_values: Tensor, returns: Tensor, *, value_clip: float = 0.2) -> Tensor:
     """max((V - R)^2, (clip(V, V_old - c, V_old + c) - R)^2) / 2, [N]: arXiv:2005.12729 section 3.
 
-    `old_values` are the critic's when the advantages were made. `value_clip` is c: 0.2 in TRL and LLaMA-Factory,
-    0.5 in verl and OpenRLHF, 5 in align-anything. It is in units of reward, so that none of these is portable.
+    `old_values` are the critic's when the advantages were made. `value_clip` is c: 0.2 in TRL and
+    LLaMA-Factory, 0.5 in verl and OpenRLHF, 5 in align-anything. It is in units of reward, so that none of
+    these is portable.
     """
     old_values = old_values.detach()
     near = old_values + (values - old_values).clamp(-value_clip, value_clip)

@@ -1,4 +1,4 @@
-"""What a step asks its policy: prompts, responses to them, rewards; and other prompts where those teach nothing."""
+"""What a step asks its policy: prompts, responses, rewards; and other prompts where those teach nothing."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Asked:
 
 
 def joined(rounds: Sequence[Asked], wanted: int) -> Rollouts:
-    """The first `wanted` prompts of all rounds that tell responses apart; all of the last round if none does."""
+    """The first `wanted` prompts that tell responses apart; all of the last round where none does."""
     told = [(one, place) for one in rounds for place in one.telling()][:wanted]
     if not told:
         return rounds[-1].rollouts

@@ -40,7 +40,7 @@ class OpenedCritic:
 def open_critic(
     recipe: Recipe, scorer: Scorer, source: Path, precision: Precision, renderer: Renderer, say: Say
 ) -> OpenedCritic:
-    """The critic that `critic.start` names. Raises ConfigError where that is a reward model of other tokens."""
+    """The critic that `critic.start` names. Raises ConfigError for a reward model of other tokens."""
     start = _reward_to_start_from(recipe)
     backbone = scorer.model if isinstance(scorer.model, PeftModel) else None
     if start is not None and backbone and (stored := role_on(source, Path(start))) is not None:
@@ -99,7 +99,7 @@ def _of_its_own(recipe: Recipe, scorer: Scorer, precision: Precision, reward: Po
     score = linear_head(reward)
     if score is None:
         raise ConfigError(
-            f"critic.start: {type(reward).__name__} pools its rows itself, and a critic speaks of every token",
+            f"critic.start: {type(reward).__name__} pools its rows itself, and a critic judges every token",
             hint="set critic.start: policy",
         )
     head, trunk = linear(score.get_parameter("weight").detach()), reward.base_model

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from truing.core.errors import ConfigError
 from truing.core.recipe import Recipe
 from truing.data.chat import Renderer, make_renderer
 from truing.losses.kl import KlController
@@ -24,7 +23,6 @@ from truing.sampling.local import LocalSampler
 
 def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> OnlineSession:
     """Load prompts, weights and rewards. Nothing is sampled yet."""
-    _require_online(recipe)
     chosen = choose_online(
         recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
     )
@@ -74,14 +72,6 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         text=Text(text.trees, len(pool), scorer, recipe.tokens_per_pass, recipe.seed) if text else None,
         controller=KlController(settings.kl_weight, settings.kl_target, settings.kl_horizon),
     )
-
-
-def _require_online(recipe: Recipe) -> None:
-    unread = [key for key in ("retain", "unpair") if getattr(recipe.data, key)]
-    if recipe.data.tokens != "all":
-        unread.append("tokens")
-    if unread:
-        raise ConfigError(f"data.{unread[0]} is not read by {recipe.method}", hint="leave it out")
 
 
 def _split(prompts: Prompts, asked: Prompts | None, recipe: Recipe) -> tuple[list[Prompt], list[Prompt]]:

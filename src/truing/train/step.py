@@ -146,7 +146,7 @@ def learn_step(
     *,
     max_grad_norm: float | None = 1.0,
 ) -> dict[str, float]:
-    """One optimiser step over `passes`. Returns the step's means, and `grad_norm` of each part before clipping.
+    """One optimiser step over `passes`. Returns its means, and the `grad_norm` of each part before clipping.
 
     Raises DivergedItems before anything is changed when the loss or the gradient is not finite.
     """

@@ -1,0 +1,33 @@
+"""`run`: several recipes of one file, one after the other."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from truing.cli.show import next_step, say, stage
+
+
+def run(
+    stages: Annotated[Path, typer.Argument(help="The stages, a YAML or JSON file.", show_default=False)],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one value: stages.ppo.optim.epochs=2. May be repeated."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The folder of all runs, not the file's.")] = None,
+) -> None:
+    """Train the stages of a file, each from the results before it; run it again to resume."""
+    from truing.core.stages import load_stages
+
+    flags = [*(set_ or []), *([f"output={json.dumps(str(output))}"] if output else [])]
+    loaded = load_stages(stages, flags)
+    from truing.pipelines.stages import run_stages
+
+    last = run_stages(loaded, say, stage)[-1]
+    say(f"\n{len(loaded)} stages done; the result is in {last.result}")
+    if last.scores:
+        next_step(f"truing score ROWS --model {last.run}", "score responses it has not seen")
+    else:
+        against = f"truing chat {last.run} --against {last.recipe.policy}"
+        next_step(against, f"talk to it, before and after; `truing report {last.run}` shows its curves")

@@ -1,0 +1,150 @@
+"""Several recipes in one file, trained one after the other: what `truing run` reads.
+
+    output: runs/preferred
+    shared: {policy: org/model, lora: {r: 16}}          # what every stage begins with
+    stages:
+      sft: {method: sft, data: {train: [demonstrations.jsonl]}}
+      dpo: {method: dpo, policy: "stage:sft", data: {train: [pairs.jsonl]}}
+
+A stage is a recipe without `output`: it is laid over `shared`, section by section, and its run folder is
+`OUTPUT/NAME`. `stage:NAME` as a value means the result of an earlier stage; which folder that is, is known
+to `pipelines/stages.py`.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from truing.core.config import MAX_DEPTH, OVERRIDE, Node, Origin, parse_yaml, read_document, validate
+from truing.core.errors import ConfigError, UsageError
+from truing.core.imports import closest
+from truing.core.recipe import Recipe
+from truing.core.section import Section
+
+STAGE = "stage:"  # before the name of an earlier stage
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class StageFile(Section):
+    """The top of a file with stages; what is in a stage is checked as a `Recipe`."""
+
+    output: str = Field(min_length=1, description="The folder of all run folders; unfinished stages resume.")
+    shared: dict[str, Any] = Field(default={}, description="Keys that every stage begins with.")
+    stages: dict[str, dict[str, Any]] = Field(description="Recipes by name, in the order of training.")
+
+    @field_validator("stages")
+    @classmethod
+    def _names_are_folders(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if not value:
+            raise ValueError("expected at least one stage")
+        for name in value:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"{name!r} cannot be the name of a folder: use letters, digits, _ and -")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage as it is written: `stage:NAME` still stands where folders will."""
+
+    name: str
+    recipe: Recipe
+    needs: tuple[str, ...]  # the earlier stages it names
+
+
+def load_stages(path: Path | str, overrides: Sequence[str] = ()) -> list[Stage]:
+    """The stages of a `.yaml`, `.yml` or `.json` file, in their order, after `overrides` such as
+    `stages.dpo.optim.epochs=2`.
+
+    Raises `ConfigError` with what is wrong in each of them, line by line, and `UsageError` for an
+    override that is not `key=value`.
+    """
+    path = Path(path)
+    root = read_document(path)
+    if not isinstance(root.value, dict):
+        raise ConfigError(f"{path} holds no stages", hint="it needs output and stages")
+    if "method" in root.children and "stages" not in root.children:
+        raise ConfigError(f"{path} is a single recipe, without stages", hint=f"truing train {path}")
+    written = root.children["stages"].children if "stages" in root.children else {}
+    for override in overrides:
+        root = _overridden(root, override)
+    output = validate(root, StageFile).output
+    shared, stages = root.children.get("shared"), root.children["stages"].children
+    found: list[Stage] = []
+    problems: list[str] = []
+    for name in stages:
+        try:
+            if name not in written:
+                raise ConfigError(f"{OVERRIDE}: no stage {name!r}{closest(name, written)}")
+            found.append(_stage(name, stages, shared, output))
+        except ConfigError as error:
+            problems += str(error).splitlines()
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))  # what `shared` gets wrong is told once
+    return found
+
+
+def overlaid(under: Node | None, over: Node, levels: int = MAX_DEPTH) -> Node:
+    """`over` on `under`: down to `levels` mappings are merged, all else is replaced. Keeps every origin."""
+    if under is None or levels == 0 or not (isinstance(under.value, dict) and isinstance(over.value, dict)):
+        return over
+    entries = {key: overlaid(under.value.get(key), node, levels - 1) for key, node in over.value.items()}
+    return Node({**under.value, **entries}, under.origin)
+
+
+def _overridden(root: Node, override: str) -> Node:
+    """`root` with the value that `--set` gives at its key; sections on the way are made where missing."""
+    key, equals, text = override.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise UsageError(f"--set {override}: expected key=value, such as stages.dpo.optim.epochs=2")
+    node = parse_yaml(text, OVERRIDE)
+    for part in reversed(path):
+        node = Node({part: node}, OVERRIDE)
+    return overlaid(root, node, len(path))
+
+
+def _stage(name: str, stages: dict[str, Node], shared: Node | None, output: str) -> Stage:
+    """One stage over `shared`; a ConfigError lists what is wrong with it."""
+    own, run = stages[name], str(Path(output, name))
+    entries = overlaid(shared, own).children
+    if "output" in entries:
+        raise ConfigError(
+            f"{entries['output'].origin}: unknown key 'output' in {name}; its run goes to {run}"
+        )
+    node = Node({**entries, "output": Node(run, own.origin)}, own.origin)
+    named = list(_named_stages(node))
+    wrong = [
+        f"{origin}: {STAGE}{other} in {name}: {why}"
+        for other, origin in named
+        if (why := _cannot_build(name, other, list(stages)))
+    ]
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return Stage(name, validate(node, Recipe), tuple(dict.fromkeys(other for other, _ in named)))
+
+
+def _named_stages(node: Node) -> Iterator[tuple[str, Origin]]:
+    """Every `stage:NAME` below a node, as the name and where it stands."""
+    if isinstance(node.value, str) and node.value.startswith(STAGE):
+        yield node.value.removeprefix(STAGE), node.origin
+    below = node.value if isinstance(node.value, list) else node.children.values()
+    for child in below:
+        yield from _named_stages(child)
+
+
+def _cannot_build(name: str, other: str, names: list[str]) -> str:
+    """Why a stage cannot begin from another; empty where it can."""
+    earlier = names[: names.index(name)]
+    if other in earlier:
+        return ""
+    if other == name:
+        return "a stage cannot begin from its own result"
+    if other in names:
+        return f"it comes after {name}, and stages are trained in the order of the file"
+    known = f"earlier ones are {', '.join(earlier)}" if earlier else "none comes earlier"
+    return f"there is no such stage; {known}{closest(other, earlier)}"

@@ -1,0 +1,242 @@
+"""Stages of one file as runs that build on each other: SFT, a reward model, PPO; or SFT, then DPO.
+
+    load_stages -> planned: every stage checked as far as it can be before there is anything to build on
+                -> run_stages: each stage a run as `truing train` makes it, in OUTPUT/NAME
+
+Where a recipe says `stage:NAME` it gets a folder: under `rewards` and `critic` the run, whose reward model is
+then read with the run's own template; elsewhere weights to train from, of an adapter `OUTPUT/NAME/merged`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from truing.core.errors import ConfigError, DataError, TruingError
+from truing.core.files import MANIFEST
+from truing.core.recipe import Recipe
+from truing.core.runs import (
+    SAFE_WHEN_LARGER,
+    STATUS,
+    RunFolder,
+    RunState,
+    compare,
+    read_config,
+    read_status,
+    refuse_unsafe,
+)
+from truing.core.stages import STAGE, Stage
+from truing.data.load import load_records
+from truing.methods.critics import AUTO, POLICY, REWARD
+from truing.methods.offline import OFFLINE, Chosen, choose
+from truing.methods.online import ONLINE, choose_online
+from truing.methods.opening import require_read
+from truing.methods.session import Say
+from truing.methods.shapes import unpaired
+from truing.models.export import export_folder
+from truing.models.sources import resolve
+from truing.models.trained import load_trained
+from truing.pipelines.training import Watch, train_recipe
+from truing.rewards.build import MODEL, build_mix
+from truing.rewards.model import model_reward
+from truing.rewards.options import check_options, keyword_options
+
+TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A checked stage, with folders in its recipe."""
+
+    name: str
+    title: str  # of its method
+    recipe: Recipe
+    needs: tuple[str, ...]  # earlier stages
+    scores: bool  # whether a reward model is trained
+    begun: bool  # whether its run folder knows of it
+    trained: bool  # whether no step is left
+
+    @property
+    def run(self) -> Path:
+        return Path(self.recipe.output)
+
+    @property
+    def result(self) -> Path:
+        """What `truing train` would write."""
+        return self.run / "model"
+
+    @property
+    def weights(self) -> Path:
+        """What a later stage trains from."""
+        return self.run / "merged" if self.recipe.lora and not self.scores else self.result
+
+    @property
+    def done(self) -> bool:
+        return self.trained and _made_after(self.result / MANIFEST, self.run / STATUS)
+
+
+def run_stages(stages: Sequence[Stage], say: Say, watch: Watch) -> list[Planned]:
+    """Check all stages, then train those that are not done, in order; what was stopped resumes.
+
+    Raises ConfigError, DataError and ModelError before anything is trained, and what a run raises.
+    """
+    plan = planned(stages)
+    by_name = {stage.name: stage for stage in plan}
+    for number, stage in enumerate(plan, 1):
+        heading = f"stage {number} of {len(plan)}: {stage.name} ({stage.title})"
+        if stage.done:
+            say(f"{heading} is done; its result is in {stage.result}")
+            continue
+        say(f"\n{heading}")
+        for name in stage.needs:
+            _merge(by_name[name], say)
+        with RunFolder.open(stage.run) as folder:
+            train_recipe(stage.recipe, folder, say, watch)
+    return plan
+
+
+def _merge(stage: Planned, say: Say) -> None:
+    """Write the weights a later stage trains from, unless they are those of the result already."""
+    if stage.weights == stage.result or _made_after(stage.weights / MANIFEST, stage.result / MANIFEST):
+        return
+    say(f"merging the adapter of {stage.name} into {stage.weights}")
+    with RunFolder.open(stage.run):
+        trained = load_trained(str(stage.run), dtype="float32")
+        facts = {"base_model": trained.base, "method": stage.recipe.method}
+        how: dict[str, Any] = {"merge": True, "dtype": torch.float32, "facts": facts}
+        export_folder(trained.model, trained.tokenizer, stage.weights, **how)
+
+
+def _made_after(path: Path, other: Path) -> bool:
+    return path.exists() and path.stat().st_mtime_ns >= other.stat().st_mtime_ns
+
+
+# Before the first stage
+
+
+def planned(stages: Sequence[Stage]) -> list[Planned]:
+    """All stages with their recipes bound to folders, after every check that needs no trained weights.
+
+    Raises ConfigError, DataError or ModelError that names the stage.
+    """
+    plan: dict[str, Planned] = {}
+    for stage in stages:
+        with _naming(stage.name):
+            plan[stage.name] = _planned(stage, plan)
+    for stage in plan.values():
+        _refuse_stale(stage, [other for other in plan.values() if stage.name in other.needs and other.begun])
+    return list(plan.values())
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except TruingError as error:
+        raise type(error)(f"stage {name}: {error}", hint=error.hint) from error
+
+
+def _planned(stage: Stage, earlier: Mapping[str, Planned]) -> Planned:
+    chosen = _chosen(stage.recipe)
+    _check_sources(stage.recipe)
+    recipe = _bound(stage.recipe, earlier)
+    inputs = _read(recipe, chosen)
+    old, status = read_config(Path(recipe.output)), read_status(Path(recipe.output))
+    longer = False
+    if old is not None:
+        asked = recipe.model_dump(mode="json") | {"inputs": old["recipe"]["inputs"] | inputs}
+        changes = compare(old["recipe"], old["recipe"] | asked)
+        try:
+            refuse_unsafe(changes)
+        except ConfigError as error:
+            hint = f"put the old values back, or choose another output; {recipe.output} stays as it is"
+            raise ConfigError(str(error), hint=hint) from error
+        longer = any(change.key in SAFE_WHEN_LARGER for change in changes)
+    return Planned(
+        stage.name,
+        (OFFLINE | ONLINE)[recipe.method].title,
+        recipe,
+        stage.needs,
+        chosen is not None and chosen.method.scores,
+        begun=old is not None,
+        trained=status is not None and status.state is RunState.DONE and not longer,
+    )
+
+
+def _refuse_stale(stage: Planned, begun: Sequence[Planned]) -> None:
+    """A stage cannot train on under those that began from its result."""
+    if not stage.trained and begun:
+        names = ", ".join(other.name for other in begun)
+        raise ConfigError(
+            f"stage {stage.name} has steps to train, and {names} began from an earlier result of it",
+            hint="choose another output, or remove " + " ".join(str(other.run) for other in begun),
+        )
+
+
+def _bound(recipe: Recipe, earlier: Mapping[str, Planned]) -> Recipe:
+    """The recipe with folders where it names stages."""
+
+    def folders(value: Any, folder: Callable[[Planned], Path]) -> Any:
+        if isinstance(value, dict):
+            return {key: folders(one, folder) for key, one in value.items()}
+        if isinstance(value, list):
+            return [folders(one, folder) for one in value]
+        if isinstance(value, str) and value.startswith(STAGE):
+            return str(folder(earlier[value.removeprefix(STAGE)]))
+        return value
+
+    content = {
+        key: folders(value, (lambda stage: stage.run) if key in TAKE_RUNS else (lambda stage: stage.weights))
+        for key, value in recipe.model_dump(mode="json").items()
+    }
+    return Recipe.model_validate(content)
+
+
+def _chosen(recipe: Recipe) -> Chosen | None:
+    """What an offline recipe learns, None for an online one, whose loss and rewards are looked up as well."""
+    require_read(recipe)
+    if recipe.method in OFFLINE:
+        return choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
+    choose_online(
+        recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
+    )
+    models = [part for part in recipe.rewards if part.name == MODEL]
+    for part in models:
+        check_options(MODEL, keyword_options(model_reward), part.options)
+    if len(models) < len(recipe.rewards) or not models:
+        build_mix([part for part in recipe.rewards if part.name != MODEL])
+    return None
+
+
+def _check_sources(recipe: Recipe) -> None:
+    """Fetch what the stage begins from, so that a misspelt name is not found when its turn comes."""
+    for source in (recipe.policy, recipe.reference):
+        if source and not source.startswith(STAGE):
+            resolve(source)
+    models = [str(part.options["path"]) for part in recipe.rewards if part.name == MODEL]
+    models += [] if recipe.critic.start in (AUTO, REWARD, POLICY) else [recipe.critic.start]
+    for path in models:
+        if not path.startswith(STAGE) and not Path(path).is_dir():
+            resolve(path, bins=True)
+
+
+def _read(recipe: Recipe, chosen: Chosen | None) -> dict[str, str]:
+    """The SHA-256 of every file of rows; raises DataError for one that is absent, damaged or of no use."""
+    data = recipe.data
+    found: dict[str, str] = {}
+    for paths in (data.train, data.eval, data.retain, data.ptx):
+        if not paths:
+            continue
+        loaded = load_records(paths, format=data.format, bad_rows=data.bad_rows)
+        found |= {source.path: source.sha256 for source in loaded.sources}
+        if chosen is None or paths not in (data.train, data.eval):
+            continue
+        parts = [one for row in loaded.records for one in (unpaired(row) if data.unpair else [row])]
+        if not any(chosen.shape.teaches(part) for part in parts):
+            kinds = ", ".join(sorted({part.kind.value for part in parts}))
+            needs = f"{recipe.method} needs {chosen.shape.wants}, these rows are {kinds}"
+            raise DataError(f"{', '.join(paths)}: {needs}", hint="see `truing data show`")
+    return found

@@ -1,0 +1,58 @@
+"""One run from its recipe to its result: what `truing train` does, and every stage of `truing run`."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from truing.core.recipe import Recipe
+from truing.core.runs import REWARD, RunFolder
+from truing.evals.rewards import held_out_logger, judge_held_out
+from truing.methods.online_session import OnlineSession
+from truing.methods.opening import open_run
+from truing.methods.rows import Say
+from truing.methods.run import run, write_result
+from truing.methods.session import Session
+from truing.train.hooks import Hook, Logs
+
+
+class Progress(Protocol):
+    """What is told of every step."""
+
+    def step(self, step: int, logs: Logs) -> None: ...
+
+
+Watch = Callable[[str, int], AbstractContextManager[Progress]]  # a title and a number of steps
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended, and its result."""
+
+    target: Path
+    scores: bool  # whether it is a reward model
+    held_out: bool  # whether rows were kept to measure it on
+
+
+def train_recipe(
+    recipe: Recipe, folder: RunFolder, say: Say, watch: Watch, *, allow_change: Sequence[str] = ()
+) -> Done:
+    """Train in a run folder, resuming where it stands; the result is written last."""
+    session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
+    say(session.rows.describe())
+    hooks: list[Hook] = []
+    judged = session if isinstance(session, Session) and session.scores and session.held_out else None
+    if judged:
+        hooks.append(held_out_logger(judged))
+    if isinstance(session, OnlineSession):
+        session.log_sample = folder.log_sample
+    with watch(recipe.method.upper(), session.plan.total) as line:
+        finished = run(session, folder, say=say, watch=[*hooks, line.step], allow_change=allow_change)
+    target = write_result(session, folder.path / "model", {"step": finished.step})
+    if judged:
+        summary = judge_held_out(judged, finished.best_step or finished.step)
+        folder.write_facts(REWARD, summary.as_json())
+        say(f"held out: {summary.headline()}; more in {folder.path / REWARD}")
+    say(f"{finished.step} steps; the result is in {target}")
+    return Done(target, session.scores, bool(session.held_out))
