@@ -32,6 +32,15 @@ class Sampling(Section):
         default=1.0, gt=0, description="Penalty on tokens that are there already; 1 is off."
     )
     stop: tuple[str, ...] = Field(default=(), description="Texts that end a response.")
+    servers: tuple[str, ...] = Field(
+        default=(), description="Addresses of vLLM servers that draw the responses; none: this machine does."
+    )
+    served_model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name the servers serve the policy under; null is their first.",
+    )
+    timeout: float = Field(default=600.0, gt=0, description="Seconds a server may take for a response.")
 
 
 class Online(Section):
@@ -60,6 +69,10 @@ class Online(Section):
     )
     missing_eos_penalty: float = Field(
         default=0.0, ge=0, description="Taken off the reward of a response cut off at max_new_tokens."
+    )
+    overlap: bool = Field(
+        default=False,
+        description="Draw the next step's responses from servers while this one is learnt from.",
     )
     truncated: Literal["keep", "mask"] = Field(
         default="keep", description="Whether responses cut off at max_new_tokens are learnt from."

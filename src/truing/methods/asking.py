@@ -62,24 +62,24 @@ def _moved(sample: Sample, prompt: int) -> Sample:
 
 
 def ask_until_telling(
+    first: Asked,
     ask: Callable[[Sequence[int]], Asked],
-    items: Sequence[int],
     count: int,
     rounds: int,
     *,
     seed: int,
     step: int,
 ) -> list[Asked]:
-    """Ask `items`, then up to `rounds` times others of `count` in place of those whose rewards are all alike.
+    """Up to `rounds` times ask others of `count` prompts in place of those whose rewards are all alike.
 
     DAPO's dynamic sampling, arXiv:2503.14476 section 3.2. The others are drawn by (seed, step), each once.
     """
     key = [seed, 2**35 + step]
     drawn = np.random.Generator(np.random.Philox(key=key)).permutation(count).tolist()
-    others = [item for item in drawn if item not in set(items)]
-    found = [ask(items)]
+    others = [item for item in drawn if item not in set(first.items)]
+    found = [first]
     for _ in range(rounds):
-        missing = len(items) - sum(len(one.telling()) for one in found)
+        missing = len(first.items) - sum(len(one.telling()) for one in found)
         if missing <= 0 or not others:
             break
         found.append(ask(others[:missing]))

@@ -1,13 +1,16 @@
 """From a recipe of an online method to its session: prompts, then the policy, then the other roles."""
 
 from pathlib import Path
+from typing import Any, cast
 
+from truing.core.errors import ConfigError
 from truing.core.recipe import Recipe
 from truing.data.chat import Renderer, make_renderer
 from truing.losses.kl import KlController
+from truing.methods.ahead import Ahead
 from truing.methods.critics import open_critic
 from truing.methods.offline import choose
-from truing.methods.online import choose_online
+from truing.methods.online import ChosenOnline, choose_online
 from truing.methods.online_session import OnlineSession
 from truing.methods.policies import live_reference, trained_policy
 from truing.methods.prompts import Prompt, Prompts, read_prompts
@@ -15,10 +18,13 @@ from truing.methods.rollouts import Teacher
 from truing.methods.rows import Rows, Say, read_rows, split_off
 from truing.methods.text import Text
 from truing.models.load import load_tokenizer, pick_device, pick_precision
+from truing.models.scoring import Scorer
 from truing.models.sources import resolve
+from truing.models.trained import Policy
 from truing.rewards.build import build_mix
 from truing.rewards.model import Host
 from truing.sampling.local import LocalSampler
+from truing.sampling.types import Sampler
 
 
 def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> OnlineSession:
@@ -26,6 +32,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     chosen = choose_online(
         recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
     )
+    _require_overlap(recipe, chosen)
     source = resolve(recipe.policy).path
     tokenizer = load_tokenizer(source)
     renderer = make_renderer(tokenizer, recipe.data.template, recipe.data.trust_control_tokens)
@@ -65,12 +72,45 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         sources=[source for rows in read for source in rows.loaded.sources],
         precision=precision,
         layout_reason=reason,
-        sampler=LocalSampler(scorer.model, tokenizer, stop_ids=renderer.stop_ids),  # pyright: ignore[reportArgumentType]
+        sampler=_sampler(recipe, scorer, tokenizer, renderer, say),
         rewards=rewards,
         teacher=teacher,
         critic=critic,
         text=Text(text.trees, len(pool), scorer, recipe.tokens_per_pass, recipe.seed) if text else None,
         controller=KlController(settings.kl_weight, settings.kl_target, settings.kl_horizon),
+        ahead=Ahead() if online.overlap else None,
+    )
+
+
+def _require_overlap(recipe: Recipe, chosen: ChosenOnline) -> None:
+    if not recipe.online.overlap:
+        return
+    if not recipe.sampling.servers:
+        raise ConfigError(
+            "online.overlap needs servers: this machine cannot sample while it learns",
+            hint="set sampling.servers, or leave it out",
+        )
+    if chosen.correction is None:
+        raise ConfigError(
+            "online.overlap draws from weights one step old, and loss.correction is none",
+            hint="set loss.correction: token_truncate",
+        )
+
+
+def _sampler(recipe: Recipe, scorer: Scorer, tokenizer: Any, renderer: Renderer, say: Say) -> Sampler:
+    asked = recipe.sampling
+    if not asked.servers:
+        return LocalSampler(cast(Policy, scorer.model), tokenizer, stop_ids=renderer.stop_ids)
+    from truing.sampling.http import HttpSampler
+
+    return HttpSampler(
+        asked.servers,
+        tokenizer,
+        stop_ids=renderer.stop_ids,
+        folder=Path(recipe.output) / "served",
+        say=say,
+        timeout=asked.timeout,
+        model=asked.served_model,
     )
 
 

@@ -16,6 +16,7 @@ from truing.core.recipe import Recipe
 from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
 from truing.losses.kl import KlController
+from truing.methods.ahead import Ahead
 from truing.methods.asking import Asked, ask_until_telling, joined
 from truing.methods.critics import OpenedCritic
 from truing.methods.online import ChosenOnline
@@ -28,7 +29,7 @@ from truing.models.load import Precision, trainable
 from truing.models.scoring import Scorer
 from truing.models.trained import Policy
 from truing.rewards.mix import Mix
-from truing.sampling.types import Sampler, Sampling
+from truing.sampling.types import Sample, Sampler, Sampling
 from truing.train.hooks import Hook, Logs
 from truing.train.online import Gathered, train
 from truing.train.optim import Part
@@ -58,8 +59,10 @@ class OnlineSession:
     critic: OpenedCritic | None
     text: Text | None
     controller: KlController
+    ahead: Ahead | None = None
     log_sample: Callable[[int, dict[str, Any]], None] = lambda step, row: None
     sampled: int = field(default=0, init=False)  # tokens of the newest step
+    step: int = field(default=0, init=False)  # the newest step that was sampled for
 
     @property
     def scores(self) -> bool:
@@ -99,26 +102,38 @@ class OnlineSession:
     def group_size(self) -> int:
         return self.recipe.online.group_size or self.chosen.method.group_size
 
-    def ask(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> Asked:
-        """Responses of the policy as it is now, keyed by step and item, and their scores."""
-        sampling = Sampling(**self.recipe.sampling.model_dump(exclude={"servers"}), seed=self.recipe.seed)
+    def draw(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> list[Sample]:
+        """Responses of the policy as the sampler has it, keyed by step and item."""
+        how = self.recipe.sampling.model_dump(exclude={"servers", "served_model", "timeout"})
+        ids = [pool[item].tree.prompt for item in items]
+        sampling = Sampling(**how, seed=self.recipe.seed)
+        return self.sampler.sample(ids, sampling, group_size=group_size, step=step, keys=items)
+
+    def judged(self, pool: Sequence[Prompt], items: Sequence[int], samples: Sequence[Sample]) -> Asked:
+        """These responses and their scores."""
         asked = [pool[item] for item in items]
-        ids = [prompt.tree.prompt for prompt in asked]
-        samples = self.sampler.sample(ids, sampling, group_size=group_size, step=step, keys=items)
         return Asked(items, asked, samples, self.rewards([asked[s.prompt].item(s) for s in samples]))
+
+    def ask(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> Asked:
+        """Responses and their scores."""
+        return self.judged(pool, items, self.draw(pool, items, step, group_size))
 
     def gather(self, step: int) -> Gathered:
         """Sample, score and give credit: all that a step needs before its first update."""
-        self.sampler.refresh(self.model, step - 1)
         online, items = self.recipe.online, self.plan.items_of(step)
+        waiting = self.ahead.take(step) if self.ahead else None
+        self.sampler.refresh(self.model, step - 1)
+        self.step = step
+        first = self.draw(self.train, items, step, self.group_size) if waiting is None else waiting
         rounds = ask_until_telling(
+            self.judged(self.train, items, first),
             lambda some: self.ask(self.train, some, step, self.group_size),
-            items,
             len(self.train),
             online.resample,
             seed=self.recipe.seed,
             step=step,
         )
+        self._draw_ahead(step + 1)
         self.sampled = sum(one.tokens for one in rounds)
         self._show(step, rounds[0])
         rollouts = joined(rounds, len(items)) if online.resample else rounds[0].rollouts
@@ -134,9 +149,16 @@ class OnlineSession:
         return Gathered(
             self._objective(experience, weight),
             [partial(self._passes, experience, part, step, update) for update, part in enumerate(cuts)],
-            {**rounds[0].rollouts.logs(), **rounds[0].scores.metrics(), **logs, "kl_weight": weight},
+            {**rounds[0].rollouts.logs(), **rounds[0].scores.metrics(), **logs, "kl_weight": weight}
+            | ({"sampling/staleness": float(waiting is not None)} if self.ahead else {}),
             online.target_kl or math.inf,
         )
+
+    def _draw_ahead(self, step: int) -> None:
+        """Have the servers begin with `step`, from the weights they have now."""
+        if self.ahead is not None and step <= self.plan.total:
+            items = self.plan.items_of(step)
+            self.ahead.begin(step, lambda: self.draw(self.train, items, step, self.group_size))
 
     def _objective(self, experience: Experience, kl_weight: float) -> Objective:
         policy = PolicyObjective(self.scorer, self.chosen, experience, kl_weight)
@@ -178,7 +200,8 @@ class OnlineSession:
 
     def evaluation(self) -> Logs:
         """Mean reward of one response to every held-out prompt."""
-        self.sampler.refresh(self.model, EVALUATION)
+        if self.ahead is None:  # else the servers are at work for the next step, one update behind
+            self.sampler.refresh(self.model, self.step)
         scores = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1).scores
         totals = [total for total in scores.totals if total is not None]
         return {"reward": sum(totals) / len(totals), **scores.metrics()}
@@ -200,10 +223,12 @@ class OnlineSession:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside weights and moments."""
-        return self.controller.state()
+        return {"controller": self.controller.state(), "ahead": self.ahead.state() if self.ahead else {}}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.controller.restore(state)
+        self.controller.restore(state["controller"])
+        if self.ahead is not None:
+            self.ahead.restore(state["ahead"])
 
     def inputs(self) -> dict[str, Any]:
         """What a resumed run must find unchanged beside its recipe."""

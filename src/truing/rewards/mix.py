@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from truing.core.errors import RewardError
-from truing.rewards.own import in_thread
+from truing.core.threads import in_thread
 from truing.rewards.types import Failed, Item, Outcome, Reward, Scored
 
 

@@ -21,10 +21,9 @@ wrong count is a failure. A function inside C code that holds the interpreter ca
 import asyncio
 import inspect
 import math
-import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
 from numbers import Real
 from typing import Annotated, Any, TypeVar
@@ -33,6 +32,7 @@ from pydantic import Field
 
 from truing.core.errors import ConfigError
 from truing.core.imports import load_function, told
+from truing.core.threads import in_thread
 from truing.rewards.options import check_options, keyword_options
 from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
 
@@ -82,20 +82,6 @@ def _as_option(parameter: inspect.Parameter) -> inspect.Parameter:
     """An argument of one's own function: of a known kind if it says so, and never required of the recipe."""
     known = parameter.annotation if parameter.annotation in (bool, int, float, str) else Any
     return parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=known, default=None)
-
-
-def in_thread(call: Callable[[], Result]) -> Future[Result]:
-    """`call` at work in a thread that does not keep the process alive."""
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # raised again where the result is asked for
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
 
 
 class FunctionReward:
