@@ -1,5 +1,6 @@
 """PPO on a tiny policy: four roles on one backbone, what a step learns from, and runs that resume."""
 
+import copy
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -13,12 +14,14 @@ from peft import PeftModel
 from truing.core.errors import ConfigError
 from truing.core.recipe import Recipe
 from truing.core.runs import RunFolder, read_metrics
+from truing.methods.ahead import Ahead
 from truing.methods.online_session import OnlineSession
 from truing.methods.opening import open_run
 from truing.methods.run import run, write_result
 from truing.models.roles import playing
 from truing.models.trained import load_trained_reward
 from truing.rewards.model import ModelReward, model_reward
+from truing.sampling.local import LocalSampler
 from truing.train.hooks import Hook
 
 OWN = '''
@@ -343,3 +346,48 @@ def test_what_a_recipe_gets_wrong_is_told(opened, changes, message):
 def test_text_to_keep_up_is_refused_where_nothing_is_sampled(opened, rows):
     with pytest.raises(ConfigError, match=r"data.ptx is not read by dpo"):
         opened(method="dpo", rewards=[], data={"train": str(rows), "ptx": str(rows)})
+
+
+class Apart(LocalSampler):
+    """A sampler with weights of its own, as a server has them."""
+
+    def refresh(self, model: Any, step: int) -> None:
+        super().refresh(copy.deepcopy(model), step)
+
+
+def overlapped(session: OnlineSession) -> OnlineSession:
+    local = session.sampler
+    assert isinstance(local, LocalSampler)
+    session.sampler = Apart(copy.deepcopy(session.model), local.tokenizer, stop_ids=local.stop_ids)
+    session.ahead = Ahead()
+    return session
+
+
+def test_responses_drawn_ahead_are_one_step_old_and_resumed(opened, tmp_path):
+    keys = KEYS | {"method": "grpo", "loss": {"correction": "token_truncate"}}
+    keys |= {"online": {"group_size": 2}, "evaluate": {}}
+    whole = trained(overlapped(opened(**keys)), tmp_path / "whole")
+    assert [row["sampling/staleness"] for row in whole] == [0.0] + [1.0] * (len(whole) - 1)
+    assert whole[-1]["sampling/logp_gap"] > 1e-3
+
+    def stop(step: int, logs: dict[str, float]) -> None:
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(overlapped(opened(**keys)), tmp_path / "cut", stop)
+    resumed = trained(overlapped(opened(**keys)), tmp_path / "cut")
+    told = [key for key in whole[-1] if "second" not in key]
+    assert [[row[key] for key in told] for row in resumed] == [[row[key] for key in told] for row in whole]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"online": {"overlap": True}}, "needs servers"),
+        ({"online": {"overlap": True}, "sampling": {"servers": ["http://127.0.0.1:1"]}}, "one step old"),
+    ],
+)
+def test_overlap_needs_servers_and_a_correction(opened, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        opened(**changes)
