@@ -155,6 +155,15 @@ def test_groups_of_one_reward_teach_nothing(opened, tmp_path, uniform, branches)
     assert all(torch.equal(weight, before[name]) for name, weight in session.model.named_parameters())
 
 
+@pytest.mark.parametrize("method", ["grpo", "reinforce_pp"])
+def test_rewards_that_tell_nothing_apart_are_told_of_once(opened, tmp_path, method):
+    session = opened(method, reward="same", optim={"items_per_step": 6, "max_steps": 12, "epochs": 6})
+    said: list[str] = []
+    session.say = said.append
+    trained(session, tmp_path / "run")
+    assert len(said) == 1 and "nothing is learnt" in said[0]
+
+
 def test_every_mini_batch_of_an_epoch_holds_other_prompts():
     cuts = cut([7, 3, 9, 4, 1], epochs=2, mini_batches=2, seed=0, step=5)
     assert [len(part) for part in cuts] == [3, 2, 3, 2]

@@ -32,6 +32,11 @@ class Asked:
         """Of prompts and responses, a prompt once per response."""
         return sum(len(self.prompts[s.prompt].tree.prompt) + len(s.tokens) for s in self.samples)
 
+    @property
+    def differ(self) -> bool:
+        """Whether any two rewards do."""
+        return len({total for total in self.scores.totals if total is not None}) > 1
+
     def telling(self) -> list[int]:
         """Which prompts, by place, have responses of different rewards."""
         known = [(s.prompt, total) for s, total in zip(self.samples, self.scores.totals, strict=True)]

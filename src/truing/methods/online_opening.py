@@ -79,6 +79,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         text=Text(text.trees, len(pool), scorer, recipe.tokens_per_pass, recipe.seed) if text else None,
         controller=KlController(settings.kl_weight, settings.kl_target, settings.kl_horizon),
         ahead=Ahead() if online.overlap else None,
+        say=say,
     )
 
 

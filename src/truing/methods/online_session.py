@@ -23,7 +23,7 @@ from truing.methods.online import ChosenOnline
 from truing.methods.policy_gradient import ByRole, Experience, PolicyObjective, TextObjective, ValueObjective
 from truing.methods.prompts import Prompt
 from truing.methods.rollouts import Teacher, cut
-from truing.methods.rows import Rows
+from truing.methods.rows import Rows, Say
 from truing.methods.text import Text
 from truing.models.load import Precision, trainable
 from truing.models.scoring import Scorer
@@ -36,6 +36,7 @@ from truing.train.optim import Part
 from truing.train.plan import Plan
 from truing.train.step import DivergedItems, Objective
 
+ALIKE = 5  # steps
 EVALUATION = 2**32  # the step whose random numbers evaluation draws with; no run is as long
 
 
@@ -60,9 +61,11 @@ class OnlineSession:
     text: Text | None
     controller: KlController
     ahead: Ahead | None = None
+    say: Say = lambda line: None
     log_sample: Callable[[int, dict[str, Any]], None] = lambda step, row: None
     sampled: int = field(default=0, init=False)  # tokens of the newest step
     step: int = field(default=0, init=False)  # the newest step that was sampled for
+    alike: int = field(default=0, init=False)  # steps in a row whose rewards told nothing apart
 
     @property
     def scores(self) -> bool:
@@ -134,6 +137,7 @@ class OnlineSession:
             step=step,
         )
         self._draw_ahead(step + 1)
+        self._warn_of_sameness(rounds)
         self.sampled = sum(one.tokens for one in rounds)
         self._show(step, rounds[0])
         rollouts = joined(rounds, len(items)) if online.resample else rounds[0].rollouts
@@ -153,6 +157,18 @@ class OnlineSession:
             | ({"sampling/staleness": float(waiting is not None)} if self.ahead else {}),
             online.target_kl or math.inf,
         )
+
+    def _warn_of_sameness(self, rounds: Sequence[Asked]) -> None:
+        """Say it once when rewards have told nothing apart for `ALIKE` steps."""
+        by_group = self.chosen.credit.takes("group")
+        told = any(one.telling() if by_group else one.differ for one in rounds)
+        self.alike = 0 if told else self.alike + 1
+        if self.alike == ALIKE:
+            among = "responses to a prompt" if by_group else "responses"
+            self.say(
+                f"for {ALIKE} steps all {among} have had the same reward, and nothing is learnt: look at"
+                " samples.jsonl; the task may be too hard or too easy, or the reward blind to it"
+            )
 
     def _draw_ahead(self, step: int) -> None:
         """Have the servers begin with `step`, from the weights they have now."""

@@ -124,7 +124,8 @@ class Teacher:
         response = _numbered([len(sample.tokens) for sample in rollouts.samples])
         keep, uniform = self._kept(rollouts, rewards, group), tied(rewards, group)
         weighed, logs = self._weighed(rollouts, rewards, group, response, keep[response], kl_weight)
-        logs["frac_reward_zero_std"] = float(uniform.float().mean()) if len(uniform) else 0.0
+        if self.chosen.credit.takes("group"):
+            logs["frac_reward_zero_std"] = float(uniform.float().mean()) if len(uniform) else 0.0
         learnt = rollouts.only(keep.tolist())
         return weighed.by_tree(trees_of(learnt), keep[response]), logs
 
