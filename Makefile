@@ -8,11 +8,12 @@ BENCH_READY := $(BENCH_VENV)/.ready
 OUTPUT ?= quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test check bench clean
+.PHONY: help quickstart test test-vllm check bench clean
 
 help:
 	@echo "make quickstart   align a real 135M model on this machine and write $(OUTPUT)/report.html"
 	@echo "make test         run the tests"
+	@echo "make test-vllm    train against a real vLLM server; TRUING_VLLM_PYTHON names a Python with vllm"
 	@echo "make check        ruff, pyright and the architecture test"
 	@echo "make bench        measure against TRL 1.16, alternating in one run"
 
@@ -29,6 +30,11 @@ quickstart: $(READY)
 
 test: check
 	$(BIN)/python -m pytest
+
+# vLLM pins its own torch, so it lives in an environment of its own: CONTRIBUTING.md says how to make one.
+test-vllm: $(READY)
+	@test -n "$(TRUING_VLLM_PYTHON)" || (echo "set TRUING_VLLM_PYTHON to a Python with vllm"; exit 2)
+	$(BIN)/python -m pytest -m vllm
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -56,6 +62,10 @@ bench: $(READY) $(BENCH_READY)
 	$(BIN)/python benchmarks/vs_trl.py --method orpo --dtype bf16
 	$(BIN)/python benchmarks/vs_trl.py --method cpo --dtype bf16
 	$(BIN)/python benchmarks/second_epoch.py --dtype bf16
+	$(BIN)/python benchmarks/grpo_vs_trl.py --dtype bf16
+	$(BIN)/python benchmarks/grpo_vs_trl.py --dtype bf16 --prompt-words 400
+	$(BIN)/python benchmarks/sampler.py
+	$(BIN)/python benchmarks/ppo_memory.py
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) .pytest_cache .ruff_cache

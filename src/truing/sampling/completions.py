@@ -1,0 +1,155 @@
+"""What is asked of a server for one response, and what is made of its answer.
+
+The dialect is vLLM's `/v1/completions`: OpenAI's, with prompts and responses as token ids and more filters.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from truing.core.errors import ConfigError, ModelError
+from truing.sampling.endings import Endings
+from truing.sampling.servers import Refused, Server, ServerDown, ask, explained, read_json
+from truing.sampling.types import Finish, Sample, Sampling
+
+IMPOSSIBLE = -1000.0  # no log-probability of a softmax is below; what was filtered out is
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One response to be drawn."""
+
+    prompt: int  # index among the prompts of the call
+    k: int
+    tokens: Sequence[int]  # of the prompt
+    room: int  # most tokens of the response
+    seed: int
+
+
+def seed_of(seed: int, step: int, key: int, k: int) -> int:
+    """The seed of one response, below 2**63: another one for every address, the same on every machine."""
+    address = b"".join(number.to_bytes(8, "little") for number in (seed, step, key, k))
+    return int.from_bytes(hashlib.blake2b(address, digest_size=8).digest(), "little") >> 1
+
+
+async def draw(
+    client: httpx.AsyncClient, server: Server, wanted: Wanted, sampling: Sampling, endings: Endings
+) -> Sample:
+    """One response of `server`, by its newest weights."""
+    # All is said that a server would otherwise take from the model's generation_config.json.
+    body = {
+        "model": server.serving,
+        "prompt": list(wanted.tokens),
+        "max_tokens": wanted.room,
+        "seed": wanted.seed,
+        "temperature": sampling.temperature,
+        "top_k": sampling.top_k,
+        "top_p": sampling.top_p,
+        "min_p": sampling.min_p,
+        "repetition_penalty": sampling.repetition_penalty,
+        "stop": list(sampling.stop),
+        "stop_token_ids": sorted(endings.stop_ids),
+        "ignore_eos": True,
+        "return_token_ids": True,
+        "logprobs": 0 if sampling.logprobs else None,
+    }
+    return _as_sample(await _complete(client, server, body), server, wanted, sampling, endings)
+
+
+def unfiltered(sampling: Sampling) -> bool:
+    """Whether the model's own log-probabilities are those that `Sample` promises."""
+    if sampling.repetition_penalty != 1 or sampling.greedy:
+        return sampling.repetition_penalty == 1
+    return sampling.temperature == 1 and not sampling.top_k and sampling.top_p == 1 and not sampling.min_p
+
+
+async def _complete(client: httpx.AsyncClient, server: Server, body: dict[str, Any]) -> dict[str, Any]:
+    """The one choice of a completion."""
+    try:
+        response = await ask(client, server, "/v1/completions", body)
+    except Refused as refused:
+        if refused.status == 404:  # it restarted since, and has lost the adapter
+            raise ServerDown(str(refused)) from refused
+        raise explained(server, refused) from refused
+    choices = read_json(server, response).get("choices")
+    if not isinstance(choices, list) or len(choices) != 1:
+        count = len(choices) if isinstance(choices, list) else "no"
+        raise ModelError(f"{server.url} sent {count} choices for one response", hint="is it a vLLM server?")
+    return choices[0]
+
+
+async def require_processed(client: httpx.AsyncClient, prompt: Sequence[int], server: Server) -> None:
+    """Raises ConfigError unless log-probabilities are of what was drawn from: asked of a server once.
+
+    With one token allowed, the likeliest five are one at 0 and four that were filtered out, if so.
+    """
+    if server.processed is None:
+        body = {"model": server.serving, "prompt": list(prompt), "max_tokens": 1, "logprobs": 5}
+        choice = await _complete(client, server, body | {"temperature": 1.0, "top_k": 1})
+        likeliest = (choice.get("logprobs") or {}).get("top_logprobs") or [{}]
+        server.processed = min(likeliest[0].values(), default=0.0) < IMPOSSIBLE
+    if not server.processed:
+        raise ConfigError(
+            f"{server.url} reports log-probabilities from before temperature and filters",
+            hint="start vLLM with --logprobs-mode processed_logprobs, or sample at temperature 1 unfiltered",
+        )
+
+
+def _as_sample(
+    choice: dict[str, Any], server: Server, wanted: Wanted, sampling: Sampling, endings: Endings
+) -> Sample:
+    """A choice of a server, cut where the response ends by our own rules."""
+    drawn, reason = choice.get("token_ids"), choice.get("finish_reason")
+    if not drawn:
+        raise ModelError(
+            f"{server.url} returned no token ids",
+            hint='it must know "return_token_ids", as vLLM does: text alone does not say what was drawn',
+        )
+    if reason not in ("stop", "length"):
+        raise ServerDown(f"it ended a response with finish_reason {reason!r}")
+    logprobs = _logprobs(choice, server, len(drawn)) if sampling.logprobs else []
+    tokens: list[int] = []
+    finish = None
+    for token in drawn:
+        tokens.append(token)
+        if (finish := endings.met(tokens)) is not None:
+            break
+    if finish is None:
+        finish = Finish.LENGTH if reason == "length" else _own_ending(tokens, server, sampling)
+    return Sample(
+        tokens=tokens,
+        logprobs=logprobs[: len(tokens)],
+        text=endings.text(tokens, finish),
+        finish=finish,
+        prompt=wanted.prompt,
+        k=wanted.k,
+    )
+
+
+def _logprobs(choice: dict[str, Any], server: Server, count: int) -> list[float]:
+    given = (choice.get("logprobs") or {}).get("token_logprobs") or []
+    logprobs = [value for value in given if value is not None]
+    if len(logprobs) != count:
+        raise ModelError(
+            f"{server.url} returned {len(logprobs)} log-probabilities for {count} tokens",
+            hint='it must answer "logprobs": 0 with that of each token drawn, as vLLM does',
+        )
+    if max(logprobs) > 1e-3:
+        raise ConfigError(
+            f"{server.url} returned {max(logprobs):g} as a log-probability",
+            hint="start vLLM with --logprobs-mode processed_logprobs, not with one of logits",
+        )
+    return logprobs
+
+
+def _own_ending(tokens: list[int], server: Server, sampling: Sampling) -> Finish:
+    """A server that decodes token by token may see a stop string where the whole text has none."""
+    if sampling.stop:
+        return Finish.STOP_STRING
+    raise ModelError(
+        f"{server.url} ended a response at token {tokens[-1]}, which is no stop token of this model",
+        hint="start vLLM with --generation-config vllm, so that it has no endings of its own",
+    )

@@ -1,0 +1,160 @@
+"""The sampler that drives vLLM servers: token ids out, token ids and log-probabilities back.
+
+Every response is a request of its own with its own seed, made of (seed, step, key of the prompt, k), so what
+is asked for is the same whatever the number of servers. The answers are as reproducible as the servers are:
+their arithmetic depends on what shares a batch. Where a response ends is decided here, by the rules of the
+local sampler. Left out on purpose: streaming, chat templates (prompts are token ids), requests in text.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+from transformers import PreTrainedTokenizerBase
+
+from truing.core.errors import DataError, UsageError
+from truing.sampling.completions import Wanted, draw, require_processed, seed_of, unfiltered
+from truing.sampling.endings import Endings
+from truing.sampling.fleet import Say, in_use, on_each, spread
+from truing.sampling.servers import Server, make_client, open_server, parse_servers
+from truing.sampling.types import Sample, Sampling
+from truing.sampling.weights import load_adapter, load_whole, remove_older, write_weights
+
+
+class HttpSampler:
+    """Draws from the model that `servers` serve, by their own weights until `refresh` gives them others.
+
+    `folder` is where new weights are written; the servers must see it under the same path. `model` is the
+    name the model is served under, by default the first that a server names. `timeout` is in seconds and for
+    one response. `say` hears of servers that are left out.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        stop_ids: frozenset[int],
+        folder: Path,
+        say: Say = lambda line: None,
+        timeout: float = 600.0,
+        model: str | None = None,
+    ) -> None:
+        self.servers = parse_servers(servers)
+        self.tokenizer = tokenizer
+        self.stop_ids = stop_ids
+        self.folder = folder
+        self.say = say
+        self.timeout = timeout
+        self.model = model
+        self._version = 0
+
+    @property
+    def version(self) -> int:
+        """The step whose weights every server in use draws from; 0 for those they were started with."""
+        return self._version
+
+    def refresh(self, model: Any, step: int) -> None:
+        """Gives all servers the weights of `model` after `step` steps, and those left out another chance.
+
+        The adapter of a PEFT model is loaded beside the server's own weights, any other model replaces them.
+        """
+        for server in self.servers:
+            if server.error:
+                server.error, server.model, server.processed = "", "", None
+        self._run(partial(self._refresh, model, step))
+
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        *,
+        group_size: int = 1,
+        step: int = 0,
+        keys: Sequence[int] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[Sample]:
+        """`group_size` responses to each prompt of token ids, siblings next to each other, in prompt order.
+
+        `keys` are below 2**64, by default the prompts' indices; give them when a call holds only some of the
+        prompts. `on_progress` is told how many responses have ended, and of how many. Raises ModelError when
+        no server is left, and ConfigError when one reports log-probabilities of another distribution than
+        the one that is drawn from.
+        """
+        if group_size < 1:
+            raise UsageError(f"group_size is {group_size}, expected at least 1")
+        for index, prompt in enumerate(prompts):
+            if len(prompt) == 0:
+                raise DataError(
+                    f"prompt {index} is empty", hint="a response needs at least one token to follow"
+                )
+        if not prompts:
+            return []
+        endings = Endings(self.tokenizer, self.stop_ids, sampling.stop)
+        keys = range(len(prompts)) if keys is None else keys
+        total = len(prompts) * group_size
+        samples: dict[tuple[int, int], Sample] = {}
+
+        async def draw_all(client: httpx.AsyncClient) -> None:
+            rooms = [self._room(index, len(prompt), sampling) for index, prompt in enumerate(prompts)]
+            groups = [
+                [
+                    Wanted(index, k, prompt, rooms[index], seed_of(sampling.seed, step, keys[index], k))
+                    for k in range(group_size)
+                ]
+                for index, prompt in enumerate(prompts)
+            ]
+            if sampling.logprobs and not unfiltered(sampling):
+                await self._on_each(partial(require_processed, client, prompts[0]))
+
+            async def draw_one(server: Server, wanted: Wanted) -> None:
+                samples[wanted.prompt, wanted.k] = await draw(client, server, wanted, sampling, endings)
+                if on_progress is not None:
+                    on_progress(len(samples), total)
+
+            await spread(self.servers, groups, draw_one, self.say)
+
+        self._run(draw_all)
+        return [samples[prompt, k] for prompt in range(len(prompts)) for k in range(group_size)]
+
+    def _run(self, work: Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]) -> None:
+        """Runs `work` with a client. An exception, Ctrl-C's too, closes connections, which ends requests."""
+
+        async def inner() -> None:
+            async with make_client(self.timeout) as client:
+                await self._on_each(partial(open_server, client, self.model))
+                await work(client)
+
+        asyncio.run(inner())
+
+    async def _on_each(self, action: Callable[[Server], Coroutine[Any, Any, None]]) -> None:
+        await on_each(self.servers, action, self.say)
+
+    async def _refresh(self, model: Any, step: int, client: httpx.AsyncClient) -> None:
+        from peft import PeftModel
+
+        in_use(self.servers)  # before anything is written
+        path = write_weights(model, self.tokenizer, self.folder, step)
+        if isinstance(model, PeftModel):
+            await self._on_each(partial(load_adapter, client, path=path))
+        else:
+            tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+            await self._on_each(partial(load_whole, client, path=path, tied=tied))
+        in_use(self.servers)
+        self._version = step
+        remove_older(path)
+
+    def _room(self, index: int, length: int, sampling: Sampling) -> int:
+        """How many tokens may follow this prompt on every server, so that it does not matter which it is."""
+        context = min((server.context for server in self.servers if server.context), default=None)
+        if context is None:
+            return sampling.max_new_tokens
+        if length >= context:
+            raise DataError(
+                f"prompt {index} has {length} tokens and the servers' context is {context}",
+                hint="shorten the prompt, or start the servers with a larger --max-model-len",
+            )
+        return min(sampling.max_new_tokens, context - length)

@@ -1,0 +1,162 @@
+"""One HTTP server: what is known of it, how it is asked, and what is asked of it again.
+
+A request that fails in passing (no connection, no answer in time, 429, 5xx) is sent again, each time after
+a longer pause. A server that fails `TRIES` times in a row at one request is down.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from truing.core.errors import ConfigError, ModelError
+
+TRIES = 5
+FIRST_PAUSE = 0.5  # seconds; doubled after each further failure
+LONGEST_PAUSE = 60.0  # seconds; a server may ask for more with Retry-After
+CONNECT_TIMEOUT = 10.0  # seconds
+API_KEY = "VLLM_API_KEY"  # the variable from which vLLM takes the key that it asks for
+
+
+class ServerDown(Exception):
+    """This server cannot be used for now; another one may do the same request."""
+
+
+class Refused(Exception):
+    """The server understood a request and said no: asking again, or another one, will not help."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"HTTP {status}: {message}")
+        self.status = status
+        self.message = message
+
+
+@dataclass(eq=False)
+class Server:
+    """One server and what is known of it."""
+
+    url: str  # without /v1
+    error: str = ""  # why it is left out; empty while it is in use
+    model: str = ""  # the name its own weights are served under; empty until it was asked
+    context: int | None = None  # most tokens of prompt and response, where it says so
+    adapter: str = ""  # the name of the LoRA adapter it draws from; empty for its own weights
+    processed: bool | None = None  # whether log-probabilities are of what was drawn from; None: not asked yet
+
+    @property
+    def serving(self) -> str:
+        """The name of the newest weights, for the `model` of a request."""
+        return self.adapter or self.model
+
+
+def parse_servers(urls: Sequence[str]) -> list[Server]:
+    """A server for each URL, with or without /v1 at its end."""
+    cleaned = [url.rstrip("/").removesuffix("/v1").rstrip("/") for url in urls]
+    for given, url in zip(urls, cleaned, strict=True):
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(f"{given!r} is no server", hint="write it like http://127.0.0.1:8000")
+        if cleaned.count(url) > 1:
+            raise ConfigError(f"the server {url} is given twice", hint="name every server once")
+    if not cleaned:
+        raise ConfigError("no server is given", hint="name at least one, like http://127.0.0.1:8000")
+    return [Server(url) for url in cleaned]
+
+
+def make_client(timeout: float) -> httpx.AsyncClient:
+    """A client for all servers, whose requests may take `timeout` seconds each."""
+    key = os.environ.get(API_KEY)
+    return httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {key}"} if key else {},
+        timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None),
+        limits=httpx.Limits(max_connections=None),  # the callers bound what is under way
+    )
+
+
+async def ask(client: httpx.AsyncClient, server: Server, path: str, body: Any = None) -> httpx.Response:
+    """POSTs `body` as JSON, or GETs when there is none, until there is an answer of 2xx.
+
+    Raises Refused at once for an answer that asking again will not change, ServerDown after `TRIES` failures.
+    """
+    failures, pause = 0, FIRST_PAUSE
+    while True:
+        wait = pause
+        try:
+            response = await client.request("GET" if body is None else "POST", server.url + path, json=body)
+        except httpx.TransportError as error:
+            reason = _in_words(error, client)
+            # Waiting out the timeout is expensive: a server that hangs is asked twice, not `TRIES` times.
+            failures += TRIES // 2 + 1 if isinstance(error, httpx.ReadTimeout) else 1
+        else:
+            if response.is_success:
+                return response
+            refused = Refused(response.status_code, _message(response))
+            if response.status_code < 500 and response.status_code not in (408, 429):
+                raise refused
+            reason = str(refused)
+            failures += 1
+            wait = max(pause, _asked_to_wait(response))
+        if failures >= TRIES:
+            raise ServerDown(reason)
+        await asyncio.sleep(min(wait, LONGEST_PAUSE))
+        pause *= 2
+
+
+def _in_words(error: httpx.TransportError, client: httpx.AsyncClient) -> str:
+    if isinstance(error, httpx.ReadTimeout):
+        return f"no answer within {client.timeout.read:g} s"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _message(response: httpx.Response) -> str:
+    """What a server says of its error, in the forms of vLLM, of FastAPI and of a proxy."""
+    try:
+        body = response.json()
+    except ValueError:
+        return response.text.strip()[:300] or response.reason_phrase
+    if isinstance(body, dict):
+        error = body.get("error", body.get("detail", body))
+        return str(error["message"] if isinstance(error, dict) and "message" in error else error)
+    return str(body)
+
+
+def _asked_to_wait(response: httpx.Response) -> float:
+    """Seconds of a Retry-After; its other form, a date, is left to our own pauses."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else 0.0
+
+
+def read_json(server: Server, response: httpx.Response) -> Any:
+    """What a server answered; ModelError when it is not JSON."""
+    try:
+        return response.json()
+    except ValueError as error:
+        raise ModelError(
+            f"{server.url} did not answer {response.url.path} in JSON", hint="is it a vLLM server?"
+        ) from error
+
+
+async def open_server(client: httpx.AsyncClient, model: str | None, server: Server) -> None:
+    """Asks a server, once, for its context and the names it serves: `model`, or else the first of them."""
+    if server.model:
+        return
+    try:
+        response = await ask(client, server, "/v1/models")
+    except Refused as refused:
+        raise explained(server, refused) from refused
+    bases = {card["id"]: card for card in read_json(server, response)["data"] if not card.get("parent")}
+    name = model or next(iter(bases), "")
+    if name not in bases:
+        raise ConfigError(
+            f"{server.url} does not serve {name!r}, but {', '.join(bases) or 'nothing'}",
+            hint="start it with --served-model-name, or name a model that it serves",
+        )
+    server.model, server.context = name, bases[name].get("max_model_len")
+
+
+def explained(server: Server, refused: Refused) -> ConfigError | ModelError:
+    """What a user is told of a refusal that no other server would mend."""
+    if refused.status in (401, 403):
+        return ConfigError(f"{server.url} asks for a key: {refused}", hint=f"set {API_KEY} to it")
+    return ModelError(f"{server.url} refused: {refused}", hint="see what the server printed")

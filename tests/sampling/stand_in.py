@@ -1,0 +1,155 @@
+"""A server that speaks vLLM's HTTP as far as the sampler needs it, and fails when a test tells it to."""
+
+import json
+import random
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+BASE = "base"
+IDENTIFIERS = range(3, 300)  # token ids that stand for text
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered instead of the proper thing."""
+
+    status: int
+    body: Any = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+CLOSE = "close"  # end the connection without an answer
+HANG = "hang"  # do not answer while the test runs
+Fault = Answer | str | None
+
+
+class StandIn:
+    """Serves a model named `base`; its tokens follow from the seed asked for.
+
+    `fault(path, count)` is asked before the count-th request to a path, from 1, and None lets it through;
+    `change(choice)` may alter what a completion answers.
+    """
+
+    def __init__(
+        self,
+        *,
+        fault: Callable[[str, int], Fault] = lambda path, count: None,
+        change: Callable[[dict[str, Any]], Any] = lambda choice: choice,
+        processed: bool = True,
+        context: int = 64,
+        device: str = "cuda",
+    ) -> None:
+        self.fault = fault
+        self.change = change
+        self.processed = processed
+        self.context = context
+        self.device = device
+        self.adapters: dict[str, str] = {}
+        self.reloaded: list[str] = []
+        self.received: list[tuple[str, Any, str]] = []  # path, body, Authorization
+        self.ended = threading.Event()
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def asked(self, path: str = "/v1/completions") -> list[Any]:
+        """The bodies of all requests to a path."""
+        return [body for there, body, _ in self.received if there == path]
+
+    def close(self) -> None:
+        self.ended.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def note(self, path: str, body: Any, key: str) -> Fault:
+        with self._lock:
+            self.received.append((path, body, key))
+            return self.fault(path, len(self.asked(path)))
+
+    def answer(self, path: str, body: Any) -> Answer:
+        match path:
+            case "/v1/models":
+                cards = [{"id": BASE, "parent": None, "max_model_len": self.context}]
+                return Answer(200, {"data": cards + [{"id": name, "parent": BASE} for name in self.adapters]})
+            case "/v1/completions":
+                return self._completion(body)
+            case "/v1/load_lora_adapter":
+                self.adapters[body["lora_name"]] = body["lora_path"]
+                return Answer(200, "Success")
+            case "/v1/unload_lora_adapter":
+                known = self.adapters.pop(body["lora_name"], None)
+                return Answer(200, "Success") if known else _error(404, "The lora adapter cannot be found.")
+            case "/server_info?config_format=json":
+                return Answer(200, {"vllm_config": {"device_config": {"device": self.device}}})
+            case "/collective_rpc":
+                self.reloaded.append(body["kwargs"]["weights_path"])
+                return Answer(200, {"results": [None]})
+            case "/reset_prefix_cache":
+                return Answer(200, {"success": True})
+            case _:
+                return Answer(404, {"detail": "Not Found"})
+
+    def _completion(self, body: dict[str, Any]) -> Answer:
+        if body["model"] not in {BASE, *self.adapters}:
+            return _error(404, f"The model `{body['model']}` does not exist.")
+        if body["logprobs"] == 5:  # the four likeliest after the only one that is allowed
+            others = dict.fromkeys("abcd", -9999.0 if self.processed else -3.0)
+            return Answer(200, {"choices": [{"logprobs": {"top_logprobs": [{"x": 0.0} | others]}}]})
+        draw = random.Random(body["seed"])
+        tokens = draw.choices(IDENTIFIERS, k=body["max_tokens"])
+        stops = [place for place, token in enumerate(tokens) if token in body["stop_token_ids"]]
+        tokens = tokens[: stops[0] + 1] if stops else tokens
+        choice = {"token_ids": tokens, "finish_reason": "stop" if stops else "length"}
+        if body["logprobs"] == 0:
+            choice["logprobs"] = {"token_logprobs": [-token / 100 for token in tokens]}
+        return Answer(200, {"choices": [self.change(choice)]})
+
+
+def _error(status: int, message: str) -> Answer:
+    return Answer(status, {"error": {"message": message, "code": status}})
+
+
+def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._respond(None)
+
+        def do_POST(self) -> None:
+            self._respond(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+        def _respond(self, body: Any) -> None:
+            fault = stand_in.note(self.path, body, self.headers.get("Authorization", ""))
+            if fault == HANG:
+                stand_in.ended.wait()
+            if isinstance(fault, str):
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            answer = fault or stand_in.answer(self.path, body)
+            content = json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is printed."""
+
+    return Handler
