@@ -14,6 +14,7 @@ from truing.core.recipe import Recipe
 from truing.core.runs import RunFolder, read_metrics
 from truing.data.packing import pack
 from truing.data.trees import Tree
+from truing.methods.online_session import OnlineSession
 from truing.methods.run import run
 from truing.methods.session import Session, open_session
 
@@ -33,7 +34,7 @@ def matrix_rate(dtype: torch.dtype, device: torch.device, hidden: int, inner: in
     return max(rounds[1:])
 
 
-def operations(session: Session, trees: list[Tree]) -> float:
+def operations(session: Session | OnlineSession, trees: list[Tree]) -> float:
     """What the unique tokens need: products with the layers, attention, and the head on scored tokens.
 
     A frozen product costs one pass forward and one backward (to its input); an adapter's two backward;
@@ -49,7 +50,7 @@ def operations(session: Session, trees: list[Tree]) -> float:
         if p.ndim == 2 and "layers." in name and "lora_" not in name
     )
     adapter = sum(p.numel() for name, p in session.model.named_parameters() if "lora_" in name)
-    head = 0 if session.chosen.method.scores else config.vocab_size * config.hidden_size
+    head = 0 if session.scores else config.vocab_size * config.hidden_size
     width = config.num_attention_heads * (config.hidden_size // config.num_attention_heads)
     batch = pack(trees)
     tokens, scored = batch.tokens.numel(), len(batch.target)

