@@ -53,8 +53,7 @@ class StandIn:
         self.received: list[tuple[str, Any, str]] = []  # path, body, Authorization
         self.ended = threading.Event()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -116,6 +115,13 @@ class StandIn:
         if body["logprobs"] == 0:
             choice["logprobs"] = {"token_logprobs": [-token / 100 for token in tokens]}
         return Answer(200, {"choices": [self.change(choice)]})
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up are part of the tests: nothing is printed."""
 
 
 def _error(status: int, message: str) -> Answer:

@@ -347,9 +347,10 @@ def test_the_others_take_the_work_of_a_dead_server(
     assert drawing.sample(PROMPTS, DRAWN, group_size=4) == alone
     [line] = said
     assert re.match(f"{dying.url} is left out until the weights are next refreshed: {reason}", line)
-    before = len(dying.received)
-    assert drawing.sample(PROMPTS, DRAWN, group_size=4) == alone
-    assert len(dying.received) == before, "a server that is left out is not asked"
+    assert len(drawing.sample(PROMPTS, DRAWN, group_size=4, step=9)) == 12
+    later = {seed_of(1, 9, prompt, k) for prompt in range(3) for k in range(4)}
+    assert not later & {body["seed"] for body in dying.asked()}, "a server that is left out is not asked"
+    assert later <= {body["seed"] for body in healthy.asked()}
 
 
 def test_a_server_that_hangs_is_left_out(start: Start, sampler: Make, said) -> None:

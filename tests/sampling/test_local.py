@@ -22,7 +22,8 @@ from transformers import (
 )
 
 from truing.core.errors import DataError, UsageError
-from truing.sampling.batch import plan_batches, survivors
+from truing.sampling.batch import plan_batches
+from truing.sampling.kv import survivors
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Finish, Sample, Sampling
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from truing.sampling.types import Sampling
 
 OFF = -math.inf
+STRETCH = 128  # tokens summed together when a token is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +86,27 @@ def draw(logits: Tensor, uniforms: Tensor | None, *, logprobs: bool) -> Drawn:
     if uniforms is None and not logprobs:
         return Drawn(tokens=_likeliest(logits), logprobs=None)
     probabilities = logits.softmax(-1, dtype=torch.float32)
-    if uniforms is None:
-        tokens = _likeliest(logits)[:, None]
-    else:
-        mass = probabilities.cumsum(-1)
-        # Below the total, not below 1: rounding never leads past the last token with any mass.
-        tokens = torch.searchsorted(mass, uniforms[:, None] * mass[:, -1:], right=True)
-    chosen = probabilities.gather(-1, tokens).squeeze(-1).log() if logprobs else None
-    return Drawn(tokens=tokens.squeeze(-1), logprobs=chosen)
+    tokens = _likeliest(logits) if uniforms is None else _inverted(probabilities, uniforms)
+    chosen = probabilities.gather(-1, tokens[:, None]).squeeze(-1).log() if logprobs else None
+    return Drawn(tokens=tokens, logprobs=chosen)
+
+
+def _inverted(probabilities: Tensor, uniforms: Tensor) -> Tensor:
+    """The token [B] at which the running sum of [B, V] passes each uniform [B]: its stretch, then its place.
+
+    A running sum over all of a large vocabulary costs more than the softmax.
+    """
+    rows, vocabulary = probabilities.shape
+    stretches = pad(probabilities, (0, -vocabulary % STRETCH)).view(rows, -1, STRETCH)
+    mass = stretches.sum(-1).cumsum(-1)
+    # Below the total, not below 1: rounding never leads past the last token with any mass.
+    wanted = uniforms[:, None] * mass[:, -1:]
+    stretch = torch.searchsorted(mass, wanted, right=True)
+    before = pad(mass, (1, 0)).gather(-1, stretch)
+    inside = stretches[torch.arange(rows, device=mass.device), stretch[:, 0]].cumsum(-1)
+    end = inside[:, -1:]
+    wanted = torch.minimum(wanted - before, end.nextafter(torch.zeros_like(end)))
+    return (stretch * STRETCH + torch.searchsorted(inside, wanted, right=True)).squeeze(-1)
 
 
 def _likeliest(logits: Tensor) -> Tensor:

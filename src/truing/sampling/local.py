@@ -1,23 +1,24 @@
 """The sampler that works everywhere: any transformers causal LM, on whatever device it is on.
 
-A prompt is read once and its keys and values are given to all siblings; prompts of similar length share a
-batch; responses that have ended leave it. Left out on purpose: admitting new prompts into a running batch
-(vLLM does that, through `http`), compiled graphs, and merging adapters, which would round the weights.
+A prompt is read once for all of its siblings; prompts of similar length share a batch; responses that have
+ended leave it. `decode.py` says which forward pass computes the logits. Left out on purpose: admitting new
+prompts into a running batch (vLLM does that, through `http`), compiled graphs, and merging adapters, which
+would round the weights.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
-from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from truing.core.errors import DataError, UsageError
 from truing.models.scoring import without_dropout
-from truing.sampling.batch import Batch, Response, plan_batches, survivors
+from truing.sampling.batch import Batch, Response, plan_batches
+from truing.sampling.decode import Decoder, Opened, context_of, open_decoder
 from truing.sampling.endings import Endings
 from truing.sampling.filters import Drawn, draw, filtered
-from truing.sampling.kv import growing_cache
+from truing.sampling.kv import survivors
 from truing.sampling.noise import Address, uniforms
 from truing.sampling.types import Finish, Sample, Sampling
 
@@ -31,8 +32,9 @@ WORTH_LEAVING = 1 / 16
 class LocalSampler:
     """Draws from `model` as it is at each call, so a policy in training is sampled at its newest weights.
 
-    `tokens_in_flight` bounds the memory of the cache: rows of a batch times their longest possible length.
-    A single group is never split, however large.
+    Weights are laid out anew when torch knows that they have changed; what writes around torch (through
+    `.data`, or with kernels of its own) is followed by `refresh`. `tokens_in_flight` bounds the memory of the
+    cache: rows of a batch times their longest possible length. A single group is never split, however large.
     """
 
     def __init__(
@@ -47,10 +49,21 @@ class LocalSampler:
         self.tokenizer = tokenizer
         self.stop_ids = stop_ids
         self.tokens_in_flight = tokens_in_flight
+        self._opened: Opened | None = None
+        self._changed = False
+
+    @property
+    def path(self) -> str:
+        """Which forward pass the last call used, and why."""
+        if self._opened is None:
+            return "nothing has been sampled yet"
+        return f"{type(self._opened.decoder).__name__}: {self._opened.reason}"
 
     def refresh(self, model: "PreTrainedModel | PeftModel", step: int) -> None:
-        """Draw from `model` from here on."""
-        self.model = model
+        """From here on draw from `model` as it is now. `step` matters to samplers that send weights away."""
+        if model is not self.model:
+            self.model, self._opened = model, None
+        self._changed = True
 
     def sample(
         self,
@@ -76,14 +89,17 @@ class LocalSampler:
         samples: list[Sample | None] = [None] * (len(prompts) * group_size)
         ended = 0
         with without_dropout(self.model), torch.inference_mode():
+            self._opened = open_decoder(self.model, self._opened, changed=self._changed)
+            self._changed = False
             for indices in plan_batches(list(map(len, prompts)), room, group_size, self.tokens_in_flight):
                 rows = [
                     Response(prompt, k, room[prompt], Address(keys[prompt], k))
                     for prompt in indices
                     for k in range(group_size)
                 ]
-                batch = self._read([prompts[index] for index in indices], rows, sampling, step)
-                for row in self._write(batch, endings, sampling):
+                asked = [prompts[index] for index in indices]
+                batch = _read(self._opened.decoder, asked, rows, sampling, step)
+                for row in _write(batch, endings, sampling):
                     samples[row.prompt * group_size + row.k] = _as_sample(row, endings)
                     ended += 1
                     if on_progress is not None:
@@ -94,7 +110,7 @@ class LocalSampler:
         """How many tokens may follow this prompt."""
         if len(prompt) == 0:
             raise DataError(f"prompt {index} is empty", hint="a response needs at least one token to follow")
-        context = _context(self.model)
+        context = context_of(self.model)
         if context is None:
             return sampling.max_new_tokens
         if len(prompt) >= context:
@@ -104,69 +120,42 @@ class LocalSampler:
             )
         return min(sampling.max_new_tokens, context - len(prompt))
 
-    def _read(
-        self, prompts: Sequence[Sequence[int]], rows: list[Response], sampling: Sampling, step: int
-    ) -> Batch:
-        """Prefills each prompt once, then spreads its state over its siblings' rows."""
-        device = self.model.device
-        longest = max(map(len, prompts))
-        ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-        mask = torch.zeros(len(prompts), longest + sampling.max_new_tokens, dtype=torch.long)
-        for row, prompt in enumerate(prompts):
-            ids[row, longest - len(prompt) :] = torch.as_tensor(prompt)
-            mask[row, longest - len(prompt) :] = 1
-        ids, mask = ids.to(device), mask.to(device)
-        positions = (mask[:, :longest].cumsum(-1) - 1).clamp(min=0)
-        cache = growing_cache(self.model.config)
-        logits = self._forward(ids, mask[:, :longest], positions, cache)
-        noise = None
-        if not sampling.greedy:
-            drawn = uniforms(sampling.seed, step, [row.address for row in rows], sampling.max_new_tokens)
-            noise = torch.from_numpy(drawn).to(device)
-        seen = None
-        if sampling.repetition_penalty != 1:
-            # Padding is pointed at the prompt's last token, which has been seen anyway.
-            seen = torch.zeros(logits.shape, dtype=torch.bool, device=device)
-            seen.scatter_(1, torch.where(mask[:, :longest] == 1, ids, ids[:, -1:]), True)
-        batch = Batch(rows, cache, logits, mask, positions[:, -1:], longest, noise, seen)
-        batch.spread(len(rows) // len(prompts))
-        return batch
 
-    def _write(self, batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[Response]:
-        """Draws tokens until every response has ended; yields each response as it ends."""
-        written = 0
-        while True:
-            logits = filtered(batch.logits, sampling, batch.seen)
-            noise = None if batch.noise is None else batch.noise[:, written]
-            drawn = draw(logits, noise, logprobs=sampling.logprobs)
-            yield from _append(batch.rows, drawn, endings)
-            written += 1
-            alive = [row.finish is None for row in batch.rows]
-            if not any(alive):
-                return
-            newest = batch.accept(drawn.tokens, alive)
-            if alive.count(False) >= WORTH_LEAVING * len(alive):
-                index = survivors(alive)
-                newest = newest[index]
-                batch.keep(index)
-            batch.logits = self._forward(newest, batch.mask[:, : batch.length], batch.positions, batch.cache)
-
-    def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Cache) -> Tensor:
-        """ids and positions [B, S], mask [B, T + S] to the logits [B, V] that follow the last of them."""
-        output = self.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        return output.logits[:, -1]
+def _read(
+    decoder: Decoder, prompts: Sequence[Sequence[int]], rows: list[Response], sampling: Sampling, step: int
+) -> Batch:
+    """Rows that have read their prompts, siblings next to each other."""
+    reading = decoder.read(prompts, len(rows) // len(prompts), sampling.max_new_tokens)
+    logits, noise, seen = reading.logits, None, None
+    if not sampling.greedy:
+        drawn = uniforms(sampling.seed, step, [row.address for row in rows], sampling.max_new_tokens)
+        noise = torch.from_numpy(drawn).to(logits.device)
+    if sampling.repetition_penalty != 1:
+        seen = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
+        siblings = len(rows) // len(prompts)
+        for place, prompt in enumerate(prompts):
+            seen[place * siblings : (place + 1) * siblings, torch.tensor(prompt)] = True
+    return Batch(rows, reading, noise, seen)
 
 
-def _context(model: "PreTrainedModel | PeftModel") -> int | None:
-    """Positions the model has; None where the config lacks the field, as ALiBi and recurrent models do."""
-    return getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+def _write(batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[Response]:
+    """Draws tokens until every response has ended; yields each response as it ends."""
+    written = 0
+    while True:
+        logits = filtered(batch.reading.logits, sampling, batch.seen)
+        noise = None if batch.noise is None else batch.noise[:, written]
+        drawn = draw(logits, noise, logprobs=sampling.logprobs)
+        yield from _append(batch.rows, drawn, endings)
+        written += 1
+        alive = [row.finish is None for row in batch.rows]
+        if not any(alive):
+            return
+        tokens = drawn.tokens
+        if alive.count(False) >= WORTH_LEAVING * len(alive):
+            index = survivors(alive)
+            tokens = tokens[index]
+            batch.keep(index)
+        batch.extend(tokens)
 
 
 def _append(rows: Sequence[Response], drawn: Drawn, endings: Endings) -> Iterator[Response]:

@@ -1,0 +1,303 @@
+"""One forward pass of a Llama-like decoder on a CPU, with nothing in it that sampling does not need.
+
+For each call of the sampler the weights are laid out anew, so none is ever stale: queries, keys and values
+in one matrix, all in oneDNN's own order, adapters as further columns ([W | sB] on [x | xA']), which rounds
+no weight. Activation, gate and residual are part of the products. Prompts are read end to end without
+padding. Left out on purpose: other devices, autocast, sliding windows; there the model's own forward serves.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding, pad, rms_norm, silu
+
+from truing.data.packing import Span
+from truing.models.attention_cpu import trees_on_cpu
+from truing.sampling.shared import SharedCache
+from truing.sampling.structure import Block, Linear, Norm, Structure
+
+CHUNK = 1024  # prompt tokens read at a time: few enough that what passes between products stays in cache
+ROUND = 64  # rows of a product while reading are a multiple: oneDNN builds a kernel for every count
+ROWS = 32  # rows that the weights are laid out for; others work too
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Weights in oneDNN's own order. The originals are held so that no others take their place in memory."""
+
+    weights: tuple[Tensor, ...]
+    packed: Tensor  # [out, in], of several joined along `out`; readable by oneDNN's products alone
+
+
+class Packs:
+    """What has been packed for a decoder, taken over from `before` where nothing has changed."""
+
+    def __init__(self, before: "Packs | None" = None) -> None:
+        self._before = {} if before is None else before._kept
+        self._kept: dict[tuple[tuple[int, int, int], ...], Packed] = {}
+
+    def __call__(self, *weights: Tensor) -> Tensor:
+        key = tuple((id(weight), weight.data_ptr(), _version(weight)) for weight in weights)
+        found = self._before.get(key)
+        if found is None:
+            joined = weights[0].detach() if len(weights) == 1 else torch.cat(weights)
+            found = Packed(weights, torch.ops.mkldnn._reorder_linear_weight(joined, ROWS))
+        self._kept[key] = found
+        return found.packed
+
+    def sealed(self) -> "Packs":
+        """Without what was not asked for again."""
+        self._before = {}
+        return self
+
+    def frozen(self) -> "Packs":
+        """Without the weights that are trained."""
+        packs = Packs()
+        for key, entry in self._kept.items():
+            if not any(weight.requires_grad for weight in entry.weights):
+                packs._kept[key] = entry
+        return packs
+
+
+def _version(weight: Tensor) -> int:
+    return 0 if weight.is_inference() else weight._version
+
+
+class Products:
+    """Linear layers that read the same input, `joined` into one product or side by side, with adapters."""
+
+    def __init__(self, layers: Sequence[Linear], packs: Packs, *, joined: bool = False) -> None:
+        weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
+        ups, self.a = _adapters(layers)
+        if joined:
+            self.weights, self.biases = [packs(*weights)], [_joined_bias(weights, biases)]
+            self.ups = [None if self.a is None else torch.cat(ups)]
+        else:
+            self.weights, self.biases = [packs(weight) for weight in weights], biases
+            self.ups = [None if self.a is None else up for up in ups]
+
+    def low(self, x: Tensor) -> Tensor | None:
+        """[n, in] to what all adapters here make of it, [n, R]."""
+        return None if self.a is None else _product(x, self.a)
+
+    def __call__(self, x: Tensor, low: Tensor | None, place: int = 0, *, add: Tensor | None = None) -> Tensor:
+        """One of the products [n, out], or its sum with `add`."""
+        if low is not None:
+            add = _product(low, self.ups[place], other=add)
+        return _product(x, self.weights[place], self.biases[place], other=add)
+
+    def gated(self, x: Tensor) -> Tensor:
+        """silu of the first product times the second."""
+        low = self.low(x)
+        if low is not None:
+            return silu(self(x, low, 0), inplace=True).mul_(self(x, low, 1))
+        gate = _product(x, self.weights[0], self.biases[0], activation="swish")
+        return _product(x, self.weights[1], self.biases[1], other=gate, operation="mul")
+
+
+def _product(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None = None,
+    *,
+    activation: str = "none",
+    other: Tensor | None = None,
+    operation: str = "add",
+) -> Tensor:
+    """`x W' + b`, then the activation, or the operation with `other` [n, out]. Weights may be packed."""
+    if other is None:
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "")
+    return torch.ops.mkldnn._linear_pointwise.binary(x, other, weight, bias, operation)
+
+
+def _adapters(layers: Sequence[Linear]) -> tuple[list[Tensor], Tensor | None]:
+    """For each layer [out, R], scaled and with zeros for the others' adapters; and all A's, [R, in]."""
+    adapters = [(place, adapter) for place, layer in enumerate(layers) for adapter in layer.adapters]
+    if not adapters:
+        return [], None
+    dtype = layers[0].weight.dtype
+    ups = [
+        torch.cat(
+            [
+                (adapter.b.float() * adapter.scale).to(dtype)
+                if at == place
+                else layer.weight.new_zeros(len(layer.weight), len(adapter.a))
+                for at, adapter in adapters
+            ],
+            1,
+        )
+        for place, layer in enumerate(layers)
+    ]
+    return ups, torch.cat([adapter.a for _, adapter in adapters]).to(dtype)
+
+
+def _joined_bias(weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> Tensor | None:
+    if all(bias is None for bias in biases):
+        return None
+    pairs = zip(weights, biases, strict=True)
+    return torch.cat([weight.new_zeros(len(weight)) if bias is None else bias for weight, bias in pairs])
+
+
+class LeanBlock:
+    """One layer with its weights laid out."""
+
+    def __init__(self, block: Block, packs: Packs) -> None:
+        self.block = block
+        self.attention = Products([block.query, block.key, block.value], packs, joined=True)
+        self.output = Products([block.output], packs)
+        self.gates = Products([block.gate, block.up], packs)
+        self.down = Products([block.down], packs)
+
+    def heads(self, x: Tensor, head_dim: int) -> Tensor:
+        """States [n, hidden] to queries, keys and values [n, H + 2K, D], not yet turned."""
+        normed = _normed(x, self.block.before_attention)
+        return self.attention(normed, self.attention.low(normed)).view(len(x), -1, head_dim)
+
+    def rest(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """What follows attention: `mixed` [n, H * D] is added to x, then the gated product of the sum."""
+        x = self.output(mixed, self.output.low(mixed), add=x)
+        inner = self.gates.gated(_normed(x, self.block.before_mlp))
+        return self.down(inner, self.down.low(inner), add=x)
+
+
+def _normed(x: Tensor, norm: Norm) -> Tensor:
+    return rms_norm(x, norm.weight.shape, norm.weight, norm.eps)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Rotary positions: cosines and sines [n, 1, D], the sines negative in their first half."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def __getitem__(self, positions: Tensor) -> "Turns":
+        return Turns(self.cos[positions], self.sin[positions])
+
+    def apply_(self, heads: Tensor) -> None:
+        """Turns [n, h, D] in place."""
+        swapped = heads.roll(heads.shape[-1] // 2, -1)
+        heads.mul_(self.cos).addcmul_(swapped, self.sin)
+
+
+class LeanDecoder:
+    """A model laid out as it is now; weights that have not changed since `before` are not packed again."""
+
+    def __init__(self, structure: Structure, before: Packs | None = None) -> None:
+        packs = Packs(before)
+        self.structure = structure
+        self.blocks = [LeanBlock(block, packs) for block in structure.blocks]
+        self.head = packs(structure.head.weight)
+        self.packs = packs.sealed()
+        self.keys = structure.heads // structure.shared
+
+    def read(self, prompts: Sequence[Sequence[int]], siblings: int, room: int) -> "LeanReading":
+        """Reads each prompt once for `siblings` rows of at most `room` more tokens each."""
+        structure = self.structure
+        cache = SharedCache(
+            [len(prompt) for prompt in prompts],
+            siblings,
+            layers=len(self.blocks),
+            keys=self.keys,
+            dim=structure.head_dim,
+            dtype=structure.embedding.dtype,
+        )
+        turns = self._turns(max(map(len, prompts)) + room)
+        ends = [self._read_chunk(prompts[chunk], chunk, cache, turns) for chunk in _chunks(prompts)]
+        logits = self.logits(torch.cat(ends)).repeat_interleave(siblings, 0)
+        positions = torch.tensor([len(prompts[prompt]) for prompt in cache.origin])
+        return LeanReading(self, cache, turns, logits, positions)
+
+    def _turns(self, count: int) -> Turns:
+        structure = self.structure
+        cos, sin = structure.rotary(structure.embedding[:1], torch.arange(count)[None])
+        half = structure.head_dim // 2
+        sign = torch.ones_like(sin[0, 0])
+        sign[:half] = -1
+        return Turns(cos[0, :, None], (sin[0] * sign)[:, None])
+
+    def turned(self, block: LeanBlock, x: Tensor, turns: Turns) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries [n, H, D], keys and values [n, K, D] of states [n, hidden]."""
+        heads = self.structure.heads
+        together = block.heads(x, self.structure.head_dim)
+        query, key, value = together.split([heads, self.keys, self.keys], 1)
+        for part, norm in ((query, block.block.query_norm), (key, block.block.key_norm)):
+            if norm is not None:
+                part.copy_(_normed(part, norm))
+        turns.apply_(together[:, : heads + self.keys])
+        return query, key, value
+
+    def _read_chunk(
+        self, prompts: Sequence[Sequence[int]], places: slice, cache: SharedCache, turns: Turns
+    ) -> Tensor:
+        """The states [P, hidden] after the last token of some prompts, whose keys go to the cache."""
+        tokens = [token for prompt in prompts for token in prompt]
+        positions = [position for prompt in prompts for position in range(len(prompt))]
+        count, spare = len(tokens), -len(tokens) % ROUND
+        ends = torch.tensor([len(prompt) for prompt in prompts]).cumsum(0)
+        starts = [0, *ends.tolist()[:-1]]
+        spans = tuple(Span(start, end, ()) for start, end in zip(starts, ends.tolist(), strict=True))
+        columns = torch.tensor(starts)[:, None] + torch.arange(cache.width)
+        slots = torch.minimum(columns, ends[:, None] - 1).flatten()
+        x = embedding(torch.tensor(tokens + [0] * spare), self.structure.embedding)
+        turns = turns[torch.tensor(positions + [0] * spare)]
+        for layer, block in enumerate(self.blocks):
+            query, key, value = self.turned(block, x, turns)
+            cache.fill(layer, places, slots, key, value)
+            parts = (part[:count].transpose(0, 1)[None] for part in (query, key, value))
+            mixed = trees_on_cpu(*parts, spans, self.structure.scale, None)[0].transpose(0, 1)
+            mixed = pad(mixed.reshape(count, -1), (0, 0, 0, spare))
+            if layer == len(self.blocks) - 1:
+                x, mixed = x[ends - 1], mixed[ends - 1]
+            x = block.rest(x, mixed)
+        return x
+
+    def logits(self, states: Tensor) -> Tensor:
+        """States [n, hidden] to [n, V], in the dtype of the model."""
+        head = self.structure.head
+        normed = _normed(states, self.structure.norm)
+        logits = _product(normed, self.head, head.bias)
+        if head.scale != 1:
+            logits = logits * head.scale
+        return head.cap * torch.tanh(logits / head.cap) if head.cap else logits
+
+
+class LeanReading:
+    """Rows under way, as `decode.Reading`."""
+
+    def __init__(
+        self, decoder: LeanDecoder, cache: SharedCache, turns: Turns, logits: Tensor, positions: Tensor
+    ) -> None:
+        self.decoder = decoder
+        self.cache = cache
+        self.turns = turns
+        self.logits = logits  # [B, V]
+        self.positions = positions  # [B], of the token to come
+
+    def extend(self, tokens: Tensor) -> None:
+        structure = self.decoder.structure
+        turns = self.turns[self.positions]
+        self.cache.advance()
+        x = embedding(tokens, structure.embedding)
+        for layer, block in enumerate(self.decoder.blocks):
+            query, key, value = self.decoder.turned(block, x, turns)
+            x = block.rest(x, self.cache.attend(layer, query, key, value, structure.scale))
+        self.logits = self.decoder.logits(x)
+        self.positions = self.positions + 1
+
+    def keep(self, index: Sequence[int]) -> None:
+        self.cache.keep(index)
+        self.logits, self.positions = self.logits[index], self.positions[index]
+
+
+def _chunks(prompts: Sequence[Sequence[int]]) -> Iterator[slice]:
+    """Neighbouring prompts of at most `CHUNK` tokens together; a longer one alone."""
+    start = size = 0
+    for place, prompt in enumerate(prompts):
+        if place > start and size + len(prompt) > CHUNK:
+            yield slice(start, place)
+            start, size = place, 0
+        size += len(prompt)
+    yield slice(start, len(prompts))
