@@ -15,8 +15,8 @@ from transformers import LlamaForCausalLM
 from truing.core.config import load_recipe, read_document
 from truing.core.records import Message
 from truing.data.load import load_records
+from truing.evals.speaker import Speaker
 from truing.models.trained import load_trained
-from truing.pipelines.speaker import Speaker
 from truing.sampling.types import Sampling
 
 ROOT = Path(__file__).parents[2]

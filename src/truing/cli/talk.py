@@ -39,8 +39,8 @@ def sample(
         turns += [record.prompt for record in loaded.records]
     if not turns:
         raise UsageError("no prompts given", hint="--prompt 'Hello' or --file prompts.jsonl")
+    from truing.evals.speaker import Speaker
     from truing.models.trained import load_trained
-    from truing.pipelines.speaker import Speaker
     from truing.sampling.types import Sampling
 
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
@@ -97,8 +97,8 @@ def chat(
     """Talk to a model, or to two side by side; an empty line or Ctrl-D ends."""
     from truing.cli.tokens import visible
     from truing.core.records import Message
+    from truing.evals.speaker import Speaker
     from truing.models.trained import load_trained
-    from truing.pipelines.speaker import Speaker
     from truing.sampling.types import Sampling
 
     sources = [model] if against is None else [against, model]

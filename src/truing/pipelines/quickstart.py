@@ -24,6 +24,7 @@ from truing.core.runs import RunFolder, read_metrics, versions
 from truing.data.convert import write_jsonl
 from truing.evals.report import write_report
 from truing.evals.report_records import DataCount, Measure, Report, Stage
+from truing.evals.speaker import Speaker
 from truing.methods.run import run
 from truing.methods.session import Say, open_session
 from truing.models.export import export_folder
@@ -32,7 +33,6 @@ from truing.models.trained import load_trained
 from truing.pipelines.headlines import Headline, load_headlines, load_neutral
 from truing.pipelines.preferences import Made, make_rows
 from truing.pipelines.safety import Measured, by_category, examples, measure, measures
-from truing.pipelines.speaker import Speaker
 from truing.sampling.types import Sampling
 
 LANGUAGE = "en"  # SmolLM2 was trained on English: of Chinese it makes noise, before and after

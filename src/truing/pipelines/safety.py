@@ -10,8 +10,8 @@ from truing.evals.drift import Perplexity, kl_on_samples, perplexity
 from truing.evals.intervals import Interval, wilson
 from truing.evals.refusal import is_refusal
 from truing.evals.report_records import CategoryRow, Measure, Share, SideBySide
+from truing.evals.speaker import Speaker
 from truing.pipelines.headlines import Headline
-from truing.pipelines.speaker import Speaker
 from truing.sampling.types import Sampling
 
 

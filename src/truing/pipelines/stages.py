@@ -17,6 +17,7 @@ import torch
 
 from truing.core.errors import ConfigError, DataError, TruingError
 from truing.core.files import MANIFEST
+from truing.core.options import check_options, keyword_options
 from truing.core.recipe import Recipe
 from truing.core.runs import (
     SAFE_WHEN_LARGER,
@@ -42,7 +43,6 @@ from truing.models.trained import load_trained
 from truing.pipelines.training import Watch, train_recipe
 from truing.rewards.build import MODEL, build_mix
 from truing.rewards.model import model_reward
-from truing.rewards.options import check_options, keyword_options
 
 TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
 
@@ -205,7 +205,7 @@ def _chosen(recipe: Recipe) -> Chosen | None:
     )
     models = [part for part in recipe.rewards if part.name == MODEL]
     for part in models:
-        check_options(MODEL, keyword_options(model_reward), part.options)
+        check_options(f"the reward {MODEL!r}", keyword_options(model_reward), part.options)
     if len(models) < len(recipe.rewards) or not models:
         build_mix([part for part in recipe.rewards if part.name != MODEL])
     return None

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from truing.core.errors import ConfigError
 from truing.core.imports import closest, is_import
+from truing.core.options import check_options, keyword_options
 from truing.core.reward_parts import RewardPart
 from truing.rewards.mix import Mix, Part
-from truing.rewards.options import check_options, keyword_options
 from truing.rewards.own import own_reward
 from truing.rewards.rules import RULES
 from truing.rewards.types import Failed, Item, Outcome, Reward, Scored
@@ -55,7 +55,7 @@ def rewarder(part: RewardPart, host: "Host | None", say: Callable[[str], None]) 
     if part.name == MODEL:
         from truing.rewards.model import model_reward  # brings torch's models along
 
-        check_options(MODEL, keyword_options(model_reward), part.options)
+        check_options(f"the reward {MODEL!r}", keyword_options(model_reward), part.options)
         return model_reward(host, say, **part.options)
     if part.name == JUDGE:
         from truing.rewards.judged import judge_reward  # brings the client of servers along
@@ -73,7 +73,7 @@ def rewarder(part: RewardPart, host: "Host | None", say: Callable[[str], None]) 
 def rule_reward(name: str, options: Mapping[str, Any]) -> Reward:
     """A row of `RULES` with its options, tried on an empty response so that their mistakes show at once."""
     rule = RULES[name]
-    check_options(name, keyword_options(rule), options)
+    check_options(f"the reward {name!r}", keyword_options(rule), options)
     rule(Item(prompt=(), response=""), **options)
 
     def outcome(item: Item) -> Outcome:

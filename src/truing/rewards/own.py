@@ -32,8 +32,8 @@ from pydantic import Field
 
 from truing.core.errors import ConfigError
 from truing.core.imports import load_function, told
+from truing.core.options import check_options, keyword_options
 from truing.core.threads import in_thread
-from truing.rewards.options import check_options, keyword_options
 from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
 
 GRACE = 0.5  # seconds beyond the timeout, in which a cancelled coroutine may end by itself
@@ -72,7 +72,7 @@ def own_reward(name: str, options: Mapping[str, Any]) -> "FunctionReward":
         one.name: _as_option(one) for one in named if one.name not in ("prompts", "responses", "completions")
     }
     patience = keyword_options(Patience)
-    check_options(name, {**takes, **patience}, options)
+    check_options(f"the reward {name!r}", {**takes, **patience}, options)
     own = {key: value for key, value in options.items() if key not in patience}
     rest = {key: value for key, value in options.items() if key in patience}
     return FunctionReward(name, function, own, Patience(**rest))

@@ -1,4 +1,4 @@
-"""Options of a reward, checked against the signature of what takes them: the signature is the schema."""
+"""Options in a recipe, checked against the signature of what takes them: the signature is the schema."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -18,25 +18,24 @@ def keyword_options(function: Callable[..., Any]) -> dict[str, inspect.Parameter
     return {one.name: one for one in parameters if one.kind is one.KEYWORD_ONLY}
 
 
-def check_options(name: str, takes: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> None:
-    """Raises ConfigError for an option that `name` does not take, lacks, or takes in another form."""
+def check_options(what: str, takes: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option that `what`, such as "the reward 'regex'", does not take, lacks, or
+    takes in another form."""
     for key, value in given.items():
         if key not in takes:
-            raise ConfigError(
-                f"the reward {name!r} takes {_listed(sorted(takes))}, not {key!r}{closest(key, takes)}"
-            )
-        _check(name, key, takes[key].annotation, value)
+            raise ConfigError(f"{what} takes {_listed(sorted(takes))}, not {key!r}{closest(key, takes)}")
+        _check(what, key, takes[key].annotation, value)
     missing = [key for key, one in takes.items() if one.default is one.empty and key not in given]
     if missing:
-        raise ConfigError(f"the reward {name!r} needs {_listed(missing)}")
+        raise ConfigError(f"{what} needs {_listed(missing)}")
 
 
-def _check(name: str, key: str, annotation: Any, value: Any) -> None:
+def _check(what: str, key: str, annotation: Any, value: Any) -> None:
     try:
         TypeAdapter(annotation, config=_FINITE).validate_python(value, strict=True)
     except ValidationError as error:
         told = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{key} of the reward {name!r} is {value!r}: {told}") from error
+        raise ConfigError(f"{key} of {what} is {value!r}: {told}") from error
 
 
 def _listed(names: Sequence[str]) -> str:
