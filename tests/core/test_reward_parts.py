@@ -1,6 +1,7 @@
 import pytest
 
-from truing.core.config import Origin, parse_yaml, validate
+from truing.core.config import validate
+from truing.core.documents import Origin, parse_yaml
 from truing.core.errors import ConfigError
 from truing.core.reward_parts import RewardPart
 from truing.core.section import Section

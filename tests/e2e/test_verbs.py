@@ -12,7 +12,8 @@ import torch
 from jsonschema import Draft202012Validator
 from transformers import LlamaForCausalLM
 
-from truing.core.config import load_recipe, read_document
+from truing.core.config import load_recipe
+from truing.core.documents import read_document
 from truing.core.records import Message
 from truing.data.load import load_records
 from truing.evals.speaker import Speaker

@@ -19,7 +19,8 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from truing.core.config import MAX_DEPTH, OVERRIDE, Node, Origin, parse_yaml, read_document, validate
+from truing.core.config import validate
+from truing.core.documents import MAX_DEPTH, OVERRIDE, Node, Origin, parse_yaml, read_document
 from truing.core.errors import ConfigError, UsageError
 from truing.core.imports import closest
 from truing.core.recipe import Recipe

@@ -1,0 +1,227 @@
+"""YAML and JSON files as `Node`s, values that remember their line, and `--set` laid over them.
+
+YAML is read as YAML 1.2: only true and false are booleans, `no` and `off` are text until a field asks
+for a boolean, and `1e-5` is a number. Tags, merge keys, deep nesting, many aliases and duplicate keys
+are errors.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.composer import ComposerError
+from yaml.reader import ReaderError
+
+from truing.core.errors import ConfigError, UsageError
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 32
+MAX_ALIASES = 20
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value was written. Reads `recipe.yaml:12`, `--set` or `default`."""
+
+    source: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
+
+DEFAULT = Origin("default")
+OVERRIDE = Origin("--set")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value and where it was written; inside a mapping, the line is that of its key."""
+
+    value: "Scalar | dict[str, Node] | list[Node]"
+    origin: Origin
+
+    @property
+    def children(self) -> "dict[str, Node]":
+        """The entries of a mapping; none for anything else."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    def plain(self) -> Any:
+        """The value without its places: dicts, lists and scalars."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+
+def read_document(path: Path) -> Node:
+    """A YAML or JSON file, told apart by its extension, as nodes that know their lines."""
+    if path.suffix not in (".yaml", ".yml", ".json"):
+        raise ConfigError(f"{path}: expected a name that ends in .yaml, .yml or .json")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist", hint=f"looked in {Path.cwd()}") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path} has {len(data)} bytes; at most {MAX_BYTES} are read")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: not valid UTF-8") from error
+    parse = parse_json if path.suffix == ".json" else parse_yaml
+    return parse(text, Origin(str(path), 1))
+
+
+class _Composer(yaml.SafeLoader):
+    """Composes nodes and constructs nothing; refuses tags, deep nesting and aliases without end."""
+
+    depth = 0
+    aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            self.aliases += 1
+        elif event.tag is not None:
+            raise ComposerError(None, None, f"the tag {event.tag!r} is not allowed", event.start_mark)
+        if self.aliases > MAX_ALIASES:
+            raise ComposerError(None, None, f"more than {MAX_ALIASES} aliases", event.start_mark)
+        if self.depth >= MAX_DEPTH:
+            raise ComposerError(None, None, f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def parse_yaml(text: str, origin: Origin) -> Node:
+    """One YAML document. Lines count from `origin.line`; an origin without a line marks every node."""
+    try:
+        root = _Composer(text).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        line, problem = error.problem_mark.line if error.problem_mark else 0, error.problem
+    except ReaderError as error:
+        line, problem = text.count("\n", 0, error.position), error.reason
+    else:
+        return Node(None, origin) if root is None else _from_yaml(root, origin, origin)
+    raise ConfigError(f"{_below(origin, line)}: {problem}")
+
+
+def _from_yaml(node: yaml.Node, first: Origin, here: Origin, depth: int = 0) -> Node:
+    if depth > MAX_DEPTH:  # only an alias inside its own anchor comes this far
+        raise ConfigError(f"{here}: an alias refers to itself")
+    if isinstance(node, yaml.ScalarNode):
+        return Node(node.value if node.style else _plain_scalar(node.value), here)
+    if isinstance(node, yaml.SequenceNode):
+        items = [(item, _below(first, item.start_mark.line)) for item in node.value]
+        return Node([_from_yaml(item, first, place, depth + 1) for item, place in items], here)
+    entries: dict[str, Node] = {}
+    for key, value in node.value:
+        place = _below(first, key.start_mark.line)
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError(f"{place}: a key is text, not a {key.id}")
+        _add(entries, key.value, _from_yaml(value, first, place, depth + 1))
+    return Node(entries, here)
+
+
+def _plain_scalar(text: str) -> Scalar:
+    """An unquoted scalar by the core schema of YAML 1.2."""
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if text.lower() in ("true", "false") and (text.islower() or text.isupper() or text.istitle()):
+        return text.lower() == "true"
+    if re.fullmatch(r"[-+]?[0-9]{1,400}", text):
+        return int(text)
+    if re.fullmatch(r"0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}", text):
+        return int(text, 0)
+    if re.fullmatch(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", text):
+        return float(text)
+    if re.fullmatch(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", text):
+        return float(text.replace(".", "").lower())
+    return text
+
+
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
+
+
+def parse_json(text: str, origin: Origin) -> Node:
+    """One JSON document; strict, so NaN, comments and trailing commas are errors."""
+    tokens: list[tuple[str, int]] = []
+    depth = line = start = 0
+    for match in _JSON_TOKEN.finditer(text):
+        line += text.count("\n", start, match.start())
+        start = match.start()
+        depth += (match[0] in "{[") - (match[0] in "}]")
+        if depth > MAX_DEPTH:
+            raise ConfigError(f"{_below(origin, line)}: nested deeper than {MAX_DEPTH} levels")
+        if match[0] in ("NaN", "Infinity", "-Infinity"):
+            raise ConfigError(f"{_below(origin, line)}: {match[0]} is not JSON")
+        tokens.append((match[0], line))
+    if not tokens:
+        return Node(None, origin)
+    try:
+        json.loads(text)
+    except ValueError as error:
+        line = error.lineno - 1 if isinstance(error, json.JSONDecodeError) else 0
+        raise ConfigError(f"{_below(origin, line)}: {error}") from error
+    return _from_json(tokens[::-1], origin, None)
+
+
+def _from_json(tokens: list[tuple[str, int]], first: Origin, here: Origin | None) -> Node:
+    """Takes one value off the end of `tokens`, which hold well-formed JSON back to front."""
+    token, line = tokens.pop()
+    here = here or _below(first, line)
+    if token not in "{[":  # noqa: S105
+        return Node(json.loads(token), here)
+    entries: dict[str, Node] = {}
+    items: list[Node] = []
+    while tokens[-1][0] not in "}]":
+        if tokens[-1][0] == ",":
+            tokens.pop()
+        if token == "[":  # noqa: S105
+            items.append(_from_json(tokens, first, None))
+            continue
+        key, line = tokens.pop()
+        tokens.pop()
+        _add(entries, json.loads(key), _from_json(tokens, first, _below(first, line)))
+    tokens.pop()
+    return Node(entries if token == "{" else items, here)  # noqa: S105
+
+
+def _add(entries: dict[str, Node], key: str, node: Node) -> None:
+    if key in entries:
+        raise ConfigError(f"{node.origin}: the key {key!r} is given twice; first at {entries[key].origin}")
+    entries[key] = node
+
+
+def _below(origin: Origin, lines: int) -> Origin:
+    return origin if origin.line is None else Origin(origin.source, origin.line + lines)
+
+
+def _replaced(node: Node | None, path: Sequence[str], new: Node) -> Node:
+    """`node` with `new` at `path`; sections on the way are made where they are missing or null."""
+    if not path:
+        return new
+    old = node.children if node else {}
+    entries = {**old, path[0]: _replaced(old.get(path[0]), path[1:], new)}
+    return Node(entries, node.origin if node and isinstance(node.value, dict) else new.origin)
+
+
+def overridden(root: Node, overrides: Sequence[str]) -> Node:
+    """`root` after overrides such as `optim.epochs=2`; UsageError for one that is not `key=value`."""
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not all(key.strip().split(".")):
+            raise UsageError(f"--set {override}: expected key=value, such as optim.learning_rate=1e-6")
+        root = _replaced(root, key.strip().split("."), parse_yaml(text, OVERRIDE))
+    return root
