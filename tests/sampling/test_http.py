@@ -383,7 +383,15 @@ def test_when_none_is_left_all_are_named_with_their_reasons(start: Start, sample
     assert caught.value.exit_code == 2
 
 
-def test_ctrl_c_ends_requests_that_are_under_way(start: Start, sampler: Make) -> None:
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as in a terminal: a shell starts what it runs in the background with it switched off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_requests_that_are_under_way(start: Start, sampler: Make, ctrl_c: None) -> None:
     server = start(fault=always(HANG))
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     begun = time.monotonic()
