@@ -1,6 +1,6 @@
 """Whether an online recipe learns: its held-out prompts before and after training, and the curve between.
 
-usage: python benchmarks/learning.py RECIPE --output FOLDER [--set KEY=VALUE] [--samples 8]
+usage: python benchmarks/learning.py RECIPE --output FOLDER [--set KEY=VALUE] [--samples 8] [--held-out N]
 
 The recipe needs held-out prompts (`data.eval` or `data.eval_fraction`) and an adapter. Each is answered
 `--samples` times at the recipe's own sampling, with the same random numbers before and after. Intervals are
@@ -95,10 +95,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of the recipe")
     parser.add_argument("--samples", type=int, default=8, help="answers to each held-out prompt")
+    parser.add_argument("--held-out", type=int, help="most held-out prompts; all unless given")
     asked = parser.parse_args()
     recipe = load_recipe(asked.recipe, [*asked.set, f"output={json.dumps(str(asked.output / 'run'))}"]).recipe
     session = open_run(recipe, print)
     assert isinstance(session, OnlineSession) and session.held_out and recipe.lora
+    session.held_out = session.held_out[: asked.held_out]
     before = answers(session, asked.samples)
     start = measured(session, before)
     print(f"before: {start['reward']}", flush=True)
