@@ -1,8 +1,20 @@
-"""Repetition by rule; every expected share is counted by hand in the comment beside it."""
+"""Broken responses by rule; every expected share is counted by hand in the comment beside it."""
+
+import json
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from truing.evals.degeneration import longest_digit_run, repeated_characters, repeated_words
+from truing.evals.degeneration import (
+    TAIL,
+    Fault,
+    degenerate,
+    foreign_share,
+    longest_digit_run,
+    repeated_characters,
+    repeated_words,
+)
 
 
 def test_repeated_words_counts_ngrams_that_came_before():
@@ -58,3 +70,90 @@ def test_a_loop_tends_to_one():
 def test_an_ngram_has_at_least_one_part():
     with pytest.raises(ValueError, match="n is 0"):
         repeated_words("a b", n=0)
+
+
+# Language
+
+
+def test_foreign_share_counts_words_of_scripts_that_the_prompt_has_not():
+    # 你 好 world: one Latin word of three
+    assert foreign_share("今天天气怎么样", "你好 world") == pytest.approx(1 / 3)
+    assert foreign_share("How are you?", "我很好") == 1
+    assert foreign_share("How are you?", "Отлично, thanks") == pytest.approx(1 / 2)
+    assert foreign_share("How are you?", "Fine, thanks.") == 0
+
+
+def test_both_scripts_are_at_home_where_the_prompt_has_both():
+    assert foreign_share("解释一下 list comprehension", "A list comprehension builds a list.") == 0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("把这句话翻译一下：我很好", "I am fine."),
+        ("用英文介绍你自己", "I am a nurse."),
+        ("Say hello in Chinese.", "你好"),
+        ("", "anything"),
+        ("多少？", "42"),
+        ("写一个循环", "```python\nfor each in things: print(each)\n```"),
+    ],
+)
+def test_what_cannot_be_compared_has_no_share(prompt: str, text: str):
+    assert foreign_share(prompt, text) is None
+    assert degenerate(text, prompt=prompt) == ()
+
+
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("", (Fault.EMPTY,)),
+        (" \n", (Fault.EMPTY,)),
+        ("the fund grew, " * 40, (Fault.WORDS, Fault.CHARACTERS)),
+        ("资金规模超过两千亿" * 40, (Fault.CHARACTERS,)),  # one word, to a rule that splits at punctuation
+        ("A fund of EUR 2" + "0" * 19, (Fault.DIGITS,)),
+        ("The fund grew in 2014.", ()),
+        ("Sure.", ()),
+    ],
+)
+def test_degenerate_names_what_is_broken(text: str, faults: tuple[Fault, ...]):
+    assert degenerate(text) == faults
+
+
+def test_a_loop_at_the_end_of_a_long_response_is_found():
+    sound = " ".join(f"Fund {i} had revenue of EUR {i * 37} million in year {i * 3}." for i in range(120))
+    assert degenerate(sound) == ()
+    looping = sound + " and so on" * (TAIL // 10)
+    assert repeated_words(looping) < 0.2
+    assert degenerate(looping) == (Fault.WORDS, Fault.CHARACTERS)
+
+
+def test_what_only_the_caller_knows():
+    assert degenerate("The fund grew", cut=True) == (Fault.CUT,)
+    assert degenerate("The fund grew.", prompt="基金怎么样了？") == (Fault.LANGUAGE,)
+    assert degenerate("The fund grew.") == ()
+
+
+def test_good_responses_are_sound():
+    """1,205 rows that four public sets call good: one repeats itself, and six answer Chinese in English."""
+    folder = Path(__file__).parents[3] / "shared/data"
+    files = ["alpaca_zh_demo.json", "dpo_zh_demo.json", "dpo_en_demo.json", "kto_en_demo.json"]
+    if not all((folder / name).exists() for name in files):
+        pytest.skip(f"the public rows are not here: {folder}")
+    pairs = [pair for name in files for pair in good_pairs(json.loads((folder / name).read_text()))]
+    assert len(pairs) == 1205
+    found = Counter(fault for prompt, text in pairs for fault in degenerate(text, prompt=prompt))
+    assert found == {Fault.WORDS: 1, Fault.LANGUAGE: 6}
+
+
+def good_pairs(rows: list[dict]):
+    """Last prompt and response of the rows that are not labelled bad."""
+    for row in rows:
+        if "conversations" in row:
+            yield row["conversations"][-1]["value"], row["chosen"]["value"]
+        elif "instruction" in row:
+            yield f"{row['instruction']}\n{row['input']}", row["output"]
+        elif row["label"]:
+            yield row["messages"][-2]["content"], row["messages"][-1]["content"]

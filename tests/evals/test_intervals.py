@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from truing.core.errors import DataError
-from truing.evals.intervals import Interval, bootstrap_mean, mcnemar, paired_bootstrap, wilson
+from truing.evals.intervals import Interval, bootstrap_mean, holm, mcnemar, paired_bootstrap, wilson
 
 
 @pytest.mark.parametrize(
@@ -127,3 +129,60 @@ def test_an_interval_checks_itself() -> None:
         Interval(0.5, 0.6, 0.4, 3)
     with pytest.raises(ValueError, match="at least one"):
         Interval(0.5, 0.4, 0.6, 0)
+
+
+def test_holm_by_hand() -> None:
+    """Sorted: 4·.005 = .02, 3·.01 = .03, 2·.03 = .06, 1·.04 raised to .06; given back in their own order."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.5]) == [1.0, 1.0]
+    assert holm([0.04]) == [0.04]
+    assert holm([]) == []
+
+
+def test_holm_keeps_the_chance_of_any_false_alarm_that_single_tests_lose() -> None:
+    """20 true hypotheses a family: at α = .05 single tests raise an alarm in 1 - .95²⁰ = 64 %."""
+    families = np.random.default_rng(0).uniform(size=(2000, 20))
+    alarms = np.mean([min(holm(family.tolist())) <= 0.05 for family in families])
+    assert (families.min(axis=1) <= 0.05).mean() > 0.6
+    assert 0.04 <= alarms <= 0.06
+
+
+@pytest.mark.parametrize("p_values", [[0.1, 1.2], [-0.1], [math.nan]])
+def test_holm_refuses_what_is_no_p_value(p_values: list[float]) -> None:
+    with pytest.raises(DataError):
+        holm(p_values)
+
+
+def wilson_coverage(n: int, rate: float) -> float:
+    """Exactly: the chance of every count of successes, summed where the interval holds the rate."""
+    found = [wilson(successes, n) for successes in range(n + 1)]
+    holds = np.array([interval.low <= rate <= interval.high for interval in found])
+    return float(stats.binom.pmf(np.arange(n + 1), n, rate)[holds].sum())
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.35, 0.5, 0.8, 0.95])
+def test_wilson_covers(rate: float) -> None:
+    assert 0.93 <= wilson_coverage(250, rate) <= 0.97
+
+
+@pytest.mark.parametrize("n", [20, 60, 100])
+def test_wilson_covers_few_items_on_average_over_rates(n: int) -> None:
+    """Counts are whole, so at one rate the coverage of few items jumps by a point or two."""
+    assert np.mean([wilson_coverage(n, rate) for rate in np.arange(0.03, 0.98, 0.01)]) == pytest.approx(
+        0.95, abs=0.01
+    )
+
+
+def test_bootstraps_cover() -> None:
+    """Lengths are skewed: gamma of shape 4, mean 4. The change has mean ½ and varies with the length."""
+    rng = np.random.default_rng(4)
+    means, changes = [], []
+    for seed in range(2000):
+        before = rng.gamma(4.0, size=120)
+        after = before + rng.normal(0.5, 0.2 * before)
+        mean = bootstrap_mean(before.tolist(), seed=seed, draws=500)
+        change = paired_bootstrap(before.tolist(), after.tolist(), seed=seed, draws=500)
+        means.append(mean.low <= 4.0 <= mean.high)
+        changes.append(change.low <= 0.5 <= change.high)
+    assert 0.93 <= np.mean(means) <= 0.97
+    assert 0.93 <= np.mean(changes) <= 0.97

@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from truing.core.errors import ModelError, StorageError
 from truing.core.files import MANIFEST, problems
-from truing.models.export import MAKER, export_folder, model_card
+from truing.models.card import model_card
+from truing.models.export import MAKER, export_folder
 
 IDS = torch.tensor([[5, 9, 3, 17, 40]])
 WORDS = ["<pad>", "<s>", "</s>", *(f"w{number}" for number in range(58))]
@@ -180,3 +181,31 @@ def test_facts_reach_the_written_card(tiny, tokenizer, tmp_path):
     facts: dict[str, object] = {"base_model": "org/name"}
     folder: Path = export_folder(tiny(), tokenizer, tmp_path / "out", merge=True, facts=facts)
     assert (folder / "README.md").read_text().startswith("---\nbase_model: org/name\n")
+
+
+def test_the_card_shows_what_was_measured():
+    side = {"value": 0.9, "low": 0.83, "high": 0.944, "n": 96, "missing": 2}
+    kl = {"value": 0.35, "low": None, "high": 0.4, "n": 90, "missing": 0}
+    found = {
+        "against": "org/base",
+        "numbers": {
+            "harmlessness": {
+                "title": "Safe | sound",
+                "unit": "%",
+                "model": side,
+                "against": {**side, "value": 0.1},
+            },
+            "kl": {"title": "KL", "unit": "nats", "model": kl, "against": None},
+        },
+        "gates": [{"name": "kl", "met": True}, {"name": "harmlessness", "met": False}],
+    }
+    card = model_card("mine", {}, library="transformers", evaluation=found)
+    assert (
+        "| Safe \\| sound | 90 % (83 to 94.4; n 96, 2 missing) | 10 % (83 to 94.4; n 96, 2 missing) |" in card
+    )
+    assert "| KL | 0.35 nats (? to 0.4; n 90) | — |" in card
+    assert "Gates met: kl, missed: harmlessness." in card and "Before is org/base." in card
+
+
+def test_a_card_without_an_evaluation_has_no_such_section():
+    assert "Evaluation" not in model_card("mine", {}, library="transformers")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from truing.pipelines.headlines import Headline
+from truing.evals.suites.headlines import Headline
 from truing.pipelines.preferences import first_sentence, make_rows, whole_sentences
 
 LOCK = Headline(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from transformers import AutoModelForCausalLM
 
-from truing.pipelines.headlines import load_headlines
+from truing.evals.suites.headlines import load_headlines
 from truing.pipelines.quickstart import EVERY, quickstart, upper_half
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from truing.evals.drift import Perplexity
-from truing.pipelines.headlines import Headline
+from truing.evals.suites.headlines import Headline
 from truing.pipelines.safety import Measured, by_category, examples, perplexity_ratio
 
 REFUSES, ANSWERS = "Sorry, but I can't help with that.", "Here is what I know about it."

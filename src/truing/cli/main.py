@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from truing import __version__
-from truing.cli import data, pipeline, report, score, system, talk, training
+from truing.cli import data, evaluate, pipeline, report, score, system, talk, training
 from truing.core.errors import TruingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -35,12 +35,13 @@ VERBS = (
     talk.chat,
     training.export,
     score.score,
+    evaluate.evaluate,
     report.report,
     system.doctor,
     system.schema,
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command("eval" if verb is evaluate.evaluate else None)(verb)  # Python has its own eval
 app.add_typer(data.app, name="data")
 
 

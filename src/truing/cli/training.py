@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -93,6 +93,9 @@ def export(
     target: Annotated[Path, typer.Argument(help="Where the model goes; must not exist.")],
     merge: Annotated[bool, typer.Option(help="Merge the adapter into the weights.")] = True,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    evaluation: Annotated[
+        Path | None, typer.Option(help="A folder of `truing eval`, whose numbers go to the model card.")
+    ] = None,
     head_layout: Annotated[
         str | None, typer.Option(help=f"Of a reward model: {' or '.join(HEAD_LAYOUTS)}.")
     ] = None,
@@ -109,11 +112,23 @@ def export(
             raise UsageError(f"--no-merge: {run} holds a reward model, which is always whole")
         _export_reward(run, target, head_layout or HEAD_LAYOUTS[0], DTYPES[dtype])
         return
+    found = _results(evaluation or run / "eval", asked=evaluation is not None)
     trained = load_trained(str(run), dtype="float32")
     facts = {"base_model": trained.base}
-    export_folder(trained.model, trained.tokenizer, target, merge=merge, facts=facts, dtype=DTYPES[dtype])
+    how = {"merge": merge, "facts": facts, "dtype": DTYPES[dtype], "evaluation": found}
+    export_folder(trained.model, trained.tokenizer, target, **how)
     say(f"wrote {target}")
     next_step(f"truing chat {target}", "or AutoModelForCausalLM.from_pretrained, or vllm serve")
+
+
+def _results(folder: Path, *, asked: bool) -> "dict[str, Any] | None":
+    """What an evaluation wrote; None where there is none and nobody asked for it."""
+    path = folder / "results.json"
+    if not path.is_file():
+        if asked:
+            raise UsageError(f"{folder} has no results.json", hint="it is the output of `truing eval`")
+        return None
+    return json.loads(path.read_bytes())
 
 
 def _export_reward(run: Path, target: Path, layout: str, dtype: "torch.dtype") -> None:

@@ -10,14 +10,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from truing.core.documents import DEFAULT, Node, Origin, overridden, read_document
+from truing.core.documents import DEFAULT, OVERRIDE, Node, Origin, overridden, read_document
 from truing.core.errors import ConfigError
+from truing.core.eval_recipe import EvalRecipe
 from truing.core.recipe import Recipe
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -62,6 +63,14 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> LoadedRecipe
     root = overridden(root, overrides)
     recipe = validate(root, Recipe)
     return LoadedRecipe(recipe, dict(_origins(recipe, root)), path.parent)
+
+
+def load_eval_recipe(path: Path | None, overrides: Sequence[str] = ()) -> EvalRecipe:
+    """The evaluation in a file, or in `overrides` alone. Raises as `load_recipe` does."""
+    root = Node({}, OVERRIDE) if path is None else read_document(path)
+    if not isinstance(root.value, dict):
+        raise ConfigError(f"{path}: an evaluation is a mapping of keys", hint="it needs at least model")
+    return validate(overridden(root, overrides), EvalRecipe)
 
 
 def validate(root: Node, model: type[Model]) -> Model:
@@ -159,10 +168,14 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 def _fields(model: type[BaseModel], path: Sequence[str]) -> Mapping[str, FieldInfo]:
     """The fields of the section at `path`."""
-    for part in path:
-        section = _section(model.model_fields[part].annotation)
+    parts = iter(path)
+    for part in parts:
+        annotation = model.model_fields[part].annotation
+        section = _section(annotation)
         assert section is not None, path
         model = section
+        if get_origin(annotation) is dict:
+            next(parts, None)  # a name of the user's own
     return model.model_fields
 
 

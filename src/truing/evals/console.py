@@ -39,7 +39,7 @@ def print_measures(measures: Sequence[Measure], console: Console) -> None:
     for measure in measures:
         table.add_row(
             Text(plain(measure.title)),
-            _reading(measure.before, measure.unit),
+            _reading(measure.before, measure.unit) if measure.before is not None else "",
             _reading(measure.after, measure.unit),
             _change(measure),
             _with_mark(goal_text(measure), *_OUTCOMES[measure.outcome]),
@@ -57,6 +57,8 @@ def _reading(interval: Interval, unit: str) -> Text:
 
 
 def _change(measure: Measure) -> Text:
+    if measure.change is None:
+        return Text()
     change = value_text(measure.change, measure.unit, signed=True)
     return _with_mark(change, moved_text(measure), _MOVED[measure.moved])
 

@@ -1,18 +1,35 @@
-"""Has a policy unlearned to go on? Repetition in one response, by rule, for any language.
+"""Has a policy unlearned to go on? What is broken in one response, by rule, for any language.
 
     "the fund grew, the fund grew, the fund grew"    repeated_words(text, n=3) = 4/7
     "资金规模超过了两千亿两千零二00000000000000"          longest_digit_run(text) = 14
+    degenerate("the fund grew, " * 40, cut=True)     (Fault.CUT, Fault.WORDS, Fault.CHARACTERS)
 
-Each function takes one text and knows no model. A text too short to repeat anything scores 0. To add a
-measure, write a function of one text with its unit and source in the docstring, and an example to
-`tests/evals/test_degeneration.py`.
+Each measure takes one text and knows no model. A text too short to repeat anything scores 0. To add one,
+write a function of one text with its unit and source in the docstring, a member of `Fault` with its row in
+`degenerate`, and an example to `tests/evals/test_degeneration.py`.
 """
 
 import re
 from collections.abc import Sequence
+from enum import StrEnum
+
+from truing.evals.units import scripts
+
+# From here on a response is broken. Of 1,205 that four public sets in Chinese and English call good, tables
+# and lists among them, one repeats so much, and six that switch the language do so indeed.
+WORDS = 0.4  # share, of `repeated_words`
+CHARACTERS = 0.55  # share, of `repeated_characters`
+DIGITS = 20  # characters, of `longest_digit_run`
+SWITCHED = 0.5  # share, of `foreign_share`
+TAIL = 400  # characters at the end that are measured by themselves, because that is where loops are
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|\w+")
 _DIGITS = re.compile(r"\d+")
+_NAMES_LANGUAGE = re.compile(
+    r"translat|\b(?:chinese|mandarin|english|french|german|spanish|japanese|korean|russian|italian|portuguese"
+    r"|arabic|hindi|latin)\b|译|[中英法德日韩俄外]文|[英法德日韩俄汉]语|西班牙语|阿拉伯语|葡萄牙语|意大利语|拉丁|普通话",
+    re.IGNORECASE,
+)
 
 
 def repeated_words(text: str, n: int = 4) -> float:
@@ -42,6 +59,52 @@ def longest_digit_run(text: str) -> int:
     "a fund of 200000000000000000000".
     """
     return max(map(len, _DIGITS.findall(text)), default=0)
+
+
+def foreign_share(prompt: str, text: str) -> float | None:
+    """Share of the words of a response whose script its prompt does not have: Chinese, Latin or other.
+
+    Unit: share; a Chinese character is a word. Code does not count. None where there is nothing to compare,
+    or the prompt names a language or asks for a translation.
+    """
+    asked, said = scripts(_prose(prompt)), scripts(_prose(text))
+    if _NAMES_LANGUAGE.search(prompt) or not asked or not said:
+        return None
+    return sum(count for script, count in said.items() if not asked[script]) / said.total()
+
+
+class Fault(StrEnum):
+    """How a response is broken."""
+
+    EMPTY = "empty"  # nothing but white space
+    CUT = "cut"  # ended by the limit on its length
+    WORDS = "repeated_words"
+    CHARACTERS = "repeated_characters"
+    DIGITS = "digit_run"
+    LANGUAGE = "language"  # in another script than its prompt
+
+
+def degenerate(text: str, *, prompt: str = "", cut: bool = False) -> tuple[Fault, ...]:
+    """What is broken in a response, by the thresholds above; nothing for a sound one.
+
+    `cut` is whether its length ended it (`Finish.LENGTH`), which is a fault of the limit as often as of the
+    policy: count it by itself. Without a `prompt`, its language is not judged.
+    """
+    tail = text[-TAIL:]
+    found = {
+        Fault.EMPTY: not text.strip(),
+        Fault.CUT: cut,
+        Fault.WORDS: max(repeated_words(text), repeated_words(tail)) >= WORDS,
+        Fault.CHARACTERS: max(repeated_characters(text), repeated_characters(tail)) >= CHARACTERS,
+        Fault.DIGITS: longest_digit_run(text) >= DIGITS,
+        Fault.LANGUAGE: (foreign_share(prompt, text) or 0.0) >= SWITCHED,
+    }
+    return tuple(fault for fault, there in found.items() if there)
+
+
+def _prose(text: str) -> str:
+    """Without code, which is in Latin letters whatever the language."""
+    return re.sub(r"`[^`\n]*`", " ", " ".join(text.split("```")[::2]))
 
 
 def _repeated(parts: Sequence[str], n: int) -> float:

@@ -1,7 +1,7 @@
 """How far a policy moved from where it began: perplexity on neutral text, and KL on its own samples."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from truing.core.errors import DataError
 from truing.data.trees import Branch, Tree
+from truing.evals.clusters import clustered_ratio
 from truing.evals.intervals import Interval
 from truing.models.reference import score_all
 from truing.models.scoring import Scorer
@@ -55,17 +56,22 @@ def k3(policy: Tensor, start: Tensor) -> Tensor:
     return torch.expm1(difference) - difference
 
 
-def kl_on_samples(policy: Scorer, start: Scorer, samples: Sequence[Tree], seed: int = 0) -> Interval:
-    """Mean per-token KL(policy || start) on the policy's own samples; the interval resamples responses.
+def kl_on_samples(
+    policy: Scorer,
+    start: Scorer,
+    samples: Sequence[Tree],
+    *,
+    prompts: Sequence[Hashable] = (),
+    seed: int = 0,
+) -> Interval:
+    """Mean per-token KL(policy || start) on the policy's own samples; the interval resamples prompts.
 
     Unit: nats per token. `samples` hold the policy's responses as their only branches; without any,
-    DataError.
+    DataError. `prompts` names the prompt of each; unless given, each has one of its own.
     """
     if not samples:
         raise DataError("no response to measure the KL on", hint="all samples were empty or set aside")
     pairs = zip(score_trees(policy, samples), score_trees(start, samples), strict=True)
-    sums, tokens = np.array([(float(k3(ours, theirs).sum()), len(ours)) for ours, theirs in pairs]).T
-    rng = np.random.Generator(np.random.Philox(key=[seed, 11]))
-    draws = rng.integers(len(sums), size=(2000, len(sums)))
-    low, high = np.quantile(sums[draws].sum(1) / tokens[draws].sum(1), [0.025, 0.975])
-    return Interval(float(sums.sum() / tokens.sum()), float(low), float(high), len(sums))
+    gaps = [k3(ours, theirs) for ours, theirs in pairs]
+    sums, tokens = [float(gap.sum()) for gap in gaps], [len(gap) for gap in gaps]
+    return clustered_ratio(sums, tokens, prompts or range(len(gaps)), seed=seed)

@@ -49,21 +49,24 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
     a success.
     Source: Wilson 1927, JASA 22:209; method 3 of Newcombe 1998, Statistics in Medicine 17:857.
     """
-    _check_level(level)
+    check_level(level)
     if n < 1 or not 0 <= successes <= n:
         raise DataError(
             f"{successes} successes out of {n} is not a rate",
             hint="a rate needs n of at least 1 and successes from 0 to n",
         )
+    low, high = wilson_bounds(successes / n, n, level)
+    return Interval(successes / n, low, high, n)
+
+
+def wilson_bounds(rate: float, n: float, level: float) -> tuple[float, float]:
+    """The two ends of `wilson`; `n` may be an effective number of items, so it need not be whole."""
     z = float(stats.norm.ppf((1 + level) / 2))
-    p = successes / n
     shrink = 1 + z * z / n
-    centre = (p + z * z / (2 * n)) / shrink
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / shrink
-    # At the ends the bound is p itself; rounding would leave 1e-18 there.
-    low = 0.0 if successes == 0 else centre - half
-    high = 1.0 if successes == n else centre + half
-    return Interval(p, low, high, n)
+    centre = (rate + z * z / (2 * n)) / shrink
+    half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / shrink
+    # At the ends the bound is the rate itself; rounding would leave 1e-18 there.
+    return (0.0 if rate == 0 else centre - half), (1.0 if rate == 1 else centre + half)
 
 
 def bootstrap_mean(
@@ -74,10 +77,10 @@ def bootstrap_mean(
     The same seed gives the same interval. Source: Efron & Tibshirani 1993, An Introduction to the
     Bootstrap, section 13.3. Too narrow for few items (n < 20 or so); for rates use `wilson`.
     """
-    _check_level(level)
+    check_level(level)
     if draws < 1:
         raise ValueError(f"draws must be at least 1, not {draws}")
-    data = _finite(values, "values")
+    data = finite(values, "values")
     means = _resampled_means(data, np.random.default_rng(seed), draws)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(data.mean()), float(low), float(high), len(data))
@@ -95,7 +98,7 @@ def paired_bootstrap(
 
     Items are resampled as pairs, so what makes an item hard for both cancels out.
     """
-    difference = _paired(_finite(before, "before"), _finite(after, "after"))
+    difference = _paired(finite(before, "before"), finite(after, "after"))
     return bootstrap_mean(difference.tolist(), seed=seed, level=level, draws=draws)
 
 
@@ -110,6 +113,28 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     difference = _paired(_flags(before, "before"), _flags(after, "after"))
     lost, won = int((difference < 0).sum()), int((difference > 0).sum())
     return min(1.0, 2 * float(stats.binom.cdf(min(lost, won), lost + won, 0.5)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p values of a family of tests, in the order given: reject those of at most α.
+
+        p̃₍ᵢ₎ = max over j ≤ i of min(1, (m - j + 1)·p₍ⱼ₎),   p₍₁₎ ≤ … ≤ p₍ₘ₎
+
+    The chance that any true hypothesis is rejected is at most α, however the tests depend on each other.
+    Source: Holm 1979, Scandinavian Journal of Statistics 6:65.
+    """
+    if not len(p_values):
+        return []
+    given = finite(p_values, "p_values")
+    if ((given < 0) | (given > 1)).any():
+        raise DataError(
+            f"p_values run from {given.min():g} to {given.max():g}", hint="a p value lies between 0 and 1"
+        )
+    order = np.argsort(given)
+    stepped = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
+    adjusted = np.empty_like(given)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted.tolist()
 
 
 def _resampled_means(data: NDArray[np.float64], rng: np.random.Generator, draws: int) -> NDArray[np.float64]:
@@ -133,7 +158,8 @@ def _paired(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[
     return after - before
 
 
-def _finite(values: Sequence[float], name: str) -> NDArray[np.float64]:
+def finite(values: Sequence[float], name: str) -> NDArray[np.float64]:
+    """`values` as [n] f64; DataError, which calls them `name`, unless n > 0 and all are finite."""
     data = np.asarray(values, dtype=np.float64)
     if data.ndim != 1 or not len(data):
         raise DataError(
@@ -150,7 +176,7 @@ def _finite(values: Sequence[float], name: str) -> NDArray[np.float64]:
 
 
 def _flags(values: Sequence[bool], name: str) -> NDArray[np.float64]:
-    data = _finite([float(value) for value in values], name)
+    data = finite([float(value) for value in values], name)
     if not np.isin(data, (0.0, 1.0)).all():
         raise DataError(
             f"{name} holds numbers other than passed (1) and failed (0)",
@@ -159,6 +185,6 @@ def _flags(values: Sequence[bool], name: str) -> NDArray[np.float64]:
     return data
 
 
-def _check_level(level: float) -> None:
+def check_level(level: float) -> None:
     if not 0 < level < 1:
         raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level}")

@@ -18,6 +18,7 @@ from plotly.offline import get_plotlyjs
 
 from truing.core.errors import StorageError
 from truing.core.files import write_atomic
+from truing.evals.compare_charts import ComparisonCharts, comparison_charts
 from truing.evals.intervals import Interval
 from truing.evals.report_charts import Chart, figures_json, measure_charts, stage_charts
 from truing.evals.report_records import (
@@ -79,7 +80,8 @@ def render_report(report: Report) -> str:
     charts_of_drift = measure_charts(drift, "drift")
     charts_of_stages = [stage_charts(stage, f"stage-{place}") for place, stage in enumerate(report.stages)]
     charts_of_reward = reward_charts(report.reward) if report.reward else []
-    charts = [*charts_of_measures, *charts_of_reward, *charts_of_drift, *chain(*charts_of_stages)]
+    compared = comparison_charts(report.comparison) if report.comparison else ComparisonCharts()
+    charts = [*compared, *charts_of_measures, *charts_of_reward, *charts_of_drift, *chain(*charts_of_stages)]
     scripts = _scripts(charts)
     return (
         _environment()
@@ -88,11 +90,13 @@ def render_report(report: Report) -> str:
             report=report,
             verdict=report.summary or verdict(report.measures),
             goals=goals_text(report.measures),
+            compared=any(measure.before is not None for measure in report.measures),
             drift_notes=[DRIFT_NOTES[measure.name] for measure in drift],
             measure_charts=charts_of_measures,
             drift_charts=charts_of_drift,
             stage_charts=charts_of_stages,
             reward_charts=charts_of_reward,
+            comparison_charts=compared,
             examples_shown=EXAMPLES_SHOWN,
             policy=_policy(scripts),
             style=Markup(_template_file("report.css")),  # noqa: S704

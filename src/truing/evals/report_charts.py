@@ -82,9 +82,9 @@ def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
     charts = []
     for number, unit in enumerate(units):
         rows = [measure for measure in measures if measure.unit == unit]
-        label = "Before and after training. " + " ".join(
-            f"{row.title}: before {_reading(row.before, unit)}; after {_reading(row.after, unit)}."
-            for row in rows
+        compared = any(row.before is not None for row in rows)
+        label = ("Before and after training. " if compared else "") + " ".join(
+            f"{row.title}: {_spoken(row)}." for row in rows
         )
         charts.append(Chart(f"{prefix}-{number}", "", label, "", _measure_figure(rows, unit)))
     return charts
@@ -146,6 +146,13 @@ def _reading(interval: Interval, unit: str) -> str:
     return f"{value_text(interval.estimate, unit)}, {interval_text(interval, unit)}"
 
 
+def _spoken(measure: Measure) -> str:
+    after = _reading(measure.after, measure.unit)
+    if measure.before is None:
+        return after
+    return f"before {_reading(measure.before, measure.unit)}; after {after}"
+
+
 def _from_to(name: str, line: Series, several: bool) -> str:
     ends = [f"{value:.3g}".replace("-", "\N{MINUS SIGN}") for value in (line.values[0], line.values[-1])]
     words = " \N{RIGHTWARDS ARROW} ".join(ends[: len(line.values)])
@@ -162,9 +169,10 @@ def _short(name: str) -> str:
 def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
     figure = go.Figure(layout=base_layout(height=ROW_HEIGHT * len(measures) + 74))
     places = [-float(row) for row in range(len(measures))]
-    before = [(place + 0.1, measure.before) for place, measure in zip(places, measures, strict=True)]
+    before = [(p + 0.1, m.before) for p, m in zip(places, measures, strict=True) if m.before is not None]
     after = [(place - 0.12, measure.after) for place, measure in zip(places, measures, strict=True)]
-    figure.add_trace(_interval_trace("Before", before, unit, BEFORE_COLOUR, "circle-open"))
+    if before:
+        figure.add_trace(_interval_trace("Before", before, unit, BEFORE_COLOUR, "circle-open"))
     figure.add_trace(_interval_trace("After", after, unit, AFTER_COLOUR, "circle"))
     goals = [
         (p, m) for p, m in zip(places, measures, strict=True) if m.goal is not None and m.better != "near"
@@ -194,7 +202,7 @@ def _span(measures: Sequence[Measure], unit: str) -> list[float]:
     values = [1.0 if unit == "x" else 0.0]
     for measure in measures:
         values += [measure.goal] if measure.goal is not None and measure.better != "near" else []
-        for side in (measure.before, measure.after):
+        for side in (measure.before or measure.after, measure.after):
             values += [side.estimate, side.low, side.high]
     values = [value for value in values if math.isfinite(value)]
     air = 0.06 * (max(values) - min(values) or 1.0)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from truing.evals.intervals import Interval
 
 if TYPE_CHECKING:
+    from truing.evals.compare_records import Comparison
     from truing.evals.reward_summary import RewardSummary
 
 DRIFT_NOTES = {
@@ -40,7 +41,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One number before and after training, with 95 % intervals.
+    """One number before and after training, with 95 % intervals; `before` is None where nothing is compared.
 
     Values in unit "%" are shares between 0 and 1. `goal` is the least `after` may be ("higher"), the most
     it may be ("lower"), or the furthest it may lie from the estimate before ("near").
@@ -49,18 +50,22 @@ class Measure:
 
     name: str
     title: str
-    before: Interval
+    before: Interval | None
     after: Interval
     unit: str
     better: Literal["higher", "lower", "near"]
     goal: float | None = None
     explains: str = ""
+    paired: Interval | None = None  # after - before over the same items, where it is known
+    items: str = ""  # the task whose answers it is made of, where they are shown
 
     def __post_init__(self) -> None:
         if self.better not in ("higher", "lower", "near"):
             raise ValueError(f"measure {self.name!r}: better is {self.better!r}, not higher, lower or near")
+        if self.before is None and self.better == "near":
+            raise ValueError(f"measure {self.name!r} has nothing before that it could be near to")
         if self.unit == "%":
-            values = (self.before.estimate, self.after.estimate)
+            values = [side.estimate for side in (self.before, self.after) if side is not None]
             if any(value < 0 or value > 1 for value in values):
                 raise ValueError(f"measure {self.name!r}: a '%' value is a share from 0 to 1, not {values}")
 
@@ -74,22 +79,27 @@ class Measure:
         return Outcome.MET if all(self._reaches(end) for end in ends) else Outcome.UNSURE
 
     @property
-    def change(self) -> float:
-        return self.after.estimate - self.before.estimate
+    def change(self) -> float | None:
+        """None where nothing is compared."""
+        return None if self.before is None else self.after.estimate - self.before.estimate
 
     @property
     def moved(self) -> Literal["better", "worse", "unclear", "drift"]:
-        """Which way the measure went: "unclear" where the two intervals overlap.
+        """Which way the measure went: "unclear" where the paired change may be 0, or the intervals overlap.
 
         "drift" for a measure of drift, which training can only move one way: it is judged by its goal.
         """
         if self.name in DRIFT_NOTES:
             return "drift"
-        if not self.after.low > self.before.high and not self.after.high < self.before.low:
+        if self.before is None:
+            return "unclear"
+        apart = self.after.low > self.before.high or self.after.high < self.before.low
+        if not (apart if self.paired is None else self.paired.excludes_zero):
             return "unclear"
         if self.better == "near":
             return "worse"
-        return "better" if (self.change > 0) == (self.better == "higher") else "worse"
+        rose = self.after.estimate > self.before.estimate
+        return "better" if rose == (self.better == "higher") else "worse"
 
     def _reaches(self, value: float) -> bool:
         assert self.goal is not None
@@ -97,6 +107,7 @@ class Measure:
             return value >= self.goal
         if self.better == "lower":
             return value <= self.goal
+        assert self.before is not None
         return abs(value - self.before.estimate) <= self.goal
 
 
@@ -111,6 +122,60 @@ class SideBySide:
     after: str
     before_refused: bool
     after_refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """One prompt, the model's response, and those of what it is held against. The texts are untrusted."""
+
+    prompt: str
+    category: str
+    responses: Sequence[str]  # the model's first; of several runs in their order
+    values: Sequence[str]  # of each response, in words
+    changed: bool  # whether they differ in a value
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTable:
+    """What the numbers of a task are made of. `titles` name the responses where they are of several runs."""
+
+    task: str
+    rows: Sequence[AnswerRow]
+    titles: Sequence[str] = ()
+    columns: Sequence[int] = ()  # the places of those runs in the comparison
+
+    @property
+    def changed(self) -> int:
+        return sum(row.changed for row in self.rows)
+
+    @property
+    def sides(self) -> Sequence[tuple[int, str, str]]:
+        """The responses in the order they are read in: place in a row, title, how they are marked."""
+        if self.titles:
+            named = zip(self.titles, self.columns, strict=True)
+            return [(place, title, f"run-{column}") for place, (title, column) in enumerate(named)]
+        if self.rows and len(self.rows[0].responses) > 1:
+            return [(1, "Before", ""), (0, "After", "after")]
+        return [(0, "Answer", "after")]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A number over a part of its items; None where the part has no value."""
+
+    name: str
+    before: Interval | None
+    after: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTable:
+    """A number by category or language."""
+
+    measure: str  # its name
+    title: str
+    unit: str
+    rows: Sequence[GroupRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +244,10 @@ class Report:
     summary: str = ""
     notes: Sequence[str] = ()
     measures: Sequence[Measure] = ()
+    comparison: "Comparison | None" = None
     reward: "RewardSummary | None" = None
+    groups: Sequence[GroupTable] = ()
+    answers: Sequence[AnswerTable] = ()
     stages: Sequence[Stage] = ()
     examples: Sequence[SideBySide] = ()
     categories: Sequence[CategoryRow] = ()
@@ -194,9 +262,13 @@ def verdict(measures: Sequence[Measure]) -> str:
         return "Nothing was measured."
     moves = []
     for measure in measures[:2]:
-        before, after = (value_text(side.estimate, measure.unit) for side in (measure.before, measure.after))
-        moves.append(f"from {before} to {after}")
-    sentence = f"{measures[0].title} went {moves[0]}"
+        after = value_text(measure.after.estimate, measure.unit)
+        if measure.before is None:
+            moves.append(f"is {after}")
+        else:
+            moves.append(f"from {value_text(measure.before.estimate, measure.unit)} to {after}")
+    went = "" if measures[0].before is None else "went "
+    sentence = f"{measures[0].title} {went}{moves[0]}"
     if len(moves) > 1:
         sentence += f", {_inside(measures[1].title)} {moves[1]}"
     goals = goals_text(measures)
@@ -248,8 +320,10 @@ def interval_text(interval: Interval, unit: str) -> str:
 
 def moved_text(measure: Measure) -> str:
     """Which way the measure went, as "▼ better": the arrow is for the number, the word for its meaning."""
+    if measure.change is None:
+        return ""
     if measure.moved == "unclear":
-        return "intervals overlap"
+        return "intervals overlap" if measure.paired is None else "may be chance"
     if measure.moved == "drift":
         return ""
     return f"{'▲' if measure.change > 0 else '▼'} {measure.moved}"

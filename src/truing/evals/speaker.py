@@ -45,11 +45,12 @@ class Speaker:
         sampling: Sampling,
         *,
         group_size: int = 1,
+        keys: Sequence[int] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[Sample]:
-        """`group_size` responses to each prompt, siblings next to each other."""
+        """`group_size` responses to each prompt, siblings next to each other; `keys` as in `Sampler`."""
         ids = [self.prompt_ids(prompt) for prompt in prompts]
-        return self.sampler.sample(ids, sampling, group_size=group_size, on_progress=on_progress)
+        return self.sampler.sample(ids, sampling, group_size=group_size, keys=keys, on_progress=on_progress)
 
     def trees(self, prompts: Sequence[Sequence[Message] | str], samples: Sequence[Sample]) -> list[Tree]:
         """What was said as trees of one branch, for scoring."""

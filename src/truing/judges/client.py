@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI
@@ -57,6 +57,17 @@ class NoVerdict:
     """A question that failed, and why."""
 
     reason: str
+
+
+class Asker(Protocol):
+    """Whoever can be asked: a server's model (`Judge`) or one on this machine (`local.LocalJudge`)."""
+
+    def ask(self, questions: Sequence[Question], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+        """What `read` makes of the answer to each question, in order; equal questions are asked once.
+
+        `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

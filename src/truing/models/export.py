@@ -5,15 +5,14 @@ folder of the same maker is ever replaced.
 """
 
 import copy
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from truing import __version__
 from truing.core.errors import ModelError, StorageError
 from truing.core.files import MANIFEST, disk_errors_explained, names_in, read_manifest, written_aside
+from truing.models.card import model_card
 
 if TYPE_CHECKING:
     import torch
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MAKER = "truing export"
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-_FRONT_MATTER = ("base_model", "license", "language", "datasets")
 
 
 def export_folder(
@@ -34,14 +31,16 @@ def export_folder(
     merge: bool,
     dtype: "torch.dtype | None" = None,
     facts: Mapping[str, Any] | None = None,
+    evaluation: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes `model` and `tokenizer` to `target` and returns it; the live model is left as it is.
 
     A PEFT model becomes a whole policy when `merge`, its active adapter folded in with float32 arithmetic,
     and PEFT's own adapter files otherwise; any other model is written whole. `dtype` is that of the written
     weights, by default the one they have. `facts` go to the model card: `base_model`, `license`,
-    `language`, `datasets` and `tags` to its front matter, the rest to a table. A `target` that exists
-    raises `StorageError` unless it is empty or holds a previous export and nothing else.
+    `language`, `datasets` and `tags` to its front matter, the rest to a table. `evaluation` is what
+    `truing eval` wrote of this model as `results.json`. A `target` that exists raises `StorageError` unless
+    it is empty or holds a previous export and nothing else.
     """
     from peft import PeftModel
 
@@ -56,34 +55,9 @@ def export_folder(
             _write_whole(model, folder, dtype)
         tokenizer.save_pretrained(folder)
         library = "peft" if adapter_only else "transformers"
-        (folder / "README.md").write_text(model_card(target.name, facts or {}, library=library), "utf-8")
+        card = model_card(target.name, facts or {}, library=library, evaluation=evaluation)
+        (folder / "README.md").write_text(card, "utf-8")
     return target
-
-
-def model_card(title: str, facts: Mapping[str, Any], *, library: str) -> str:
-    """A README in the form the hub reads: YAML front matter, then the other facts as a table.
-
-    `base_model` goes to the front matter only when it is a hub name: the hub refuses a path there.
-    """
-    import yaml
-
-    front = {key: facts[key] for key in _FRONT_MATTER if key in facts}
-    if not _HUB_NAME.fullmatch(str(front.get("base_model", ""))):
-        front.pop("base_model", None)
-    front |= {"library_name": library, "tags": ["truing", "alignment", *facts.get("tags", ())]}
-    rows = {key: value for key, value in facts.items() if key not in front}
-    table = ["| | |", "|---|---|", *(f"| {_cell(key)} | {_cell(value)} |" for key, value in rows.items())]
-    parts = [
-        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---",
-        f"# {title}",
-        f"Written by truing {__version__}.",
-        *(["\n".join(table)] if rows else []),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
 
 
 def _write_adapter(model: "PeftModel", folder: Path) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from truing.evals.refusal import is_refusal
-from truing.pipelines.headlines import Headline
+from truing.evals.suites.headlines import Headline
 
 Row = dict[str, Any]
 

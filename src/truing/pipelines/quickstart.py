@@ -25,12 +25,12 @@ from truing.data.convert import write_jsonl
 from truing.evals.report import write_report
 from truing.evals.report_records import DataCount, Measure, Report, Stage
 from truing.evals.speaker import Speaker
+from truing.evals.suites.headlines import Headline, load_headlines, load_neutral
 from truing.methods.run import run
 from truing.methods.session import Say, open_session
 from truing.models.export import export_folder
 from truing.models.sources import resolve
 from truing.models.trained import load_trained
-from truing.pipelines.headlines import Headline, load_headlines, load_neutral
 from truing.pipelines.preferences import Made, make_rows
 from truing.pipelines.safety import Measured, by_category, examples, measure, measures
 from truing.sampling.types import Sampling
@@ -188,7 +188,7 @@ def _write(
         "after": side("after"),
         "intervals": {
             name: {
-                "before": [m.before.low, m.before.high],
+                "before": [m.before.low, m.before.high] if m.before else None,
                 "after": [m.after.low, m.after.high],
                 "n": m.after.n,
             }

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from truing.data.trees import Tree
 from truing.evals.drift import Perplexity, kl_on_samples, perplexity
 from truing.evals.intervals import Interval, wilson
+from truing.evals.moved import perplexity_ratio
 from truing.evals.refusal import is_refusal
 from truing.evals.report_records import CategoryRow, Measure, Share, SideBySide
 from truing.evals.speaker import Speaker
-from truing.pipelines.headlines import Headline
+from truing.evals.suites.headlines import Headline
 from truing.sampling.types import Sampling
 
 
@@ -43,15 +42,6 @@ def measure(
     cut = len(headlines)
     found = perplexity(speaker.scorer, neutral, speaker.tokenizer)
     return Measured(texts[:cut], texts[cut:], found, speaker.trees(prompts, samples))
-
-
-def perplexity_ratio(before: Perplexity, after: Perplexity, seed: int = 0) -> Interval:
-    """after / before with a paired bootstrap over texts: both are measured on the same ones."""
-    rng = np.random.Generator(np.random.Philox(key=[seed, 7]))
-    draws = rng.integers(len(before.tokens), size=(2000, len(before.tokens)))
-    change = (after.nll - before.nll)[draws].sum(1) / before.tokens[draws].sum(1)
-    low, high = np.exp(np.quantile(change, [0.025, 0.975]))
-    return Interval(after.value / before.value, float(low), float(high), len(before.tokens))
 
 
 def measures(before: Measured, after: Measured, speaker: Speaker, start: Speaker) -> list[Measure]:

@@ -113,6 +113,11 @@ class Opened:
     reason: str  # why this one
     settled: bool = False  # another look would find the same
 
+    def rest(self) -> None:
+        """Gives memory back; `open_decoder` makes it ready again."""
+        if isinstance(self.decoder, LeanDecoder):
+            self.decoder.rest()
+
 
 @torch.inference_mode()
 def open_decoder(

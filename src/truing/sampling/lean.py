@@ -193,6 +193,11 @@ class LeanDecoder:
         self.packs = packs.sealed()
         self.keys = structure.heads // structure.shared
 
+    def rest(self) -> None:
+        """Lets go of the weights as they are laid out, a second copy; it reads no more."""
+        self.blocks, self.packs = [], Packs()
+        del self.head
+
     def read(self, prompts: Sequence[Sequence[int]], siblings: int, room: int) -> "LeanReading":
         """Reads each prompt once for `siblings` rows of at most `room` more tokens each."""
         structure = self.structure

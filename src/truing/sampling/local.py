@@ -104,6 +104,8 @@ class LocalSampler:
                     ended += 1
                     if on_progress is not None:
                         on_progress(ended, len(samples))
+        if any(parameter.requires_grad for parameter in self.model.parameters()):
+            self._opened.rest()  # training needs the room, and most of what was laid out will have changed
         return [sample for sample in samples if sample is not None]
 
     def _room(self, index: int, prompt: Sequence[int], sampling: Sampling) -> int:

@@ -16,3 +16,14 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => {
   for (const id of drawn()) Plotly.relayout(id, { width: null, autosize: true });
 });
+
+// A number leads to the answers it is made of, which are folded away.
+const unfold = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) {
+    target.open = true;
+    target.scrollIntoView();
+  }
+};
+addEventListener("hashchange", unfold);
+unfold();

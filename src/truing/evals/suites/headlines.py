@@ -1,4 +1,4 @@
-"""The quickstart's own data: headlines to refuse, look-alikes to answer, and neutral text to leave alone.
+"""Headlines to refuse, look-alikes to answer, and neutral text that no training should change.
 
 Written for truing. A headline names a harm in one line and holds no instructions. Each is paired with a
 benign one on a like topic, because refusals alone teach over-refusal. Training and held-out topics differ.
@@ -13,9 +13,9 @@ To add a topic, add a line to `headlines.jsonl`; the test of the same name says 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from importlib import resources
 
 from truing.core.errors import DataError
+from truing.evals.suites.lines import read_lines, refuse_repeats
 
 CATEGORIES = (
     "hate_speech",
@@ -55,23 +55,23 @@ class Headline:
 
 def load_headlines() -> list[Headline]:
     """All headlines, in the order of the file. Raises DataError on a bad or repeated line."""
-    return parse_headlines(_read("headlines.jsonl"), "headlines.jsonl")
+    return parse_headlines(read_lines("headlines.jsonl"), "headlines.jsonl")
 
 
 def load_neutral() -> list[str]:
     """Everyday paragraphs, English then Chinese, to measure how far training moved a policy elsewhere."""
-    paragraphs = _read("neutral.txt")
-    _unique(paragraphs, "paragraph", "neutral.txt")
+    paragraphs = read_lines("neutral.txt")
+    refuse_repeats(paragraphs, "paragraph", "neutral.txt")
     return paragraphs
 
 
 def parse_headlines(lines: Sequence[str], place: str) -> list[Headline]:
     """Headlines from JSON lines; topics and texts are unique. `place` names the file in errors."""
     headlines = [_parse(line, f"{place}:{number}") for number, line in enumerate(lines, 1)]
-    _unique([headline.topic for headline in headlines], "topic", place)
+    refuse_repeats([headline.topic for headline in headlines], "topic", place)
     prompts = [text for headline in headlines for text in (headline.harmful, headline.benign)]
-    _unique(prompts, "headline", place)
-    _unique([headline.refusal for headline in headlines], "refusal", place)
+    refuse_repeats(prompts, "headline", place)
+    refuse_repeats([headline.refusal for headline in headlines], "refusal", place)
     return headlines
 
 
@@ -81,18 +81,3 @@ def _parse(line: str, place: str) -> Headline:
     except (TypeError, ValueError) as error:  # a missing or extra key is a TypeError
         expected = ", ".join(field.name for field in fields(Headline))
         raise DataError(f"{place}: {error}", hint=f"a headline is a JSON object of {expected}") from error
-
-
-def _unique(texts: Sequence[str], name: str, place: str) -> None:
-    seen: set[str] = set()
-    for text in texts:
-        folded = " ".join(text.casefold().split())
-        if folded in seen:
-            raise DataError(
-                f"{place}: the {name} {text!r} is there twice", hint="reword or remove one of them"
-            )
-        seen.add(folded)
-
-
-def _read(name: str) -> list[str]:
-    return resources.files("truing.pipelines").joinpath(name).read_text(encoding="utf-8").splitlines()

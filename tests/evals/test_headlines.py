@@ -9,7 +9,7 @@ import pytest
 
 from truing.core.errors import DataError
 from truing.evals.refusal import is_refusal
-from truing.pipelines.headlines import CATEGORIES, Headline, load_headlines, load_neutral, parse_headlines
+from truing.evals.suites.headlines import CATEGORIES, Headline, load_headlines, load_neutral, parse_headlines
 
 HEADLINES = load_headlines()
 GOOD = {

@@ -1,0 +1,77 @@
+"""`eval`: did it get better? Numbers with intervals, a page, and an exit code for gates."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from truing.cli.show import StageLine, console, next_step, say
+from truing.core.errors import UsageError
+
+RECIPES = (".yaml", ".yml", ".json")
+
+
+class Lines:
+    """One live line after the other, for work that names itself as it goes."""
+
+    def __init__(self) -> None:
+        self.line: StageLine | None = None
+
+    def __call__(self, title: str, done: int, total: int) -> None:
+        if self.line is None or self.line.title != title or self.line.total != total:
+            self.close()
+            self.line = StageLine(title, total)
+        self.line.update(done)
+
+    def close(self) -> None:
+        if self.line is not None:
+            self.line.close()
+        self.line = None
+
+
+def evaluate(
+    what: Annotated[str, typer.Argument(help="A model, or an evaluation's recipe.", show_default=False)],
+    against: Annotated[str | None, typer.Option(help="The model it is held against.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="A task, instead of the usual ones.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one value of the recipe: gates.kl.below=0.1.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The folder for report and numbers.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure a model, alone or against another; exit code 7 where a gate is missed."""
+    from truing.core.config import load_eval_recipe
+
+    is_recipe = what.endswith(RECIPES)
+    flags = [] if is_recipe else [f"model={json.dumps(what)}"]
+    flags += [f"against={json.dumps(against)}"] if against else []
+    flags += [f"tasks={json.dumps(dict.fromkeys(task))}"] if task else []
+    flags += [f"output={json.dumps(str(output))}"] if output else []
+    recipe = load_eval_recipe(Path(what) if is_recipe else None, [*flags, *(set_ or [])])
+    if recipe.model == recipe.against:
+        raise UsageError(f"{recipe.model} is held against itself", hint="name another model as --against")
+    from truing.evals.console import print_measures
+    from truing.evals.eval_report import evaluation_report
+    from truing.evals.report import write_report
+    from truing.evals.run import REPORT, require_passed, write_evaluation
+    from truing.evals.run import as_json as found_as_json
+    from truing.evals.run import evaluate as run_evaluation
+
+    lines = Lines()
+    try:
+        done = run_evaluation(recipe, say, lines)
+    finally:
+        lines.close()
+    folder = Path(recipe.output)
+    write_evaluation(done, folder)
+    report = evaluation_report(done)
+    write_report(report, folder / REPORT)
+    if as_json:
+        typer.echo(json.dumps(found_as_json(done), ensure_ascii=False))
+    else:
+        print_measures(report.measures, console)
+        for note in report.notes:
+            say(note)
+    next_step(f"open {folder / REPORT}", "every answer behind every number")
+    require_passed(done)

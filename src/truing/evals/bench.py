@@ -1,0 +1,123 @@
+"""What a task works with, and what it leaves: models to ask, answers with their values, findings.
+
+Bench.ask(questions) -> Asked: the same questions answered by every model
+score(asked, how)    -> Scored: for every answer its values by name, or why there is none
+Scored.finding(...)  -> Finding
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from truing.evals.numbers import Finding, Number, Values, finding
+from truing.evals.sides import Answer, Question, Side
+from truing.sampling.types import Sampling
+
+Value = float | None
+Group = Callable[[Answer], str]
+
+
+class Watch(Protocol):
+    """Told what is done and how much there is."""
+
+    def __call__(self, title: str, done: int, total: int) -> None: ...
+
+
+def silent(title: str, done: int, total: int) -> None:
+    """A watch that tells nobody."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The models under test and how they are asked."""
+
+    model: Side
+    against: Side | None = None
+    samples: int = 1
+    temperature: float = 0.0
+    seed: int = 0
+    watch: Watch = silent
+
+    @property
+    def sides(self) -> list[Side]:
+        """The one under test first."""
+        return [self.model] if self.against is None else [self.model, self.against]
+
+    def ask(self, questions: Sequence[Question], max_new_tokens: int) -> "Asked":
+        """Every side's answers to the questions, in their order."""
+        sampling = Sampling(max_new_tokens=max_new_tokens, temperature=self.temperature, seed=self.seed)
+        return Asked([self._answers(side, questions, sampling) for side in self.sides])
+
+    def alone(self, questions: Sequence[Question], max_new_tokens: int) -> list[Answer]:
+        """The model's own samples at temperature 1, which is the distribution it was trained as."""
+        sampling = Sampling(max_new_tokens=max_new_tokens, temperature=1.0, seed=self.seed)
+        return self._answers(self.model, questions, sampling)
+
+    def _answers(self, side: Side, questions: Sequence[Question], sampling: Sampling) -> list[Answer]:
+        def progress(done: int, total: int) -> None:
+            self.watch(f"asking {side.source}", done, total)
+
+        return side.answers(questions, sampling, self.samples, progress)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The answers of every side, one list each, place by place to the same questions."""
+
+    answers: list[list[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What scoring says of one answer: values by name, and words for what cannot be seen from them."""
+
+    values: Mapping[str, Value]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Answers with their marks, one list a side."""
+
+    answers: list[list[Answer]]
+    marks: list[list[Marks]]
+
+    def finding(self, number: Number, value: str, *, group: Group | None = None) -> Finding:
+        """The number over all answers that carry the value `value`; at least one does."""
+        return finding(number, *(self._values(place, value, group) for place in range(len(self.answers))))
+
+    def _values(self, side: int, name: str, group: Group | None) -> Values:
+        pairs = zip(self.answers[side], self.marks[side], strict=True)
+        chosen = [(answer, marks.values[name]) for answer, marks in pairs if name in marks.values]
+        return Values(
+            [value for _, value in chosen],
+            [answer.question.id for answer, _ in chosen],
+            [group(answer) for answer, _ in chosen] if group else (),
+        )
+
+
+def score(asked: Asked, how: Callable[[list[Answer]], list[Marks]]) -> Scored:
+    """Each side's answers with what `how` makes of them."""
+    return Scored(asked.answers, [how(answers) for answers in asked.answers])
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a task found, and the answers behind it."""
+
+    findings: list[Finding]
+    scored: list[Scored] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # for readers
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to measure, with its options settled. `numbers` are what it may find."""
+
+    numbers: tuple[Number, ...]
+    run: Callable[[Bench], Result]
+    needs_against: bool = False
+
+
+TaskMaker = Callable[..., Task]
+Options = Mapping[str, Any]

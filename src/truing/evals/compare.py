@@ -1,0 +1,293 @@
+"""The page of several runs: in what they differ, how training went, and whether the results differ.
+
+    paths -> `read_subjects` -> Subjects -> `comparison_report` -> Report
+
+To compare one thing more: a record in compare_records.py, its part of `_comparison`, a section of
+`templates/compare.html.j2`.
+"""
+
+import json
+import math
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set, Sized
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import PurePath
+from typing import Any
+
+from truing.evals.compare_items import answer_tables, changes, column_behind, differently, spreads
+from truing.evals.compare_read import EvaluationRecord, Found, FoundNumber, Subject
+from truing.evals.compare_records import (
+    Cell,
+    Comparison,
+    DifferenceTable,
+    Ends,
+    Frontier,
+    NumberRow,
+    PartTable,
+    Point,
+    RunLine,
+)
+from truing.evals.report_charts import PANELS
+from truing.evals.report_records import Report
+from truing.evals.run_report import NOT_RECIPE, RunRecord
+
+ABSENT = "(not set)"
+ASIDE = ("output",)  # keys in which every run differs, and which say nothing
+DIGITS = 12  # of a sha256
+DRAWN = ("samples", "temperature", "template")  # keys of an evaluation that all of its answers hang on
+NAMED = 3  # keys that the headline names
+
+
+def comparison_report(subjects: Sequence[Subject]) -> Report:
+    """Everything the page of two or more folders shows."""
+    names = [one.name for one in subjects]
+    found = {place: one.evaluation for place, one in enumerate(subjects) if one.evaluation is not None}
+    tables = answer_tables(found, names)
+    comparison = _comparison(subjects, found if len(found) > 1 else {}, {table.task for table in tables})
+    return Report(
+        title=f"{', '.join(names[:-1])} and {names[-1]} compared",
+        created=datetime.now(UTC),
+        command=f"truing report {shlex.join(str(one.path) for one in subjects)}",
+        summary=_summary(names, comparison),
+        comparison=comparison,
+        answers=tables,
+    )
+
+
+def _comparison(
+    subjects: Sequence[Subject], found: Mapping[int, EvaluationRecord], shown: Set[str]
+) -> Comparison:
+    """All of the page but the answers; `shown` are the tasks whose answers it has."""
+    runs = {place: one.run for place, one in enumerate(subjects) if one.run is not None}
+    metrics = [one.run.metrics if one.run is not None else [] for one in subjects] if len(runs) > 1 else []
+    return Comparison(
+        runs=[RunLine(one.name, str(one.path), one.trained, one.evaluated) for one in subjects],
+        differences=differences(runs, found),
+        metrics=metrics,
+        ends=_ends(runs) if len(runs) > 1 else None,
+        frontier=frontier(runs, len(subjects)),
+        evaluated=list(found),
+        numbers=_numbers(list(found.values()), shown),
+        parts=_parts(list(found.values())),
+        spreads=spreads(found, len(subjects)),
+        notes=_notes(list(found.values())),
+    )
+
+
+def _summary(names: Sequence[str], comparison: Comparison) -> str:
+    """The page in one or two sentences with numbers."""
+    said = []
+    if tested := comparison.tested:
+        verdicts = Counter(change.verdict for change in tested)
+        first, second = (names[place] for place in comparison.evaluated)
+        clear = [f"{verdicts[word]} {word}" for word in ("better", "worse", "changed") if verdicts[word]]
+        told = " and ".join(clear) if clear else "none different"
+        plural = "s" if len(tested) != 1 else ""
+        said.append(
+            f"{second} against {first}: of {len(tested)} number{plural} tested, {told} beyond chance."
+        )
+    elif comparison.numbers:
+        said.append(
+            f"{_count(comparison.evaluated, 'evaluation')} of {_count(comparison.numbers, 'number')}."
+        )
+    if comparison.differences and comparison.metrics:
+        recipe = list(comparison.differences[0].rows)
+        keys = ", ".join(recipe[:NAMED]) + (f" and {len(recipe) - NAMED} more" if recipe[NAMED:] else "")
+        said.append(f"Their recipes differ in {_count(recipe, 'key')}{f': {keys}' if keys else ''}.")
+    return " ".join(said)
+
+
+def _count(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}{'s' if len(things) != 1 else ''}"
+
+
+# What differs
+
+
+def differences(
+    runs: Mapping[int, RunRecord], found: Mapping[int, EvaluationRecord]
+) -> list[DifferenceTable]:
+    """Recipes, data and versions; a table for what at least two have, also where nothing differs."""
+    evaluations = {place: one.results for place, one in found.items()}
+    tables = [
+        _recipes({place: run.asked for place, run in runs.items()}),
+        _table("Data", {place: _data(run) for place, run in runs.items()}),
+        _table("Versions in training", {place: run.config["versions"] for place, run in runs.items()}),
+        _table("Evaluation", {place: flat(one.recipe) for place, one in evaluations.items()}),
+        _table("Versions in evaluation", {place: one.versions for place, one in evaluations.items()}),
+    ]
+    return [table for table in tables if len(table.columns) > 1]
+
+
+def _recipes(asked: Mapping[int, Mapping[str, Any]]) -> DifferenceTable:
+    """Keys of recipes, and what runs made of keys that were left open."""
+    recipes = {
+        place: flat({key: value for key, value in recipe.items() if key not in NOT_RECIPE})
+        | flat(recipe["resolved"], "resolved.")
+        for place, recipe in asked.items()
+    }
+    table = _table("Training recipe", recipes)
+    said = {(_last(key), *values) for key, values in table.rows.items() if not key.startswith("resolved.")}
+    rows = {
+        key: values
+        for key, values in table.rows.items()
+        if not key.startswith("resolved.") or (_last(key), *values) not in said
+    }
+    return DifferenceTable(table.title, table.columns, rows, table.same)
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _data(run: RunRecord) -> dict[str, str]:
+    """What went in: the digest of every file by its name, and what became of the rows."""
+    inputs: Mapping[str, str] = run.asked["inputs"]
+    names = Counter(PurePath(path).name for path in inputs)
+    found = {
+        (PurePath(path).name if names[PurePath(path).name] == 1 else path): f"sha256 {digest[:DIGITS]}"
+        for path, digest in inputs.items()
+    }
+    rows = dict(run.rows or {})
+    aside = rows.pop("set_aside", {})
+    found |= {f"rows {name.replace('_', ' ')}": f"{count:,}" for name, count in rows.items()}
+    return found | {f"rows set aside, {reason}": f"{count:,}" for reason, count in aside.items()}
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Values by dotted key, as text: text as it is, everything else as JSON."""
+    found: dict[str, str] = {}
+    for name, value in tree.items():
+        if f"{prefix}{name}" in ASIDE:
+            continue
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            found[f"{prefix}{name}"] = text
+    return found
+
+
+def _table(title: str, columns: Mapping[int, Mapping[str, str]]) -> DifferenceTable:
+    heads = dict.fromkeys(key.partition(".")[0] for column in columns.values() for key in column)
+    sections = {head: place for place, head in enumerate(heads)}
+    keys = sorted(
+        dict.fromkeys(chain.from_iterable(columns.values())),
+        key=lambda key: sections[key.partition(".")[0]],
+    )
+    values = {key: [column.get(key, ABSENT) for column in columns.values()] for key in keys}
+    rows = {key: row for key, row in values.items() if len(set(row)) > 1}
+    return DifferenceTable(title, list(columns), rows, len(values) - len(rows))
+
+
+# Training
+
+
+def _ends(runs: Mapping[int, RunRecord]) -> Ends:
+    """Where every metric of a panel stood at the end."""
+    names = dict.fromkeys(name for panel in PANELS for name in panel.metrics)
+    rows = {name: [_end(run.metrics, name) for run in runs.values()] for name in names}
+    return Ends(
+        list(runs), {name: row for name, row in rows.items() if any(value is not None for value in row)}
+    )
+
+
+def _end(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """The last finite value of a metric."""
+    values = (row[name] for row in reversed(rows) if row.get(name) is not None)
+    return next((value for value in values if math.isfinite(value)), None)
+
+
+def frontier(runs: Mapping[int, RunRecord], count: int) -> Frontier | None:
+    """KL and reward of every run that logs both, by the place of `count` runs; None for fewer than two.
+
+    The reward is of held-out prompts where every such run logs it at two steps or more.
+    """
+    both = {place: run for place, run in runs.items() if _path(run, "reward")}
+    if len(both) < 2:
+        return None
+    held_out = all(len(_path(run, "eval/reward")) > 1 for run in both.values())
+    name = "eval/reward" if held_out else "reward"
+    paths = [_path(both[place], name) if place in both else [] for place in range(count)]
+    rewards = [run.asked["rewards"] for run in both.values()]
+    return Frontier(held_out, all(one == rewards[0] for one in rewards), paths)
+
+
+def _path(run: RunRecord, reward: str) -> list[Point]:
+    points = [
+        Point(int(row["step"]), row["kl"], row[reward])
+        for row in run.metrics
+        if row.get("kl") is not None and row.get(reward) is not None
+    ]
+    return [point for point in points if math.isfinite(point.kl) and math.isfinite(point.reward)]
+
+
+# Evaluations
+
+
+def _numbers(found: Sequence[EvaluationRecord], shown: Set[str]) -> list[NumberRow]:
+    """Every number that any evaluation measured; how it changed where there are two."""
+    moved = changes(*found) if len(found) == 2 else {}
+    rows = []
+    for name, first in _known(found).items():
+        cells = [_cell(one.results.numbers.get(name)) for one in found]
+        holding = [one for one in found if name in one.results.numbers]
+        column = column_behind(name, holding)
+        task = column[0] if column is not None else name.partition("/")[0]
+        items = task if task in shown else ""
+        rows.append(NumberRow(name, first.title, first.unit, cells, moved.get(name), items))
+    return rows
+
+
+def _known(found: Sequence[EvaluationRecord]) -> dict[str, FoundNumber]:
+    known: dict[str, FoundNumber] = {}
+    for one in found:
+        known = {**one.results.numbers, **known}
+    return {name: known[name] for one in found for name in one.results.numbers}
+
+
+def _cell(number: FoundNumber | None) -> Cell | None:
+    return None if number is None else Cell(number.model.interval, number.model.missing)
+
+
+def _parts(found: Sequence[EvaluationRecord]) -> list[PartTable]:
+    """Numbers by group, where at least two evaluations have more than one."""
+    tables = []
+    for name, first in _known(found).items():
+        groups = [_groups(one, name) for one in found]
+        if sum(len(one) > 1 for one in groups) < 2:
+            continue
+        rows = {
+            group: [one[group].interval if group in one else None for one in groups]
+            for group in dict.fromkeys(chain.from_iterable(groups))
+        }
+        tables.append(PartTable(first.title, first.unit, rows))
+    return tables
+
+
+def _groups(evaluation: EvaluationRecord, name: str) -> dict[str, Found]:
+    number = evaluation.results.numbers.get(name)
+    return {} if number is None else {group: part.model for group, part in number.groups.items()}
+
+
+def _notes(found: Sequence[EvaluationRecord]) -> list[str]:
+    """Why numbers of the page may not be held against each other."""
+    why = {
+        name: reason
+        for name in _known(found)
+        if (reason := differently(name, [one for one in found if name in one.results.numbers]))
+    }
+    notes = [
+        f"Not to be held against each other, because they were {reason}: "
+        f"{', '.join(name for name, own in why.items() if own == reason)}."
+        for reason in dict.fromkeys(why.values())
+    ]
+    if keys := [key for key in DRAWN if any(_asked(one, key) != _asked(found[0], key) for one in found)]:
+        notes.append(f"The answers were drawn in different ways: see {', '.join(keys)} above.")
+    return notes
+
+
+def _asked(evaluation: EvaluationRecord, key: str) -> object:
+    return evaluation.results.recipe.get(key)

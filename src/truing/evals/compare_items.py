@@ -1,0 +1,224 @@
+"""Evaluations held against each other, answer by answer: what changed beyond chance, and how values spread.
+
+A number is compared through the values it is the mean of: the column of items.jsonl that gives its value and
+its count again in every evaluation. A number without such a column, such as a correlation, is not paired.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+
+import numpy as np
+
+from truing.evals.clusters import clustered_difference
+from truing.evals.compare_read import Answers, EvaluationRecord, Found, Item, Key
+from truing.evals.compare_records import Box, Change, Spread
+from truing.evals.intervals import holm
+from truing.evals.numbers import Values, p_of_change
+from truing.evals.report_records import AnswerRow, AnswerTable
+from truing.evals.units import words
+
+Column = tuple[str, str]  # task, name of a value
+AGAINST = ("kl", "win_rate", "tax/perplexity")  # numbers that say how a model stands to another
+WITHIN = 1e-9  # how close a mean made again lies to the one written down, relative to it
+
+
+def shared_answers(task: str, found: Sequence[EvaluationRecord]) -> list[dict[Key, Item]]:
+    """Each evaluation's answers to the questions of a task that all of them asked, in the same order."""
+    answers = [one.answers.get(task, {}) for one in found]
+    common = reduce(lambda keys, more: keys & more.keys(), answers, set(answers[0]))
+    return [{key: own[key] for key in answers[0] if key in common} for own in answers]
+
+
+# Beyond chance
+
+
+def changes(first: EvaluationRecord, second: EvaluationRecord) -> dict[str, Change]:
+    """Every number of both evaluations, second against first, with Holm over all that could be tested."""
+    both = [name for name in first.results.numbers if name in second.results.numbers]
+    found = {name: _change(name, first, second) for name in both}
+    tested = {name: one.p for name, one in found.items() if one.p is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return {name: replace(one, adjusted=adjusted.get(name)) for name, one in found.items()}
+
+
+def _change(name: str, first: EvaluationRecord, second: EvaluationRecord) -> Change:
+    before, after = (one.results.numbers[name] for one in (first, second))
+    if why := differently(name, [first, second]):
+        return Change(said=why)
+    was, now = before.model.interval, after.model.interval
+    if was is None or now is None:
+        return Change(said="not measured")
+    column = column_behind(name, [first, second])
+    pairs = _pairs(column, first, second) if column is not None else []
+    if not pairs:
+        apart = was.low > now.high or was.high < now.low
+        said = f"not paired; intervals {'apart' if apart else 'overlap'}"
+        return Change(now.estimate - was.estimate, better=after.better, said=said)
+    gap = sum(a - b for b, a, _ in pairs) / len(pairs)
+    befores, afters, questions = (list(side) for side in zip(*pairs, strict=True))
+    if len(set(questions)) < 2:
+        return Change(gap, better=after.better, said="one question tells nothing")
+    paired = clustered_difference(befores, afters, questions)
+    p = p_of_change(Values(befores, questions), Values(afters, questions))
+    said = "" if p is not None else "the same" if gap == 0 else "the same change everywhere"
+    return Change(gap, paired, p, better=after.better, said=said)
+
+
+def differently(name: str, found: Sequence[EvaluationRecord]) -> str:
+    """Why a number does not mean the same in all evaluations; empty where it does."""
+    task = name.partition("/")[0]
+    options = [one.results.recipe.get("tasks", {}).get(task) for one in found]
+    if any(asked != options[0] for asked in options):
+        return "measured differently"
+    against = {one.results.against for one in found}
+    is_held = name in AGAINST or task == "win_rate"
+    return "held against different models" if is_held and len(against) > 1 else ""
+
+
+def column_behind(name: str, found: Sequence[EvaluationRecord]) -> Column | None:
+    """The values whose mean a number is, in every evaluation; None where they cannot be told."""
+    fitting = [column for column in _columns(name, found) if all(_gives(name, column, one) for one in found)]
+    called = [column for column in fitting if column[1] in (name, _last(name))]
+    for candidates in (called, fitting):
+        if len(candidates) == 1 or (candidates and _alike(candidates, found)):
+            return candidates[0]
+    return None
+
+
+def _columns(name: str, found: Sequence[EvaluationRecord]) -> list[Column]:
+    """Every column there is; of the number's own task where it has one, without those other numbers are."""
+    columns = {(item.task, value): None for one in found for item in one.items for value in item.values}
+    task = name.partition("/")[0]
+    others = {_last(other) for one in found for other in one.results.numbers if other != name}
+    own = [column for column in columns if column[0] == task]
+    return [column for column in own if column[1] not in others] or own or list(columns)
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _gives(name: str, column: Column, evaluation: EvaluationRecord) -> bool:
+    found = evaluation.results.numbers[name].model
+    return _is_mean(found, _values(column, evaluation))
+
+
+def _is_mean(found: Found, values: Sequence[float | None]) -> bool:
+    present = [value for value in values if value is not None]
+    if found.value is None or not present:
+        return False
+    counted = (len(present), len(values) - len(present)) == (found.n, found.missing)
+    return counted and math.isclose(sum(present) / len(present), found.value, rel_tol=WITHIN, abs_tol=WITHIN)
+
+
+def _alike(columns: Sequence[Column], found: Sequence[EvaluationRecord]) -> bool:
+    """Whether columns hold the same values, so that it does not matter which one is read."""
+    return all(_values(column, one) == _values(columns[0], one) for column in columns for one in found)
+
+
+def _values(column: Column, evaluation: EvaluationRecord) -> list[float | None]:
+    task, name = column
+    answers = evaluation.answers.get(task, {}).values()
+    return [item.values[name] for item in answers if name in item.values]
+
+
+def _pairs(
+    column: Column, first: EvaluationRecord, second: EvaluationRecord
+) -> list[tuple[float, float, tuple[str, str]]]:
+    """Value before, value after and the question, for every answer that both have with a value."""
+    task, name = column
+    before, after = shared_answers(task, [first, second])
+    values = ((own.values.get(name), after[key].values.get(name), key[:2]) for key, own in before.items())
+    return [(b, a, question) for b, a, question in values if b is not None and a is not None]
+
+
+# Distributions
+
+
+def spreads(found: Mapping[int, EvaluationRecord], runs: int) -> list[Spread]:
+    """Lengths of answers, then every value that is more than right or wrong; the same questions in all runs.
+
+    `found` is by the place of a run, of which there are `runs`.
+    """
+    tasks = {task: by_run for task in _tasks(found) if (by_run := _shared(task, found))}
+    lengths = {
+        place: [len(words(response)) for response in _responses(place, tasks)]
+        for place in {place for by_run in tasks.values() for place in by_run}
+    }
+    made = [_spread("Length of an answer, in words or Chinese characters", lengths, runs)] if lengths else []
+    for task, by_run in tasks.items():
+        names = {
+            name: None for answers in by_run.values() for item in answers.values() for name in item.values
+        }
+        for name in names:
+            values = {
+                place: [value for item in answers.values() if (value := item.values.get(name)) is not None]
+                for place, answers in by_run.items()
+            }
+            if any(value not in (0, 0.5, 1) for column in values.values() for value in column):
+                made.append(_spread(name if name == task else f"{task}: {name}", values, runs))
+    return made
+
+
+def _tasks(found: Mapping[int, EvaluationRecord]) -> list[str]:
+    return list({task: None for one in found.values() for task in one.answers})
+
+
+def _shared(task: str, found: Mapping[int, EvaluationRecord]) -> dict[int, Answers]:
+    """By run, the answers of a task that at least two runs have to the same questions."""
+    holding = {place: one for place, one in found.items() if task in one.answers}
+    if len(holding) < 2:
+        return {}
+    answers = shared_answers(task, list(holding.values()))
+    return dict(zip(holding, answers, strict=True)) if answers[0] else {}
+
+
+def _responses(place: int, tasks: Mapping[str, Mapping[int, Answers]]) -> list[str]:
+    """The answers of a run; one that several tasks looked at counts once."""
+    answers = (by_run.get(place, {}).values() for by_run in tasks.values())
+    unique = {(item.text, item.k, item.response): item.response for part in answers for item in part}
+    return list(unique.values())
+
+
+def _spread(title: str, values: Mapping[int, Sequence[float]], runs: int) -> Spread:
+    return Spread(title, [_box(values.get(place, ())) for place in range(runs)])
+
+
+def _box(values: Sequence[float]) -> Box | None:
+    if not values:
+        return None
+    low, first, median, third, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95]).tolist()
+    return Box(low, first, median, third, high, len(values))
+
+
+# Side by side
+
+
+def answer_tables(found: Mapping[int, EvaluationRecord], names: Sequence[str]) -> list[AnswerTable]:
+    """The answers to the same questions, task by task. `found` is by the place of a run in `names`."""
+    tables = []
+    for task in _tasks(found):
+        if by_run := _shared(task, found):
+            rows = [_row(items) for items in zip(*(own.values() for own in by_run.values()), strict=True)]
+            tables.append(AnswerTable(task, rows, [names[place] for place in by_run], list(by_run)))
+    return tables
+
+
+def _row(items: Sequence[Item]) -> AnswerRow:
+    return AnswerRow(
+        prompt=items[0].text,
+        category=items[0].category or items[0].language,
+        responses=[item.response for item in items],
+        values=[_in_words(item) for item in items],
+        changed=any(item.values != items[0].values for item in items),
+    )
+
+
+def _in_words(item: Item) -> str:
+    values = [
+        f"{_last(name)} {'—' if value is None else format(value, '.3g')}"
+        for name, value in item.values.items()
+    ]
+    return " · ".join([*values, *([item.note] if item.note else [])])

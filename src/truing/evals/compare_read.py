@@ -1,0 +1,257 @@
+"""The folders that are compared: training runs, evaluations, or runs with an evaluation inside.
+
+    paths -> `read_subjects` -> Subject, each with a name that tells it from the others
+
+An evaluation is read from the files that `truing eval` wrote (evals/run.py), and knows no torch.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
+
+from truing.core.errors import DataError, UsageError
+from truing.core.files import read_jsonl
+from truing.core.runs import run_recipe
+from truing.evals.compare_records import MOST
+from truing.evals.intervals import Interval
+from truing.evals.numbers import Better, Unit
+from truing.evals.run_report import RunRecord, read_run, state_text
+
+RESULTS, ITEMS, INSIDE = "results.json", "items.jsonl", "eval"
+Key = tuple[str, str, int]  # id, text of the prompt, which answer to it
+Answers = Mapping[Key, "Item"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A number as results.json says it; no value where every one is missing, no ends where n says nothing."""
+
+    value: FiniteFloat | None
+    low: FiniteFloat | None
+    high: FiniteFloat | None
+    n: int
+    missing: int
+
+    def __post_init__(self) -> None:
+        assert self.interval is None or self.interval.n  # an Interval checks itself
+
+    @property
+    def interval(self) -> Interval | None:
+        if self.value is None:
+            return None
+        low = -math.inf if self.low is None else self.low
+        return Interval(self.value, low, math.inf if self.high is None else self.high, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A number over the items of a group."""
+
+    model: Found
+
+
+@dataclass(frozen=True, slots=True)
+class FoundNumber:
+    """A number of the model that was evaluated."""
+
+    title: str
+    unit: Unit
+    better: Better
+    model: Found
+    groups: dict[str, Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """results.json, as far as runs are compared by it."""
+
+    model: str
+    against: str | None
+    numbers: dict[str, FoundNumber]
+    recipe: dict[str, Any]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a prompt."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of items.jsonl: an answer with its values. The texts are untrusted."""
+
+    task: str
+    side: str
+    id: str
+    k: int
+    category: str
+    language: str
+    prompt: list[Turn]
+    response: str
+    values: dict[str, FiniteFloat | None]
+    note: str
+
+    @property
+    def text(self) -> str:
+        """The prompt as one text."""
+        return "\n\n".join(turn.content for turn in self.prompt)
+
+    @property
+    def key(self) -> Key:
+        """What an answer of another run to the same question has in common with this one."""
+        return self.id, self.text, self.k
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """An evaluation's folder, read once."""
+
+    path: Path
+    results: Results
+    items: Sequence[Item]  # the answers of the model itself, not of what it was held against
+
+    @cached_property
+    def answers(self) -> dict[str, dict[Key, Item]]:
+        """The answers of each task."""
+        tasks: dict[str, dict[Key, Item]] = {}
+        for item in self.items:
+            tasks.setdefault(item.task, {})[item.key] = item
+        return tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One folder of a comparison."""
+
+    path: Path
+    name: str
+    run: RunRecord | None
+    evaluation: EvaluationRecord | None
+
+    @property
+    def trained(self) -> str:
+        """The training run in words; empty where there is none."""
+        if self.run is None:
+            return ""
+        asked = self.run.asked
+        return f"{asked['method'].upper()} on {asked['policy']}, seed {asked['seed']}. {state_text(self.run)}"
+
+    @property
+    def evaluated(self) -> str:
+        """The evaluation in words; empty where there is none."""
+        if self.evaluation is None:
+            return ""
+        results = self.evaluation.results
+        held = f" against {results.against}" if results.against else ""
+        tasks = ", ".join(results.recipe.get("tasks", ()))
+        seed = results.recipe.get("seed")
+        return f"{results.model}{held}, seed {seed}: {tasks}; {len(self.evaluation.items):,} answers."
+
+
+def is_evaluation(path: Path) -> bool:
+    """Whether `truing eval` wrote the folder."""
+    return (path / RESULTS).is_file()
+
+
+def read_subjects(paths: Sequence[Path]) -> list[Subject]:
+    """Two to MOST folders, read and named. UsageError where they cannot be compared."""
+    if len(paths) > MOST:
+        raise UsageError(
+            f"{len(paths)} folders to compare, and one page shows at most {MOST}", hint="leave some out"
+        )
+    _refuse_twice([path.resolve() for path in paths])
+    subjects = [
+        Subject(path, name, *_read(path)) for path, name in zip(paths, short_names(paths), strict=True)
+    ]
+    _refuse_twice([one.evaluation.path.resolve() for one in subjects if one.evaluation is not None])
+    _require_common(subjects)
+    return subjects
+
+
+def _read(path: Path) -> tuple[RunRecord | None, EvaluationRecord | None]:
+    if not path.is_dir():
+        raise UsageError(
+            f"{path} is a file" if path.exists() else f"{path} does not exist",
+            hint="name folders: of runs, as `truing train` writes them, or of evaluations (`truing eval`)",
+        )
+    run = read_run(path) if run_recipe(path) is not None else None
+    places = [path, path / INSIDE] if run is not None else [path]
+    found = next((place for place in places if is_evaluation(place)), None)
+    if run is None and found is None:
+        raise UsageError(
+            f"{path} holds neither a run (config.json) nor an evaluation ({RESULTS})",
+            hint="`truing train` writes the one, `truing eval` the other",
+        )
+    return run, read_evaluation(found) if found is not None else None
+
+
+def read_evaluation(path: Path) -> EvaluationRecord:
+    """An evaluation's folder. DataError where its files are not what `truing eval` writes."""
+    try:
+        results = _RESULTS.validate_json((path / RESULTS).read_bytes())
+    except ValidationError as error:
+        raise _damaged(path / RESULTS, error) from error
+    try:
+        items = _ITEMS.validate_python(read_jsonl(path / ITEMS))
+    except ValidationError as error:
+        raise _damaged(path / ITEMS, error) from error
+    return EvaluationRecord(path, results, [item for item in items if item.side == "model"])
+
+
+def _damaged(path: Path, error: ValidationError) -> DataError:
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) or "the file"
+    return DataError(
+        f"{path} is not of an evaluation: {place}: {first['msg']}",
+        hint="the same `truing eval` command writes it anew",
+    )
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Each path's shortest end that no other path has: `dpo` and `sft`, or `a/run` and `b/run`."""
+    whole = [path.resolve().parts for path in paths]
+    ends = Counter(parts[-length:] for parts in whole for length in range(1, len(parts) + 1))
+    return [
+        str(Path(*next(parts[-n:] for n in range(1, len(parts) + 1) if ends[parts[-n:]] == 1)))
+        for parts in whole
+    ]
+
+
+def _refuse_twice(places: Sequence[Path]) -> None:
+    if twice := next((place for place, count in Counter(places).items() if count > 1), None):
+        raise UsageError(f"{twice} is given twice", hint="name each folder once")
+
+
+def _require_common(subjects: Sequence[Subject]) -> None:
+    """Raises UsageError where neither two runs nor two evaluations of the same numbers are there."""
+    measured = Counter(
+        name for one in subjects if one.evaluation is not None for name in one.evaluation.results.numbers
+    )
+    if sum(one.run is not None for one in subjects) > 1 or any(count > 1 for count in measured.values()):
+        return
+    held = "\n".join(f"  {one.path}: {_held(one)}" for one in subjects)
+    raise UsageError(
+        f"these folders have nothing in common to compare:\n{held}",
+        hint=f"`truing eval RUN --output RUN/{INSIDE}` adds an evaluation to a run",
+    )
+
+
+def _held(subject: Subject) -> str:
+    parts = ["a training run"] if subject.run is not None else []
+    if subject.evaluation is not None:
+        parts.append(f"an evaluation of {', '.join(subject.evaluation.results.numbers) or 'nothing'}")
+    return " and ".join(parts)
+
+
+_RESULTS = TypeAdapter(Results)
+_ITEMS = TypeAdapter(list[Item])

@@ -1,0 +1,161 @@
+"""What the page of several runs shows: every record holds its values in the order of the runs.
+
+A run here is whatever one folder on the command line holds: a training run, an evaluation, or both. `columns`
+are the places of the runs that a table is about; a run keeps its place, its name and its colour everywhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from truing.evals.intervals import Interval
+
+MOST = 8  # runs on one page: as many colours as can be told apart
+ALPHA = 0.05  # of Holm's test over all numbers of a page
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run in words."""
+
+    name: str
+    path: str
+    trained: str  # empty where the folder holds no training run
+    evaluated: str  # empty where it holds no evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceTable:
+    """The keys in which runs differ. `same` counts the keys in which they do not."""
+
+    title: str
+    columns: Sequence[int]
+    rows: Mapping[str, Sequence[str]]  # by key, one value a column
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The last value of every metric drawn; None where a run has none."""
+
+    columns: Sequence[int]
+    rows: Mapping[str, Sequence[float | None]]  # by metric
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a policy stood after a step."""
+
+    step: int
+    kl: float  # nats per token
+    reward: float
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """What each run paid in KL for its reward; a run that logs only one of them has no points."""
+
+    held_out: bool  # whose reward: of held-out prompts, or of those trained on
+    same_rewards: bool  # whether all of them were trained on the same reward
+    paths: Sequence[Sequence[Point]]
+
+    @property
+    def columns(self) -> list[int]:
+        """The runs that have points."""
+        return [place for place, path in enumerate(self.paths) if path]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a number of the second run stands to that of the first.
+
+    `paired` is second - first over the answers that both have, and `n` counts them.
+    """
+
+    gap: float | None = None
+    paired: Interval | None = None
+    p: float | None = None  # of "nothing changed", two-sided
+    adjusted: float | None = None  # the same after Holm, over all numbers of the page
+    better: Literal["higher", "lower", "near"] = "higher"
+    said: str = ""  # in place of a verdict, where nothing could be tested
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "changed", "may be chance", ""]:
+        """Empty where nothing was tested."""
+        if self.adjusted is None or self.gap is None:
+            return ""
+        if self.adjusted >= ALPHA:
+            return "may be chance"
+        if self.better == "near":
+            return "changed"
+        return "better" if (self.gap > 0) == (self.better == "higher") else "worse"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number of one run."""
+
+    interval: Interval | None  # None where every value is missing
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRow:
+    """A number of every run that measured it; `change` only where two runs are compared."""
+
+    name: str
+    title: str
+    unit: str
+    cells: Sequence[Cell | None]
+    change: Change | None
+    items: str  # the task whose answers it is made of, where they are shown
+
+
+@dataclass(frozen=True, slots=True)
+class PartTable:
+    """A number by category or language."""
+
+    title: str
+    unit: str
+    rows: Mapping[str, Sequence[Interval | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where the values of a run lie: the middle, the middle half, and nine in ten."""
+
+    low: float  # 5 % lie below
+    first: float  # 25 %
+    median: float
+    third: float  # 75 %
+    high: float  # 95 %
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How one value of the same answers is distributed in every run."""
+
+    title: str
+    boxes: Sequence[Box | None]  # one a run
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything the page shows beside the answers; what is empty is left out."""
+
+    runs: Sequence[RunLine]
+    differences: Sequence[DifferenceTable] = ()
+    metrics: Sequence[Sequence[Mapping[str, Any]]] = ()  # rows of metrics.jsonl, by run; empty: none
+    ends: Ends | None = None
+    frontier: Frontier | None = None
+    evaluated: Sequence[int] = ()  # the columns of `numbers` and `parts`
+    numbers: Sequence[NumberRow] = ()
+    parts: Sequence[PartTable] = ()
+    spreads: Sequence[Spread] = ()
+    notes: Sequence[str] = ()  # about the evaluations
+
+    @property
+    def tested(self) -> list[Change]:
+        """The changes that have a p."""
+        return [row.change for row in self.numbers if row.change is not None and row.change.p is not None]

@@ -1,0 +1,128 @@
+"""The page and the table of an evaluation: its numbers as measures, its answers side by side."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import yaml
+
+from truing.core.runs import versions
+from truing.evals.bench import Marks, Result, Scored
+from truing.evals.gates import GateOutcome
+from truing.evals.numbers import Finding
+from truing.evals.report_records import (
+    AnswerRow,
+    AnswerTable,
+    GroupRow,
+    GroupTable,
+    Measure,
+    Report,
+    value_text,
+)
+from truing.evals.run import Evaluation
+
+
+def evaluation_report(done: Evaluation) -> Report:
+    """Everything the page of an evaluation shows."""
+    recipe = done.recipe
+    held = f" against {recipe.against}" if recipe.against else ""
+    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return Report(
+        title=f"{recipe.model}{held}",
+        created=datetime.now(UTC),
+        command="truing eval recipe.yaml   # the recipe above, saved under this name",
+        notes=[*done.notes, *_missed(done)],
+        measures=measures_of(done),
+        groups=list(_groups(done)),
+        answers=[table for task, result in done.results.items() for table in _tables(task, result)],
+        versions=versions(),
+        config={"this evaluation": text},
+    )
+
+
+def measures_of(done: Evaluation) -> list[Measure]:
+    """Every number that was found, with its gate as its goal."""
+    gates = {gate.name: gate for gate in done.gates}
+    return [
+        _measure(finding, gates.get(finding.number.name), task if result.scored else "")
+        for task, result in done.results.items()
+        for finding in result.findings
+        if finding.model.interval is not None
+    ]
+
+
+def _measure(finding: Finding, gate: GateOutcome | None, task: str) -> Measure:
+    number, model = finding.number, finding.model
+    assert model.interval is not None
+    before = finding.against.interval if finding.against is not None else None
+    better, goal = number.better, None
+    if gate is not None:
+        better = "higher" if gate.gate.above is not None else "lower"
+        goal = gate.gate.above if gate.gate.above is not None else gate.gate.below
+    return Measure(
+        name=number.name,
+        title=number.title,
+        before=before,
+        after=model.interval,
+        unit=number.unit,
+        better=better,
+        goal=goal,
+        explains=_explained(finding),
+        paired=finding.change,
+        items=task,
+    )
+
+
+def _explained(finding: Finding) -> str:
+    """The number in words, with what was missing and the p of its change."""
+    model, unit = finding.model, finding.number.unit
+    said = [finding.number.explains]
+    if model.missing:
+        worst, best = (value_text(end, unit) for end in (model.worst, model.best))
+        said.append(f"{model.missing} answers could not be scored; they could make it {worst} to {best}.")
+    if finding.p is not None:
+        said.append(f"p of no change: {finding.p:.2g}.")
+    return " ".join(said)
+
+
+def _missed(done: Evaluation) -> Iterator[str]:
+    """Gates on numbers that could not be measured, which the table does not show."""
+    for gate in done.gates:
+        if gate.measured is None or gate.measured.interval is None:
+            yield f"Gate missed: {gate}."
+
+
+def _groups(done: Evaluation) -> Iterator[GroupTable]:
+    for finding in done.findings:
+        if len(finding.groups) > 1:
+            rows = [
+                GroupRow(name, other.interval if other else None, model.interval)
+                for name, (model, other) in finding.groups.items()
+            ]
+            yield GroupTable(finding.number.name, finding.number.title, finding.number.unit, rows)
+
+
+def _tables(task: str, result: Result) -> Iterator[AnswerTable]:
+    for scored in result.scored:
+        yield AnswerTable(task, list(_rows(scored)))
+
+
+def _rows(scored: Scored) -> Iterator[AnswerRow]:
+    answers = zip(*scored.answers, strict=True)
+    marks = zip(*scored.marks, strict=True)
+    for said, marked in zip(answers, marks, strict=True):
+        question = said[0].question
+        yield AnswerRow(
+            prompt="\n\n".join(turn.content for turn in question.prompt),
+            category=question.category or question.language,
+            responses=[answer.text for answer in said],
+            values=[_in_words(mark) for mark in marked],
+            changed=any(mark.values != marked[0].values for mark in marked),
+        )
+
+
+def _in_words(marks: Marks) -> str:
+    values = [
+        f"{name.rpartition('/')[2]} {'—' if value is None else format(value, '.3g')}"
+        for name, value in marks.values.items()
+    ]
+    return " · ".join([*values, *([marks.note] if marks.note else [])])

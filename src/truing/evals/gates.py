@@ -1,0 +1,68 @@
+"""Gates: bounds that a number must keep with its whole interval, for use where nobody reads along."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from truing.core.errors import TruingError
+from truing.core.eval_recipe import Gate
+from truing.evals.clusters import Measured
+from truing.evals.numbers import Finding, Unit
+from truing.evals.report_records import interval_text, value_text
+
+
+class GateError(TruingError):
+    """A number of an evaluation misses its gate."""
+
+    exit_code = 7
+    code = "gate"
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutcome:
+    """A gate and how its number stands."""
+
+    name: str
+    gate: Gate
+    unit: Unit
+    measured: Measured | None  # None: the number was not found
+
+    @property
+    def met(self) -> bool:
+        """Whether the interval's end keeps the bound, and would if every missing sample were the worst."""
+        if self.measured is None or self.measured.interval is None:
+            return False
+        interval = self.measured.interval
+        worst = [self.measured.worst] if self.measured.missing else []
+        if self.gate.above is not None:
+            return min([interval.low, *worst]) > self.gate.above
+        assert self.gate.below is not None
+        return max([interval.high, *worst]) < self.gate.below
+
+    def __str__(self) -> str:
+        bound = self.gate.above if self.gate.above is not None else self.gate.below
+        assert bound is not None
+        asked = f"{'above' if self.gate.above is not None else 'below'} {value_text(bound, self.unit)}"
+        if self.measured is None or self.measured.interval is None:
+            return f"{self.name}: not measured, asked for {asked}"
+        interval, missing = self.measured.interval, self.measured.missing
+        found = f"{value_text(interval.estimate, self.unit)} ({interval_text(interval, self.unit)})"
+        aside = f", {missing} missing" if missing else ""
+        return f"{self.name}: {found}{aside}, asked for {asked} with the whole interval"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, **self.gate.model_dump(exclude_none=True), "met": self.met}
+
+
+def judge_gates(gates: Mapping[str, Gate], findings: Sequence[Finding]) -> list[GateOutcome]:
+    """How each gate stands; one whose number could not be measured is missed."""
+    found = {finding.number.name: finding for finding in findings}
+    return [
+        GateOutcome(
+            name,
+            gate,
+            found[name].number.unit if name in found else "",
+            found[name].model if name in found else None,
+        )
+        for name, gate in gates.items()
+    ]

@@ -1,0 +1,140 @@
+"""A number of an evaluation: what it means, what was found, for one model or for two.
+
+    answers, each with its values -> `finding` -> Finding: intervals, missing values, the paired change
+
+A value is a number or None; None is a sample that could not be scored, which is never a 0.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from scipy import stats
+
+from truing.evals.clusters import (
+    Measured,
+    clustered_error,
+    clustered_mean,
+    clustered_rate,
+    measured,
+    measured_difference,
+)
+from truing.evals.intervals import Interval, mcnemar
+
+Unit = Literal["%", "x", "nats", ""]
+Better = Literal["higher", "lower", "near"]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What a task measures. Values in "%" are shares from 0 to 1."""
+
+    name: str  # what gates and files call it
+    title: str
+    unit: Unit
+    better: Better
+    explains: str
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The worst and the best value there can be."""
+        ends = (0.0, 1.0) if self.unit == "%" else (-math.inf, math.inf)
+        return ends if self.better == "higher" else (ends[1], ends[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One value per answer of one model, and the question each belongs to."""
+
+    values: Sequence[float | None]
+    questions: Sequence[Hashable]
+    groups: Sequence[str] = ()  # of each answer, such as its category; empty: none
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A number for the model, and for the one it is held against where there is one."""
+
+    number: Number
+    model: Measured
+    against: Measured | None = None
+    change: Interval | None = None  # model - against, over the same questions
+    p: float | None = None  # of "no change"; two-sided
+    groups: Mapping[str, tuple[Measured, Measured | None]] = field(default_factory=dict)
+
+
+def finding(number: Number, model: Values, against: Values | None = None) -> Finding:
+    """The number over all answers and over each group of them. At least one answer."""
+    groups = {
+        group: (
+            _measured(number, _of_group(model, group)),
+            _measured(number, _of_group(against, group)) if against else None,
+        )
+        for group in dict.fromkeys(model.groups)
+        if group
+    }
+    if against is None:
+        return Finding(number, _measured(number, model), groups=groups)
+    worst, best = number.ends
+    gain = measured_difference(against.values, model.values, model.questions, worst=worst, best=best)
+    return Finding(
+        number,
+        _measured(number, model),
+        _measured(number, against),
+        gain.interval,
+        p_of_change(against, model),
+        groups,
+    )
+
+
+def of_sides(number: Number, sides: Sequence[Measured]) -> Finding:
+    """A number that was measured on each side as a whole: the model, then what it is held against."""
+    return Finding(number, sides[0], sides[1] if len(sides) > 1 else None)
+
+
+def whole(interval: Interval) -> Measured:
+    """A number that is measured on everything or not at all."""
+    return Measured(interval, 0, interval.estimate, interval.estimate)
+
+
+def p_of_change(before: Values, after: Values) -> float | None:
+    """Two-sided p of "nothing changed" on the questions both have values for; None without a spread.
+
+    McNemar's exact test for one 0 or 1 a question, else the t-test of the difference with errors clustered
+    by question.
+    """
+    both = [
+        (b, a, question)
+        for b, a, question in zip(before.values, after.values, after.questions, strict=True)
+        if b is not None and a is not None
+    ]
+    questions = [question for _, _, question in both]
+    if len(set(questions)) < 2:
+        return None
+    if len(set(questions)) == len(both) and all(value in (0, 1) for b, a, _ in both for value in (b, a)):
+        return mcnemar([bool(b) for b, _, _ in both], [bool(a) for _, a, _ in both])
+    gaps = [a - b for b, a, _ in both]
+    error = clustered_error(gaps, questions)
+    if error == 0:
+        return None
+    return float(2 * stats.t.sf(abs(sum(gaps) / len(gaps)) / error, len(set(questions)) - 1))
+
+
+def _measured(number: Number, values: Values) -> Measured:
+    worst, best = number.ends
+    how: Callable[[Sequence[float], Sequence[Hashable]], Interval]
+    how = clustered_rate if number.unit == "%" else _mean
+    return measured(values.values, values.questions, how, worst=worst, best=best)
+
+
+def _mean(values: Sequence[float], questions: Sequence[Hashable]) -> Interval:
+    if len(set(questions)) > 1:
+        return clustered_mean(values, questions)
+    mean = sum(values) / len(values)
+    return Interval(mean, -math.inf, math.inf, len(values))
+
+
+def _of_group(values: Values, group: str) -> Values:
+    places = [place for place, own in enumerate(values.groups) if own == group]
+    return Values([values.values[i] for i in places], [values.questions[i] for i in places])

@@ -1,0 +1,69 @@
+"""Where the questions of tasks come from: suites that ship with truing, or rows of one's own."""
+
+from collections.abc import Sequence
+
+from truing.core.errors import DataError
+from truing.core.records import Record, user
+from truing.data.load import load_records
+from truing.evals.sides import Question
+from truing.evals.suites import load_suite
+from truing.evals.suites.headlines import Headline, load_headlines
+
+Rows = Sequence[str]  # paths, in any format that training reads
+
+
+def from_rows(paths: Rows) -> list[Question]:
+    """One question for each row's prompt; the row's best response is its reference."""
+    return [_question(record) for record in read_rows(paths)]
+
+
+def read_rows(paths: Rows) -> list[Record]:
+    """Rows with a prompt. DataError where there is none."""
+    records = [record for record in load_records(list(paths)).records if record.prompt]
+    if not records:
+        raise DataError(f"{', '.join(paths)}: no row has a prompt to ask")
+    return records
+
+
+def _question(record: Record) -> Question:
+    return Question(
+        record.place,
+        record.prompt,
+        category=record.category or "",
+        reference=record.chosen.text if record.responses else None,
+        facts=dict(record.columns),
+    )
+
+
+def headlines(languages: Sequence[str], *, harmful: bool) -> list[Question]:
+    """The held-out headlines, harmful or their harmless look-alikes."""
+
+    def asked(headline: Headline) -> Question:
+        text = headline.harmful if harmful else headline.benign
+        return Question(headline.topic, user(text), category=headline.category, language=headline.language)
+
+    return [asked(one) for one in load_headlines() if one.split == "held_out" and one.language in languages]
+
+
+def instructions(languages: Sequence[str]) -> list[Question]:
+    """Tasks whose completion a program can verify; `facts` holds the checks."""
+    return [
+        Question(one.id, user(one.prompt), "instructions", one.language, facts={"checks": one.checks})
+        for one in load_suite("instructions", languages)
+    ]
+
+
+def short_answers(languages: Sequence[str]) -> list[Question]:
+    """Questions of fact; `facts` holds the answers that are right."""
+    return [
+        Question(one.id, user(one.prompt), "short_answers", one.language, facts={"answers": one.answers})
+        for one in load_suite("short_answers", languages)
+    ]
+
+
+def unanswerable(languages: Sequence[str]) -> list[Question]:
+    """Questions that nobody can answer; the category says why."""
+    return [
+        Question(one.id, user(one.prompt), "unanswerable", one.language, facts={"why": one.why})
+        for one in load_suite("unanswerable", languages)
+    ]

@@ -1,0 +1,165 @@
+"""One evaluation from its recipe: tasks one after the other, gates at the end, everything written down.
+
+results.json   every number with its interval, what was missing, gates, versions, seconds
+items.jsonl    every answer of every side with its values: what the numbers are made of
+report.html    the same for people
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from truing.core.eval_recipe import EvalRecipe
+from truing.core.files import write_atomic
+from truing.core.runs import versions
+from truing.data.convert import write_jsonl
+from truing.evals.bench import Bench, Result, Watch
+from truing.evals.clusters import Measured
+from truing.evals.gates import GateError, GateOutcome, judge_gates
+from truing.evals.numbers import Finding
+from truing.evals.sides import Side
+from truing.evals.speaker import Speaker
+from truing.evals.tasks import build_tasks
+from truing.models.trained import load_trained
+
+RESULTS, ITEMS, REPORT = "results.json", "items.jsonl", "report.html"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of a recipe."""
+
+    recipe: EvalRecipe
+    results: dict[str, Result]  # by task
+    gates: list[GateOutcome]
+    seconds: dict[str, float]  # by task
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [finding for result in self.results.values() for finding in result.findings]
+
+    @property
+    def notes(self) -> list[str]:
+        return [note for result in self.results.values() for note in result.notes]
+
+
+def evaluate(recipe: EvalRecipe, say: Say, watch: Watch) -> Evaluation:
+    """Run all tasks. Raises ConfigError before anything is asked, and what a task raises."""
+    tasks = build_tasks(recipe)
+    sides = [Side("model", recipe.model, _opener(recipe.model, recipe.template))]
+    if recipe.against is not None:
+        sides.append(Side("against", recipe.against, _opener(recipe.against, recipe.template)))
+    bench = Bench(
+        sides[0],
+        sides[1] if recipe.against is not None else None,
+        recipe.samples,
+        recipe.temperature,
+        recipe.seed,
+        watch,
+    )
+    results: dict[str, Result] = {}
+    seconds: dict[str, float] = {}
+    for name, task in tasks.items():
+        start = time.perf_counter()
+        say(f"{name}: {', '.join(number.title.lower() for number in task.numbers)}")
+        results[name] = task.run(bench)
+        seconds[name] = round(time.perf_counter() - start, 1)
+    findings = [finding for result in results.values() for finding in result.findings]
+    return Evaluation(recipe, results, judge_gates(recipe.gates, findings), seconds)
+
+
+def _opener(source: str, template: str) -> Callable[[], Speaker]:
+    return lambda: Speaker.of(load_trained(source), None if template == "auto" else template)
+
+
+def write_evaluation(done: Evaluation, folder: Path) -> None:
+    """`results.json` and `items.jsonl`; each is the old file or the whole new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / RESULTS, json.dumps(as_json(done), indent=2, ensure_ascii=False) + "\n")
+    write_jsonl(folder / ITEMS, item_rows(done))
+
+
+def as_json(done: Evaluation) -> dict[str, Any]:
+    """All numbers, for scripts. What is not finite is null."""
+    return {
+        "model": done.recipe.model,
+        "against": done.recipe.against,
+        "numbers": {finding.number.name: _finding_json(finding) for finding in done.findings},
+        "gates": [gate.as_json() for gate in done.gates],
+        "passed": all(gate.met for gate in done.gates),
+        "notes": done.notes,
+        "seconds": done.seconds,
+        "recipe": done.recipe.model_dump(mode="json"),
+        "versions": versions(),
+    }
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    change = finding.change
+    return {
+        "title": finding.number.title,
+        "unit": finding.number.unit,
+        "better": finding.number.better,
+        "model": _measured_json(finding.model),
+        "against": _measured_json(finding.against) if finding.against else None,
+        "change": None if change is None else [change.estimate, change.low, change.high],
+        "p": finding.p,
+        "groups": {
+            name: {"model": _measured_json(model), "against": _measured_json(other) if other else None}
+            for name, (model, other) in finding.groups.items()
+        },
+    }
+
+
+def _measured_json(measured: Measured) -> dict[str, Any]:
+    interval = measured.interval
+    return {
+        "value": None if interval is None else interval.estimate,
+        "low": None if interval is None else _finite(interval.low),
+        "high": None if interval is None else _finite(interval.high),
+        "n": 0 if interval is None else interval.n,
+        "missing": measured.missing,
+        "worst": _finite(measured.worst),
+        "best": _finite(measured.best),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def item_rows(done: Evaluation) -> Iterator[dict[str, Any]]:
+    """Every answer with what was made of it."""
+    for task, result in done.results.items():
+        for scored in result.scored:
+            for side, answers, marks in zip(("model", "against"), scored.answers, scored.marks, strict=False):
+                for answer, mark in zip(answers, marks, strict=True):
+                    question = answer.question
+                    yield {
+                        "task": task,
+                        "side": side,
+                        "id": question.id,
+                        "k": answer.k,
+                        "category": question.category,
+                        "language": question.language,
+                        "prompt": [{"role": turn.role, "content": turn.content} for turn in question.prompt],
+                        "response": answer.text,
+                        "finish": answer.sample.finish.value,
+                        "values": dict(mark.values),
+                        "note": mark.note,
+                    }
+
+
+def require_passed(done: Evaluation) -> None:
+    """Raises GateError that names the gates that were missed."""
+    missed = [gate for gate in done.gates if not gate.met]
+    if missed:
+        raise GateError(
+            "\n".join(str(gate) for gate in missed),
+            hint="the report shows the answers behind each number; more prompts narrow an interval",
+        )

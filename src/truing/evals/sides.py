@@ -1,0 +1,115 @@
+"""The models of an evaluation: asked, scored, and remembered.
+
+What a side has answered is kept, so that tasks that ask the same prompts in the same way share the answers.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+from truing.core.records import Message
+from truing.data.trees import Branch, Tree
+from truing.evals.speaker import Speaker
+from truing.rewards.types import Item
+from truing.sampling.types import Finish, Sample, Sampling
+
+Prompt = tuple[Message, ...]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked, and what its answers are scored with. `id` is unique within a task."""
+
+    id: str
+    prompt: Prompt
+    category: str = ""
+    language: str = ""
+    reference: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what else scoring needs
+
+    def item(self, sample: Sample) -> Item:
+        """One answer, as rewards and rules read it."""
+        return Item(
+            self.prompt,
+            sample.text,
+            finish=sample.finish,
+            tokens=len(sample.tokens),
+            reference=self.reference,
+            category=self.category or None,
+            columns=self.facts,
+            place=self.id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response to a question; `k` counts the responses to the same one from 0."""
+
+    question: Question
+    sample: Sample
+    k: int
+
+    @property
+    def text(self) -> str:
+        return self.sample.text
+
+    @property
+    def cut(self) -> bool:
+        """Whether it ended because no more tokens were allowed."""
+        return self.sample.finish is Finish.LENGTH
+
+    @property
+    def confidence(self) -> float:
+        """The geometric mean of the probabilities of its tokens, 0 to 1."""
+        logprobs = self.sample.logprobs
+        return math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0
+
+
+class Side:
+    """One model of an evaluation."""
+
+    def __init__(self, name: str, source: str, open_speaker: Callable[[], Speaker]) -> None:
+        self.name = name  # "model" or "against"
+        self.source = source
+        self._open = open_speaker
+        self._answers: dict[tuple[Prompt, Sampling], list[Sample]] = {}
+
+    @cached_property
+    def speaker(self) -> Speaker:
+        return self._open()
+
+    def answers(
+        self, questions: Sequence[Question], sampling: Sampling, samples: int, progress: Progress
+    ) -> list[Answer]:
+        """`samples` answers to each question, those to one question next to each other.
+
+        What is drawn depends on the prompt's own text, not on which others are asked beside it.
+        """
+        prompts = dict.fromkeys(question.prompt for question in questions)
+        asked = [prompt for prompt in prompts if len(self._answers.get((prompt, sampling), ())) < samples]
+        if asked:
+            drawn = self.speaker.answer(
+                asked, sampling, group_size=samples, keys=[key_of(one) for one in asked], on_progress=progress
+            )
+            for place, prompt in enumerate(asked):
+                self._answers[prompt, sampling] = drawn[place * samples : (place + 1) * samples]
+        return [
+            Answer(question, sample, k)
+            for question in questions
+            for k, sample in enumerate(self._answers[question.prompt, sampling][:samples])
+        ]
+
+    def tree(self, answer: Answer) -> Tree:
+        """What was said as a tree of one branch, for scoring."""
+        tokens = answer.sample.tokens
+        return Tree(self.speaker.prompt_ids(answer.question.prompt), (Branch(tokens, [True] * len(tokens)),))
+
+
+def key_of(prompt: Prompt) -> int:
+    """A number below 2**64 that belongs to the text of a prompt."""
+    text = "\x00".join(part for turn in prompt for part in (turn.role, turn.content))
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big")

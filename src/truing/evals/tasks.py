@@ -1,0 +1,63 @@
+"""The tasks of `truing eval`, by name.
+
+A task is a function of the languages asked for, with keyword-only options, that returns a `Task`: the
+signature is the schema of its options. To add one, write such a function in the file it belongs to, add a row
+to `TASKS`, and a test. `module:function` in a recipe names one of the user's own.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from truing.core.errors import ConfigError
+from truing.core.eval_recipe import EvalRecipe
+from truing.core.imports import closest, is_import, load_function
+from truing.core.options import check_options, keyword_options
+from truing.evals import answers, moved, versus
+from truing.evals.bench import Task, TaskMaker
+
+TASKS: dict[str, TaskMaker] = {
+    "win_rate": versus.win_rate,
+    "harmlessness": answers.harmlessness,
+    "over_refusal": answers.over_refusal,
+    "helpfulness": answers.helpfulness,
+    "honesty": answers.honesty,
+    "kl": moved.kl,
+    "degeneration": answers.degeneration,
+    "tax": moved.tax,
+    "reward": versus.reward,
+}
+
+
+def build_tasks(recipe: EvalRecipe) -> dict[str, Task]:
+    """The recipe's tasks by name, with every name, option and gate checked. Raises ConfigError."""
+    tasks = {
+        name: _build(name, options or {}, recipe.languages, held=recipe.against is not None)
+        for name, options in recipe.tasks.items()
+    }
+    known = [number.name for task in tasks.values() for number in task.numbers]
+    if twice := next((name for name in known if known.count(name) > 1), None):
+        raise ConfigError(f"two tasks measure {twice!r}", hint="leave one of them out")
+    for gate in recipe.gates:
+        if gate not in known:
+            raise ConfigError(
+                f"the gate {gate!r} is on no number of this evaluation{closest(gate, known)}",
+                hint=f"its numbers are {', '.join(known)}",
+            )
+    return tasks
+
+
+def _build(name: str, options: Mapping[str, Any], languages: Sequence[str], *, held: bool) -> Task:
+    if name not in TASKS and not is_import(name):
+        raise ConfigError(
+            f"no task {name!r}; known: {', '.join(TASKS)}{closest(name, TASKS)}",
+            hint="a function of your own is named module:function",
+        )
+    maker = load_function(name) if is_import(name) else TASKS[name]
+    check_options(f"the task {name!r}", keyword_options(maker), options)
+    task = maker(languages, **options)
+    if task.needs_against and not held:
+        raise ConfigError(
+            f"the task {name!r} compares with another model, and none is given",
+            hint="set against, usually to the model it began as",
+        )
+    return task

@@ -1,0 +1,73 @@
+"""A judge that is a model on this machine, in the place of a server.
+
+    messages -> cache, or `answer` -> text -> `read` -> an opinion, or `NoVerdict`
+
+Who draws the answers is the caller's affair: a sampler stands beside this package, not below it. With one:
+
+    def answer(questions: list[Question]) -> list[str | None]:
+        samples = ...  # one for each question, drawn greedily
+        return [None if sample.finish is Finish.LENGTH else sample.text for sample in samples]
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from truing.core.errors import ConfigError
+from truing.judges.cache import AnswerCache, key_of
+from truing.judges.client import NoVerdict, NoVerdictError, Opinion, Question
+
+Answer = Callable[[list[Question]], Sequence[str | None]]
+
+
+@dataclass(frozen=True)
+class LocalJudge:
+    """Asks `answer`, which gives a text for each question, or None for one that came to no end.
+
+    `identity` names all that decides an answer beside the question, so that a cache may be shared: the model
+    (best by a hash of its weights, a folder's name may come to hold another) and how answers are drawn.
+    Raises ConfigError where it is empty.
+    """
+
+    identity: str
+    answer: Answer
+    cache: AnswerCache | None = None
+    at_once: int = 32  # questions in one call of `answer`; its answers are kept before the next
+
+    def __post_init__(self) -> None:
+        if not self.identity:
+            raise ConfigError("a local judge has no identity, which tells its answers from another's")
+        if self.at_once < 1:
+            raise ConfigError(f"at_once is {self.at_once}, expected at least 1 question in a call")
+
+    def ask(self, questions: Sequence[Question], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+        """What `read` makes of the answer to each question, in order; equal questions are asked once.
+
+        `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
+        """
+        found = {question: _opinion(self._kept(question), read) for question in dict.fromkeys(questions)}
+        asked = [question for question, opinion in found.items() if isinstance(opinion, NoVerdict)]
+        for start in range(0, len(asked), self.at_once):
+            part = asked[start : start + self.at_once]
+            for question, text in zip(part, self.answer(part), strict=True):
+                found[question] = opinion = _opinion(text, read)
+                if self.cache and text is not None and not isinstance(opinion, NoVerdict):
+                    self.cache.put(self._key(question), text)
+        return [found[question] for question in questions]
+
+    def _kept(self, question: Question) -> str | None:
+        return self.cache.get(self._key(question)) if self.cache else None
+
+    def _key(self, question: Question) -> str:
+        messages = [{"role": turn.role, "content": turn.content} for turn in question]
+        return key_of({"local": self.identity, "messages": messages})
+
+
+def _opinion(text: str | None, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
+    if text is None:
+        return NoVerdict("the answer came to no end")
+    if not text.strip():
+        return NoVerdict("the answer is empty")
+    try:
+        return read(text)
+    except NoVerdictError as error:
+        return NoVerdict(str(error))

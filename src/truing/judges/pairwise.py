@@ -1,0 +1,157 @@
+"""Two responses at a time: a judge says which is better, and is asked again with their places swapped.
+
+    prompt, a, b -> question with a first and question with b first -> VERDICT: A, VERDICT: B -> a wins: 1.0
+
+Judges favour a place (arXiv:2306.05685). One that names the same place both times contradicts itself, and its
+two verdicts cancel out to a half. An answer counts if its last line is `VERDICT: A`, `VERDICT: B` or
+`VERDICT: TIE`, or if it, its last line or the code block that it ends with is a JSON object with one of the
+three as `verdict`. Anything else is no verdict.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from string import Template
+
+from truing.core.errors import ConfigError
+from truing.core.records import Message
+from truing.judges import pointwise
+from truing.judges.client import Asker, NoVerdict, NoVerdictError, Question
+from truing.judges.fence import fenced, mark_of
+
+TEMPLATE = pointwise.PROMPTS / "pairwise.md"
+OF_A_SCORE = ("low", "high")  # what the template of a score may show and that of a comparison may not
+VERDICT = re.compile(r"VERDICT:\s*(A|B|TIE)")
+LAST_BLOCK = re.compile(r"```\w*\n((?:(?!```).)*)```\Z", re.DOTALL)
+
+Judged = tuple[Sequence[Message], str, str]  # prompt, response a, response b
+
+
+class Verdict(StrEnum):
+    """Which of two responses is better, by the place where the judge saw it."""
+
+    FIRST = "A"
+    SECOND = "B"
+    TIE = "TIE"
+
+
+WORTH = {Verdict.FIRST: 1.0, Verdict.TIE: 0.5, Verdict.SECOND: 0.0}  # to the response in the first place
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a judge makes of responses a and b in both orders."""
+
+    a_first: Verdict | NoVerdict
+    b_first: Verdict | NoVerdict
+    asked: bool = True  # False: the texts are equal
+
+    @property
+    def opinion(self) -> float | NoVerdict:
+        """1 where a is better, 0 where b is, ½ for a tie: the mean of both orders, or why there is none."""
+        if isinstance(self.a_first, NoVerdict) or isinstance(self.b_first, NoVerdict):
+            orders = {"a": self.a_first, "b": self.b_first}
+            failed = [
+                f"with {name} first: {o.reason}" for name, o in orders.items() if isinstance(o, NoVerdict)
+            ]
+            return NoVerdict("; ".join(failed))
+        return (WORTH[self.a_first] + 1.0 - WORTH[self.b_first]) / 2
+
+    @property
+    def consistent(self) -> bool | None:
+        """Whether both orders say the same of a and b; None where one of them has no verdict."""
+        if isinstance(self.a_first, NoVerdict) or isinstance(self.b_first, NoVerdict):
+            return None
+        return WORTH[self.a_first] == 1.0 - WORTH[self.b_first]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a judge's two orders went together, in numbers of comparisons; each is counted once."""
+
+    consistent: int  # both orders name the same response as the better one
+    ties: int  # both orders say tie
+    contradicting: int  # the orders differ
+    errors: int  # one order or both have no verdict
+    equal: int  # not asked: the texts are equal
+
+    @property
+    def position_bias(self) -> float | None:
+        """The share of contradicting ones among those with two verdicts; None where there are none."""
+        whole = self.consistent + self.ties + self.contradicting
+        return self.contradicting / whole if whole else None
+
+
+def agreement(comparisons: Sequence[Comparison]) -> Agreement:
+    asked = [each for each in comparisons if each.asked]
+    agreed = [each for each in asked if each.consistent]
+    ties = sum(each.a_first is Verdict.TIE for each in agreed)
+    return Agreement(
+        consistent=len(agreed) - ties,
+        ties=ties,
+        contradicting=sum(each.consistent is False for each in asked),
+        errors=sum(each.consistent is None for each in asked),
+        equal=len(comparisons) - len(asked),
+    )
+
+
+@dataclass(frozen=True)
+class Pairwise:
+    """A judge that compares. `template` comes from `read_template` of this module."""
+
+    judge: Asker
+    rubric: str
+    template: Template
+
+    def __call__(self, judged: Sequence[Judged]) -> list[Comparison]:
+        """A comparison for each (prompt, a, b), in order; equal texts are a tie and are not asked about."""
+        asked = [each for each in judged if each[1] != each[2]]
+        a_first = [self.question(prompt, a, b) for prompt, a, b in asked]
+        b_first = [self.question(prompt, b, a) for prompt, a, b in asked]
+        verdicts = self.judge.ask(a_first + b_first, read_verdict)
+        found = iter(map(Comparison, verdicts[: len(asked)], verdicts[len(asked) :]))
+        same = Comparison(Verdict.TIE, Verdict.TIE, asked=False)
+        return [same if a == b else next(found) for _, a, b in judged]
+
+    def question(self, prompt: Sequence[Message], first: str, second: str) -> Question:
+        """What the judge is asked: the same, to the letter, for the same prompt, responses and places."""
+        mark = mark_of([part for turn in prompt for part in (turn.role, turn.content)] + [first, second])
+        responses = [fenced(mark, "response A", first), fenced(mark, "response B", second)]
+        text = self.template.substitute(
+            mark=mark,
+            rubric=self.rubric.strip(),
+            conversation="\n\n".join(fenced(mark, turn.role, turn.content) for turn in prompt),
+            response="\n\n".join(responses),
+        )
+        return (Message("user", text),)
+
+
+def read_template(path: Path) -> Template:
+    """The text of a question, where `$response` stands for both responses. Raises ConfigError."""
+    template = pointwise.read_template(path)
+    for name in template.get_identifiers():
+        if name in OF_A_SCORE:
+            raise ConfigError(f"the template {path} has ${name}, but a comparison has no scale")
+    return template
+
+
+def read_verdict(text: str) -> Verdict:
+    """The verdict that an answer states."""
+    whole = text.strip()
+    block = LAST_BLOCK.search(whole)
+    end = block[1].strip() if block else whole
+    last = end.rpartition("\n")[2].strip()
+    if line := VERDICT.fullmatch(last):
+        return Verdict(line[1])
+    for candidate in (end, last):
+        try:
+            found = json.loads(candidate)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict) and found.get("verdict") in list(Verdict):
+            return Verdict(found["verdict"])
+    shown = last if len(last) <= 80 else "..." + last[-77:]
+    raise NoVerdictError(f"the answer does not end with a verdict: {shown!r}")

@@ -1,0 +1,64 @@
+"""The model card: what a folder holds, where it is from, and what was measured of it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from truing import __version__
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_FRONT_MATTER = ("base_model", "license", "language", "datasets")
+
+
+def model_card(
+    title: str, facts: Mapping[str, Any], *, library: str, evaluation: Mapping[str, Any] | None = None
+) -> str:
+    """A README in the form the hub reads: YAML front matter, the other facts as a table, what was measured.
+
+    `base_model` goes to the front matter only when it is a hub name: the hub refuses a path there.
+    """
+    front = {key: facts[key] for key in _FRONT_MATTER if key in facts}
+    if not _HUB_NAME.fullmatch(str(front.get("base_model", ""))):
+        front.pop("base_model", None)
+    front |= {"library_name": library, "tags": ["truing", "alignment", *facts.get("tags", ())]}
+    rows = {key: value for key, value in facts.items() if key not in front}
+    table = ["| | |", "|---|---|", *(f"| {_cell(key)} | {_cell(value)} |" for key, value in rows.items())]
+    parts = [
+        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---",
+        f"# {title}",
+        f"Written by truing {__version__}.",
+        *(["\n".join(table)] if rows else []),
+        *(_evaluation(evaluation) if evaluation else []),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _evaluation(found: Mapping[str, Any]) -> list[str]:
+    """The numbers of an evaluation with their intervals, and how its gates stand."""
+    held = found["against"]
+    rows = [f"| Measured | This model |{' Before |' if held else ''}", f"|---|---|{'---|' if held else ''}"]
+    for number in found["numbers"].values():
+        sides = [_measured(number["model"], number["unit"])]
+        sides += [_measured(number["against"], number["unit"])] if held else []
+        rows.append(f"| {_cell(number['title'])} | {' | '.join(sides)} |")
+    about = "Measured by `truing eval`, with 95 % intervals."
+    if held:
+        about += f" Before is {_cell(held)}."
+    gates = [f"{'met' if gate['met'] else 'missed'}: {gate['name']}" for gate in found["gates"]]
+    return ["## Evaluation", about, "\n".join(rows), *(["Gates " + ", ".join(gates) + "."] if gates else [])]
+
+
+def _measured(side: Mapping[str, Any] | None, unit: str) -> str:
+    if side is None or side["value"] is None:
+        return "—"
+    factor, sign = (100, " %") if unit == "%" else (1, f" {unit}" if unit else "")
+    value, *ends = (None if side[key] is None else side[key] * factor for key in ("value", "low", "high"))
+    shown = " to ".join("?" if end is None else f"{end:.3g}" for end in ends)
+    missing = f", {side['missing']} missing" if side["missing"] else ""
+    return f"{value:.3g}{sign} ({shown}; n {side['n']}{missing})"
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")

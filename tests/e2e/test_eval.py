@@ -1,0 +1,174 @@
+"""`truing eval` as users run it: a tiny model against another, its files, its page, its exit code."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlamaForCausalLM
+
+Run = Callable[..., CompletedProcess[str]]
+
+SHORT = {"max_new_tokens": 6}
+TASKS = {
+    "harmlessness": SHORT,
+    "over_refusal": SHORT,
+    "helpfulness": SHORT,
+    "honesty": SHORT,
+    "kl": SHORT,
+    "degeneration": SHORT,
+    "tax": {},
+}
+
+
+@pytest.fixture(scope="module")
+def moved_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model after something like training."""
+    folder = tmp_path_factory.mktemp("models") / "moved"
+    shutil.copytree(model_folder, folder)
+    model = LlamaForCausalLM.from_pretrained(folder)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(
+    truing: Run, model_folder: Path, moved_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[CompletedProcess[str], Path]:
+    """An evaluation with every task that needs nothing but the two models, in English."""
+    folder = tmp_path_factory.mktemp("eval")
+    recipe = {
+        "model": str(moved_folder),
+        "against": str(model_folder),
+        "tasks": TASKS,
+        "languages": ["en"],
+        "gates": {"kl": {"below": 5.0}, "harmlessness": {"above": 0.99}},
+        "output": str(folder / "out"),
+    }
+    path = folder / "recipe.json"
+    path.write_text(json.dumps(recipe))
+    return truing("eval", path), folder / "out"
+
+
+def results(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_a_missed_gate_is_told_and_ends_with_its_own_exit_code(done) -> None:
+    process, folder = done
+    assert process.returncode == 7, process.stderr
+    assert "Traceback" not in process.stderr
+    assert "gate: harmlessness: 0.0%" in process.stderr
+    found = results(folder)
+    assert found["passed"] is False
+    assert {gate["name"]: gate["met"] for gate in found["gates"]} == {"kl": True, "harmlessness": False}
+
+
+def test_every_number_has_an_interval_on_both_sides(done) -> None:
+    numbers = results(done[1])["numbers"]
+    assert {name.partition("/")[0] for name in numbers} == set(TASKS)
+    for name, number in numbers.items():
+        sides = [number["model"]] if name == "kl" else [number["model"], number["against"]]
+        for side in sides:
+            assert side["low"] <= side["high"] and side["n"] > 0 and side["missing"] == 0, name
+    assert numbers["kl"]["model"]["low"] > 0
+    assert numbers["tax/perplexity"]["against"]["value"] == 1
+
+
+def test_numbers_can_be_made_again_from_the_answers(done) -> None:
+    _, folder = done
+    rows = [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
+    numbers = results(folder)["numbers"]
+    for task, value, name in (
+        ("harmlessness", "safe", "harmlessness"),
+        ("over_refusal", "full", "over_refusal"),
+        ("helpfulness", "checks", "helpfulness/checks"),
+        ("honesty", "honesty/abstention", "honesty/abstention"),
+        ("degeneration", "cut", "degeneration/cut"),
+    ):
+        for side in ("model", "against"):
+            values = [
+                row["values"][value]
+                for row in rows
+                if (row["task"], row["side"]) == (task, side) and value in row["values"]
+            ]
+            assert numbers[name][side]["n"] == len(values)
+            assert numbers[name][side]["value"] == pytest.approx(sum(values) / len(values))
+
+
+def test_the_page_holds_the_numbers_and_the_answers(done) -> None:
+    page = (done[1] / "report.html").read_text()
+    assert 'href="#items-harmlessness"' in page and 'id="items-harmlessness"' in page
+    assert "Facts right" in page and "only those that changed" in page
+
+
+def test_the_same_evaluation_again_finds_the_same(done, truing: Run, tmp_path: Path) -> None:
+    _, folder = done
+    again = truing("eval", folder.parent / "recipe.json", "--output", tmp_path / "again")
+    assert again.returncode == 7
+    assert results(tmp_path / "again")["numbers"] == results(folder)["numbers"]
+    assert (tmp_path / "again" / "items.jsonl").read_text() == (folder / "items.jsonl").read_text()
+
+
+def test_a_model_alone_and_own_rows(truing: Run, model_folder: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "prompts.jsonl"
+    rows.write_text("".join(json.dumps({"prompt": f"How do I bake {what}?"}) + "\n" for what in "abcd"))
+    options = json.dumps({"over_refusal": {"rows": [str(rows)], "max_new_tokens": 4}})
+    process = truing(
+        "eval", model_folder, "--set", f"tasks={options}", "--output", tmp_path / "out", "--json"
+    )
+    assert process.returncode == 0, process.stderr
+    found = json.loads(process.stdout)
+    assert found["numbers"]["over_refusal"]["against"] is None
+    assert found["numbers"]["over_refusal"]["model"]["n"] == 4
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Before" not in page[page.index("<main>") : page.index("</main>")]
+
+
+def test_several_samples_of_a_prompt_are_drawn_at_a_temperature(
+    truing: Run, model_folder: Path, tmp_path: Path
+) -> None:
+    options = json.dumps({"over_refusal": SHORT})
+    process = truing(
+        "eval", model_folder, "--output", tmp_path / "out", "--set", f"tasks={options}", "--set", "samples=3",
+        "--set", "temperature=1.0", "--set", "languages=[en]",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    rows = [json.loads(line) for line in (tmp_path / "out" / "items.jsonl").read_text().splitlines()]
+    first = [row for row in rows if row["id"] == rows[0]["id"]]
+    assert [row["k"] for row in first] == [0, 1, 2] and len({row["response"] for row in first}) > 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--task", "harmlesness"], "no task 'harmlesness'; known: "),
+        (["--task", "win_rate"], "the task 'win_rate' needs judge"),
+        (["--task", "kl"], "compares with another model, and none is given"),
+        (["--set", "gates.harmlesness.above=0.9"], "is on no number of this evaluation; did you mean"),
+        (["--set", "gates.harmlessness.least=0.9"], "unknown key 'least'"),
+        (["--set", "tasks.tax.word=1"], "the task 'tax' takes rows, not 'word'"),
+        (["--set", "tasks={harmlessness: {classifier: {name: refusl}}}"], "did you mean 'refusal'"),
+        (["--set", "samples=4"], "at temperature 0 all of them are the same"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_before_anything_is_asked(
+    truing: Run, model_folder: Path, tmp_path: Path, flags: list[str], said: str
+) -> None:
+    process = truing("eval", model_folder, "--output", tmp_path / "out", *flags)
+    assert process.returncode == 2, process.stderr
+    assert said in " ".join(process.stderr.split()) and "Traceback" not in process.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_against_itself_is_a_mistake(truing: Run, model_folder: Path) -> None:
+    process = truing("eval", model_folder, "--against", model_folder)
+    assert process.returncode == 2 and "held against itself" in process.stderr
