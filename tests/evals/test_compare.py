@@ -17,12 +17,11 @@ from truing.core.errors import DataError, UsageError
 from truing.core.recipe import Recipe
 from truing.core.records import user
 from truing.core.runs import ROWS, RunFolder, RunState
-from truing.evals import compare_read, run
+from truing.evals import run
 from truing.evals.bench import Marks, Result, Scored
 from truing.evals.compare import comparison_report, flat
 from truing.evals.compare_charts import COLOURS, MOST_POINTS, thinned
-from truing.evals.compare_items import column_behind
-from truing.evals.compare_read import read_evaluation, read_subjects, short_names
+from truing.evals.compare_read import read_subjects, short_names
 from truing.evals.compare_records import MOST, Change, Comparison, Point
 from truing.evals.intervals import Interval
 from truing.evals.numbers import Finding, Number, whole
@@ -348,16 +347,6 @@ def test_a_number_without_a_value_per_answer_is_not_paired(tmp_path):
     assert found["harmlessness"].p == 1
 
 
-def test_the_column_of_a_number_is_the_one_that_gives_it_again(tmp_path):
-    first = read_evaluation(evaluation(tmp_path / "a", [0, 1, 1, None], [0.5, 1.0, 2.0, 3.0]))
-    assert column_behind("harmlessness", [first]) == ("harmlessness", "safe")
-    assert column_behind("reward", [first]) == ("reward", "reward")
-    damaged = json.loads((first.path / "results.json").read_text())
-    damaged["numbers"]["reward"]["model"]["value"] += 0.01
-    (first.path / "results.json").write_text(json.dumps(damaged))
-    assert column_behind("reward", [read_evaluation(first.path)]) is None
-
-
 def test_three_evaluations_are_shown_without_a_test(tmp_path):
     paths = [evaluation(tmp_path / name, [place % 2, 1, 0]) for place, name in enumerate("abc")]
     page = page_of(*paths, training(tmp_path / "run"))
@@ -526,7 +515,3 @@ def test_damaged_files_are_told(tmp_path):
     (second / "results.json").write_text('{"results": {"arc": 0.5}}')
     with pytest.raises(DataError, match=r"results.json is not of an evaluation: model: "):
         read_subjects([first, second])
-
-
-def test_files_have_the_names_that_evaluations_give_them():
-    assert (compare_read.RESULTS, compare_read.ITEMS) == (run.RESULTS, run.ITEMS)

@@ -37,13 +37,20 @@ def evaluate(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change one value of the recipe: gates.kl.below=0.1.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="The folder for report and numbers.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The folder for the report, instead of eval."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a model, alone or against another; exit code 7 where a gate is missed."""
     from truing.core.config import load_eval_recipe
+    from truing.core.eval_recipe import REPORT
+    from truing.core.runs import run_recipe
 
     is_recipe = what.endswith(RECIPES)
+    if output is None and not is_recipe and run_recipe(Path(what)):
+        output = Path(what) / "eval"
     flags = [] if is_recipe else [f"model={json.dumps(what)}"]
     flags += [f"against={json.dumps(against)}"] if against else []
     flags += [f"tasks={json.dumps(dict.fromkeys(task))}"] if task else []
@@ -54,9 +61,9 @@ def evaluate(
     from truing.evals.console import print_measures
     from truing.evals.eval_report import evaluation_report
     from truing.evals.report import write_report
-    from truing.evals.run import REPORT, require_passed, write_evaluation
     from truing.evals.run import as_json as found_as_json
     from truing.evals.run import evaluate as run_evaluation
+    from truing.evals.run import require_passed, write_evaluation
 
     lines = Lines()
     try:

@@ -1,20 +1,47 @@
-"""`report`: one HTML file that shows a run to somebody who was not there."""
+"""`report`: one HTML file that shows a run, or several side by side, to somebody who was not there."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from truing.cli.show import next_step, say
+from truing.core.errors import UsageError
+
+COMPARISON = Path("comparison.html")
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder, finished or interrupted.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A run folder, finished or interrupted; several, or evaluations' folders, are compared.",
+            show_default=False,
+        ),
+    ],
     output: Annotated[
-        Path | None, typer.Option(help="Where the page goes, instead of report.html in the run folder.")
+        Path | None,
+        typer.Option(help=f"Where the page goes, instead of report.html in the run folder or {COMPARISON}."),
     ] = None,
 ) -> None:
-    """Write a run's curves, numbers, data and recipe as one HTML file that loads nothing from any network."""
+    """Write a run's curves, numbers, data and recipe, or a comparison of several, as one HTML file.
+
+    The page loads nothing from any network.
+    """
+    if len(runs) > 1:
+        _compare(runs, output or COMPARISON)
+    else:
+        _one(runs[0], output)
+
+
+def _one(run: Path, output: Path | None) -> None:
+    from truing.core.runs import run_recipe
+    from truing.evals.compare_read import is_evaluation
+
+    if is_evaluation(run) and run_recipe(run) is None:
+        _evaluation(run / "report.html", output)
+        return
     from truing.evals.report import write_report
     from truing.evals.run_report import read_run, run_report, state_text
 
@@ -28,3 +55,28 @@ def report(
         next_step(f"truing score ROWS --model {run}", "score responses it has not seen")
     else:
         next_step(f"truing chat {run} --against {found.asked['policy']}", "talk to it, before and after")
+
+
+def _evaluation(page: Path, output: Path | None) -> None:
+    """An evaluation writes its own page."""
+    if not page.exists() or output is not None:
+        told = f"is already there: {page}" if page.exists() else f"is missing: {page}"
+        raise UsageError(
+            f"an evaluation's page is written by `truing eval`, and {told}",
+            hint="copy it" if page.exists() else "run the same `truing eval` command again",
+        )
+    say(f"The report of this evaluation is already there: {page}")
+    next_step(f"truing report {page.parent} OTHER", "compare it with another evaluation")
+
+
+def _compare(paths: Sequence[Path], target: Path) -> None:
+    from truing.evals.compare import comparison_report
+    from truing.evals.compare_read import read_subjects
+    from truing.evals.report import write_report
+
+    found = comparison_report(read_subjects(paths))
+    write_report(found, target)
+    if found.summary:
+        say(found.summary)
+    say(f"The comparison is in {target}")
+    next_step(f"open {target}", "curves, numbers and answers side by side")

@@ -84,7 +84,8 @@ class Scored:
 
     def finding(self, number: Number, value: str, *, group: Group | None = None) -> Finding:
         """The number over all answers that carry the value `value`; at least one does."""
-        return finding(number, *(self._values(place, value, group) for place in range(len(self.answers))))
+        sides = [self._values(place, value, group) for place in range(len(self.answers))]
+        return finding(number, *sides, mean_of=value)
 
     def _values(self, side: int, name: str, group: Group | None) -> Values:
         pairs = zip(self.answers[side], self.marks[side], strict=True)

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import PurePath
 from typing import Any
 
-from truing.evals.compare_items import answer_tables, changes, column_behind, differently, spreads
+from truing.evals.compare_items import answer_tables, changes, differently, spreads
 from truing.evals.compare_read import EvaluationRecord, Found, FoundNumber, Subject
 from truing.evals.compare_records import (
     Cell,
@@ -233,10 +233,7 @@ def _numbers(found: Sequence[EvaluationRecord], shown: Set[str]) -> list[NumberR
     rows = []
     for name, first in _known(found).items():
         cells = [_cell(one.results.numbers.get(name)) for one in found]
-        holding = [one for one in found if name in one.results.numbers]
-        column = column_behind(name, holding)
-        task = column[0] if column is not None else name.partition("/")[0]
-        items = task if task in shown else ""
+        items = first.task if first.task in shown else ""
         rows.append(NumberRow(name, first.title, first.unit, cells, moved.get(name), items))
     return rows
 

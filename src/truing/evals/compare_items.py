@@ -1,10 +1,9 @@
 """Evaluations held against each other, answer by answer: what changed beyond chance, and how values spread.
 
-A number is compared through the values it is the mean of: the column of items.jsonl that gives its value and
-its count again in every evaluation. A number without such a column, such as a correlation, is not paired.
+A number is compared through the values of answers it is the mean of. Others, such as a correlation, are not
+paired.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -12,16 +11,14 @@ from functools import reduce
 import numpy as np
 
 from truing.evals.clusters import clustered_difference
-from truing.evals.compare_read import Answers, EvaluationRecord, Found, Item, Key
+from truing.evals.compare_read import Answers, EvaluationRecord, Item, Key
 from truing.evals.compare_records import Box, Change, Spread
 from truing.evals.intervals import holm
 from truing.evals.numbers import Values, p_of_change
 from truing.evals.report_records import AnswerRow, AnswerTable
 from truing.evals.units import words
 
-Column = tuple[str, str]  # task, name of a value
 AGAINST = ("kl", "win_rate", "tax/perplexity")  # numbers that say how a model stands to another
-WITHIN = 1e-9  # how close a mean made again lies to the one written down, relative to it
 
 
 def shared_answers(task: str, found: Sequence[EvaluationRecord]) -> list[dict[Key, Item]]:
@@ -50,8 +47,7 @@ def _change(name: str, first: EvaluationRecord, second: EvaluationRecord) -> Cha
     was, now = before.model.interval, after.model.interval
     if was is None or now is None:
         return Change(said="not measured")
-    column = column_behind(name, [first, second])
-    pairs = _pairs(column, first, second) if column is not None else []
+    pairs = _pairs(before.task, before.mean_of, first, second) if before.mean_of else []
     if not pairs:
         apart = was.low > now.high or was.high < now.low
         said = f"not paired; intervals {'apart' if apart else 'overlap'}"
@@ -68,7 +64,7 @@ def _change(name: str, first: EvaluationRecord, second: EvaluationRecord) -> Cha
 
 def differently(name: str, found: Sequence[EvaluationRecord]) -> str:
     """Why a number does not mean the same in all evaluations; empty where it does."""
-    task = name.partition("/")[0]
+    task = found[0].results.numbers[name].task
     options = [one.results.recipe.get("tasks", {}).get(task) for one in found]
     if any(asked != options[0] for asked in options):
         return "measured differently"
@@ -77,58 +73,14 @@ def differently(name: str, found: Sequence[EvaluationRecord]) -> str:
     return "held against different models" if is_held and len(against) > 1 else ""
 
 
-def column_behind(name: str, found: Sequence[EvaluationRecord]) -> Column | None:
-    """The values whose mean a number is, in every evaluation; None where they cannot be told."""
-    fitting = [column for column in _columns(name, found) if all(_gives(name, column, one) for one in found)]
-    called = [column for column in fitting if column[1] in (name, _last(name))]
-    for candidates in (called, fitting):
-        if len(candidates) == 1 or (candidates and _alike(candidates, found)):
-            return candidates[0]
-    return None
-
-
-def _columns(name: str, found: Sequence[EvaluationRecord]) -> list[Column]:
-    """Every column there is; of the number's own task where it has one, without those other numbers are."""
-    columns = {(item.task, value): None for one in found for item in one.items for value in item.values}
-    task = name.partition("/")[0]
-    others = {_last(other) for one in found for other in one.results.numbers if other != name}
-    own = [column for column in columns if column[0] == task]
-    return [column for column in own if column[1] not in others] or own or list(columns)
-
-
 def _last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _gives(name: str, column: Column, evaluation: EvaluationRecord) -> bool:
-    found = evaluation.results.numbers[name].model
-    return _is_mean(found, _values(column, evaluation))
-
-
-def _is_mean(found: Found, values: Sequence[float | None]) -> bool:
-    present = [value for value in values if value is not None]
-    if found.value is None or not present:
-        return False
-    counted = (len(present), len(values) - len(present)) == (found.n, found.missing)
-    return counted and math.isclose(sum(present) / len(present), found.value, rel_tol=WITHIN, abs_tol=WITHIN)
-
-
-def _alike(columns: Sequence[Column], found: Sequence[EvaluationRecord]) -> bool:
-    """Whether columns hold the same values, so that it does not matter which one is read."""
-    return all(_values(column, one) == _values(columns[0], one) for column in columns for one in found)
-
-
-def _values(column: Column, evaluation: EvaluationRecord) -> list[float | None]:
-    task, name = column
-    answers = evaluation.answers.get(task, {}).values()
-    return [item.values[name] for item in answers if name in item.values]
-
-
 def _pairs(
-    column: Column, first: EvaluationRecord, second: EvaluationRecord
+    task: str, name: str, first: EvaluationRecord, second: EvaluationRecord
 ) -> list[tuple[float, float, tuple[str, str]]]:
     """Value before, value after and the question, for every answer that both have with a value."""
-    task, name = column
     before, after = shared_answers(task, [first, second])
     values = ((own.values.get(name), after[key].values.get(name), key[:2]) for key, own in before.items())
     return [(b, a, question) for b, a, question in values if b is not None and a is not None]

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from truing.core.errors import DataError, UsageError
+from truing.core.eval_recipe import ITEMS, RESULTS
 from truing.core.files import read_jsonl
 from truing.core.runs import run_recipe
 from truing.evals.compare_records import MOST
@@ -23,7 +24,7 @@ from truing.evals.intervals import Interval
 from truing.evals.numbers import Better, Unit
 from truing.evals.run_report import RunRecord, read_run, state_text
 
-RESULTS, ITEMS, INSIDE = "results.json", "items.jsonl", "eval"
+INSIDE = "eval"  # the folder of an evaluation in that of a run
 Key = tuple[str, str, int]  # id, text of the prompt, which answer to it
 Answers = Mapping[Key, "Item"]
 
@@ -63,6 +64,8 @@ class FoundNumber:
     title: str
     unit: Unit
     better: Better
+    task: str
+    mean_of: str | None  # the value of each answer of the task whose mean it is
     model: Found
     groups: dict[str, Part]
 

@@ -62,9 +62,10 @@ class Finding:
     change: Interval | None = None  # model - against, over the same questions
     p: float | None = None  # of "no change"; two-sided
     groups: Mapping[str, tuple[Measured, Measured | None]] = field(default_factory=dict)
+    mean_of: str = ""  # the value of each answer whose mean it is; empty for other numbers
 
 
-def finding(number: Number, model: Values, against: Values | None = None) -> Finding:
+def finding(number: Number, model: Values, against: Values | None = None, *, mean_of: str = "") -> Finding:
     """The number over all answers and over each group of them. At least one answer."""
     groups = {
         group: (
@@ -75,7 +76,7 @@ def finding(number: Number, model: Values, against: Values | None = None) -> Fin
         if group
     }
     if against is None:
-        return Finding(number, _measured(number, model), groups=groups)
+        return Finding(number, _measured(number, model), groups=groups, mean_of=mean_of)
     worst, best = number.ends
     gain = measured_difference(against.values, model.values, model.questions, worst=worst, best=best)
     return Finding(
@@ -85,6 +86,7 @@ def finding(number: Number, model: Values, against: Values | None = None) -> Fin
         gain.interval,
         p_of_change(against, model),
         groups,
+        mean_of,
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.core.eval_recipe import EvalRecipe
+from truing.core.eval_recipe import ITEMS, RESULTS, EvalRecipe
 from truing.core.files import write_atomic
 from truing.core.runs import versions
 from truing.data.convert import write_jsonl
@@ -26,7 +26,6 @@ from truing.evals.speaker import Speaker
 from truing.evals.tasks import build_tasks
 from truing.models.trained import load_trained
 
-RESULTS, ITEMS, REPORT = "results.json", "items.jsonl", "report.html"
 Say = Callable[[str], None]
 
 
@@ -89,7 +88,11 @@ def as_json(done: Evaluation) -> dict[str, Any]:
     return {
         "model": done.recipe.model,
         "against": done.recipe.against,
-        "numbers": {finding.number.name: _finding_json(finding) for finding in done.findings},
+        "numbers": {
+            finding.number.name: _finding_json(task, finding)
+            for task, result in done.results.items()
+            for finding in result.findings
+        },
         "gates": [gate.as_json() for gate in done.gates],
         "passed": all(gate.met for gate in done.gates),
         "notes": done.notes,
@@ -99,9 +102,11 @@ def as_json(done: Evaluation) -> dict[str, Any]:
     }
 
 
-def _finding_json(finding: Finding) -> dict[str, Any]:
+def _finding_json(task: str, finding: Finding) -> dict[str, Any]:
     change = finding.change
     return {
+        "task": task,
+        "mean_of": finding.mean_of or None,
         "title": finding.number.title,
         "unit": finding.number.unit,
         "better": finding.number.better,

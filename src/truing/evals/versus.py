@@ -204,7 +204,7 @@ def win_rate(
             Marks({"win": None if one is None else 1 - one}, reason)
             for one, reason in zip(opinions.preferences, opinions.reasons, strict=True)
         ]
-        findings = [Finding(WIN_RATE[0], found.raw)]
+        findings = [Finding(WIN_RATE[0], found.raw, mean_of="win")]
         notes = [opinions.note]
         if found.length_controlled is not None:
             findings.append(Finding(WIN_RATE[1], whole(found.length_controlled.interval)))
