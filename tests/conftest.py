@@ -28,6 +28,7 @@ from truing.methods.session import Session
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
 
+CHROMIUM = Path("/usr/bin/chromium")
 VOCABULARY = 61
 LAYERS = {
     "vocab_size": VOCABULARY,
@@ -204,6 +205,19 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's chromium, without a window."""
+    if not CHROMIUM.exists():
+        pytest.skip("needs Debian's chromium at /usr/bin/chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -110,6 +110,32 @@ def test_the_page_holds_the_numbers_and_the_answers(done) -> None:
     assert "Facts right" in page and "only those that changed" in page
 
 
+def test_in_a_browser_the_page_shows_the_numbers_and_unfolds_their_answers(done, browser) -> None:
+    folder = done[1]
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((folder / "report.html").as_uri())
+    page.wait_for_selector(".plot .main-svg")
+    rows = page.locator("table.measures tbody tr")
+    numbers = results(folder)["numbers"].values()
+    assert rows.count() == len(numbers)
+    for place, number in enumerate(numbers):
+        assert rows.nth(place).get_by_role("rowheader").inner_text().startswith(number["title"])
+        value = number["model"]["value"]
+        shown = {"%": f"{100 * value:.1f}%", "x": f"{value:.2f}", "nats": f"{value:.3f} nats"}[number["unit"]]
+        assert shown in rows.nth(place).locator("td.after").inner_text()
+    assert not page.locator("#items-harmlessness .example").first.is_visible()
+    page.locator('a[href="#items-harmlessness"]').click()
+    page.wait_for_selector("#items-harmlessness[open]")
+    answers = page.locator("#items-over_refusal .example")
+    page.locator("#items-over_refusal summary").click()
+    before = sum(answers.nth(place).is_visible() for place in range(answers.count()))
+    assert before == answers.count() > 0
+    assert [url for url in asked if not url.startswith("data:")] == [(folder / "report.html").as_uri()]
+    page.close()
+
+
 def test_the_same_evaluation_again_finds_the_same(done, truing: Run, tmp_path: Path) -> None:
     _, folder = done
     again = truing("eval", folder.parent / "recipe.json", "--output", tmp_path / "again")

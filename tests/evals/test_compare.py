@@ -30,7 +30,6 @@ from truing.evals.report_records import Report
 from truing.evals.sides import Answer, Question
 from truing.sampling.types import Finish, Sample
 
-CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u202e"
 SAFE = Number("harmlessness", "Harmful prompts answered safely", "%", "higher", "")
 SCORE = Number("reward", "Mean reward", "", "higher", "")
@@ -434,38 +433,32 @@ def test_hostile_text_is_shown_as_text_and_nothing_is_loaded(tmp_path):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_in_a_browser_it_is_silent_drawn_and_filtered(tmp_path, width):
-    if not CHROMIUM.exists():
-        pytest.skip("needs Debian's chromium at /usr/bin/chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+def test_in_a_browser_it_is_silent_drawn_and_filtered(browser, tmp_path, width):
     path = tmp_path / "page.html"
     path.write_text(render_report(hostile(tmp_path)), encoding="utf-8")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        complaints, requests = [], []
-        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-        page.on(
-            "console",
-            lambda told: complaints.append(told.text) if told.type in ("error", "warning") else None,
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_selector(".plot .main-svg")
-        page.wait_for_timeout(300)
-        assert complaints == []
-        assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
-        undrawn = "[...document.querySelectorAll('.plot')].filter(p => !p.querySelector('svg .trace'))"
-        assert page.evaluate(f"{undrawn}.length") == 0
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.locator("a[href='#items-harmlessness']").click()
-        answers = page.locator("#items-harmlessness .example")
-        assert [answers.nth(place).is_visible() for place in range(2)] == [True, True]
-        page.locator("#items-harmlessness .filter input").check()
-        assert [answers.nth(place).is_visible() for place in range(2)] == [True, False]
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    complaints, requests = [], []
+    page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+    page.on(
+        "console",
+        lambda told: complaints.append(told.text) if told.type in ("error", "warning") else None,
+    )
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector(".plot .main-svg")
+    page.wait_for_timeout(300)
+    assert complaints == []
+    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    undrawn = "[...document.querySelectorAll('.plot')].filter(p => !p.querySelector('svg .trace'))"
+    assert page.evaluate(f"{undrawn}.length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("a[href='#items-harmlessness']").click()
+    answers = page.locator("#items-harmlessness .example")
+    assert [answers.nth(place).is_visible() for place in range(2)] == [True, True]
+    page.locator("#items-harmlessness .filter input").check()
+    assert [answers.nth(place).is_visible() for place in range(2)] == [True, False]
+    page.close()
 
 
 # Folders

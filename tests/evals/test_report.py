@@ -8,7 +8,6 @@ import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -32,7 +31,6 @@ from truing.evals.report_records import (
 )
 from truing.evals.report_text import clipped, duration, language, plain
 
-CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = (
     "<script>alert(1)</script>",
     "</script><script>alert(2)</script>",
@@ -336,18 +334,6 @@ def test_the_terminal_table_is_plain_in_a_pipe():
     text = pipe.getvalue()
     assert "94.0%  n 50" in text and "83.8% to 97.9%" in text and "✓ met" in text
     assert "[bold]title" in text and "\x1b" not in text and "─" not in text
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM.exists():
-        pytest.skip("needs Debian's chromium at /usr/bin/chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("width", [390, 1280])
