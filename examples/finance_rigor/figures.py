@@ -15,11 +15,18 @@ from truing.evals.intervals import Interval
 TITLES = {
     "start": "start",
     "dpo": "DPO",
+    "dpo_remedy": "DPO, remedy on alarm",
     "dpo_sft": "DPO + SFT mix",
     "dpo_positive": "DPO-Positive",
     "dpo_differing": "DPO, differing tokens",
 }
-COLOURS = {"dpo": "#c0392b", "dpo_sft": "#3f7fd9", "dpo_positive": "#2c9a68", "dpo_differing": "#cc7430"}
+COLOURS = {
+    "dpo": "#c0392b",
+    "dpo_remedy": "#7d4fb0",
+    "dpo_sft": "#3f7fd9",
+    "dpo_positive": "#2c9a68",
+    "dpo_differing": "#cc7430",
+}
 LIKELIHOOD = {
     "chosen": "chosen, log-probability per token (nats)",
     "chosen_change": "… change against the start",

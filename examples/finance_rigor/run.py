@@ -1,9 +1,10 @@
-"""DPO on near-identical pairs falls apart; three cures beside it, all measured on held-out pairs.
+"""DPO on near-identical pairs falls apart; four cures beside it, all measured on held-out pairs.
 
     python examples/finance_rigor/run.py --output finance
 
-Four recipes train the same policy on the same rows for the same steps with the same seed and learning rate:
-plain DPO, DPO with a likelihood term (SFT mix), DPO-Positive, and DPO on the differing tokens only. The
+Five recipes train the same policy on the same rows for the same steps with the same seed and learning rate:
+plain DPO, DPO that gets a likelihood term when the alarm goes off (`health: {action: remedy}`), DPO with that
+term from the start (SFT mix), DPO-Positive, and DPO on the differing tokens only. The
 recipes lie in the output folder, and `truing train` on one does the same.
 
     train.jsonl, held_out.jsonl   the pairs                 figures.json        every measured number
@@ -51,6 +52,7 @@ SHARED: dict[str, Any] = {
 # What each variant says otherwise than SHARED.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "dpo": {},
+    "dpo_remedy": {"health": {"action": "remedy"}},
     "dpo_sft": {"loss": {"sft_weight": 1.0}},
     "dpo_positive": {"loss": {"name": "dpo_positive"}},
     "dpo_differing": {"data": {"tokens": "differing"}},
@@ -71,7 +73,7 @@ class Comparison:
 
     def recipe(self, name: str, pairs: int) -> Path:
         """Write the recipe of a variant."""
-        changed = {key: SHARED[key] | change for key, change in VARIANTS[name].items()}
+        changed = {key: SHARED.get(key, {}) | change for key, change in VARIANTS[name].items()}
         content = {"policy": self.policy, **SHARED, **changed, "output": str(self.output / "runs" / name)}
         content["data"] = {"train": [str(self.output / "train.jsonl")], **content["data"]}
         epochs = math.ceil(self.steps * SHARED["optim"]["items_per_step"] / pairs)
@@ -136,7 +138,7 @@ def compare(policy: str, output: Path, *, pairs: int, held_out: int, steps: int,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="DPO on near-identical pairs, and three cures beside it.")
+    parser = argparse.ArgumentParser(description="DPO on near-identical pairs, and four cures beside it.")
     parser.add_argument("--output", type=Path, default=Path("finance"), help="folder of everything written")
     parser.add_argument("--policy", default=POLICY, help="the model that every variant starts from")
     parser.add_argument("--pairs", type=int, default=400, help="pairs to train on")

@@ -1,4 +1,4 @@
-"""`quickstart`, `doctor` and `schema`: the way in, the machine, the recipe's shape."""
+"""`quickstart`, `doctor` and `schema`: the way in, the machine or a run, the recipe's shape."""
 
 import importlib.util
 import json
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from truing.cli.show import SMALL_MODEL, console, next_step, say, stage
+from truing.core.errors import UsageError
 
 
 def quickstart(
@@ -30,8 +31,29 @@ def quickstart(
     )
 
 
-def doctor() -> None:
-    """Say what this machine can do and what is missing."""
+def doctor(
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A run folder, or a trainer_state.json of TRL or its folder; without one, this machine.",
+            show_default=False,
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Exit with 4 where a run is not healthy.")] = False,
+) -> None:
+    """Say what went wrong in a run, since when and what to do; or what this machine can do."""
+    if run is not None:
+        from truing.cli.doctor import diagnose_run
+
+        diagnose_run(run, strict=strict)
+        return
+    if strict:
+        raise UsageError("--strict is of a run: truing doctor RUN --strict")
+    _describe_machine()
+
+
+def _describe_machine() -> None:
+    """What this machine can do and what is missing."""
     import torch
 
     from truing.core.runs import versions

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from truing.core.health_parts import Health
 from truing.core.online_parts import Critic, Online, Sampling
 from truing.core.reward_parts import RewardPart
 from truing.core.section import Section
@@ -249,6 +250,7 @@ class Recipe(Section):
     critic: Critic = Field(default=Critic(), description="What estimates the reward still to come.")
     evaluate: Evaluate = Field(default=Evaluate(), description="When to evaluate while training.")
     checkpoint: Checkpoint = Field(default=Checkpoint(), description="When to save.")
+    health: Health = Field(default=Health(), description="What watches the run, and what it does.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Number format of the weights."
     )

@@ -6,6 +6,7 @@
     samples.jsonl   texts sampled along the way
     rows.json       how many rows were read, kept, set aside
     reward.json     of a reward model: how its result does on held-out rows
+    health.jsonl    what the health rules saw while it trained, each once
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
     run.lock        who is writing; empty when nobody is
 
@@ -36,6 +37,7 @@ from truing.core.errors import ConfigError, StorageError, UsageError
 LOCK, CONFIG, STATUS = "run.lock", "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
 ROWS, REWARD = "rows.json", "reward.json"
+HEALTH = "health.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
 log = logging.getLogger(__name__)
@@ -294,7 +296,15 @@ def _remove_leftovers(path: Path) -> None:
 
 # Resuming with another recipe
 
-SAFE = ("checkpoint", "evaluate", "output", "tokens_per_pass", "activation_checkpointing", "packing")
+SAFE = (
+    "checkpoint",
+    "evaluate",
+    "health",
+    "output",
+    "tokens_per_pass",
+    "activation_checkpointing",
+    "packing",
+)
 SAFE_WHEN_LARGER = ("optim.epochs", "optim.max_steps")
 MEANING = {
     "method": "another method continues from weights this one made",

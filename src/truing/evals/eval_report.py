@@ -1,6 +1,6 @@
 """The page and the table of an evaluation: its numbers as measures, its answers side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import yaml
@@ -8,6 +8,7 @@ import yaml
 from truing.core.runs import versions
 from truing.evals.bench import Marks, Result, Scored
 from truing.evals.gates import GateOutcome
+from truing.evals.intervals import holm
 from truing.evals.numbers import Finding
 from truing.evals.report_records import (
     AnswerRow,
@@ -40,17 +41,21 @@ def evaluation_report(done: Evaluation) -> Report:
 
 
 def measures_of(done: Evaluation) -> list[Measure]:
-    """Every number that was found, with its gate as its goal."""
+    """Every number that was found, with its gate as its goal; p is corrected for all of them (Holm)."""
     gates = {gate.name: gate for gate in done.gates}
+    tested = {one.number.name: one.p for one in done.findings if one.p is not None}
+    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     return [
-        _measure(finding, gates.get(finding.number.name), task if result.scored else "")
+        _measure(finding, gates.get(finding.number.name), task if result.scored else "", corrected)
         for task, result in done.results.items()
         for finding in result.findings
         if finding.model.interval is not None
     ]
 
 
-def _measure(finding: Finding, gate: GateOutcome | None, task: str) -> Measure:
+def _measure(
+    finding: Finding, gate: GateOutcome | None, task: str, corrected: Mapping[str, float]
+) -> Measure:
     number, model = finding.number, finding.model
     assert model.interval is not None
     before = finding.against.interval if finding.against is not None else None
@@ -66,13 +71,13 @@ def _measure(finding: Finding, gate: GateOutcome | None, task: str) -> Measure:
         unit=number.unit,
         better=better,
         goal=goal,
-        explains=_explained(finding),
-        paired=finding.change,
+        explains=_explained(finding, corrected),
+        p=corrected.get(number.name),
         items=task,
     )
 
 
-def _explained(finding: Finding) -> str:
+def _explained(finding: Finding, corrected: Mapping[str, float]) -> str:
     """The number in words, with what was missing and the p of its change."""
     model, unit = finding.model, finding.number.unit
     said = [finding.number.explains]
@@ -80,7 +85,8 @@ def _explained(finding: Finding) -> str:
         worst, best = (value_text(end, unit) for end in (model.worst, model.best))
         said.append(f"{model.missing} answers could not be scored; they could make it {worst} to {best}.")
     if finding.p is not None:
-        said.append(f"p of no change: {finding.p:.2g}.")
+        several = f", {corrected[finding.number.name]:.2g} among {len(corrected)} numbers"
+        said.append(f"p of no change: {finding.p:.2g}{several if len(corrected) > 1 else ''}.")
     return " ".join(said)
 
 

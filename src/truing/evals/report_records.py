@@ -56,7 +56,7 @@ class Measure:
     better: Literal["higher", "lower", "near"]
     goal: float | None = None
     explains: str = ""
-    paired: Interval | None = None  # after - before over the same items, where it is known
+    p: float | None = None  # of "no change", corrected for all numbers tested beside it
     items: str = ""  # the task whose answers it is made of, where they are shown
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class Measure:
 
     @property
     def moved(self) -> Literal["better", "worse", "unclear", "drift"]:
-        """Which way the measure went: "unclear" where the paired change may be 0, or the intervals overlap.
+        """Which way the measure went: "unclear" where p is 0.05 or more; without a p, where intervals overlap.
 
         "drift" for a measure of drift, which training can only move one way: it is judged by its goal.
         """
@@ -94,7 +94,7 @@ class Measure:
         if self.before is None:
             return "unclear"
         apart = self.after.low > self.before.high or self.after.high < self.before.low
-        if not (apart if self.paired is None else self.paired.excludes_zero):
+        if not (apart if self.p is None else self.p < 0.05):
             return "unclear"
         if self.better == "near":
             return "worse"
@@ -323,7 +323,7 @@ def moved_text(measure: Measure) -> str:
     if measure.change is None:
         return ""
     if measure.moved == "unclear":
-        return "intervals overlap" if measure.paired is None else "may be chance"
+        return "intervals overlap" if measure.p is None else "may be chance"
     if measure.moved == "drift":
         return ""
     return f"{'▲' if measure.change > 0 else '▼'} {measure.moved}"

@@ -30,10 +30,12 @@ from truing.models.scoring import Scorer
 from truing.models.trained import Policy
 from truing.rewards.mix import Mix
 from truing.sampling.types import Sample, Sampler, Sampling
+from truing.train.health import require_known
 from truing.train.hooks import Hook, Logs
 from truing.train.online import Gathered, train
 from truing.train.optim import Part
 from truing.train.plan import Plan
+from truing.train.signs import signs
 from truing.train.step import DivergedItems, Objective
 
 ALIKE = 5  # steps
@@ -66,6 +68,9 @@ class OnlineSession:
     sampled: int = field(default=0, init=False)  # tokens of the newest step
     step: int = field(default=0, init=False)  # the newest step that was sampled for
     alike: int = field(default=0, init=False)  # steps in a row whose rewards told nothing apart
+
+    def __post_init__(self) -> None:
+        require_known(self.recipe.health)
 
     @property
     def scores(self) -> bool:
@@ -153,7 +158,7 @@ class OnlineSession:
         return Gathered(
             self._objective(experience, weight),
             [partial(self._passes, experience, part, step, update) for update, part in enumerate(cuts)],
-            {**rounds[0].rollouts.logs(), **rounds[0].scores.metrics(), **logs, "kl_weight": weight}
+            {**rounds[0].rollouts.logs(), **_told(rounds[0]), **logs, "kl_weight": weight}
             | ({"sampling/staleness": float(waiting is not None)} if self.ahead else {}),
             online.target_kl or math.inf,
         )
@@ -218,9 +223,9 @@ class OnlineSession:
         """Mean reward of one response to every held-out prompt."""
         if self.ahead is None:  # else the servers are at work for the next step, one update behind
             self.sampler.refresh(self.model, self.step)
-        scores = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1).scores
-        totals = [total for total in scores.totals if total is not None]
-        return {"reward": sum(totals) / len(totals), **scores.metrics()}
+        asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
+        totals = [total for total in asked.scores.totals if total is not None]
+        return {"reward": sum(totals) / len(totals), **_told(asked)}
 
     def better(self, logs: Logs) -> float:
         """What of an evaluation should be small."""
@@ -252,3 +257,9 @@ class OnlineSession:
             "inputs": {source.path: source.sha256 for source in self.sources},
             "resolved": {**self.chosen.described, "learning_rate": self.learning_rate},
         }
+
+
+def _told(asked: Asked) -> Logs:
+    """What the parts of the reward say of responses, and the responses of themselves."""
+    found = signs([sample.tokens for sample in asked.samples], asked.scores.totals)
+    return asked.scores.metrics() | found

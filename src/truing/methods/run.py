@@ -14,6 +14,7 @@ from truing.core.errors import Stopped
 from truing.core.files import require_free_space
 from truing.core.recipe import Recipe
 from truing.core.runs import ROWS, RunFolder, RunState
+from truing.methods.care import Care
 from truing.methods.rows import Rows, Say
 from truing.models import checkpoint
 from truing.models.export import export_folder
@@ -51,6 +52,9 @@ class Learner(Protocol):
 
     @property
     def parts(self) -> Sequence[Part]: ...
+
+    @property
+    def learning_rate(self) -> float: ...
 
     def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int: ...
 
@@ -90,12 +94,16 @@ class Progress:
         if newest is None:
             self.folder.rewind(None)
             return
-        found = checkpoint.read(newest)
+        self.restore(newest)
+
+    def restore(self, path: Path) -> None:
+        """Stand where a checkpoint stands, logs included."""
+        found = checkpoint.read(path)
         checkpoint.restore_parameters(self.names, found.tensors["model"])
         checkpoint.restore_optimizer(self.optimizer, self.names, found.tensors["optimizer"])
         self.evaluation.restore(found.state["evaluation"])
         self.session.restore(found.state.get("session", {}))
-        self.step, self.saved = found.step, newest
+        self.step, self.saved = found.step, path
         self.folder.rewind(found.step)
 
     def save(self) -> None:
@@ -166,7 +174,7 @@ def run(
     Raises Stopped after a signal (with a complete checkpoint), DivergedError, StorageError.
     """
     recipe, plan = session.recipe, session.plan
-    folder.write_config(recipe.model_dump(mode="json") | session.inputs(), allow_change)
+    changes = folder.write_config(recipe.model_dump(mode="json") | session.inputs(), allow_change)
     split = {"train": len(session.train), "held_out": len(session.held_out)}
     folder.write_facts(ROWS, session.rows.summary | split)
     names = {name: one for part in session.parts for name, one in part.parameters.items()}
@@ -180,9 +188,11 @@ def run(
         say(f"resuming after step {progress.step} of {plan.total}")
     hooks: list[Hook] = [evaluation] if recipe.data.evaluates else []
     hooks += [Pace(session.tokens_of), *watch, progress]
+    care = Care(progress, folder, say)
+    care.begin(changed=bool(changes))
     with progress.signals.watching(), _ending(progress), session.rows_named():
         progress.status(RunState.RUNNING)
-        session.train_steps(optimizer, progress.step, hooks)
+        care.train(optimizer, hooks)
     return _finish(progress, say)
 
 

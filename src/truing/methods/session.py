@@ -42,6 +42,7 @@ from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
+from truing.train.health import require_known
 from truing.train.hooks import Hook, Logs
 from truing.train.offline import evaluate, train
 from truing.train.optim import Part
@@ -193,6 +194,7 @@ def mismatched(trees: dict[int, Tree], max_tokens: int) -> dict[int, Tree]:
 
 def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> Session:
     """Load rows and weights, choose the layout, bind the objective. Nothing is trained yet."""
+    require_known(recipe.health)
     chosen = choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
     if recipe.data.tokens == "differing" and chosen.shape is not PAIR:
         raise ConfigError(

@@ -1,0 +1,28 @@
+"""A recipe's `health`: what watches a run while it trains, and what happens when it sees something.
+
+health: {action: stop, rules: {kl_runaway: {nats: 0.5}}, off: [entropy_collapse]}
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from truing.core.section import Section
+
+Threshold = Annotated[float, Field(strict=True, gt=0)]  # strict: true is not 1
+
+
+class Health(Section):
+    """Rules over the metrics of a run, looked at after every step."""
+
+    action: Literal["warn", "stop", "rollback", "remedy"] = Field(
+        default="warn",
+        description="What a finding does beside being said: warn nothing; stop ends the run with code 4; "
+        "rollback goes back to a checkpoint from before it with half the learning rate; remedy adds "
+        "loss.sft_weight: 1.0 where preferred responses lose likelihood.",
+    )
+    rollbacks: int = Field(default=2, ge=1, description="Most rollbacks of a run; the next finding ends it.")
+    rules: dict[str, dict[str, Threshold]] = Field(
+        default={}, description="Thresholds that differ from a rule's own: {kl_runaway: {nats: 0.5}}."
+    )
+    off: tuple[str, ...] = Field(default=(), description="Rules that are not looked at.")

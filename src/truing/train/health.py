@@ -1,0 +1,237 @@
+"""Is a run healthy? Rules over its metrics, looked at after every step or after the fact.
+
+    row of metrics -> Watch: History -> RULES -> Finding -> warn | stop | rollback | remedy
+
+`RULES` is the table. A rule is said once in a run. To add one, see `health_rules.py`.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from fnmatch import filter as matching
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from truing.core import files
+from truing.core.errors import ConfigError, DivergedError
+from truing.core.health_parts import Health
+from truing.core.imports import closest
+from truing.core.runs import HEALTH
+from truing.train import health_online, health_rules
+from truing.train.health_rules import Seen
+from truing.train.health_series import History
+from truing.train.hooks import Logs
+
+Look = Callable[[History], Seen | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One sign of trouble."""
+
+    look: Callable[..., Seen | None]
+    reads: tuple[str, ...]  # patterns of metrics, of which one is enough for it to have something to look at
+    advice: str
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """What a recipe may set, with the defaults."""
+        given = inspect.signature(self.look).parameters.values()
+        return {one.name: one.default for one in given if one.kind is one.KEYWORD_ONLY}
+
+
+RULES = {
+    "likelihood_displacement": Rule(
+        health_rules.likelihood_displacement,
+        ("logps/chosen", "logps/desirable"),
+        "hold the better response: loss.sft_weight: 1.0 or loss.name: dpo_positive; lower"
+        " optim.learning_rate; look for pairs whose responses hardly differ",
+    ),
+    "loss_spikes": Rule(
+        health_rules.loss_spikes,
+        ("loss",),
+        "lower optim.learning_rate, warm up for longer, or take more rows in a step (optim.items_per_step)",
+    ),
+    "stuck_at_ln2": Rule(
+        health_rules.stuck_at_ln2,
+        ("rewards/margins", "margin"),
+        "nothing is learnt of the pairs: look with `truing check` whether both responses are the same or cut"
+        " off before they differ; raise optim.learning_rate or loss.beta",
+    ),
+    "label_noise": Rule(
+        health_rules.label_noise,
+        ("rewards/accuracies", "accuracy"),
+        "read some pairs: are labels swapped, or a matter of chance? Score them with a reward model, drop"
+        " those it contradicts, set loss.label_smoothing, and train for fewer epochs",
+    ),
+    "kl_runaway": Rule(
+        health_online.kl_runaway,
+        ("kl", "kl/response"),
+        "raise loss.kl_weight or set loss.kl_target; lower optim.learning_rate",
+    ),
+    "entropy_collapse": Rule(
+        health_online.entropy_collapse,
+        ("entropy",),
+        "raise loss.entropy_weight or sampling.temperature; lower optim.learning_rate; see in samples.jsonl"
+        " what is said again and again",
+    ),
+    "zero_variance_groups": Rule(
+        health_online.zero_variance_groups,
+        ("frac_reward_zero_std",),
+        "the reward does not tell responses to a prompt apart: see samples.jsonl whether the task is too"
+        " hard, too easy or the reward blind; raise online.group_size, sampling.temperature or"
+        " online.resample",
+    ),
+    "reward_hacking": Rule(
+        health_online.reward_hacking,
+        ("eval/reward", "reward/length_correlation", "completions/repetition", "rewards/*/mean"),
+        "read samples.jsonl; take from the reward what can be had for nothing (length, repetition), add a"
+        " second reward, raise loss.kl_weight, or stop at the best evaluation (evaluate.patience)",
+    ),
+    "degeneration": Rule(
+        health_online.degeneration,
+        ("*completions/clipped_ratio", "*refus*", "*repet*"),
+        "read samples.jsonl or talk to the last checkpoint; lower optim.learning_rate, raise"
+        " loss.kl_weight, or go back to a checkpoint from before",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule saw in a run."""
+
+    rule: str
+    step: int  # at which it was seen
+    since: int  # where it began
+    saw: str
+    advice: str
+    action: str = "warn"  # what was done about it: a value of the recipe's `health.action`
+    back_to: int | None = None  # of a rollback: the step of the checkpoint
+
+    def row(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.rule} since step {self.since}: {self.saw}"
+
+
+class Turn(Exception):
+    """Raised by the hook: the loop is to be entered again once something has been done about a finding."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+
+class Unhealthy(DivergedError):
+    """A rule saw something and the recipe says `health.action: stop`."""
+
+    code = "unhealthy"
+
+
+def require_known(asked: Health) -> None:
+    """Raises ConfigError for rules and thresholds that do not exist."""
+    for name in (*asked.rules, *asked.off):
+        if name not in RULES:
+            known = sorted(RULES)
+            raise ConfigError(f"no health rule {name!r}; known: {', '.join(known)}{closest(name, known)}")
+    for name, thresholds in asked.rules.items():
+        known = RULES[name].thresholds
+        for key in thresholds:
+            if key not in known:
+                raise ConfigError(
+                    f"health.rules.{name} takes {sorted(known)}, not {key!r}{closest(key, sorted(known))}"
+                )
+            if isinstance(known[key], int) and thresholds[key] != int(thresholds[key]):
+                raise ConfigError(f"health.rules.{name}.{key} is {thresholds[key]}: expected a whole number")
+
+
+def looks(asked: Health) -> dict[str, Look]:
+    """The rules that are on, with a recipe's thresholds. Raises what `require_known` does."""
+    require_known(asked)
+    return {
+        name: partial(rule.look, **_typed(rule, asked.rules.get(name, {})))
+        for name, rule in RULES.items()
+        if name not in asked.off
+    }
+
+
+def _typed(rule: Rule, thresholds: Mapping[str, float]) -> dict[str, float]:
+    """Whole numbers as such where the rule counts with them."""
+    return {key: type(rule.thresholds[key])(value) for key, value in thresholds.items()}
+
+
+class Watch:
+    """The rules over one run, each of which is heard once."""
+
+    def __init__(self, asked: Health, heard: Iterable[str] = ()) -> None:
+        self.looks = looks(asked)
+        self.history = History()
+        self.heard = set(heard)
+
+    def take(self, row: Mapping[str, Any]) -> list[Finding]:
+        """What is newly seen now that this row of metrics is known."""
+        self.history.add(row)
+        found = []
+        for name, look in self.looks.items():
+            if name not in self.heard and (seen := look(self.history)) is not None:
+                self.heard.add(name)
+                found.append(Finding(name, int(row["step"]), seen.since, seen.words, RULES[name].advice))
+        return found
+
+    def blind(self) -> list[str]:
+        """The rules that are on and have had nothing to look at."""
+        logged = self.history.names()
+        return [name for name in self.looks if not any(matching(logged, one) for one in RULES[name].reads)]
+
+
+def diagnose(rows: Sequence[Mapping[str, Any]], asked: Health) -> tuple[list[Finding], Watch]:
+    """What the rules would have said of a run, and when."""
+    watch = Watch(asked)
+    return [finding for row in rows for finding in watch.take(row)], watch
+
+
+def read_findings(folder: Path) -> list[Finding]:
+    """What was said of a run while it trained."""
+    return [Finding(**row) for row in files.read_jsonl(folder / HEALTH)]
+
+
+class HealthHook:
+    """Watches a run while it trains: the last hook of a step.
+
+    `rows` is what was logged before this process began; `said` the findings of then, which are not repeated.
+    `answer` decides what is done about a finding: it gives it an action.
+    """
+
+    def __init__(
+        self,
+        asked: Health,
+        folder: Path,
+        say: Callable[[str], None],
+        rows: Sequence[Mapping[str, Any]] = (),
+        said: Sequence[Finding] = (),
+        answer: Callable[[Finding], Finding] | None = None,
+    ) -> None:
+        self.asked, self.folder, self.say = asked, folder, say
+        self.answer = answer or (lambda finding: replace(finding, action=asked.action))
+        # After a rollback the same fault may come again.
+        self.watch = Watch(asked, (one.rule for one in said if one.action != "rollback"))
+        for row in rows:
+            self.watch.history.add(row)
+
+    def __call__(self, step: int, logs: Logs) -> None:
+        """Raises Unhealthy where a finding ends the run, Turn where the run goes on otherwise."""
+        found: list[Finding] = []
+        for finding in self.watch.take({"step": step, **logs}):
+            acted = any(one.action != "warn" for one in found)  # one thing at a time
+            found.append(finding if acted else self.answer(finding))
+        for finding in found:
+            files.append_jsonl(self.folder / HEALTH, finding.row())
+            self.say(f"health: {finding}\n  → {finding.advice}")
+        for finding in found:
+            if finding.action == "stop":
+                raise Unhealthy(str(finding), hint=f"{finding.advice}; the same command goes on regardless")
+            if finding.action != "warn":
+                raise Turn(finding)

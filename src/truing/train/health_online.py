@@ -1,0 +1,166 @@
+"""The rules of online training, where rewards are given to what the policy says; see `health_rules.py`."""
+
+import statistics
+
+from truing.train.health_rules import Seen
+from truing.train.health_series import BASE, Change, History
+
+CLEARLY = 3.0  # standard errors
+
+
+def _gained(history: History) -> Change | None:
+    """How far the reward has risen beyond noise; None where it has not."""
+    moved = history.of("reward").change()
+    return moved if moved is not None and moved.sigmas > CLEARLY else None
+
+
+def kl_runaway(
+    history: History, *, nats: float = 1.0, response_nats: float = 100.0, steps: int = 5
+) -> Seen | None:
+    """The policy is `nats` per token away from its reference, or `response_nats` per response.
+
+    The median of the newest `steps`. KTO's `kl` is another quantity and is not looked at.
+    """
+    if not len(history.of("reward")):
+        return None
+    for name, limit, unit in (("kl", nats, "token"), ("kl/response", response_nats, "response")):
+        series = history.of(name)
+        if len(series) >= steps and (now := series.now(steps)) > limit:
+            words = f"the policy is {now:.3g} nats per {unit} away from its reference; the limit is {limit:g}"
+            return Seen(series.since(limit, above=True), words)
+    return None
+
+
+def entropy_collapse(history: History, *, share: float = 0.25, steps: int = 10) -> Seen | None:
+    """For `steps` steps entropy has been at `share` of where it began, and the reward has not gained by it.
+
+    A policy that grows sure of what earns a reward is learning; one that grows sure without is lost.
+    """
+    entropy = history.of("entropy")
+    moved = entropy.change()
+    if moved is None or moved.before <= 0 or history.of("reward").change() is None or _gained(history):
+        return None
+    if max(entropy.recent(steps)) > share * moved.before or moved.sigmas > -CLEARLY:
+        return None
+    words = f"entropy fell from {moved.before:.3g} to {moved.now:.3g} nats per token; the reward did not rise"
+    return Seen(entropy.since(0.5 * moved.before, above=False), words)
+
+
+def zero_variance_groups(history: History, *, share: float = 0.9, steps: int = 10) -> Seen | None:
+    """In `share` of the groups all responses have had one reward for `steps` steps, and it did not rise."""
+    series = history.of("frac_reward_zero_std")
+    newest = series.recent(steps)
+    if len(newest) < steps or min(newest) < share or _gained(history):
+        return None
+    words = f"in {statistics.median(newest):.0%} of the groups all responses have the same reward"
+    return Seen(series.since(share - 1e-9, above=True), words)
+
+
+def reward_hacking(
+    history: History, *, share: float = 0.2, correlation: float = 0.9, steps: int = 8, stretch: float = 1.3
+) -> Seen | None:
+    """The reward rises for a wrong reason.
+
+    Another reward falls meanwhile: one held out by `share` of the gain, one of the parts by `share` of its
+    spread. Or length alone explains the reward: within steps they correlate by `correlation`, and
+    responses have become longer, or shorter, by the factor `stretch`. Or responses repeat themselves.
+    """
+    gained = _gained(history)
+    if gained is None:
+        return None
+    told = f"the reward rose from {gained.before:.3g} to {gained.now:.3g}"
+    return (
+        _held_out_falls(history, gained, share, told)
+        or _part_falls(history, share, told)
+        or _length_explains(history, correlation, steps, stretch, told)
+        or _repeats(history, told)
+    )
+
+
+def _held_out_falls(history: History, gained: Change, share: float, told: str) -> Seen | None:
+    held = history.of("eval/reward")
+    if len(held) < 4:
+        return None
+    best, last = max(held.values[:-2]), max(held.recent(2))
+    if best - last < share * gained.moved:
+        return None
+    words = f"{told} while the held-out reward fell from {best:.3g} to {last:.3g}"
+    return Seen(held.since(best - 1e-9, above=False), words)
+
+
+def _part_falls(history: History, share: float, told: str) -> Seen | None:
+    for name in history.names():
+        if not (name.startswith("rewards/") and name.endswith("/mean")):
+            continue
+        series, spread = history.of(name), history.of(name.removesuffix("mean") + "std")
+        moved = series.change()
+        if moved is None or moved.sigmas > -CLEARLY or not len(spread):
+            continue
+        if -moved.moved > share * statistics.median(spread.values[:BASE]):
+            words = f"{told} while {name} fell from {moved.before:.3g} to {moved.now:.3g}"
+            return Seen(series.since(moved.before - CLEARLY * moved.error, above=False), words)
+    return None
+
+
+def _length_explains(
+    history: History, correlation: float, steps: int, stretch: float, told: str
+) -> Seen | None:
+    found, lengths = history.of("reward/length_correlation"), history.of("completions/mean_length")
+    moved = lengths.change()
+    if moved is None or len(found) < steps or moved.before <= 0 or moved.now <= 0:
+        return None
+    sign = 1 if moved.moved > 0 else -1
+    explains = sign * found.now(steps) >= correlation
+    if not explains or max(moved.now / moved.before, moved.before / moved.now) < stretch:
+        return None
+    words = (
+        f"{told} with the length of responses, from {moved.before:.3g} to {moved.now:.3g} tokens;"
+        f" within a step both correlate by {found.now(steps):.2f}"
+    )
+    return Seen(lengths.since(moved.before + sign * CLEARLY * moved.error, above=sign > 0), words)
+
+
+def _repeats(history: History, told: str) -> Seen | None:
+    series = history.of("completions/repetition")
+    moved = series.change()
+    if moved is None or moved.moved < 0.2 or moved.sigmas < CLEARLY:
+        return None
+    words = f"{told} while repetition rose from {moved.before:.0%} to {moved.now:.0%} of token 4-grams"
+    return Seen(series.since(moved.before + CLEARLY * moved.error, above=True), words)
+
+
+def degeneration(history: History, *, rise: float = 0.2, unending: float = 0.5) -> Seen | None:
+    """Responses refuse, repeat themselves or do not end more often than at first.
+
+    Every metric whose name speaks of refusals or repetition, by `rise`; responses cut off at their limit,
+    by `unending`. All are shares.
+    """
+    for name in history.names():
+        if name.endswith("completions/clipped_ratio"):
+            found = _rises(history, name, unending)
+        elif ("refus" in name or "repet" in name) and not name.endswith(("/std", "/failures")):
+            found = _rises(history, name, rise)
+        else:
+            continue
+        if found is not None:
+            before, now, since = found
+            return Seen(since, f"{name} rose from {before:.0%} to {now:.0%}")
+    return None
+
+
+def _rises(history: History, name: str, least: float) -> tuple[float, float, int] | None:
+    """Where a share began and stands, and since when, where it rose by `least`.
+
+    Evaluations are few: of them the first is compared with the lower of the last two.
+    """
+    series = history.of(name)
+    moved = series.change()
+    if moved is not None:
+        before, now, sure = moved.before, moved.now, moved.sigmas > CLEARLY
+    elif name.startswith("eval/") and len(series) >= 3:
+        before, now, sure = series.values[0], min(series.recent(2)), True
+    else:
+        return None
+    if now - before < least or not sure:
+        return None
+    return before, now, series.since(before + 0.5 * least, above=True)

@@ -1,0 +1,154 @@
+"""Signs that a run goes wrong, as rules over its metrics.
+
+    "chosen fell from -31.9 to -66.5 nats while the margin grew from 0.2 to 12"    likelihood_displacement
+
+A rule is a function of a `History`; its keyword-only arguments are thresholds that a recipe may set, and it
+returns what it saw or None. It says nothing where its metrics are absent. To add one: a function here or
+in `health_online.py`, a row in the table of `health.py`, a planted fault in `tests/train/test_planted.py`.
+These are the rules of offline training.
+"""
+
+import math
+import statistics
+from dataclasses import dataclass
+
+from truing.train.health_series import RECENT, TAIL, Change, History, Series, noise
+
+# What is to become likelier, by the names of preference and of unpaired methods: the better side, the worse.
+SIDES = (("chosen", "rejected"), ("desirable", "undesirable"))
+LN2 = math.log(2)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a rule saw, in words and numbers, and the step it began at."""
+
+    since: int
+    words: str
+
+
+def likelihood_displacement(
+    history: History, *, share: float = 0.25, nats: float = 3.0, anyhow: float = 1.0, sigmas: float = 3.0
+) -> Seen | None:
+    """The better response loses likelihood while its lead over the worse one grows: arXiv:2410.08847.
+
+    It has lost `share` of the log-probability it began with and `nats` at least; this, its reward and the
+    margin have all moved by `sigmas` standard errors. Of the share `anyhow` the margin may do what it will.
+    """
+    for better, worse in SIDES:
+        rewards = history.of(f"rewards/{better}")
+        fell, paid = history.of(f"logps/{better}").change(), rewards.change()
+        other = history.of(f"rewards/{worse}").change()
+        grew = history.of("rewards/margins").change() or (paid and other and _lead(paid, other))
+        if fell is None or paid is None or grew is None:
+            continue
+        lost = fell.moved < -max(nats, share * abs(fell.before)) and fell.sigmas < -sigmas
+        known = grew.sigmas > sigmas or fell.moved < -anyhow * abs(fell.before)
+        if lost and known and paid.now < 0 and paid.sigmas < -sigmas:
+            since = rewards.since(paid.before - sigmas * paid.error, above=False)
+            words = (
+                f"the log-probability of {better} responses fell from {fell.before:.3g} to {fell.now:.3g}"
+                f" nats while their lead in reward went from {grew.before:.3g} to {grew.now:.3g}"
+            )
+            return Seen(since, words)
+    return None
+
+
+def _lead(better: Change, worse: Change) -> Change:
+    """What became of the difference of two metrics."""
+    error = math.hypot(better.error, worse.error)
+    return Change(better.before - worse.before, better.now - worse.now, error)
+
+
+def loss_spikes(
+    history: History, *, sigmas: float = 8.0, share: float = 0.25, times: int = 3, within: int = 20
+) -> Seen | None:
+    """The loss leaps, or stays above where it began.
+
+    A spike is `sigmas` times its noise above the median of the values before it, and by at least `share`
+    of the loss of step 1; `times` of the newest `within` steps are spikes. A policy gradient's loss says
+    nothing of that kind and is not looked at.
+    """
+    losses = _losses(history)
+    if len(losses) <= RECENT or len(history.of("reward")):
+        return None
+    start = losses.values[0]
+    least = share * abs(start)
+    above = losses.now() - start
+    if above > max(least, 4 * noise(losses.values[-TAIL:])) and min(losses.recent()) > start:
+        since = losses.since(start + least, above=True)
+        return Seen(since, f"the loss began at {start:.3g} and has stayed above it, at {losses.now():.3g}")
+    found = [
+        place
+        for place in range(max(RECENT, len(losses) - within), len(losses))
+        if _leaps(losses.values, place, sigmas, least)
+    ]
+    if len(found) < times or found[-1] != len(losses) - 1:
+        return None
+    worst = max(losses.values[place] for place in found)
+    usual = statistics.median(losses.recent(within))
+    words = f"{len(found)} of the last {within} losses leap, up to {worst:.3g}; most are near {usual:.3g}"
+    return Seen(losses.steps[found[0]], words)
+
+
+def _losses(history: History) -> Series:
+    """The loss without terms beside it, which may be switched on half-way, where that is logged."""
+    return history.of("pair_loss") or history.of("loss")
+
+
+def _leaps(values: list[float], place: int, sigmas: float, least: float) -> bool:
+    before = values[max(0, place - 50) : place]
+    return values[place] - statistics.median(before) > max(sigmas * noise(before), least)
+
+
+def stuck_at_ln2(history: History, *, steps: int = 20, width: float = 0.02) -> Seen | None:
+    """A pairwise loss stays at ln 2, where both sides of every pair are equally likely.
+
+    All of the newest `steps` after the warm-up are within `width` of it, and their mean margin is within two
+    standard errors of 0.
+    """
+    losses = _losses(history)
+    margins = history.of("rewards/margins") or history.of("margin")
+    learnt = len(losses) - _warm_up(history.of("learning_rate"))
+    if min(learnt, len(margins)) < steps or max(abs(loss - LN2) for loss in losses.recent(steps)) > width:
+        return None
+    newest = margins.recent(steps)
+    mean = statistics.fmean(newest)
+    if abs(mean) > 2 * statistics.pstdev(newest) / math.sqrt(steps) + 1e-6:
+        return None
+    words = f"for {learnt} steps the loss has been near ln 2 ({losses.now(steps):.4f}), the margin {mean:.2g}"
+    return Seen(losses.steps[-learnt], words)
+
+
+def _warm_up(rates: Series) -> int:
+    """How many steps the learning rate rose for; 0 where it is not logged."""
+    pairs = zip(rates.values, rates.values[1:], strict=False)
+    return next((place for place, (a, b) in enumerate(pairs, 1) if b <= a), len(rates))
+
+
+def label_noise(
+    history: History, *, learnt: float = 0.85, guess: float = 0.6, evaluations: int = 3, sigmas: float = 4.0
+) -> Seen | None:
+    """Pairs are learnt by heart, or against the labels.
+
+    Training accuracy is `learnt` or more while the last `evaluations` on held-out pairs have a median of
+    `guess` at most; or it has been below one half by `sigmas` standard errors.
+    """
+    for name in ("rewards/accuracies", "accuracy"):
+        train, held = history.of(name), history.of(f"eval/{name}")
+        if len(train) < RECENT:
+            continue
+        told = held.recent(evaluations)
+        if len(told) == evaluations and statistics.median(told) <= guess and train.now() >= learnt:
+            since = train.since(learnt, above=True)
+            words = (
+                f"{train.now():.0%} of training pairs are ranked right, but {told[-1]:.0%} of held-out ones"
+            )
+            return Seen(since, words)
+        newest = train.recent(3 * RECENT)
+        if len(newest) == 3 * RECENT:
+            mean, error = statistics.fmean(newest), statistics.pstdev(newest) / math.sqrt(len(newest))
+            if mean < 0.45 and mean + sigmas * error < 0.5:
+                words = f"{mean:.0%} of training pairs are ranked right, fewer than by chance"
+                return Seen(train.since(0.5, above=False), words)
+    return None

@@ -1,0 +1,159 @@
+"""`truing doctor RUN` on run folders, on what TRL leaves behind, and on what is neither."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from truing.cli.main import main
+from truing.core.files import append_jsonl
+from truing.core.runs import RunFolder, RunState
+from truing.train.health import Finding
+from truing.train.trainer_state import find_state, read_state
+
+RECIPE = {"method": "dpo", "policy": "some/model"}
+Doctor = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Doctor:
+    """Runs `truing doctor ARGS`: its exit code, and all it printed."""
+
+    def run(*args: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["truing", "doctor", *map(str, args)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        told = capsys.readouterr()
+        return int(end.value.code or 0), told.out + told.err
+
+    return run
+
+
+def displaced(step: int) -> dict[str, float]:
+    """Metrics of a run whose chosen responses lose a nat per step.
+
+    The median of the first five is -23, that of the newest eight 3.5 behind: step 13 has lost a quarter.
+    """
+    return {
+        "loss": 0.6 / step,
+        "rewards/chosen": -0.1 * step,
+        "rewards/margins": 0.2 * step,
+        "rewards/accuracies": 1.0,
+        "logps/chosen": -20.0 - step,
+    }
+
+
+@pytest.fixture
+def sick(tmp_path: Path) -> Path:
+    """A run folder of forty steps."""
+    with RunFolder.open(tmp_path / "run") as folder:
+        folder.write_config(RECIPE)
+        for step in range(1, 41):
+            folder.log_metrics(step, displaced(step))
+        folder.write_status(RunState.FAILED, step=40, reason="the disk is full")
+    return folder.path
+
+
+def test_a_sick_run_is_diagnosed_after_the_fact(doctor: Doctor, sick: Path):
+    code, told = doctor(sick)
+    assert code == 0
+    assert f"{sick}: DPO on some/model. Failed after 40 steps. the disk is full." in told
+    assert "likelihood_displacement: since step 6, seen at step 13" in told
+    assert "→ hold the better response: loss.sft_weight: 1.0" in told
+    assert "not looked at, their metrics are not logged: kl_runaway" in told
+    assert not (sick / "health.jsonl").exists(), "reading changes nothing"
+
+
+def test_strict_is_an_exit_code(doctor: Doctor, sick: Path):
+    assert doctor(sick, "--strict")[0] == 4
+    config = json.loads((sick / "config.json").read_text())
+    config["recipe"]["health"] = {"off": ["likelihood_displacement"]}
+    (sick / "config.json").write_text(json.dumps(config))
+    code, told = doctor(sick, "--strict")
+    assert code == 0
+    assert "healthy: 3 of 8 rules had metrics to look at, and saw nothing" in told
+
+
+@pytest.mark.parametrize(
+    ("action", "back_to", "told", "code"),
+    [("remedy", None, "remedied", 0), ("rollback", 4, "the run went back to step 4", 4)],
+)
+def test_what_was_done_while_it_trained_is_told(
+    doctor: Doctor, sick: Path, action: str, back_to: int | None, told: str, code: int
+):
+    done = Finding("likelihood_displacement", 13, 6, "saw", "advice", action, back_to)
+    append_jsonl(sick / "health.jsonl", done.row())
+    found = doctor(sick, "--strict")
+    assert found[0] == code, "only what nothing cured is sick"
+    assert f"likelihood_displacement at step 13: {told}" in found[1]
+
+
+@pytest.fixture
+def trl(tmp_path: Path) -> Path:
+    """What TRL's DPOTrainer leaves of a run that it logged each step of and evaluated once."""
+    rows = [{"epoch": 0.1 * step, **displaced(step), "step": step} for step in range(1, 41)]
+    rows.insert(20, {"eval_loss": 0.5, "eval_rewards/accuracies": 0.9, "epoch": 2.0, "step": 20})
+    rows.append({"train_loss": 0.1, "train_runtime": 3.0, "epoch": 4.0, "step": 40})
+    state = {"best_metric": None, "global_step": 40, "log_history": rows}
+    for at, content in ((5, {**state, "log_history": rows[:5]}), (40, state)):
+        folder = tmp_path / "trl" / f"checkpoint-{at}"
+        folder.mkdir(parents=True)
+        (folder / "trainer_state.json").write_text(json.dumps(content))
+    (tmp_path / "trl" / "checkpoint-best").mkdir()
+    return tmp_path / "trl"
+
+
+@pytest.mark.parametrize("path", [".", "checkpoint-40", "checkpoint-40/trainer_state.json"])
+def test_a_run_of_trl_is_diagnosed_from_its_newest_checkpoint(doctor: Doctor, trl: Path, path: str):
+    code, told = doctor(trl / path)
+    assert code == 0
+    assert "trainer_state.json: 40 steps" in told
+    assert "likelihood_displacement: since step 6, seen at step 13" in told
+
+
+def test_names_of_trl_become_ours(trl: Path):
+    assert find_state(trl) == trl / "checkpoint-40" / "trainer_state.json"
+    rows = read_state(trl / "checkpoint-40" / "trainer_state.json")
+    assert rows[20] == {"eval/loss": 0.5, "eval/rewards/accuracies": 0.9, "epoch": 2.0, "step": 20}
+    ppo = trl / "trainer_state.json"
+    ppo.write_text(json.dumps({"log_history": [{"step": 1, "objective/kl": 3.0, "objective/scores": 0.5}]}))
+    assert read_state(ppo) == [{"step": 1, "kl/response": 3.0, "reward": 0.5}]
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        (None, 2, "does not exist"),
+        ("", 3, "cannot be read"),
+        ("[]", 2, "has no log_history"),
+        ('{"log_history": [1]}', 2, "has no log_history"),
+        ('{"log_history": []}', 3, "has no logged steps"),
+    ],
+)
+def test_what_is_no_run_is_told_in_one_message(
+    doctor: Doctor, tmp_path: Path, content: str | None, code: int, message: str
+):
+    path = tmp_path / "trainer_state.json"
+    if content is not None:
+        path.write_text(content)
+    assert doctor(path)[0] == code
+    assert message in doctor(path)[1]
+
+
+def test_a_folder_that_is_none_and_a_run_before_its_first_step(doctor: Doctor, tmp_path: Path):
+    code, told = doctor(tmp_path)
+    assert code == 2
+    assert "is no run folder and holds no trainer_state.json" in told
+    with RunFolder.open(tmp_path / "run") as folder:
+        folder.write_config(RECIPE)
+    code, told = doctor(tmp_path / "run")
+    assert code == 3
+    assert "has not finished a step" in told
+
+
+def test_strict_needs_a_run(doctor: Doctor):
+    code, told = doctor("--strict")
+    assert code == 2
+    assert "truing doctor RUN --strict" in told
