@@ -85,7 +85,7 @@ class Measure:
 
     @property
     def moved(self) -> Literal["better", "worse", "unclear", "drift"]:
-        """Which way the measure went: "unclear" where p is 0.05 or more; without a p, where intervals overlap.
+        """Which way the measure went: "unclear" where p is 0.05 or more; without p, where intervals overlap.
 
         "drift" for a measure of drift, which training can only move one way: it is judged by its goal.
         """

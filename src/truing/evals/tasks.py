@@ -12,7 +12,7 @@ from truing.core.errors import ConfigError
 from truing.core.eval_recipe import EvalRecipe
 from truing.core.imports import closest, is_import, load_function
 from truing.core.options import check_options, keyword_options
-from truing.evals import answers, moved, versus
+from truing.evals import answers, moved, outside, versus
 from truing.evals.bench import Task, TaskMaker
 
 TASKS: dict[str, TaskMaker] = {
@@ -25,6 +25,8 @@ TASKS: dict[str, TaskMaker] = {
     "degeneration": answers.degeneration,
     "tax": moved.tax,
     "reward": versus.reward,
+    "lm_eval": outside.lm_eval,
+    "inspect": outside.inspect,
 }
 
 

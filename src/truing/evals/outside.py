@@ -1,0 +1,375 @@
+"""Benchmarks of others: lm-eval and inspect-ai, run in a process of their own, or read where they have run.
+
+    lm_eval: {tasks: [arc_easy, mmlu], limit: 100}
+    inspect: {tasks: [capitals.py@capitals], python: inspect-env/bin/python}
+    lm_eval: {tasks: [arc_easy], results: out/after, against_results: out/before}     # runs nothing
+
+The model is written as a folder that transformers opens, and each task becomes one number: `lm_eval/mmlu`,
+`inspect/capitals`. To add a tool, write its reader in `evals/outside_read.py`, a function here that says how
+it is run, and a row in TASKS.
+"""
+
+import importlib.util
+import json
+import math
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from truing.core.errors import ConfigError, DataError, ModelError
+from truing.core.imports import closest
+from truing.core.runs import run_recipe
+from truing.evals.bench import Bench, Marks, Result, Scored, Task
+from truing.evals.clusters import Measured
+from truing.evals.intervals import Interval
+from truing.evals.numbers import Finding, Number, of_sides
+from truing.evals.outside_read import Row, Stated, Told, read_inspect, read_lm_eval
+from truing.evals.sides import Answer, Question, Side
+from truing.models.export import export_folder
+from truing.models.sources import resolve
+from truing.models.trained import is_reward, load_trained
+from truing.sampling.types import Finish, Sample
+
+Names = Annotated[Sequence[str], Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Options = Mapping[str, Any]
+Command = Callable[[Path, Path, Bench], list[str]]  # of the model's folder, and of where results go
+
+LAST_LINES = 8  # of what a process said before it failed
+Z = 1.959964  # standard errors in half a 95 % interval
+
+
+@dataclass(frozen=True)
+class Tool:
+    """Somebody else's harness."""
+
+    name: str  # the task of `truing eval`, and the first part of its numbers
+    module: str  # what `python -m` runs
+    package: str  # on the package index
+    read: Callable[[Path, Sequence[str]], Told]
+
+
+LM_EVAL = Tool("lm_eval", "lm_eval", "lm-eval[hf]", read_lm_eval)
+INSPECT = Tool("inspect", "inspect_ai", "inspect-ai", read_inspect)
+
+
+def lm_eval(
+    languages: Sequence[str],
+    *,
+    tasks: Names,
+    limit: Count | None = None,
+    few_shot: Annotated[int, Field(ge=0)] | None = None,
+    options: Mapping[str, Any] = {},
+    python: Text | None = None,
+    results: Text | None = None,
+    against_results: Text | None = None,
+) -> Task:
+    """Tasks and groups of the Language Model Evaluation Harness; `options` are more of its flags.
+
+    Prompts, examples and decoding are the tasks' own: neither `languages` nor the recipe's samples matter.
+    """
+    given = {"limit": limit, "num_fewshot": few_shot}
+    ours = {"model", "tasks", "output_path", "log_samples", *given}
+    flags = _flags(LM_EVAL, {key: value for key, value in options.items() if key != "model_args"}, "_", ours)
+    model_args = _pairs(LM_EVAL, options, "model_args")
+
+    def command(folder: Path, target: Path, bench: Bench) -> list[str]:
+        call = ["--model", "hf", "--model_args", ",".join([f"pretrained={folder}", *model_args])]
+        call += ["--tasks", ",".join(tasks), "--output_path", str(target), "--log_samples"]
+        return [*call, *_present(given, "_"), *flags]
+
+    made = _files(LM_EVAL, results, against_results, {**given, "python": python, "options": options or None})
+    return _task(LM_EVAL, tasks, command, python, made)
+
+
+def inspect(
+    languages: Sequence[str],
+    *,
+    tasks: Names,
+    limit: Count | None = None,
+    options: Mapping[str, Any] = {},
+    python: Text | None = None,
+    results: Text | None = None,
+    against_results: Text | None = None,
+) -> Task:
+    """Tasks of Inspect, as `file.py@task` or `package/task`; `options` are more of the flags of its `eval`.
+
+    They are asked with the recipe's samples, temperature and seed. A sample that fails is missing.
+    """
+    names = [_inspect_name(task) for task in tasks]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"two tasks of inspect have one name: {', '.join(tasks)}", hint="measure one of them"
+        )
+    files = [Path(task.rpartition("@")[0]).expanduser() for task in tasks if "@" in task]
+    if results is None and (absent := [str(file) for file in files if not file.exists()]):
+        raise ConfigError(f"there is no file {', '.join(absent)}, of which inspect is to run a task")
+    given = {"limit": limit}
+    ours = {"model", "log_format", "log_dir", "display", "epochs", "temperature", "seed", *given}
+    held = ("model_args", "task_args")
+    flags = _flags(INSPECT, {key: value for key, value in options.items() if key not in held}, "-", ours)
+    model_args, task_args = (_pairs(INSPECT, options, key) for key in held)
+
+    def command(folder: Path, target: Path, bench: Bench) -> list[str]:
+        call = ["eval", *tasks, "--model", "hf/local", "-M", f"model_path={folder}"]
+        call += ["--log-format", "json", "--log-dir", str(target), "--display", "plain", "--no-fail-on-error"]
+        call += ["--temperature", str(bench.temperature)] if bench.temperature else ["-M", "do_sample=false"]
+        call += ["--epochs", str(bench.samples)] if bench.samples > 1 else []
+        call += [part for pair in model_args for part in ("-M", pair)]
+        call += [part for pair in task_args for part in ("-T", pair)]
+        return [*call, "--seed", str(bench.seed), *_present(given, "-"), *flags]
+
+    made = _files(INSPECT, results, against_results, {**given, "python": python, "options": options or None})
+    return _task(INSPECT, names, command, python, made)
+
+
+def _inspect_name(task: str) -> str:
+    """What inspect calls the task in its log."""
+    path, _, name = task.rpartition("@")
+    if not path and name.endswith(".py"):
+        raise ConfigError(f"{task} may hold several tasks of inspect", hint=f"name one: {task}@my_task")
+    return name if path else name.rpartition("/")[2]
+
+
+# Options
+
+
+def _flags(tool: Tool, options: Options, link: str, ours: set[str]) -> list[str]:
+    """Options as flags, of which none may be one of `ours`."""
+    for key in options:
+        if key.replace("-", "_") in ours:
+            raise ConfigError(
+                f"options of the task {tool.name!r} has {key!r}, which truing sets itself",
+                hint="limit and few_shot are options of the task, samples and temperature of the recipe",
+            )
+    return _present(options, link)
+
+
+def _present(options: Options, link: str) -> list[str]:
+    """`{batch_size: 8, trace: true}` as `--batch_size 8 --trace`; what is None or false is left out."""
+    call: list[str] = []
+    for key, value in options.items():
+        if value is None or value is False:
+            continue
+        call.append("--" + key.replace("_", link))
+        call += [] if value is True else [_plain(value)]
+    return call
+
+
+def _pairs(tool: Tool, options: Options, key: str) -> list[str]:
+    """`{dtype: float32}` as `dtype=float32`."""
+    found = options.get(key, {})
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{key} of the task {tool.name!r} is {found!r}", hint=f"{key}: {{dtype: float32}}")
+    return [f"{name}={_plain(value)}" for name, value in found.items()]
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+# Running and reading
+
+
+def _files(tool: Tool, results: str | None, against: str | None, unused: Options) -> list[Path]:
+    """The files to read instead of running anything: the model's, then those it is held against."""
+    if results is None:
+        if against is not None:
+            raise ConfigError(f"the task {tool.name!r} has against_results", hint="give results too")
+        return []
+    if idle := [key.replace("num_fewshot", "few_shot") for key, value in unused.items() if value is not None]:
+        raise ConfigError(
+            f"the task {tool.name!r} reads {results} as it is: {', '.join(idle)} would change nothing",
+            hint=f"leave {', '.join(idle)} out, or results",
+        )
+    return [Path(path).expanduser() for path in (results, against) if path is not None]
+
+
+def _task(
+    tool: Tool, names: Sequence[str], command: Command, python: str | None, files: Sequence[Path]
+) -> Task:
+    """One number for each of the names. What is there is read at once, so that mistakes show at once."""
+    numbers = {name: Number(f"{tool.name}/{name}", name, "%", "higher", "") for name in names}
+    read = [_read(tool, file, names) for file in files]
+    interpreter = "" if files else _interpreter(tool, python)
+
+    def run(bench: Bench) -> Result:
+        if files:
+            notes = [f"{one.made_by}, from {file}." for one, file in zip(read, files, strict=True)]
+            notes += [] if len(read) == len(bench.sides) else [f"{tool.name}: against_results is not given."]
+            return _result(tool, numbers, read, notes)
+        told: list[Told] = []
+        for place, side in enumerate(bench.sides):
+            bench.watch(f"{tool.name} on {side.source}", place, len(bench.sides))
+            told.append(_run(tool, interpreter, command, side, bench, names))
+        return _result(tool, numbers, told, [])
+
+    return Task(tuple(numbers.values()), run, needs_against=len(files) > 1)
+
+
+def _read(tool: Tool, path: Path, names: Sequence[str]) -> Told:
+    if not path.exists():
+        raise ConfigError(f"results of the task {tool.name!r}: {path} does not exist")
+    told = tool.read(path, names)
+    if absent := [name for name in names if name not in told.tasks]:
+        raise DataError(
+            f"{path} has no number of {', '.join(absent)}{closest(absent[0], told.known)}",
+            hint=f"it has {', '.join(told.known) or 'none'}",
+        )
+    return told
+
+
+def _interpreter(tool: Tool, python: str | None) -> str:
+    """The Python that runs the tool. Raises ConfigError where it does not have it."""
+    install = f"PYTHON -m pip install {tool.package!r}, in an environment of its own; then python: PYTHON"
+    if python is None:
+        if importlib.util.find_spec(tool.module) is None:
+            raise ConfigError(f"the task {tool.name!r} needs {tool.package}, which is not here", hint=install)
+        return sys.executable
+    program = shutil.which(Path(python).expanduser())
+    if program is None:
+        raise ConfigError(f"python of the task {tool.name!r} is {python}, which is no program", hint=install)
+    asks = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)"
+    if subprocess.run([program, "-c", asks, tool.module], capture_output=True, check=False).returncode:
+        raise ConfigError(f"{python} does not have {tool.package}", hint=install)
+    return program
+
+
+def _run(
+    tool: Tool, interpreter: str, command: Command, side: Side, bench: Bench, names: Sequence[str]
+) -> Told:
+    """What the tool finds of one side. Raises ModelError with the end of what it said where it fails."""
+    with tempfile.TemporaryDirectory(prefix="truing-") as scratch:
+        folder, target = Path(scratch) / "model", Path(scratch) / "results"
+        _place(side.source, folder)
+        call = [interpreter, "-m", tool.module, *command(folder, target, bench)]
+        done = subprocess.run(
+            call,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            said = f"{tool.module} failed on {side.source} with exit code {done.returncode}:"
+            raise ModelError(f"{said}\n{_end(done)}", hint=f"it was asked: {' '.join(call[1:])}")
+        try:
+            return tool.read(target, names)
+        except DataError as error:
+            said = f"{tool.module} left no number of {side.source}: {error}"
+            raise ModelError(f"{said}\n{_end(done)}", hint=error.hint) from error
+
+
+def _end(done: subprocess.CompletedProcess[str]) -> str:
+    """The last lines, without the frames of a traceback; of inspect-ai some errors are on its stdout."""
+    lines = [*done.stderr.splitlines(), *done.stdout.splitlines()]
+    return "\n".join([line for line in lines if line.strip() and not line.startswith("  ")][-LAST_LINES:])
+
+
+def _place(source: str, folder: Path) -> None:
+    """Puts the model at `folder`: a link where transformers opens it as it is, else an export, merged.
+
+    The link spares both tools a path of the user's, whose commas and equals signs they would read.
+    """
+    path = Path(source)
+    if run_recipe(path) is None and not (path / "adapter_config.json").is_file() and not is_reward(source):
+        folder.symlink_to(resolve(source).path.resolve())
+        return
+    trained = load_trained(source, device="cpu")
+    export_folder(trained.model, trained.tokenizer, folder, merge=True)
+
+
+# Findings
+
+
+def _result(tool: Tool, numbers: Mapping[str, Number], told: Sequence[Told], notes: list[str]) -> Result:
+    findings: list[Finding] = []
+    items: list[Scored] = []
+    for name, number in numbers.items():
+        stated = [one.tasks[name] for one in told if name in one.tasks]
+        if len(stated) < len(told):
+            known = ", ".join(told[0].known)
+            notes.append(f"{tool.name} gave no number of {name} as a whole; it has {known}.")
+            continue
+        described = _described(tool, number, stated)
+        rows, apart = _common([one.rows for one in stated])
+        if apart:
+            notes.append(f"{number.name}: {apart} samples are not in both and were left out.")
+        if rows[0]:
+            scored = _scored(number.name, rows)
+            grouped = any(row.category for row in rows[0])
+            group = (lambda answer: answer.question.category) if grouped else None
+            findings.append(scored.finding(described, number.name, group=group))
+            items.append(scored)
+        else:
+            findings.append(of_sides(described, [_whole(one, described) for one in stated]))
+    return Result(findings, items, notes)
+
+
+def _described(tool: Tool, number: Number, stated: Sequence[Stated]) -> Number:
+    """The number with what is known only now: its metric, its unit, and which way is better."""
+    metrics = {one.metric for one in stated}
+    if len(metrics) > 1:
+        raise DataError(
+            f"{number.name} is {' for one model and '.join(sorted(metrics))} for the other",
+            hint="make both with the same version of the task",
+        )
+    (metric,) = metrics
+    values = [row.value for one in stated for row in one.rows if row.value is not None]
+    shares = all(0 <= value <= 1 for value in values)
+    named = metric.startswith(("acc", "exact_match"))  # the means of shares, where there are no samples
+    return replace(
+        number,
+        title=f"{number.title} ({metric})",
+        unit="%" if (shares if values else named) else "",
+        better=stated[0].better,
+        explains=f"{metric} of {number.title}, as {tool.module} computes it.",
+    )
+
+
+def _common(sides: Sequence[Sequence[Row]]) -> tuple[list[list[Row]], int]:
+    """The rows that all sides have, in one order, and how many there are beside them."""
+    keyed = [{(row.question, row.k, row.content): row for row in rows} for rows in sides]
+    shared = [key for key in keyed[0] if all(key in other for other in keyed)]
+    everything = {key for side in keyed for key in side}
+    apart = len(everything) - len(shared) if shared else 0
+    return [[side[key] for key in shared] for side in keyed], apart
+
+
+def _scored(name: str, sides: Sequence[Sequence[Row]]) -> Scored:
+    return Scored(
+        [[_answer(row) for row in rows] for rows in sides],
+        [[Marks({name: row.value}, row.note) for row in rows] for rows in sides],
+    )
+
+
+def _answer(row: Row) -> Answer:
+    """A row as the report shows it; its tokens are not known."""
+    finish = Finish.LENGTH if row.cut else Finish.STOP
+    sample = Sample([], [], row.response, finish, prompt=0, k=row.k)
+    return Answer(Question(row.question, row.prompt, row.category), sample, row.k)
+
+
+def _whole(stated: Stated, number: Number) -> Measured:
+    """A number as stated, with the normal interval of its standard error."""
+    worst, best = number.ends
+    low, high = sorted(number.ends)
+    total, value = stated.n + stated.missing, stated.value
+    if not (stated.n and math.isfinite(value)):
+        return Measured(None, total, worst, best)
+    half = math.inf if stated.error is None else Z * stated.error
+    interval = Interval(value, max(low, value - half), min(high, value + half), stated.n)
+    ends = [
+        (value * stated.n + end * stated.missing) / total if stated.missing else value
+        for end in (worst, best)
+    ]
+    return Measured(interval, stated.missing, *ends)
