@@ -15,7 +15,7 @@ from truing.evals.intervals import Interval
 TITLES = {
     "start": "start",
     "dpo": "DPO",
-    "dpo_remedy": "DPO, remedy on alarm",
+    "dpo_remedy": "DPO + remedy",
     "dpo_sft": "DPO + SFT mix",
     "dpo_positive": "DPO-Positive",
     "dpo_differing": "DPO, differing tokens",
