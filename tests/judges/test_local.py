@@ -54,7 +54,7 @@ def test_a_failure_is_of_its_own_question():
     model = Model(a="1", cut=None, empty=" \n", prose="Hm.")
     assert ask(LocalJudge("m", model), "a", "cut", "empty", "prose") == [
         1.0,
-        NoVerdict("the answer came to no end"),
+        NoVerdict("the question or its answer is too long"),
         NoVerdict("the answer is empty"),
         NoVerdict("'Hm.' is no number"),
     ]

@@ -32,6 +32,7 @@ from truing.losses.calibration import spearman
 from truing.models.trained import load_trained
 from truing.rewards import types
 from truing.rewards.model import ModelReward, model_reward
+from truing.sampling.decode import context_of
 from truing.sampling.types import Finish, Sampling
 
 Tokens = Annotated[int, Field(ge=1)]
@@ -118,9 +119,18 @@ def by_local(
     speaker = Speaker.of(load_trained(path))
     sampling = Sampling(max_new_tokens=max_new_tokens, logprobs=False)
 
+    context = context_of(speaker.model)
+
+    def fits(question: JudgeQuestion) -> bool:
+        return context is None or len(speaker.prompt_ids(question)) < context
+
     def answer(asked: Sequence[JudgeQuestion]) -> list[str | None]:
-        samples = speaker.answer(asked, sampling)
-        return [None if sample.finish is Finish.LENGTH else sample.text for sample in samples]
+        short = [question for question in asked if fits(question)]
+        said = {short[one.prompt]: one for one in speaker.answer(short, sampling)} if short else {}
+        return [
+            None if (one := said.get(question)) is None or one.finish is Finish.LENGTH else one.text
+            for question in asked
+        ]
 
     judge = LocalJudge(f"{path}, greedy, {max_new_tokens} tokens", answer, _cache(cache))
     return _asked(judge, rubric, template, path)

@@ -21,7 +21,8 @@ Answer = Callable[[list[Question]], Sequence[str | None]]
 
 @dataclass(frozen=True)
 class LocalJudge:
-    """Asks `answer`, which gives a text for each question, or None for one that came to no end.
+    """Asks `answer`, which gives a text for each question, or None where the question or
+    the answer is too long.
 
     `identity` names all that decides an answer beside the question, so that a cache may be shared: the model
     (best by a hash of its weights, a folder's name may come to hold another) and how answers are drawn.
@@ -64,7 +65,7 @@ class LocalJudge:
 
 def _opinion(text: str | None, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
     if text is None:
-        return NoVerdict("the answer came to no end")
+        return NoVerdict("the question or its answer is too long")
     if not text.strip():
         return NoVerdict("the answer is empty")
     try:

@@ -1,0 +1,177 @@
+"""Win rates and rewards of two real (tiny) models, judged by reward, by a model here, and by a server."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+
+from truing.core.errors import ConfigError, DataError
+from truing.core.eval_recipe import EvalRecipe
+from truing.evals.run import Evaluation, evaluate
+from truing.evals.tasks import build_tasks
+from truing.models.reward_folder import load_reward
+
+Judging = Callable[[str], str]  # the question to the answer
+
+
+def quiet(*_: object) -> None:
+    """Tells nobody."""
+
+
+@pytest.fixture(scope="module")
+def reward_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reward")
+    opened = load_reward(model_folder, torch.float32, torch.device("cpu"))
+    opened.model.save_pretrained(folder)
+    opened.tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rows") / "prompts.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"How do I bake {what}?"}) + "\n" for what in "abcdef"))
+    return path
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[[Judging], str]]:
+    """Starts a judge behind an OpenAI-compatible address."""
+    started: list[ThreadingHTTPServer] = []
+
+    def start(judging: Judging) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                said = judging(asked["messages"][-1]["content"])
+                choice = {
+                    "index": 0,
+                    "finish_reason": "stop",
+                    "message": {"role": "assistant", "content": said},
+                }
+                body = json.dumps({"id": "1", "object": "chat.completion", "choices": [choice]}).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        started.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=started[-1].serve_forever, args=(0.01,), daemon=True).start()
+        return f"http://127.0.0.1:{started[-1].server_port}/v1"
+
+    yield start
+    for one in started:
+        one.shutdown()
+        one.server_close()
+
+
+@pytest.fixture(scope="module")
+def moved_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("moved")
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model_folder).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def won(model_folder: Path, moved_folder: Path, rows: Path) -> Callable[..., Evaluation]:
+    """Evaluates the moved model against the other with this judge."""
+
+    def run(judge: dict[str, object]) -> Evaluation:
+        options = {"judge": judge, "rows": [str(rows)], "max_new_tokens": 8}
+        recipe = EvalRecipe(model=str(moved_folder), against=str(model_folder), tasks={"win_rate": options})
+        return evaluate(recipe, quiet, quiet)
+
+    return run
+
+
+def opinions(done: Evaluation) -> list[float | None]:
+    return [mark.values["win"] for mark in done.results["win_rate"].scored[0].marks[0]]
+
+
+def test_by_reward_the_higher_score_wins(won, reward_folder: Path, model_folder: Path, rows: Path) -> None:
+    done = won({"name": "model", "path": str(reward_folder)})
+    scored = done.results["win_rate"].scored[0]
+    told = [mark.note.split(" to ") for mark in scored.marks[0]]
+    assert opinions(done) == [float(float(ours) > float(theirs)) for ours, theirs in told]
+    assert [mark.values["win"] for mark in scored.marks[1]] == [1 - (one or 0) for one in opinions(done)]
+    (rate, *_) = done.findings
+    assert rate.model.interval is not None
+    assert rate.model.interval.estimate == pytest.approx(sum(one or 0 for one in opinions(done)) / 6)
+
+
+def test_a_server_that_always_prefers_a_place_decides_nothing(won, server) -> None:
+    url = server(lambda question: "VERDICT: A")
+    done = won({"name": "server", "model": "wise", "base_url": url, "api_key_env": None})
+    assert opinions(done) == [0.5] * 6
+    assert "6 contradicting" in done.notes[0]
+    assert done.findings[0].model.missing == 0
+
+
+def test_what_a_judge_does_not_decide_is_missing_and_no_loss(won, server) -> None:
+    url = server(lambda question: "I would rather not say.")
+    with pytest.raises(DataError, match="none of 6 comparisons has a verdict"):
+        won({"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0})
+
+
+def test_a_judge_that_fails_on_some_leaves_them_out(won, server) -> None:
+    url = server(lambda question: "no" if "bake a?" in question else "VERDICT: TIE")
+    done = won({"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0})
+    assert opinions(done) == [None, *[0.5] * 5]
+    measured = done.findings[0].model
+    assert (measured.missing, measured.worst, measured.best) == (1, 2.5 / 6, 3.5 / 6)
+
+
+@pytest.mark.parametrize("template", [None, "$response VERDICT?"])
+def test_a_model_on_this_machine_is_asked_too(won, model_folder: Path, tmp_path: Path, template) -> None:
+    """A random judge says no verdict; the usual question does not even fit into what it reads."""
+    judge: dict[str, object] = {"name": "local", "path": str(model_folder), "max_new_tokens": 2}
+    if template is not None:
+        (tmp_path / "short.md").write_text(template)
+        judge["template"] = str(tmp_path / "short.md")
+    with pytest.raises(DataError, match="none of 6 comparisons has a verdict"):
+        won(judge)
+
+
+def test_the_mean_reward_has_its_correlation_with_length(
+    model_folder: Path, reward_folder: Path, rows: Path
+) -> None:
+    options = {"path": str(reward_folder), "rows": [str(rows)], "max_new_tokens": 12}
+    recipe = EvalRecipe(model=str(model_folder), tasks={"reward": options}, samples=4, temperature=1.0)
+    done = evaluate(recipe, quiet, quiet)
+    mean = done.findings[0]
+    values = [mark.values["reward"] for mark in done.results["reward"].scored[0].marks[0]]
+    assert len(values) == 24 and mean.model.interval is not None
+    assert mean.model.interval.estimate == pytest.approx(sum(v for v in values if v is not None) / 24)
+    for length in done.findings[1:]:
+        assert length.model.interval is not None and -1 < length.model.interval.estimate < 1
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        ({}, "no judge None of a win rate"),
+        ({"name": "sever"}, "did you mean 'server'"),
+        ({"name": "server"}, "needs model"),
+        ({"name": "model", "path": "x", "rubrik": "y"}, "not 'rubrik'"),
+    ],
+)
+def test_a_judge_is_checked_before_anything_is_asked(judge: dict, said: str) -> None:
+    recipe = EvalRecipe(model="a", against="b", tasks={"win_rate": {"judge": judge}})
+    with pytest.raises(ConfigError, match=said):
+        build_tasks(recipe)
