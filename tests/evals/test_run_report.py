@@ -12,12 +12,14 @@ import pytest
 
 from truing.core.config import load_recipe
 from truing.core.errors import DataError, UsageError
+from truing.core.files import append_jsonl
 from truing.core.recipe import Recipe
-from truing.core.runs import LOCK, REWARD, ROWS, RunFolder, RunState
+from truing.core.runs import HEALTH, LOCK, REWARD, ROWS, RunFolder, RunState
 from truing.evals.report import render_report
 from truing.evals.report_records import DataCount
 from truing.evals.reward_summary import RewardSummary
 from truing.evals.run_report import read_run, run_report
+from truing.train.health import Finding
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 
@@ -126,6 +128,14 @@ def run_folder(tmp_path: Path):
         return path
 
     return make
+
+
+def test_what_the_health_rules_said_is_on_the_page(run_folder):
+    path = run_folder()
+    finding = Finding("kl_runaway", 9, 4, "KL is 2.1 nats a token", "raise loss.kl_weight", "stop")
+    append_jsonl(path / HEALTH, finding.row())
+    told = "Health: kl_runaway since step 4: KL is 2.1 nats a token. What helps: raise loss.kl_weight."
+    assert f"{told} Done about it: stop." in page_of(path).text
 
 
 def test_the_numbers_of_held_out_rows_are_on_the_page(run_folder):

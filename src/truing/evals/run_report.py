@@ -28,6 +28,7 @@ from truing.core.runs import (
 )
 from truing.evals.report_records import DataCount, Report, Stage
 from truing.evals.reward_summary import RewardSummary, percent
+from truing.train.health import Finding, read_findings
 
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best
 NOT_RECIPE = ("inputs", "resolved")  # what a run writes into its config beside the recipe
@@ -44,6 +45,7 @@ class RunRecord:
     metrics: Sequence[Mapping[str, Any]]  # at least one
     rows: Mapping[str, Any] | None
     reward: RewardSummary | None
+    alarms: Sequence[Finding] = ()  # what the health rules said while it trained
 
     @property
     def asked(self) -> Mapping[str, Any]:
@@ -71,7 +73,8 @@ def read_run(path: Path) -> RunRecord:
         )
     status = read_status(path) or RunStatus(RunState.STOPPED)
     reward = RewardSummary.read(path / REWARD) if (path / REWARD).exists() else None
-    return RunRecord(path, config, status, holder(path) is not None, metrics, read_rows(path), reward)
+    alive, alarms = holder(path) is not None, read_findings(path)
+    return RunRecord(path, config, status, alive, metrics, read_rows(path), reward, alarms)
 
 
 def run_report(found: RunRecord) -> Report:
@@ -139,7 +142,7 @@ def _values(found: RunRecord, name: str) -> list[float]:
 
 def _notes(found: RunRecord) -> list[str]:
     """What a reader must know before trusting the page."""
-    status, notes = found.status, []
+    status, notes = found.status, [_alarm(finding) for finding in found.alarms]
     if not found.done and not found.alive:
         reason = "its process is gone" if status.state is RunState.RUNNING else status.reason
         saved = (
@@ -152,6 +155,11 @@ def _notes(found: RunRecord) -> list[str]:
             f"The held-out numbers are of an earlier result, with the weights after step {found.reward.step}."
         )
     return notes
+
+
+def _alarm(finding: Finding) -> str:
+    done = "" if finding.action == "warn" else f" Done about it: {finding.action}."
+    return f"Health: {finding}. What helps: {finding.advice}.{done}"
 
 
 def _data(found: RunRecord) -> list[DataCount]:
