@@ -1,6 +1,7 @@
 """Small models and trees that many tests share: random weights, large enough to make mistakes visible."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,6 +27,7 @@ from truing.methods.objectives import Reference
 from truing.methods.offline import choose
 from truing.methods.session import Session
 from truing.models.reward import RewardScorer
+from truing.models.reward_folder import load_reward
 from truing.models.scoring import Scorer
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -204,6 +206,30 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         bos_token_id=None,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def moved_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model after something like training; its path holds what consoles take for markup."""
+    folder = tmp_path_factory.mktemp("runs[green]") / "moved"
+    shutil.copytree(model_folder, folder)
+    model = LlamaForCausalLM.from_pretrained(folder)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reward_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with a random head that scores."""
+    folder = tmp_path_factory.mktemp("reward")
+    opened = load_reward(model_folder, torch.float32, torch.device("cpu"))
+    opened.model.save_pretrained(folder)
+    opened.tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -1,15 +1,12 @@
 """`truing eval` as users run it: a tiny model against another, its files, its page, its exit code."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-import torch
-from transformers import LlamaForCausalLM
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -23,20 +20,6 @@ TASKS = {
     "degeneration": SHORT,
     "tax": {},
 }
-
-
-@pytest.fixture(scope="module")
-def moved_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model after something like training."""
-    folder = tmp_path_factory.mktemp("models") / "moved"
-    shutil.copytree(model_folder, folder)
-    model = LlamaForCausalLM.from_pretrained(folder)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    model.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-import torch
 from jsonschema import Draft202012Validator
-from transformers import LlamaForCausalLM
 
 from truing.core.config import load_recipe
 from truing.core.documents import read_document
@@ -28,20 +26,6 @@ RECIPES = [path for path in sorted((ROOT / "recipes").glob("*.yaml")) if "\nstag
 def _wide(monkeypatch: pytest.MonkeyPatch):
     """Panels wide enough for the long paths of tests; lines must not depend on it."""
     monkeypatch.setenv("COLUMNS", "600")
-
-
-@pytest.fixture(scope="module")
-def other_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model after something like training."""
-    folder = tmp_path_factory.mktemp("runs[green]") / "other"
-    shutil.copytree(model_folder, folder)
-    model = LlamaForCausalLM.from_pretrained(folder)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    model.save_pretrained(folder)
-    return folder
 
 
 def write(path: Path, *rows: dict) -> Path:
@@ -100,12 +84,12 @@ def test_chat_ends_at_an_empty_line(truing, model_folder):
 
 
 def test_chat_against_shows_two_models_side_by_side_each_with_its_own_past(
-    truing, model_folder, other_folder
+    truing, model_folder, moved_folder
 ):
     said = "Hello there", "And again?"
     done = truing(
         "chat",
-        other_folder,
+        moved_folder,
         "--against",
         model_folder,
         "--max-new-tokens",
@@ -113,10 +97,10 @@ def test_chat_against_shows_two_models_side_by_side_each_with_its_own_past(
         input="\n".join(said) + "\n",
     )
     assert done.returncode == 0, done.stderr
-    left, right = conversation(model_folder, *said), conversation(other_folder, *said)
+    left, right = conversation(model_folder, *said), conversation(moved_folder, *said)
     assert left[0] != right[0]
     assert panels(done.stdout) == [
-        [(str(model_folder), shown(before)), (str(other_folder), shown(after))]
+        [(str(model_folder), shown(before)), (str(moved_folder), shown(after))]
         for before, after in zip(left, right, strict=True)
     ]
 

@@ -7,28 +7,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import torch
 
 from truing.core.errors import ConfigError, DataError
 from truing.core.eval_recipe import EvalRecipe
 from truing.evals.run import Evaluation, evaluate
 from truing.evals.tasks import build_tasks
-from truing.models.reward_folder import load_reward
 
 Judging = Callable[[str], str]  # the question to the answer
 
 
 def quiet(*_: object) -> None:
     """Tells nobody."""
-
-
-@pytest.fixture(scope="module")
-def reward_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("reward")
-    opened = load_reward(model_folder, torch.float32, torch.device("cpu"))
-    opened.model.save_pretrained(folder)
-    opened.tokenizer.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -71,21 +60,6 @@ def server() -> Iterator[Callable[[Judging], str]]:
     for one in started:
         one.shutdown()
         one.server_close()
-
-
-@pytest.fixture(scope="module")
-def moved_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    folder = tmp_path_factory.mktemp("moved")
-    model = AutoModelForCausalLM.from_pretrained(model_folder)
-    torch.manual_seed(3)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(model_folder).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture

@@ -19,15 +19,6 @@ QUESTION = user("How do I bake bread?")
 
 
 @pytest.fixture(scope="module")
-def reward_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("reward")
-    opened = load_reward(model_folder, torch.float32, torch.device("cpu"))
-    opened.model.save_pretrained(folder)
-    opened.tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def reward(reward_folder: Path) -> ModelReward:
     mix = build_mix([part(reward_folder)])
     found = mix.parts[0].reward

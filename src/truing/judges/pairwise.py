@@ -8,7 +8,6 @@ two verdicts cancel out to a half. An answer counts if its last line is `VERDICT
 three as `verdict`. Anything else is no verdict.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ from string import Template
 from truing.core.errors import ConfigError
 from truing.core.records import Message
 from truing.judges import pointwise
-from truing.judges.client import Asker, NoVerdict, NoVerdictError, Question
+from truing.judges.client import Asker, NoVerdict, Question
 from truing.judges.fence import fenced, mark_of
+from truing.judges.reading import stated
 
 TEMPLATE = pointwise.PROMPTS / "pairwise.md"
 OF_A_SCORE = ("low", "high")  # what the template of a score may show and that of a comparison may not
 VERDICT = re.compile(r"VERDICT:\s*(A|B|TIE)")
-LAST_BLOCK = re.compile(r"```\w*\n((?:(?!```).)*)```\Z", re.DOTALL)
 
 Judged = tuple[Sequence[Message], str, str]  # prompt, response a, response b
 
@@ -140,18 +139,4 @@ def read_template(path: Path) -> Template:
 
 def read_verdict(text: str) -> Verdict:
     """The verdict that an answer states."""
-    whole = text.strip()
-    block = LAST_BLOCK.search(whole)
-    end = block[1].strip() if block else whole
-    last = end.rpartition("\n")[2].strip()
-    if line := VERDICT.fullmatch(last):
-        return Verdict(line[1])
-    for candidate in (end, last):
-        try:
-            found = json.loads(candidate)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(found, dict) and found.get("verdict") in list(Verdict):
-            return Verdict(found["verdict"])
-    shown = last if len(last) <= 80 else "..." + last[-77:]
-    raise NoVerdictError(f"the answer does not end with a verdict: {shown!r}")
+    return Verdict(stated(text, VERDICT, "verdict", lambda value: value in list(Verdict)))

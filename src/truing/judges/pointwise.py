@@ -6,7 +6,6 @@ An answer counts if its last line is `SCORE: <number>`, or if it, its last line 
 with is a JSON object with a number as `score`. Anything else, and a score outside the scale, is no verdict.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,22 +14,22 @@ from string import Template
 
 from truing.core.errors import ConfigError
 from truing.core.records import Message
-from truing.judges.client import Judge, NoVerdict, NoVerdictError, Question
+from truing.judges.client import Asker, NoVerdict, NoVerdictError, Question
 from truing.judges.fence import fenced, mark_of
+from truing.judges.reading import stated
 
 PROMPTS = Path(__file__).parent / "prompts"
 TEMPLATE = PROMPTS / "pointwise.md"
 RUBRIC = PROMPTS / "rubric.md"
 FILLED = ("mark", "rubric", "low", "high", "conversation", "response")
 SCORE = re.compile(r"SCORE:\s*([+-]?[0-9]+(?:\.[0-9]+)?)")
-BLOCK = "```"
 
 
 @dataclass(frozen=True)
 class Pointwise:
     """A judge that scores from `low` to `high`, given as 0 to 1. Raises ConfigError for an empty scale."""
 
-    judge: Judge
+    judge: Asker
     rubric: str
     low: float
     high: float
@@ -80,31 +79,7 @@ def read_template(path: Path) -> Template:
 
 def read_score(text: str, low: float, high: float) -> float:
     """The score that an answer states, from `low` to `high`, as a number from 0 to 1."""
-    score = _stated(text)
+    score = float(stated(text, SCORE, "score", lambda value: isinstance(value, float)))
     if not low <= score <= high:
         raise NoVerdictError(f"the score {score:g} is not between {low:g} and {high:g}")
     return (score - low) / (high - low)
-
-
-def _stated(text: str) -> float:
-    end = _last_block(text.strip())
-    last = end.rpartition("\n")[2].strip()
-    if line := SCORE.fullmatch(last):
-        return float(line[1])
-    for candidate in (end, last):
-        try:
-            found = json.loads(candidate, parse_int=float)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(found, dict) and isinstance(found.get("score"), float):
-            return found["score"]
-    shown = last if len(last) <= 80 else "..." + last[-77:]
-    raise NoVerdictError(f"the answer does not end with a score: {shown!r}")
-
-
-def _last_block(text: str) -> str:
-    """What stands in the code block that `text` ends with; the whole text where there is none."""
-    if not text.endswith(BLOCK):
-        return text
-    opened = text[: -len(BLOCK)].rpartition(BLOCK)[2]
-    return opened.partition("\n")[2].strip()  # the first line names a language at most
