@@ -34,14 +34,20 @@ def path_attention(query: Tensor, keys: Tensor, values: Tensor, scale: float, wi
 def tree_by_paths(
     query: Tensor, key: Tensor, value: Tensor, span: Span, scale: float, window: int | None
 ) -> Tensor:
-    """One tree of a packed row, [1, H, L, D] to [1, H, length of the tree, D]."""
-    trunk = slice(span.start, span.branches[0][1] if span.branches else span.prompt_end)
-    parts = [path_attention(query[:, :, trunk], key[:, :, trunk], value[:, :, trunk], scale, window)]
-    prompt = slice(span.start, span.prompt_end)
-    for start, end in span.branches[1:]:
-        keys = torch.cat([key[:, :, prompt], key[:, :, start:end]], dim=2)
-        values = torch.cat([value[:, :, prompt], value[:, :, start:end]], dim=2)
-        parts.append(path_attention(query[:, :, start:end], keys, values, scale, window))
+    """One tree by itself, [1, H, length of the tree, D] to the same.
+
+    Cut by `split`, whose gradient is one concatenation; that of a slice is the whole row in zeros.
+    """
+    prompt = span.prompt_end - span.start
+    sizes = [end - start for start, end in span.branches] or [0]
+    sizes[0] += prompt
+    queries, keys, values = (part.split(sizes, 2) for part in (query, key, value))
+    parts = [path_attention(queries[0], keys[0], values[0], scale, window)]
+    if len(sizes) > 1:
+        before = keys[0][:, :, :prompt], values[0][:, :, :prompt]
+        for own, *context in zip(queries[1:], keys[1:], values[1:], strict=True):
+            path = [torch.cat(both, dim=2) for both in zip(before, context, strict=True)]
+            parts.append(path_attention(own, path[0], path[1], scale, window))
     return torch.cat(parts, dim=2)
 
 
@@ -125,19 +131,37 @@ def trees_on_cpu(
     query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float, window: int | None
 ) -> Tensor:
     """All trees of a packed row, in row order. Runs of short trees are lined up."""
-    parts: list[Tensor] = []
-    short: list[Span] = []
+    runs = _runs(spans)
+    sizes = [run[-1].end - run[0].start for run in runs]
+    tail = query.shape[2] - spans[-1].end  # tokens of no tree
+    cut = [part.split([*sizes, tail], 2)[: len(runs)] for part in (query, key, value)]
+    mixed = [
+        _run(tuple(_moved(span, run[0].start) for span in run), own, scale, window)
+        for run, *own in zip(runs, *cut, strict=True)
+    ]
+    return mixed[0] if len(mixed) == 1 else torch.cat(mixed, dim=2)
 
-    def flush() -> None:
-        if short:
-            parts.append(trees_lined_up(query, key, value, tuple(short), scale, window))
-            short.clear()
 
+def _runs(spans: tuple[Span, ...]) -> list[list[Span]]:
+    """Neighbouring short trees together, each long one alone."""
+    runs: list[list[Span]] = []
     for span in spans:
-        if span.end - span.start <= SHORT:
-            short.append(span)
-            continue
-        flush()
-        parts.append(tree_by_paths(query, key, value, span, scale, window))
-    flush()
-    return torch.cat(parts, dim=2)
+        short = span.end - span.start <= SHORT
+        if short and runs and runs[-1][-1].end - runs[-1][-1].start <= SHORT:
+            runs[-1].append(span)
+        else:
+            runs.append([span])
+    return runs
+
+
+def _moved(span: Span, start: int) -> Span:
+    """The span in a row that begins at `start` of its own."""
+    branches = tuple((a - start, b - start) for a, b in span.branches)
+    return Span(span.start - start, span.prompt_end - start, branches)
+
+
+def _run(spans: tuple[Span, ...], own: list[Tensor], scale: float, window: int | None) -> Tensor:
+    query, key, value = own
+    if spans[0].end <= SHORT:
+        return trees_lined_up(query, key, value, spans, scale, window)
+    return tree_by_paths(query, key, value, spans[0], scale, window)
