@@ -64,6 +64,7 @@ def evaluate(
     from truing.evals.run import as_json as found_as_json
     from truing.evals.run import evaluate as run_evaluation
     from truing.evals.run import require_passed, write_evaluation
+    from truing.evals.words import speaking
 
     lines = Lines()
     try:
@@ -72,11 +73,12 @@ def evaluate(
         lines.close()
     folder = Path(recipe.output)
     write_evaluation(done, folder)
-    report = evaluation_report(done)
-    write_report(report, folder / REPORT)
+    with speaking(recipe.page_language):
+        write_report(evaluation_report(done), folder / REPORT)
     if as_json:
         typer.echo(json.dumps(found_as_json(done), ensure_ascii=False))
     else:
+        report = evaluation_report(done)
         print_measures(report.measures, console)
         for note in report.notes:
             say(note)

@@ -8,6 +8,7 @@ import typer
 
 from truing.cli.show import next_step, say
 from truing.core.errors import UsageError
+from truing.core.eval_recipe import Language
 
 COMPARISON = Path("comparison.html")
 
@@ -24,30 +25,33 @@ def report(
         Path | None,
         typer.Option(help=f"Where the page goes, instead of report.html in the run folder or {COMPARISON}."),
     ] = None,
+    language: Annotated[Language, typer.Option(help="Of the page.")] = "en",
 ) -> None:
     """Write a run's curves, numbers, data and recipe, or a comparison of several, as one HTML file.
 
     The page loads nothing from any network.
     """
     if len(runs) > 1:
-        _compare(runs, output or COMPARISON)
+        _compare(runs, output or COMPARISON, language)
     else:
-        _one(runs[0], output)
+        _one(runs[0], output, language)
 
 
-def _one(run: Path, output: Path | None) -> None:
+def _one(run: Path, output: Path | None, language: Language) -> None:
     from truing.core.runs import run_recipe
     from truing.evals.compare_read import is_evaluation
 
     if is_evaluation(run) and run_recipe(run) is None:
-        _evaluation(run / "report.html", output)
+        _evaluation(run / "report.html", output, language)
         return
     from truing.evals.report import write_report
     from truing.evals.run_report import read_run, run_report, state_text
+    from truing.evals.words import speaking
 
     found = read_run(run)
     target = output or run / "report.html"
-    write_report(run_report(found), target)
+    with speaking(language):
+        write_report(run_report(found), target)
     say(f"{state_text(found)} The report is in {target}")
     if not found.done:
         next_step("truing train RECIPE", f"the recipe whose output is {run}: goes on where it stopped")
@@ -57,8 +61,13 @@ def _one(run: Path, output: Path | None) -> None:
         next_step(f"truing chat {run} --against {found.asked['policy']}", "talk to it, before and after")
 
 
-def _evaluation(page: Path, output: Path | None) -> None:
+def _evaluation(page: Path, output: Path | None, language: Language) -> None:
     """An evaluation writes its own page."""
+    if language != "en":
+        raise UsageError(
+            "an evaluation's page is written by `truing eval`, in the language that its recipe asks for",
+            hint=f"run the same `truing eval` command with --set page_language={language}",
+        )
     if not page.exists() or output is not None:
         told = f"is already there: {page}" if page.exists() else f"is missing: {page}"
         raise UsageError(
@@ -69,13 +78,16 @@ def _evaluation(page: Path, output: Path | None) -> None:
     next_step(f"truing report {page.parent} OTHER", "compare it with another evaluation")
 
 
-def _compare(paths: Sequence[Path], target: Path) -> None:
+def _compare(paths: Sequence[Path], target: Path, language: Language) -> None:
     from truing.evals.compare import comparison_report
     from truing.evals.compare_read import read_subjects
     from truing.evals.report import write_report
+    from truing.evals.words import speaking
 
-    found = comparison_report(read_subjects(paths))
-    write_report(found, target)
+    subjects = read_subjects(paths)
+    with speaking(language):
+        found = comparison_report(subjects)
+        write_report(found, target)
     if found.summary:
         say(found.summary)
     say(f"The comparison is in {target}")

@@ -58,6 +58,7 @@ class EvalRecipe(Section):
         default="auto", description="How turns are written; auto is as the model was trained."
     )
     seed: int = Field(default=0, ge=0, description="Of sampling and of bootstrap intervals.")
+    page_language: Language = Field(default="en", description="Of the report.")
     output: str = Field(default="eval", min_length=1, description="The folder for report and numbers.")
 
     @model_validator(mode="after")

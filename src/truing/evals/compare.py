@@ -10,7 +10,7 @@ import json
 import math
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set, Sized
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import PurePath
@@ -32,12 +32,14 @@ from truing.evals.compare_records import (
 from truing.evals.report_charts import PANELS
 from truing.evals.report_records import Report
 from truing.evals.run_report import NOT_RECIPE, RunRecord
+from truing.evals.words import sentences, t
 
 ABSENT = "(not set)"
-ASIDE = ("output",)  # keys in which every run differs, and which say nothing
+ASIDE = ("output", "page_language")  # keys that say nothing of what was done
 DIGITS = 12  # of a sha256
 DRAWN = ("samples", "temperature", "template")  # keys of an evaluation that all of its answers hang on
 NAMED = 3  # keys that the headline names
+VERDICTS = ("better", "worse", "changed")  # that the headline counts
 
 
 def comparison_report(subjects: Sequence[Subject]) -> Report:
@@ -47,7 +49,7 @@ def comparison_report(subjects: Sequence[Subject]) -> Report:
     tables = answer_tables(found, names)
     comparison = _comparison(subjects, found if len(found) > 1 else {}, {table.task for table in tables})
     return Report(
-        title=f"{', '.join(names[:-1])} and {names[-1]} compared",
+        title=t("{runs} and {last} compared", runs=", ".join(names[:-1]), last=names[-1]),
         created=datetime.now(UTC),
         command=f"truing report {shlex.join(str(one.path) for one in subjects)}",
         summary=_summary(names, comparison),
@@ -82,25 +84,36 @@ def _summary(names: Sequence[str], comparison: Comparison) -> str:
     if tested := comparison.tested:
         verdicts = Counter(change.verdict for change in tested)
         first, second = (names[place] for place in comparison.evaluated)
-        clear = [f"{verdicts[word]} {word}" for word in ("better", "worse", "changed") if verdicts[word]]
-        told = " and ".join(clear) if clear else "none different"
-        plural = "s" if len(tested) != 1 else ""
+        found = [t("{n} {verdict}", n=verdicts[word], verdict=t(word)) for word in VERDICTS if verdicts[word]]
+        several = "{second} against {first}: of {n} numbers tested, {found} beyond chance."
+        one = "{second} against {first}: of {n} number tested, {found} beyond chance."
+        clear = t(" and ").join(found) if found else t("none different")
         said.append(
-            f"{second} against {first}: of {len(tested)} number{plural} tested, {told} beyond chance."
+            t(several if len(tested) != 1 else one, second=second, first=first, n=len(tested), found=clear)
         )
     elif comparison.numbers:
-        said.append(
-            f"{_count(comparison.evaluated, 'evaluation')} of {_count(comparison.numbers, 'number')}."
+        numbers = len(comparison.numbers)
+        text = (
+            "{n} evaluations of {numbers} numbers."
+            if numbers != 1
+            else "{n} evaluations of {numbers} number."
         )
+        said.append(t(text, n=len(comparison.evaluated), numbers=numbers))
     if comparison.differences and comparison.metrics:
-        recipe = list(comparison.differences[0].rows)
-        keys = ", ".join(recipe[:NAMED]) + (f" and {len(recipe) - NAMED} more" if recipe[NAMED:] else "")
-        said.append(f"Their recipes differ in {_count(recipe, 'key')}{f': {keys}' if keys else ''}.")
-    return " ".join(said)
+        said.append(_recipes_differ(list(comparison.differences[0].rows)))
+    return sentences(said)
 
 
-def _count(things: Sized, noun: str) -> str:
-    return f"{len(things)} {noun}{'s' if len(things) != 1 else ''}"
+def _recipes_differ(keys: Sequence[str]) -> str:
+    if not keys:
+        return t("Their recipes differ in 0 keys.")
+    named = ", ".join(keys[:NAMED])
+    if keys[NAMED:]:
+        named = t("{keys} and {n} more", keys=named, n=len(keys) - NAMED)
+    several = "Their recipes differ in {n} keys: {keys}."
+    return t(
+        several if len(keys) > 1 else "Their recipes differ in {n} key: {keys}.", n=len(keys), keys=named
+    )
 
 
 # What differs
@@ -177,7 +190,7 @@ def _table(title: str, columns: Mapping[int, Mapping[str, str]]) -> DifferenceTa
         dict.fromkeys(chain.from_iterable(columns.values())),
         key=lambda key: sections[key.partition(".")[0]],
     )
-    values = {key: [column.get(key, ABSENT) for column in columns.values()] for key in keys}
+    values = {key: [column.get(key, t(ABSENT)) for column in columns.values()] for key in keys}
     rows = {key: row for key, row in values.items() if len(set(row)) > 1}
     return DifferenceTable(title, list(columns), rows, len(values) - len(rows))
 
@@ -277,12 +290,15 @@ def _notes(found: Sequence[EvaluationRecord]) -> list[str]:
         if (reason := differently(name, [one for one in found if name in one.results.numbers]))
     }
     notes = [
-        f"Not to be held against each other, because they were {reason}: "
-        f"{', '.join(name for name, own in why.items() if own == reason)}."
+        t(
+            "Not to be held against each other, because they were {reason}: {names}.",
+            reason=t(reason),
+            names=", ".join(name for name, own in why.items() if own == reason),
+        )
         for reason in dict.fromkeys(why.values())
     ]
     if keys := [key for key in DRAWN if any(_asked(one, key) != _asked(found[0], key) for one in found)]:
-        notes.append(f"The answers were drawn in different ways: see {', '.join(keys)} above.")
+        notes.append(t("The answers were drawn in different ways: see {keys} above.", keys=", ".join(keys)))
     return notes
 
 

@@ -15,6 +15,7 @@ from truing.evals.compare_records import Box, Comparison, Frontier, Point, Sprea
 from truing.evals.report_charts import PANELS, Chart, Panel, Series, base_layout, read_series
 from truing.evals.report_records import value_text
 from truing.evals.report_text import plain
+from truing.evals.words import t
 
 COLOURS = ("#3f7fd9", "#cc7430", "#2c9a68", "#9a5fd0", "#cf4a5b", "#1795a8", "#9c8420", "#8a93a3")
 DASHES = ("solid", "dot")
@@ -66,14 +67,19 @@ def _curves(names: Sequence[str], comparison: Comparison) -> Iterator[Chart]:
         drawn = [line for by_run in lines.values() for line in by_run.values()]
         if max((len(line.values) for line in drawn), default=0) >= min(2, max(longest, 1)):
             ends = [
-                f"{names[place]} {name} ends at {value_text(line.values[-1], '')}"
+                t(
+                    "{run} {metric} ends at {value}",
+                    run=names[place],
+                    metric=name,
+                    value=value_text(line.values[-1], ""),
+                )
                 for name, by_run in lines.items()
                 for place, line in by_run.items()
             ]
             yield Chart(
                 f"curve-{number}",
-                panel.title,
-                f"{panel.title} over steps: {'; '.join(ends)}.",
+                t(panel.title),
+                t("{title} over steps: {ends}.", title=t(panel.title), ends=t("; ").join(ends)),
                 _key(lines),
                 _curve_figure(names, panel, lines),
             )
@@ -93,11 +99,12 @@ def _lines(panel: Panel, comparison: Comparison) -> dict[str, dict[int, Series]]
 
 def _key(lines: Lines) -> str:
     """What the kinds of line mean, and what could not be drawn."""
-    said = (
-        list(lines) if len(lines) == 1 else [f"{n} {'dotted' if p else 'solid'}" for p, n in enumerate(lines)]
-    )
+    kinds = [
+        t("{metric} dotted" if place else "{metric} solid", metric=name) for place, name in enumerate(lines)
+    ]
+    said = t(", ").join(lines if len(lines) == 1 else kinds)
     lost = sum(line.not_finite for by_run in lines.values() for line in by_run.values())
-    return ", ".join(said) + (f" ({lost} values not finite)" if lost else "")
+    return t("{said} ({n} values not finite)", said=said, n=lost) if lost else said
 
 
 def _curve_figure(names: Sequence[str], panel: Panel, lines: Lines) -> go.Figure:
@@ -113,7 +120,8 @@ def _curve_figure(names: Sequence[str], panel: Panel, lines: Lines) -> go.Figure
                     y=line.values,
                     line=_line(place, dash),
                     marker={"color": COLOURS[place]},
-                    hovertemplate=f"{metric}, step %{{x}}: %{{y}}<extra>%{{fullData.name}}</extra>",
+                    hovertemplate=t("{metric}, step %{{x}}: %{{y}}", metric=metric)
+                    + "<extra>%{fullData.name}</extra>",
                 )
             )
     figure.update_yaxes(tickformat=panel.tick_format, exponentformat="e", nticks=5, ticklabelstandoff=6)
@@ -128,7 +136,12 @@ def _curve_figure(names: Sequence[str], panel: Panel, lines: Lines) -> go.Figure
 
 def _frontier(names: Sequence[str], frontier: Frontier) -> Chart:
     ends = [
-        f"{name} ends at {value_text(path[-1].reward, '')} for {value_text(path[-1].kl, 'nats')}"
+        t(
+            "{run} ends at {reward} for {kl}",
+            run=name,
+            reward=value_text(path[-1].reward, ""),
+            kl=value_text(path[-1].kl, "nats"),
+        )
         for name, path in zip(names, frontier.paths, strict=True)
         if path
     ]
@@ -137,10 +150,10 @@ def _frontier(names: Sequence[str], frontier: Frontier) -> Chart:
     for place, path in enumerate(frontier.paths):
         if path:
             figure.add_trace(_path_trace(names[place], thinned(path), place))
-    figure.update_xaxes(title=_axis("KL to the reference, nats per token"), tickformat="~g", nticks=8)
-    which = "held-out prompts" if frontier.held_out else "training prompts"
-    figure.update_yaxes(title=_axis(f"mean reward on {which}"), tickformat="~g", nticks=7)
-    label = f"Reward over KL, {which}: {'; '.join(ends)}."
+    figure.update_xaxes(title=_axis(t("KL to the reference, nats per token")), tickformat="~g", nticks=8)
+    which = t("held-out prompts" if frontier.held_out else "training prompts")
+    figure.update_yaxes(title=_axis(t("mean reward on {prompts}", prompts=which)), tickformat="~g", nticks=7)
+    label = t("Reward over KL, {prompts}: {ends}.", prompts=which, ends=t("; ").join(ends))
     return Chart("frontier", "", label, "", figure)
 
 
@@ -160,7 +173,8 @@ def _path_trace(name: str, path: Sequence[Point], place: int) -> go.Scatter:
             "line": {"width": 0},
             "symbol": ["circle" if number < last else "diamond" for number in range(len(path))],
         },
-        hovertemplate="step %{customdata}: reward %{y:.4g} at %{x:.4g} nats<extra>%{fullData.name}</extra>",
+        hovertemplate=t("step %{customdata}: reward %{y:.4g} at %{x:.4g} nats")
+        + "<extra>%{fullData.name}</extra>",
         cliponaxis=False,
     )
 
@@ -180,7 +194,7 @@ def _axis(title: str) -> dict[str, object]:
 
 def _spread(names: Sequence[str], spread: Spread, place: str) -> Chart:
     boxes = [(number, box) for number, box in enumerate(spread.boxes) if box is not None]
-    said = [f"{names[number]}: {_box_text(box)}" for number, box in boxes]
+    said = [t("{run}: {box}", run=names[number], box=_box_text(box)) for number, box in boxes]
     figure = go.Figure(layout=base_layout(BOX_HEIGHT * len(boxes) + 60))
     figure.update_layout(margin={"l": 8, "r": 14, "t": 8, "b": 34}, showlegend=False, boxgap=0.35)
     for number, box in reversed(boxes):
@@ -188,12 +202,20 @@ def _spread(names: Sequence[str], spread: Spread, place: str) -> Chart:
     figure.update_xaxes(tickformat="~g", nticks=7)
     figure.update_yaxes(automargin=True, ticklabelstandoff=6)
     medians = " · ".join(f"{names[number]} {value_text(box.median, '')}" for number, box in boxes)
-    return Chart(place, spread.title, f"{spread.title}. {'; '.join(said)}.", f"medians: {medians}", figure)
+    title = t(spread.title)
+    label = t("{title}. {boxes}.", title=title, boxes=t("; ").join(said))
+    return Chart(place, title, label, t("medians: {medians}", medians=medians), figure)
 
 
 def _box_text(box: Box) -> str:
     first, median, third = (value_text(value, "") for value in (box.first, box.median, box.third))
-    return f"median {median}, middle half {first} to {third}, n {box.n:,}"
+    return t(
+        "median {median}, middle half {first} to {third}, n {n:,}",
+        median=median,
+        first=first,
+        third=third,
+        n=box.n,
+    )
 
 
 def _box_trace(name: str, box: Box, place: int) -> go.Box:

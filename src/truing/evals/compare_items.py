@@ -50,7 +50,7 @@ def _change(name: str, first: EvaluationRecord, second: EvaluationRecord) -> Cha
     pairs = _pairs(before.task, before.mean_of, first, second) if before.mean_of else []
     if not pairs:
         apart = was.low > now.high or was.high < now.low
-        said = f"not paired; intervals {'apart' if apart else 'overlap'}"
+        said = "not paired; intervals apart" if apart else "not paired; intervals overlap"
         return Change(now.estimate - was.estimate, better=after.better, said=said)
     gap = sum(a - b for b, a, _ in pairs) / len(pairs)
     befores, afters, questions = (list(side) for side in zip(*pairs, strict=True))

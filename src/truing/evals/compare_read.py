@@ -23,6 +23,7 @@ from truing.evals.compare_records import MOST
 from truing.evals.intervals import Interval
 from truing.evals.numbers import Better, Unit
 from truing.evals.run_report import RunRecord, read_run, state_text
+from truing.evals.words import t
 
 INSIDE = "eval"  # the folder of an evaluation in that of a run
 Key = tuple[str, str, int]  # id, text of the prompt, which answer to it
@@ -147,7 +148,13 @@ class Subject:
         if self.run is None:
             return ""
         asked = self.run.asked
-        return f"{asked['method'].upper()} on {asked['policy']}, seed {asked['seed']}. {state_text(self.run)}"
+        return t(
+            "{method} on {policy}, seed {seed}. {state}",
+            method=asked["method"].upper(),
+            policy=asked["policy"],
+            seed=asked["seed"],
+            state=state_text(self.run),
+        )
 
     @property
     def evaluated(self) -> str:
@@ -155,10 +162,15 @@ class Subject:
         if self.evaluation is None:
             return ""
         results = self.evaluation.results
-        held = f" against {results.against}" if results.against else ""
-        tasks = ", ".join(results.recipe.get("tasks", ()))
-        seed = results.recipe.get("seed")
-        return f"{results.model}{held}, seed {seed}: {tasks}; {len(self.evaluation.items):,} answers."
+        held = "{model} against {against}, seed {seed}: {tasks}; {n:,} answers."
+        return t(
+            held if results.against else "{model}, seed {seed}: {tasks}; {n:,} answers.",
+            model=results.model,
+            against=results.against,
+            seed=results.recipe.get("seed"),
+            tasks=", ".join(results.recipe.get("tasks", ())),
+            n=len(self.evaluation.items),
+        )
 
 
 def is_evaluation(path: Path) -> bool:

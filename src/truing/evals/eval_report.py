@@ -20,17 +20,19 @@ from truing.evals.report_records import (
     value_text,
 )
 from truing.evals.run import Evaluation
+from truing.evals.words import sentences, t
 
 
 def evaluation_report(done: Evaluation) -> Report:
     """Everything the page of an evaluation shows."""
     recipe = done.recipe
-    held = f" against {recipe.against}" if recipe.against else ""
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     return Report(
-        title=f"{recipe.model}{held}",
+        title=t("{model} against {against}", model=recipe.model, against=recipe.against)
+        if recipe.against
+        else recipe.model,
         created=datetime.now(UTC),
-        command="truing eval recipe.yaml   # the recipe above, saved under this name",
+        command=f"truing eval recipe.yaml   # {t('the recipe above, saved under this name')}",
         notes=[*done.notes, *_missed(done)],
         measures=measures_of(done),
         groups=list(_groups(done)),
@@ -79,22 +81,24 @@ def _measure(
 
 def _explained(finding: Finding, corrected: Mapping[str, float]) -> str:
     """The number in words, with what was missing and the p of its change."""
-    model, unit = finding.model, finding.number.unit
-    said = [finding.number.explains]
+    number, model = finding.number, finding.model
+    said = [t(number.explains)]
     if model.missing:
-        worst, best = (value_text(end, unit) for end in (model.worst, model.best))
-        said.append(f"{model.missing} answers could not be scored; they could make it {worst} to {best}.")
+        worst, best = (value_text(end, number.unit) for end in (model.worst, model.best))
+        missing = "{n} answers could not be scored; they could make it {worst} to {best}."
+        said.append(t(missing, n=model.missing, worst=worst, best=best))
     if finding.p is not None:
-        several = f", {corrected[finding.number.name]:.2g} among {len(corrected)} numbers"
-        said.append(f"p of no change: {finding.p:.2g}{several if len(corrected) > 1 else ''}.")
-    return " ".join(said)
+        several = "p of no change: {p:.2g}, {adjusted:.2g} among {n} numbers."
+        text = several if len(corrected) > 1 else "p of no change: {p:.2g}."
+        said.append(t(text, p=finding.p, adjusted=corrected[number.name], n=len(corrected)))
+    return sentences(said)
 
 
 def _missed(done: Evaluation) -> Iterator[str]:
     """Gates on numbers that could not be measured, which the table does not show."""
     for gate in done.gates:
         if gate.measured is None or gate.measured.interval is None:
-            yield f"Gate missed: {gate}."
+            yield t("Gate missed: {gate}.", gate=gate)
 
 
 def _groups(done: Evaluation) -> Iterator[GroupTable]:

@@ -9,6 +9,7 @@ from truing.core.eval_recipe import Gate
 from truing.evals.clusters import Measured
 from truing.evals.numbers import Finding, Unit
 from truing.evals.report_records import interval_text, value_text
+from truing.evals.words import t
 
 
 class GateError(TruingError):
@@ -42,9 +43,12 @@ class GateOutcome:
     def __str__(self) -> str:
         bound = self.gate.above if self.gate.above is not None else self.gate.below
         assert bound is not None
-        asked = f"{'above' if self.gate.above is not None else 'below'} {value_text(bound, self.unit)}"
+        asked = t(
+            "above {bound}" if self.gate.above is not None else "below {bound}",
+            bound=value_text(bound, self.unit),
+        )
         if self.measured is None or self.measured.interval is None:
-            return f"{self.name}: not measured, asked for {asked}"
+            return t("{name}: not measured, asked for {asked}", name=self.name, asked=asked)
         interval, missing = self.measured.interval, self.measured.missing
         found = f"{value_text(interval.estimate, self.unit)} ({interval_text(interval, self.unit)})"
         aside = f", {missing} missing" if missing else ""

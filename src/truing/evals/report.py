@@ -2,7 +2,8 @@
 
 `write_report` turns a `Report` into a page that asks nothing of any network: styles, data and plotly.js
 are inside it, and its content security policy names the hash of each script, so nothing else can run.
-Every value passes `plain` and autoescape on its way into the template (`_shown`).
+Every value passes `plain` and autoescape on its way into the template (`_shown`). `words.speaking` sets the
+language of the page.
 """
 
 import base64
@@ -40,6 +41,7 @@ from truing.evals.report_records import (
 )
 from truing.evals.report_text import clipped, duration, language, plain
 from truing.evals.reward_charts import reward_charts
+from truing.evals.words import spoken, t
 
 __all__ = [
     "CategoryRow",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 EXAMPLES_SHOWN = 10
+STYLES = {"zh": ("zh.css",)}  # of a language, beside those of every page
 
 
 def write_report(report: Report, path: str | Path) -> None:
@@ -91,15 +94,16 @@ def render_report(report: Report) -> str:
             verdict=report.summary or verdict(report.measures),
             goals=goals_text(report.measures),
             compared=any(measure.before is not None for measure in report.measures),
-            drift_notes=[DRIFT_NOTES[measure.name] for measure in drift],
+            drift_notes=[t(DRIFT_NOTES[measure.name]) for measure in drift],
             measure_charts=charts_of_measures,
             drift_charts=charts_of_drift,
             stage_charts=charts_of_stages,
             reward_charts=charts_of_reward,
             comparison_charts=compared,
             examples_shown=EXAMPLES_SHOWN,
+            page_language=spoken(),
             policy=_policy(scripts),
-            style=Markup(_template_file("report.css")),  # noqa: S704
+            style=Markup(_style()),  # noqa: S704
             scripts=[Markup(script) for script in scripts],  # noqa: S704
             figures=figures_json(charts),
         )
@@ -122,14 +126,25 @@ def _environment() -> Environment:
         interval=interval_text,
         language=language,
         moved=moved_text,
+        t=t,
         value=value_text,
     )
-    environment.globals.update(Outcome=Outcome)
+    environment.globals.update(Outcome=Outcome, t=_words)
     return environment
+
+
+def _words(text: str, /, **filled: object) -> Markup:
+    """A template's own text in the language of the page: markup already, which what fills it is not."""
+    found = Markup(t(text))  # noqa: S704
+    return found.format(**{name: _shown(value) for name, value in filled.items()}) if filled else found
 
 
 def _shown(value: object) -> object:
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _style() -> str:
+    return "".join(_template_file(name) for name in ("report.css", *STYLES.get(spoken(), ())))
 
 
 def _scripts(charts: Sequence[Chart]) -> list[str]:

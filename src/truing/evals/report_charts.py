@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from truing.evals.intervals import Interval
 from truing.evals.report_records import Measure, Stage, goal_text, interval_text, value_text
+from truing.evals.words import sentences, t
 
 BEFORE_COLOUR = "#8a93a3"
 AFTER_COLOUR = "#3f7fd9"
@@ -83,9 +84,8 @@ def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
     for number, unit in enumerate(units):
         rows = [measure for measure in measures if measure.unit == unit]
         compared = any(row.before is not None for row in rows)
-        label = ("Before and after training. " if compared else "") + " ".join(
-            f"{row.title}: {_spoken(row)}." for row in rows
-        )
+        said = [t("{title}: {reading}.", title=t(row.title), reading=_spoken(row)) for row in rows]
+        label = sentences([*([t("Before and after training.")] if compared else []), *said])
         charts.append(Chart(f"{prefix}-{number}", "", label, "", _measure_figure(rows, unit)))
     return charts
 
@@ -98,10 +98,11 @@ def stage_charts(stage: Stage, prefix: str) -> list[Chart]:
         lines = {name: line for name, line in lines.items() if line.values}
         if max((len(line.values) for line in lines.values()), default=0) < min(2, len(stage.metrics)):
             continue
-        note = "; ".join(_from_to(name, line, len(lines) > 1) for name, line in lines.items())
-        label = f"{panel.title} during {stage.name}: {note}"
+        note = t("; ").join(_from_to(name, line, len(lines) > 1) for name, line in lines.items())
+        title = t(panel.title)
+        label = t("{title} during {stage}: {note}", title=title, stage=stage.name, note=note)
         figure = _stage_figure(panel, lines)
-        charts.append(Chart(f"{prefix}-{number}", panel.title, label, note, figure))
+        charts.append(Chart(f"{prefix}-{number}", title, label, note, figure))
     return charts
 
 
@@ -143,14 +144,14 @@ def figures_json(charts: Sequence[Chart]) -> Markup:
 
 
 def _reading(interval: Interval, unit: str) -> str:
-    return f"{value_text(interval.estimate, unit)}, {interval_text(interval, unit)}"
+    return t(", ").join([value_text(interval.estimate, unit), interval_text(interval, unit)])
 
 
 def _spoken(measure: Measure) -> str:
     after = _reading(measure.after, measure.unit)
     if measure.before is None:
         return after
-    return f"before {_reading(measure.before, measure.unit)}; after {after}"
+    return t("before {before}; after {after}", before=_reading(measure.before, measure.unit), after=after)
 
 
 def _from_to(name: str, line: Series, several: bool) -> str:
@@ -158,12 +159,12 @@ def _from_to(name: str, line: Series, several: bool) -> str:
     words = " \N{RIGHTWARDS ARROW} ".join(ends[: len(line.values)])
     if several:
         words = f"{_short(name)} {words}"
-    return f"{words} ({line.not_finite} not finite)" if line.not_finite else words
+    return t("{words} ({n} not finite)", words=words, n=line.not_finite) if line.not_finite else words
 
 
 def _short(name: str) -> str:
     """What a metric is called beside others of its panel."""
-    return "held out" if name.startswith("eval/") else name.rpartition("/")[2]
+    return t("held out") if name.startswith("eval/") else name.rpartition("/")[2]
 
 
 def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
@@ -172,8 +173,8 @@ def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
     before = [(p + 0.1, m.before) for p, m in zip(places, measures, strict=True) if m.before is not None]
     after = [(place - 0.12, measure.after) for place, measure in zip(places, measures, strict=True)]
     if before:
-        figure.add_trace(_interval_trace("Before", before, unit, BEFORE_COLOUR, "circle-open"))
-    figure.add_trace(_interval_trace("After", after, unit, AFTER_COLOUR, "circle"))
+        figure.add_trace(_interval_trace(t("Before"), before, unit, BEFORE_COLOUR, "circle-open"))
+    figure.add_trace(_interval_trace(t("After"), after, unit, AFTER_COLOUR, "circle"))
     goals = [
         (p, m) for p, m in zip(places, measures, strict=True) if m.goal is not None and m.better != "near"
     ]
@@ -181,7 +182,7 @@ def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
         figure.add_trace(_goal_trace(goals, unit))
     for place, measure in zip(places, measures, strict=True):
         figure.add_annotation(
-            text=html.escape(measure.title, quote=False),
+            text=html.escape(t(measure.title), quote=False),
             x=0,
             xref="paper",
             xanchor="left",
@@ -239,12 +240,12 @@ def _interval_trace(
 
 def _goal_trace(rows: Sequence[tuple[float, Measure]], unit: str) -> go.Scatter:
     return go.Scatter(
-        name="Goal",
+        name=t("Goal"),
         mode="markers",
         x=[_scale(unit) * (measure.goal or 0.0) for _, measure in rows],
         y=[place for place, _ in rows],
         marker={"symbol": "line-ns", "size": 20, "line": {"width": 2, "color": GOAL_COLOUR}},
-        text=[f"Goal: {goal_text(measure)}" for _, measure in rows],
+        text=[t("Goal: {goal}", goal=goal_text(measure)) for _, measure in rows],
         hovertemplate="%{text}<extra></extra>",
         cliponaxis=False,
     )
@@ -269,7 +270,7 @@ def _stage_figure(panel: Panel, lines: Mapping[str, Series]) -> go.Figure:
                 x=line.steps,
                 y=line.values,
                 line={"color": colour, "width": 2},
-                hovertemplate="step %{x}: %{y}<extra></extra>",
+                hovertemplate=t("step %{x}: %{y}") + "<extra></extra>",
             )
         )
     figure.update_yaxes(tickformat=panel.tick_format, exponentformat="e", nticks=5, ticklabelstandoff=6)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from truing.evals.intervals import Interval
+from truing.evals.words import t
 
 if TYPE_CHECKING:
     from truing.evals.compare_records import Comparison
@@ -155,8 +156,8 @@ class AnswerTable:
             named = zip(self.titles, self.columns, strict=True)
             return [(place, title, f"run-{column}") for place, (title, column) in enumerate(named)]
         if self.rows and len(self.rows[0].responses) > 1:
-            return [(1, "Before", ""), (0, "After", "after")]
-        return [(0, "Answer", "after")]
+            return [(1, t("Before"), ""), (0, t("After"), "after")]
+        return [(0, t("Answer"), "after")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,20 +260,23 @@ class Report:
 def verdict(measures: Sequence[Measure]) -> str:
     """One plain sentence: how the first two measures moved, and how many goals are met."""
     if not measures:
-        return "Nothing was measured."
-    moves = []
-    for measure in measures[:2]:
-        after = value_text(measure.after.estimate, measure.unit)
-        if measure.before is None:
-            moves.append(f"is {after}")
-        else:
-            moves.append(f"from {value_text(measure.before.estimate, measure.unit)} to {after}")
-    went = "" if measures[0].before is None else "went "
-    sentence = f"{measures[0].title} {went}{moves[0]}"
-    if len(moves) > 1:
-        sentence += f", {_inside(measures[1].title)} {moves[1]}"
-    goals = goals_text(measures)
-    return f"{sentence}; {goals}." if goals else f"{sentence}."
+        return t("Nothing was measured.")
+    first = measures[0]
+    went = "{title} is {after}" if first.before is None else "{title} went from {before} to {after}"
+    said = [_stands(went, t(first.title), first)]
+    for measure in measures[1:2]:
+        went = "{title} is {after}" if measure.before is None else "{title} from {before} to {after}"
+        said.append(_stands(went, _inside(t(measure.title)), measure))
+    told = [t(", ").join(said), *([goals] if (goals := goals_text(measures)) else [])]
+    return t("{sentence}.", sentence=t("; ").join(told))
+
+
+def _stands(went: str, title: str, measure: Measure) -> str:
+    before, after = (
+        "" if side is None else value_text(side.estimate, measure.unit)
+        for side in (measure.before, measure.after)
+    )
+    return t(went, title=title, before=before, after=after)
 
 
 def _inside(title: str) -> str:
@@ -287,8 +291,10 @@ def goals_text(measures: Sequence[Measure]) -> str:
         return ""
     unsure = outcomes.count(Outcome.UNSURE)
     met = outcomes.count(Outcome.MET) + unsure
-    text = f"{met} of {len(outcomes)} goals met"
-    return f"{text}, {unsure} of them not certain" if unsure else text
+    text = (
+        "{met} of {goals} goals met, {unsure} of them not certain" if unsure else "{met} of {goals} goals met"
+    )
+    return t(text, met=met, goals=len(outcomes), unsure=unsure)
 
 
 def value_text(value: float, unit: str, *, signed: bool = False) -> str:
@@ -297,7 +303,8 @@ def value_text(value: float, unit: str, *, signed: bool = False) -> str:
         return "\N{EM DASH}"
     sign = "+" if signed else ""
     if unit == "%":
-        text = f"{100 * value:{sign}.1f}" + (" points" if signed else "%")
+        share = f"{100 * value:{sign}.1f}"
+        text = t("{n} points", n=share) if signed else f"{share}%"
     elif unit == "x":
         text = f"{value:{sign}.2f}\N{MULTIPLICATION SIGN}"
     elif unit == "nats":
@@ -310,7 +317,7 @@ def value_text(value: float, unit: str, *, signed: bool = False) -> str:
 def range_text(interval: Interval, unit: str) -> str:
     """The ends of an interval: "91.0% to 95.2%"; a unit that is a word is left out."""
     low, high = (value_text(end, unit).removesuffix(f" {unit}") for end in (interval.low, interval.high))
-    return f"{low} to {high}"
+    return t("{low} to {high}", low=low, high=high)
 
 
 def interval_text(interval: Interval, unit: str) -> str:
@@ -323,10 +330,10 @@ def moved_text(measure: Measure) -> str:
     if measure.change is None:
         return ""
     if measure.moved == "unclear":
-        return "intervals overlap" if measure.p is None else "may be chance"
+        return t("intervals overlap" if measure.p is None else "may be chance")
     if measure.moved == "drift":
         return ""
-    return f"{'▲' if measure.change > 0 else '▼'} {measure.moved}"
+    return f"{'▲' if measure.change > 0 else '▼'} {t(measure.moved)}"
 
 
 def goal_text(measure: Measure) -> str:
@@ -335,6 +342,6 @@ def goal_text(measure: Measure) -> str:
         return ""
     goal = value_text(measure.goal, measure.unit)
     if measure.better == "near":
-        points = f"{100 * measure.goal:.1f} points" if measure.unit == "%" else goal
-        return f"within {points} of before"
-    return f"at {'least' if measure.better == 'higher' else 'most'} {goal}"
+        points = t("{n} points", n=f"{100 * measure.goal:.1f}") if measure.unit == "%" else goal
+        return t("within {points} of before", points=points)
+    return t("at least {goal}" if measure.better == "higher" else "at most {goal}", goal=goal)

@@ -5,6 +5,8 @@ HTML escaping is not done here: the template's autoescape does it.
 
 import re
 
+from truing.evals.words import t
+
 SHOWN_CHARACTERS = 20_000
 
 _ANSI = re.compile(
@@ -32,7 +34,7 @@ def clipped(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """The first `limit` characters, with a note of how many more there are."""
     if len(text) <= limit:
         return text
-    return f"{text[:limit]}\n\n[… {len(text) - limit:,} more characters not shown]"
+    return f"{text[:limit]}\n\n" + t("[… {n:,} more characters not shown]", n=len(text) - limit)
 
 
 def language(text: str) -> str:
@@ -47,10 +49,10 @@ def language(text: str) -> str:
 def duration(seconds: float) -> str:
     """A duration in words: "0.8 s", "42 s", "1 min 24 s", "2 h 05 min"."""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return t("{seconds} s", seconds=f"{seconds:.1f}")
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return t("{seconds} s", seconds=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return t("{minutes} min {seconds:02d} s", minutes=whole // 60, seconds=whole % 60)
+    return t("{hours} h {minutes:02d} min", hours=whole // 3600, minutes=whole % 3600 // 60)

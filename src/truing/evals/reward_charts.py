@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from truing.evals.report_charts import AFTER_COLOUR, BEFORE_COLOUR, SECOND_COLOUR, Chart, base_layout
 from truing.evals.report_records import interval_text, value_text
 from truing.evals.reward_summary import Bin, MarginBars, RewardSummary, percent
+from truing.evals.words import t
 
 HEIGHT = 290
 LARGEST = 22  # pixels across the marker of the fullest bin
@@ -18,19 +19,30 @@ def reward_charts(summary: RewardSummary) -> list[Chart]:
     """The reliability diagram and the histogram of margins; none where the rows hold no pair."""
     if not summary.pairs:
         return []
-    sure = "; ".join(f"{of.confidence:.0%} sure, right {percent(of.accuracy)}" for of in summary.reliability)
+    sure = t("; ").join(
+        t("{confidence:.0%} sure, right {share}", confidence=of.confidence, share=percent(of.accuracy))
+        for of in summary.reliability
+    )
     bars = summary.margin_histogram
     wrong = sum(bars.counts[: len(bars.counts) // 2])
-    counted = f"{wrong:,} of {summary.pairs:,} pairs lie below 0, in the wrong order"
+    counted = t(
+        "{wrong:,} of {pairs:,} pairs lie below 0, in the wrong order", wrong=wrong, pairs=summary.pairs
+    )
     return [
         Chart(
             "reward-reliability",
-            "Reliability",
-            f"Reliability by certainty: {sure}.",
-            "below the dashed line it is too certain",
+            t("Reliability"),
+            t("Reliability by certainty: {sure}.", sure=sure),
+            t("below the dashed line it is too certain"),
             _reliability_figure(summary.reliability),
         ),
-        Chart("reward-margins", "Margins", f"Histogram: {counted}.", counted, _margin_figure(bars)),
+        Chart(
+            "reward-margins",
+            t("Margins"),
+            t("Histogram: {counted}.", counted=counted),
+            counted,
+            _margin_figure(bars),
+        ),
     ]
 
 
@@ -61,8 +73,12 @@ def _reliability_figure(bins: Sequence[Bin]) -> go.Figure:
                 "width": 4,
             },
             text=[
-                f"certain {value_text(of.confidence, '%')}<br>right {value_text(of.accuracy.estimate, '%')}"
-                f"<br>{interval_text(of.accuracy, '%')}"
+                t(
+                    "certain {certain}<br>right {right}",
+                    certain=value_text(of.confidence, "%"),
+                    right=value_text(of.accuracy.estimate, "%"),
+                )
+                + f"<br>{interval_text(of.accuracy, '%')}"
                 for of in bins
             ],
             hovertemplate="%{text}<extra></extra>",
@@ -70,10 +86,10 @@ def _reliability_figure(bins: Sequence[Bin]) -> go.Figure:
         )
     )
     figure.update_xaxes(
-        range=[0.48, 1.02], tickformat=".0%", dtick=0.1, title=_axis("how certain it is"), showgrid=False
+        range=[0.48, 1.02], tickformat=".0%", dtick=0.1, title=_axis(t("how certain it is")), showgrid=False
     )
     figure.update_yaxes(
-        range=[-0.03, 1.03], tickformat=".0%", dtick=0.25, title=_axis("how often it is right")
+        range=[-0.03, 1.03], tickformat=".0%", dtick=0.25, title=_axis(t("how often it is right"))
     )
     return figure
 
@@ -87,8 +103,8 @@ def _margin_figure(bars: MarginBars) -> go.Figure:
     figure.update_layout(margin={"l": 58, "r": 12, "t": 34, "b": 48}, bargap=0.06, barmode="overlay")
     half = len(bars.counts) // 2
     sides = (
-        ("wrong order", slice(0, half), SECOND_COLOUR),
-        ("right order, or a tie", slice(half, None), AFTER_COLOUR),
+        (t("wrong order"), slice(0, half), SECOND_COLOUR),
+        (t("right order, or a tie"), slice(half, None), AFTER_COLOUR),
     )
     edges = list(zip(bars.edges, bars.edges[1:], strict=False))
     for name, part, colour in sides:
@@ -98,17 +114,17 @@ def _margin_figure(bars: MarginBars) -> go.Figure:
                 x=[(low + high) / 2 for low, high in edges[part]],
                 y=list(bars.counts[part]),
                 marker={"color": colour, "line": {"width": 0}},
-                text=[f"{low:.3g} to {high:.3g}" for low, high in edges[part]],
+                text=[t("{low:.3g} to {high:.3g}", low=low, high=high) for low, high in edges[part]],
                 textposition="none",
-                hovertemplate="margin %{text}: %{y} pairs<extra></extra>",
+                hovertemplate=t("margin %{text}: %{y} pairs") + "<extra></extra>",
             )
         )
     figure.update_xaxes(
         range=[bars.edges[0], bars.edges[-1]],
         tickformat="~g",
         nticks=7,
-        title=_axis("margin"),
+        title=_axis(t("margin")),
         showgrid=False,
     )
-    figure.update_yaxes(tickformat="~s", nticks=5, title=_axis("pairs"), rangemode="tozero")
+    figure.update_yaxes(tickformat="~s", nticks=5, title=_axis(t("pairs")), rangemode="tozero")
     return figure

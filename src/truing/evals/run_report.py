@@ -28,6 +28,7 @@ from truing.core.runs import (
 )
 from truing.evals.report_records import DataCount, Report, Stage
 from truing.evals.reward_summary import RewardSummary, percent
+from truing.evals.words import sentences, t
 from truing.train.health import Finding, read_findings
 
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best
@@ -86,10 +87,15 @@ def run_report(found: RunRecord) -> Report:
         method, loss if isinstance(loss, str) else loss["name"], seconds, _steps(found), found.metrics
     )
     return Report(
-        title=f"{found.path.resolve().name}: {method} on {found.asked['policy']}",
+        title=t(
+            "{run}: {method} on {policy}",
+            run=found.path.resolve().name,
+            method=method,
+            policy=found.asked["policy"],
+        ),
         created=datetime.now(UTC),
-        command="truing train recipe.yaml   # the recipe above, saved under this name",
-        summary=" ".join([state_text(found), *_results(found)]),
+        command=f"truing train recipe.yaml   # {t('the recipe above, saved under this name')}",
+        summary=sentences([state_text(found), *_results(found)]),
         notes=_notes(found),
         reward=found.reward,
         stages=[stage],
@@ -102,14 +108,14 @@ def run_report(found: RunRecord) -> Report:
 def state_text(found: RunRecord) -> str:
     """How the run stands, as a sentence."""
     status, steps = found.status, _steps(found)
-    after = f"after {steps:,} step{'s' if steps != 1 else ''}"
+    after = t("after {n:,} steps" if steps != 1 else "after {n:,} step", n=steps)
     if found.done:
-        return f"Finished {after}."
+        return t("Finished {after}.", after=after)
     if found.alive:
-        return f"Still running, {after}."
+        return t("Still running, {after}.", after=after)
     if status.state is RunState.FAILED:
-        return f"Failed {after}."
-    return f"Interrupted {after}."
+        return t("Failed {after}.", after=after)
+    return t("Interrupted {after}.", after=after)
 
 
 def _steps(found: RunRecord) -> int:
@@ -120,17 +126,21 @@ def _results(found: RunRecord) -> list[str]:
     """What the run has to show for it: one sentence, or none."""
     reward = found.reward
     if reward is not None and reward.accuracy is not None:
-        pairs = f"{reward.pairs:,} held-out pair{'s' if reward.pairs != 1 else ''}"
         accuracy = percent(reward.accuracy).rpartition(", n ")[0] + ")"
-        return [f"Of {pairs} the better response scores higher in {accuracy}."]
+        several = "Of {n:,} held-out pairs the better response scores higher in {accuracy}."
+        one = "Of {n:,} held-out pair the better response scores higher in {accuracy}."
+        return [t(several if reward.pairs != 1 else one, n=reward.pairs, accuracy=accuracy)]
     if reward is not None and reward.row_score is not None and reward.row_score.pearson is not None:
-        return [f"On held-out rows its scores and the rows' own correlate by {reward.row_score.pearson:.2f}."]
+        told = "On held-out rows its scores and the rows' own correlate by {r:.2f}."
+        return [t(told, r=reward.row_score.pearson)]
     for name, words, best in RESULTS:
         if held := _values(found, f"eval/{name}"):
-            return [f"The held-out {words} ended at {held[-1]:.3g}; its best was {best(held):.3g}."]
+            told = "The held-out {metric} ended at {last:.3g}; its best was {best:.3g}."
+            return [t(told, metric=t(words), last=held[-1], best=best(held))]
     for name, words, _ in RESULTS:
         if values := _values(found, name):
-            return [f"The {words} went from {values[0]:.3g} to {values[-1]:.3g}."]
+            told = "The {metric} went from {first:.3g} to {last:.3g}."
+            return [t(told, metric=t(words), first=values[0], last=values[-1])]
     return []
 
 
@@ -144,16 +154,15 @@ def _notes(found: RunRecord) -> list[str]:
     """What a reader must know before trusting the page."""
     status, notes = found.status, [_alarm(finding) for finding in found.alarms]
     if not found.done and not found.alive:
-        reason = "its process is gone" if status.state is RunState.RUNNING else status.reason
-        saved = (
-            f"the last checkpoint is {status.last_checkpoint}" if status.last_checkpoint else "none is saved"
-        )
-        told = f"{reason or 'it did not finish'}; {saved}"
-        notes.append(f"{told[:1].upper()}{told[1:]}. The same `truing train` command resumes it.")
+        gone = t("its process is gone")
+        reason = gone if status.state is RunState.RUNNING else status.reason or t("it did not finish")
+        last = status.last_checkpoint
+        saved = "{reason}; the last checkpoint is {last}." if last else "{reason}; none is saved."
+        told = t(saved, reason=f"{reason[:1].upper()}{reason[1:]}", last=last)
+        notes.append(sentences([told, t("The same `truing train` command resumes it.")]))
     if found.reward is not None and found.reward.step is not None and not found.done:
-        notes.append(
-            f"The held-out numbers are of an earlier result, with the weights after step {found.reward.step}."
-        )
+        earlier = "The held-out numbers are of an earlier result, with the weights after step {step}."
+        notes.append(t(earlier, step=found.reward.step))
     return notes
 
 
@@ -169,9 +178,9 @@ def _data(found: RunRecord) -> list[DataCount]:
         return []
     source = ", ".join(found.asked["data"]["train"])
     if rows["made"]:
-        source += f" ({rows['made']:,} rows more, made of pairs)"
+        source += t(" ({n:,} rows more, made of pairs)", n=rows["made"])
     if rows["train"] != rows["kept"]:
-        source += f" ({rows['train']:,} trained on, {rows['held_out']:,} held out)"
+        source += t(" ({n:,} trained on, {held_out:,} held out)", n=rows["train"], held_out=rows["held_out"])
     why = ", ".join(f"{count:,} {reason}" for reason, count in rows["set_aside"].items())
     read, aside = rows["read"] + rows["made"], sum(rows["set_aside"].values())
     return [DataCount(source, read, rows["kept"], aside, why)]

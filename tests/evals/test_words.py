@@ -1,0 +1,130 @@
+"""Pages can be read in Chinese: each of their sentences has a translation, and none is left over."""
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment, nodes
+
+import truing.evals
+from truing.evals import answers, moved, versus
+from truing.evals.numbers import Number
+from truing.evals.report_charts import PANELS
+from truing.evals.report_records import DRIFT_NOTES
+from truing.evals.words import speaking, spoken, t
+from truing.evals.words_zh import ZH
+
+EVALS = Path(truing.evals.__file__).parent
+SOURCES = [path for path in sorted(EVALS.glob("*.py")) if path.name != "words_zh.py"]
+TEMPLATES = sorted((EVALS / "templates").glob("*.j2"))
+LANGUAGES = ("en", "zh")
+
+
+def numbers() -> list[Number]:
+    tasks = [answers.harmlessness(LANGUAGES), moved.kl(LANGUAGES), moved.tax(LANGUAGES)]
+    return [
+        *(number for task in tasks for number in task.numbers),
+        *answers.OVER_REFUSAL,
+        *answers.HELPFULNESS,
+        *answers.HONESTY,
+        *answers.DEGENERATION,
+        *versus.WIN_RATE,
+        *versus.REWARD,
+    ]
+
+
+def told_by_tables() -> set[str]:
+    """What is translated through a variable, from the tables that hold it."""
+    panels = {panel.title for panel in PANELS}
+    return (
+        panels | set(DRIFT_NOTES.values()) | {text for one in numbers() for text in (one.title, one.explains)}
+    )
+
+
+def said_in_python(path: Path) -> Iterator[str]:
+    """The texts that stand in a call of `t`, as they are or behind an `if`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "t":
+            first = node.args[0]
+            for part in (first.body, first.orelse) if isinstance(first, ast.IfExp) else (first,):
+                if isinstance(part, ast.Constant):
+                    yield str(part.value)
+
+
+def said_in_template(path: Path) -> Iterator[str]:
+    """The texts that a template gives to the function `t`, which takes no others: they are markup."""
+    for call in Environment().parse(path.read_text(encoding="utf-8")).find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.node.name == "t":
+            first = call.args[0]
+            for part in (first.expr1, first.expr2) if isinstance(first, nodes.CondExpr) else (first,):
+                assert isinstance(part, nodes.Const), f"{path.name}:{call.lineno}: not a text of the template"
+                yield part.value
+
+
+def fields(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_every_text_of_a_template_is_translated():
+    said = {text for path in TEMPLATES for text in said_in_template(path)}
+    assert len(said) > 80
+    assert said - ZH.keys() == set()
+
+
+def test_every_sentence_made_for_a_page_is_translated():
+    said = {text for path in SOURCES for text in said_in_python(path)}
+    assert len(said) > 60
+    assert said - ZH.keys() == set()
+
+
+def test_every_number_panel_and_note_is_translated():
+    assert told_by_tables() - ZH.keys() == set()
+
+
+def test_no_translation_is_left_over():
+    held = {
+        node.value
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    used = held | told_by_tables() | {text for path in TEMPLATES for text in said_in_template(path)}
+    assert ZH.keys() - used == set()
+
+
+def test_every_text_with_placeholders_is_translated():
+    """Also one that reaches `t` through a variable."""
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if "evals.words import" not in path.read_text(encoding="utf-8"):
+            continue
+        aside = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        aside |= {id(p) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for p in node.values}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in aside:
+                filled = re.search(r"(?<!%)\{[a-z_]+[:}]", node.value)
+                assert filled is None or node.value in ZH, f"{path.name}:{node.lineno}: {node.value}"
+
+
+def test_a_translation_fills_no_more_than_its_text():
+    assert {
+        text: fields(chinese) - fields(text) for text, chinese in ZH.items() if fields(chinese) - fields(text)
+    } == {}
+
+
+@pytest.mark.parametrize("text", sorted(ZH))
+def test_a_number_keeps_its_form(text):
+    formats = {(name, form) for _, name, form, _ in string.Formatter().parse(text) if form}
+    assert {(n, form) for _, n, form, _ in string.Formatter().parse(ZH[text]) if form} <= formats
+
+
+def test_a_language_is_spoken_until_its_block_ends():
+    with speaking("zh"):
+        assert (spoken(), t("{n} more", n=3)) == ("zh", "还有 3 条")
+        with speaking("en"):
+            assert t("{n} more", n=3) == "3 more"
+        assert t("no page says this {x}") == "no page says this {x}"
+    assert (spoken(), t("Before")) == ("en", "Before")
