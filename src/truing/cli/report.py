@@ -8,7 +8,7 @@ import typer
 
 from truing.cli.show import next_step, say
 from truing.core.errors import UsageError
-from truing.core.eval_recipe import Language
+from truing.core.languages import Language
 
 COMPARISON = Path("comparison.html")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from truing.core.eval_recipe import Language
+from truing.core.languages import Language
 from truing.evals.words_zh import ZH
 
 TABLES: Mapping[Language, Mapping[str, str]] = {"en": {}, "zh": ZH}
