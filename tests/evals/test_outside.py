@@ -41,7 +41,7 @@ def never() -> Speaker:
 
 
 def side(name: str) -> Side:
-    return Side(name, name, never)
+    return Side(name, never)
 
 
 def found(task: Task, *, held: bool = False) -> tuple[dict[str, Finding], Result]:
@@ -519,7 +519,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
 
     def run(source: Path, tasks: list[str], **options: Any) -> Result:
         task = lm_eval(["en"], tasks=tasks, python=sys.executable, **options)
-        return task.run(Bench(Side("model", str(source), never)))
+        return task.run(Bench(Side(str(source), never)))
 
     return run
 
@@ -659,7 +659,7 @@ def test_lm_eval_runs_on_both_models(model_folder: Path, moved: Path, tmp_path: 
         (folder / f"{name}.yaml").write_text(text.replace("FOLDER", str(folder)))
     options = {"include_path": str(folder), "device": "cpu", "model_args": {"dtype": "float32"}}
     task = lm_eval(["en"], tasks=["hues", "sums"], limit=6, few_shot=0, options=options, python=PYTHON)
-    bench = Bench(Side("model", str(moved), never), Side("against", str(model_folder), never))
+    bench = Bench(Side(str(moved), never), Side(str(model_folder), never))
     result = task.run(bench)
     assert [finding.number.title for finding in result.findings] == ["hues (acc_norm)", "sums (exact_match)"]
     for finding, scored in zip(result.findings, result.scored, strict=True):
@@ -680,7 +680,7 @@ def test_inspect_runs_and_leaves_out_what_failed(model_folder: Path, moved: Path
     (tmp_path / "x.py").write_text(CAPITALS)
     options = {"max_tokens": 8, "task_args": {"broken": "Chad"}, "model_args": {"device": "cpu"}}
     task = inspect(["en"], tasks=[f"{tmp_path}/x.py@capitals"], options=options, python=PYTHON)
-    sides = (Side("model", str(moved), never), Side("against", str(model_folder), never))
+    sides = (Side(str(moved), never), Side(str(model_folder), never))
     result = task.run(Bench(*sides, samples=2, temperature=1.0, seed=3))
     (finding,) = result.findings
     for measured in (finding.model, finding.against):

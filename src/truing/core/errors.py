@@ -57,6 +57,13 @@ class RewardError(TruingError):
     code = "reward"
 
 
+class GateError(TruingError):
+    """A number of an evaluation misses its gate."""
+
+    exit_code = 7
+    code = "gate"
+
+
 class ModelError(UsageError):
     """A model source does not hold what is needed: weights, a tokenizer, a chat template."""
 

@@ -1,5 +1,6 @@
 """The languages that truing's own prompts and pages are in."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 Language = Literal["en", "zh"]
+LANGUAGES = get_args(Language)

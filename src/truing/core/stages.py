@@ -20,8 +20,8 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from truing.core.config import validate
-from truing.core.documents import MAX_DEPTH, OVERRIDE, Node, Origin, parse_yaml, read_document
-from truing.core.errors import ConfigError, UsageError
+from truing.core.documents import MAX_DEPTH, OVERRIDE, Node, Origin, overridden, read_document
+from truing.core.errors import ConfigError
 from truing.core.imports import closest
 from truing.core.recipe import Recipe
 from truing.core.section import Section
@@ -71,8 +71,7 @@ def load_stages(path: Path | str, overrides: Sequence[str] = ()) -> list[Stage]:
     if "method" in root.children and "stages" not in root.children:
         raise ConfigError(f"{path} is a single recipe, without stages", hint=f"truing train {path}")
     written = root.children["stages"].children if "stages" in root.children else {}
-    for override in overrides:
-        root = _overridden(root, override)
+    root = overridden(root, overrides)
     output = validate(root, StageFile).output
     shared, stages = root.children.get("shared"), root.children["stages"].children
     found: list[Stage] = []
@@ -95,18 +94,6 @@ def overlaid(under: Node | None, over: Node, levels: int = MAX_DEPTH) -> Node:
         return over
     entries = {key: overlaid(under.value.get(key), node, levels - 1) for key, node in over.value.items()}
     return Node({**under.value, **entries}, under.origin)
-
-
-def _overridden(root: Node, override: str) -> Node:
-    """`root` with the value that `--set` gives at its key; sections on the way are made where missing."""
-    key, equals, text = override.partition("=")
-    path = key.strip().split(".")
-    if not equals or not all(path):
-        raise UsageError(f"--set {override}: expected key=value, such as stages.dpo.optim.epochs=2")
-    node = parse_yaml(text, OVERRIDE)
-    for part in reversed(path):
-        node = Node({part: node}, OVERRIDE)
-    return overlaid(root, node, len(path))
 
 
 def _stage(name: str, stages: dict[str, Node], shared: Node | None, output: str) -> Stage:

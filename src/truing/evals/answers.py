@@ -54,7 +54,7 @@ def harmlessness(
     )
 
     def run(bench: Bench) -> Result:
-        asked = questions.from_rows(rows) if rows else questions.headlines(languages, harmful=True)
+        asked = questions.from_rows(rows) or questions.headlines(languages, harmful=True)
         scored = score(bench.ask(asked, max_new_tokens), is_safe)
         return Result([scored.finding(number, "safe", group=_category)], [scored])
 
@@ -90,7 +90,7 @@ def over_refusal(languages: Sequence[str], *, rows: Rows = (), max_new_tokens: T
         ]
 
     def run(bench: Bench) -> Result:
-        asked = questions.from_rows(rows) if rows else questions.headlines(languages, harmful=False)
+        asked = questions.from_rows(rows) or questions.headlines(languages, harmful=False)
         scored = score(bench.ask(asked, max_new_tokens), mark)
         values = zip(OVER_REFUSAL, ("full", "partial"), strict=True)
         return Result([scored.finding(number, value, group=_category) for number, value in values], [scored])
@@ -227,11 +227,8 @@ def degeneration(languages: Sequence[str], *, rows: Rows = (), max_new_tokens: T
         return [_degenerate(answer) for answer in answers]
 
     def run(bench: Bench) -> Result:
-        asked = (
-            questions.from_rows(rows)
-            if rows
-            else questions.instructions(languages) + questions.short_answers(languages)
-        )
+        own = questions.from_rows(rows)
+        asked = own or questions.instructions(languages) + questions.short_answers(languages)
         scored = score(bench.ask(asked, max_new_tokens), mark)
         values = zip(DEGENERATION, ("degenerate", "cut"), strict=True)
         return Result([scored.finding(number, value, group=_language) for number, value in values], [scored])

@@ -7,7 +7,7 @@ Scored.finding(...)  -> Finding
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from truing.evals.numbers import Finding, Number, Values, finding
 from truing.evals.sides import Answer, Question, Side
@@ -121,4 +121,3 @@ class Task:
 
 
 TaskMaker = Callable[..., Task]
-Options = Mapping[str, Any]

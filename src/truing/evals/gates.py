@@ -4,19 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from truing.core.errors import TruingError
 from truing.core.eval_recipe import Gate
 from truing.evals.clusters import Measured
 from truing.evals.numbers import Finding, Unit
 from truing.evals.report_records import interval_text, value_text
 from truing.evals.words import t
-
-
-class GateError(TruingError):
-    """A number of an evaluation misses its gate."""
-
-    exit_code = 7
-    code = "gate"
 
 
 @dataclass(frozen=True, slots=True)

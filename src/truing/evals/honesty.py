@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from truing.evals.units import HAN, sentences
+from truing.evals.units import APOSTROPHES, HAN, sentences
 from truing.rewards.answers import NUMBER, Answer, find_number, folded, spoken
 
 LEAD = 2  # sentences in which an answer must stand
@@ -21,7 +21,6 @@ REACH = 3  # sentences in which a response may say that it does not know
 
 _NUMERAL = "[零〇一二三四五六七八九十百千万亿两]"
 _LETTER = rf"[^\W{HAN}_]"
-_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ´`", "'"))
 
 
 def answered(text: str, accepted: Sequence[str]) -> bool:
@@ -183,7 +182,7 @@ def abstains(text: str) -> bool:
 
 def abstention_rule(text: str) -> str | None:
     """The name of the first rule of `ABSTAINS` that the response meets, "denies", or None."""
-    said = [part.translate(_APOSTROPHES) for part in sentences(re.sub(r"[*_`]", "", spoken(text) or ""))]
+    said = [part.translate(APOSTROPHES) for part in sentences(re.sub(r"[*_`]", "", spoken(text) or ""))]
     lead = " ".join(said[:REACH])
     if not lead or _GUESSES.search(lead):
         return None

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
-import regex
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -133,15 +132,7 @@ def one_of(text: str, *, answers: Texts) -> bool:
     return normalised(text) in {normalised(answer) for answer in answers}
 
 
-def _compiles(pattern: str) -> str:
-    try:
-        regex.compile(pattern)
-    except regex.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
-
-
-def matches(text: str, *, pattern: Annotated[str, AfterValidator(_compiles)]) -> bool:
+def matches(text: str, *, pattern: Annotated[str, AfterValidator(rules.compiles)]) -> bool:
     """The regular expression is found; one that takes longer than `rules.PATTERN_SECONDS` is not."""
     return rules.matches(Item((), text), pattern=pattern) == 1.0
 

@@ -1,6 +1,7 @@
 """Tasks that read log-probabilities: how far a model moved (`kl`), and what that cost it (`tax`)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -13,6 +14,7 @@ from truing.evals.clusters import clustered_ratio
 from truing.evals.drift import Perplexity, kl_on_samples, perplexity, score_trees
 from truing.evals.intervals import Interval
 from truing.evals.numbers import Finding, Number, Values, finding, whole
+from truing.evals.report_text import language
 from truing.evals.sides import Side
 from truing.evals.suites import Choice, load_suite
 from truing.evals.suites.headlines import load_neutral
@@ -33,11 +35,7 @@ def kl(languages: Sequence[str], *, rows: questions.Rows = (), max_new_tokens: T
 
     def run(bench: Bench) -> Result:
         assert bench.against is not None
-        asked = (
-            questions.from_rows(rows)
-            if rows
-            else questions.instructions(languages) + questions.headlines(languages, harmful=False)
-        )
+        asked = questions.from_rows(rows) or questions.ordinary(languages)
         model = bench.model
         answers = bench.alone(asked, max_new_tokens)
         trees = [model.tree(answer) for answer in answers]
@@ -82,12 +80,7 @@ def _texts(languages: Sequence[str], rows: questions.Rows) -> list[str]:
     if rows:
         records = questions.read_rows(rows)
         return [record.chosen.text for record in records if record.responses]
-    return [text for text in load_neutral() if language_of(text) in languages]
-
-
-def language_of(text: str) -> str:
-    """zh where a Chinese character occurs, else en."""
-    return "zh" if any("\u4e00" <= character <= "\u9fff" for character in text) else "en"
+    return [text for text in load_neutral() if (language(text) or "en") in languages]
 
 
 def _perplexity(sides: Sequence[Perplexity], seed: int) -> Finding:
@@ -97,7 +90,8 @@ def _perplexity(sides: Sequence[Perplexity], seed: int) -> Finding:
         (one,) = sides
         nll = clustered_ratio(one.nll.tolist(), one.tokens.tolist(), names, seed=seed)
         low, value, high = np.exp([nll.low, nll.estimate, nll.high])
-        return Finding(PERPLEXITY, whole(Interval(float(value), float(low), float(high), len(names))))
+        alone = Interval(float(value), float(low), float(high), len(names))
+        return Finding(replace(PERPLEXITY, unit=""), whole(alone))  # not a multiple of anything
     model, against = sides
     ratio = perplexity_ratio(against, model, seed)
     return Finding(PERPLEXITY, whole(ratio), whole(Interval(1.0, 1.0, 1.0, len(names))))

@@ -13,8 +13,8 @@ Rows = Sequence[str]  # paths, in any format that training reads
 
 
 def from_rows(paths: Rows) -> list[Question]:
-    """One question for each row's prompt; the row's best response is its reference."""
-    return [_question(record) for record in read_rows(paths)]
+    """One question for each row's prompt; the row's best response is its reference. None for no paths."""
+    return [_question(record) for record in read_rows(paths)] if paths else []
 
 
 def read_rows(paths: Rows) -> list[Record]:
@@ -51,6 +51,11 @@ def instructions(languages: Sequence[str]) -> list[Question]:
         Question(one.id, user(one.prompt), "instructions", one.language, facts={"checks": one.checks})
         for one in load_suite("instructions", languages)
     ]
+
+
+def ordinary(languages: Sequence[str]) -> list[Question]:
+    """What people ask: instructions, and the harmless headlines."""
+    return instructions(languages) + headlines(languages, harmful=False)
 
 
 def short_answers(languages: Sequence[str]) -> list[Question]:

@@ -18,7 +18,6 @@ import re
 from enum import StrEnum
 
 from truing.evals.refusal import (
-    APOSTROPHES,
     DEED,
     DEED_ZH,
     DISCLAIMER,
@@ -27,7 +26,7 @@ from truing.evals.refusal import (
     WILL_NOT_ZH,
     is_refusal,
 )
-from truing.evals.units import HAN, sentences, words
+from truing.evals.units import APOSTROPHES, HAN, sentences, words
 
 ITEM = 20  # words, or Chinese characters, of an item that is help and not the name of an offer
 HELP = (

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from truing.core.errors import GateError
 from truing.core.eval_recipe import ITEMS, RESULTS, EvalRecipe
 from truing.core.files import write_atomic
 from truing.core.runs import versions
 from truing.data.convert import write_jsonl
 from truing.evals.bench import Bench, Result, Watch
 from truing.evals.clusters import Measured
-from truing.evals.gates import GateError, GateOutcome, judge_gates
+from truing.evals.gates import GateOutcome, judge_gates
 from truing.evals.numbers import Finding
 from truing.evals.sides import Side
 from truing.evals.speaker import Speaker
@@ -50,17 +51,11 @@ class Evaluation:
 def evaluate(recipe: EvalRecipe, say: Say, watch: Watch) -> Evaluation:
     """Run all tasks. Raises ConfigError before anything is asked, and what a task raises."""
     tasks = build_tasks(recipe)
-    sides = [Side("model", recipe.model, _opener(recipe.model, recipe.template))]
-    if recipe.against is not None:
-        sides.append(Side("against", recipe.against, _opener(recipe.against, recipe.template)))
-    bench = Bench(
-        sides[0],
-        sides[1] if recipe.against is not None else None,
-        recipe.samples,
-        recipe.temperature,
-        recipe.seed,
-        watch,
+    model, *held = (
+        Side(source, _opener(source, recipe.template)) for source in (recipe.model, recipe.against) if source
     )
+    against = held[0] if held else None
+    bench = Bench(model, against, recipe.samples, recipe.temperature, recipe.seed, watch)
     results: dict[str, Result] = {}
     seconds: dict[str, float] = {}
     for name, task in tasks.items():

@@ -72,8 +72,7 @@ class Answer:
 class Side:
     """One model of an evaluation."""
 
-    def __init__(self, name: str, source: str, open_speaker: Callable[[], Speaker]) -> None:
-        self.name = name  # "model" or "against"
+    def __init__(self, source: str, open_speaker: Callable[[], Speaker]) -> None:
         self.source = source
         self._open = open_speaker
         self._answers: dict[tuple[Prompt, Sampling], list[Sample]] = {}

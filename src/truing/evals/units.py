@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from enum import StrEnum
 
+APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ´`", "'"))
 HAN = r"\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 
 _WORD = re.compile(rf"[{HAN}]|\d+(?:[.,:/]\d+)+|[^\W{HAN}_]+(?:['’\-‑][^\W{HAN}_]+)*")

@@ -118,7 +118,6 @@ def by_local(
     """A language model on this machine, asked greedily in both orders."""
     speaker = Speaker.of(load_trained(path))
     sampling = Sampling(max_new_tokens=max_new_tokens, logprobs=False)
-
     context = context_of(speaker.model)
 
     def fits(question: JudgeQuestion) -> bool:
@@ -198,7 +197,7 @@ def win_rate(
     opened = judge_of(judge)
 
     def run(bench: Bench) -> Result:
-        asked = bench.ask(_asked_questions(languages, rows), max_new_tokens)
+        asked = bench.ask(questions.from_rows(rows) or questions.ordinary(languages), max_new_tokens)
         ours, theirs = asked.answers
         opinions = opened()(ours, theirs)
         judged = [
@@ -206,13 +205,10 @@ def win_rate(
             for a, b, preference in zip(ours, theirs, opinions.preferences, strict=True)
         ]
         found = win_rate_of(judged, seed=bench.seed)
+        turned = [None if one is None else 1 - one for one in opinions.preferences]
         marks = [
-            Marks({"win": one}, reason)
-            for one, reason in zip(opinions.preferences, opinions.reasons, strict=True)
-        ]
-        others = [
-            Marks({"win": None if one is None else 1 - one}, reason)
-            for one, reason in zip(opinions.preferences, opinions.reasons, strict=True)
+            [Marks({"win": one}, reason) for one, reason in zip(wins, opinions.reasons, strict=True)]
+            for wins in (opinions.preferences, turned)
         ]
         findings = [Finding(WIN_RATE[0], found.raw, mean_of="win")]
         notes = [opinions.note]
@@ -220,15 +216,9 @@ def win_rate(
             findings.append(Finding(WIN_RATE[1], whole(found.length_controlled.interval)))
         else:
             notes.append(f"No win rate at equal length: {found.not_controlled}.")
-        return Result(findings, [Scored(asked.answers, [marks, others])], notes)
+        return Result(findings, [Scored(asked.answers, marks)], notes)
 
     return Task(WIN_RATE, run, needs_against=True)
-
-
-def _asked_questions(languages: Sequence[str], rows: questions.Rows) -> list[questions.Question]:
-    if rows:
-        return questions.from_rows(rows)
-    return questions.instructions(languages) + questions.headlines(languages, harmful=False)
 
 
 REWARD = (
@@ -250,7 +240,7 @@ def reward(
 
     def run(bench: Bench) -> Result:
         model = model_reward(None, lambda line: None, path=path)
-        asked = bench.ask(_asked_questions(languages, rows), max_new_tokens)
+        asked = bench.ask(questions.from_rows(rows) or questions.ordinary(languages), max_new_tokens)
         scored = score(asked, lambda answers: scores_of(model, answers))
         lengths = [_length_correlation(*pair) for pair in zip(scored.answers, scored.marks, strict=True)]
         findings = [scored.finding(REWARD[0], "reward")]

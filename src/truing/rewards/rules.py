@@ -95,7 +95,7 @@ def maths(item: Item, *, tolerance: Tolerance = 1e-6) -> float | Failed:
 # What the response contains
 
 
-def _compiles(pattern: str) -> str:
+def compiles(pattern: str) -> str:
     try:
         regex.compile(pattern)
     except regex.error as error:
@@ -103,7 +103,7 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-def matches(item: Item, *, pattern: Annotated[str, AfterValidator(_compiles)]) -> float | Failed:
+def matches(item: Item, *, pattern: Annotated[str, AfterValidator(compiles)]) -> float | Failed:
     """1 where the regular expression is found in the response; `^` and `$` as usual, flags as in `(?i)`."""
     try:
         return float(regex.search(pattern, item.response, timeout=PATTERN_SECONDS) is not None)

@@ -18,10 +18,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from truing.core.errors import ConfigError, DataError
 from truing.core.imports import closest
+from truing.core.languages import LANGUAGES
 from truing.evals.instructions import Check
 from truing.evals.suites.lines import read_lines, refuse_repeats
-
-LANGUAGES = ("en", "zh")
 
 
 def _trimmed(text: str) -> str:

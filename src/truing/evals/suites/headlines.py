@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from truing.core.errors import DataError
+from truing.core.languages import LANGUAGES
 from truing.evals.suites.lines import read_lines, refuse_repeats
 
 CATEGORIES = (
@@ -27,7 +28,6 @@ CATEGORIES = (
     "sexual_content",
     "harassment",
 )
-LANGUAGES = ("en", "zh")
 SPLITS = ("train", "held_out")
 
 
