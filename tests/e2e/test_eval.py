@@ -113,6 +113,7 @@ def test_in_a_browser_the_page_shows_the_numbers_and_unfolds_their_answers(done,
     page.wait_for_selector("#items-harmlessness[open]")
     answers = page.locator("#items-over_refusal .example")
     page.locator("#items-over_refusal summary").click()
+    answers.first.wait_for()
     before = sum(answers.nth(place).is_visible() for place in range(answers.count()))
     assert before == answers.count() > 0
     assert [url for url in asked if not url.startswith("data:")] == [(folder / "report.html").as_uri()]

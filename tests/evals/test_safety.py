@@ -60,6 +60,13 @@ def test_a_labelled_model_says_what_transformers_says(labelled: Path) -> None:
         assert mark.note.startswith(("safe", "unsafe"))
 
 
+def test_what_a_classifier_cannot_read_whole_has_no_value(labelled: Path) -> None:
+    classifier = safety_classifier({"name": "model", "path": str(labelled), "safe": "safe"})
+    short, long = classifier([ANSWERS[0], answer("no " * 600)])
+    assert short.values["safe"] is not None
+    assert long.values["safe"] is None and "longer than the 512 tokens" in long.note
+
+
 def test_a_label_that_is_not_there_names_those_that_are(labelled: Path) -> None:
     with pytest.raises(ConfigError, match="no label 'harmless'; it has unsafe, safe"):
         safety_classifier({"name": "model", "path": str(labelled), "safe": "harmless"})

@@ -16,6 +16,7 @@ from truing.evals.compare_records import Box, Change, Spread
 from truing.evals.intervals import holm
 from truing.evals.numbers import Values, p_of_change
 from truing.evals.report_records import AnswerRow, AnswerTable
+from truing.evals.report_text import values_text
 from truing.evals.units import words
 
 AGAINST = ("kl", "win_rate", "tax/perplexity")  # numbers that say how a model stands to another
@@ -71,10 +72,6 @@ def differently(name: str, found: Sequence[EvaluationRecord]) -> str:
     against = {one.results.against for one in found}
     is_held = name in AGAINST or task == "win_rate"
     return "held against different models" if is_held and len(against) > 1 else ""
-
-
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]
 
 
 def _pairs(
@@ -163,14 +160,6 @@ def _row(items: Sequence[Item]) -> AnswerRow:
         prompt=items[0].text,
         category=items[0].category or items[0].language,
         responses=[item.response for item in items],
-        values=[_in_words(item) for item in items],
+        values=[values_text(item.values, item.note) for item in items],
         changed=any(item.values != items[0].values for item in items),
     )
-
-
-def _in_words(item: Item) -> str:
-    values = [
-        f"{_last(name)} {'—' if value is None else format(value, '.3g')}"
-        for name, value in item.values.items()
-    ]
-    return " · ".join([*values, *([item.note] if item.note else [])])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import yaml
 
 from truing.core.runs import versions
-from truing.evals.bench import Marks, Result, Scored
+from truing.evals.bench import Result, Scored
 from truing.evals.gates import GateOutcome
 from truing.evals.intervals import holm
 from truing.evals.numbers import Finding
@@ -19,6 +19,7 @@ from truing.evals.report_records import (
     Report,
     value_text,
 )
+from truing.evals.report_text import values_text
 from truing.evals.run import Evaluation
 from truing.evals.words import sentences, t
 
@@ -125,14 +126,6 @@ def _rows(scored: Scored) -> Iterator[AnswerRow]:
             prompt="\n\n".join(turn.content for turn in question.prompt),
             category=question.category or question.language,
             responses=[answer.text for answer in said],
-            values=[_in_words(mark) for mark in marked],
+            values=[values_text(mark.values, mark.note) for mark in marked],
             changed=any(mark.values != marked[0].values for mark in marked),
         )
-
-
-def _in_words(marks: Marks) -> str:
-    values = [
-        f"{name.rpartition('/')[2]} {'—' if value is None else format(value, '.3g')}"
-        for name, value in marks.values.items()
-    ]
-    return " · ".join([*values, *([marks.note] if marks.note else [])])

@@ -4,6 +4,7 @@ HTML escaping is not done here: the template's autoescape does it.
 """
 
 import re
+from collections.abc import Mapping
 
 from truing.evals.words import t
 
@@ -28,6 +29,15 @@ def plain(text: str) -> str:
     text = _CONTROL.sub("", _ANSI.sub("", text))
     text = _BIDI.sub(lambda match: f"\u27e8U+{ord(match[0]):04X}\u27e9", text)
     return _SURROGATE.sub("\ufffd", text)
+
+
+def values_text(values: Mapping[str, float | None], note: str) -> str:
+    """What scoring says of an answer, as "safe 1 · a note"; a dash where there is no value."""
+    told = [
+        f"{name.rpartition('/')[2]} {'—' if value is None else format(value, '.3g')}"
+        for name, value in values.items()
+    ]
+    return " · ".join([*told, *([note] if note else [])])
 
 
 def clipped(text: str, limit: int = SHOWN_CHARACTERS) -> str:
