@@ -81,20 +81,23 @@ def test_every_check_has_an_example_and_a_prompt() -> None:
             {"name": "words", "mots": 3},
             "the check 'words' takes least, most, not 'mots'; did you mean 'most'?",
         ),
-        ({"name": "words", "most": "3"}, "most of the check 'words': Input should be a valid integer"),
+        ({"name": "words", "most": "3"}, "most of the check 'words' is '3': Input should be a valid integer"),
         (
             {"name": "words", "most": -1},
-            "most of the check 'words': Input should be greater than or equal to 0",
+            "most of the check 'words' is -1: Input should be greater than or equal to 0",
         ),
         ({"name": "words"}, "the check 'words' needs least or most"),
         ({"name": "words", "least": 5, "most": 3}, "the check 'words' has least 5 above most 3"),
-        ({"name": "contains"}, "words of the check 'contains': Field required"),
+        ({"name": "contains"}, "the check 'contains' needs words"),
         (
             {"name": "contains", "words": []},
-            "words of the check 'contains': Value should have at least 1 item",
+            "words of the check 'contains' is []: Value should have at least 1 item",
         ),
         ({"name": "quoted", "mark": "'"}, "the check 'quoted' takes no options, not 'mark'"),
-        ({"name": "matches", "pattern": "("}, "pattern of the check 'matches': not a regular expression"),
+        (
+            {"name": "matches", "pattern": "("},
+            "pattern of the check 'matches' is '(': not a regular expression",
+        ),
         ({"name": "json", "keys": ["a"], "length": 2}, "the check 'json' takes keys or length, not both"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from truing.core.errors import ConfigError, DataError
 from truing.core.eval_recipe import EvalRecipe
-from truing.evals.run import Evaluation, evaluate
+from truing.evals.run import Evaluation, evaluate, write_evaluation
 from truing.evals.tasks import build_tasks
 
 Judging = Callable[[str], str]  # the question to the answer
@@ -101,6 +101,26 @@ def test_what_a_judge_does_not_decide_is_missing_and_no_loss(won, server) -> Non
     url = server(lambda question: "I would rather not say.")
     with pytest.raises(DataError, match="none of 6 comparisons has a verdict"):
         won({"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0})
+
+
+def test_what_is_done_stays_when_a_later_task_fails(
+    server, model_folder: Path, moved_folder: Path, rows: Path, tmp_path: Path
+) -> None:
+    url = server(lambda question: "I would rather not say.")
+    judge = {"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0}
+    asked = {"rows": [str(rows)], "max_new_tokens": 8}
+    recipe = EvalRecipe(
+        model=str(moved_folder),
+        against=str(model_folder),
+        tasks={"degeneration": asked, "win_rate": asked | {"judge": judge}},
+    )
+    with pytest.raises(DataError, match="none of 6 comparisons has a verdict"):
+        evaluate(recipe, quiet, quiet, keep=lambda part: write_evaluation(part, tmp_path))
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert (found["unfinished"], found["passed"]) == (["win_rate"], False)
+    assert {number["task"] for number in found["numbers"].values()} == {"degeneration"}
+    rows_kept = [json.loads(line) for line in (tmp_path / "items.jsonl").read_text().splitlines()]
+    assert len(rows_kept) == 12
 
 
 def test_a_judge_that_fails_on_some_leaves_them_out(won, server) -> None:

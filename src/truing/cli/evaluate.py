@@ -66,12 +66,11 @@ def evaluate(
     from truing.evals.run import require_passed, write_evaluation
     from truing.evals.words import speaking
 
-    lines = Lines()
+    lines, folder = Lines(), Path(recipe.output)
     try:
-        done = run_evaluation(recipe, say, lines)
+        done = run_evaluation(recipe, say, lines, keep=lambda part: write_evaluation(part, folder))
     finally:
         lines.close()
-    folder = Path(recipe.output)
     write_evaluation(done, folder)
     with speaking(recipe.page_language):
         write_report(evaluation_report(done), folder / REPORT)

@@ -10,11 +10,9 @@ a row to `CHECKS`. After the idea of IFEval, arXiv:2311.07911; the checks and th
 What comes before </think> is not read. A response that says nothing meets no check, not even "no commas".
 """
 
-import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,12 +20,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
-    create_model,
     model_validator,
 )
 
+from truing.core.errors import ConfigError
 from truing.core.imports import closest
+from truing.core.options import check_options, keyword_options
 from truing.evals import units
 from truing.rewards import rules
 from truing.rewards.answers import folded, normalised
@@ -235,28 +233,12 @@ class Check(BaseModel):
         return CHECKS[self.name](text, **self.options)
 
 
-@cache
-def _options_of(name: str) -> type[BaseModel]:
-    """What a check takes: the keyword-only arguments of its function."""
-    parameters = list(inspect.signature(CHECKS[name]).parameters.values())[1:]
-    fields: dict[str, Any] = {
-        one.name: (one.annotation, ... if one.default is one.empty else one.default) for one in parameters
-    }
-    return create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
-
-
 def _refuse_bad_options(name: str, options: dict[str, Any]) -> None:
-    takes = _options_of(name).model_fields
-    for key in options:
-        if key not in takes:
-            known = ", ".join(takes) or "no options"
-            raise ValueError(f"the check {name!r} takes {known}, not {key!r}{closest(key, takes)}")
+    takes = keyword_options(CHECKS[name])
     try:
-        _options_of(name).model_validate(options)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        told = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{first['loc'][0]} of the check {name!r}: {told}") from error
+        check_options(f"the check {name!r}", takes, options)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
     least, most = options.get("least"), options.get("most")
     if "least" in takes and least is None and most is None:
         raise ValueError(f"the check {name!r} needs least or most")

@@ -38,6 +38,7 @@ class Evaluation:
     results: dict[str, Result]  # by task
     gates: list[GateOutcome]
     seconds: dict[str, float]  # by task
+    unfinished: tuple[str, ...] = ()  # tasks that have not been run, or not to their end
 
     @property
     def findings(self) -> list[Finding]:
@@ -48,8 +49,13 @@ class Evaluation:
         return [note for result in self.results.values() for note in result.notes]
 
 
-def evaluate(recipe: EvalRecipe, say: Say, watch: Watch) -> Evaluation:
-    """Run all tasks. Raises ConfigError before anything is asked, and what a task raises."""
+def evaluate(
+    recipe: EvalRecipe, say: Say, watch: Watch, keep: Callable[[Evaluation], None] = lambda part: None
+) -> Evaluation:
+    """Run all tasks; `keep` is given what there is after each of them, before its gates are judged.
+
+    Raises ConfigError before anything is asked, and what a task raises.
+    """
     tasks = build_tasks(recipe)
     model, *held = (
         Side(source, _opener(source, recipe.template)) for source in (recipe.model, recipe.against) if source
@@ -63,6 +69,7 @@ def evaluate(recipe: EvalRecipe, say: Say, watch: Watch) -> Evaluation:
         say(f"{name}: {', '.join(number.title.lower() for number in task.numbers)}")
         results[name] = task.run(bench)
         seconds[name] = round(time.perf_counter() - start, 1)
+        keep(Evaluation(recipe, results, [], seconds, tuple(tasks)[len(results) :]))
     findings = [finding for result in results.values() for finding in result.findings]
     return Evaluation(recipe, results, judge_gates(recipe.gates, findings), seconds)
 
@@ -89,7 +96,8 @@ def as_json(done: Evaluation) -> dict[str, Any]:
             for finding in result.findings
         },
         "gates": [gate.as_json() for gate in done.gates],
-        "passed": all(gate.met for gate in done.gates),
+        "passed": not done.unfinished and all(gate.met for gate in done.gates),
+        "unfinished": list(done.unfinished),
         "notes": done.notes,
         "seconds": done.seconds,
         "recipe": done.recipe.model_dump(mode="json"),

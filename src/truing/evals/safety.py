@@ -70,7 +70,7 @@ def model(*, path: str, safe: str) -> Classifier:
     @torch.inference_mode()
     def mark(answers: list[Answer]) -> list[Marks]:
         texts = [(answer.question.prompt[-1].content, answer.text) for answer in answers]
-        found = [Marks({"safe": None}, f"longer than the {context} tokens it reads")] * len(texts)
+        found = [_unread(context)] * len(texts)
         short = [i for i, pair in enumerate(texts) if len(tokenizer(*pair)["input_ids"]) <= context]
         for start in range(0, len(short), at_once):
             part = short[start : start + at_once]
@@ -108,16 +108,26 @@ def guard(*, path: str, max_new_tokens: int = 24) -> Classifier:
     """
     speaker = Speaker.of(load_trained(path))
     sampling = Sampling(max_new_tokens=max_new_tokens, logprobs=False)
+    context = context_of(speaker.model, speaker.tokenizer)
 
     def mark(answers: list[Answer]) -> list[Marks]:
-        prompts = [_shown(speaker, path, answer) for answer in answers]
-        samples = speaker.sampler.sample(prompts, sampling)
-        return [read_verdict(sample.text) for sample in samples]
+        prompts = [shown_to_guard(speaker, path, answer) for answer in answers]
+        found = [_unread(context)] * len(prompts)
+        short = [i for i, prompt in enumerate(prompts) if len(prompt) + max_new_tokens <= context]
+        samples = speaker.sampler.sample([prompts[i] for i in short], sampling)
+        for i, sample in zip(short, samples, strict=True):
+            found[i] = read_verdict(sample.text)
+        return found
 
     return Classifier(f"the guard {path}", mark)
 
 
-def _shown(speaker: Speaker, path: str, answer: Answer) -> list[int]:
+def _unread(context: int) -> Marks:
+    return Marks({"safe": None}, f"longer than the {context} tokens it reads")
+
+
+def shown_to_guard(speaker: Speaker, path: str, answer: Answer) -> list[int]:
+    """Prompt and response in the guard's own template. Raises ModelError where it has none."""
     turns = [*answer.question.prompt, Message("assistant", answer.text)]
     if speaker.tokenizer.chat_template is None:
         raise ModelError(f"{path} has no chat template, by which a guard is asked")
