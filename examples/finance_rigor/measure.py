@@ -89,7 +89,7 @@ def likelihood(session: Session, held: HeldOut) -> Likelihood:
     scorer = session.scorer
     assert isinstance(scorer, Scorer), "a preference loss trains a policy"
     with without_dropout(scorer):
-        found = score_all(scorer, held.trees, session.recipe.tokens_per_pass)
+        found = score_all(scorer, held.trees, session.tokens_per_pass)
     sizes = [[branch.count for branch in tree.branches] for tree in held.trees]
     pairs = [found[i].split(size) for i, size in enumerate(sizes)]
     return Likelihood([one.numpy() for one, _ in pairs], [other.numpy() for _, other in pairs])

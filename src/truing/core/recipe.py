@@ -255,10 +255,10 @@ class Recipe(Section):
         default="auto", description="Number format of the weights."
     )
     device: str = Field(default="auto", min_length=1, description="Where to train: auto, cpu, cuda, cuda:1 …")
-    tokens_per_pass: int = Field(
-        default=2048,
-        ge=1,
-        description="Most tokens of one forward and backward pass; changes memory, never a result.",
+    tokens_per_pass: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        default="auto",
+        description="Most tokens of one forward and backward pass; changes memory, never a result."
+        " auto: 512 on a CPU, whose caches are small, and 2048 elsewhere.",
     )
     activation_checkpointing: bool = Field(
         default=False, description="Compute activations twice to save memory."

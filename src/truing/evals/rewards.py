@@ -132,7 +132,7 @@ def judge_held_out(session: "Session", step: int) -> RewardSummary:
     """How well the reward model of a run, which has the weights of `step`, does on its held-out rows."""
     assert isinstance(session.scorer, RewardScorer)
     trees, records = session.held_out, session.held_out_records
-    scored = score_records(session.scorer, records, trees, session.recipe.tokens_per_pass)
+    scored = score_records(session.scorer, records, trees, session.tokens_per_pass)
     return replace(summarise(scored), step=step)
 
 

@@ -12,6 +12,7 @@ from truing.methods.critics import open_critic
 from truing.methods.offline import choose
 from truing.methods.online import ChosenOnline, choose_online
 from truing.methods.online_session import OnlineSession
+from truing.methods.passes import tokens_per_pass
 from truing.methods.policies import live_reference, trained_policy
 from truing.methods.prompts import Prompt, Prompts, read_prompts
 from truing.methods.rollouts import Teacher
@@ -50,12 +51,13 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
     reference = live_reference(recipe, scorer, source, precision) if chosen.needs_reference else None
     online, settings = recipe.online, chosen.settings
+    cut = tokens_per_pass(recipe, device)
     teacher = Teacher(
         scorer,
         chosen,
         reference,
         critic.critic if critic else None,
-        recipe.tokens_per_pass,
+        cut,
         updates=(online.epochs or chosen.method.epochs) * online.mini_batches,
         missing_eos_penalty=online.missing_eos_penalty,
         mask_truncated=online.truncated == "mask",
@@ -76,7 +78,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         rewards=rewards,
         teacher=teacher,
         critic=critic,
-        text=Text(text.trees, len(pool), scorer, recipe.tokens_per_pass, recipe.seed) if text else None,
+        text=Text(text.trees, len(pool), scorer, cut, recipe.seed) if text else None,
         controller=KlController(settings.kl_weight, settings.kl_target, settings.kl_horizon),
         ahead=Ahead() if online.overlap else None,
         say=say,

@@ -3,9 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import torch
+
+from truing.core.recipe import Recipe
 from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
 from truing.data.trees import Tree
 from truing.models.scoring import Trunk
+
+LARGE, ON_CPU = 2048, 512  # tokens; smaller passes cost a CPU no time and a fifth less memory
+
+
+def tokens_per_pass(recipe: Recipe, device: torch.device, *, coupled: bool = False) -> int:
+    """What the recipe says, or what suits the device.
+
+    Where the items of a step are `coupled`, several passes cost a second forward, so passes are large.
+    """
+    asked = recipe.tokens_per_pass
+    if isinstance(asked, int):
+        return asked
+    return ON_CPU if device.type == "cpu" and not coupled else LARGE
 
 
 def passes_of(

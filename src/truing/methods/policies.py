@@ -13,9 +13,11 @@ from truing.core.recipe import Recipe
 from truing.data.trees import Tree
 from truing.methods.objectives import Reference
 from truing.methods.offline import Chosen
+from truing.methods.passes import tokens_per_pass
 from truing.methods.rows import Say
 from truing.models import reference
 from truing.models.fused import fuse
+from truing.models.gated import fuse_gates
 from truing.models.load import Precision, add_adapter, freeze_below, load_model, silence_dropout
 from truing.models.reward import RewardScorer, choose_reward_layout, freeze_reward_below
 from truing.models.reward_folder import load_reward
@@ -74,6 +76,7 @@ def _prepared(
         seed, trained = recipe.seed, precision.trained
         model = add_adapter(base, recipe.lora, dropout=dropout, seed=seed, trained=trained, task=task)
         fuse(model)
+    fuse_gates(model)
     model.train()
     silence_dropout(model, keep_adapter=dropout)
     return model
@@ -116,16 +119,17 @@ def references(
     if chosen.needs_mismatched:
         live = reference.Live(second())
         return [live for _ in trees]
-    facts = (str(folder), reference.fingerprint(folder), str(precision), scorer.layout)
+    cut = tokens_per_pass(recipe, scorer.device)
+    facts = (str(folder), reference.fingerprint(folder), str(precision), scorer.layout, str(cut))
 
     def cached(some: list[Tree]) -> Reference | None:
         if not some:
             return None
-        key = reference.content_hash(some, *facts, str(recipe.tokens_per_pass))
+        key = reference.content_hash(some, *facts)
 
         def compute() -> dict[int, torch.Tensor]:
             say(f"reference log-probabilities of {len(some)} rows, computed once")
-            return reference.score_all(second(), some, recipe.tokens_per_pass)
+            return reference.score_all(second(), some, cut)
 
         return reference.cached(cache_folder() / "reference", key, compute)
 

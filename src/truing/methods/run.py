@@ -12,6 +12,7 @@ from peft import PeftModel
 
 from truing.core.errors import Stopped
 from truing.core.files import require_free_space
+from truing.core.memory import keep_freed_memory
 from truing.core.recipe import Recipe
 from truing.core.runs import ROWS, RunFolder, RunState
 from truing.methods.care import Care
@@ -173,6 +174,7 @@ def run(
 
     Raises Stopped after a signal (with a complete checkpoint), DivergedError, StorageError.
     """
+    keep_freed_memory()
     recipe, plan = session.recipe, session.plan
     changes = folder.write_config(recipe.model_dump(mode="json") | session.inputs(), allow_change)
     split = {"train": len(session.train), "held_out": len(session.held_out)}

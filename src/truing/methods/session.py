@@ -25,7 +25,7 @@ from truing.losses.unpaired import kto, kto_advice
 from truing.methods.binding import number_of
 from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
-from truing.methods.passes import passes_of
+from truing.methods.passes import passes_of, tokens_per_pass
 from truing.methods.policies import references, trained_of
 from truing.methods.rows import Rows, Say, read_retained, read_rows, split_off
 from truing.methods.shapes import PAIR
@@ -104,6 +104,10 @@ class Session:
         """What trains."""
         return [Part("", trainable(self.model), self.learning_rate)]
 
+    @property
+    def tokens_per_pass(self) -> int:
+        return tokens_per_pass(self.recipe, self.scorer.device, coupled=self.chosen.coupled)
+
     def passes(self, items: Sequence[int], *, held_out: bool = False) -> list[PackedBatch]:
         """The passes that hold these items, and those the method needs beside them, each in its role."""
         pool = self.held_out if held_out else self.train
@@ -115,7 +119,7 @@ class Session:
             "retain": {i: self.tree(i) for i in items if i not in learnt},
             "mismatched": mismatched(learnt, room) if self.chosen.needs_mismatched else {},
         }
-        cut = self.recipe.tokens_per_pass
+        cut = self.tokens_per_pass
         return [b for role, trees in roles.items() for b in passes_of(trees, self.scorer, cut, role)]
 
     def tree(self, item: int) -> Tree:

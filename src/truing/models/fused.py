@@ -13,15 +13,7 @@ import torch
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 
-
-def _product(x: Tensor, weight: Tensor) -> Tensor:
-    """x W' for [n, in] and [out, in]; float32 on CPU goes through oneDNN.
-
-    PyTorch sends float32 products to MKL, which runs AMD processors at less than half of oneDNN's speed.
-    """
-    if x.dtype is torch.float32 and x.device.type == "cpu":
-        return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
-    return nn.functional.linear(x, weight)
+from truing.models.products import product
 
 
 class _LoraProduct(torch.autograd.Function):
@@ -31,7 +23,7 @@ class _LoraProduct(torch.autograd.Function):
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float):
         flat = x.reshape(-1, x.shape[-1])
         low_a, low_b = a.to(flat.dtype), b.to(flat.dtype)
-        y = _product(flat, weight)
+        y = product(flat, weight)
         if bias is not None:
             y += bias
         inner = flat @ low_a.t()
@@ -48,7 +40,7 @@ class _LoraProduct(torch.autograd.Function):
         through = (grad @ low_b).mul_(ctx.scale)
         grad_x = None
         if ctx.needs_input_grad[0]:
-            grad_x = _product(grad, weight.t()).addmm_(through, low_a).view(ctx.shape)
+            grad_x = product(grad, weight.t()).addmm_(through, low_a).view(ctx.shape)
         grad_b = (grad.t() @ inner).mul_(ctx.scale).to(b.dtype)
         return grad_x, None, None, (through.t() @ flat).to(a.dtype), grad_b, None
 
@@ -87,7 +79,7 @@ def _fused_forward(layer: LoraLinear, x: Tensor) -> Tensor:
         x = x.to(weight.dtype)
     with torch.autocast(x.device.type, enabled=False):
         if layer.disable_adapters or layer.merged:
-            y = _product(x.reshape(-1, x.shape[-1]), weight)
+            y = product(x.reshape(-1, x.shape[-1]), weight)
             return (y if bias is None else y + bias).view(*x.shape[:-1], -1)
         a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
         return _LoraProduct.apply(x, weight, bias, a, b, layer.scaling[name])  # pyright: ignore[reportReturnType]

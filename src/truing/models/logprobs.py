@@ -11,7 +11,9 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, pad
+from torch.nn.functional import pad
+
+from truing.models.products import product
 
 # Bytes of f32 logits alive at a time. Below the 32 MB at which glibc's allocator hands memory back to the
 # system after every use: the page faults of larger buffers cost more than the head itself.
@@ -37,34 +39,42 @@ class Head:
 
     def logits(self, states: Tensor) -> Tensor:
         """[n, D] to [n, V] f32."""
-        raw = linear(states.to(self.weight.dtype), self.weight, self.bias).float()
+        raw = product(states.to(self.weight.dtype), self.weight, self.bias).float()
         if self.scale != 1.0:
             raw = raw * self.scale
         return self.cap * torch.tanh(raw / self.cap) if self.cap else raw
 
-    def bend(self, logits: Tensor) -> Callable[[Tensor], Tensor]:
-        """Turns a gradient with respect to `logits` into one with respect to `W h + b`, both [n, V] f32.
+    def back(self, slope: Tensor) -> Tensor:
+        """A gradient with respect to `W h + b`, [n, V], to one with respect to h, [n, D]."""
+        return product(slope.to(self.weight.dtype), self.weight.t())
 
-        Called before `logits` are overwritten.
-        """
+    def bend(self, logits: Tensor) -> Callable[[Tensor], Tensor]:
+        """Turns a gradient with respect to `logits` into one with respect to `W h + b`, both [n, V] f32."""
         if self.cap:
             inner = (1 - (logits / self.cap).square()) * self.scale
             return lambda grad: grad * inner
         return lambda grad: grad if self.scale == 1.0 else grad * self.scale
 
 
-def _picked(logits: Tensor, target: Tensor) -> Tensor:
-    """log-probability of each target, [n]. Overwrites `logits` with exp(logits - its maximum)."""
-    top = logits.amax(-1)
-    chosen = logits.gather(1, target[:, None])[:, 0] - top
-    return chosen - logits.sub_(top[:, None]).exp_().sum(-1).log_()
+def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities [n, V] and the log of what they are divided by, [n], in the fewest passes over memory.
+
+    The largest probability is exp(largest logit - that log), and at least 1 / V.
+    """
+    probable = logits.softmax(-1)
+    return probable, logits.amax(-1) - probable.amax(-1).log_()
+
+
+def _picked(logits: Tensor, target: Tensor, total: Tensor) -> Tensor:
+    """log-probability of each target, [n]."""
+    return logits.gather(1, target[:, None])[:, 0] - total
 
 
 def _slope(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """log p(target) [n] and its gradient onehot - softmax [n, V], written over `logits`."""
-    values = _picked(logits, target)
-    slope = logits.mul_(-1 / logits.sum(-1, keepdim=True))
-    slope.scatter_add_(1, target[:, None], torch.ones_like(values)[:, None])
+    """log p(target) [n] and its gradient onehot - softmax [n, V]."""
+    probable, total = _softmax(logits)
+    values = _picked(logits, target, total)
+    slope = probable.neg_().scatter_add_(1, target[:, None], torch.ones_like(values)[:, None])
     return values, slope
 
 
@@ -88,7 +98,7 @@ class _FrozenHead(_ScaledSlopes):
             logits = head.logits(states[part])
             bend = head.bend(logits)
             values[part], slope = _slope(logits, target[part])
-            slopes[part] = (bend(slope).to(head.weight.dtype) @ head.weight).to(states.dtype)
+            slopes[part] = head.back(bend(slope))
         ctx.save_for_backward(slopes)
         return values
 
@@ -115,7 +125,7 @@ class _TrainableHead(torch.autograd.Function):
             logits = head.logits(states[part])
             bend = head.bend(logits)
             slope = bend(_slope(logits, target[part])[1].mul_(grad[part, None])).to(head.weight.dtype)
-            grad_states[part] = (slope @ head.weight).to(states.dtype)
+            grad_states[part] = head.back(slope)
             grad_weight += (slope.T @ states[part].to(slope.dtype)).float()
             if grad_bias is not None:
                 grad_bias += slope.sum(0).float()
@@ -129,8 +139,11 @@ class _TrainableHead(torch.autograd.Function):
 
 
 def _values(states: Tensor, target: Tensor, head: Head) -> Tensor:
-    parts = _chunks(len(target), len(head.weight))
-    return torch.cat([_picked(head.logits(states[part]), target[part]) for part in parts])
+    values = []
+    for part in _chunks(len(target), len(head.weight)):
+        logits = head.logits(states[part])
+        values.append(_picked(logits, target[part], _softmax(logits)[1]))
+    return torch.cat(values)
 
 
 def head_logprobs(states: Tensor, target: Tensor, head: Head) -> Tensor:
@@ -158,11 +171,10 @@ class _FrozenDivergence(_ScaledSlopes):
         for part in _chunks(len(states), len(head.weight)):
             logits = head.logits(states[part])
             bend = head.bend(logits)
-            policy, there = logits.log_softmax(-1), head.logits(reference[part]).log_softmax(-1)
-            probable = there.exp()
-            values[part] = (probable * (there - policy)).sum(-1)
-            slope = policy.exp_().sub_(probable)
-            slopes[part] = (bend(slope).to(head.weight.dtype) @ head.weight).to(states.dtype)
+            there = head.logits(reference[part])
+            (policy, total), (probable, total_there) = _softmax(logits), _softmax(there)
+            values[part] = there.sub_(logits).mul_(probable).sum(-1) + (total - total_there)
+            slopes[part] = head.back(bend(policy.sub_(probable)))
         ctx.save_for_backward(slopes)
         return values
 

@@ -17,6 +17,7 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.activations import SiLUActivation
 from transformers.cache_utils import DynamicLayer
 
+from truing.models.gated import is_fused
 from truing.models.logprobs import Head
 from truing.models.scoring import head_of
 
@@ -123,8 +124,9 @@ def read_structure(model: PreTrainedModel | PeftModel) -> Structure:
 def _undisturbed(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     """The transformers model inside, if nobody listens to its modules or has replaced what they compute."""
     for name, module in model.named_modules():
-        # truing's own fused forward gives what peft's gives.
-        replaced = "forward" in vars(module) and not isinstance(module, LoraLinear)
+        # truing's own forwards give what those of peft and transformers give.
+        own = isinstance(module, LoraLinear) or is_fused(module)
+        replaced = "forward" in vars(module) and not own
         if module._forward_hooks or module._forward_pre_hooks or replaced:
             raise Unreadable(f"calls of {name or 'the model'} are hooked")
     if not isinstance(model, PeftModel):

@@ -1,0 +1,22 @@
+"""Freed memory stays with the process: every training step asks for the same sizes again."""
+
+import ctypes
+import sys
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
+_LARGEST_MAPPED = 32 << 20  # the most that glibc takes; larger buffers come from the system each time
+_NEVER = 2**31 - 1
+
+
+def keep_freed_memory() -> bool:
+    """Tell the allocator to hand nothing back; whether it understood, as glibc's does.
+
+    By itself glibc returns what is freed at the end of its heap, and the system then zeroes every page of
+    the next step's tensors anew.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if mallopt is None:
+        return False
+    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_MAPPED)) and bool(mallopt(_TRIM_THRESHOLD, _NEVER))

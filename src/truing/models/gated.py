@@ -1,0 +1,58 @@
+"""The gated product of a Llama-like MLP, `silu(gate(x)) * up(x)`, with one saved tensor less.
+
+Autograd keeps gate, silu(gate), up and the product for backward. Here silu is worked out again from the
+gate, which costs less than reading it back, and a sixth of what a layer holds for backward is saved.
+"""
+
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+from transformers.activations import SiLUActivation
+
+_PARTS = {"gate_proj", "up_proj", "down_proj", "act_fn"}
+
+
+class _Gated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, gate: Tensor, up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate, up)
+        return silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        gate, up = ctx.saved_tensors
+        return torch.ops.aten.silu_backward(grad * up, gate), silu(gate).mul_(grad)
+
+
+def gated(mlp: Any, x: Tensor) -> Tensor:
+    """The forward of an MLP with these parts, whatever its linear layers are: plain, adapted, quantised."""
+    return mlp.down_proj(_Gated.apply(mlp.gate_proj(x), mlp.up_proj(x)))
+
+
+def fuse_gates(model: nn.Module) -> int:
+    """Give every MLP that computes just this the forward above; returns how many there are."""
+    found = [module for module in model.modules() if _is_gated(module)]
+    for module in found:
+        module.forward = MethodType(gated, module)  # a method: copies run on their own weights
+    return len(found)
+
+
+def is_fused(module: nn.Module) -> bool:
+    """Whether its forward is `gated`."""
+    return getattr(vars(module).get("forward"), "__func__", None) is gated
+
+
+@torch.no_grad()
+def _is_gated(module: Any) -> bool:
+    """Whether its parts are these and it computes the same on random numbers."""
+    if {name for name, _ in module.named_children()} != _PARTS or "forward" in vars(module):
+        return False
+    if not isinstance(module.act_fn, (nn.SiLU, SiLUActivation)) or not hasattr(module.gate_proj, "weight"):
+        return False
+    weight = module.gate_proj.weight
+    x = torch.randn(2, weight.shape[1], generator=torch.Generator().manual_seed(0))
+    x = x.to(weight.device, weight.dtype)
+    return torch.equal(module.forward(x), gated(module, x))
