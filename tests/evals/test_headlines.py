@@ -24,17 +24,17 @@ GOOD = {
 
 
 def test_every_category_has_the_same_counts() -> None:
-    """8 categories x (40 en + 10 zh to train on, 12 en + 2 zh held out) = 512 topics, 1024 headlines."""
+    """8 categories x (140 en + 10 zh to train on, 12 en + 2 zh held out) = 1312 topics, 2624 headlines."""
     counts = Counter((headline.category, headline.language, headline.split) for headline in HEADLINES)
-    share = {("en", "train"): 40, ("zh", "train"): 10, ("en", "held_out"): 12, ("zh", "held_out"): 2}
+    share = {("en", "train"): 140, ("zh", "train"): 10, ("en", "held_out"): 12, ("zh", "held_out"): 2}
     assert counts == {(category, *key): count for category in CATEGORIES for key, count in share.items()}
-    assert len(HEADLINES) == 512
+    assert len(HEADLINES) == 1312
 
 
 def test_topics_and_texts_are_unique_and_splits_disjoint() -> None:
-    assert len({headline.topic for headline in HEADLINES}) == 512
-    assert len({text for headline in HEADLINES for text in (headline.harmful, headline.benign)}) == 1024
-    assert len({headline.refusal for headline in HEADLINES}) == 512
+    assert len({headline.topic for headline in HEADLINES}) == 1312
+    assert len({text for headline in HEADLINES for text in (headline.harmful, headline.benign)}) == 2624
+    assert len({headline.refusal for headline in HEADLINES}) == 1312
     train, held_out = (
         {headline.topic for headline in HEADLINES if headline.split == split}
         for split in ("train", "held_out")

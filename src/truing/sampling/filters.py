@@ -97,7 +97,9 @@ def _inverted(probabilities: Tensor, uniforms: Tensor) -> Tensor:
     A running sum over all of a large vocabulary costs more than the softmax.
     """
     rows, vocabulary = probabilities.shape
-    stretches = pad(probabilities, (0, -vocabulary % STRETCH)).view(rows, -1, STRETCH)
+    if spare := -vocabulary % STRETCH:  # padding by nothing would still copy
+        probabilities = pad(probabilities, (0, spare))
+    stretches = probabilities.view(rows, -1, STRETCH)
     mass = stretches.sum(-1).cumsum(-1)
     # Below the total, not below 1: rounding never leads past the last token with any mass.
     wanted = uniforms[:, None] * mass[:, -1:]

@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from truing.core.errors import DataError, UsageError
+from truing.core.memory import keep_freed_memory
 from truing.models.scoring import without_dropout
 from truing.sampling.batch import Batch, Response, plan_batches
 from truing.sampling.decode import Decoder, Opened, context_of, open_decoder
@@ -45,6 +46,7 @@ class LocalSampler:
         stop_ids: frozenset[int],
         tokens_in_flight: int = 16_384,
     ) -> None:
+        keep_freed_memory()
         self.model = model
         self.tokenizer = tokenizer
         self.stop_ids = stop_ids
@@ -88,6 +90,7 @@ class LocalSampler:
         endings = Endings(self.tokenizer, self.stop_ids, sampling.stop)
         samples: list[Sample | None] = [None] * (len(prompts) * group_size)
         ended = 0
+        training = self.model.training
         with without_dropout(self.model), torch.inference_mode():
             self._opened = open_decoder(self.model, self._opened, changed=self._changed)
             self._changed = False
@@ -104,8 +107,8 @@ class LocalSampler:
                     ended += 1
                     if on_progress is not None:
                         on_progress(ended, len(samples))
-        if any(parameter.requires_grad for parameter in self.model.parameters()):
-            self._opened.rest()  # training needs the room, and most of what was laid out will have changed
+        if training:
+            self._opened.rest()  # it needs the room, and most of what was laid out will have changed
         return [sample for sample in samples if sample is not None]
 
     def _room(self, index: int, prompt: Sequence[int], sampling: Sampling) -> int:
