@@ -25,6 +25,33 @@ def test_packed_by_hand():
     assert (batch.branches, batch.items, batch.valid) == (3, (7, 3), None)
 
 
+def test_what_all_prompts_begin_with_stands_once():
+    """A system prompt of 40 tokens; the second prompt is nothing else, the third has the same first word."""
+    system = list(range(100, 140))
+    trees = [
+        Tree([*system, 10, 11], (Branch([12], [True]), Branch([13, 14], [False, True]))),
+        Tree(system, (Branch([21, 22], [True, True]),)),
+        Tree([*system, 10, 31], (Branch([32], [True]),)),
+    ]
+    batch = pack(trees)
+    assert batch.tokens.tolist() == [[*system, 10, 11, 12, 13, 14, 21, 22, 10, 31, 32]]
+    assert batch.positions.tolist() == [[*range(42), 42, 42, 43, 40, 41, 40, 41, 42]]
+    assert batch.target.tolist() == [12, 14, 21, 22, 32]
+    assert batch.source.tolist() == [41, 43, 39, 45, 48]
+    assert batch.spans == (
+        Span(40, 42, ((42, 43), (43, 45)), 40),
+        Span(45, 45, ((45, 47),), 40),
+        Span(47, 49, ((49, 50),), 40),
+    )
+
+
+@pytest.mark.parametrize(("shared", "trees", "root"), [(31, 2, 0), (32, 2, 32), (16, 3, 16), (40, 1, 0)])
+def test_little_is_not_worth_sharing(shared: int, trees: int, root: int):
+    found = pack([Tree([*range(shared), 99 + n], (Branch([5], [True]),)) for n in range(trees)])
+    assert {span.root for span in found.spans or ()} == {root}
+    assert found.tokens.shape[1] == trees * (shared + 2) - root * (trees - 1)
+
+
 def test_padded_by_hand():
     batch = pad([TALK, SHORT], items=[7, 3])
     assert batch.tokens.tolist() == [[10, 11, 12, 0, 0, 0], [10, 11, 13, 14, 15, 16], [20, 21, 22, 0, 0, 0]]

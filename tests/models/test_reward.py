@@ -1,6 +1,7 @@
 """A branch gets the logit the model gives its row alone: packed, padded, under LoRA, whatever the family."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,9 @@ def gradients(model: nn.Module, scores: Tensor) -> list[Tensor]:
 
 
 @EVERY_FAMILY
-def test_every_layout_gives_the_models_own_scores_and_gradients(trees, family, changes, layout):
+@pytest.mark.parametrize("root", [0, 16], ids=["", "prompts that begin alike"])
+def test_every_layout_gives_the_models_own_scores_and_gradients(trees, family, changes, layout, root):
+    trees = [replace(tree, prompt=[*range(3, 3 + root), *tree.prompt]) for tree in trees]
     model = judge(family, **changes)
     assert choose_reward_layout(RewardScorer(model))[0] == layout
     assert not model.training
@@ -108,6 +111,15 @@ def test_where_the_last_tokens_stand(layout):
     assert last_tokens(layout(trees), None).tolist() == plain
     over = [3, 7, 11, 19] if padded else [3, 4, 1, 12]
     assert last_tokens(layout(trees), 9).tolist() == over
+
+
+def test_a_branch_of_padding_is_passed_over_into_what_its_prompt_shares():
+    root = [1, 2] * 16
+    trees = [Tree([*root, 9, 9], (branch(9, 9), branch(9, 3))), Tree(root, (branch(9),))]
+    assert last_tokens(pack(trees), 9).tolist() == [31, 37, 31]
+    assert last_tokens(pack(trees), None).tolist() == [35, 37, 38]
+    nothing = [Tree([9] * 32, (branch(9),)), Tree([9] * 33, (branch(9),))]
+    assert last_tokens(pack(nothing), 9).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -20,14 +20,20 @@ Role = Literal[
     "learn", "whole", "retain", "mismatched", "value", "ptx"
 ]  # what a pass is for; see methods/objectives.py
 
+WORTH_SHARING = 32  # tokens that a row must be shorter by for its trees to share what they begin with
+
 
 @dataclass(frozen=True)
 class Span:
-    """Where one tree lies in a packed row: `[start, prompt_end)`, then one `[start, end)` per branch."""
+    """Where one tree lies in a packed row: `[start, prompt_end)`, then one `[start, end)` per branch.
+
+    Its prompt begins with the row's first `root` tokens, which all trees of the row share.
+    """
 
     start: int
     prompt_end: int
     branches: tuple[tuple[int, int], ...]
+    root: int = 0
 
     @property
     def end(self) -> int:
@@ -43,7 +49,7 @@ class PackedBatch:
     """
 
     tokens: Tensor  # [R, L] int64
-    positions: Tensor  # [R, L] int64, restarting at each tree; branches continue from their prompt
+    positions: Tensor  # [R, L] int64, depth in its tree; branches continue from their prompt
     source: Tensor  # [N] int64, flat index into [R * L] of the state that predicts each target
     target: Tensor  # [N] int64
     response: Tensor  # [N] int64, which branch each target belongs to, ascending, 0 .. B - 1
@@ -69,12 +75,12 @@ class PackedBatch:
         return replace(self, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
 
-def _targets(tree: Tree, starts: Sequence[int], root: int, first: int) -> Iterator[tuple[int, int, int]]:
-    """(source, target, branch) of every scored token; `root` is the flat index of the last prompt token."""
+def _targets(tree: Tree, starts: Sequence[int], last: int, first: int) -> Iterator[tuple[int, int, int]]:
+    """(source, target, branch) of every scored token; `last` is the flat index of the last prompt token."""
     for number, (branch, start) in enumerate(zip(tree.branches, starts, strict=True)):
         for at, (token, scored) in enumerate(zip(branch.tokens, branch.scored, strict=True)):
             if scored:
-                yield (start + at - 1 if at else root), token, first + number
+                yield (start + at - 1 if at else last), token, first + number
 
 
 def _finish(
@@ -106,24 +112,36 @@ def _finish(
     )
 
 
+def _shared(trees: Sequence[Tree]) -> int:
+    """How many tokens all prompts begin with: a system prompt, most often. 0 where little would be saved."""
+    first, *others = (tree.prompt for tree in trees)
+    count = min(map(len, (first, *others)))
+    for prompt in others:
+        count = next((at for at in range(count) if prompt[at] != first[at]), count)
+    return count if count * len(others) >= WORTH_SHARING else 0
+
+
 def pack(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
-    """Whole trees end to end in one row, nothing padded."""
-    tokens: list[int] = []
-    positions: list[int] = []
+    """Whole trees end to end in one row, nothing padded; what all prompts begin with stands there once."""
+    root = _shared(trees)
+    tokens: list[int] = list(trees[0].prompt[:root])
+    positions: list[int] = list(range(root))
     scored: list[tuple[int, int, int]] = []
     spans: list[Span] = []
     first = 0
     for tree in trees:
         start, depth = len(tokens), len(tree.prompt)
-        tokens.extend(tree.prompt)
-        positions.extend(range(depth))
+        tokens.extend(tree.prompt[root:])
+        positions.extend(range(root, depth))
+        prompt_end = len(tokens)
         bounds = []
         for branch in tree.branches:
             bounds.append((len(tokens), len(tokens) + len(branch)))
             tokens.extend(branch.tokens)
             positions.extend(range(depth, depth + len(branch)))
-        scored += _targets(tree, [b[0] for b in bounds], start + depth - 1, first)
-        spans.append(Span(start, start + depth, tuple(bounds)))
+        last = prompt_end - 1 if depth > root else root - 1
+        scored += _targets(tree, [b[0] for b in bounds], last, first)
+        spans.append(Span(start, prompt_end, tuple(bounds), root))
         first += len(tree.branches)
     return _finish(trees, [tokens], [positions], scored, items=tuple(items), spans=tuple(spans), valid=None)
 
@@ -136,8 +154,8 @@ def pad(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
     first = 0
     for tree in trees:
         for branch in tree.branches:
-            root = first * width + len(tree.prompt) - 1
-            scored += _targets(Tree(tree.prompt, (branch,)), [root + 1], root, first)
+            last = first * width + len(tree.prompt) - 1
+            scored += _targets(Tree(tree.prompt, (branch,)), [last + 1], last, first)
             first += 1
     lengths = torch.tensor([len(row) for row in rows])
     valid = torch.arange(width)[None] < lengths[:, None]

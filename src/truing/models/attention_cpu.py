@@ -34,11 +34,11 @@ def path_attention(query: Tensor, keys: Tensor, values: Tensor, scale: float, wi
 def tree_by_paths(
     query: Tensor, key: Tensor, value: Tensor, span: Span, scale: float, window: int | None
 ) -> Tensor:
-    """One tree by itself, [1, H, length of the tree, D] to the same.
+    """One tree by itself behind its root, [1, H, their length, D] to the same.
 
     Cut by `split`, whose gradient is one concatenation; that of a slice is the whole row in zeros.
     """
-    prompt = span.prompt_end - span.start
+    prompt = span.root + span.prompt_end - span.start
     sizes = [end - start for start, end in span.branches] or [0]
     sizes[0] += prompt
     queries, keys, values = (part.split(sizes, 2) for part in (query, key, value))
@@ -61,17 +61,22 @@ class Lineup:
     count: int
 
 
+def _size(span: Span) -> int:
+    """Tokens of a tree with the root it shares."""
+    return span.root + span.end - span.start
+
+
 _plans: OrderedDict[tuple, Lineup] = OrderedDict()
 
 
 def _tree_mask(span: Span, width: int, window: int | None) -> Tensor:
     """[W, W] f32. Padding attends to the first token: an empty softmax row would be nan."""
-    size, depth = span.end - span.start, torch.arange(width)
+    size, depth, ahead = _size(span), torch.arange(width), span.root - span.start
     branch = torch.full((width,), -1)
     for number, (start, end) in enumerate(span.branches):
-        branch[start - span.start : end - span.start] = number
-        first = span.prompt_end - span.start
-        depth[start - span.start : end - span.start] = torch.arange(first, first + end - start)
+        branch[start + ahead : end + ahead] = number
+        first = span.prompt_end + ahead
+        depth[start + ahead : end + ahead] = torch.arange(first, first + end - start)
     index = torch.arange(width)
     allowed = (branch[None, :] < 0) | (branch[:, None] == branch[None, :])
     allowed &= index[:, None] >= index[None, :]
@@ -89,13 +94,14 @@ def line_up(spans: tuple[Span, ...], window: int | None) -> Lineup:
     if key in _plans:
         _plans.move_to_end(key)
         return _plans[key]
-    width = max(span.end - span.start for span in spans)
+    width = max(map(_size, spans))
     width += -width % _ROUND
-    take, put = [], []
+    root = spans[0].root
+    take, put = [], list(range(root))  # the root's own states are those of the first tree
     for number, span in enumerate(spans):
-        size = span.end - span.start
-        take += [*range(span.start, span.end), *[span.start] * (width - size)]
-        put += range(number * width, number * width + size)
+        own = [*range(root), *range(span.start, span.end)]
+        take += own + own[:1] * (width - len(own))
+        put += range(number * width + root, number * width + len(own))
     mask = torch.stack([_tree_mask(span, width, window) for span in spans])[:, None]
     _plans[key] = Lineup(torch.tensor(take), torch.tensor(put), mask, len(spans))
     while len(_plans) > _KEPT:
@@ -106,7 +112,7 @@ def line_up(spans: tuple[Span, ...], window: int | None) -> Lineup:
 def trees_lined_up(
     query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float, window: int | None
 ) -> Tensor:
-    """Short trees of a packed row, [1, H, L, D] to [1, H, tokens of these trees, D]."""
+    """Short trees of a packed row, [1, H, L, D] to [1, H, tokens of these trees and of their root, D]."""
     plan = line_up(spans, window)
     heads, groups, dim = query.shape[1], key.shape[1], query.shape[3]
     shared, width = heads // groups, len(plan.take) // plan.count
@@ -131,14 +137,16 @@ def trees_on_cpu(
     query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float, window: int | None
 ) -> Tensor:
     """All trees of a packed row, in row order. Runs of short trees are lined up."""
-    runs = _runs(spans)
+    runs, root = _runs(spans), spans[0].root
     sizes = [run[-1].end - run[0].start for run in runs]
     tail = query.shape[2] - spans[-1].end  # tokens of no tree
-    cut = [part.split([*sizes, tail], 2)[: len(runs)] for part in (query, key, value)]
-    mixed = [
-        _run(tuple(_moved(span, run[0].start) for span in run), own, scale, window)
-        for run, *own in zip(runs, *cut, strict=True)
-    ]
+    cut = [part.split([root, *sizes, tail], 2) for part in (query, key, value)]
+    mixed = []
+    for place, run in enumerate(runs, 1):
+        own = [torch.cat([parts[0], parts[place]], 2) if root else parts[place] for parts in cut]
+        found = _run(tuple(_moved(span, run[0].start - root) for span in run), own, scale, window)
+        # Every run has the root's states; they are taken from the first.
+        mixed.append(found if place == 1 or not root else found.split([root, sizes[place - 1]], 2)[1])
     return mixed[0] if len(mixed) == 1 else torch.cat(mixed, dim=2)
 
 
@@ -146,8 +154,7 @@ def _runs(spans: tuple[Span, ...]) -> list[list[Span]]:
     """Neighbouring short trees together, each long one alone."""
     runs: list[list[Span]] = []
     for span in spans:
-        short = span.end - span.start <= SHORT
-        if short and runs and runs[-1][-1].end - runs[-1][-1].start <= SHORT:
+        if _size(span) <= SHORT and runs and _size(runs[-1][-1]) <= SHORT:
             runs[-1].append(span)
         else:
             runs.append([span])
@@ -155,13 +162,13 @@ def _runs(spans: tuple[Span, ...]) -> list[list[Span]]:
 
 
 def _moved(span: Span, start: int) -> Span:
-    """The span in a row that begins at `start` of its own."""
+    """The span in a row that begins at `start` of its own, but for the root."""
     branches = tuple((a - start, b - start) for a, b in span.branches)
-    return Span(span.start - start, span.prompt_end - start, branches)
+    return Span(span.start - start, span.prompt_end - start, branches, span.root)
 
 
 def _run(spans: tuple[Span, ...], own: list[Tensor], scale: float, window: int | None) -> Tensor:
     query, key, value = own
-    if spans[0].end <= SHORT:
+    if _size(spans[0]) <= SHORT:
         return trees_lined_up(query, key, value, spans, scale, window)
     return tree_by_paths(query, key, value, spans[0], scale, window)

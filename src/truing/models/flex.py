@@ -10,16 +10,19 @@ from truing.data.packing import Span
 
 _compiled = torch.compile(flex_attention, dynamic=True)
 _masks: OrderedDict[tuple, BlockMask] = OrderedDict()
+ROOT = -2  # the number of no tree: all of them begin with it
 _KEPT_MASKS = 8  # every layer of a pass asks for the same one; checkpointing asks again in backward
 
 
 def _labels(spans: tuple[Span, ...], length: int) -> tuple[Tensor, Tensor, Tensor]:
     """Tree number, branch number (-1 on the prompt) and depth of every token, each [L] int32."""
     tree, branch, depth = (torch.full((length,), -1, dtype=torch.int32) for _ in range(3))
+    root = spans[0].root
+    tree[:root], depth[:root] = ROOT, torch.arange(root, dtype=torch.int32)
     for number, span in enumerate(spans):
         tree[span.start : span.end] = number
-        prompt = span.prompt_end - span.start
-        depth[span.start : span.prompt_end] = torch.arange(prompt, dtype=torch.int32)
+        prompt = root + span.prompt_end - span.start
+        depth[span.start : span.prompt_end] = torch.arange(root, prompt, dtype=torch.int32)
         for b, (start, end) in enumerate(span.branches):
             branch[start:end] = b
             depth[start:end] = torch.arange(prompt, prompt + end - start, dtype=torch.int32)
@@ -27,7 +30,7 @@ def _labels(spans: tuple[Span, ...], length: int) -> tuple[Tensor, Tensor, Tenso
 
 
 def tree_mask(spans: tuple[Span, ...], length: int, window: int | None, device: torch.device) -> BlockMask:
-    """The block mask of a packed row: same tree, on the prompt or one's own branch, not later."""
+    """The block mask of a packed row: same tree or its root, on the prompt or one's own branch, not later."""
     key = (spans, length, window, device)
     if key in _masks:
         _masks.move_to_end(key)
@@ -35,7 +38,8 @@ def tree_mask(spans: tuple[Span, ...], length: int, window: int | None, device: 
     tree, branch, depth = (part.to(device) for part in _labels(spans, length))
 
     def may_attend(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        on_path = (tree[q] == tree[k]) & ((branch[k] < 0) | (branch[q] == branch[k])) & (q >= k)
+        own = (tree[k] == ROOT) | (tree[q] == tree[k])
+        on_path = own & ((branch[k] < 0) | (branch[q] == branch[k])) & (q >= k)
         return on_path if window is None else on_path & (depth[q] - depth[k] < window)
 
     mask = create_block_mask(may_attend, None, None, length, length, device=device)

@@ -49,10 +49,13 @@ def last_tokens(batch: PackedBatch, pad_id: int | None) -> Tensor:
         last = (index * (counts & batch.valid)).argmax(1)
         return last + tokens.shape[1] * torch.arange(len(tokens), device=tokens.device)
     bounds = [(s.start, s.prompt_end, *branch) for s in batch.spans for branch in s.branches]
-    root, prompt_end, start, end = torch.tensor(bounds, device=tokens.device).unbind(1)
+    first, prompt_end, start, end = torch.tensor(bounds, device=tokens.device).unbind(1)
     latest = torch.where(counts[0], index, -1).cummax(0).values  # the last one that counts, up to each token
     in_branch, in_prompt = latest[end - 1], latest[prompt_end - 1]
-    return torch.where(in_branch >= start, in_branch, torch.maximum(in_prompt, root))
+    root = batch.spans[0].root
+    before = latest[root - 1].clamp(min=0) if root else first  # where the tree's own prompt has none
+    in_prompt = torch.where((in_prompt >= first) & (prompt_end > first), in_prompt, before)
+    return torch.where(in_branch >= start, in_branch, in_prompt)
 
 
 class RewardScorer(Trunk):

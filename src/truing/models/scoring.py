@@ -15,7 +15,7 @@ from torch.nn.functional import pad as pad_right
 from transformers import PreTrainedModel
 
 from truing.core.errors import ModelError
-from truing.data.packing import PackedBatch, pack, pad
+from truing.data.packing import WORTH_SHARING, PackedBatch, pack, pad
 from truing.data.trees import Branch, Tree
 from truing.models.attention import takes_trees, using_trees
 from truing.models.logprobs import GRAIN, Head, head_collision, head_divergence, head_entropy, head_logprobs
@@ -127,7 +127,7 @@ class Scorer(Trunk):
 
 
 def probe(vocabulary: int) -> list[Tree]:
-    """Three small trees that only a correct tree attention scores like plain rows."""
+    """Three small trees with a common root that only a correct tree attention scores like plain rows."""
     generator = torch.Generator().manual_seed(0)
 
     def tokens(count: int) -> list[int]:
@@ -136,8 +136,8 @@ def probe(vocabulary: int) -> list[Tree]:
     def branch(count: int) -> Branch:
         return Branch(tokens(count), [True] * count)
 
-    shapes = [(6, (3, 5)), (2, (4,)), (9, (2, 1, 3))]
-    return [Tree(tokens(prompt), tuple(branch(n) for n in sizes)) for prompt, sizes in shapes]
+    root, shapes = tokens(WORTH_SHARING // 2), [(6, (3, 5)), (0, (4,)), (9, (2, 1, 3))]
+    return [Tree(root + tokens(prompt), tuple(branch(n) for n in sizes)) for prompt, sizes in shapes]
 
 
 def _own_logps(scorer: Scorer, batch: PackedBatch) -> Tensor:

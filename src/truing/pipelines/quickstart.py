@@ -39,13 +39,13 @@ LANGUAGE = "en"  # SmolLM2 was trained on English: of Chinese it makes noise, be
 RESPONSE = Sampling(max_new_tokens=40, logprobs=False)  # what is measured, and made into pairs
 # Where a refusal would begin. At temperature 1, since there the policy is held to its whole distribution.
 BEGINNING = Sampling(max_new_tokens=12, temperature=1.0, logprobs=False)
-EVERY = 3  # every topic serves SFT; every third becomes preference pairs too
+EVERY = 10  # every topic serves SFT; every tenth becomes preference pairs too
 Watch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
 
 SFT = {
     "method": "sft",
     "data": {"retain_weight": 8.0},
-    "optim": {"learning_rate": 5e-4, "items_per_step": 4, "epochs": 3, "warmup": 4},
+    "optim": {"learning_rate": 1e-3, "items_per_step": 8, "epochs": 1.75, "warmup": 4},
     "checkpoint": {"every": 200, "keep": 1},
 }
 DPO = {
