@@ -113,21 +113,30 @@ def listened_to(model: torch.nn.Module) -> Iterator[None]:
 
 
 def sampled(
-    model: PreTrainedModel | PeftModel, tokenizer, sampling: Sampling, stop_ids: frozenset[int], path: str
+    model: PreTrainedModel | PeftModel,
+    tokenizer,
+    sampling: Sampling,
+    stop_ids: frozenset[int],
+    path: str,
+    prompts: list[list[int]],
 ) -> list[Sample]:
     sampler = LocalSampler(model, tokenizer, stop_ids=stop_ids)
-    samples = sampler.sample(PROMPTS, sampling, group_size=4)
+    samples = sampler.sample(prompts, sampling, group_size=4)
     assert sampler.path.startswith(path)
     return samples
 
 
 def both_ways(
-    model: PreTrainedModel | PeftModel, tokenizer, sampling: Sampling, stop_ids: frozenset[int] = frozenset()
+    model: PreTrainedModel | PeftModel,
+    tokenizer,
+    sampling: Sampling,
+    stop_ids: frozenset[int] = frozenset(),
+    prompts: list[list[int]] = PROMPTS,
 ) -> list[Sample]:
     """What the lean path draws, shown to equal what the plain one does, log-probabilities included."""
-    ours = sampled(model, tokenizer, sampling, stop_ids, "LeanDecoder")
+    ours = sampled(model, tokenizer, sampling, stop_ids, "LeanDecoder", prompts)
     with listened_to(model):
-        theirs = sampled(model, tokenizer, sampling, stop_ids, "PlainDecoder")
+        theirs = sampled(model, tokenizer, sampling, stop_ids, "PlainDecoder", prompts)
     assert tokens(ours) == tokens(theirs)
     for one, other in zip(ours, theirs, strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
@@ -160,6 +169,21 @@ def test_prompts_read_in_parts_are_read_as_together(llama, tokenizer, monkeypatc
     whole = both_ways(llama, tokenizer, DRAWN)
     monkeypatch.setattr(lean, "CHUNK", 6)
     assert tokens(both_ways(llama, tokenizer, DRAWN)) == tokens(whole)
+
+
+@pytest.mark.parametrize("chunk", [1024, 60])
+def test_what_prompts_begin_with_is_read_once(llama, tokenizer, monkeypatch, chunk: int) -> None:
+    """One of the prompts is nothing but what all begin with; another stands there twice."""
+    read: list[int] = []
+    embed = lean.embedding
+    monkeypatch.setattr(lean, "embedding", lambda ids, *by: (read.append(len(ids)), embed(ids, *by))[1])
+    monkeypatch.setattr(lean, "CHUNK", chunk)
+    monkeypatch.setattr(lean, "ROUND", 1)
+    root = [at % VOCABULARY for at in range(3, 43)]
+    begun = [[*root, 5, 6, 7], root, [*root, 9], [*root, 5, 6, 7], [*root, *range(1, 20)]]
+    both_ways(llama, tokenizer, DRAWN, frozenset({4}), begun)
+    own = sum(len(prompt) - len(root) for prompt in begun)
+    assert chunk < 1024 or len(root) + own in read
 
 
 @pytest.mark.parametrize("fused", [False, True])

@@ -112,10 +112,10 @@ def _finish(
     )
 
 
-def _shared(trees: Sequence[Tree]) -> int:
+def shared_start(prompts: Sequence[Sequence[int]]) -> int:
     """How many tokens all prompts begin with: a system prompt, most often. 0 where little would be saved."""
-    first, *others = (tree.prompt for tree in trees)
-    count = min(map(len, (first, *others)))
+    first, *others = prompts
+    count = min(map(len, prompts))
     for prompt in others:
         count = next((at for at in range(count) if prompt[at] != first[at]), count)
     return count if count * len(others) >= WORTH_SHARING else 0
@@ -123,7 +123,7 @@ def _shared(trees: Sequence[Tree]) -> int:
 
 def pack(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
     """Whole trees end to end in one row, nothing padded; what all prompts begin with stands there once."""
-    root = _shared(trees)
+    root = shared_start([tree.prompt for tree in trees])
     tokens: list[int] = list(trees[0].prompt[:root])
     positions: list[int] = list(range(root))
     scored: list[tuple[int, int, int]] = []

@@ -3,7 +3,8 @@
 For each call of the sampler the weights are laid out anew, so none is ever stale: queries, keys and values
 in one matrix, all in oneDNN's own order, adapters as further columns ([W | sB] on [x | xA']), which rounds
 no weight. Activation, gate and residual are part of the products. Prompts are read end to end without
-padding. Left out on purpose: other devices, autocast, sliding windows; there the model's own forward serves.
+padding, what neighbours begin with once. Left out on purpose: other devices, autocast, sliding windows;
+there the model's own forward serves.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, pad, rms_norm, silu
 
-from truing.data.packing import Span
+from truing.data.packing import Span, shared_start
 from truing.models.attention_cpu import trees_on_cpu
 from truing.sampling.shared import SharedCache
 from truing.sampling.structure import Block, Linear, Norm, Structure
@@ -238,14 +239,19 @@ class LeanDecoder:
         self, prompts: Sequence[Sequence[int]], places: slice, cache: SharedCache, turns: Turns
     ) -> Tensor:
         """The states [P, hidden] after the last token of some prompts, whose keys go to the cache."""
-        tokens = [token for prompt in prompts for token in prompt]
-        positions = [position for prompt in prompts for position in range(len(prompt))]
+        root = shared_start(prompts)
+        tokens = [*prompts[0][:root], *(token for prompt in prompts for token in prompt[root:])]
+        positions = [*range(root), *(at for prompt in prompts for at in range(root, len(prompt)))]
         count, spare = len(tokens), -len(tokens) % ROUND
-        ends = torch.tensor([len(prompt) for prompt in prompts]).cumsum(0)
-        starts = [0, *ends.tolist()[:-1]]
-        spans = tuple(Span(start, end, ()) for start, end in zip(starts, ends.tolist(), strict=True))
-        columns = torch.tensor(starts)[:, None] + torch.arange(cache.width)
-        slots = torch.minimum(columns, ends[:, None] - 1).flatten()
+        ends = root + torch.tensor([len(prompt) - root for prompt in prompts]).cumsum(0)
+        starts = [root, *ends.tolist()[:-1]]
+        spans = tuple(Span(at, end, (), root) for at, end in zip(starts, ends.tolist(), strict=True))
+        column = torch.arange(cache.width)
+        own = torch.minimum(torch.tensor(starts)[:, None] - root + column, ends[:, None] - 1)
+        slots = torch.where(column < root, column, own).flatten()
+        last = torch.tensor(
+            [end - 1 if end > at else root - 1 for at, end in zip(starts, ends.tolist(), strict=True)]
+        )
         x = embedding(torch.tensor(tokens + [0] * spare), self.structure.embedding)
         turns = turns[torch.tensor(positions + [0] * spare)]
         for layer, block in enumerate(self.blocks):
@@ -255,7 +261,7 @@ class LeanDecoder:
             mixed = trees_on_cpu(*parts, spans, self.structure.scale, None)[0].transpose(0, 1)
             mixed = pad(mixed.reshape(count, -1), (0, 0, 0, spare))
             if layer == len(self.blocks) - 1:
-                x, mixed = x[ends - 1], mixed[ends - 1]
+                x, mixed = x[last], mixed[last]
             x = block.rest(x, mixed)
         return x
 
