@@ -80,3 +80,29 @@ def test_the_mask_for_cuda_is_the_same_rule(root: int, window: int | None):
     mask = flex.tree_mask(trees, LENGTH, window, torch.device("cpu"))
     found = mask.mask_mod(zero, zero, index[:, None], index[None, :])
     assert torch.equal(found, dense_mask(trees, window)[: len(index), : len(index)])
+
+
+def test_branches_go_together_where_they_are_alike_and_few() -> None:
+    def asked(*ends: int, prompt: int = 40, window: int | None = None, dtype=torch.bfloat16) -> bool:
+        bounds = tuple(zip((prompt, *ends), ends, strict=False))
+        query = torch.zeros(1, HEADS, ends[-1], WIDTH, dtype=dtype)
+        return attention_cpu.goes_together(Span(0, prompt, bounds), query, window)
+
+    assert asked(60, 80) and asked(60, 75)
+    assert not asked(60), "one branch"
+    assert not asked(60, 62), "mostly padding"
+    assert not asked(60, 80, window=9) and not asked(60, 80, dtype=torch.float32)
+    assert not asked(60_020, 60_040, prompt=60_000), "too many scores to keep"
+
+
+def test_bfloat16_branches_together_are_as_close_as_by_paths() -> None:
+    """Against float64: a prompt of 40 tokens and branches of 20, 17 and 20."""
+    span = Span(0, 40, ((40, 60), (60, 77), (77, 97)))
+    exact = [torch.randn(1, h, 97, WIDTH, dtype=torch.float64) for h in (HEADS, GROUPS, GROUPS)]
+    low = [part.bfloat16() for part in exact]
+    exact = [part.double() for part in low]
+    wanted = attention_cpu.tree_by_paths(*exact, span, 0.3, None)
+    assert attention_cpu.goes_together(span, low[0], None)
+    together = (attention_cpu.tree_together(*low, span, 0.3).double() - wanted).abs().mean()
+    by_paths = (attention_cpu.tree_by_paths(*low, span, 0.3, None).double() - wanted).abs().mean()
+    assert together < 2 * by_paths

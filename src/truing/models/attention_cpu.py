@@ -1,21 +1,27 @@
-"""Tree attention on CPU: short trees together in batched products, long ones path by path.
+"""Tree attention on CPU: short trees together in batched products, long ones branches together or by paths.
 
 PyTorch's fused CPU kernel spends most of its time on overhead below some two hundred tokens, and twice
 that in backward. Short trees are therefore lined up in one padded batch under a tree mask and go through
-plain batched products; long trees take one causal call per path, where nothing forbidden is computed.
+plain batched products. The branches of a longer tree meet its prompt in one product, where they are of like
+length and their scores are few enough to keep; else it takes one causal call per path, where nothing
+forbidden is computed and no score is kept.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from truing.data.packing import Span
 
 SHORT = 256  # tokens of the longest tree that is lined up with others
-_ROUND = 32  # lined-up trees are padded to a multiple of this, so that few kernels are built
+FEW_SCORES = 1 << 22  # most scores of a layer that branches taken together may keep for backward
+FILLED = 0.7  # least share of tokens among the slots of branches padded to the longest
+_ROUND = 32  # what is padded is padded to a multiple of this, so that few kernels are built
 _KEPT = 8  # every layer of a pass asks for the same plan, forward and backward
 
 
@@ -49,6 +55,95 @@ def tree_by_paths(
             path = [torch.cat(both, dim=2) for both in zip(before, context, strict=True)]
             parts.append(path_attention(own, path[0], path[1], scale, window))
     return torch.cat(parts, dim=2)
+
+
+@dataclass(frozen=True)
+class Siblings:
+    """Branches of one tree as one batch of B rows of m slots, beside a prompt padded to P columns."""
+
+    take: Tensor  # [B * m] int64, where each slot comes from among the branches' tokens
+    put: Tensor  # [tokens of the branches] int64, the slot of each
+    mask: Tensor  # [m, P + m] f32, 0 where a slot may attend and -inf elsewhere
+    prompt: int  # P
+    slots: int  # m
+
+
+@lru_cache(maxsize=_KEPT)
+def siblings(prompt: int, lengths: tuple[int, ...]) -> Siblings:
+    """The plan for a prompt and branches of these lengths, kept for the other layers of the pass."""
+    slots, columns = (count + -count % _ROUND for count in (max(lengths), prompt))
+    starts = [sum(lengths[:place]) for place in range(len(lengths))]
+    take = [
+        start + (at if at < length else 0)
+        for start, length in zip(starts, lengths, strict=True)
+        for at in range(slots)
+    ]
+    put = [place * slots + at for place, length in enumerate(lengths) for at in range(length)]
+    mask = torch.zeros(slots, columns + slots)
+    mask[:, prompt:columns] = float("-inf")
+    mask[:, columns:] = torch.full((slots, slots), float("-inf")).triu(1)
+    return Siblings(torch.tensor(take), torch.tensor(put), mask, columns, slots)
+
+
+def branches_together(
+    query: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], plan: Siblings, scale: float
+) -> Tensor:
+    """All branches of a tree behind its prompt, [1, H, their tokens, D] to the same.
+
+    `keys` and `values`: the prompt's and the branches', [1, K, tokens, D]. Heads that share a key are rows of
+    one product.
+    """
+    heads, groups, dim = query.shape[1], keys[0].shape[1], query.shape[3]
+    shared, m = heads // groups, plan.slots
+    count = len(plan.take) // m
+
+    def gathered(part: Tensor) -> Tensor:
+        """[1, h, tokens, D] to [K, h / K, B, m, D]."""
+        rows = part[0].transpose(0, 1).index_select(0, plan.take)
+        return rows.view(count, m, groups, -1, dim).permute(2, 3, 0, 1, 4)
+
+    def of_prompt(part: Tensor) -> Tensor:
+        return pad(part[0], (0, 0, 0, plan.prompt - part.shape[2]))
+
+    def by_branch(part: Tensor) -> Tensor:
+        """[K, s, B, m, X] to [K * B, s * m, X]."""
+        return part.transpose(1, 2).reshape(groups * count, -1, part.shape[-1])
+
+    rows = gathered(query) * scale
+    before = torch.bmm(rows.reshape(groups, -1, dim), of_prompt(keys[0]).transpose(1, 2))
+    own = torch.bmm(by_branch(rows), by_branch(gathered(keys[1])).transpose(1, 2))
+    own = own.view(groups, count, shared, m, m).transpose(1, 2)
+    scores = torch.cat([before.view(groups, shared, count, m, -1), own], -1)
+    weights = (scores + plan.mask.to(scores.dtype)).softmax(-1)
+    before, own = weights.split([plan.prompt, m], -1)
+    mixed = torch.bmm(before.reshape(groups, -1, plan.prompt), of_prompt(values[0]))
+    mixed_own = torch.bmm(by_branch(own), by_branch(gathered(values[1])))
+    mixed_own = mixed_own.view(groups, count, shared, m, dim).transpose(1, 2)
+    mixed = mixed.view(groups, shared, count, m, dim) + mixed_own
+    slots = mixed.permute(2, 3, 0, 1, 4).reshape(-1, heads, dim)
+    return slots.index_select(0, plan.put).transpose(0, 1)[None]
+
+
+def goes_together(span: Span, query: Tensor, window: int | None) -> bool:
+    """Whether the branches of this tree are better taken together; `query` is [1, H, tokens, D].
+
+    In float32 the fused kernel is as fast.
+    """
+    lengths = [end - start for start, end in span.branches]
+    if len(lengths) < 2 or window is not None or query.dtype is torch.float32:
+        return False
+    slots = len(lengths) * max(lengths)
+    few = slots * query.shape[1] * (span.branches[0][0] + max(lengths)) <= FEW_SCORES
+    return few and sum(lengths) >= FILLED * slots
+
+
+def tree_together(query: Tensor, key: Tensor, value: Tensor, span: Span, scale: float) -> Tensor:
+    """One tree by itself behind its root, [1, H, their length, D] to the same, its branches together."""
+    prompt, lengths = span.branches[0][0], tuple(end - start for start, end in span.branches)
+    (asked, said), keys, values = (part.split([prompt, sum(lengths)], 2) for part in (query, key, value))
+    first = path_attention(asked, keys[0], values[0], scale, None)
+    plan = siblings(prompt, lengths)
+    return torch.cat([first, branches_together(said, keys, values, plan, scale)], dim=2)
 
 
 @dataclass(frozen=True)
@@ -171,4 +266,6 @@ def _run(spans: tuple[Span, ...], own: list[Tensor], scale: float, window: int |
     query, key, value = own
     if _size(spans[0]) <= SHORT:
         return trees_lined_up(query, key, value, spans, scale, window)
+    if goes_together(spans[0], query, window):
+        return tree_together(query, key, value, spans[0], scale)
     return tree_by_paths(query, key, value, spans[0], scale, window)
