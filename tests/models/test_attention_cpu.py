@@ -82,6 +82,17 @@ def test_the_mask_for_cuda_is_the_same_rule(root: int, window: int | None):
     assert torch.equal(found, dense_mask(trees, window)[: len(index), : len(index)])
 
 
+@pytest.mark.parametrize("short", [0, 256])
+def test_what_was_planned_in_inference_mode_serves_a_backward_pass(monkeypatch, short: int) -> None:
+    monkeypatch.setattr(attention_cpu, "SHORT", short)
+    trees = (Span(0, 41, ((41, 60), (60, 79))),)
+    query, key, value = (torch.randn(1, h, 79, WIDTH, dtype=torch.float64) for h in (HEADS, GROUPS, GROUPS))
+    with torch.inference_mode():
+        attention_cpu.trees_on_cpu(query, key, value, trees, 0.3, None)
+    attention_cpu.trees_on_cpu(query.requires_grad_(), key, value, trees, 0.3, None).sum().backward()
+    assert query.grad is not None and query.grad.abs().sum() > 0
+
+
 def test_branches_go_together_where_they_are_alike_and_few() -> None:
     def asked(*ends: int, prompt: int = 40, window: int | None = None, dtype=torch.bfloat16) -> bool:
         bounds = tuple(zip((prompt, *ends), ends, strict=False))

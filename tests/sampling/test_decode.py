@@ -244,6 +244,17 @@ def test_refresh_takes_over_another_model(llama, tokenizer) -> None:
     assert tokens(sampler.sample(PROMPTS, DRAWN)) == tokens(fresh)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_a_model_in_training_gets_its_room_back(llama, tokenizer, training: bool) -> None:
+    """Laid out weights are a second copy; where nothing trains they serve the next call."""
+    sampler = LocalSampler(llama.train(training), tokenizer, stop_ids=frozenset())
+    first = sampler.sample(PROMPTS, DRAWN)
+    assert sampler._opened is not None and isinstance(sampler._opened.decoder, LeanDecoder)
+    assert (sampler._opened.decoder.blocks == []) == training
+    assert tokens(sampler.sample(PROMPTS, DRAWN)) == tokens(first)
+    assert llama.training == training
+
+
 def test_frozen_weights_are_packed_once(llama) -> None:
     """Under an adapter nothing else changes between two steps of training."""
     model = adapted(llama)

@@ -10,7 +10,7 @@ from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
 from truing.data.trees import Tree
 from truing.models.scoring import Trunk
 
-LARGE, ON_CPU = 2048, 512  # tokens; smaller passes cost a CPU no time and a fifth less memory
+LARGE, ON_CPU = 2048, 512  # tokens; small passes take a CPU about as long, and a fifth less memory
 
 
 def tokens_per_pass(recipe: Recipe, device: torch.device, *, coupled: bool = False) -> int:

@@ -7,7 +7,6 @@ length and their scores are few enough to keep; else it takes one causal call pe
 forbidden is computed and no score is kept.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,6 +68,7 @@ class Siblings:
 
 
 @lru_cache(maxsize=_KEPT)
+@torch.inference_mode(False)  # a plan made while sampling may serve a pass that has a backward
 def siblings(prompt: int, lengths: tuple[int, ...]) -> Siblings:
     """The plan for a prompt and branches of these lengths, kept for the other layers of the pass."""
     slots, columns = (count + -count % _ROUND for count in (max(lengths), prompt))
@@ -161,9 +161,6 @@ def _size(span: Span) -> int:
     return span.root + span.end - span.start
 
 
-_plans: OrderedDict[tuple, Lineup] = OrderedDict()
-
-
 def _tree_mask(span: Span, width: int, window: int | None) -> Tensor:
     """[W, W] f32. Padding attends to the first token: an empty softmax row would be nan."""
     size, depth, ahead = _size(span), torch.arange(width), span.root - span.start
@@ -183,12 +180,10 @@ def _tree_mask(span: Span, width: int, window: int | None) -> Tensor:
     return torch.zeros(width, width).masked_fill(~allowed, float("-inf"))
 
 
+@lru_cache(maxsize=_KEPT)
+@torch.inference_mode(False)
 def line_up(spans: tuple[Span, ...], window: int | None) -> Lineup:
     """The plan for these trees, made once and kept for the other layers of the pass."""
-    key = (spans, window)
-    if key in _plans:
-        _plans.move_to_end(key)
-        return _plans[key]
     width = max(map(_size, spans))
     width += -width % _ROUND
     root = spans[0].root
@@ -198,10 +193,7 @@ def line_up(spans: tuple[Span, ...], window: int | None) -> Lineup:
         take += own + own[:1] * (width - len(own))
         put += range(number * width + root, number * width + len(own))
     mask = torch.stack([_tree_mask(span, width, window) for span in spans])[:, None]
-    _plans[key] = Lineup(torch.tensor(take), torch.tensor(put), mask, len(spans))
-    while len(_plans) > _KEPT:
-        _plans.popitem(last=False)
-    return _plans[key]
+    return Lineup(torch.tensor(take), torch.tensor(put), mask, len(spans))
 
 
 def trees_lined_up(

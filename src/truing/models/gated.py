@@ -28,7 +28,7 @@ class _Gated(torch.autograd.Function):
 
 
 def gated(mlp: Any, x: Tensor) -> Tensor:
-    """The forward of an MLP with these parts, whatever its linear layers are: plain, adapted, quantised."""
+    """The forward of an MLP with these parts, [..., hidden] to the same; its linear layers may be adapted."""
     return mlp.down_proj(_Gated.apply(mlp.gate_proj(x), mlp.up_proj(x)))
 
 
@@ -53,6 +53,8 @@ def _is_gated(module: Any) -> bool:
     if not isinstance(module.act_fn, (nn.SiLU, SiLUActivation)) or not hasattr(module.gate_proj, "weight"):
         return False
     weight = module.gate_proj.weight
+    if not weight.is_floating_point():  # quantised: its shape is not that of the layer
+        return False
     x = torch.randn(2, weight.shape[1], generator=torch.Generator().manual_seed(0))
     x = x.to(weight.device, weight.dtype)
     return torch.equal(module.forward(x), gated(module, x))

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, pad, rms_norm, silu
 
-from truing.data.packing import Span, shared_start
+from truing.data.packing import pack
+from truing.data.trees import Tree
 from truing.models.attention_cpu import trees_on_cpu
 from truing.sampling.shared import SharedCache
 from truing.sampling.structure import Block, Linear, Norm, Structure
@@ -239,26 +240,22 @@ class LeanDecoder:
         self, prompts: Sequence[Sequence[int]], places: slice, cache: SharedCache, turns: Turns
     ) -> Tensor:
         """The states [P, hidden] after the last token of some prompts, whose keys go to the cache."""
-        root = shared_start(prompts)
-        tokens = [*prompts[0][:root], *(token for prompt in prompts for token in prompt[root:])]
-        positions = [*range(root), *(at for prompt in prompts for at in range(root, len(prompt)))]
-        count, spare = len(tokens), -len(tokens) % ROUND
-        ends = root + torch.tensor([len(prompt) - root for prompt in prompts]).cumsum(0)
-        starts = [root, *ends.tolist()[:-1]]
-        spans = tuple(Span(at, end, (), root) for at, end in zip(starts, ends.tolist(), strict=True))
+        batch = pack([Tree(prompt, ()) for prompt in prompts])
+        assert batch.spans is not None
+        count, root = batch.tokens.shape[1], batch.spans[0].root
+        starts, ends = torch.tensor([(span.start, span.end) for span in batch.spans]).unbind(1)
         column = torch.arange(cache.width)
-        own = torch.minimum(torch.tensor(starts)[:, None] - root + column, ends[:, None] - 1)
+        own = torch.minimum(starts[:, None] - root + column, ends[:, None] - 1)
         slots = torch.where(column < root, column, own).flatten()
-        last = torch.tensor(
-            [end - 1 if end > at else root - 1 for at, end in zip(starts, ends.tolist(), strict=True)]
-        )
-        x = embedding(torch.tensor(tokens + [0] * spare), self.structure.embedding)
-        turns = turns[torch.tensor(positions + [0] * spare)]
+        last = torch.where(ends > starts, ends - 1, root - 1)
+        spare = -count % ROUND
+        x = embedding(pad(batch.tokens[0], (0, spare)), self.structure.embedding)
+        turns = turns[pad(batch.positions[0], (0, spare))]
         for layer, block in enumerate(self.blocks):
             query, key, value = self.turned(block, x, turns)
             cache.fill(layer, places, slots, key, value)
             parts = (part[:count].transpose(0, 1)[None] for part in (query, key, value))
-            mixed = trees_on_cpu(*parts, spans, self.structure.scale, None)[0].transpose(0, 1)
+            mixed = trees_on_cpu(*parts, batch.spans, self.structure.scale, None)[0].transpose(0, 1)
             mixed = pad(mixed.reshape(count, -1), (0, 0, 0, spare))
             if layer == len(self.blocks) - 1:
                 x, mixed = x[last], mixed[last]
