@@ -13,7 +13,6 @@
 Only the process that opened the folder writes in it: of many ranks, rank 0. Anybody may read.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -31,7 +30,7 @@ from typing import Any, Self
 
 import psutil
 
-from truing.core import files
+from truing.core import files, locks
 from truing.core.errors import ConfigError, StorageError, UsageError
 
 LOCK, CONFIG, STATUS = "run.lock", "config.json", "status.json"
@@ -243,7 +242,7 @@ def versions() -> dict[str, str]:
 def _exclusive(path: Path) -> Iterator[int]:
     lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        locks.hold(lock)
         yield lock
     finally:
         os.close(lock)
