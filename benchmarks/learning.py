@@ -29,6 +29,7 @@ from truing.methods.opening import open_run
 from truing.methods.passes import passes_of
 from truing.methods.rollouts import trees_of
 from truing.methods.run import run, write_result
+from truing.models.machine import cpu_line
 from truing.models.reference import AdapterOff
 from truing.train.hooks import Logs
 
@@ -110,6 +111,7 @@ def main() -> None:
     after = answers(session, asked.samples)
     end, gain = measured(session, after), paired_bootstrap(by_prompt(before), by_prompt(after))
     found = {
+        "cpu": cpu_line(),
         "recipe": asked.recipe.name,
         "set": asked.set,
         "steps": len(rows),
