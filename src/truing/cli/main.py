@@ -13,6 +13,8 @@ import typer
 
 from truing import __version__
 from truing.cli import data, evaluate, pipeline, report, score, system, talk, training
+from truing.cli.show import show_doing
+from truing.core.doing import show_with
 from truing.core.errors import TruingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -58,6 +60,7 @@ def _options(
     ] = False,
 ) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    show_with(show_doing)
 
 
 def main() -> None:

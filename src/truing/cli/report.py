@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from truing.cli.show import next_step, say
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.languages import Language
 
@@ -38,9 +39,9 @@ def report(
 
 
 def _one(run: Path, output: Path | None, language: Language) -> None:
-    from truing.core.runs import run_recipe
-    from truing.evals.compare_read import is_evaluation
-
+    with doing(f"reading {run}"):
+        from truing.core.runs import run_recipe
+        from truing.evals.compare_read import is_evaluation
     if is_evaluation(run) and run_recipe(run) is None:
         _evaluation(run / "report.html", output, language)
         return
@@ -50,7 +51,7 @@ def _one(run: Path, output: Path | None, language: Language) -> None:
 
     found = read_run(run)
     target = output or run / "report.html"
-    with speaking(language):
+    with speaking(language), doing("drawing its curves"):
         write_report(run_report(found), target)
     say(f"{state_text(found)} The report is in {target}")
     if not found.done:
@@ -79,11 +80,11 @@ def _evaluation(page: Path, output: Path | None, language: Language) -> None:
 
 
 def _compare(paths: Sequence[Path], target: Path, language: Language) -> None:
-    from truing.evals.compare import comparison_report
-    from truing.evals.compare_read import read_subjects
-    from truing.evals.report import write_report
-    from truing.evals.words import speaking
-
+    with doing(f"reading {len(paths)} runs"):
+        from truing.evals.compare import comparison_report
+        from truing.evals.compare_read import read_subjects
+        from truing.evals.report import write_report
+        from truing.evals.words import speaking
     subjects = read_subjects(paths)
     with speaking(language):
         found = comparison_report(subjects)

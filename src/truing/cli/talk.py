@@ -9,7 +9,8 @@ from rich.columns import Columns
 from rich.panel import Panel
 from rich.text import Text
 
-from truing.cli.show import console, next_step, say, stage
+from truing.cli.show import IMPORTING, console, next_step, say, stage
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 
 Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
@@ -39,10 +40,11 @@ def sample(
         turns += [record.prompt for record in loaded.records]
     if not turns:
         raise UsageError("no prompts given", hint="--prompt 'Hello' or --file prompts.jsonl")
-    from truing.evals.speaker import Speaker
-    from truing.models.trained import load_trained
-    from truing.sampling.types import Sampling
-
+    _look_at(model)
+    with doing(IMPORTING):
+        from truing.evals.speaker import Speaker
+        from truing.models.trained import load_trained
+        from truing.sampling.types import Sampling
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
     speaker = Speaker.of(load_trained(model))
     with stage("sampling", len(turns) * k) as line:
@@ -65,6 +67,15 @@ def sample(
         for row in rows:
             typer.echo(json.dumps(row, ensure_ascii=False))
     next_step(f"truing chat {model}", "talk to it")
+
+
+def _look_at(*sources: str) -> None:
+    """Models that are not there are told before the long imports."""
+    from truing.models.sources import require_openable
+
+    with doing(f"looking at {' and '.join(sources)}"):
+        for source in sources:
+            require_openable(source)
 
 
 def _utf8(text: str) -> str:
@@ -96,12 +107,14 @@ def chat(
 ) -> None:
     """Talk to a model, or to two side by side; an empty line or Ctrl-D ends."""
     from truing.cli.tokens import visible
-    from truing.core.records import Message
-    from truing.evals.speaker import Speaker
-    from truing.models.trained import load_trained
-    from truing.sampling.types import Sampling
 
     sources = [model] if against is None else [against, model]
+    _look_at(*sources)
+    with doing(IMPORTING):
+        from truing.core.records import Message
+        from truing.evals.speaker import Speaker
+        from truing.models.trained import load_trained
+        from truing.sampling.types import Sampling
     speakers = [Speaker.of(load_trained(source)) for source in sources]
     histories: list[list[Message]] = [[] for _ in sources]
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature)

@@ -36,7 +36,7 @@ def read_rows(path: str | Path) -> Iterator[RawRow]:
         yield from _read_hub(str(path))
         return
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     try:
         with _open(path) as file:
             yield from READERS[_suffix(path, file)](path.name, file)
@@ -46,7 +46,8 @@ def read_rows(path: str | Path) -> Iterator[RawRow]:
         ) from error
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raises `DataError` for a folder, a file that is not there, or one without a byte."""
     if path.is_dir():
         raise DataError(f"{path} is a folder", hint=f"name its files, for example '{path}/*.jsonl'")
     if not path.is_file():
