@@ -1,13 +1,13 @@
 """`truing data`: look at rows, check them, turn them into other formats."""
 
 import glob
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from truing.cli.show import SMALL_MODEL, console, next_step, say
+from truing.cli.streams import print_json
 from truing.core.errors import UsageError
 from truing.core.records import Record
 
@@ -61,11 +61,11 @@ def _show_record(record: Record) -> None:
     title = visible(f"── {record.place}  {record.kind.value}")
     console.print(title, style="bold", markup=False, soft_wrap=True)
     for turn in record.prompt:
-        typer.echo(visible(f"{turn.role}: {turn.content}"))
+        print(visible(f"{turn.role}: {turn.content}"))
     for number, response in enumerate(record.responses, start=1):
         opinions = {"label": response.label, "score": response.score}
         said = "".join(f" ({name} {value})" for name, value in opinions.items() if value is not None)
-        typer.echo(visible(f"→ {number}{said.lower()}: {response.text}"))
+        print(visible(f"→ {number}{said.lower()}: {response.text}"))
 
 
 @app.command()
@@ -115,5 +115,5 @@ def stats(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "skip") 
     from truing.data.stats import stats as stats_of
 
     found = stats_of(load_rows(files, format_, bad_rows).records)
-    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    print_json(found, indent=2)
     next_step("truing check recipe.yaml", "see the masks and the first step's loss")

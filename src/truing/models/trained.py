@@ -86,7 +86,7 @@ def _with_adapter(path: Path, dtype: str, device: str) -> Trained:
             f"{path} has no adapter_model.safetensors",
             hint="write the adapter again as safetensors, with the toolkit that made it; .bin is not opened",
         )
-    base = json.loads((path / "adapter_config.json").read_text())["base_model_name_or_path"]
+    base = json.loads((path / "adapter_config.json").read_bytes())["base_model_name_or_path"]
     found = load_trained(base, dtype=dtype, device=device)
     model = PeftModel.from_pretrained(found.model, path)
     return Trained(model.eval(), load_tokenizer(path), base)
