@@ -294,3 +294,13 @@ def test_paths_stay_as_written(write, tmp_path: Path):
     loaded = load_recipe(write(MINIMAL, "sub/recipe.yaml"))
     assert loaded.recipe.data.train == ("pairs.jsonl",)
     assert loaded.base == Path("sub")
+
+
+def test_a_key_of_another_toolkit_is_told_with_ours(write):
+    name = write(MINIMAL + "lr: 1e-5\nload_in_4bit: true\noptim: {num_train_epochs: 3}\n")
+    assert objections(name) == [
+        "recipe.yaml:4: unknown key 'lr'; it is optim.learning_rate here",
+        "recipe.yaml:5: unknown key 'load_in_4bit'; it has no counterpart here: "
+        "weights are not quantised; take a smaller model or fewer tokens_per_pass",
+        "recipe.yaml:6: unknown key 'num_train_epochs' in optim; it is optim.epochs here",
+    ]

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from truing.core.documents import DEFAULT, OVERRIDE, Node, Origin, overridden, read_document
 from truing.core.errors import ConfigError
 from truing.core.eval_recipe import EvalRecipe
+from truing.core.foreign import told_key
 from truing.core.recipe import Recipe
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -184,11 +185,14 @@ def _nearest(path: Sequence[str], model: type[BaseModel]) -> str:
     *parents, name = path
     within = f" in {'.'.join(parents)}" if parents else ""
     known = list(_fields(model, parents))
-    close = difflib.get_close_matches(name, known, n=1)
-    for key, field in model.model_fields.items():
-        section = _section(field.annotation)
-        if section is not None and name in section.model_fields:
-            close.append(f"{key}.{name}")
+    elsewhere = [
+        f"{key}.{name}"
+        for key, field in model.model_fields.items()
+        if (section := _section(field.annotation)) is not None and name in section.model_fields
+    ]
+    if not elsewhere and (told := told_key(name)):
+        return f"{within}; {told}"
+    close = difflib.get_close_matches(name, known, n=1) + elsewhere
     return f"{within}; " + (f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}")
 
 
