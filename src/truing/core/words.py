@@ -38,9 +38,14 @@ def spoken() -> Language:
     return _spoken.get()
 
 
+def translated(text: str, language: Language) -> str:
+    """`text` in `language` with its placeholders as they are; what no table knows stays English."""
+    return _tables[language].get(text, text)
+
+
 def t(text: str, /, **filled: object) -> str:
     """`text` in the language spoken, its placeholders filled."""
-    found = _tables[spoken()].get(text, text)
+    found = translated(text, spoken())
     return found.format(**filled) if filled else found
 
 
