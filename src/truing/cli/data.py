@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from truing.cli.commands import command
+from truing.cli.language import here
 from truing.cli.show import SMALL_MODEL, console, next_step, say
 from truing.cli.streams import print_json
 from truing.core.errors import UsageError
+from truing.core.messages import message
 from truing.core.records import Record
 
 app = typer.Typer(help="Look at rows, check them, convert them.", no_args_is_help=True)
@@ -22,7 +25,7 @@ def load_rows(files: list[str], format_: str | None, bad_rows: str, quarantine: 
     from truing.data.load import load_records
 
     if bad_rows not in ("stop", "skip"):
-        raise UsageError(f"--bad-rows {bad_rows}: expected stop or skip")
+        raise UsageError(message("--bad-rows {given}: expected stop or skip", given=bad_rows))
     loaded = load_records(files, format=format_, bad_rows=bad_rows, quarantine=quarantine)
     for source in loaded.sources:
         say(source.describe())
@@ -38,7 +41,10 @@ def show(
     model: Annotated[str, typer.Option(help="Whose tokenizer, with --tokens.")] = SMALL_MODEL,
     template: Annotated[str, typer.Option(help="auto, chat, alpaca or plain, with --tokens.")] = "auto",
 ) -> None:
-    """Show rows as truing reads them."""
+    """Show rows as truing reads them.
+
+    Example: `truing data show rows.jsonl --tokens`
+    """
     records = load_rows(files, format_, "skip").records[:count]
     if tokens:
         from truing.cli.tokens import show_trees
@@ -52,7 +58,7 @@ def show(
     else:
         for record in records:
             _show_record(record)
-    next_step(f"truing data check {files[0]}", "count what is wrong with the rest")
+    next_step(command("data check", *files, format_=format_), "count what is wrong with the rest")
 
 
 def _show_record(record: Record) -> None:
@@ -64,20 +70,25 @@ def _show_record(record: Record) -> None:
         print(visible(f"{turn.role}: {turn.content}"))
     for number, response in enumerate(record.responses, start=1):
         opinions = {"label": response.label, "score": response.score}
-        said = "".join(f" ({name} {value})" for name, value in opinions.items() if value is not None)
+        said = "".join(f" ({here(name)} {value})" for name, value in opinions.items() if value is not None)
         print(visible(f"→ {number}{said.lower()}: {response.text}"))
 
 
 @app.command()
 def check(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "stop") -> None:
-    """Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl."""
+    """Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl.
+
+    Example: `truing data check rows.jsonl --bad-rows skip`
+    """
     quarantine = _quarantine(files[0])
     loaded = load_rows(files, format_, bad_rows, quarantine)
     for problem in loaded.problems[:20]:
         say(problem)
     if loaded.problems:
-        say(f"{'… ' if len(loaded.problems) > 20 else ''}{len(loaded.problems)} rows copied to {quarantine}")
-    next_step(f"truing data stats {files[0]}", "lengths, languages, near-identical pairs")
+        more = "… " if len(loaded.problems) > 20 else ""
+        said = "{more}{n} rows copied to {path}"
+        say(message(said, more=more, n=len(loaded.problems), path=quarantine))
+    next_step(command("data stats", *files, format_=format_), "lengths, languages, near-identical pairs")
 
 
 def _quarantine(first: str) -> Path | None:
@@ -94,26 +105,32 @@ def _quarantine(first: str) -> Path | None:
 def convert(
     files: Files,
     to: Annotated[str, typer.Option(help="messages, prompt-completion, preference, unpaired, paddle …")],
-    out: Annotated[Path, typer.Option(help="Where the rows go, as JSON lines.")],
+    output: Annotated[Path, typer.Option("--output", "--out", help="Where the rows go, as JSON lines.")],
     format_: FormatFlag = None,
     bad_rows: BadRows = "stop",
 ) -> None:
-    """Write rows in another format."""
+    """Write rows in another format.
+
+    Example: `truing data convert pairs.json --to preference --output pairs.jsonl`
+    """
     from truing.data.convert import convert as convert_records
     from truing.data.convert import write_jsonl
 
     loaded = load_rows(files, format_, bad_rows)
     written = list(convert_records(loaded.records, to))
-    write_jsonl(out, written)
-    say(f"wrote {len(written)} rows to {out}")
-    next_step(f"truing data show {out}", "look at them")
+    write_jsonl(output, written)
+    say(message("wrote {n} rows to {path}", n=len(written), path=output))
+    next_step(command("data show", output), "look at them")
 
 
 @app.command()
 def stats(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "skip") -> None:
-    """Count kinds, languages, lengths, duplicates and near-identical pairs."""
+    """Count kinds, languages, lengths, duplicates and near-identical pairs.
+
+    Example: `truing data stats rows.jsonl`
+    """
     from truing.data.stats import stats as stats_of
 
     found = stats_of(load_rows(files, format_, bad_rows).records)
     print_json(found, indent=2)
-    next_step("truing check recipe.yaml", "see the masks and the first step's loss")
+    next_step(command("check", "RECIPE"), "see the masks and the first step's loss")

@@ -23,8 +23,8 @@ app = typer.Typer(
     name="truing",
     help="Align language models with people's intent: from rows of feedback to a measured, safer model.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 

@@ -55,12 +55,17 @@ def pick_precision(asked: str, device: torch.device, *, adapter: bool) -> Precis
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, transformers reports errors only and draws no bars: what a run shows is ours to decide."""
+    """Inside, transformers reports errors only and draws no bars: what a run shows is ours to decide.
+
+    Nor does it tell us of the name that PEFT still reads and transformers is about to drop.
+    """
     verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated", FutureWarning)
+            yield
     finally:
         hf_logging.set_verbosity(verbosity)
         if bars:

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from truing.core.errors import ModelError
 from truing.core.runs import run_recipe
-from truing.models.load import DTYPES, load_model, load_tokenizer, pick_device, pick_precision
+from truing.models.load import DTYPES, load_model, load_tokenizer, pick_device, pick_precision, quiet
 from truing.models.reward_folder import holds_reward, load_reward
 from truing.models.sources import resolve
 
@@ -88,5 +88,6 @@ def _with_adapter(path: Path, dtype: str, device: str) -> Trained:
         )
     base = json.loads((path / "adapter_config.json").read_bytes())["base_model_name_or_path"]
     found = load_trained(base, dtype=dtype, device=device)
-    model = PeftModel.from_pretrained(found.model, path)
+    with quiet():
+        model = PeftModel.from_pretrained(found.model, path)
     return Trained(model.eval(), load_tokenizer(path), base)
