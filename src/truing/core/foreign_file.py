@@ -21,7 +21,7 @@ def refuse_foreign(root: Node, path: object) -> None:
     said = "{path} is a file of {peer}, not a recipe of truing. Its keys, and what they are here:\n{rows}"
     raise ConfigError(
         message(said, path=path, peer=peer, rows="\n".join(rows)),
-        hint=message("write them into a copy of one of the recipes; docs/first-run.md says which fits"),
+        hint=message("write them into a copy of a recipe, or into the one that `truing init METHOD` makes"),
     )
 
 

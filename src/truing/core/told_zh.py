@@ -69,7 +69,7 @@ ZH = {
     "a list of at least {min_length}": "至少 {min_length} 项的列表",
     "a list of at most {max_length}": "至多 {max_length} 项的列表",
     "{path} is a file of {peer}, not a recipe of truing. Its keys, and what they are here:\n{rows}": "{path} 是 {peer} 的配置文件，不是 truing 的配方。其中的键在这里对应：\n{rows}",
-    "write them into a copy of one of the recipes; docs/first-run.md says which fits": "复制一份现成的配方，把这些值填进去；docs/first-run.zh-CN.md 说明该选哪一份",
+    "write them into a copy of a recipe, or into the one that `truing init METHOD` makes": "请填进一份现成配方的副本，或 `truing init METHOD` 写出的配方",
     # Files of rows
     "{path} cannot be read to its end: {error}": "{path} 读不到结尾：{error}",
     "copy or download it again": "请重新复制或下载",
