@@ -32,7 +32,7 @@ def load_rows(files: list[str], format_: str | None, bad_rows: str, quarantine: 
     return loaded
 
 
-@app.command()
+@app.command(epilog="Example: `truing data show rows.jsonl --tokens`")
 def show(
     files: Files,
     format_: FormatFlag = None,
@@ -41,10 +41,7 @@ def show(
     model: Annotated[str, typer.Option(help="Whose tokenizer, with --tokens.")] = SMALL_MODEL,
     template: Annotated[str, typer.Option(help="auto, chat, alpaca or plain, with --tokens.")] = "auto",
 ) -> None:
-    """Show rows as truing reads them.
-
-    Example: `truing data show rows.jsonl --tokens`
-    """
+    """Show rows as truing reads them."""
     records = load_rows(files, format_, "skip").records[:count]
     if tokens:
         from truing.cli.tokens import show_trees
@@ -74,12 +71,9 @@ def _show_record(record: Record) -> None:
         print(visible(f"→ {number}{said.lower()}: {response.text}"))
 
 
-@app.command()
+@app.command(epilog="Example: `truing data check rows.jsonl --bad-rows skip`")
 def check(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "stop") -> None:
-    """Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl.
-
-    Example: `truing data check rows.jsonl --bad-rows skip`
-    """
+    """Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl."""
     quarantine = _quarantine(files[0])
     loaded = load_rows(files, format_, bad_rows, quarantine)
     for problem in loaded.problems[:20]:
@@ -101,7 +95,7 @@ def _quarantine(first: str) -> Path | None:
     return Path("quarantine.jsonl") if glob.has_magic(first) or first.startswith(HUB) else None
 
 
-@app.command()
+@app.command(epilog="Example: `truing data convert pairs.json --to preference --output pairs.jsonl`")
 def convert(
     files: Files,
     to: Annotated[str, typer.Option(help="messages, prompt-completion, preference, unpaired, paddle …")],
@@ -109,10 +103,7 @@ def convert(
     format_: FormatFlag = None,
     bad_rows: BadRows = "stop",
 ) -> None:
-    """Write rows in another format.
-
-    Example: `truing data convert pairs.json --to preference --output pairs.jsonl`
-    """
+    """Write rows in another format."""
     from truing.data.convert import convert as convert_records
     from truing.data.convert import write_jsonl
 
@@ -123,12 +114,9 @@ def convert(
     next_step(command("data show", output), "look at them")
 
 
-@app.command()
+@app.command(epilog="Example: `truing data stats rows.jsonl`")
 def stats(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "skip") -> None:
-    """Count kinds, languages, lengths, duplicates and near-identical pairs.
-
-    Example: `truing data stats rows.jsonl`
-    """
+    """Count kinds, languages, lengths, duplicates and near-identical pairs."""
     from truing.data.stats import stats as stats_of
 
     found = stats_of(load_rows(files, format_, bad_rows).records)

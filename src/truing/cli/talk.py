@@ -21,7 +21,9 @@ def sample(
     model: Source,
     prompts: Annotated[list[str] | None, typer.Option("--prompt", help="A prompt; may be repeated.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file of prompts in any known format.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write JSON lines here instead of the terminal.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--output", "--out", help="Write JSON lines here instead of the terminal.")
+    ] = None,
     k: Annotated[int, typer.Option(help="Responses per prompt.")] = 1,
     max_new_tokens: MaxNew = 256,
     temperature: Temperature = 0.0,
