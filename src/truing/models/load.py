@@ -1,5 +1,6 @@
 """A policy ready to train: weights, precision, adapters, what is frozen."""
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator
@@ -20,6 +21,13 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # [CLS] prompt [SEP] response [SEP], the ids such models were trained on.
 SEPARATED = "{{ cls_token }}{% for message in messages %}{{ message['content'] + sep_token }}{% endfor %}"
 _POSITIONS = re.compile(r"position_embeddings$|embed_positions$|wpe$")
+
+
+# transformers asks for a mask where a padding id is among the tokens; what is scored here holds no padding.
+_ASKED = "We strongly recommend passing in an `attention_mask`"
+logging.getLogger("transformers.modeling_utils").addFilter(
+    lambda record: not record.getMessage().startswith(_ASKED)
+)
 
 
 @dataclass(frozen=True)
