@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from truing import __version__
-from truing.cli import data, evaluate, pipeline, report, score, system, talk, training
+from truing.cli import data, evaluate, init, pipeline, report, score, system, talk, training
 from truing.core.errors import TruingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -28,6 +28,7 @@ app = typer.Typer(
 
 VERBS = (
     system.quickstart,
+    init.init,
     training.check,
     training.train,
     pipeline.run,

@@ -26,7 +26,7 @@ from truing.data.read_json import read_json, read_jsonl
 from truing.data.rows import RawRow, raw_row
 
 HUB = "hub:"
-INSTALL = "pip install 'truing[data]'"
+INSTALL = "pip install pyarrow zstandard"
 EMPTY_HINT = "write it again, or take it out of the list of data files"
 
 
