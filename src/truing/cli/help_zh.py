@@ -14,7 +14,11 @@ HELP = {
     "A run folder, or a trainer_state.json of TRL or its folder; without one, this machine.": "训练目录，或 TRL 的 trainer_state.json 及其所在目录；不给则检查本机。",
     "Exit with 4 where a run is not healthy.": "训练不健康时以退出码 4 结束。",
     "Print the JSON Schema of a recipe, for editors.": "打印配方的 JSON Schema，供编辑器使用。",
-    # check, train, run, export
+    # init, check, train, run, export
+    "Write a recipe that states every default and its meaning, and a few rows to try it on.": "写一份注明全部默认值及其含义的配方，并附上几行可试用的数据。",
+    "How to train; without one, all methods are listed.": "用哪种方法训练；不给则列出所有方法。",
+    "The recipe's file; METHOD.yaml unless given.": "配方写到哪个文件；不给则为 METHOD.yaml。",
+    "The model to train.": "训练哪个模型。",
     "Train nothing: show rows and masks, and compute the first step's loss and gradient norm.": "不训练：显示数据和掩码，并算出第一步的损失和梯度范数。",
     "The recipe, a YAML or JSON file.": "配方，YAML 或 JSON 文件。",
     "Change one value of the recipe: optim.epochs=2. May be repeated.": "改动配方里的一个值：optim.epochs=2。可重复使用。",

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from truing import __version__
-from truing.cli import data, evaluate, pipeline, report, score, system, talk, training
+from truing.cli import data, evaluate, init, pipeline, report, score, system, talk, training
 from truing.cli.language import told_help
 from truing.cli.show import say, tell_error
 from truing.cli.streams import settle_encodings
@@ -31,6 +31,7 @@ app = typer.Typer(
 
 VERBS = {  # with an example for the end of each help
     system.quickstart: "truing quickstart --output first",
+    init.init: "truing init dpo --output my.yaml",
     training.check: "truing check recipes/dpo.yaml --set optim.epochs=2",
     training.train: "truing train recipes/dpo.yaml --output runs/mine",
     pipeline.run: "truing run recipes/rlhf.yaml",

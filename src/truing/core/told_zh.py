@@ -200,6 +200,14 @@ ZH = {
     "resuming after step {step} of {total}": "从第 {step} 步之后继续，共 {total} 步",
     "the best evaluation was after step {step}: its weights are the result": "第 {step} 步之后的评估最好，结果取那时的权重",
     "{steps} steps; the result is in {path}": "共 {steps} 步；结果在 {path}",
+    # truing init
+    " and ": "、",
+    "wrote {files}": "已写入 {files}",
+    "{path} is there already": "{path} 已经存在",
+    "--output names another file": "请用 --output 指定另一个文件",
+    "{path} is no folder": "{path} 不是目录",
+    "shows what is learnt from {rows}; then put your own rows under data.train": "看看会从 {rows} 学到什么；然后把 data.train 换成你自己的数据",
+    "writes dpo.yaml, and rows to try it on": "写出 dpo.yaml 和可试用的数据",
     # What comes next
     "trains it; Ctrl-C is safe, the same command resumes": "开始训练；可放心按 Ctrl-C，同一条命令会续训",
     "talk to it, before and after": "与它对话，对比训练前后",

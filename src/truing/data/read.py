@@ -29,7 +29,7 @@ from truing.data.rows import RawRow, raw_row
 
 HUB = "hub:"
 _HEAD = 1 << 16  # the bytes of a file that tell its kind and its encoding
-INSTALL = "pip install 'truing[data]'"
+INSTALL = "pip install pyarrow zstandard"
 EMPTY_HINT = message("write it again, or take it out of the list of data files")
 AGAIN = message("copy or download it again")
 
