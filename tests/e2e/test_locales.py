@@ -26,7 +26,11 @@ def verb(tmp_path: Path) -> Verb:
     """Runs `truing ARGS` in a folder of its own, with changes to the environment."""
 
     def run(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[bytes]:
-        clean = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG"))}
+        clean = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("LC_", "LANG", "TRUING_LANG"))
+        }
         command = [sys.executable, "-m", "truing.cli.main", *args]
         whole = {**clean, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **env}
         return subprocess.run(command, capture_output=True, env=whole, cwd=tmp_path, check=False)

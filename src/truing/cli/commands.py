@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import sys
+from pathlib import Path
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+")  # letters of any script: no shell takes them for anything else
 
@@ -20,6 +22,11 @@ def command(verb: str, *arguments: object, **flags: object) -> str:
             elif value is not None and value is not False:
                 words += [flag, quoted(str(value))]
     return " ".join(words)
+
+
+def opening(page: Path) -> str:
+    """What opens a page in the browser."""
+    return f"{'open' if sys.platform == 'darwin' else 'xdg-open'} {quoted(str(page))}"
 
 
 def quoted(text: str) -> str:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from truing.cli.commands import opening
 from truing.cli.show import StageLine, console, next_step, say
+from truing.cli.streams import print_json
 from truing.core.errors import UsageError
 
 RECIPES = (".yaml", ".yml", ".json")
@@ -75,11 +77,11 @@ def evaluate(
     with speaking(recipe.page_language):
         write_report(evaluation_report(done), folder / REPORT)
     if as_json:
-        typer.echo(json.dumps(found_as_json(done), ensure_ascii=False))
+        print_json(found_as_json(done))
     else:
         report = evaluation_report(done)
         print_measures(report.measures, console)
         for note in report.notes:
             say(note)
-    next_step(f"open {folder / REPORT}", "every answer behind every number")
+    next_step(opening(folder / REPORT), "every answer behind every number")
     require_passed(done)

@@ -74,7 +74,7 @@ def _describe_machine() -> None:
         "model cache": str(cache_folder()),
     }
     for key, value in rows.items():
-        typer.echo(f"{key:14}{value}")
+        print(f"{key:14}{value}")
     if absent := [name for name in ("pyarrow", "zstandard") if importlib.util.find_spec(name) is None]:
         say(f"missing: {' and '.join(absent)}, for Parquet and .zst files: {INSTALL}")
     if free < 5e9:
@@ -86,4 +86,4 @@ def schema() -> None:
     """Print the JSON Schema of a recipe, for editors."""
     from truing.core.recipe import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    print(json.dumps(json_schema(), indent=2))

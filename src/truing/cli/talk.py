@@ -1,6 +1,5 @@
 """`sample` and `chat`: hear what a model says, before and after."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +8,11 @@ from rich.columns import Columns
 from rich.panel import Panel
 from rich.text import Text
 
+from truing.cli.commands import command
 from truing.cli.show import console, next_step, say, stage
+from truing.cli.streams import print_json
 from truing.core.errors import UsageError
+from truing.core.messages import message
 
 Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
 MaxNew = Annotated[int, typer.Option(help="Most tokens of a response.")]
@@ -40,7 +42,8 @@ def sample(
         say(loaded.sources[0].describe())
         turns += [record.prompt for record in loaded.records]
     if not turns:
-        raise UsageError("no prompts given", hint="--prompt 'Hello' or --file prompts.jsonl")
+        hint = message("--prompt 'Hello' or --file prompts.jsonl")
+        raise UsageError(message("no prompts given"), hint=hint)
     from truing.evals.speaker import Speaker
     from truing.models.trained import load_trained
     from truing.sampling.types import Sampling
@@ -62,11 +65,11 @@ def sample(
     ]
     if out is not None:
         write_jsonl(out, rows)
-        say(f"wrote {len(rows)} responses to {out}")
+        say(message("wrote {n} responses to {path}", n=len(rows), path=out))
     else:
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
-    next_step(f"truing chat {model}", "talk to it")
+            print_json(row)
+    next_step(command("chat", model), "talk to it")
 
 
 def _utf8(text: str) -> str:
@@ -116,4 +119,4 @@ def chat(
             width = console.width // len(sources)
             panels.append(Panel(Text(visible(said.text)), title=Text(source), width=width))
         console.print(Columns(panels, padding=(0, 0)))
-    next_step("truing check recipe.yaml", "train one of your own")
+    next_step(command("init"), "train one of your own")

@@ -67,7 +67,10 @@ class Node:
 def read_document(path: Path) -> Node:
     """A YAML or JSON file, told apart by its extension, as nodes that know their lines."""
     if path.suffix not in (".yaml", ".yml", ".json"):
-        raise ConfigError(message("{path}: expected a name that ends in .yaml, .yml or .json", path=path))
+        raise ConfigError(
+            message("{path}: expected a name that ends in .yaml, .yml or .json", path=path),
+            hint=message("a recipe is a file; `truing init METHOD` writes one"),
+        )
     try:
         data = path.read_bytes()
     except FileNotFoundError:
