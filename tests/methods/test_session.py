@@ -10,7 +10,7 @@ import torch
 from truing.core.errors import ConfigError, DataError
 from truing.core.recipe import Recipe
 from truing.methods.check import check_masks, check_session
-from truing.methods.objectives import UnpairedObjective
+from truing.methods.objectives import PairObjective, UnpairedObjective
 from truing.methods.session import Session, open_session
 from truing.models.reference import AdapterOff, Cached, Live
 
@@ -58,6 +58,51 @@ def test_the_reference_is_the_cheapest_that_serves(opened, method, data, changes
     assert type(opened(method, data, **changes).objective.reference) is kind
 
 
+@pytest.mark.parametrize("changes", [{}, {"lora": {}, "reference": "policy"}])
+def test_the_first_step_asks_the_reference_for_its_own_rows_alone(model_folder, pairs_file, changes):
+    """Three of the twelve rows; none of them is kept on disk."""
+    asked = {"reference": str(model_folder)} if "reference" in changes else {}
+    recipe = Recipe.model_validate(
+        {
+            "method": "dpo",
+            "policy": str(model_folder),
+            "data": {"train": str(pairs_file), "eval_fraction": 0.25},
+            "dtype": "float32",
+            "optim": {"items_per_step": 3, "epochs": 2},
+            "tokens_per_pass": 128,
+        }
+        | changes
+        | asked
+    )
+    said: list[str] = []
+    first, whole = open_session(recipe, said.append, first_step=True), open_session(recipe)
+    assert isinstance(first.objective, PairObjective) and isinstance(whole.objective, PairObjective)
+    assert isinstance(first.objective.reference, Cached) and isinstance(whole.objective.reference, Cached)
+    assert set(first.objective.reference.logps) == set(first.plan.items_of(1))
+    assert len(first.objective.reference.logps) == 3 and len(whole.objective.reference.logps) == 9
+    assert "reference log-probabilities of 3 rows, those of step 1" in said
+    assert check_session(first).logs == pytest.approx(check_session(whole).logs, rel=1e-5)
+
+
+def test_the_first_step_of_two_epochs_needs_no_second_model(model_folder, pairs_file):
+    recipe = {"method": "dpo", "policy": str(model_folder), "data": {"train": str(pairs_file)}, "lora": {}}
+    asked = Recipe.model_validate(recipe | {"optim": {"epochs": 2}, "dtype": "float32"})
+    objective = open_session(asked, first_step=True).objective
+    assert isinstance(objective, PairObjective) and isinstance(objective.reference, AdapterOff)
+
+
+def test_rows_lost_to_their_length_stop_a_run_unless_it_may_skip_them(opened, tmp_path):
+    path = tmp_path / "long.jsonl"
+    long, short = {"prompt": "b", "chosen": "yes " * 200, "rejected": "no"}, {"prompt": "a", "chosen": "y"}
+    path.write_text(rows(long, {**short, "rejected": "n"}))
+    data = {"train": str(path), "max_tokens": 60}
+    with pytest.raises(DataError, match="1 of 2 rows are lost with data"):
+        opened("dpo", data)
+    assert len(opened("dpo", {**data, "bad_rows": "skip"}).train) == 1
+    cut = opened("dpo", {**data, "truncation": "response-right"}).rows
+    assert cut.describe() == "2 of 2 rows kept, set aside: none; 1 response-cut"
+
+
 def test_another_model_as_reference_of_kto_is_held_beside_an_adapter(opened, model_folder):
     session = opened("kto", UNPAIR, lora={}, reference=str(model_folder))
     objective = session.objective
@@ -96,7 +141,7 @@ def test_rows_add_up_where_pairs_become_two(opened, tmp_path):
             {"prompt": "c", "chosen": "ja", "rejected": "nein"},
         )
     )
-    session = opened("bco", {"train": str(path), "unpair": True, "max_tokens": 60})
+    session = opened("bco", {"train": str(path), "unpair": True, "max_tokens": 60, "bad_rows": "skip"})
     summary = session.rows.summary
     assert summary == {"read": 3, "made": 3, "kept": 5, "set_aside": {"too-long": 1}}
     assert [tree.labels for tree in session.train] == [(1.0,), (0.0,), (0.0,), (1.0,), (0.0,)]

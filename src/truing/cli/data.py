@@ -8,8 +8,9 @@ import typer
 
 from truing.cli.commands import command
 from truing.cli.language import here
-from truing.cli.show import SMALL_MODEL, console, next_step, say
+from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say
 from truing.cli.streams import print_json
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
 from truing.core.records import Record
@@ -26,7 +27,8 @@ def load_rows(files: list[str], format_: str | None, bad_rows: str, quarantine: 
 
     if bad_rows not in ("stop", "skip"):
         raise UsageError(message("--bad-rows {given}: expected stop or skip", given=bad_rows))
-    loaded = load_records(files, format=format_, bad_rows=bad_rows, quarantine=quarantine)
+    with doing(message("reading {files}", files=", ".join(files))):
+        loaded = load_records(files, format=format_, bad_rows=bad_rows, quarantine=quarantine)
     for source in loaded.sources:
         say(source.describe())
     return loaded
@@ -45,10 +47,12 @@ def show(
     records = load_rows(files, format_, "skip").records[:count]
     if tokens:
         from truing.cli.tokens import show_trees
-        from truing.data.chat import make_renderer
-        from truing.models.load import load_tokenizer
-        from truing.models.sources import resolve
+        from truing.models.sources import require, resolve
 
+        require(model)
+        with doing(IMPORTING):
+            from truing.data.chat import make_renderer
+            from truing.models.load import load_tokenizer
         tokenizer = load_tokenizer(resolve(model).path)
         renderer = make_renderer(tokenizer, template)
         show_trees([renderer.tree(record) for record in records], tokenizer)

@@ -14,8 +14,9 @@ import typer
 from truing import __version__
 from truing.cli import data, evaluate, init, pipeline, report, score, system, talk, training
 from truing.cli.language import told_help
-from truing.cli.show import say, tell_error
+from truing.cli.show import say, show_doing, tell_error
 from truing.cli.streams import settle_encodings
+from truing.core.doing import show_with
 from truing.core.errors import TruingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -63,6 +64,7 @@ def _options(
     ] = False,
 ) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    show_with(show_doing)
 
 
 def main() -> None:

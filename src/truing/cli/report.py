@@ -8,6 +8,7 @@ import typer
 
 from truing.cli.commands import command, opening
 from truing.cli.show import next_step, say
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.languages import Language
 from truing.core.messages import message
@@ -40,9 +41,9 @@ def report(
 
 
 def _one(run: Path, output: Path | None, language: Language) -> None:
-    from truing.core.runs import run_recipe
-    from truing.evals.compare_read import is_evaluation
-
+    with doing(f"reading {run}"):
+        from truing.core.runs import run_recipe
+        from truing.evals.compare_read import is_evaluation
     if is_evaluation(run) and run_recipe(run) is None:
         _evaluation(run / "report.html", output, language)
         return
@@ -52,7 +53,7 @@ def _one(run: Path, output: Path | None, language: Language) -> None:
 
     found = read_run(run)
     target = output or run / "report.html"
-    with speaking(language):
+    with speaking(language), doing("drawing its curves"):
         write_report(run_report(found), target)
     said = "{state} The report is in {path}"
     say(message(said, state=state_text(found), path=target))
@@ -83,11 +84,11 @@ def _evaluation(page: Path, output: Path | None, language: Language) -> None:
 
 
 def _compare(paths: Sequence[Path], target: Path, language: Language) -> None:
-    from truing.core.words import speaking
-    from truing.evals.compare import comparison_report
-    from truing.evals.compare_read import read_subjects
-    from truing.evals.report import write_report
-
+    with doing(f"reading {len(paths)} runs"):
+        from truing.core.words import speaking
+        from truing.evals.compare import comparison_report
+        from truing.evals.compare_read import read_subjects
+        from truing.evals.report import write_report
     subjects = read_subjects(paths)
     with speaking(language):
         found = comparison_report(subjects)

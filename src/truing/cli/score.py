@@ -8,9 +8,10 @@ import typer
 
 from truing.cli.commands import command
 from truing.cli.data import BadRows, Files, FormatFlag, load_rows
-from truing.cli.show import next_step, say, stage
+from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
-from truing.core.errors import DataError, UsageError
+from truing.core.doing import doing
+from truing.core.errors import DataError
 
 if TYPE_CHECKING:
     from truing.core.records import Record
@@ -36,14 +37,17 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> None:
     """Score every response of rows with a reward model, and say how well it orders and how sure it is."""
-    records = _with_responses(files, load_rows(files, format_, bad_rows).records)
-    from truing.evals.rewards import score_records, summarise
-    from truing.models.load import DTYPES
-    from truing.models.reward import RewardScorer, choose_reward_layout
-    from truing.models.trained import load_trained_reward
+    from truing.core.names import require_dtype
+    from truing.models.sources import require_openable
 
-    if dtype not in DTYPES:
-        raise UsageError(f"--dtype {dtype}: expected one of {', '.join(DTYPES)}")
+    require_dtype(dtype)
+    with doing(f"looking at {model}"):
+        require_openable(model)
+    records = _with_responses(files, load_rows(files, format_, bad_rows).records)
+    with doing(IMPORTING):
+        from truing.evals.rewards import score_records, summarise
+        from truing.models.reward import RewardScorer, choose_reward_layout
+        from truing.models.trained import load_trained_reward
     trained = load_trained_reward(model, dtype=dtype)
     rendered = _render(files, records, trained, template)
     scorer = RewardScorer(trained.model)

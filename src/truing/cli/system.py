@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from truing.cli.show import SMALL_MODEL, console, next_step, say, stage
+from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say, stage
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 
 
@@ -18,9 +19,13 @@ def quickstart(
     model: Annotated[str, typer.Option(help="The model to start from.")] = SMALL_MODEL,
 ) -> None:
     """Make a real 135M model safer in about five minutes, measure it before and after, write a report."""
-    from truing.evals.console import print_measures
-    from truing.pipelines.quickstart import quickstart as run_quickstart
+    from truing.models.sources import require
 
+    with doing(f"looking at {model}"):
+        require(model)
+    with doing(IMPORTING):
+        from truing.evals.console import print_measures
+        from truing.pipelines.quickstart import quickstart as run_quickstart
     table = run_quickstart(output, say, stage, policy=model)
     print_measures(table, console)
     for name, part in (("report", "report.html"), ("numbers", "summary.json"), ("model", "model")):
@@ -54,13 +59,13 @@ def doctor(
 
 def _describe_machine() -> None:
     """What this machine can do and what is missing."""
-    import torch
+    with doing(IMPORTING):
+        import torch
 
-    from truing.core.runs import versions
-    from truing.data.read import INSTALL
-    from truing.models.load import has_fast_bf16, pick_device
-    from truing.models.sources import cache_folder
-
+        from truing.core.runs import versions
+        from truing.data.read import INSTALL
+        from truing.models.load import has_fast_bf16, pick_device
+        from truing.models.sources import cache_folder
     device = pick_device("auto")
     free = shutil.disk_usage(Path.cwd()).free
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()

@@ -9,8 +9,9 @@ from rich.panel import Panel
 from rich.text import Text
 
 from truing.cli.commands import command
-from truing.cli.show import console, next_step, say, stage
+from truing.cli.show import IMPORTING, console, next_step, say, stage
 from truing.cli.streams import print_json
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
 
@@ -44,10 +45,11 @@ def sample(
     if not turns:
         hint = message("--prompt 'Hello' or --file prompts.jsonl")
         raise UsageError(message("no prompts given"), hint=hint)
-    from truing.evals.speaker import Speaker
-    from truing.models.trained import load_trained
-    from truing.sampling.types import Sampling
-
+    _look_at(model)
+    with doing(IMPORTING):
+        from truing.evals.speaker import Speaker
+        from truing.models.trained import load_trained
+        from truing.sampling.types import Sampling
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
     speaker = Speaker.of(load_trained(model))
     with stage("sampling", len(turns) * k) as line:
@@ -70,6 +72,15 @@ def sample(
         for row in rows:
             print_json(row)
     next_step(command("chat", model), "talk to it")
+
+
+def _look_at(*sources: str) -> None:
+    """Models that are not there are told before the long imports."""
+    from truing.models.sources import require_openable
+
+    with doing(f"looking at {' and '.join(sources)}"):
+        for source in sources:
+            require_openable(source)
 
 
 def _utf8(text: str) -> str:
@@ -101,12 +112,14 @@ def chat(
 ) -> None:
     """Talk to a model, or to two side by side; an empty line or Ctrl-D ends."""
     from truing.cli.tokens import visible
-    from truing.core.records import Message
-    from truing.evals.speaker import Speaker
-    from truing.models.trained import load_trained
-    from truing.sampling.types import Sampling
 
     sources = [model] if against is None else [against, model]
+    _look_at(*sources)
+    with doing(IMPORTING):
+        from truing.core.records import Message
+        from truing.evals.speaker import Speaker
+        from truing.models.trained import load_trained
+        from truing.sampling.types import Sampling
     speakers = [Speaker.of(load_trained(source)) for source in sources]
     histories: list[list[Message]] = [[] for _ in sources]
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature)

@@ -63,11 +63,12 @@ class Data(Section):
         description="How turns become text; auto takes the model's chat template where it has one.",
     )
     bad_rows: Literal["stop", "skip"] = Field(
-        default="stop", description="What to do with rows that cannot be used."
+        default="stop", description="What to do with rows that cannot be used or are lost to their length."
     )
     max_tokens: int = Field(default=2048, ge=2, description="Most tokens of one prompt with one response.")
     truncation: Literal["drop", "prompt-left", "response-right"] = Field(
-        default="drop", description="What to do with rows longer than max_tokens."
+        default="drop",
+        description="What to do with rows longer than max_tokens; drop stops the run above 1 %.",
     )
     trust_control_tokens: bool = Field(
         default=False, description="Read text such as <|im_start|> in the rows as control tokens."

@@ -20,7 +20,7 @@ from truing.core.files import json_line, sha256_file, write_atomic
 from truing.core.messages import Message, joined, message
 from truing.core.records import Record
 from truing.data.formats import Format, detect, find_format
-from truing.data.read import EMPTY_HINT, HUB, read_rows
+from truing.data.read import EMPTY_HINT, HUB, check_file, read_rows
 from truing.data.rows import RawRow, RowError
 
 SAMPLE = 1000  # rows looked at to detect a format
@@ -139,6 +139,13 @@ def load_records(
         if quarantine is not None:
             aside.write(quarantine)
     return Loaded(records, sources, problems)
+
+
+def require_files(paths: Iterable[str | Path]) -> None:
+    """Raises `DataError` for a file that is absent or empty, or a pattern that matches none."""
+    for path in _expand(paths):
+        if not path.startswith(HUB):
+            check_file(Path(path))
 
 
 def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:

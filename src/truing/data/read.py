@@ -40,7 +40,7 @@ def read_rows(path: str | Path) -> Iterator[RawRow]:
         yield from _read_hub(str(path))
         return
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     try:
         with _open(path) as file:
             yield from READERS[_suffix(path, file)](path.name, file)
@@ -50,7 +50,8 @@ def read_rows(path: str | Path) -> Iterator[RawRow]:
         ) from error
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raises `DataError` for a folder, a file that is not there, or one without a byte."""
     if path.is_dir():
         raise DataError(
             message("{path} is a folder", path=path),

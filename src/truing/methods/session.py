@@ -41,7 +41,7 @@ from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
-from truing.models.trained import Policy
+from truing.models.trained import Policy, identities
 from truing.train.health import require_known
 from truing.train.hooks import Hook, Logs
 from truing.train.offline import evaluate, train
@@ -152,7 +152,8 @@ class Session:
     def inputs(self) -> dict[str, Any]:
         """What a resumed run must find unchanged beside its recipe: rows, and every default that acted."""
         return {
-            "inputs": {source.path: source.sha256 for source in self.sources},
+            "inputs": {source.path: source.sha256 for source in self.sources}
+            | identities(self.recipe.policy, self.recipe.reference),
             "resolved": {
                 "loss": self.chosen.name,
                 "hyper": self.chosen.hyper | self.chosen.options,
@@ -196,8 +197,17 @@ def mismatched(trees: dict[int, Tree], max_tokens: int) -> dict[int, Tree]:
     return {i: tree for i, tree in cut.items() if tree}
 
 
-def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> Session:
-    """Load rows and weights, choose the layout, bind the objective. Nothing is trained yet."""
+def open_session(
+    recipe: Recipe,
+    say: Say = lambda line: None,
+    *,
+    aside: Path | None = None,
+    first_step: bool = False,
+) -> Session:
+    """Load rows and weights, choose the layout, bind the objective. Nothing is trained yet.
+
+    With `first_step` the session serves step 1 alone: the reference scores the rows of that step only.
+    """
     require_known(recipe.health)
     chosen = choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
     if recipe.data.tokens == "differing" and chosen.shape is not PAIR:
@@ -244,7 +254,7 @@ def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | 
         layout_reason=trained.layout_reason,
         source=source,
     )
-    bind(session, say)
+    bind(session, say, first_step=first_step)
     return session
 
 
@@ -264,8 +274,8 @@ def advice_on(session: Session) -> str | None:
     return kto_advice(good, len(session.train) - good, *weights)
 
 
-def bind(session: Session, say: Say) -> None:
-    """Give a session its objectives."""
+def bind(session: Session, say: Say, *, first_step: bool = False) -> None:
+    """Give a session its objectives; `first_step` is that of `open_session`."""
     scorer, chosen, recipe = session.scorer, session.chosen, session.recipe
     if recipe.reference and not chosen.needs_reference:
         say(f"reference is not read: {chosen.name} compares the policy with none")
@@ -273,7 +283,10 @@ def bind(session: Session, say: Say) -> None:
         session.objective = session.eval_objective = chosen.objective(scorer, None)
         return
     trees = [session.train, session.held_out]
-    own, held_out = references(recipe, chosen, scorer, session.source, session.precision, trees, say)
+    items = session.plan.items_of(1) if first_step else None
+    own, held_out = references(
+        recipe, chosen, scorer, session.source, session.precision, trees, say, items=items
+    )
     if advice := advice_on(session):
         say(advice)
     session.objective = chosen.objective(scorer, own)
