@@ -5,9 +5,39 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from truing.cli.main import main
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a verb ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def here(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Ended]:
+    """Runs `truing ARGS` in an empty folder, in this process: torch is imported already."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["truing", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capfd.readouterr()
+        code = ended.value.code
+        return Ended(code if isinstance(code, int) else 0, printed.out, printed.err)
+
+    return run
 
 
 @pytest.fixture
@@ -38,7 +68,13 @@ def truing() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `truing ARGS` in a process of its own."""
 
     def run(*args: object, **options) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+        env = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "HF_HUB_OFFLINE": "1",
+            "NO_COLOR": "1",
+            "TRUING_LANG": "en",
+        }
         command = [sys.executable, "-m", "truing.cli.main", *map(str, args)]
         return subprocess.run(command, capture_output=True, text=True, env=env, check=False, **options)
 

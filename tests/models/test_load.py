@@ -1,6 +1,9 @@
+import logging
+
 import pytest
 import torch
 from torch import nn
+from transformers.utils import logging as hf_logging
 
 from truing.core.errors import ConfigError, ModelError
 from truing.core.recipe import Lora
@@ -80,3 +83,19 @@ def test_only_the_adapters_dropout_is_kept(tiny, keep):
     silence_dropout(model, keep_adapter=keep)
     rates = {module.p for module in model.modules() if isinstance(module, nn.Dropout)}
     assert rates == ({0.0, 0.25} if keep else {0.0})
+
+
+def test_a_padding_id_among_the_tokens_is_no_reason_for_advice(tiny, tmp_path):
+    """transformers would ask for a mask, once in a process."""
+    tiny("gpt2", pad_token_id=0).save_pretrained(tmp_path)
+    model, said = load_model(tmp_path, torch.float32, CPU), []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger = logging.getLogger("transformers.modeling_utils")
+    hf_logging.warning_once.cache_clear()
+    logger.addHandler(handler)
+    try:
+        model(input_ids=torch.tensor([[5, 0, 7]]))
+    finally:
+        logger.removeHandler(handler)
+    assert said == []

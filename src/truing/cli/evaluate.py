@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from truing.cli.commands import opening
 from truing.cli.show import IMPORTING, StageLine, console, next_step, say
+from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 
@@ -66,13 +68,13 @@ def evaluate(
         for source in filter(None, (recipe.model, recipe.against)):
             require_openable(source)
     with doing(IMPORTING):
+        from truing.core.words import speaking
         from truing.evals.console import print_measures
         from truing.evals.eval_report import evaluation_report
         from truing.evals.report import write_report
         from truing.evals.run import as_json as found_as_json
         from truing.evals.run import evaluate as run_evaluation
         from truing.evals.run import require_passed, write_evaluation
-        from truing.evals.words import speaking
     lines, folder = Lines(), Path(recipe.output)
     try:
         done = run_evaluation(recipe, say, lines, keep=lambda part: write_evaluation(part, folder))
@@ -82,11 +84,11 @@ def evaluate(
     with speaking(recipe.page_language):
         write_report(evaluation_report(done), folder / REPORT)
     if as_json:
-        typer.echo(json.dumps(found_as_json(done), ensure_ascii=False))
+        print_json(found_as_json(done))
     else:
         report = evaluation_report(done)
         print_measures(report.measures, console)
         for note in report.notes:
             say(note)
-    next_step(f"open {folder / REPORT}", "every answer behind every number")
+    next_step(opening(folder / REPORT), "every answer behind every number")
     require_passed(done)

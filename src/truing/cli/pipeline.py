@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from truing.cli.commands import command
 from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.core.doing import doing
+from truing.core.messages import message
 
 
 def run(
@@ -31,9 +33,11 @@ def run(
         from truing.pipelines.stages import run_stages
 
     last = run_stages(loaded, say, stage)[-1]
-    say(f"\n{len(loaded)} stages done; the result is in {last.result}")
+    say(message("\n{n} stages done; the result is in {path}", n=len(loaded), path=last.result))
     if last.scores:
-        next_step(f"truing score ROWS --model {last.run}", "score responses it has not seen")
+        next_step(command("score", "ROWS", model=last.run), "score responses it has not seen")
     else:
-        against = f"truing chat {last.run} --against {last.recipe.policy}"
-        next_step(against, f"talk to it, before and after; `truing report {last.run}` shows its curves")
+        why = message(
+            "talk to it, before and after; `{report}` shows its curves", report=command("report", last.run)
+        )
+        next_step(command("chat", last.run, against=last.recipe.policy), why)

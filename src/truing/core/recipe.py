@@ -227,7 +227,7 @@ class Checkpoint(Section):
 class Recipe(Section):
     """Everything that decides what one training run does."""
 
-    method: str = Field(min_length=1, description="How to train: sft, dpo, kto, rm, ppo, grpo …")
+    method: str = Field(min_length=1, description="How to train: sft, dpo, kto, reward, ppo, grpo …")
     policy: str = Field(min_length=1, description="The model to train: a folder, a hub name, or wheel:NAME.")
     data: Data = Field(description="Which rows are trained on.")
     reference: str | None = Field(

@@ -1,5 +1,6 @@
 """A policy ready to train: weights, adapters, what is frozen."""
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,13 @@ SEPARATED = "{{ cls_token }}{% for message in messages %}{{ message['content'] +
 _POSITIONS = re.compile(r"position_embeddings$|embed_positions$|wpe$")
 
 
+# transformers asks for a mask where a padding id is among the tokens; what is scored here holds no padding.
+_ASKED = "We strongly recommend passing in an `attention_mask`"
+logging.getLogger("transformers.modeling_utils").addFilter(
+    lambda record: not record.getMessage().startswith(_ASKED)
+)
+
+
 def pick_device(asked: str) -> torch.device:
     """`auto` is CUDA where there is one."""
     if asked == "auto":
@@ -30,12 +38,17 @@ def pick_device(asked: str) -> torch.device:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, transformers reports errors only and draws no bars: what a run shows is ours to decide."""
+    """Inside, transformers reports errors only and draws no bars: what a run shows is ours to decide.
+
+    Nor does it tell us of the name that PEFT still reads and transformers is about to drop.
+    """
     verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated", FutureWarning)
+            yield
     finally:
         hf_logging.set_verbosity(verbosity)
         if bars:

@@ -23,6 +23,7 @@ from truing.models.load import (
     load_model,
     load_tokenizer,
     pick_device,
+    quiet,
     trainable,
 )
 from truing.models.precision import pick_precision
@@ -98,7 +99,8 @@ def load_trained_reward(
 def _with_adapter(path: Path, dtype: str, device: str) -> Trained:
     base = require_base(path)
     found = load_trained(base, dtype=dtype, device=device)
-    model = PeftModel.from_pretrained(found.model, path)
+    with quiet():
+        model = PeftModel.from_pretrained(found.model, path)
     return Trained(model.eval(), load_tokenizer(path), base)
 
 
