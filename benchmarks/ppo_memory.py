@@ -1,6 +1,6 @@
 """Peak memory of PPO with four roles on one backbone, beside DPO with LoRA on the same rows.
 
-usage: python benchmarks/ppo_memory.py [--dtype bf16] [--rounds 2] [--json]
+usage: python benchmarks/ppo_memory.py --dtype bf16 --rounds 2
 
 Each run is a process of its own, alternating. DPO learns from the workload's pairs; PPO answers their prompts
 twice each with up to 80 tokens, about as many as the pairs' responses have, and is rewarded by a model that a
@@ -57,6 +57,7 @@ def train(method: str, folder: Path, dtype: str) -> None:
 
 
 def run_side(method: str, folder: Path, dtype: str) -> int:
+    print(f"{method}, {dtype}", file=sys.stderr, flush=True)
     command = [sys.executable, __file__, "--dtype", dtype, "--side", method, "--folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,6 +1,6 @@
 """A reward model from 1 200 public pairs: truing with LoRA, in full and on top layers, beside TRL 1.16.
 
-usage: python benchmarks/reward_hh.py hh_rlhf_harmless.jsonl.gz [--output reward-hh] [--peer lora full]
+usage: python benchmarks/reward_hh.py HH_RLHF_HARMLESS.jsonl.gz --output reward-hh --peer lora full
 
 All runs learn from the same rows for the same steps at the same rate, and score the same held-out rows.
 truing runs through its own commands (`truing train`, `truing score`), TRL in `.venv-bench`, which
