@@ -191,6 +191,12 @@ def run_recipe(path: Path) -> dict[str, Any] | None:
     return config.get("recipe") if config else None
 
 
+def resolved_dtype(path: Path) -> str | None:
+    """What `dtype: auto` was taken as when the run in a folder began; None where that is not known."""
+    recipe = run_recipe(path)
+    return recipe.get("resolved", {}).get("dtype") if recipe else None
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The metrics a run has logged so far."""
     return files.read_jsonl(path / METRICS)
@@ -304,6 +310,7 @@ SAFE = (
     "tokens_per_pass",
     "activation_checkpointing",
     "packing",
+    "resolved.dtype",  # follows from `dtype`, which is compared itself
 )
 SAFE_WHEN_LARGER = ("optim.epochs", "optim.max_steps")
 MEANING = {

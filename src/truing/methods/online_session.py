@@ -25,7 +25,8 @@ from truing.methods.prompts import Prompt
 from truing.methods.rollouts import Teacher, cut
 from truing.methods.rows import Rows, Say
 from truing.methods.text import Text
-from truing.models.load import Precision, trainable
+from truing.models.load import trainable
+from truing.models.precision import Precision
 from truing.models.scoring import Scorer
 from truing.models.trained import Policy
 from truing.rewards.mix import Mix
@@ -255,7 +256,11 @@ class OnlineSession:
         """What a resumed run must find unchanged beside its recipe."""
         return {
             "inputs": {source.path: source.sha256 for source in self.sources},
-            "resolved": {**self.chosen.described, "learning_rate": self.learning_rate},
+            "resolved": {
+                **self.chosen.described,
+                "learning_rate": self.learning_rate,
+                "dtype": self.precision.name,
+            },
         }
 
 

@@ -26,18 +26,12 @@ from truing.methods.binding import number_of
 from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
 from truing.methods.passes import passes_of, tokens_per_pass
-from truing.methods.policies import references, trained_of
+from truing.methods.policies import precision_of, references, trained_of
 from truing.methods.rows import Rows, Say, read_retained, read_rows, split_off
 from truing.methods.shapes import PAIR
 from truing.models.frozen import entry_states, may_keep, reference_states
-from truing.models.load import (
-    Precision,
-    load_tokenizer,
-    pick_device,
-    pick_precision,
-    require_positions,
-    trainable,
-)
+from truing.models.load import load_tokenizer, pick_device, require_positions, trainable
+from truing.models.precision import Precision
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
@@ -182,6 +176,7 @@ class Session:
                 "loss": self.chosen.name,
                 "hyper": self.chosen.hyper | self.chosen.options,
                 "learning_rate": self.learning_rate,
+                "dtype": self.precision.name,
                 **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
             },
         }
@@ -245,7 +240,7 @@ def open_session(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | 
     kept = read_retained(recipe, renderer, say)
     retained = kept.trees if kept else []
     device = pick_device(recipe.device)
-    precision = pick_precision(recipe.dtype, device, adapter=recipe.lora is not None)
+    precision = precision_of(recipe, device, say)
     trained = trained_of(recipe, source, tokenizer, precision, device, chosen)
     require_positions(
         trained.scorer.inner, tokenizer, max(tree.longest for tree in [*pool, *held_out, *retained])

@@ -10,7 +10,8 @@ from transformers import PreTrainedModel
 
 from truing.core.errors import ModelError
 from truing.core.runs import run_recipe
-from truing.models.load import DTYPES, load_model, load_tokenizer, pick_device, pick_precision
+from truing.models.load import DTYPES, load_model, load_tokenizer, pick_device
+from truing.models.precision import pick_precision
 from truing.models.reward_folder import holds_reward, load_reward
 from truing.models.sources import resolve
 
