@@ -58,13 +58,13 @@ def evaluate(
     recipe = load_eval_recipe(Path(what) if is_recipe else None, [*flags, *(set_ or [])])
     if recipe.model == recipe.against:
         raise UsageError(f"{recipe.model} is held against itself", hint="name another model as --against")
+    from truing.core.words import speaking
     from truing.evals.console import print_measures
     from truing.evals.eval_report import evaluation_report
     from truing.evals.report import write_report
     from truing.evals.run import as_json as found_as_json
     from truing.evals.run import evaluate as run_evaluation
     from truing.evals.run import require_passed, write_evaluation
-    from truing.evals.words import speaking
 
     lines, folder = Lines(), Path(recipe.output)
     try:

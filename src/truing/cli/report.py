@@ -44,9 +44,9 @@ def _one(run: Path, output: Path | None, language: Language) -> None:
     if is_evaluation(run) and run_recipe(run) is None:
         _evaluation(run / "report.html", output, language)
         return
+    from truing.core.words import speaking
     from truing.evals.report import write_report
     from truing.evals.run_report import read_run, run_report, state_text
-    from truing.evals.words import speaking
 
     found = read_run(run)
     target = output or run / "report.html"
@@ -79,10 +79,10 @@ def _evaluation(page: Path, output: Path | None, language: Language) -> None:
 
 
 def _compare(paths: Sequence[Path], target: Path, language: Language) -> None:
+    from truing.core.words import speaking
     from truing.evals.compare import comparison_report
     from truing.evals.compare_read import read_subjects
     from truing.evals.report import write_report
-    from truing.evals.words import speaking
 
     subjects = read_subjects(paths)
     with speaking(language):
