@@ -119,7 +119,7 @@ def references(
     if chosen.needs_mismatched:
         live = reference.Live(second())
         return [live for _ in trees]
-    cut = tokens_per_pass(recipe, scorer.device)
+    cut = tokens_per_pass(recipe, scorer)
     facts = (str(folder), reference.fingerprint(folder), str(precision), scorer.layout, str(cut))
 
     def cached(some: list[Tree]) -> Reference | None:

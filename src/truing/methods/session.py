@@ -106,7 +106,7 @@ class Session:
 
     @property
     def tokens_per_pass(self) -> int:
-        return tokens_per_pass(self.recipe, self.scorer.device, coupled=self.chosen.coupled)
+        return tokens_per_pass(self.recipe, self.scorer, coupled=self.chosen.coupled)
 
     def passes(self, items: Sequence[int], *, held_out: bool = False) -> list[PackedBatch]:
         """The passes that hold these items, and those the method needs beside them, each in its role."""
