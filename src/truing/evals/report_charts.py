@@ -227,7 +227,7 @@ def _measure_drawing(measures: Sequence[Measure], unit: str) -> Markup:
         place = -float(row)
         if measure.goal is not None and _has_goal(measure):
             tip = t("Goal: {goal}", goal=goal_text(measure))
-            marks.append(Span(GOAL, (measure.goal,) * 2, (place - 0.2, place + 0.2), "thick", tip))
+            marks.append(Span(GOAL, (measure.goal, measure.goal), (place - 0.2, place + 0.2), "thick", tip))
         if measure.before is not None:
             marks += interval_marks(measure.before, place + 0.1, unit, BEFORE, t("Before"), "hollow")
         marks += interval_marks(measure.after, place - 0.12, unit, AFTER, t("After"))
