@@ -1,13 +1,10 @@
-"""What was measured: figures.json for scripts, table.md for people, plot.svg and plot.html to look at."""
+"""What was measured: figures.json for scripts, table.md for people, plot.svg to look at."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from truing.core.files import write_atomic
 from truing.evals.intervals import Interval
@@ -55,13 +52,11 @@ Measured = Mapping[str, Mapping[str, Any]]  # a policy to what was measured of i
 
 
 def write_figures(output: Path, settings: Mapping[str, Any], measured: Measured) -> None:
-    """Write all four files into `output`."""
+    """Write all three files into `output`."""
     content = {"settings": settings, "policies": measured}
     write_atomic(output / "figures.json", json.dumps(content, indent=1, default=asdict) + "\n")
     write_atomic(output / "table.md", table(measured))
     write_atomic(output / "plot.svg", svg(measured))
-    page = figure(measured).to_html(include_plotlyjs=True, full_html=True)
-    write_atomic(output / "plot.html", page)
 
 
 def table(measured: Measured) -> str:
@@ -141,26 +136,3 @@ def _panel(lines: Mapping[str, Sequence[tuple[float, float]]]) -> list[str]:
         points = " ".join(at(step, value) for step, value in line)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"/>')
     return parts
-
-
-def figure(measured: Measured) -> go.Figure:
-    """The same panels, and beside them the repetition of the answers with its intervals."""
-    titles = [*PANELS.values(), "Repeated word 4-grams in answers"]
-    made = make_subplots(1, len(titles), subplot_titles=titles)
-    for place, key in enumerate(PANELS, start=1):
-        for name, line in lines_of(measured, key).items():
-            steps, values = zip(*line, strict=True)
-            look = {"name": TITLES[name], "line": {"color": COLOURS[name]}, "showlegend": place == 1}
-            made.add_scatter(x=steps, y=values, legendgroup=name, row=1, col=place, **look)
-    for drawn, grey in (("greedy", "#5b6472"), ("temperature 1", "#b3bac5")):
-        found = [one["answers"][drawn]["repeated_words"] for one in measured.values()]
-        error = {
-            "type": "data",
-            "symmetric": False,
-            "array": [one.high - one.estimate for one in found],
-            "arrayminus": [one.estimate - one.low for one in found],
-        }
-        names, values = [TITLES[name] for name in measured], [one.estimate for one in found]
-        look = {"name": drawn, "marker": {"color": grey}, "error_y": error}
-        made.add_bar(x=names, y=values, row=1, col=len(titles), **look)
-    return made.update_layout(template="plotly_white", height=420)

@@ -10,7 +10,7 @@ recipes lie in the output folder, and `truing train` on one does the same.
     train.jsonl, held_out.jsonl   the pairs                 figures.json        every measured number
     NAME.yaml                     the recipes               table.md            the same for people
     runs/NAME/metrics.jsonl       every step's metrics      plot.svg            what happened while training
-    answers.jsonl                 what was answered         plot.html           the same, to point at
+    answers.jsonl                 what was answered
 
 An interrupted command goes on where it stopped when it is run again.
 """

@@ -131,4 +131,3 @@ def test_all_variants_start_alike_and_every_file_is_written(
     assert all(line.count("|") == header.count("|") for line in rows)
     lines = ElementTree.parse(output / "plot.svg").findall(".//{*}polyline")
     assert len(lines) == 2 * len(variants)
-    assert "plotly" in (output / "plot.html").read_text()

@@ -137,7 +137,7 @@ def assert_reported(truing, run: Path, told: dict, page: Path) -> None:
         assert f'<span class="number">{number:.4g}</span>'.replace("-", "−") in text
     for name, found in told["categories"].items():
         assert f'<th scope="row">{name}</th><td><span class="number">{found["estimate"]:.1%}</span>' in text
-    assert "Plotly.newPlot" in text
+    assert 'id="reward-reliability"' in text and '<svg class="drawing"' in text
     assert 'src="http' not in text
 
 

@@ -5,15 +5,18 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from truing.cli.main import main
 from truing.core.config import load_eval_recipe
+from truing.core.files import append_jsonl
 from truing.core.recipe import Recipe
 from truing.core.records import user
-from truing.core.runs import REWARD, ROWS, RunFolder, RunState
+from truing.core.runs import HEALTH, REWARD, ROWS, RunFolder, RunState
 from truing.core.words import speaking
 from truing.evals import answers
 from truing.evals.bench import Marks, Result, Scored
@@ -21,10 +24,25 @@ from truing.evals.eval_report import evaluation_report
 from truing.evals.gates import judge_gates
 from truing.evals.intervals import Interval
 from truing.evals.report import render_report, write_report
-from truing.evals.report_records import Measure, Report
+from truing.evals.report_records import (
+    CategoryRow,
+    DataCount,
+    GroupRow,
+    GroupTable,
+    Measure,
+    Report,
+    Rewarded,
+    SampleGroup,
+    SampleTable,
+    Share,
+    SideBySide,
+    Stage,
+)
 from truing.evals.run import Evaluation, write_evaluation
 from truing.evals.sides import Answer, Question
 from truing.sampling.types import Finish, Sample
+from truing.train import health_rules
+from truing.train.health import RULES, Finding, read_findings
 
 ENGLISH = re.compile(r"[A-Za-z']{2,},? [A-Za-z']{2,}")  # two words in a row
 HOSTILE = "<script>alert(1)</script>{0}{x}\u202e"
@@ -79,12 +97,16 @@ def training(path: Path, *, learning_rate: float = 1e-4) -> Path:
 
 def read(page: str) -> str:
     """What a reader reads: text, labels and the words of charts; no recipe, no model's answer."""
-    figures = re.findall(r'id="figures"[^>]*>(.*?)</script>', page, flags=re.DOTALL)
-    drawn = re.findall(r'"(?:name|text|hovertemplate)":("(?:[^"\\]|\\.)*")', " ".join(figures))
-    labels = re.findall(r'(?:aria-label|data-label)="([^"]*)"', page)
+    told = re.findall(r'id="told"[^>]*>(.*?)</script>', page, flags=re.DOTALL)
+    drawn = [str(line["name"]) for text in told for line in _lines(json.loads(text))]
+    labels = re.findall(r'(?:aria-label|data-label|data-tip)="([^"]*)"', page)
     aside = r"<(style|pre|title|script)\b.*?</\1>"
     texts = re.split(r"<[^>]+>", re.sub(aside, "", page, flags=re.DOTALL))
-    return html.unescape("\n".join([*texts, *labels, *map(json.loads, drawn)]))
+    return html.unescape("\n".join([*texts, *labels, *drawn]))
+
+
+def _lines(told: dict[str, Any]) -> list[dict[str, Any]]:
+    return [line for chart in told["charts"].values() for line in chart["lines"]]
 
 
 def assert_chinese(page: str, *said: str) -> None:
@@ -126,8 +148,70 @@ def test_a_run_in_chinese(tmp_path, truing: Truing):
         "训练中断，已完成 2 步。留出集上的损失最终为 0.8，最好时为 0.8。",
         "原因：训练没有完成。最后一个检查点是 step-2。用同一条 `truing train` 命令即可继续。",
         "a.jsonl（另有 2 行由偏好对拆成）（6 行用于训练，1 行留出）",
-        "loss 0.7 → 0.35；留出集 0.8 → 0.8",
+        "训练 0.525；留出集 0.8 → 0.8",
     )
+
+
+def test_alarms_and_responses_in_chinese(tmp_path, truing: Truing):
+    """A rule's sentence is told with its own numbers, also of a run whose terminal was in English."""
+    path = training(tmp_path / "run")
+    seen = health_rules.part(
+        "the log-probability of {better} responses fell from {before:.3g} to {now:.3g} nats"
+        " while their lead in reward went from {lead:.3g} to {lead_now:.3g}",
+        better="chosen",
+        before=-31.9,
+        now=-66.5,
+        lead=0.258,
+        lead_now=12.0,
+    )
+    rule = "likelihood_displacement"
+    finding = Finding(rule, 9, 7, "", RULES[rule].advice, "rollback", 4).saying(seen)
+    append_jsonl(path / HEALTH, finding.row())
+    with RunFolder.open(path) as folder:
+        for step in (1, 2):
+            told = {"place": "a.jsonl:1", "prompt": "几点了？", "response": "三点", "reward": 0.5 * step}
+            folder.log_sample(step, told)
+    assert truing("report", path, "--language", "zh")[0] == 0
+    assert_chinese(
+        (path / "report.html").read_text(encoding="utf-8"),
+        "较好回答的似然在下降，自第 7 步起",
+        "观察到：较好回答的对数概率从 -31.9 降到 -66.5 nats，而其奖励领先量从 0.258 变为 12。",
+        "稳住较好回答：loss.sft_weight: 1.0",
+        "训练已回到第 4 步的检查点，学习率减半。",
+        "训练中的回答",
+        "奖励 0.5",
+    )
+    assert finding.saw in str(read_findings(path)[0]), "the log is in English"
+
+
+def test_every_section_of_a_page_in_chinese():
+    """With names in Chinese, whatever is in English stands in the page itself."""
+    share = Interval(0.4, 0.2, 0.6, 10)
+    rows = [{"step": n, "loss": 1 / n, "logps/chosen": -n, "logps/rejected": -n} for n in range(1, 31)]
+    measures = [
+        Measure("a", "有害", share, share, "%", "lower", 0.5, "说明"),
+        Measure("kl", "偏移", share, share, "nats", "lower"),
+        Measure("perplexity", "困惑度", share, share, "x", "near", 0.5),
+    ]
+    whole = Report(
+        "标题",
+        datetime.now(UTC),
+        "truing",
+        measures=measures,
+        groups=[GroupTable("a", "有害", "%", [GroupRow("甲", share, None)])],
+        stages=[Stage("一", "二", 70.0, 30, rows), Stage("三", "四", 7000.0, 1, rows[:1])],
+        samples=[SampleTable("The first step", [SampleGroup(1, "问", [Rewarded("答", None)])])],
+        examples=[SideBySide("问", "甲", True, "前", "后", False, True)] * 11,
+        categories=[CategoryRow("甲", Share(1, 2))],
+        data=[DataCount("甲", 3, 2, 1, "乙"), DataCount("丙", 1, 1, 0)],
+        versions={"torch": "2"},
+        config={"一": "甲: 乙"},
+    )
+    with speaking("zh"):
+        page = render_report(whole)
+    named = {"truing", "nats", "KL", "UTC", "JavaScript", "torch", "n", "s", "U", "E"}  # and units, signs
+    left = set(re.findall(r"[A-Za-z]+", read(page))) - named
+    assert left <= {"k", "x", "e"}, left
 
 
 def test_a_reward_model_in_chinese(tmp_path, truing: Truing):
@@ -199,7 +283,6 @@ def test_a_page_in_chinese_is_drawn_without_complaint(browser, tmp_path):
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto((tmp_path / "report.html").as_uri())
-    page.wait_for_selector(".plot .main-svg")
     assert complaints == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     fonts = "[...document.querySelectorAll('pre')].map(part => getComputedStyle(part).fontFamily)"

@@ -20,9 +20,9 @@ from truing.core.runs import ROWS, RunFolder, RunState
 from truing.evals import run
 from truing.evals.bench import Marks, Result, Scored
 from truing.evals.compare import comparison_report, flat
-from truing.evals.compare_charts import COLOURS, MOST_POINTS, thinned
+from truing.evals.compare_charts import MOST_POINTS, thinned
 from truing.evals.compare_read import read_subjects, short_names
-from truing.evals.compare_records import MOST, Change, Comparison, Point
+from truing.evals.compare_records import MOST, Change, Comparison
 from truing.evals.intervals import Interval
 from truing.evals.numbers import Finding, Number, whole
 from truing.evals.report import render_report
@@ -108,12 +108,17 @@ class Page(HTMLParser):
         self.text, self.inside, self.in_cell = "", "", False
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.cells: list[list[str]] = []
-        self.figures: dict[str, Any] = {}
+        self.lines: dict[str, list[dict[str, Any]]] = {}  # what is said of curves, by chart
+        self.marks: dict[str, list[dict[str, str]]] = {}  # what is drawn, by chart
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
         self.inside = dict(attrs).get("id") or tag
+        if (dict(attrs).get("class") or "").startswith("plot "):
+            self.marks[self.inside] = []
+        elif tag in ("path", "circle", "rect", "line"):
+            self.marks[list(self.marks)[-1]].append(dict(attrs))
         if tag == "tr":
             self.cells.append([])
         elif tag in ("td", "th"):
@@ -125,8 +130,9 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if self.cdata_elem:
-            if self.inside == "figures":
-                self.figures = json.loads(data)
+            if self.inside == "told":
+                charts = json.loads(data)["charts"]
+                self.lines = {place: chart["lines"] for place, chart in charts.items()}
             return
         self.text += data
         if self.in_cell:
@@ -200,24 +206,31 @@ def test_a_panel_has_a_line_for_each_run_in_its_own_colour(tmp_path):
     )
     second = training(tmp_path / "b", metrics=[{"loss": 0.7}, {"loss": 0.4}])
     page = page_of(first, evaluation(tmp_path / "e", [1, 0]), second)
-    (drawn,) = (figure for place, figure in page.figures.items() if place.startswith("curve-"))
-    lines = [(line["name"], line["y"], line["line"]["color"], line["line"]["dash"]) for line in drawn["data"]]
-    assert lines == [
-        ("a", [0.7, 0.5], COLOURS[0], "solid"),
-        ("b", [0.7, 0.4], COLOURS[2], "solid"),
-        ("a", [0.6, 0.6], COLOURS[0], "dot"),
+    assert [(line["name"], line["ys"], line["tone"]) for line in page.lines["curve-0"]] == [
+        ("a loss", [0.7, 0.5], "run-0"),
+        ("b loss", [0.7, 0.4], "run-2"),
+        ("a eval/loss", [0.6, 0.6], "run-0"),
     ]
+    drawn = [mark["class"] for mark in page.marks["curve-0"] if mark["class"].startswith("curve")]
+    assert drawn == ["curve solid run-0", "curve solid run-2", "curve dotted run-0"]
     assert "loss solid, eval/loss dotted (1 values not finite)" in page.text
-    assert page.row("loss")[1:] == ["0.5", "0.4"] and page.row("eval/loss")[1:] == ["0.6", "—"]
+    assert page.row("loss")[1:] == ["0.5", "0.4"], "two steps have no tenth: the last one"
+    assert page.row("eval/loss")[1:] == ["0.6", "—"]
     assert "numbers" not in page.sections(), "one evaluation alone is not compared"
 
 
-def test_colours_of_page_and_charts_are_the_same():
+def test_every_run_has_a_colour_of_its_own():
     style = resources.files("truing.evals").joinpath("templates", "report.css").read_text()
-    assert re.findall(r"\.run-(\d) \{ --run: (#\w+); \}", style) == [
-        (str(place), colour) for place, colour in enumerate(COLOURS)
-    ]
-    assert len(COLOURS) == MOST
+    colours = dict(re.findall(r"\.(run-\d) \{ --run: (#\w+); \}", style))
+    assert list(colours) == [f"run-{place}" for place in range(MOST)]
+    assert len(set(colours.values())) == MOST
+
+
+def test_where_a_run_ended_is_the_mean_of_its_last_tenth(tmp_path):
+    """Of 50 steps the last five are 46 to 50, whose mean is 48; 1 to 5 have the mean 3."""
+    rows = [{"loss": float(step), "eval/loss": float(step)} for step in range(1, 51)]
+    page = page_of(training(tmp_path / "a", metrics=rows), training(tmp_path / "b", metrics=rows))
+    assert page.row("loss")[1:] == ["48", "48"] and page.row("eval/loss")[1:] == ["50", "50"]
 
 
 ONLINE = [{"kl": 0.01 * step, "reward": float(step)} for step in range(1, 5)]
@@ -234,10 +247,10 @@ def test_the_frontier_has_a_path_for_each_run_that_logs_both(tmp_path):
     page, found = page_of(*paths), compared(*paths).frontier
     assert found is not None and found.same_rewards and not found.held_out
     assert [len(path) for path in found.paths] == [4, 0, 2]
-    first, second = page.figures["frontier"]["data"]
-    assert first["x"] == pytest.approx([0.01, 0.02, 0.03, 0.04]) and first["y"] == [1, 2, 3, 4]
-    assert first["marker"]["symbol"] == ["circle", "circle", "circle", "diamond"]
-    assert second["name"] == "c" and second["customdata"] == [1, 2]
+    drawn = [mark for mark in page.marks["frontier"] if "data-tip" in mark]
+    assert [mark["class"] for mark in drawn] == ["dot full run-0"] * 4 + ["dot full run-2"] * 2
+    assert drawn[0]["data-tip"] == "a\nstep 1: reward 1 at 0.01 nats"
+    assert ["d" in mark for mark in drawn] == [False, False, False, True, False, True], "diamonds end paths"
     assert "the prompts trained on, not of held-out ones" in page.text
     assert compared(*paths[:2]).frontier is None
 
@@ -257,10 +270,9 @@ def test_held_out_rewards_are_taken_where_every_run_has_them(tmp_path):
 
 @pytest.mark.parametrize("length", [1, 2, MOST_POINTS, MOST_POINTS + 1, 10 * MOST_POINTS])
 def test_a_long_path_keeps_its_ends(length):
-    path = [Point(step, step / 2, 0.0) for step in range(length)]
-    kept = thinned(path)
-    assert (kept[0], kept[-1]) == (path[0], path[-1]) and len(kept) <= MOST_POINTS + 1
-    assert len({point.step for point in kept}) == len(kept)
+    kept = thinned(length)
+    assert (kept[0], kept[-1]) == (0, length - 1) and len(kept) <= MOST_POINTS + 1
+    assert kept == sorted(set(kept))
 
 
 # Evaluations
@@ -365,7 +377,9 @@ def test_parts_and_distributions_stand_side_by_side(tmp_path):
     assert box is not None and (box.first, box.median, box.third, box.n) == (1, 2, 3, 5)
     assert "words" in lengths.title and scores.title == "reward"
     assert lengths.boxes[0] is not None and lengths.boxes[0].median == 8
-    assert len(page.figures["spread-1"]["data"]) == 2
+    boxes = [mark for mark in page.marks["spread-1"] if "bar" in mark["class"]]
+    assert [mark["class"] for mark in boxes] == ["pale bar run-0", "pale bar run-1"]
+    assert boxes[0]["data-tip"] == "a\nmedian 2, middle half 1 to 3, n 5"
 
 
 # Answer by answer
@@ -421,15 +435,15 @@ def hostile(tmp_path: Path) -> Report:
 def test_hostile_text_is_shown_as_text_and_nothing_is_loaded(tmp_path):
     page = Page(render_report(hostile(tmp_path)))
     tags = [tag for tag, _ in page.tags]
-    assert tags.count("script") == 3 and tags.count("style") == 1 and "img" not in tags
+    assert tags.count("script") == 2 and tags.count("style") == 1 and "img" not in tags
     for tag, found in page.tags:
         assert not [name for name in found if name.startswith("on")]
         assert not {"src", "srcset", "style", "action"} & found.keys(), tag
         assert tag == "link" or (found.get("href") or "#").startswith("#")
     assert "<script>alert(1)</script><img src=x onerror=alert(2)>⟨U+202E⟩" in page.text
     assert not re.search("[\u202a-\u202e]", page.text)
-    drawn = [line["name"] for figure in page.figures.values() for line in figure["data"]]
-    assert any("onerror" in name for name in drawn) and not any("<" in name for name in drawn)
+    names = [line["name"] for lines in page.lines.values() for line in lines]
+    assert any("onerror" in name for name in names) and not any("\u202e" in name for name in names)
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -446,10 +460,6 @@ def test_in_a_browser_it_is_silent_drawn_and_filtered(browser, tmp_path, width):
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(path.as_uri())
-    page.wait_for_selector(".plot .main-svg")
-    page.wait_for_function(
-        "[...document.querySelectorAll('.plot')].every(p => p.querySelector('svg .trace'))"
-    )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("a[href='#items-harmlessness']").click()
     answers = page.locator("#items-harmlessness .example")
@@ -470,7 +480,8 @@ def test_eight_runs_fit_on_a_page(tmp_path):
     paths = [evaluation(training(tmp_path / str(n)) / "eval", [n % 2, 1]).parent for n in range(MOST)]
     page = page_of(*paths)
     assert len(page.row("Harmful prompts answered safely")) == MOST + 1
-    assert [len(found["data"]) for found in page.figures.values()] == [MOST, MOST]
+    tones = [{m["class"][-5:] for m in drawn if "grid" not in m["class"]} for drawn in page.marks.values()]
+    assert tones == [{f"run-{place}" for place in range(MOST)}] * 2
 
 
 def test_names_are_the_shortest_that_tell_runs_apart(tmp_path):

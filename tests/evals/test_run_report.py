@@ -6,7 +6,6 @@ import os
 import socket
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -32,7 +31,7 @@ class Page(HTMLParser):
         self.text, self.tags, self.headings = "", [], []
         self.cells: list[list[str]] = []
         self.plots: dict[str, str] = {}
-        self.figures: dict[str, Any] = {}
+        self.marks: dict[str, list[dict[str, str]]] = {}  # what is drawn, by chart
         self._inside, self._in_cell = "", False
         self.feed(text)
 
@@ -42,6 +41,9 @@ class Page(HTMLParser):
         self._inside = found.get("id", "") if tag == "script" else tag
         if found.get("class", "").startswith("plot"):
             self.plots[found["id"]] = found["aria-label"]
+            self.marks[found["id"]] = []
+        elif tag in ("path", "circle", "rect", "line"):
+            self.marks[list(self.marks)[-1]].append(found)
         if tag == "tr":
             self.cells.append([])
         elif tag in ("td", "th"):
@@ -55,8 +57,6 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.cdata_elem:
-            if self._inside == "figures":
-                self.figures = json.loads(data)
             return
         self.text += data
         if self._in_cell:
@@ -132,10 +132,16 @@ def run_folder(tmp_path: Path):
 
 def test_what_the_health_rules_said_is_on_the_page(run_folder):
     path = run_folder()
+    assert "Healthy: 2 of 9 rules had metrics to look at, and none saw anything wrong." in page_of(path).text
     finding = Finding("kl_runaway", 9, 4, "KL is 2.1 nats a token", "raise loss.kl_weight", "stop")
     append_jsonl(path / HEALTH, finding.row())
-    told = "Health: kl_runaway since step 4: KL is 2.1 nats a token. What helps: raise loss.kl_weight."
-    assert f"{told} Done about it: stop." in page_of(path).text
+    page = page_of(path)
+    text = " ".join(page.text.split())
+    assert "The policy runs away from its reference, since step 4" in text
+    assert "What was seen: KL is 2.1 nats a token." in text
+    assert "What to do: raise loss.kl_weight. The run was stopped for it." in text
+    assert text.index("since step 4") < text.index("Finished after 3 steps"), "above all else"
+    assert "Healthy" not in text
 
 
 def test_the_numbers_of_held_out_rows_are_on_the_page(run_folder):
@@ -154,17 +160,37 @@ def test_the_numbers_of_held_out_rows_are_on_the_page(run_folder):
 
 
 def test_the_charts_draw_those_numbers(run_folder):
-    figures = page_of(run_folder(reward=REWARD_JSON)).figures
-    line, bins = figures["reward-reliability"]["data"]
-    assert line["x"] == line["y"] == [0.5, 1]
-    assert (bins["x"], bins["y"]) == ([0.5512, 0.9034], [0.6, 0.8833])
-    assert bins["error_y"]["array"] == pytest.approx([0.8318 - 0.6, 0.9569 - 0.8833])
-    assert bins["error_y"]["arrayminus"] == pytest.approx([0.6 - 0.3127, 0.8833 - 0.7214])
-    # Three times the pairs is the square root of three times the width.
-    assert bins["marker"]["size"][1] / bins["marker"]["size"][0] == pytest.approx(math.sqrt(3))
-    wrong, right = figures["reward-margins"]["data"]
-    assert (wrong["x"], wrong["y"]) == ([-2.25, -0.75], [2, 5])
-    assert (right["x"], right["y"]) == ([0.75, 2.25], [21, 12])
+    """Certainty runs from 48 to 102 % of a drawing's width, so that 0.5512 stands at 0.0712 / 0.54 of it.
+
+    Three times the pairs is the square root of three times the width.
+    """
+    marks = page_of(run_folder(reward=REWARD_JSON)).marks
+    first, second = (mark for mark in marks["reward-reliability"] if mark["class"].startswith("dot"))
+    assert (first["cx"], second["cx"]) == ("13.19%", "78.41%")
+    assert first["data-tip"] == "certain 55.1%\nright 60.0%\n31.3% to 83.2%, n 10"
+    assert float(second["r"]) / float(first["r"]) == pytest.approx(math.sqrt(3), rel=0.01)
+    bars = [mark for mark in marks["reward-margins"] if mark["class"].startswith("bar")]
+    assert [bar["class"] for bar in bars] == ["bar tone-second"] * 2 + ["bar tone-after"] * 2
+    assert bars[1]["data-tip"] == "margin -1.5 to 0: 5 pairs"
+    heights = [float(bar["height"]) for bar in bars]
+    assert heights[2] / heights[0] == pytest.approx(21 / 2, rel=0.01)
+
+
+def test_responses_stand_beside_their_rewards(run_folder):
+    """Of eight steps the first and the last; the highest and lowest of all; hostile text stays text."""
+    path = run_folder(steps=8)
+    with RunFolder.open(path) as folder:
+        for step in range(1, 9):
+            told = {"place": f"a:{step}", "prompt": f"ask {step}", "response": f"say {step} {HOSTILE}"}
+            folder.log_sample(step, told | {"k": 0, "reward": None if step == 5 else step / 8})
+    tables = run_report(read_run(path)).samples
+    assert [table.title.split()[1] for table in tables] == ["first", "last", "highest", "lowest"]
+    shown = [[(g.step, one.reward) for g in table.groups for one in g.responses] for table in tables]
+    assert shown[:2] == [[(1, 0.125)], [(8, 1.0)]]
+    assert shown[2:] == [[(8, 1.0), (7, 0.875), (6, 0.75)], [(1, 0.125), (2, 0.25), (3, 0.375)]]
+    page = page_of(path)
+    assert "reward 0.875" in page.text and "say 7 <img src=x onerror=alert(1)>⟨U+202E⟩" in page.text
+    assert "img" not in page.tags
 
 
 def test_names_of_categories_are_shown_as_text(run_folder):
@@ -206,7 +232,7 @@ def test_training_data_and_recipe(run_folder, tmp_path):
     page = page_of(path)
     assert not [heading for heading in page.headings if "reward model" in heading]
     assert "1 min 00 s" in page.text and "bradley_terry" in page.text
-    assert page.plots["stage-0-0"] == "Loss during DPO: loss 0.6 → 0.4; held out 0.45 → 0.3"
+    assert page.plots["stage-0-0"] == "Loss during DPO: training 0.5; held out 0.45 → 0.3"
     assert "sha256 ab12" in page.text and report.versions["torch"] in page.text
 
 
@@ -219,16 +245,18 @@ def test_a_run_that_samples(run_folder):
     with RunFolder.open(path) as folder:
         folder.log_metrics(1, {"loss": 0.01, "reward": 0.125, "entropy": 1.5})
         folder.log_metrics(2, {"loss": -0.02, "entropy": 1.25})  # no reward could be had
-        folder.log_metrics(3, {"loss": 0.02, "reward": 0.5, "entropy": 1.0})
+        for step, reward in ((3, 0.25), (4, 0.5), (5, 0.75)):
+            folder.log_metrics(step, {"loss": 0.02, "reward": reward, "entropy": 1.0})
     report = run_report(read_run(path))
-    assert report.summary.endswith("The mean reward went from 0.125 to 0.5.")
+    told = "The mean reward went from 0.188 to 0.625: means of the first and of the last 2 steps."
+    assert report.summary.endswith(told)
     assert report.stages[0].method == "clip"
     assert '# loss: {"name": "clip", "low": 0.2}\n# kl_weight: 0.04\n' in report.config["REWARD"]
     plots = page_of(path).plots
-    assert "Reward during REWARD: 0.125 → 0.5" in plots.values()
-    assert "Entropy during REWARD: 1.5 → 1" in plots.values()
+    assert "Reward during REWARD: 0.188 → 0.625" in plots.values()
+    assert "Entropy during REWARD: 1.38 → 1" in plots.values()
     with RunFolder.open(path) as folder:
-        for step, reward in ((4, 0.75), (5, 0.25)):
+        for step, reward in ((6, 0.75), (7, 0.25)):
             folder.log_metrics(step, {"loss": 0.0, "reward": 0.5, "eval/reward": reward})
     report = run_report(read_run(path))
     assert report.summary.endswith("The held-out mean reward ended at 0.25; its best was 0.75.")
@@ -255,7 +283,7 @@ def test_a_run_that_was_stopped(run_folder):
 
 def test_a_run_that_failed_says_why_as_text(run_folder):
     page = page_of(run_folder(RunState.FAILED, f"DivergedError: loss is nan {HOSTILE}", steps=1))
-    assert "Failed after 1 step. The loss went from 0.6 to 0.6." in page.text
+    assert "Failed after 1 step. The loss was 0.6; 1 step is too few to say whether it moved." in page.text
     assert "DivergedError: loss is nan <img src=x onerror=alert(1)>" in page.text
     assert "img" not in page.tags
 

@@ -12,13 +12,19 @@ from jinja2 import Environment, nodes
 import truing.evals
 from truing.core.words import speaking, spoken, t
 from truing.evals import answers, moved, versus
+from truing.evals.alarms import DONE, TITLES
 from truing.evals.numbers import Number
-from truing.evals.report_charts import PANELS
+from truing.evals.report_charts import PANELS, SIDES
 from truing.evals.report_records import DRIFT_NOTES
 from truing.evals.words_zh import ZH
+from truing.train.health import RULES
 
 EVALS = Path(truing.evals.__file__).parent
-SOURCES = [path for path in sorted(EVALS.glob("*.py")) if path.name != "words_zh.py"]
+HEALTH = [
+    *sorted((EVALS.parent / "train").glob("health*.py")),
+    *(EVALS.parent / "methods" / name for name in ("care.py", "displacement.py")),
+]
+SOURCES = [path for path in sorted(EVALS.glob("*.py")) if not path.name.startswith("words_zh")]
 TEMPLATES = sorted((EVALS / "templates").glob("*.j2"))
 LANGUAGES = ("en", "zh")
 
@@ -39,16 +45,16 @@ def numbers() -> list[Number]:
 
 def told_by_tables() -> set[str]:
     """What is translated through a variable, from the tables that hold it."""
-    panels = {panel.title for panel in PANELS}
-    return (
-        panels | set(DRIFT_NOTES.values()) | {text for one in numbers() for text in (one.title, one.explains)}
-    )
+    panels = {panel.title for panel in PANELS} | set(SIDES)
+    health = set(TITLES.values()) | set(DONE.values()) | {rule.advice for rule in RULES.values()}
+    explained = {text for one in numbers() for text in (one.title, one.explains)}
+    return panels | health - {""} | set(DRIFT_NOTES.values()) | explained
 
 
 def said_in_python(path: Path) -> Iterator[str]:
-    """The texts that stand in a call of `t`, as they are or behind an `if`."""
+    """The texts that stand in a call of `t` or `part`, as they are or behind an `if`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "t":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("t", "part"):
             first = node.args[0]
             for part in (first.body, first.orelse) if isinstance(first, ast.IfExp) else (first,):
                 if isinstance(part, ast.Constant):
@@ -76,7 +82,7 @@ def test_every_text_of_a_template_is_translated():
 
 
 def test_every_sentence_made_for_a_page_is_translated():
-    said = {text for path in SOURCES for text in said_in_python(path)}
+    said = {text for path in (*SOURCES, *HEALTH) for text in said_in_python(path)}
     assert len(said) > 60
     assert said - ZH.keys() == set()
 
@@ -85,10 +91,14 @@ def test_every_number_panel_and_note_is_translated():
     assert told_by_tables() - ZH.keys() == set()
 
 
+def test_every_health_rule_has_a_title():
+    assert TITLES.keys() == RULES.keys()
+
+
 def test_no_translation_is_left_over():
     held = {
         node.value
-        for path in SOURCES
+        for path in (*SOURCES, *HEALTH)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
@@ -98,9 +108,9 @@ def test_no_translation_is_left_over():
 
 def test_every_text_with_placeholders_is_translated():
     """Also one that reaches `t` through a variable."""
-    for path in SOURCES:
+    for path in (*SOURCES, *HEALTH):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        if "core.words import" not in path.read_text(encoding="utf-8"):
+        if path in SOURCES and "core.words import" not in path.read_text(encoding="utf-8"):
             continue
         aside = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         aside |= {id(p) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for p in node.values}

@@ -146,12 +146,16 @@ class StageLine:
     def step(self, step: int, logs: dict[str, float]) -> None:
         """The training hook: what people watch."""
         names = {
+            "reward": "reward",
+            "kl": "KL",
+            "completions/mean_length": "length",
             "loss": "loss",
             "rewards/margins": "margin",
             "rewards/accuracies": "accuracy",
             "margin": "margin",
             "accuracy": "accuracy",
             "eval/loss": "eval",
+            "eval/reward": "eval reward",
         }
         parts = [f"{short} {logs[name]:.3g}" for name, short in names.items() if name in logs]
         if "tokens_per_second" in logs:

@@ -30,6 +30,7 @@ from truing.evals.compare_records import (
     Point,
     RunLine,
 )
+from truing.evals.curves import end, read_series
 from truing.evals.report_charts import PANELS
 from truing.evals.report_records import Report
 from truing.evals.run_report import NOT_RECIPE, RunRecord
@@ -39,6 +40,13 @@ ASIDE = ("output", "page_language")  # keys that say nothing of what was done
 DIGITS = 12  # of a sha256
 DRAWN = ("samples", "temperature", "template")  # keys of an evaluation that all of its answers hang on
 NAMED = 3  # keys that the headline names
+ROW_COUNTS = {
+    "read": "rows read",
+    "made": "rows made of others",
+    "kept": "rows kept",
+    "train": "rows trained on",
+    "held_out": "rows held out",
+}
 VERDICTS = ("better", "worse", "changed")  # that the headline counts
 
 
@@ -165,8 +173,8 @@ def _data(run: RunRecord) -> dict[str, str]:
     }
     rows = dict(run.rows or {})
     aside = rows.pop("set_aside", {})
-    found |= {f"rows {name.replace('_', ' ')}": f"{count:,}" for name, count in rows.items()}
-    return found | {f"rows set aside, {reason}": f"{count:,}" for reason, count in aside.items()}
+    found |= {t(ROW_COUNTS[name]): f"{count:,}" for name, count in rows.items()}
+    return found | {t("rows set aside, {why}", why=why): f"{count:,}" for why, count in aside.items()}
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -201,16 +209,12 @@ def _table(title: str, columns: Mapping[int, Mapping[str, str]]) -> DifferenceTa
 def _ends(runs: Mapping[int, RunRecord]) -> Ends:
     """Where every metric of a panel stood at the end."""
     names = dict.fromkeys(name for panel in PANELS for name in panel.metrics)
-    rows = {name: [_end(run.metrics, name) for run in runs.values()] for name in names}
+    rows = {
+        name: [end(name, read_series(run.metrics, name).values) for run in runs.values()] for name in names
+    }
     return Ends(
         list(runs), {name: row for name, row in rows.items() if any(value is not None for value in row)}
     )
-
-
-def _end(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
-    """The last finite value of a metric."""
-    values = (row[name] for row in reversed(rows) if row.get(name) is not None)
-    return next((value for value in values if math.isfinite(value)), None)
 
 
 def frontier(runs: Mapping[int, RunRecord], count: int) -> Frontier | None:

@@ -1,13 +1,14 @@
 """The report: one offline HTML file that a person can send to a colleague.
 
-`write_report` turns a `Report` into a page that asks nothing of any network: styles, data and plotly.js
-are inside it, and its content security policy names the hash of each script, so nothing else can run.
+`write_report` turns a `Report` into a page that asks nothing of any network: styles and drawings are inside
+it, and its content security policy names the hash of its style and of its script, so nothing else can run.
 Every value passes `plain` and autoescape on its way into the template (`_shown`). `words.speaking` sets the
 language of the page.
 """
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib import resources
 from itertools import chain
@@ -15,14 +16,13 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from truing.core.errors import StorageError
 from truing.core.files import write_atomic
-from truing.core.words import spoken, t
+from truing.core.words import sentences, spoken, t
 from truing.evals.compare_charts import ComparisonCharts, comparison_charts
 from truing.evals.intervals import Interval
-from truing.evals.report_charts import Chart, figures_json, measure_charts, stage_charts
+from truing.evals.report_charts import hover_json, measure_charts, stage_charts
 from truing.evals.report_records import (
     DRIFT_NOTES,
     CategoryRow,
@@ -85,7 +85,8 @@ def render_report(report: Report) -> str:
     charts_of_reward = reward_charts(report.reward) if report.reward else []
     compared = comparison_charts(report.comparison) if report.comparison else ComparisonCharts()
     charts = [*compared, *charts_of_measures, *charts_of_reward, *charts_of_drift, *chain(*charts_of_stages)]
-    scripts = _scripts(charts)
+    scripts = [_template_file("report.js")] if charts or report.answers else []
+    style = _style()
     return (
         _environment()
         .get_template("report.html.j2")
@@ -102,10 +103,11 @@ def render_report(report: Report) -> str:
             comparison_charts=compared,
             examples_shown=EXAMPLES_SHOWN,
             page_language=spoken(),
-            policy=_policy(scripts),
-            style=Markup(_style()),  # noqa: S704
+            curves_note=_curves_note(report),
+            policy=_policy(style, scripts),
+            style=Markup(style),  # noqa: S704
             scripts=[Markup(script) for script in scripts],  # noqa: S704
-            figures=figures_json(charts),
+            told=hover_json(charts),
         )
     )
 
@@ -123,6 +125,7 @@ def _environment() -> Environment:
         clipped=clipped,
         duration=duration,
         goal=goal_text,
+        headings=headings,
         interval=interval_text,
         language=language,
         moved=moved_text,
@@ -147,12 +150,33 @@ def _style() -> str:
     return "".join(_template_file(name) for name in ("report.css", *STYLES.get(spoken(), ())))
 
 
-def _scripts(charts: Sequence[Chart]) -> list[str]:
-    if not charts:
-        return []
-    scripts = [get_plotlyjs().replace("\r\n", "\n").replace("\r", "\n"), _template_file("report.js")]
-    assert not any("</script" in script or "<!--" in script for script in scripts)
-    return scripts
+def headings(body: str) -> list[tuple[str, Markup]]:
+    """The id and the title of every section of a page, for its contents."""
+    found = re.findall(r'<h2 id="([a-z-]+)">(.*?)</h2>', body)
+    return [(place, Markup(title)) for place, title in found]  # noqa: S704
+
+
+def _curves_note(report: Report) -> str:
+    """How the curves are to be read."""
+    return sentences(
+        [
+            t("Over optimiser steps."),
+            t(
+                "A bold line over a faint one is its exponential moving average over a tenth of the steps;"
+                " the faint line is every step as it was."
+            ),
+            *(
+                [
+                    t(
+                        "Under each title: the mean of the first and of the last tenth of the steps,"
+                        " at least five; of held-out values the first and the last evaluation."
+                    )
+                ]
+                if report.stages
+                else []
+            ),
+        ]
+    )
 
 
 def _template_file(name: str) -> str:
@@ -160,11 +184,11 @@ def _template_file(name: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _policy(scripts: Sequence[str]) -> str:
-    """Only these scripts may run and nothing may be loaded. Styles are open, because plotly adds its own."""
+def _policy(style: str, scripts: Sequence[str]) -> str:
+    """Only this style and these scripts hold, and nothing may be loaded."""
     sources = " ".join(_hash_source(script) for script in scripts) or "'none'"
     return (
-        f"default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; script-src {sources}; style-src {_hash_source(style)}; img-src data:; "
         "connect-src 'none'; base-uri 'none'; form-action 'none'"
     )
 

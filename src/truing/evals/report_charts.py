@@ -1,29 +1,29 @@
-"""The charts of a report: plotly figures without a template, coloured by the page's style sheet.
+"""The charts of a report: measures with their intervals, and what was logged in training, step by step.
 
 To draw another training metric, add a row to `PANELS`: its title, the metrics that share its axis and
-how ticks are written. Names reach plotly escaped, because plotly reads a little HTML in labels.
+how ticks are written.
 """
 
-import html
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-import plotly.graph_objects as go
 from markupsafe import Markup
 
 from truing.core.words import sentences, t
+from truing.evals.curves import SMOOTHED, Series, ends, held_out, read_series, smoothed, thin
+from truing.evals.drawing import Curve, Dot, Mark, Scale, Span, Words, draw, short_power, span_of
 from truing.evals.intervals import Interval
 from truing.evals.report_records import Measure, Stage, goal_text, interval_text, value_text
+from truing.evals.report_text import plain
 
-BEFORE_COLOUR = "#8a93a3"
-AFTER_COLOUR = "#3f7fd9"
-SECOND_COLOUR = "#cc7430"
-GOAL_COLOUR = "#2c9a68"
+BEFORE, AFTER, SECOND, GOAL = "tone-before", "tone-after", "tone-second", "tone-goal"
 ROW_HEIGHT = 66
-MOST_POINTS = 2_000
+CURVE_HEIGHT = 152
+FEW_POINTS = 25  # of a line whose points are marked
+DIGITS = 4  # of a value under the pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,20 @@ class Panel:
 
     title: str
     metrics: tuple[str, ...]
-    tick_format: str = "~g"
+    form: Literal["number", "share"] = "number"
+    noisy: bool = True  # whether a moving average is drawn over it
 
 
 PANELS = (
     Panel("Loss", ("loss", "eval/loss")),
     Panel("Reward margin", ("rewards/margins", "eval/rewards/margins")),
-    Panel("Reward accuracy", ("rewards/accuracies", "eval/rewards/accuracies"), ".0%"),
+    Panel("Reward accuracy", ("rewards/accuracies", "eval/rewards/accuracies"), "share"),
     Panel("Reward", ("reward", "eval/reward")),
     Panel("Response length in tokens", ("completions/mean_length",)),
     Panel("Entropy", ("entropy",)),
     Panel("Rewards", ("rewards/desirable", "rewards/undesirable")),
     Panel("Log-probabilities", ("logps/chosen", "logps/rejected")),
-    Panel("Accuracy", ("accuracy", "eval/accuracy"), ".0%"),
+    Panel("Accuracy", ("accuracy", "eval/accuracy"), "share"),
     Panel("Margin", ("margin", "eval/margin")),
     Panel("Scores", ("score/chosen", "score/rejected")),
     Panel("Mean score", ("score", "eval/score")),
@@ -53,28 +54,35 @@ PANELS = (
     Panel("KL", ("kl",)),
     Panel("KL on retained rows", ("kl/retained",)),
     Panel("Gradient norm", ("grad_norm",)),
-    Panel("Learning rate", ("learning_rate",), ""),
+    Panel("Learning rate", ("learning_rate",), noisy=False),
 )
+
+SIDES = ("chosen", "rejected", "desirable", "undesirable")  # beside which a panel shows the other side
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One figure with its place in the page and the words that stand for it when it cannot be seen."""
+    """One drawing with its place in the page and the words that stand for it when it cannot be seen."""
 
     id: str
     title: str
     label: str
     note: str
-    figure: go.Figure
+    drawing: Markup
+    look: Literal["rows", "curves", "framed"]  # what room its ticks and titles need
+    legend: Sequence[tuple[str, str]] = ()  # tone and name
+    hover: Mapping[str, Any] = field(default_factory=dict)  # of curves: what `report.js` says of a step
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """The finite values of one metric over steps, and how many were not finite."""
+class Line:
+    """A metric of a run, as it is drawn."""
 
-    steps: list[float]
-    values: list[float]
-    not_finite: int
+    name: str
+    tone: str
+    series: Series
+    smooth: bool
+    dotted: bool = False
 
 
 def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
@@ -86,7 +94,12 @@ def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
         compared = any(row.before is not None for row in rows)
         said = [t("{title}: {reading}.", title=t(row.title), reading=_spoken(row)) for row in rows]
         label = sentences([*([t("Before and after training.")] if compared else []), *said])
-        charts.append(Chart(f"{prefix}-{number}", "", label, "", _measure_figure(rows, unit)))
+        legend = [(BEFORE, t("Before"))] if compared else []
+        legend.append((AFTER, t("After" if compared else "Value")))
+        if any(_has_goal(row) for row in rows):
+            legend.append((GOAL, t("Goal")))
+        drawing = _measure_drawing(rows, unit)
+        charts.append(Chart(f"{prefix}-{number}", "", label, "", drawing, "rows", legend))
     return charts
 
 
@@ -94,50 +107,72 @@ def stage_charts(stage: Stage, prefix: str) -> list[Chart]:
     """The panels of which the stage has at least two finite values, or one where it has one step."""
     charts = []
     for number, panel in enumerate(PANELS):
-        lines = {name: read_series(stage.metrics, name) for name in panel.metrics}
-        lines = {name: line for name, line in lines.items() if line.values}
-        if max((len(line.values) for line in lines.values()), default=0) < min(2, len(stage.metrics)):
+        found = {name: read_series(stage.metrics, name) for name in panel.metrics}
+        found = {name: series for name, series in found.items() if series.values}
+        if max((len(series.values) for series in found.values()), default=0) < min(2, len(stage.metrics)):
             continue
-        note = t("; ").join(_from_to(name, line, len(lines) > 1) for name, line in lines.items())
+        several = len(found) > 1
+        note = t("; ").join(_from_to(name, series, several, panel.noisy) for name, series in found.items())
         title = t(panel.title)
         label = t("{title} during {stage}: {note}", title=title, stage=stage.name, note=note)
-        figure = _stage_figure(panel, lines)
-        charts.append(Chart(f"{prefix}-{number}", title, label, note, figure))
+        lines = [
+            Line(_short(name), tone, series, panel.noisy and not held_out(name))
+            for (name, series), tone in zip(found.items(), (AFTER, SECOND), strict=False)
+        ]
+        drawing, hover = line_drawing(lines, panel.form)
+        legend = [(line.tone, line.name) for line in lines] if len(lines) > 1 else []
+        charts.append(Chart(f"{prefix}-{number}", title, label, note, drawing, "curves", legend, hover))
     return charts
 
 
-def read_series(rows: Sequence[Mapping[str, Any]], name: str) -> Series:
-    """The metric `name` of the rows that carry it, thinned to at most about `MOST_POINTS`."""
-    points, not_finite = [], 0
-    for row in rows:
-        value = row.get(name)
-        if value is None:
-            continue
-        if math.isfinite(value):
-            points.append((row["step"], value))
-        else:
-            not_finite += 1
-    points = thin(points, MOST_POINTS)
-    return Series([step for step, _ in points], [value for _, value in points], not_finite)
+def line_drawing(
+    lines: Sequence[Line], form: Literal["number", "share"], height: int = CURVE_HEIGHT
+) -> tuple[Markup, dict[str, Any]]:
+    """Lines over steps, and what is said of each step under the pointer.
+
+    A line of `SMOOTHED` steps or more that is to be smooth is drawn faintly below its moving average.
+    """
+    steps = [step for line in lines for step in line.series.steps]
+    low, high = (0.0, 1.03) if form == "share" else span_of([v for one in lines for v in one.series.values])
+    first, last = (min(steps), max(steps)) if len(set(steps)) > 1 else (steps[0] - 1, steps[0] + 1)
+    marks, told = [], []
+    for line in lines:
+        values = line.series.values
+        places = thin(values)
+        average = smoothed(values) if line.smooth and len(values) >= SMOOTHED else []
+        xs, ys = [line.series.steps[place] for place in places], [values[place] for place in places]
+        averages = [average[place] for place in places] if average else []
+        marks += _line_marks(line, xs, ys, averages)
+        told.append({"name": plain(line.name), "tone": line.tone, "xs": xs, "ys": [_digits(y) for y in ys]})
+        if averages:
+            told[-1]["smooth"] = [_digits(y) for y in averages]
+    across = Scale(first, last, 5, "step")
+    return draw(marks, across, Scale(low, high, 4, form), height), {"low": first, "high": last, "lines": told}
 
 
-def thin(points: list[tuple[float, float]], most: int) -> list[tuple[float, float]]:
-    """At most `most` points (plus two) with the same ends and extremes: each bucket's lowest and highest."""
-    if len(points) <= most:
-        return points
-    size = math.ceil(2 * len(points) / most)
-    kept = {0, len(points) - 1}
-    for start in range(0, len(points), size):
-        bucket = range(start, min(start + size, len(points)))
-        kept.add(min(bucket, key=lambda place: points[place][1]))
-        kept.add(max(bucket, key=lambda place: points[place][1]))
-    return [points[place] for place in sorted(kept)]
+def _line_marks(
+    line: Line, xs: Sequence[float], ys: Sequence[float], averages: Sequence[float]
+) -> Iterator[Mark]:
+    look = "dotted" if line.dotted else "solid"
+    if averages:
+        yield Curve(line.tone, xs, ys, "faint")
+        yield Curve(line.tone, xs, averages, look)
+        return
+    if len(xs) > 1:
+        yield Curve(line.tone, xs, ys, look)
+    if len(xs) <= FEW_POINTS:
+        yield from (Dot(line.tone, x, y, 2.5) for x, y in zip(xs, ys, strict=True))
 
 
-def figures_json(charts: Sequence[Chart]) -> Markup:
-    """All figures by id as JSON that cannot end the script element it stands in."""
-    figures = {chart.id: chart.figure.to_plotly_json() for chart in charts}
-    text = json.dumps(figures, allow_nan=False, separators=(",", ":"))
+def _digits(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def hover_json(charts: Sequence[Chart]) -> Markup:
+    """What is said under the pointer, by chart, as JSON that cannot end the script element it stands in."""
+    words = {"step": t("step {n}"), "smooth": t("smoothed {value}")}
+    told = {"words": words, "charts": {chart.id: chart.hover for chart in charts if chart.hover}}
+    text = json.dumps(told, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704
@@ -154,144 +189,78 @@ def _spoken(measure: Measure) -> str:
     return t("before {before}; after {after}", before=_reading(measure.before, measure.unit), after=after)
 
 
-def _from_to(name: str, line: Series, several: bool) -> str:
-    ends = [f"{value:.3g}".replace("-", "\N{MINUS SIGN}") for value in (line.values[0], line.values[-1])]
-    words = " \N{RIGHTWARDS ARROW} ".join(ends[: len(line.values)])
+def _from_to(name: str, series: Series, several: bool, noisy: bool) -> str:
+    """Where a metric began and ended: its evaluations, or the means of the first and the last steps."""
+    words = _number(sum(series.values) / len(series.values))
+    if held_out(name) or not noisy:
+        words = _arrow(series.values[:1] + series.values[1:][-1:])
+    elif (found := ends(series.values)) is not None:
+        words = _arrow([found.first, found.last])
     if several:
         words = f"{_short(name)} {words}"
-    return t("{words} ({n} not finite)", words=words, n=line.not_finite) if line.not_finite else words
+    return t("{words} ({n} not finite)", words=words, n=series.not_finite) if series.not_finite else words
+
+
+def _arrow(values: Sequence[float]) -> str:
+    """Values in their order, as "0.69 → 0.35"."""
+    return " \N{RIGHTWARDS ARROW} ".join(map(_number, values))
+
+
+def _number(value: float) -> str:
+    return short_power(f"{value:.3g}").replace("-", "\N{MINUS SIGN}")
 
 
 def _short(name: str) -> str:
     """What a metric is called beside others of its panel."""
-    return t("held out") if name.startswith("eval/") else name.rpartition("/")[2]
+    last = name.rpartition("/")[2]
+    return t("held out" if held_out(name) else last if last in SIDES else "training")
 
 
-def _measure_figure(measures: Sequence[Measure], unit: str) -> go.Figure:
-    figure = go.Figure(layout=base_layout(height=ROW_HEIGHT * len(measures) + 74))
-    places = [-float(row) for row in range(len(measures))]
-    before = [(p + 0.1, m.before) for p, m in zip(places, measures, strict=True) if m.before is not None]
-    after = [(place - 0.12, measure.after) for place, measure in zip(places, measures, strict=True)]
-    if before:
-        figure.add_trace(_interval_trace(t("Before"), before, unit, BEFORE_COLOUR, "circle-open"))
-    figure.add_trace(_interval_trace(t("After"), after, unit, AFTER_COLOUR, "circle"))
-    goals = [
-        (p, m) for p, m in zip(places, measures, strict=True) if m.goal is not None and m.better != "near"
-    ]
-    if goals:
-        figure.add_trace(_goal_trace(goals, unit))
-    for place, measure in zip(places, measures, strict=True):
-        figure.add_annotation(
-            text=html.escape(t(measure.title), quote=False),
-            x=0,
-            xref="paper",
-            xanchor="left",
-            y=place + 0.3,
-            yanchor="bottom",
-            showarrow=False,
-        )
-    figure.update_yaxes(visible=False, range=[places[-1] - 0.45, 0.75])
+def _has_goal(measure: Measure) -> bool:
+    return measure.goal is not None and measure.better != "near"
+
+
+def _measure_drawing(measures: Sequence[Measure], unit: str) -> Markup:
+    """A row per measure: its title, the interval before above the one after, and the goal across both."""
+    marks: list[Mark] = []
+    for row, measure in enumerate(measures):
+        place = -float(row)
+        if measure.goal is not None and _has_goal(measure):
+            tip = t("Goal: {goal}", goal=goal_text(measure))
+            marks.append(Span(GOAL, (measure.goal, measure.goal), (place - 0.2, place + 0.2), "thick", tip))
+        if measure.before is not None:
+            marks += interval_marks(measure.before, place + 0.1, unit, BEFORE, t("Before"), "hollow")
+        marks += interval_marks(measure.after, place - 0.12, unit, AFTER, t("After"))
+        marks.append(Words(place + 0.38, t(measure.title)))
+    up = Scale(-len(measures) + 0.6, 0.65, 0)
+    height = ROW_HEIGHT * len(measures)
     if unit == "%":
-        figure.update_xaxes(range=[-2, 102], ticksuffix="%", dtick=20)
-    else:
-        figure.update_xaxes(range=_span(measures, unit), tickformat="~g", nticks=6)
-    return figure
+        return draw(marks, Scale(-0.02, 1.02, 6, "share"), up, height)
+    return draw(marks, Scale(*_span(measures, unit), 6), up, height)
 
 
-def _span(measures: Sequence[Measure], unit: str) -> list[float]:
+def interval_marks(
+    interval: Interval,
+    place: float,
+    unit: str,
+    tone: str,
+    name: str,
+    look: Literal["full", "hollow"] = "full",
+) -> Iterator[Mark]:
+    """An estimate with its interval, lying in the row `place`; nothing where there is no estimate."""
+    if not math.isfinite(interval.estimate):
+        return
+    tip = f"{name} {value_text(interval.estimate, unit)}\n{interval_text(interval, unit)}"
+    if math.isfinite(interval.low) and math.isfinite(interval.high):
+        yield Span(tone, (interval.low, interval.high), (place, place), "thick", tip)
+    yield Dot(tone, interval.estimate, place, 5.5, look, tip)
+
+
+def _span(measures: Sequence[Measure], unit: str) -> tuple[float, float]:
     """From the least to the largest value shown, with the value that means "no change", and some air."""
     values = [1.0 if unit == "x" else 0.0]
     for measure in measures:
-        values += [measure.goal] if measure.goal is not None and measure.better != "near" else []
+        values += [measure.goal] if measure.goal is not None and _has_goal(measure) else []
         for side in (measure.before or measure.after, measure.after):
             values += [side.estimate, side.low, side.high]
-    values = [value for value in values if math.isfinite(value)]
-    air = 0.06 * (max(values) - min(values) or 1.0)
-    return [min(values) - air, max(values) + air]
-
-
-def _interval_trace(
-    name: str, rows: Sequence[tuple[float, Interval]], unit: str, colour: str, symbol: str
-) -> go.Scatter:
-    scale = _scale(unit)
-    return go.Scatter(
-        name=name,
-        mode="markers",
-        x=[scale * interval.estimate for _, interval in rows],
-        y=[place for place, _ in rows],
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [scale * _length(interval.estimate, interval.high) for _, interval in rows],
-            "arrayminus": [scale * _length(interval.low, interval.estimate) for _, interval in rows],
-            "color": colour,
-            "thickness": 2,
-            "width": 5,
-        },
-        marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 2.5, "color": colour}},
-        text=[
-            f"{name} {value_text(interval.estimate, unit)}<br>{interval_text(interval, unit)}"
-            for _, interval in rows
-        ],
-        hovertemplate="%{text}<extra></extra>",
-        cliponaxis=False,
-    )
-
-
-def _goal_trace(rows: Sequence[tuple[float, Measure]], unit: str) -> go.Scatter:
-    return go.Scatter(
-        name=t("Goal"),
-        mode="markers",
-        x=[_scale(unit) * (measure.goal or 0.0) for _, measure in rows],
-        y=[place for place, _ in rows],
-        marker={"symbol": "line-ns", "size": 20, "line": {"width": 2, "color": GOAL_COLOUR}},
-        text=[t("Goal: {goal}", goal=goal_text(measure)) for _, measure in rows],
-        hovertemplate="%{text}<extra></extra>",
-        cliponaxis=False,
-    )
-
-
-def _scale(unit: str) -> float:
-    return 100.0 if unit == "%" else 1.0
-
-
-def _length(low: float, high: float) -> float:
-    return max(0.0, high - low) if math.isfinite(low) and math.isfinite(high) else 0.0
-
-
-def _stage_figure(panel: Panel, lines: Mapping[str, Series]) -> go.Figure:
-    figure = go.Figure(layout=base_layout(height=190))
-    figure.update_layout(margin={"l": 52, "r": 10, "t": 8, "b": 30}, showlegend=len(lines) > 1)
-    for (name, line), colour in zip(lines.items(), (AFTER_COLOUR, SECOND_COLOUR), strict=False):
-        figure.add_trace(
-            go.Scatter(
-                name=_short(name),
-                mode="lines" if len(line.values) > 1 else "markers",
-                x=line.steps,
-                y=line.values,
-                line={"color": colour, "width": 2},
-                hovertemplate=t("step %{x}: %{y}") + "<extra></extra>",
-            )
-        )
-    figure.update_yaxes(tickformat=panel.tick_format, exponentformat="e", nticks=5, ticklabelstandoff=6)
-    if panel.tick_format.endswith("%"):
-        figure.update_yaxes(range=[0, 1.03])
-    figure.update_xaxes(showgrid=False, nticks=6, tickformat="~s")
-    return figure
-
-
-def base_layout(height: int) -> dict[str, Any]:
-    """What every figure of a report looks like."""
-    axis = {"fixedrange": True, "zeroline": False, "ticks": ""}
-    return {
-        "height": height,
-        "margin": {"l": 4, "r": 22, "t": 34, "b": 34},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13},
-        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
-        "xaxis": dict(axis),
-        "yaxis": dict(axis),
-        "dragmode": False,
-        "hovermode": "closest",
-    }
+    return span_of(values)

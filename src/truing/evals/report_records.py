@@ -180,6 +180,42 @@ class GroupTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """What a health rule saw in training: `saw` since a step, what helps, what was done about it."""
+
+    title: str
+    since: int
+    saw: str
+    advice: str
+    done: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewarded:
+    """A response drawn in training and its reward, None where it could not be had. The text is untrusted."""
+
+    text: str
+    reward: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleGroup:
+    """Responses to one prompt of a step. The prompt is untrusted."""
+
+    step: int
+    prompt: str
+    responses: Sequence[Rewarded]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTable:
+    """Some of the responses of a run."""
+
+    title: str
+    groups: Sequence[SampleGroup]
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One stage of training. `metrics` holds the rows of its metrics.jsonl: `step` and numbers by name."""
 
@@ -235,7 +271,7 @@ class Report:
     """Everything one report shows. An empty field leaves its section out.
 
     `summary` is the headline: one plain sentence with numbers; where empty, `verdict` writes it. `notes` are
-    the quieter lines below it.
+    the quieter lines below it. `alarms` stand above all else; `healthy` says in one line that there are none.
     `config` maps the name of a stage to the text of its recipe.
     """
 
@@ -244,12 +280,15 @@ class Report:
     command: str
     summary: str = ""
     notes: Sequence[str] = ()
+    alarms: Sequence[Alarm] = ()
+    healthy: str = ""
     measures: Sequence[Measure] = ()
     comparison: "Comparison | None" = None
     reward: "RewardSummary | None" = None
     groups: Sequence[GroupTable] = ()
     answers: Sequence[AnswerTable] = ()
     stages: Sequence[Stage] = ()
+    samples: Sequence[SampleTable] = ()
     examples: Sequence[SideBySide] = ()
     categories: Sequence[CategoryRow] = ()
     data: Sequence[DataCount] = ()

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
-import plotly.graph_objects as go
+from markupsafe import Markup
 
 from truing.core.words import t
-from truing.evals.report_charts import AFTER_COLOUR, BEFORE_COLOUR, SECOND_COLOUR, Chart, base_layout
+from truing.evals.drawing import Dot, Mark, Scale, Span, draw
+from truing.evals.report_charts import AFTER, BEFORE, SECOND, Chart
 from truing.evals.report_records import interval_text, value_text
 from truing.evals.reward_summary import Bin, MarginBars, RewardSummary, percent
 
-HEIGHT = 290
-LARGEST = 22  # pixels across the marker of the fullest bin
+HEIGHT = 210
+LARGEST = 11  # pixels from the middle of the fullest bin's marker to its edge
+GAP = 0.03  # share of a bar's width left free on either side
 
 
 def reward_charts(summary: RewardSummary) -> list[Chart]:
@@ -34,97 +35,48 @@ def reward_charts(summary: RewardSummary) -> list[Chart]:
             t("Reliability"),
             t("Reliability by certainty: {sure}.", sure=sure),
             t("below the dashed line it is too certain"),
-            _reliability_figure(summary.reliability),
+            _reliability(summary.reliability),
+            "framed",
         ),
         Chart(
             "reward-margins",
             t("Margins"),
             t("Histogram: {counted}.", counted=counted),
             counted,
-            _margin_figure(bars),
+            _margins(bars),
+            "framed",
+            [(SECOND, t("wrong order")), (AFTER, t("right order, or a tie"))],
         ),
     ]
 
 
-def _reliability_figure(bins: Sequence[Bin]) -> go.Figure:
-    figure = go.Figure(layout=base_layout(HEIGHT))
-    figure.update_layout(margin={"l": 58, "r": 12, "t": 10, "b": 48}, showlegend=False)
-    agree = {"dash": "dash", "width": 1.5, "color": BEFORE_COLOUR}
-    figure.add_trace(go.Scatter(x=[0.5, 1], y=[0.5, 1], mode="lines", line=agree, hoverinfo="skip"))
+def _reliability(bins: Sequence[Bin]) -> Markup:
+    marks: list[Mark] = [Span(BEFORE, (0.5, 1.0), (0.5, 1.0), "dashed")]
     most = max(of.accuracy.n for of in bins)
-    figure.add_trace(
-        go.Scatter(
-            x=[of.confidence for of in bins],
-            y=[of.accuracy.estimate for of in bins],
-            mode="markers",
-            marker={
-                "color": AFTER_COLOUR,
-                "opacity": 1,
-                "size": [max(7.0, LARGEST * math.sqrt(of.accuracy.n / most)) for of in bins],
-                "line": {"width": 0},
-            },
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [max(0.0, of.accuracy.high - of.accuracy.estimate) for of in bins],
-                "arrayminus": [max(0.0, of.accuracy.estimate - of.accuracy.low) for of in bins],
-                "color": AFTER_COLOUR,
-                "thickness": 1.5,
-                "width": 4,
-            },
-            text=[
-                t(
-                    "certain {certain}<br>right {right}",
-                    certain=value_text(of.confidence, "%"),
-                    right=value_text(of.accuracy.estimate, "%"),
-                )
-                + f"<br>{interval_text(of.accuracy, '%')}"
-                for of in bins
-            ],
-            hovertemplate="%{text}<extra></extra>",
-            cliponaxis=False,
+    for of in bins:
+        tip = t(
+            "certain {certain}\nright {right}",
+            certain=value_text(of.confidence, "%"),
+            right=value_text(of.accuracy.estimate, "%"),
         )
-    )
-    figure.update_xaxes(
-        range=[0.48, 1.02], tickformat=".0%", dtick=0.1, title=_axis(t("how certain it is")), showgrid=False
-    )
-    figure.update_yaxes(
-        range=[-0.03, 1.03], tickformat=".0%", dtick=0.25, title=_axis(t("how often it is right"))
-    )
-    return figure
+        tip += f"\n{interval_text(of.accuracy, '%')}"
+        ends = (of.accuracy.low, of.accuracy.high)
+        marks.append(Span(AFTER, (of.confidence, of.confidence), ends, "thin", tip))
+        size = max(3.5, LARGEST * math.sqrt(of.accuracy.n / most))
+        marks.append(Dot(AFTER, of.confidence, of.accuracy.estimate, size, tip=tip))
+    across = Scale(0.48, 1.02, 6, "share", t("how certain it is"))
+    return draw(marks, across, Scale(-0.03, 1.03, 5, "share", t("how often it is right")), HEIGHT)
 
 
-def _axis(title: str) -> dict[str, Any]:
-    return {"text": title, "font": {"size": 12.5}, "standoff": 8}
-
-
-def _margin_figure(bars: MarginBars) -> go.Figure:
-    figure = go.Figure(layout=base_layout(HEIGHT))
-    figure.update_layout(margin={"l": 58, "r": 12, "t": 34, "b": 48}, bargap=0.06, barmode="overlay")
+def _margins(bars: MarginBars) -> Markup:
     half = len(bars.counts) // 2
-    sides = (
-        (t("wrong order"), slice(0, half), SECOND_COLOUR),
-        (t("right order, or a tie"), slice(half, None), AFTER_COLOUR),
-    )
-    edges = list(zip(bars.edges, bars.edges[1:], strict=False))
-    for name, part, colour in sides:
-        figure.add_trace(
-            go.Bar(
-                name=name,
-                x=[(low + high) / 2 for low, high in edges[part]],
-                y=list(bars.counts[part]),
-                marker={"color": colour, "line": {"width": 0}},
-                text=[t("{low:.3g} to {high:.3g}", low=low, high=high) for low, high in edges[part]],
-                textposition="none",
-                hovertemplate=t("margin %{text}: %{y} pairs") + "<extra></extra>",
-            )
+    marks = []
+    for place, count in enumerate(bars.counts):
+        low, high = bars.edges[place], bars.edges[place + 1]
+        tip = t("margin {low:.3g} to {high:.3g}: {n:,} pairs", low=low, high=high, n=count)
+        air = GAP * (high - low)
+        marks.append(
+            Span(AFTER if place >= half else SECOND, (low + air, high - air), (0, count), "bar", tip)
         )
-    figure.update_xaxes(
-        range=[bars.edges[0], bars.edges[-1]],
-        tickformat="~g",
-        nticks=7,
-        title=_axis(t("margin")),
-        showgrid=False,
-    )
-    figure.update_yaxes(tickformat="~s", nticks=5, title=_axis(t("pairs")), rangemode="tozero")
-    return figure
+    across = Scale(bars.edges[0], bars.edges[-1], 6, title=t("margin"))
+    return draw(marks, across, Scale(0, 1.05 * max(*bars.counts, 1), 5, "step", t("pairs")), HEIGHT)

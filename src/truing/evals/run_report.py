@@ -6,7 +6,7 @@ Everything comes from the files that the run wrote (core/runs.py); no weights ar
 """
 
 import json
-import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,8 +27,11 @@ from truing.core.runs import (
     read_status,
 )
 from truing.core.words import sentences, t
+from truing.evals.alarms import alarms, healthy
+from truing.evals.curves import ends, read_series
 from truing.evals.report_records import DataCount, Report, Stage
 from truing.evals.reward_summary import RewardSummary, percent
+from truing.evals.run_samples import Sampled, read_samples, sample_tables
 from truing.train.health import Finding, read_findings
 
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best
@@ -46,7 +49,8 @@ class RunRecord:
     metrics: Sequence[Mapping[str, Any]]  # at least one
     rows: Mapping[str, Any] | None
     reward: RewardSummary | None
-    alarms: Sequence[Finding] = ()  # what the health rules said while it trained
+    findings: Sequence[Finding] = ()  # what the health rules said while it trained
+    samples: Sequence[Sampled] = ()
 
     @property
     def asked(self) -> Mapping[str, Any]:
@@ -74,8 +78,8 @@ def read_run(path: Path) -> RunRecord:
         )
     status = read_status(path) or RunStatus(RunState.STOPPED)
     reward = RewardSummary.read(path / REWARD) if (path / REWARD).exists() else None
-    alive, alarms = holder(path) is not None, read_findings(path)
-    return RunRecord(path, config, status, alive, metrics, read_rows(path), reward, alarms)
+    said = (read_findings(path), read_samples(path))
+    return RunRecord(path, config, status, holder(path) is not None, metrics, read_rows(path), reward, *said)
 
 
 def run_report(found: RunRecord) -> Report:
@@ -97,8 +101,11 @@ def run_report(found: RunRecord) -> Report:
         command=f"truing train recipe.yaml   # {t('the recipe above, saved under this name')}",
         summary=sentences([state_text(found), *_results(found)]),
         notes=_notes(found),
+        alarms=alarms(found.findings),
+        healthy="" if found.findings else healthy(found.metrics, found.asked["health"]),
         reward=found.reward,
         stages=[stage],
+        samples=sample_tables(found.samples),
         data=_data(found),
         versions=found.config["versions"],
         config={method: _recipe_text(found.config)},
@@ -139,20 +146,30 @@ def _results(found: RunRecord) -> list[str]:
             return [t(told, metric=t(words), last=held[-1], best=best(held))]
     for name, words, _ in RESULTS:
         if values := _values(found, name):
-            told = "The {metric} went from {first:.3g} to {last:.3g}."
-            return [t(told, metric=t(words), first=values[0], last=values[-1])]
+            return [_went(t(words), values)]
     return []
+
+
+def _went(metric: str, values: Sequence[float]) -> str:
+    """How a metric of batches moved: two means, since two batches differ by chance."""
+    moved = ends(values)
+    if moved is None:
+        several = "The {metric} was {mean:.3g} on average; {n} steps are too few to say whether it moved."
+        one = "The {metric} was {mean:.3g}; {n} step is too few to say whether it moved."
+        mean = statistics.fmean(values)
+        return t(several if len(values) > 1 else one, metric=metric, mean=mean, n=len(values))
+    told = "The {metric} went from {first:.3g} to {last:.3g}: means of the first and of the last {n} steps."
+    return t(told, metric=metric, first=moved.first, last=moved.last, n=moved.steps)
 
 
 def _values(found: RunRecord, name: str) -> list[float]:
     """The finite values of a metric, step by step."""
-    values = (row.get(name, math.nan) for row in found.metrics)
-    return [value for value in values if math.isfinite(value)]
+    return read_series(found.metrics, name).values
 
 
 def _notes(found: RunRecord) -> list[str]:
     """What a reader must know before trusting the page."""
-    status, notes = found.status, [_alarm(finding) for finding in found.alarms]
+    status, notes = found.status, []
     if not found.done and not found.alive:
         gone = t("its process is gone")
         reason = gone if status.state is RunState.RUNNING else status.reason or t("it did not finish")
@@ -164,11 +181,6 @@ def _notes(found: RunRecord) -> list[str]:
         earlier = "The held-out numbers are of an earlier result, with the weights after step {step}."
         notes.append(t(earlier, step=found.reward.step))
     return notes
-
-
-def _alarm(finding: Finding) -> str:
-    done = "" if finding.action == "warn" else f" Done about it: {finding.action}."
-    return f"Health: {finding}. What helps: {finding.advice}.{done}"
 
 
 def _data(found: RunRecord) -> list[DataCount]:
@@ -192,8 +204,9 @@ def _recipe_text(config: Mapping[str, Any]) -> str:
     recipe = {key: value for key, value in asked.items() if key not in NOT_RECIPE}
     said = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in acted.items()]
     said += [f"{path}: sha256 {digest}" for path, digest in asked["inputs"].items()]
+    changed = "{key} was {was} up to step {step}, then {now}"
     said += [
-        f"{row['key']} was {json.dumps(row['was'])} up to step {row['step']}, then {json.dumps(row['is'])}"
+        t(changed, key=row["key"], was=json.dumps(row["was"]), step=row["step"], now=json.dumps(row["is"]))
         for row in config["changes"]
     ]
     comments = "".join(f"# {' '.join(line.split())}\n" for line in said)

@@ -21,6 +21,7 @@ from truing.methods.rows import Say
 from truing.methods.session import Session
 from truing.models import checkpoint
 from truing.train.health import Finding, HealthHook, Turn, read_findings
+from truing.train.health_rules import part
 from truing.train.hooks import Hook
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Care:
     def answer(self, finding: Finding) -> Finding:
         """A finding with all that is known of it, and what is to be done."""
         if (session := self._displaced(finding)) is not None:
-            finding = replace(finding, saw=finding.saw + told(drivers(session, finding.step)))
+            finding = finding.saying(*told(drivers(session, finding.step)))
         if self.asked.action == "remedy":
             if session is None or not can_hold(session):
                 return finding
@@ -100,8 +101,10 @@ class Care:
         steps = checkpoint.steps_in(self.folder.checkpoints)
         sound = [s for s in steps if s < finding.since and not checkpoint.problem_of(self._path(s))]
         if not sound or tried == self.asked.rollbacks:
-            why = f"after {tried} rollbacks" if sound else "no checkpoint is from before it"
-            return replace(finding, action="stop", saw=f"{finding.saw}; {why}")
+            why = (
+                part("; after {n} rollbacks", n=tried) if sound else part("; no checkpoint is from before it")
+            )
+            return replace(finding.saying(why), action="stop")
         for step in steps:
             if step > sound[-1]:
                 shutil.rmtree(self._path(step))

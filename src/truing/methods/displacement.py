@@ -14,6 +14,7 @@ from truing.data.trees import Tree
 from truing.methods.objectives import PairObjective, RetainObjective
 from truing.methods.session import Session
 from truing.models.scoring import without_dropout
+from truing.train.health_rules import Part, part
 from truing.train.step import Objective
 
 HELD = 1.0  # weight of the likelihood term that is switched on
@@ -29,8 +30,10 @@ class Driver:
     nats: float  # what it has gained since the reference, below 0
     alike: float  # share of tokens that its two responses have in common, in order
 
-    def __str__(self) -> str:
-        return f"{self.place} ({self.nats:.0f} nats, {self.alike:.0%} alike)"
+    @property
+    def told(self) -> Part:
+        said = "{place} ({nats:.0f} nats, {alike:.0%} alike)"
+        return part(said, place=self.place, nats=self.nats, alike=self.alike)
 
 
 def likeness(tree: Tree) -> float:
@@ -65,13 +68,15 @@ def drivers(session: Session, step: int) -> list[Driver]:
     return sorted(found, key=lambda driver: driver.nats)
 
 
-def told(found: Sequence[Driver]) -> str:
+def told(found: Sequence[Driver]) -> list[Part]:
     """The drivers in words; nothing for none."""
     if not found:
-        return ""
+        return []
     typical = statistics.median(driver.alike for driver in found)
-    most = ", ".join(map(str, found[:NAMED]))
-    return f"; most of all {most}; the responses of such pairs are {typical:.0%} alike"
+    parts = [part("; most of all "), found[0].told]
+    for driver in found[1:NAMED]:
+        parts += [part(", "), driver.told]
+    return [*parts, part("; the responses of such pairs are {typical:.0%} alike", typical=typical)]
 
 
 def _pairs(objective: Objective) -> PairObjective | None:

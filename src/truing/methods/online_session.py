@@ -202,8 +202,9 @@ class OnlineSession:
     def _show(self, step: int, asked: Asked) -> None:
         """Keep the first group of a step where people can read it."""
         for sample, total in list(zip(asked.samples, asked.scores.totals, strict=True))[: self.group_size]:
-            place = asked.prompts[sample.prompt].record.place
-            row = {"place": place, "k": sample.k, "response": sample.text, "finish": str(sample.finish)}
+            record = asked.prompts[sample.prompt].record
+            row = {"place": record.place, "prompt": "\n\n".join(turn.content for turn in record.prompt)}
+            row |= {"k": sample.k, "response": sample.text, "finish": str(sample.finish)}
             self.log_sample(step, row | {"reward": total})
 
     def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:

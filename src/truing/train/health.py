@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import filter as matching
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from truing.core import files
 from truing.core.errors import ConfigError, DivergedError
@@ -19,7 +19,7 @@ from truing.core.health_parts import Health
 from truing.core.imports import closest
 from truing.core.runs import HEALTH
 from truing.train import health_online, health_rules
-from truing.train.health_rules import Seen
+from truing.train.health_rules import Part, Seen
 from truing.train.health_series import History
 from truing.train.hooks import Logs
 
@@ -109,9 +109,14 @@ class Finding:
     advice: str
     action: str = "warn"  # what was done about it: a value of the recipe's `health.action`
     back_to: int | None = None  # of a rollback: the step of the checkpoint
+    told: tuple[Part, ...] = ()  # `saw` once more, its numbers apart; empty in a log of an earlier version
 
     def row(self) -> dict[str, Any]:
         return asdict(self)
+
+    def saying(self, *more: Part) -> Self:
+        """The finding with something added to what was seen."""
+        return replace(self, saw=self.saw + "".join(map(str, more)), told=(*self.told, *more))
 
     def __str__(self) -> str:
         return f"{self.rule} since step {self.since}: {self.saw}"
@@ -178,7 +183,8 @@ class Watch:
         for name, look in self.looks.items():
             if name not in self.heard and (seen := look(self.history)) is not None:
                 self.heard.add(name)
-                found.append(Finding(name, int(row["step"]), seen.since, seen.words, RULES[name].advice))
+                finding = Finding(name, int(row["step"]), seen.since, "", RULES[name].advice)
+                found.append(finding.saying(*seen.told))
         return found
 
     def blind(self) -> list[str]:
@@ -195,7 +201,8 @@ def diagnose(rows: Sequence[Mapping[str, Any]], asked: Health) -> tuple[list[Fin
 
 def read_findings(folder: Path) -> list[Finding]:
     """What was said of a run while it trained."""
-    return [Finding(**row) for row in files.read_jsonl(folder / HEALTH)]
+    rows = files.read_jsonl(folder / HEALTH)
+    return [Finding(**row | {"told": tuple(Part(**one) for one in row.get("told", ()))}) for row in rows]
 
 
 class HealthHook:

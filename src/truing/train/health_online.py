@@ -2,10 +2,14 @@
 
 import statistics
 
-from truing.train.health_rules import Seen
+from truing.train.health_rules import Part, Seen, part
 from truing.train.health_series import BASE, Change, History
 
 CLEARLY = 3.0  # standard errors
+AWAY = {
+    "token": "the policy is {now:.3g} nats per token away from its reference; the limit is {limit:g}",
+    "response": "the policy is {now:.3g} nats per response away from its reference; the limit is {limit:g}",
+}
 
 
 def _gained(history: History) -> Change | None:
@@ -26,8 +30,7 @@ def kl_runaway(
     for name, limit, unit in (("kl", nats, "token"), ("kl/response", response_nats, "response")):
         series = history.of(name)
         if len(series) >= steps and (now := series.now(steps)) > limit:
-            words = f"the policy is {now:.3g} nats per {unit} away from its reference; the limit is {limit:g}"
-            return Seen(series.since(limit, above=True), words)
+            return Seen(series.since(limit, above=True), (part(AWAY[unit], now=now, limit=limit),))
     return None
 
 
@@ -42,8 +45,9 @@ def entropy_collapse(history: History, *, share: float = 0.25, steps: int = 10) 
         return None
     if max(entropy.recent(steps)) > share * moved.before or moved.sigmas > -CLEARLY:
         return None
-    words = f"entropy fell from {moved.before:.3g} to {moved.now:.3g} nats per token; the reward did not rise"
-    return Seen(entropy.since(0.5 * moved.before, above=False), words)
+    said = "entropy fell from {before:.3g} to {now:.3g} nats per token; the reward did not rise"
+    told = part(said, before=moved.before, now=moved.now)
+    return Seen(entropy.since(0.5 * moved.before, above=False), (told,))
 
 
 def zero_variance_groups(history: History, *, share: float = 0.9, steps: int = 10) -> Seen | None:
@@ -52,8 +56,8 @@ def zero_variance_groups(history: History, *, share: float = 0.9, steps: int = 1
     newest = series.recent(steps)
     if len(newest) < steps or min(newest) < share or _gained(history):
         return None
-    words = f"in {statistics.median(newest):.0%} of the groups all responses have the same reward"
-    return Seen(series.since(share - 1e-9, above=True), words)
+    said = "in {share:.0%} of the groups all responses have the same reward"
+    return Seen(series.since(share - 1e-9, above=True), (part(said, share=statistics.median(newest)),))
 
 
 def reward_hacking(
@@ -68,7 +72,7 @@ def reward_hacking(
     gained = _gained(history)
     if gained is None:
         return None
-    told = f"the reward rose from {gained.before:.3g} to {gained.now:.3g}"
+    told = part("the reward rose from {before:.3g} to {now:.3g}", before=gained.before, now=gained.now)
     return (
         _held_out_falls(history, gained, share, told)
         or _part_falls(history, share, told)
@@ -77,18 +81,18 @@ def reward_hacking(
     )
 
 
-def _held_out_falls(history: History, gained: Change, share: float, told: str) -> Seen | None:
+def _held_out_falls(history: History, gained: Change, share: float, told: Part) -> Seen | None:
     held = history.of("eval/reward")
     if len(held) < 4:
         return None
     best, last = max(held.values[:-2]), max(held.recent(2))
     if best - last < share * gained.moved:
         return None
-    words = f"{told} while the held-out reward fell from {best:.3g} to {last:.3g}"
-    return Seen(held.since(best - 1e-9, above=False), words)
+    fell = part(" while the held-out reward fell from {best:.3g} to {last:.3g}", best=best, last=last)
+    return Seen(held.since(best - 1e-9, above=False), (told, fell))
 
 
-def _part_falls(history: History, share: float, told: str) -> Seen | None:
+def _part_falls(history: History, share: float, told: Part) -> Seen | None:
     for name in history.names():
         if not (name.startswith("rewards/") and name.endswith("/mean")):
             continue
@@ -97,13 +101,14 @@ def _part_falls(history: History, share: float, told: str) -> Seen | None:
         if moved is None or moved.sigmas > -CLEARLY or not len(spread):
             continue
         if -moved.moved > share * statistics.median(spread.values[:BASE]):
-            words = f"{told} while {name} fell from {moved.before:.3g} to {moved.now:.3g}"
-            return Seen(series.since(moved.before - CLEARLY * moved.error, above=False), words)
+            said = " while {name} fell from {before:.3g} to {now:.3g}"
+            fell = part(said, name=name, before=moved.before, now=moved.now)
+            return Seen(series.since(moved.before - CLEARLY * moved.error, above=False), (told, fell))
     return None
 
 
 def _length_explains(
-    history: History, correlation: float, steps: int, stretch: float, told: str
+    history: History, correlation: float, steps: int, stretch: float, told: Part
 ) -> Seen | None:
     found, lengths = history.of("reward/length_correlation"), history.of("completions/mean_length")
     moved = lengths.change()
@@ -113,20 +118,25 @@ def _length_explains(
     explains = sign * found.now(steps) >= correlation
     if not explains or max(moved.now / moved.before, moved.before / moved.now) < stretch:
         return None
-    words = (
-        f"{told} with the length of responses, from {moved.before:.3g} to {moved.now:.3g} tokens;"
-        f" within a step both correlate by {found.now(steps):.2f}"
+    longer = part(
+        " with the length of responses, from {before:.3g} to {now:.3g} tokens;"
+        " within a step both correlate by {correlation:.2f}",
+        before=moved.before,
+        now=moved.now,
+        correlation=found.now(steps),
     )
-    return Seen(lengths.since(moved.before + sign * CLEARLY * moved.error, above=sign > 0), words)
+    since = lengths.since(moved.before + sign * CLEARLY * moved.error, above=sign > 0)
+    return Seen(since, (told, longer))
 
 
-def _repeats(history: History, told: str) -> Seen | None:
+def _repeats(history: History, told: Part) -> Seen | None:
     series = history.of("completions/repetition")
     moved = series.change()
     if moved is None or moved.moved < 0.2 or moved.sigmas < CLEARLY:
         return None
-    words = f"{told} while repetition rose from {moved.before:.0%} to {moved.now:.0%} of token 4-grams"
-    return Seen(series.since(moved.before + CLEARLY * moved.error, above=True), words)
+    said = " while repetition rose from {before:.0%} to {now:.0%} of token 4-grams"
+    rose = part(said, before=moved.before, now=moved.now)
+    return Seen(series.since(moved.before + CLEARLY * moved.error, above=True), (told, rose))
 
 
 def degeneration(history: History, *, rise: float = 0.2, unending: float = 0.5) -> Seen | None:
@@ -144,7 +154,8 @@ def degeneration(history: History, *, rise: float = 0.2, unending: float = 0.5) 
             continue
         if found is not None:
             before, now, since = found
-            return Seen(since, f"{name} rose from {before:.0%} to {now:.0%}")
+            said = "{name} rose from {before:.0%} to {now:.0%}"
+            return Seen(since, (part(said, name=name, before=before, now=now),))
     return None
 
 

@@ -10,7 +10,8 @@ These are the rules of offline training.
 
 import math
 import statistics
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from truing.train.health_series import RECENT, TAIL, Change, History, Series, noise
 
@@ -20,11 +21,27 @@ LN2 = math.log(2)
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a sentence with its numbers apart, so that a page can say it in another language."""
+
+    text: str
+    values: Mapping[str, float | str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.text.format(**self.values)
+
+
+def part(text: str, /, **values: float | str) -> Part:
+    """A part of a sentence; `text` holds a placeholder for each of `values`."""
+    return Part(text, values)
+
+
+@dataclass(frozen=True)
 class Seen:
-    """What a rule saw, in words and numbers, and the step it began at."""
+    """The step at which something began, and what a rule saw of it."""
 
     since: int
-    words: str
+    told: tuple[Part, ...]
 
 
 def likelihood_displacement(
@@ -46,11 +63,16 @@ def likelihood_displacement(
         known = grew.sigmas > sigmas or fell.moved < -anyhow * abs(fell.before)
         if lost and known and paid.now < 0 and paid.sigmas < -sigmas:
             since = rewards.since(paid.before - sigmas * paid.error, above=False)
-            words = (
-                f"the log-probability of {better} responses fell from {fell.before:.3g} to {fell.now:.3g}"
-                f" nats while their lead in reward went from {grew.before:.3g} to {grew.now:.3g}"
+            said = part(
+                "the log-probability of {better} responses fell from {before:.3g} to {now:.3g} nats"
+                " while their lead in reward went from {lead:.3g} to {lead_now:.3g}",
+                better=better,
+                before=fell.before,
+                now=fell.now,
+                lead=grew.before,
+                lead_now=grew.now,
             )
-            return Seen(since, words)
+            return Seen(since, (said,))
     return None
 
 
@@ -77,7 +99,8 @@ def loss_spikes(
     above = losses.now() - start
     if above > max(least, 4 * noise(losses.values[-TAIL:])) and min(losses.recent()) > start:
         since = losses.since(start + least, above=True)
-        return Seen(since, f"the loss began at {start:.3g} and has stayed above it, at {losses.now():.3g}")
+        said = "the loss began at {start:.3g} and has stayed above it, at {now:.3g}"
+        return Seen(since, (part(said, start=start, now=losses.now()),))
     found = [
         place
         for place in range(max(RECENT, len(losses) - within), len(losses))
@@ -87,8 +110,9 @@ def loss_spikes(
         return None
     worst = max(losses.values[place] for place in found)
     usual = statistics.median(losses.recent(within))
-    words = f"{len(found)} of the last {within} losses leap, up to {worst:.3g}; most are near {usual:.3g}"
-    return Seen(losses.steps[found[0]], words)
+    said = "{n} of the last {within} losses leap, up to {worst:.3g}; most are near {usual:.3g}"
+    told = part(said, n=len(found), within=within, worst=worst, usual=usual)
+    return Seen(losses.steps[found[0]], (told,))
 
 
 def _losses(history: History) -> Series:
@@ -116,8 +140,8 @@ def stuck_at_ln2(history: History, *, steps: int = 20, width: float = 0.02) -> S
     mean = statistics.fmean(newest)
     if abs(mean) > 2 * statistics.pstdev(newest) / math.sqrt(steps) + 1e-6:
         return None
-    words = f"for {learnt} steps the loss has been near ln 2 ({losses.now(steps):.4f}), the margin {mean:.2g}"
-    return Seen(losses.steps[-learnt], words)
+    said = "for {n} steps the loss has been near ln 2 ({loss:.4f}), the margin {mean:.2g}"
+    return Seen(losses.steps[-learnt], (part(said, n=learnt, loss=losses.now(steps), mean=mean),))
 
 
 def _warm_up(rates: Series) -> int:
@@ -141,14 +165,12 @@ def label_noise(
         told = held.recent(evaluations)
         if len(told) == evaluations and statistics.median(told) <= guess and train.now() >= learnt:
             since = train.since(learnt, above=True)
-            words = (
-                f"{train.now():.0%} of training pairs are ranked right, but {told[-1]:.0%} of held-out ones"
-            )
-            return Seen(since, words)
+            said = "{share:.0%} of training pairs are ranked right, but {held:.0%} of held-out ones"
+            return Seen(since, (part(said, share=train.now(), held=told[-1]),))
         newest = train.recent(3 * RECENT)
         if len(newest) == 3 * RECENT:
             mean, error = statistics.fmean(newest), statistics.pstdev(newest) / math.sqrt(len(newest))
             if mean < 0.45 and mean + sigmas * error < 0.5:
-                words = f"{mean:.0%} of training pairs are ranked right, fewer than by chance"
-                return Seen(train.since(0.5, above=False), words)
+                said = "{mean:.0%} of training pairs are ranked right, fewer than by chance"
+                return Seen(train.since(0.5, above=False), (part(said, mean=mean),))
     return None

@@ -1,21 +1,65 @@
 "use strict";
-const figures = JSON.parse(document.getElementById("figures").textContent);
-const options = { displayModeBar: false, displaylogo: false, responsive: true, showTips: false };
-for (const [id, figure] of Object.entries(figures)) {
-  Plotly.newPlot(id, figure.data, figure.layout, options);
+const told = JSON.parse(document.getElementById("told").textContent);
+const tip = document.body.appendChild(document.createElement("div"));
+tip.className = "tip";
+tip.hidden = true;
+
+const show = (event, lines) => {
+  tip.replaceChildren(...lines.map(([tone, words]) => {
+    const line = document.createElement("p");
+    line.className = tone;
+    line.textContent = words;
+    return line;
+  }));
+  tip.hidden = false;
+  const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
+  tip.style.left = `${scrollX + Math.max(8, Math.min(event.clientX + 14, room))}px`;
+  const above = event.clientY - tip.offsetHeight - 14;
+  tip.style.top = `${scrollY + (above > 0 ? above : event.clientY + 20)}px`;
+};
+const hide = () => { tip.hidden = true; };
+
+// A mark says itself.
+for (const mark of document.querySelectorAll("[data-tip]")) {
+  mark.addEventListener("pointermove", (event) => show(event, mark.dataset.tip.split("\n").map((line) => ["", line])));
+  mark.addEventListener("pointerleave", hide);
 }
 
-// A drawn chart keeps its width in pixels, and a sheet of paper is narrower than most windows.
-const PAPER = 640;
-const drawn = () => Object.keys(figures).filter((id) => document.getElementById(id).clientWidth > 0);
-addEventListener("beforeprint", () => {
-  for (const id of drawn()) {
-    Plotly.relayout(id, { width: Math.min(document.getElementById(id).clientWidth, PAPER) });
+// Curves are read at the step nearest to the pointer.
+const nearest = (xs, x) => {
+  let low = 0;
+  let high = xs.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (xs[middle] < x) low = middle; else high = middle;
   }
-});
-addEventListener("afterprint", () => {
-  for (const id of drawn()) Plotly.relayout(id, { width: null, autosize: true });
-});
+  return x - xs[low] < xs[high] - x ? low : high;
+};
+const read = (line, step) => {
+  const place = nearest(line.xs, step);
+  const smooth = line.smooth ? ` · ${told.words.smooth.replace("{value}", line.smooth[place])}` : "";
+  return { x: line.xs[place], words: `${line.name} ${line.ys[place]}${smooth}` };
+};
+for (const [id, chart] of Object.entries(told.charts)) {
+  const drawing = document.getElementById(id).querySelector("svg");
+  const cursor = drawing.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "line"));
+  cursor.setAttribute("class", "cursor");
+  cursor.setAttribute("y2", "100%");
+  drawing.addEventListener("pointermove", (event) => {
+    const box = drawing.getBoundingClientRect();
+    const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    const step = chart.low + share * (chart.high - chart.low);
+    const found = chart.lines.map((line) => [line.tone, read(line, step)]);
+    const x = found.map(([, one]) => one.x).reduce((a, b) => (Math.abs(a - step) <= Math.abs(b - step) ? a : b));
+    const at = `${(100 * (x - chart.low)) / (chart.high - chart.low)}%`;
+    cursor.setAttribute("x1", at);
+    cursor.setAttribute("x2", at);
+    cursor.classList.add("on");
+    const here = found.filter(([, one]) => one.x === x || found.length === 1);
+    show(event, [["", told.words.step.replace("{n}", x)], ...here.map(([tone, one]) => [tone, one.words])]);
+  });
+  drawing.addEventListener("pointerleave", () => { hide(); cursor.classList.remove("on"); });
+}
 
 // A number leads to the answers it is made of, which are folded away.
 const unfold = () => {

@@ -1,0 +1,57 @@
+"""What the health rules saw in a run, as a page says it: in plain words, since which step, and what helps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from truing.core.health_parts import Health
+from truing.core.words import t
+from truing.evals.report_records import Alarm
+from truing.train.health import Finding, diagnose
+
+TITLES = {
+    "likelihood_displacement": "Preferred responses lose likelihood",
+    "loss_spikes": "The loss leaps",
+    "stuck_at_ln2": "Nothing is learnt of the pairs",
+    "label_noise": "The labels look like noise",
+    "kl_runaway": "The policy runs away from its reference",
+    "entropy_collapse": "The policy says the same again and again",
+    "zero_variance_groups": "The reward does not tell responses apart",
+    "reward_hacking": "The reward is being gamed",
+    "degeneration": "Responses get worse",
+}
+DONE = {
+    "warn": "",
+    "stop": "The run was stopped for it.",
+    "rollback": "The run went back to the checkpoint of step {step} with half the learning rate.",
+    "remedy": "The likelihood of chosen responses was added to the loss from there on.",
+}
+
+
+def alarms(findings: Sequence[Finding]) -> list[Alarm]:
+    """One alarm per finding, in the order in which they were seen."""
+    return [Alarm(t(TITLES[one.rule]), one.since, _saw(one), t(one.advice), _done(one)) for one in findings]
+
+
+def _saw(finding: Finding) -> str:
+    """What was seen, in the language of the page where its numbers were kept apart from its words."""
+    return "".join(t(one.text, **_spoken(one.values)) for one in finding.told) or finding.saw
+
+
+def _spoken(values: Mapping[str, float | str]) -> dict[str, float | str]:
+    """The values with those translated that are words, such as the better side of a pair."""
+    return {name: t(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _done(finding: Finding) -> str:
+    told = DONE[finding.action]
+    return t(told, step=finding.back_to) if told else ""
+
+
+def healthy(rows: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> str:
+    """One line for a run in which no rule saw anything; it counts the rules that had metrics to look at."""
+    _, watch = diagnose(rows, Health.model_validate(asked))
+    if not watch.looks:
+        return t("Health: all rules were off.")
+    seeing = len(watch.looks) - len(watch.blind())
+    told = "Healthy: {seeing} of {n} rules had metrics to look at, and none saw anything wrong."
+    return t(told, seeing=seeing, n=len(watch.looks))

@@ -1,0 +1,100 @@
+"""Series of metrics over steps, made fit to be drawn and to be told in a sentence.
+
+One step is one batch, and two batches differ by chance. A curve is therefore drawn with its moving average,
+and what is said of its ends is the mean of its first and of its last tenth.
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MOST_POINTS = 600  # of a line: more than a panel has pixels
+SMOOTHED = 20  # the fewest steps of which a moving average is drawn
+LEAST = 5  # steps whose mean is an end, where there are twice as many
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The finite values of one metric over steps, and how many were not finite."""
+
+    steps: list[float]
+    values: list[float]
+    not_finite: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The mean of the first `steps` values and that of the last."""
+
+    first: float
+    last: float
+    steps: int
+
+
+def read_series(rows: Sequence[Mapping[str, Any]], name: str) -> Series:
+    """The metric `name` of the rows that carry it."""
+    steps, values, not_finite = [], [], 0
+    for row in rows:
+        value = row.get(name)
+        if value is None:
+            continue
+        if math.isfinite(value):
+            steps.append(row["step"])
+            values.append(value)
+        else:
+            not_finite += 1
+    return Series(steps, values, not_finite)
+
+
+def held_out(name: str) -> bool:
+    """Is a metric one of evaluations, which are of all held-out rows and not of a batch?"""
+    return name.startswith("eval/")
+
+
+def end_steps(count: int) -> int:
+    """How many of `count` steps an end is made of: a tenth, or five where there are ten or more."""
+    return max(count // 10, min(LEAST, count // 2))
+
+
+def ends(values: Sequence[float]) -> Ends | None:
+    """Both ends of a series; None where an end would be a single step."""
+    steps = end_steps(len(values))
+    if steps < 2:
+        return None
+    return Ends(statistics.fmean(values[:steps]), statistics.fmean(values[-steps:]), steps)
+
+
+def end(name: str, values: Sequence[float]) -> float | None:
+    """Where a metric ended: its last evaluation, else the mean of its last steps; None without values."""
+    if not values:
+        return None
+    return values[-1] if held_out(name) else statistics.fmean(values[-max(1, end_steps(len(values))) :])
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """The exponential moving average over a tenth of the steps, fair to the first of them.
+
+    A span of s steps has the weight 2 / (s + 1) for the newest.
+    """
+    newest = 2 / (max(LEAST, len(values) // 10) + 1)
+    total = weight = 0.0
+    found = []
+    for value in values:
+        total, weight = total + newest * (value - total), weight + newest * (1 - weight)
+        found.append(total / weight)
+    return found
+
+
+def thin(values: Sequence[float], most: int = MOST_POINTS) -> list[int]:
+    """The places of at most `most` values (plus two): both ends, and each bucket's lowest and highest."""
+    if len(values) <= most:
+        return list(range(len(values)))
+    size = math.ceil(2 * len(values) / most)
+    kept = {0, len(values) - 1}
+    for start in range(0, len(values), size):
+        bucket = range(start, min(start + size, len(values)))
+        kept.add(min(bucket, key=values.__getitem__))
+        kept.add(max(bucket, key=values.__getitem__))
+    return sorted(kept)

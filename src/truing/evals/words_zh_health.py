@@ -1,0 +1,51 @@
+# ruff: noqa: E501 - a text and its translation on one line
+"""What pages say in Chinese of a run's health, by the English text of `alarms.py` and of the rules."""
+
+HEALTH_ZH = {
+    # What it is called
+    "Preferred responses lose likelihood": "较好回答的似然在下降",
+    "The loss leaps": "损失突然跳升",
+    "Nothing is learnt of the pairs": "没有从偏好对中学到任何东西",
+    "The labels look like noise": "标签看起来像噪声",
+    "The policy runs away from its reference": "策略远离了参考模型",
+    "The policy says the same again and again": "策略反复说同样的话",
+    "The reward does not tell responses apart": "奖励无法区分回答",
+    "The reward is being gamed": "奖励被钻了空子",
+    "Responses get worse": "回答在变差",
+    # What was done about it
+    "The run was stopped for it.": "训练因此被停止。",
+    "The run went back to the checkpoint of step {step} with half the learning rate.": "训练已回到第 {step} 步的检查点，学习率减半。",
+    "The likelihood of chosen responses was added to the loss from there on.": "从那一步起，损失中加入了较好回答的似然项。",
+    # What helps
+    "hold the better response: loss.sft_weight: 1.0 or loss.name: dpo_positive; lower optim.learning_rate; look for pairs whose responses hardly differ": "稳住较好回答：loss.sft_weight: 1.0 或 loss.name: dpo_positive；降低 optim.learning_rate；找出两个回答几乎没有差别的偏好对",
+    "lower optim.learning_rate, warm up for longer, or take more rows in a step (optim.items_per_step)": "降低 optim.learning_rate，延长预热，或增加每步的行数（optim.items_per_step）",
+    "nothing is learnt of the pairs: look with `truing check` whether both responses are the same or cut off before they differ; raise optim.learning_rate or loss.beta": "没有从偏好对中学到任何东西：用 `truing check` 查看两个回答是否相同，或在出现差别之前就被截断；提高 optim.learning_rate 或 loss.beta",
+    "read some pairs: are labels swapped, or a matter of chance? Score them with a reward model, drop those it contradicts, set loss.label_smoothing, and train for fewer epochs": "读几个偏好对：标签是否颠倒，或只是碰运气？用奖励模型打分，去掉与之矛盾的，设置 loss.label_smoothing，并减少训练轮数",
+    "raise loss.kl_weight or set loss.kl_target; lower optim.learning_rate": "提高 loss.kl_weight 或设置 loss.kl_target；降低 optim.learning_rate",
+    "raise loss.entropy_weight or sampling.temperature; lower optim.learning_rate; see in samples.jsonl what is said again and again": "提高 loss.entropy_weight 或 sampling.temperature；降低 optim.learning_rate；在 samples.jsonl 中查看反复出现的内容",
+    "the reward does not tell responses to a prompt apart: see samples.jsonl whether the task is too hard, too easy or the reward blind; raise online.group_size, sampling.temperature or online.resample": "奖励无法区分同一提示的回答：在 samples.jsonl 中查看任务是否太难、太易，或奖励看不到差别；提高 online.group_size、sampling.temperature 或 online.resample",
+    "read samples.jsonl; take from the reward what can be had for nothing (length, repetition), add a second reward, raise loss.kl_weight, or stop at the best evaluation (evaluate.patience)": "阅读 samples.jsonl；从奖励中去掉不费力就能得到的部分（长度、重复），加入第二个奖励，提高 loss.kl_weight，或停在最好的一次评估（evaluate.patience）",
+    "read samples.jsonl or talk to the last checkpoint; lower optim.learning_rate, raise loss.kl_weight, or go back to a checkpoint from before": "阅读 samples.jsonl 或与最后的检查点对话；降低 optim.learning_rate，提高 loss.kl_weight，或回到之前的检查点",
+    # What was seen: whole sentences, and what goes on from them
+    "the log-probability of {better} responses fell from {before:.3g} to {now:.3g} nats while their lead in reward went from {lead:.3g} to {lead_now:.3g}": "{better}的对数概率从 {before:.3g} 降到 {now:.3g} nats，而其奖励领先量从 {lead:.3g} 变为 {lead_now:.3g}",
+    "; most of all ": "；最严重的是 ",
+    "{place} ({nats:.0f} nats, {alike:.0%} alike)": "{place}（{nats:.0f} nats，相似度 {alike:.0%}）",
+    "; the responses of such pairs are {typical:.0%} alike": "；这类偏好对的两个回答相似度为 {typical:.0%}",
+    "; after {n} rollbacks": "；已回退 {n} 次",
+    "; no checkpoint is from before it": "；没有更早的检查点",
+    "the loss began at {start:.3g} and has stayed above it, at {now:.3g}": "损失从 {start:.3g} 开始，此后一直高于它，现为 {now:.3g}",
+    "{n} of the last {within} losses leap, up to {worst:.3g}; most are near {usual:.3g}": "最近 {within} 步的损失中有 {n} 步跳升，最高 {worst:.3g}；多数在 {usual:.3g} 附近",
+    "for {n} steps the loss has been near ln 2 ({loss:.4f}), the margin {mean:.2g}": "损失已有 {n} 步停在 ln 2 附近（{loss:.4f}），间隔为 {mean:.2g}",
+    "{share:.0%} of training pairs are ranked right, but {held:.0%} of held-out ones": "训练偏好对有 {share:.0%} 排序正确，留出的只有 {held:.0%}",
+    "{mean:.0%} of training pairs are ranked right, fewer than by chance": "训练偏好对只有 {mean:.0%} 排序正确，低于随机水平",
+    "the policy is {now:.3g} nats per token away from its reference; the limit is {limit:g}": "策略与参考模型相距每词元 {now:.3g} nats，上限为 {limit:g}",
+    "the policy is {now:.3g} nats per response away from its reference; the limit is {limit:g}": "策略与参考模型相距每条回答 {now:.3g} nats，上限为 {limit:g}",
+    "entropy fell from {before:.3g} to {now:.3g} nats per token; the reward did not rise": "熵从每词元 {before:.3g} 降到 {now:.3g} nats，奖励却没有上升",
+    "in {share:.0%} of the groups all responses have the same reward": "{share:.0%} 的组里所有回答的奖励都相同",
+    "the reward rose from {before:.3g} to {now:.3g}": "奖励从 {before:.3g} 升到 {now:.3g}",
+    " while the held-out reward fell from {best:.3g} to {last:.3g}": "，而留出集奖励从 {best:.3g} 降到 {last:.3g}",
+    " while {name} fell from {before:.3g} to {now:.3g}": "，而 {name} 从 {before:.3g} 降到 {now:.3g}",
+    " with the length of responses, from {before:.3g} to {now:.3g} tokens; within a step both correlate by {correlation:.2f}": "，回答长度也随之从 {before:.3g} 变为 {now:.3g} 个词元；同一步内两者相关系数为 {correlation:.2f}",
+    " while repetition rose from {before:.0%} to {now:.0%} of token 4-grams": "，而重复从词元四元组的 {before:.0%} 升到 {now:.0%}",
+    "{name} rose from {before:.0%} to {now:.0%}": "{name} 从 {before:.0%} 升到 {now:.0%}",
+}
