@@ -81,7 +81,7 @@ def main() -> None:
             f"{median(runs, 'learning_seconds'):.1f} learning; {median(runs, 'peak_memory_mb'):.0f} MB; "
             f"responses of {median(runs, 'mean_response_tokens'):.1f} tokens"
         )
-    print(f"truing learns at {found['learning_ceiling_share']:.0%} of the ceiling")
+    print(f"truing learns at {found['learning_ceiling_share']:.0%} of the ceiling ({ours[0]['cpu']})")
 
 
 if __name__ == "__main__":

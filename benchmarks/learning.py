@@ -32,6 +32,7 @@ from truing.methods.opening import open_run
 from truing.methods.passes import passes_of, tokens_per_pass
 from truing.methods.rollouts import trees_of
 from truing.methods.run import run, write_result
+from truing.models.machine import cpu_line
 from truing.models.reference import AdapterOff
 from truing.train.hooks import Logs
 
@@ -142,6 +143,7 @@ def measure_learning(asked: argparse.Namespace) -> None:
     after = answers(session, asked.samples)
     end, gain = measured(session, after), paired_bootstrap(by_prompt(before), by_prompt(after))
     found = {
+        "cpu": cpu_line(),
         "recipe": asked.recipe.name,
         "set": asked.set,
         "steps": len(rows),

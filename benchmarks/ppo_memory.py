@@ -19,6 +19,8 @@ from typing import Any
 
 from workload import ITEMS_PER_STEP, LEARNING_RATE, LORA_RANK, make_pairs
 
+from truing.models.machine import cpu_line
+
 DTYPES = {"bf16": "bfloat16", "fp32": "float32"}
 
 
@@ -85,9 +87,9 @@ def main() -> None:
                 peaks.append(run_side(method, folder, asked.dtype))
     ratio = statistics.median(found["ppo"]) / statistics.median(found["dpo"])
     if asked.json:
-        print(json.dumps({"dtype": asked.dtype, "peak_memory_mb": found, "ratio": ratio}))
+        print(json.dumps({"cpu": cpu_line(), "dtype": asked.dtype, "peak_memory_mb": found, "ratio": ratio}))
         return
-    print(f"PPO {asked.dtype}: {ratio:.2f}x the memory of DPO with LoRA (MB: {found})")
+    print(f"PPO {asked.dtype}: {ratio:.2f}x the memory of DPO with LoRA (MB: {found}; {cpu_line()})")
 
 
 if __name__ == "__main__":

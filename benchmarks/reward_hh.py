@@ -25,6 +25,7 @@ from truing.core.records import Record
 from truing.data.convert import convert, write_jsonl
 from truing.data.load import load_records
 from truing.evals.intervals import mcnemar, wilson
+from truing.models.machine import cpu_line
 from truing.models.sources import resolve
 
 HERE = Path(__file__).parent
@@ -145,7 +146,8 @@ def main() -> None:
         found[f"TRL {name}"] = kept(folder / f"trl-{name}.json", theirs, name, folder, asked.epochs)
     text = "\n".join(table(found)) + "\n"
     (folder / "table.md").write_text(text)
-    print(f"{len(train)} rows to train on, {len(held_out)} held out, {asked.epochs:g} epochs\n\n{text}")
+    print(f"{len(train)} rows to train on, {len(held_out)} held out, {asked.epochs:g} epochs; {cpu_line()}")
+    print(f"\n{text}")
 
 
 if __name__ == "__main__":

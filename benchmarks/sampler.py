@@ -24,6 +24,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from workload import LORA_RANK, WORDS
 
+from truing.models.machine import cpu_line
 from truing.models.sources import resolve
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sampling
@@ -140,6 +141,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
             rounds["vllm"].append(run_vllm(vllm, folder, prompts, asked))
     speed = {side: statistics.median(found) for side, found in rounds.items()}
     return {
+        "cpu": cpu_line(),
         "batch": asked.batch,
         "group_size": asked.group_size,
         "new_tokens": asked.new_tokens,
@@ -170,6 +172,7 @@ def main() -> None:
         return
     adapter = " with LoRA" if asked.lora else ""
     print(f"{asked.dtype}{adapter}, {asked.batch} responses in groups of {asked.group_size}; {found['path']}")
+    print(found["cpu"])
     for side, speeds in found["tokens_per_second"].items():
         ratio = f"   truing is {found['ratios'][side]:.2f}x" if side in found["ratios"] else ""
         print(f"{side:>9} {statistics.median(speeds):7.0f} tokens/s{ratio}")

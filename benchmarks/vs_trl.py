@@ -64,6 +64,7 @@ def main() -> None:
         ours.append(run_side(Path(sys.executable), "ours.py", *workload))
         theirs.append(run_side(peer, "peer_trl.py", *workload))
     found = {
+        "cpu": ours[0]["cpu"],
         "method": asked.method,
         "dtype": asked.dtype,
         "prompt_words": asked.prompt_words,
@@ -82,7 +83,8 @@ def main() -> None:
         f"{found['speed_ratio']:.2f}x the tokens/s, {found['memory_ratio']:.2f}x the memory, "
         f"{found['ceiling_share']:.0%} of the ceiling "
         f"(truing {median(ours, 'seconds'):.1f} s, {median(ours, 'peak_memory_mb'):.0f} MB; "
-        f"TRL {median(theirs, 'seconds'):.1f} s, {median(theirs, 'peak_memory_mb'):.0f} MB)"
+        f"TRL {median(theirs, 'seconds'):.1f} s, {median(theirs, 'peak_memory_mb'):.0f} MB; "
+        f"{found['cpu']})"
     )
 
 

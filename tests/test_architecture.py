@@ -86,3 +86,47 @@ def test_nothing_shipped_evaluates_or_unpickles(path: Path):
             assert not FORBIDDEN.search(ast.unparse(node.func) + "("), f"line {node.lineno}"
             assert "shell=True" not in ast.unparse(node), f"line {node.lineno}"
     assert not {"pickle", "joblib"} & {module.partition(".")[0] for module in imported_modules(tree)}
+
+
+def opens_text_by_locale(call: ast.Call) -> bool:
+    """Whether a call reads or writes text in whatever encoding the locale has."""
+    if any(keyword.arg == "encoding" for keyword in call.keywords):
+        return False
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    if name in ("read_text", "write_text"):
+        return len(call.args) < (1 if name == "read_text" else 2)
+    if name in ("open", "fdopen"):
+        modes = [
+            arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+        ]
+        return "b" not in str(modes) if modes else not call.args or isinstance(call.func, ast.Name)
+    return any(keyword.arg == "text" and ast.unparse(keyword.value) == "True" for keyword in call.keywords)
+
+
+@pytest.mark.parametrize(
+    ("call", "by_locale"),
+    [
+        ("path.read_text()", True),
+        ("path.read_text('utf-8')", False),
+        ("path.write_text(text)", True),
+        ("path.write_text(text, encoding='utf-8')", False),
+        ("path.open()", True),
+        ("path.open('rb')", False),
+        ("path.open('a')", True),
+        ("RunFolder.open(path)", False),
+        ("subprocess.run(command, text=True)", True),
+        ("Bar(text=labels)", False),
+    ],
+)
+def test_what_opens_text_by_the_locale_is_recognised(call: str, by_locale: bool):
+    assert opens_text_by_locale(ast.parse(call, mode="eval").body) is by_locale
+
+
+def test_no_file_is_opened_in_the_encoding_of_the_locale():
+    found = [
+        f"{name_of(path)}:{node.lineno}: {ast.unparse(node)}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and opens_text_by_locale(node)
+    ]
+    assert found == []

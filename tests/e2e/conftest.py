@@ -68,7 +68,13 @@ def truing() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `truing ARGS` in a process of its own."""
 
     def run(*args: object, **options) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+        env = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "HF_HUB_OFFLINE": "1",
+            "NO_COLOR": "1",
+            "TRUING_LANG": "en",
+        }
         command = [sys.executable, "-m", "truing.cli.main", *map(str, args)]
         return subprocess.run(command, capture_output=True, text=True, env=env, check=False, **options)
 

@@ -161,9 +161,10 @@ def test_a_mistake_in_any_stage_is_found_before_the_first_is_trained(
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_shipped_pipeline_runs(truing, model_folder, tmp_path):
+@pytest.mark.parametrize("pipeline", ["rlhf", "sft_dpo"])
+def test_a_shipped_pipeline_runs(truing, model_folder, tmp_path, pipeline: str):
     """Three steps of every stage, on the rows of this repository."""
-    path = ROOT / "recipes" / "rlhf.yaml"
+    path = ROOT / "recipes" / f"{pipeline}.yaml"
     stages = read_document(path).children["stages"].children
     flags = [f"shared.policy={model_folder}"]
     for name in stages:

@@ -14,6 +14,7 @@ from truing.core.config import load_eval_recipe
 from truing.core.recipe import Recipe
 from truing.core.records import user
 from truing.core.runs import REWARD, ROWS, RunFolder, RunState
+from truing.core.words import speaking
 from truing.evals import answers
 from truing.evals.bench import Marks, Result, Scored
 from truing.evals.eval_report import evaluation_report
@@ -23,7 +24,6 @@ from truing.evals.report import render_report, write_report
 from truing.evals.report_records import Measure, Report
 from truing.evals.run import Evaluation, write_evaluation
 from truing.evals.sides import Answer, Question
-from truing.evals.words import speaking
 from truing.sampling.types import Finish, Sample
 
 ENGLISH = re.compile(r"[A-Za-z']{2,},? [A-Za-z']{2,}")  # two words in a row

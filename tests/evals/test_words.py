@@ -10,11 +10,11 @@ import pytest
 from jinja2 import Environment, nodes
 
 import truing.evals
+from truing.core.words import speaking, spoken, t
 from truing.evals import answers, moved, versus
 from truing.evals.numbers import Number
 from truing.evals.report_charts import PANELS
 from truing.evals.report_records import DRIFT_NOTES
-from truing.evals.words import speaking, spoken, t
 from truing.evals.words_zh import ZH
 
 EVALS = Path(truing.evals.__file__).parent
@@ -28,6 +28,7 @@ def numbers() -> list[Number]:
     return [
         *(number for task in tasks for number in task.numbers),
         *answers.OVER_REFUSAL,
+        answers.OVER_REFUSAL_ORDINARY,
         *answers.HELPFULNESS,
         *answers.HONESTY,
         *answers.DEGENERATION,
@@ -99,7 +100,7 @@ def test_every_text_with_placeholders_is_translated():
     """Also one that reaches `t` through a variable."""
     for path in SOURCES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        if "evals.words import" not in path.read_text(encoding="utf-8"):
+        if "core.words import" not in path.read_text(encoding="utf-8"):
             continue
         aside = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         aside |= {id(p) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for p in node.values}

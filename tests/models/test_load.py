@@ -1,6 +1,9 @@
+import logging
+
 import pytest
 import torch
 from torch import nn
+from transformers.utils import logging as hf_logging
 
 from truing.core.errors import ConfigError, ModelError
 from truing.core.recipe import Lora
@@ -10,22 +13,12 @@ from truing.models.load import (
     freeze_below,
     load_model,
     load_tokenizer,
-    pick_precision,
     silence_dropout,
     trainable,
 )
 from truing.models.scoring import Scorer
 
 CPU = torch.device("cpu")
-
-
-def test_what_the_optimiser_moves_is_always_float32():
-    for adapter in (False, True):
-        low = pick_precision("bfloat16", CPU, adapter=adapter)
-        assert (low.trained, low.autocast) == (torch.float32, torch.bfloat16)
-        assert low.base is (torch.bfloat16 if adapter else torch.float32), "frozen weights may be rounded"
-    exact = pick_precision("float32", CPU, adapter=True)
-    assert (exact.base, exact.autocast) == (torch.float32, None)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):
@@ -90,3 +83,19 @@ def test_only_the_adapters_dropout_is_kept(tiny, keep):
     silence_dropout(model, keep_adapter=keep)
     rates = {module.p for module in model.modules() if isinstance(module, nn.Dropout)}
     assert rates == ({0.0, 0.25} if keep else {0.0})
+
+
+def test_a_padding_id_among_the_tokens_is_no_reason_for_advice(tiny, tmp_path):
+    """transformers would ask for a mask, once in a process."""
+    tiny("gpt2", pad_token_id=0).save_pretrained(tmp_path)
+    model, said = load_model(tmp_path, torch.float32, CPU), []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger = logging.getLogger("transformers.modeling_utils")
+    hf_logging.warning_once.cache_clear()
+    logger.addHandler(handler)
+    try:
+        model(input_ids=torch.tensor([[5, 0, 7]]))
+    finally:
+        logger.removeHandler(handler)
+    assert said == []

@@ -58,10 +58,19 @@ def test_config_and_weights_must_be_there(saved):
     assert "no config.json" in str(refused(saved))
 
 
-def test_an_adapter_is_called_an_adapter(tmp_path):
-    (tmp_path / "adapter_config.json").write_text("{}")
+def test_an_adapter_needs_its_weights_and_its_base(tmp_path):
+    config = tmp_path / "adapter_config.json"
+    config.write_text("{}")
+    assert "has no adapter_model.safetensors" in str(refused(tmp_path))
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"")
+    assert "does not say which model the adapter is for" in str(refused(tmp_path))
+    config.write_text(json.dumps({"base_model_name_or_path": "/elsewhere/base"}))
     error = refused(tmp_path)
-    assert "is an adapter" in str(error) and "truing export --merge" in error.hint
+    assert (
+        str(error)
+        == f"{config} names /elsewhere/base as its base, and the folder /elsewhere/base does not exist"
+    )
+    assert "set base_model_name_or_path in that file" in error.hint
 
 
 def test_pickled_weights_are_refused_and_left_unopened(saved, tmp_path):

@@ -1,14 +1,18 @@
 """`truing data`: look at rows, check them, turn them into other formats."""
 
 import glob
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from truing.cli.show import SMALL_MODEL, console, next_step, say
+from truing.cli.commands import command
+from truing.cli.language import here
+from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say
+from truing.cli.streams import print_json
+from truing.core.doing import doing
 from truing.core.errors import UsageError
+from truing.core.messages import message
 from truing.core.records import Record
 
 app = typer.Typer(help="Look at rows, check them, convert them.", no_args_is_help=True)
@@ -22,14 +26,15 @@ def load_rows(files: list[str], format_: str | None, bad_rows: str, quarantine: 
     from truing.data.load import load_records
 
     if bad_rows not in ("stop", "skip"):
-        raise UsageError(f"--bad-rows {bad_rows}: expected stop or skip")
-    loaded = load_records(files, format=format_, bad_rows=bad_rows, quarantine=quarantine)
+        raise UsageError(message("--bad-rows {given}: expected stop or skip", given=bad_rows))
+    with doing(message("reading {files}", files=", ".join(files))):
+        loaded = load_records(files, format=format_, bad_rows=bad_rows, quarantine=quarantine)
     for source in loaded.sources:
         say(source.describe())
     return loaded
 
 
-@app.command()
+@app.command(epilog="Example: `truing data show rows.jsonl --tokens`")
 def show(
     files: Files,
     format_: FormatFlag = None,
@@ -42,17 +47,19 @@ def show(
     records = load_rows(files, format_, "skip").records[:count]
     if tokens:
         from truing.cli.tokens import show_trees
-        from truing.data.chat import make_renderer
-        from truing.models.load import load_tokenizer
-        from truing.models.sources import resolve
+        from truing.models.sources import require, resolve
 
+        require(model)
+        with doing(IMPORTING):
+            from truing.data.chat import make_renderer
+            from truing.models.load import load_tokenizer
         tokenizer = load_tokenizer(resolve(model).path)
         renderer = make_renderer(tokenizer, template)
         show_trees([renderer.tree(record) for record in records], tokenizer)
     else:
         for record in records:
             _show_record(record)
-    next_step(f"truing data check {files[0]}", "count what is wrong with the rest")
+    next_step(command("data check", *files, format_=format_), "count what is wrong with the rest")
 
 
 def _show_record(record: Record) -> None:
@@ -61,14 +68,14 @@ def _show_record(record: Record) -> None:
     title = visible(f"── {record.place}  {record.kind.value}")
     console.print(title, style="bold", markup=False, soft_wrap=True)
     for turn in record.prompt:
-        typer.echo(visible(f"{turn.role}: {turn.content}"))
+        print(visible(f"{turn.role}: {turn.content}"))
     for number, response in enumerate(record.responses, start=1):
         opinions = {"label": response.label, "score": response.score}
-        said = "".join(f" ({name} {value})" for name, value in opinions.items() if value is not None)
-        typer.echo(visible(f"→ {number}{said.lower()}: {response.text}"))
+        said = "".join(f" ({here(name)} {value})" for name, value in opinions.items() if value is not None)
+        print(visible(f"→ {number}{said.lower()}: {response.text}"))
 
 
-@app.command()
+@app.command(epilog="Example: `truing data check rows.jsonl --bad-rows skip`")
 def check(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "stop") -> None:
     """Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl."""
     quarantine = _quarantine(files[0])
@@ -76,8 +83,10 @@ def check(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "stop") 
     for problem in loaded.problems[:20]:
         say(problem)
     if loaded.problems:
-        say(f"{'… ' if len(loaded.problems) > 20 else ''}{len(loaded.problems)} rows copied to {quarantine}")
-    next_step(f"truing data stats {files[0]}", "lengths, languages, near-identical pairs")
+        more = "… " if len(loaded.problems) > 20 else ""
+        said = "{more}{n} rows copied to {path}"
+        say(message(said, more=more, n=len(loaded.problems), path=quarantine))
+    next_step(command("data stats", *files, format_=format_), "lengths, languages, near-identical pairs")
 
 
 def _quarantine(first: str) -> Path | None:
@@ -90,11 +99,11 @@ def _quarantine(first: str) -> Path | None:
     return Path("quarantine.jsonl") if glob.has_magic(first) or first.startswith(HUB) else None
 
 
-@app.command()
+@app.command(epilog="Example: `truing data convert pairs.json --to preference --output pairs.jsonl`")
 def convert(
     files: Files,
     to: Annotated[str, typer.Option(help="messages, prompt-completion, preference, unpaired, paddle …")],
-    out: Annotated[Path, typer.Option(help="Where the rows go, as JSON lines.")],
+    output: Annotated[Path, typer.Option("--output", "--out", help="Where the rows go, as JSON lines.")],
     format_: FormatFlag = None,
     bad_rows: BadRows = "stop",
 ) -> None:
@@ -104,16 +113,16 @@ def convert(
 
     loaded = load_rows(files, format_, bad_rows)
     written = list(convert_records(loaded.records, to))
-    write_jsonl(out, written)
-    say(f"wrote {len(written)} rows to {out}")
-    next_step(f"truing data show {out}", "look at them")
+    write_jsonl(output, written)
+    say(message("wrote {n} rows to {path}", n=len(written), path=output))
+    next_step(command("data show", output), "look at them")
 
 
-@app.command()
+@app.command(epilog="Example: `truing data stats rows.jsonl`")
 def stats(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "skip") -> None:
     """Count kinds, languages, lengths, duplicates and near-identical pairs."""
     from truing.data.stats import stats as stats_of
 
     found = stats_of(load_rows(files, format_, bad_rows).records)
-    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    next_step("truing check recipe.yaml", "see the masks and the first step's loss")
+    print_json(found, indent=2)
+    next_step(command("check", "RECIPE"), "see the masks and the first step's loss")

@@ -41,21 +41,21 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
 
     patient = _read(run)
     found, watch = diagnose(patient.rows, patient.asked)
-    typer.echo(patient.title)
+    print(patient.title)
     for one in patient.said:
         if one.action in DONE:
-            typer.echo(f"{one.rule} at step {one.step}: {DONE[one.action].format(back_to=one.back_to)}")
+            print(f"{one.rule} at step {one.step}: {DONE[one.action].format(back_to=one.back_to)}")
     known = {(one.rule, one.step): one.saw for one in patient.said}  # with the pairs that drive it
     for finding in found:
         saw = known.get((finding.rule, finding.step), finding.saw)
-        typer.echo(f"\n{finding.rule}: since step {finding.since}, seen at step {finding.step}")
-        typer.echo(f"  {saw}\n  → {finding.advice}")
+        print(f"\n{finding.rule}: since step {finding.since}, seen at step {finding.step}")
+        print(f"  {saw}\n  → {finding.advice}")
     blind = watch.blind()
     looked = len(watch.looks) - len(blind)
     if not found:
-        typer.echo(f"healthy: {looked} of {len(watch.looks)} rules had metrics to look at, and saw nothing")
+        print(f"healthy: {looked} of {len(watch.looks)} rules had metrics to look at, and saw nothing")
     if blind:
-        typer.echo(f"\nnot looked at, their metrics are not logged: {', '.join(blind)}")
+        print(f"\nnot looked at, their metrics are not logged: {', '.join(blind)}")
     cured = {one.rule for one in patient.said if one.action == "remedy"}
     sick = [finding for finding in found if finding.rule not in cured]
     if sick:

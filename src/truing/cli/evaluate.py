@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-from truing.cli.show import StageLine, console, next_step, say
+from truing.cli.commands import opening
+from truing.cli.show import IMPORTING, StageLine, console, next_step, say
+from truing.cli.streams import print_json
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 
 RECIPES = (".yaml", ".yml", ".json")
@@ -44,10 +47,12 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a model, alone or against another; exit code 7 where a gate is missed."""
-    from truing.core.config import load_eval_recipe
-    from truing.core.eval_recipe import REPORT
-    from truing.core.runs import run_recipe
-
+    with doing(f"reading {what}"):
+        from truing.core.config import load_eval_recipe
+        from truing.core.eval_recipe import REPORT
+        from truing.core.names import require_tasks
+        from truing.core.runs import run_recipe
+        from truing.models.sources import require_openable
     is_recipe = what.endswith(RECIPES)
     if output is None and not is_recipe and run_recipe(Path(what)):
         output = Path(what) / "eval"
@@ -58,14 +63,18 @@ def evaluate(
     recipe = load_eval_recipe(Path(what) if is_recipe else None, [*flags, *(set_ or [])])
     if recipe.model == recipe.against:
         raise UsageError(f"{recipe.model} is held against itself", hint="name another model as --against")
-    from truing.evals.console import print_measures
-    from truing.evals.eval_report import evaluation_report
-    from truing.evals.report import write_report
-    from truing.evals.run import as_json as found_as_json
-    from truing.evals.run import evaluate as run_evaluation
-    from truing.evals.run import require_passed, write_evaluation
-    from truing.evals.words import speaking
-
+    require_tasks(recipe.tasks)
+    with doing("looking for the models"):
+        for source in filter(None, (recipe.model, recipe.against)):
+            require_openable(source)
+    with doing(IMPORTING):
+        from truing.core.words import speaking
+        from truing.evals.console import print_measures
+        from truing.evals.eval_report import evaluation_report
+        from truing.evals.report import write_report
+        from truing.evals.run import as_json as found_as_json
+        from truing.evals.run import evaluate as run_evaluation
+        from truing.evals.run import require_passed, write_evaluation
     lines, folder = Lines(), Path(recipe.output)
     try:
         done = run_evaluation(recipe, say, lines, keep=lambda part: write_evaluation(part, folder))
@@ -75,11 +84,11 @@ def evaluate(
     with speaking(recipe.page_language):
         write_report(evaluation_report(done), folder / REPORT)
     if as_json:
-        typer.echo(json.dumps(found_as_json(done), ensure_ascii=False))
+        print_json(found_as_json(done))
     else:
         report = evaluation_report(done)
         print_measures(report.measures, console)
         for note in report.notes:
             say(note)
-    next_step(f"open {folder / REPORT}", "every answer behind every number")
+    next_step(opening(folder / REPORT), "every answer behind every number")
     require_passed(done)

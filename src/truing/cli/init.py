@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from truing.cli.commands import command, quoted
 from truing.cli.show import SMALL_MODEL, next_step, say
 from truing.core.errors import UsageError
+from truing.core.messages import joined, message
 
 
 def init(
@@ -23,22 +25,23 @@ def init(
     if method is None:
         width = max(map(len, METHODS))
         for name, row in METHODS.items():
-            typer.echo(f"{name:{width}}  {row.title}; learns from {wants(name)}")
-        next_step("truing init dpo", "writes dpo.yaml, and rows to try it on")
+            print(f"{name:{width}}  {row.title}; learns from {wants(name)}")
+        next_step(command("init", "dpo"), "writes dpo.yaml, and rows to try it on")
         return
     source = sample_rows(method)
     path = output or Path(f"{method}.yaml")
     rows = path.with_name(f"sample_{source.name}")
     if path.exists():
-        raise UsageError(f"{path} is there already", hint="--output names another file")
+        said = message("{path} is there already", path=path)
+        raise UsageError(said, hint=message("--output names another file"))
     if not path.parent.is_dir():
-        raise UsageError(f"{path.parent} is no folder", hint=f"mkdir -p {path.parent}")
+        said = message("{path} is no folder", path=path.parent)
+        raise UsageError(said, hint=f"mkdir -p {quoted(str(path.parent))}")
     recipe = starting(method, policy=model, rows=str(rows), output=f"runs/{path.stem}")
     written = _written(path, write_recipe(recipe).encode()), _written(rows, source.read_bytes())
-    say("wrote " + " and ".join(filter(None, written)))
-    next_step(
-        f"truing check {path}", f"shows what is learnt from {rows}; then put your own rows under data.train"
-    )
+    say(message("wrote {files}", files=joined(" and ", filter(None, written))))
+    why = "shows what is learnt from {rows}; then put your own rows under data.train"
+    next_step(command("check", path), message(why, rows=rows))
 
 
 def _written(path: Path, content: bytes) -> str:

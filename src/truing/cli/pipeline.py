@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-from truing.cli.show import next_step, say, stage
+from truing.cli.commands import command
+from truing.cli.show import IMPORTING, next_step, say, stage
+from truing.core.doing import doing
+from truing.core.messages import message
 
 
 def run(
@@ -18,16 +21,23 @@ def run(
     output: Annotated[Path | None, typer.Option(help="The folder of all runs, not the file's.")] = None,
 ) -> None:
     """Train the stages of a file, each from the results before it; run it again to resume."""
-    from truing.core.stages import load_stages
-
     flags = [*(set_ or []), *([f"output={json.dumps(str(output))}"] if output else [])]
-    loaded = load_stages(stages, flags)
-    from truing.pipelines.stages import run_stages
+    with doing(f"reading {stages}"):
+        from truing.core.stages import load_stages
+        from truing.methods.preflight import require_possible
+
+        loaded = load_stages(stages, flags)
+        for stage_ in loaded:
+            require_possible(stage_.recipe)
+    with doing(IMPORTING):
+        from truing.pipelines.stages import run_stages
 
     last = run_stages(loaded, say, stage)[-1]
-    say(f"\n{len(loaded)} stages done; the result is in {last.result}")
+    say(message("\n{n} stages done; the result is in {path}", n=len(loaded), path=last.result))
     if last.scores:
-        next_step(f"truing score ROWS --model {last.run}", "score responses it has not seen")
+        next_step(command("score", "ROWS", model=last.run), "score responses it has not seen")
     else:
-        against = f"truing chat {last.run} --against {last.recipe.policy}"
-        next_step(against, f"talk to it, before and after; `truing report {last.run}` shows its curves")
+        why = message(
+            "talk to it, before and after; `{report}` shows its curves", report=command("report", last.run)
+        )
+        next_step(command("chat", last.run, against=last.recipe.policy), why)

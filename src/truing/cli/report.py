@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from truing.cli.commands import command, opening
 from truing.cli.show import next_step, say
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.languages import Language
+from truing.core.messages import message
 
 COMPARISON = Path("comparison.html")
 
@@ -38,27 +41,29 @@ def report(
 
 
 def _one(run: Path, output: Path | None, language: Language) -> None:
-    from truing.core.runs import run_recipe
-    from truing.evals.compare_read import is_evaluation
-
+    with doing(f"reading {run}"):
+        from truing.core.runs import run_recipe
+        from truing.evals.compare_read import is_evaluation
     if is_evaluation(run) and run_recipe(run) is None:
         _evaluation(run / "report.html", output, language)
         return
+    from truing.core.words import speaking
     from truing.evals.report import write_report
     from truing.evals.run_report import read_run, run_report, state_text
-    from truing.evals.words import speaking
 
     found = read_run(run)
     target = output or run / "report.html"
-    with speaking(language):
+    with speaking(language), doing("drawing its curves"):
         write_report(run_report(found), target)
-    say(f"{state_text(found)} The report is in {target}")
+    said = "{state} The report is in {path}"
+    say(message(said, state=state_text(found), path=target))
     if not found.done:
-        next_step("truing train RECIPE", f"the recipe whose output is {run}: goes on where it stopped")
+        why = message("the recipe whose output is {run}: goes on where it stopped", run=run)
+        next_step(command("train", "RECIPE"), why)
     elif found.reward is not None:
-        next_step(f"truing score ROWS --model {run}", "score responses it has not seen")
+        next_step(command("score", "ROWS", model=run), "score responses it has not seen")
     else:
-        next_step(f"truing chat {run} --against {found.asked['policy']}", "talk to it, before and after")
+        next_step(command("chat", run, against=found.asked["policy"]), "talk to it, before and after")
 
 
 def _evaluation(page: Path, output: Path | None, language: Language) -> None:
@@ -74,21 +79,21 @@ def _evaluation(page: Path, output: Path | None, language: Language) -> None:
             f"an evaluation's page is written by `truing eval`, and {told}",
             hint="copy it" if page.exists() else "run the same `truing eval` command again",
         )
-    say(f"The report of this evaluation is already there: {page}")
-    next_step(f"truing report {page.parent} OTHER", "compare it with another evaluation")
+    say(message("The report of this evaluation is already there: {path}", path=page))
+    next_step(command("report", page.parent, "OTHER"), "compare it with another evaluation")
 
 
 def _compare(paths: Sequence[Path], target: Path, language: Language) -> None:
-    from truing.evals.compare import comparison_report
-    from truing.evals.compare_read import read_subjects
-    from truing.evals.report import write_report
-    from truing.evals.words import speaking
-
+    with doing(f"reading {len(paths)} runs"):
+        from truing.core.words import speaking
+        from truing.evals.compare import comparison_report
+        from truing.evals.compare_read import read_subjects
+        from truing.evals.report import write_report
     subjects = read_subjects(paths)
     with speaking(language):
         found = comparison_report(subjects)
         write_report(found, target)
     if found.summary:
         say(found.summary)
-    say(f"The comparison is in {target}")
-    next_step(f"open {target}", "curves, numbers and answers side by side")
+    say(message("The comparison is in {path}", path=target))
+    next_step(opening(target), "curves, numbers and answers side by side")

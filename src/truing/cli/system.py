@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from truing.cli.show import SMALL_MODEL, console, next_step, say, stage
+from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say, stage
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 
 
@@ -18,9 +19,13 @@ def quickstart(
     model: Annotated[str, typer.Option(help="The model to start from.")] = SMALL_MODEL,
 ) -> None:
     """Make a real 135M model safer in about five minutes, measure it before and after, write a report."""
-    from truing.evals.console import print_measures
-    from truing.pipelines.quickstart import quickstart as run_quickstart
+    from truing.models.sources import require
 
+    with doing(f"looking at {model}"):
+        require(model)
+    with doing(IMPORTING):
+        from truing.evals.console import print_measures
+        from truing.pipelines.quickstart import quickstart as run_quickstart
     table = run_quickstart(output, say, stage, policy=model)
     print_measures(table, console)
     for name, part in (("report", "report.html"), ("numbers", "summary.json"), ("model", "model")):
@@ -54,27 +59,30 @@ def doctor(
 
 def _describe_machine() -> None:
     """What this machine can do and what is missing."""
-    import torch
+    with doing(IMPORTING):
+        import torch
 
-    from truing.core.runs import versions
-    from truing.data.read import INSTALL
-    from truing.models.load import has_fast_bf16, pick_device
-    from truing.models.sources import cache_folder
-
+        from truing.core.runs import versions
+        from truing.data.read import INSTALL
+        from truing.models.load import pick_device
+        from truing.models.machine import cpu_line
+        from truing.models.precision import has_fast_bf16, slow_bf16
+        from truing.models.sources import cache_folder
     device = pick_device("auto")
     free = shutil.disk_usage(Path.cwd()).free
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    fast = "fast" if has_fast_bf16(device) else "not in hardware; float32 is used"
+    on_cuda = device.type == "cuda"
+    fast = "fast, and what `dtype: auto` takes" if has_fast_bf16(device) else slow_bf16(device)
     rows = {
         "python": platform.python_version(),
         **versions(),
-        "device": f"{device} ({name}), {torch.get_num_threads()} threads",
-        "bfloat16": fast,
+        "processor": cpu_line(),
+        "device": f"{device} ({torch.cuda.get_device_name(device)})" if on_cuda else str(device),
+        "bfloat16": fast or "not slower, but `dtype: auto` takes float32: no instruction multiplies in it",
         "disk": f"{free / 1e9:.0f} GB free here",
         "model cache": str(cache_folder()),
     }
     for key, value in rows.items():
-        typer.echo(f"{key:14}{value}")
+        print(f"{key:14}{value}")
     if absent := [name for name in ("pyarrow", "zstandard") if importlib.util.find_spec(name) is None]:
         say(f"missing: {' and '.join(absent)}, for Parquet and .zst files: {INSTALL}")
     if free < 5e9:
@@ -86,4 +94,4 @@ def schema() -> None:
     """Print the JSON Schema of a recipe, for editors."""
     from truing.core.recipe import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    print(json.dumps(json_schema(), indent=2))

@@ -1,6 +1,5 @@
 """`sample` and `chat`: hear what a model says, before and after."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +8,12 @@ from rich.columns import Columns
 from rich.panel import Panel
 from rich.text import Text
 
-from truing.cli.show import console, next_step, say, stage
+from truing.cli.commands import command
+from truing.cli.show import IMPORTING, console, next_step, say, stage
+from truing.cli.streams import print_json
+from truing.core.doing import doing
 from truing.core.errors import UsageError
+from truing.core.messages import message
 
 Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
 MaxNew = Annotated[int, typer.Option(help="Most tokens of a response.")]
@@ -21,7 +24,9 @@ def sample(
     model: Source,
     prompts: Annotated[list[str] | None, typer.Option("--prompt", help="A prompt; may be repeated.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file of prompts in any known format.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write JSON lines here instead of the terminal.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--output", "--out", help="Write JSON lines here instead of the terminal.")
+    ] = None,
     k: Annotated[int, typer.Option(help="Responses per prompt.")] = 1,
     max_new_tokens: MaxNew = 256,
     temperature: Temperature = 0.0,
@@ -38,11 +43,13 @@ def sample(
         say(loaded.sources[0].describe())
         turns += [record.prompt for record in loaded.records]
     if not turns:
-        raise UsageError("no prompts given", hint="--prompt 'Hello' or --file prompts.jsonl")
-    from truing.evals.speaker import Speaker
-    from truing.models.trained import load_trained
-    from truing.sampling.types import Sampling
-
+        hint = message("--prompt 'Hello' or --file prompts.jsonl")
+        raise UsageError(message("no prompts given"), hint=hint)
+    _look_at(model)
+    with doing(IMPORTING):
+        from truing.evals.speaker import Speaker
+        from truing.models.trained import load_trained
+        from truing.sampling.types import Sampling
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
     speaker = Speaker.of(load_trained(model))
     with stage("sampling", len(turns) * k) as line:
@@ -60,11 +67,20 @@ def sample(
     ]
     if out is not None:
         write_jsonl(out, rows)
-        say(f"wrote {len(rows)} responses to {out}")
+        say(message("wrote {n} responses to {path}", n=len(rows), path=out))
     else:
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
-    next_step(f"truing chat {model}", "talk to it")
+            print_json(row)
+    next_step(command("chat", model), "talk to it")
+
+
+def _look_at(*sources: str) -> None:
+    """Models that are not there are told before the long imports."""
+    from truing.models.sources import require_openable
+
+    with doing(f"looking at {' and '.join(sources)}"):
+        for source in sources:
+            require_openable(source)
 
 
 def _utf8(text: str) -> str:
@@ -96,12 +112,14 @@ def chat(
 ) -> None:
     """Talk to a model, or to two side by side; an empty line or Ctrl-D ends."""
     from truing.cli.tokens import visible
-    from truing.core.records import Message
-    from truing.evals.speaker import Speaker
-    from truing.models.trained import load_trained
-    from truing.sampling.types import Sampling
 
     sources = [model] if against is None else [against, model]
+    _look_at(*sources)
+    with doing(IMPORTING):
+        from truing.core.records import Message
+        from truing.evals.speaker import Speaker
+        from truing.models.trained import load_trained
+        from truing.sampling.types import Sampling
     speakers = [Speaker.of(load_trained(source)) for source in sources]
     histories: list[list[Message]] = [[] for _ in sources]
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature)
@@ -114,4 +132,4 @@ def chat(
             width = console.width // len(sources)
             panels.append(Panel(Text(visible(said.text)), title=Text(source), width=width))
         console.print(Columns(panels, padding=(0, 0)))
-    next_step("truing check recipe.yaml", "train one of your own")
+    next_step(command("init"), "train one of your own")

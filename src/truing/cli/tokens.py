@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
+from truing.cli.language import here
 from truing.cli.show import console
 from truing.data.tokens import pieces
 from truing.data.trees import Tree
@@ -28,4 +29,4 @@ def show_trees(trees: Sequence[Tree], tokenizer: Any) -> None:
                 shown = visible(piece).replace("\n", "↵\n")
                 line.append(f"⟦{shown}⟧" if plain and scored else shown, style="green" if scored else "dim")
             console.print(line, soft_wrap=True)
-    console.print("green (or ⟦ ⟧): tokens that carry loss", style="dim")
+    console.print(here("green (or ⟦ ⟧): tokens that carry loss"), style="dim")

@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from truing.cli.show import next_step, say, stage
+from truing.cli.commands import command
+from truing.cli.language import here
+from truing.cli.show import IMPORTING, next_step, say, stage
+from truing.cli.streams import print_json
+from truing.core.doing import doing
 from truing.core.errors import UsageError
+from truing.core.messages import message
 
 if TYPE_CHECKING:
     import torch
+
+    from truing.core.recipe import Recipe
 
 
 HEAD_LAYOUTS = ("transformers", "value_head")
@@ -32,6 +39,14 @@ def _load(recipe: Path, overrides: list[str] | None, bad_rows: str | None, outpu
     return load_recipe(recipe, flags)
 
 
+def _require_possible(recipe: "Recipe") -> None:
+    """What is wrong with a recipe's names is told before the long imports."""
+    from truing.methods.preflight import require_possible
+
+    with doing("looking for its files and models"):
+        require_possible(recipe)
+
+
 def check(
     recipe: RecipePath,
     set_: Overrides = None,
@@ -40,27 +55,30 @@ def check(
     print_config: Annotated[bool, typer.Option(help="Show every value and where it came from.")] = False,
 ) -> None:
     """Train nothing: show rows and masks, and compute the first step's loss and gradient norm."""
-    loaded = _load(recipe, set_, bad_rows)
+    with doing(f"reading {recipe}"):
+        loaded = _load(recipe, set_, bad_rows)
     if print_config:
-        typer.echo(loaded.describe(), nl=False)
+        print(loaded.describe(), end="")
         return
-    from truing.methods.check import check_session
-    from truing.methods.opening import open_run
-    from truing.methods.session import Session
-
-    session = open_run(loaded.recipe, say)
-    with session.rows_named():
+    _require_possible(loaded.recipe)
+    with doing(IMPORTING):
+        from truing.methods.check import check_session
+        from truing.methods.opening import open_run
+        from truing.methods.session import Session
+    session = open_run(loaded.recipe, say, first_step=True)
+    with session.rows_named(), doing("computing the first step's loss and gradient"):
         found = check_session(session)
     if as_json:
-        typer.echo(json.dumps(found.as_json()))
+        print_json(found.as_json())
         return
     if isinstance(session, Session):
         from truing.cli.tokens import show_trees
 
         show_trees(session.train[:3], session.tokenizer)
     for line in found.lines():
-        typer.echo(line)
-    next_step(f"truing train {recipe}", "trains it; Ctrl-C is safe, the same command resumes")
+        print(here(line))
+    asked = command("train", recipe, set_=set_, bad_rows=bad_rows)
+    next_step(asked, "trains it; Ctrl-C is safe, the same command resumes")
 
 
 def train(
@@ -73,18 +91,20 @@ def train(
     ] = None,
 ) -> None:
     """Train a recipe; run the same command again to resume."""
-    loaded = _load(recipe, set_, bad_rows, output)
-    from truing.core.runs import RunFolder
-    from truing.pipelines.training import train_recipe
-
+    with doing(f"reading {recipe}"):
+        loaded = _load(recipe, set_, bad_rows, output)
+    _require_possible(loaded.recipe)
+    with doing(IMPORTING):
+        from truing.core.runs import RunFolder
+        from truing.pipelines.training import train_recipe
     with RunFolder.open(loaded.recipe.output) as folder:
         done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
     if done.scores and done.held_out:
-        next_step(f"truing report {folder.path}", "a page with its accuracy, calibration and margins")
+        next_step(command("report", folder.path), "a page with its accuracy, calibration and margins")
     elif done.scores:
-        next_step(f"truing score ROWS --model {folder.path}", "score responses it has not seen")
+        next_step(command("score", "ROWS", model=folder.path), "score responses it has not seen")
     else:
-        against = f"truing chat {folder.path} --against {loaded.recipe.policy}"
+        against = command("chat", folder.path, against=loaded.recipe.policy)
         next_step(against, "talk to it, before and after")
 
 
@@ -101,12 +121,18 @@ def export(
     ] = None,
 ) -> None:
     """Write a folder that transformers opens. A reward model's .bin files are read here and nowhere else."""
-    from truing.models.export import export_folder
-    from truing.models.load import DTYPES
-    from truing.models.trained import is_reward, load_trained
+    from truing.core.names import require_dtype
+    from truing.models.sources import require_openable
 
-    if dtype not in DTYPES:
-        raise UsageError(f"--dtype {dtype}: expected one of {', '.join(DTYPES)}")
+    require_dtype(dtype)
+    if head_layout not in (None, *HEAD_LAYOUTS):
+        raise UsageError(f"--head-layout {head_layout}: expected one of {', '.join(HEAD_LAYOUTS)}")
+    with doing(f"looking at {run}"):
+        require_openable(str(run))
+    with doing(IMPORTING):
+        from truing.models.export import export_folder
+        from truing.models.load import DTYPES
+        from truing.models.trained import is_reward, load_trained
     if head_layout is not None or is_reward(str(run)):
         if not merge:
             raise UsageError(f"--no-merge: {run} holds a reward model, which is always whole")
@@ -116,9 +142,10 @@ def export(
     trained = load_trained(str(run), dtype="float32")
     facts = {"base_model": trained.base}
     how = {"merge": merge, "facts": facts, "dtype": DTYPES[dtype], "evaluation": found}
-    export_folder(trained.model, trained.tokenizer, target, **how)
-    say(f"wrote {target}")
-    next_step(f"truing chat {target}", "or AutoModelForCausalLM.from_pretrained, or vllm serve")
+    with doing(message("writing {path}", path=target)):
+        export_folder(trained.model, trained.tokenizer, target, **how)
+    say(message("wrote {files}", files=target))
+    next_step(command("chat", target), "or AutoModelForCausalLM.from_pretrained, or vllm serve")
 
 
 def _results(folder: Path, *, asked: bool) -> "dict[str, Any] | None":
@@ -135,10 +162,8 @@ def _export_reward(run: Path, target: Path, layout: str, dtype: "torch.dtype") -
     from truing.models.reward_folder import save_reward
     from truing.models.trained import load_trained_reward
 
-    if layout not in HEAD_LAYOUTS:
-        raise UsageError(f"--head-layout {layout}: expected one of {', '.join(HEAD_LAYOUTS)}")
     trained = load_trained_reward(str(run), import_bin=True)
     facts = {"base_model": trained.base}
     save_reward(trained.model, trained.tokenizer, target, layout, dtype=dtype, facts=facts)
-    say(f"wrote {target}")
-    next_step(f"truing score ROWS --model {target}", "or AutoModelForSequenceClassification.from_pretrained")
+    say(message("wrote {files}", files=target))
+    next_step(command("score", "ROWS", model=target), "or AutoModelForSequenceClassification.from_pretrained")

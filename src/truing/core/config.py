@@ -19,6 +19,9 @@ from pydantic_core import ErrorDetails
 from truing.core.documents import DEFAULT, OVERRIDE, Node, Origin, overridden, read_document
 from truing.core.errors import ConfigError
 from truing.core.eval_recipe import EvalRecipe
+from truing.core.foreign import told_key
+from truing.core.foreign_file import refuse_foreign
+from truing.core.messages import OR, Message, joined, message
 from truing.core.recipe import Recipe
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -57,9 +60,14 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> LoadedRecipe
     path = Path(path)
     root = read_document(path)
     if root.value is None:
-        raise ConfigError(f"{path} is empty", hint="a recipe needs at least method, policy and data.train")
+        raise ConfigError(
+            message("{path} is empty", path=path),
+            hint=message("a recipe needs at least method, policy and data.train"),
+        )
     if not isinstance(root.value, dict):
-        raise ConfigError(f"{root.origin}: a recipe is a mapping of keys, this is {_shown(root.value)}")
+        said = "{place}: a recipe is a mapping of keys, this is {value}"
+        raise ConfigError(message(said, place=root.origin, value=_shown(root.value)))
+    refuse_foreign(root, path)
     root = overridden(root, overrides)
     recipe = validate(root, Recipe)
     return LoadedRecipe(recipe, dict(_origins(recipe, root)), path.parent)
@@ -79,7 +87,7 @@ def validate(root: Node, model: type[Model]) -> Model:
         return model.model_validate(root.plain())
     except ValidationError as error:
         problems = _problems(error.errors(include_url=False), root, model)
-    raise ConfigError("\n".join(problems))
+    raise ConfigError(joined("\n", problems))
 
 
 def _origins(section: BaseModel, node: Node | None, prefix: str = "") -> Iterator[tuple[str, Origin]]:
@@ -117,31 +125,35 @@ _EXPECTED = {
 }
 
 
-def _problems(errors: Sequence[ErrorDetails], root: Node, model: type[BaseModel]) -> list[str]:
+def _problems(errors: Sequence[ErrorDetails], root: Node, model: type[BaseModel]) -> list[Message]:
     """One line for each place that is wrong, in the order of the file.
 
     Each member of a union objects on its own: objections to one place are joined by "or".
     """
-    lines: dict[str, tuple[int, list[str]]] = {}
+    lines: dict[Message, tuple[int, list[Message]]] = {}
     for error in errors:
         path, node = _located(error["loc"], root)
         name = ".".join(path)
         if error["type"] == "extra_forbidden":
-            start, reason = f"{node.origin}: unknown key {path[-1]!r}", _nearest(path, model)
+            start = message("{place}: unknown key {key!r}", place=node.origin, key=path[-1])
+            reason = _nearest(path, model)
         elif error["type"] == "missing":
             missing = [*path, str(error["loc"][-1])]
-            start = f"{node.origin}: {'.'.join(missing)} is missing: "
-            reason = _fields(model, path)[missing[-1]].description or "required"
+            start = message("{place}: {key} is missing: ", place=node.origin, key=".".join(missing))
+            reason = message(_fields(model, path)[missing[-1]].description or "required")
         elif error["type"] == "value_error":
-            reason = str(error.get("ctx", {})["error"])
-            start = f"{node.origin}: " + ("" if node.children else f"{name} is {_shown(node.value)}: ")
+            reason = message(str(error.get("ctx", {})["error"]))
+            said = "{place}: " if node.children else "{place}: {key} is {value}: "
+            start = message(said, place=node.origin, key=name, value=_shown(node.value))
         else:
-            start = f"{node.origin}: {name} is {_shown(node.value)}: expected "
+            said = "{place}: {key} is {value}: expected "
+            start = message(said, place=node.origin, key=name, value=_shown(node.value))
             expected = _EXPECTED.get(error["type"])
-            reason = expected.format(**error.get("ctx", {})) if expected else error["msg"]
+            reason = message(expected, **error.get("ctx", {})) if expected else message(error["msg"])
         lines.setdefault(start, (node.origin.line or 0, []))[1].append(reason)
     ordered = sorted(lines.items(), key=lambda item: item[1][0])
-    return [start + " or ".join(dict.fromkeys(reasons)) for start, (_, reasons) in ordered]
+    either = [joined(OR, dict.fromkeys(reasons)) for _, (_, reasons) in ordered]
+    return [joined("", (start, reason)) for (start, _), reason in zip(ordered, either, strict=True)]
 
 
 def _located(place: Sequence[str | int], root: Node) -> tuple[list[str], Node]:
@@ -179,17 +191,21 @@ def _fields(model: type[BaseModel], path: Sequence[str]) -> Mapping[str, FieldIn
     return model.model_fields
 
 
-def _nearest(path: Sequence[str], model: type[BaseModel]) -> str:
+def _nearest(path: Sequence[str], model: type[BaseModel]) -> Message:
     """What to write instead of the unknown key at the end of `path`."""
     *parents, name = path
-    within = f" in {'.'.join(parents)}" if parents else ""
+    within = message(" in {section}", section=".".join(parents)) if parents else message("")
     known = list(_fields(model, parents))
-    close = difflib.get_close_matches(name, known, n=1)
-    for key, field in model.model_fields.items():
-        section = _section(field.annotation)
-        if section is not None and name in section.model_fields:
-            close.append(f"{key}.{name}")
-    return f"{within}; " + (f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}")
+    elsewhere = [
+        f"{key}.{name}"
+        for key, field in model.model_fields.items()
+        if (section := _section(field.annotation)) is not None and name in section.model_fields
+    ]
+    if not elsewhere and (told := told_key(name)):
+        return joined("", (within, message("; "), told))
+    close = difflib.get_close_matches(name, known, n=1) + elsewhere
+    near = message("; did you mean {name!r}?", name=close[0]) if close else None
+    return joined("", (within, near or message("; known keys are {names}", names=", ".join(known))))
 
 
 def _shown(value: object) -> str:

@@ -16,7 +16,10 @@ import yaml
 from yaml.composer import ComposerError
 from yaml.reader import ReaderError
 
+from truing.core.encodings import gb18030_remedy, is_gb18030
 from truing.core.errors import ConfigError, UsageError
+from truing.core.messages import message
+from truing.core.yaml_mistakes import Mistake, mistake_in, mistake_in_json, mistake_near
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
@@ -64,20 +67,29 @@ class Node:
 def read_document(path: Path) -> Node:
     """A YAML or JSON file, told apart by its extension, as nodes that know their lines."""
     if path.suffix not in (".yaml", ".yml", ".json"):
-        raise ConfigError(f"{path}: expected a name that ends in .yaml, .yml or .json")
+        raise ConfigError(
+            message("{path}: expected a name that ends in .yaml, .yml or .json", path=path),
+            hint=message("a recipe is a file; `truing init METHOD` writes one"),
+        )
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist", hint=f"looked in {Path.cwd()}") from None
+        raise ConfigError(
+            message("{path} does not exist", path=path), hint=message("looked in {folder}", folder=Path.cwd())
+        ) from None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        said = message("{path} cannot be read: {reason}", path=path, reason=error.strerror)
+        raise ConfigError(said) from error
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{path} has {len(data)} bytes; at most {MAX_BYTES} are read")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if is_gb18030(data):
+            said = message("{path} is GB18030 text, and recipes are UTF-8", path=path)
+            raise ConfigError(said, hint=gb18030_remedy(path)) from error
         line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: not valid UTF-8") from error
+        raise ConfigError(message("{path}:{line}: not valid UTF-8", path=path, line=line)) from error
     parse = parse_json if path.suffix == ".json" else parse_yaml
     return parse(text, Origin(str(path), 1))
 
@@ -110,10 +122,18 @@ def parse_yaml(text: str, origin: Origin) -> Node:
         root = _Composer(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         line, problem = error.problem_mark.line if error.problem_mark else 0, error.problem
+        first = error.context_mark.line if error.context_mark else line
+        mistake = mistake_near(text.split("\n"), min(first, line - 1), line, problem or "")
+        if mistake is not None:
+            raise _told(mistake, origin) from error
     except ReaderError as error:
         line, problem = text.count("\n", 0, error.position), error.reason
     else:
-        return Node(None, origin) if root is None else _from_yaml(root, origin, origin)
+        if root is None:
+            return Node(None, origin)
+        if isinstance(root, yaml.ScalarNode):
+            _require_plain(root, origin, leads=True, in_flow=False)
+        return _from_yaml(root, origin, origin)
     raise ConfigError(f"{_below(origin, line)}: {problem}")
 
 
@@ -122,6 +142,7 @@ def _from_yaml(node: yaml.Node, first: Origin, here: Origin, depth: int = 0) -> 
         raise ConfigError(f"{here}: an alias refers to itself")
     if isinstance(node, yaml.ScalarNode):
         return Node(node.value if node.style else _plain_scalar(node.value), here)
+    _require_plain_signs(node, first)
     if isinstance(node, yaml.SequenceNode):
         items = [(item, _below(first, item.start_mark.line)) for item in node.value]
         return Node([_from_yaml(item, first, place, depth + 1) for item, place in items], here)
@@ -132,6 +153,28 @@ def _from_yaml(node: yaml.Node, first: Origin, here: Origin, depth: int = 0) -> 
             raise ConfigError(f"{place}: a key is text, not a {key.id}")
         _add(entries, key.value, _from_yaml(value, first, place, depth + 1))
     return Node(entries, here)
+
+
+def _require_plain_signs(node: yaml.CollectionNode, first: Origin) -> None:
+    """Raises `ConfigError` for a full-width sign in place of YAML's own among the entries of a collection."""
+    flow = bool(node.flow_style)
+    for entry in node.value:
+        key, value = entry if isinstance(entry, tuple) else (None, entry)
+        for one, leads in ((key, True), (value, key is None or key.start_mark.line != value.start_mark.line)):
+            if isinstance(one, yaml.ScalarNode):
+                _require_plain(one, first, leads=leads, in_flow=flow)
+
+
+def _require_plain(node: yaml.ScalarNode, first: Origin, *, leads: bool, in_flow: bool) -> None:
+    found = mistake_in(node.value, node.style, node.start_mark.line, leads=leads, in_flow=in_flow)
+    if found is not None:
+        raise _told(found, first)
+
+
+def _told(mistake: Mistake, origin: Origin) -> ConfigError:
+    return ConfigError(
+        message("{place}: {what}", place=_below(origin, mistake.line), what=mistake.what), hint=mistake.hint
+    )
 
 
 def _plain_scalar(text: str) -> Scalar:
@@ -173,6 +216,9 @@ def parse_json(text: str, origin: Origin) -> Node:
         json.loads(text)
     except ValueError as error:
         line = error.lineno - 1 if isinstance(error, json.JSONDecodeError) else 0
+        mistake = mistake_in_json(text.split("\n")[line], line, str(error))
+        if mistake is not None:
+            raise _told(mistake, origin) from error
         raise ConfigError(f"{_below(origin, line)}: {error}") from error
     return _from_json(tokens[::-1], origin, None)
 
@@ -200,7 +246,8 @@ def _from_json(tokens: list[tuple[str, int]], first: Origin, here: Origin | None
 
 def _add(entries: dict[str, Node], key: str, node: Node) -> None:
     if key in entries:
-        raise ConfigError(f"{node.origin}: the key {key!r} is given twice; first at {entries[key].origin}")
+        said = "{place}: the key {key!r} is given twice; first at {first}"
+        raise ConfigError(message(said, place=node.origin, key=key, first=entries[key].origin))
     entries[key] = node
 
 
@@ -222,6 +269,7 @@ def overridden(root: Node, overrides: Sequence[str]) -> Node:
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not all(key.strip().split(".")):
-            raise UsageError(f"--set {override}: expected key=value, such as optim.learning_rate=1e-6")
+            said = "--set {override}: expected key=value, such as optim.learning_rate=1e-6"
+            raise UsageError(message(said, override=override))
         root = _replaced(root, key.strip().split("."), parse_yaml(text, OVERRIDE))
     return root

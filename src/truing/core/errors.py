@@ -13,6 +13,7 @@ class TruingError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
+        self.message = message  # a `Message`, where it is one, which can be told in another language
         self.hint = hint
 
 

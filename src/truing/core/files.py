@@ -6,7 +6,6 @@ every other file, so that a reader can tell what a disk has done to it since.
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -17,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from truing import __version__
+from truing.core import locks
 from truing.core.errors import StorageError
+from truing.core.messages import message
 
 TEMPORARY = ".tmp-"  # in the name of every file that is being written aside
 ASIDE = ".aside-"  # in the name of every folder that is; a lock on it tells whether its writer lives
@@ -118,8 +119,11 @@ def require_free_space(path: Path, needed_bytes: int) -> None:
     """Raises `StorageError` unless the disk that holds, or will hold, `path` has room for `needed_bytes`."""
     free = free_bytes(path)
     if free < needed_bytes:
-        space = f"{needed_bytes} bytes ({human(needed_bytes)}), but {free} ({human(free)}) are free"
-        raise StorageError(f"{path}: needs {space}", hint="free some space, or choose another output")
+        said = "{path}: needs {needed} bytes ({needs}), but {free} ({frees}) are free"
+        counts = {"needed": needed_bytes, "needs": human(needed_bytes), "free": free, "frees": human(free)}
+        raise StorageError(
+            message(said, path=path, **counts), hint=message("free some space, or choose another output")
+        )
 
 
 def free_bytes(path: Path) -> int:
@@ -140,10 +144,14 @@ def human(count: float) -> str:
 def cannot_write(path: Path, needed_bytes: int, error: Exception) -> StorageError:
     """What to raise when writing to `path` failed with `error`; `needed_bytes` is 0 where nobody counted."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    space = f"{needed_bytes} bytes are needed, {{}} are free" if needed_bytes else "{} bytes are free"
+    said = (
+        "{path} cannot be written: {reason}; {needed} bytes are needed, {free} are free"
+        if needed_bytes
+        else "{path} cannot be written: {reason}; {free} bytes are free"
+    )
     return StorageError(
-        f"{path} cannot be written: {reason}; {space.format(free_bytes(path))}",
-        hint="what it held is kept; once it can be written, the same command goes on",
+        message(said, path=path, reason=reason, needed=needed_bytes, free=free_bytes(path)),
+        hint=message("what it held is kept; once it can be written, the same command goes on"),
     )
 
 
@@ -289,7 +297,7 @@ def _new_folder(target: Path) -> tuple[Path, int]:
         except OSError:
             folder.rmdir()
             raise
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        locks.hold(descriptor)
         if folder.exists():  # a sweeper may have taken it between these lines
             return folder, descriptor
         os.close(descriptor)
@@ -304,9 +312,7 @@ def _sweep(target: Path) -> None:
         except FileNotFoundError:
             continue
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(leftover, ignore_errors=True)
-        except BlockingIOError:
-            continue
+            if locks.try_hold(descriptor):
+                shutil.rmtree(leftover, ignore_errors=True)
         finally:
             os.close(descriptor)

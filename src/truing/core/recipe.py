@@ -63,11 +63,12 @@ class Data(Section):
         description="How turns become text; auto takes the model's chat template where it has one.",
     )
     bad_rows: Literal["stop", "skip"] = Field(
-        default="stop", description="What to do with rows that cannot be used."
+        default="stop", description="What to do with rows that cannot be used or are lost to their length."
     )
     max_tokens: int = Field(default=2048, ge=2, description="Most tokens of one prompt with one response.")
     truncation: Literal["drop", "prompt-left", "response-right"] = Field(
-        default="drop", description="What to do with rows longer than max_tokens."
+        default="drop",
+        description="What to do with rows longer than max_tokens; drop stops the run above 1 %.",
     )
     trust_control_tokens: bool = Field(
         default=False, description="Read text such as <|im_start|> in the rows as control tokens."
@@ -252,7 +253,8 @@ class Recipe(Section):
     checkpoint: Checkpoint = Field(default=Checkpoint(), description="When to save.")
     health: Health = Field(default=Health(), description="What watches the run, and what it does.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="Number format of the weights."
+        default="auto",
+        description="Number format of frozen weights and products; auto: bfloat16 where it is faster here.",
     )
     device: str = Field(default="auto", min_length=1, description="Where to train: auto, cpu, cuda, cuda:1 …")
     tokens_per_pass: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(

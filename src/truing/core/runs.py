@@ -13,7 +13,6 @@
 Only the process that opened the folder writes in it: of many ranks, rank 0. Anybody may read.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -31,8 +30,9 @@ from typing import Any, Self
 
 import psutil
 
-from truing.core import files
+from truing.core import files, locks
 from truing.core.errors import ConfigError, StorageError, UsageError
+from truing.core.messages import Message, joined, message
 
 LOCK, CONFIG, STATUS = "run.lock", "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
@@ -191,6 +191,12 @@ def run_recipe(path: Path) -> dict[str, Any] | None:
     return config.get("recipe") if config else None
 
 
+def resolved_dtype(path: Path) -> str | None:
+    """What `dtype: auto` was taken as when the run in a folder began; None where that is not known."""
+    recipe = run_recipe(path)
+    return recipe.get("resolved", {}).get("dtype") if recipe else None
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The metrics a run has logged so far."""
     return files.read_jsonl(path / METRICS)
@@ -237,7 +243,7 @@ def versions() -> dict[str, str]:
 def _exclusive(path: Path) -> Iterator[int]:
     lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        locks.hold(lock)
         yield lock
     finally:
         os.close(lock)
@@ -254,7 +260,8 @@ def _acquire(path: Path) -> Holder:
             hint = "wait for it, stop it, or choose another output"
             if found.host != mine.host:
                 hint += f"; if {found.host} is gone, remove {path / LOCK}"
-            raise UsageError(f"{path} is in use by process {found.pid} on {found.host}", hint=hint)
+            said = "{path} is in use by process {pid} on {host}"
+            raise UsageError(message(said, path=path, pid=found.pid, host=found.host), hint=hint)
         if found is not None:
             log.info("%s: taking over from process %d, which is gone", path, found.pid)
         os.ftruncate(lock, 0)
@@ -280,7 +287,7 @@ def _birth(pid: int) -> float | None:
     try:
         if not Path("/proc/self/stat").exists():
             return psutil.Process(pid).create_time()
-        state, *fields = stat.read_text().rpartition(")")[2].split()
+        state, *fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
         return None
     return None if state in "ZX" else float(fields[18])
@@ -304,6 +311,7 @@ SAFE = (
     "tokens_per_pass",
     "activation_checkpointing",
     "packing",
+    "resolved.dtype",  # follows from `dtype`, which is compared itself
 )
 SAFE_WHEN_LARGER = ("optim.epochs", "optim.max_steps")
 MEANING = {
@@ -325,9 +333,13 @@ class Change:
     now: Any
     safe: bool
 
-    def __str__(self) -> str:
-        meaning = f" ({MEANING[self.key]})" if self.key in MEANING else ""
-        return f"{self.key}: was {_shown(self.was)}, is {_shown(self.now)}{meaning}"
+    @property
+    def told(self) -> Message:
+        """`seed: was 0, is 1 (the order of the rows changes half-way)`."""
+        fields = {"key": self.key, "was": _shown(self.was), "now": _shown(self.now)}
+        if self.key not in MEANING:
+            return message("{key}: was {was}, is {now}", **fields)
+        return message("{key}: was {was}, is {now} ({meaning})", **fields, meaning=message(MEANING[self.key]))
 
     def row(self) -> dict[str, Any]:
         return {"key": self.key, "was": self.was, "is": self.now}
@@ -353,11 +365,12 @@ def refuse_unsafe(changes: Sequence[Change], allowed: Sequence[str] = ()) -> Non
     """Raises `ConfigError` with the changes that are not safe and not `allowed` by their key or section."""
     refused = [change for change in changes if not change.safe and not _named(change.key, allowed)]
     if refused:
-        lines = "\n".join(f"  {change}" for change in refused)
+        changed = joined("\n  ", (change.told for change in refused))
         flags = " ".join(f"--allow-change {change.key}" for change in refused)
+        hint = "choose another output, put the old values back, or go on with {flags}"
         raise ConfigError(
-            f"this run was started with another recipe:\n{lines}",
-            hint=f"choose another output, put the old values back, or go on with {flags}",
+            message("this run was started with another recipe:\n  {changed}", changed=changed),
+            hint=message(hint, flags=flags),
         )
 
 

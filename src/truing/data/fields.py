@@ -2,6 +2,7 @@
 
 import math
 
+from truing.core.messages import message
 from truing.data.rows import RowError, excerpt
 
 Row = dict
@@ -30,7 +31,9 @@ def as_number(value: object, key: str) -> float:
             result = math.nan
         if math.isfinite(result):
             return result
-    raise RowError("bad-number", f"`{key}` is {excerpt(value)}, expected a finite number")
+    raise RowError(
+        "bad-number", message("`{key}` is {value}, expected a finite number", key=key, value=excerpt(value))
+    )
 
 
 def number(row: Row, key: str) -> float | None:
@@ -43,7 +46,10 @@ def as_label(value: object) -> bool:
     """Whether a response is wanted: true/false, 1/0, good/bad, desirable/undesirable, in any case."""
     key = str(value).strip().lower()
     if not isinstance(value, bool | int | float | str) or key not in LABELS:
-        raise RowError("bad-label", f"label is {excerpt(value)}, expected true/false, 1/0 or good/bad")
+        raise RowError(
+            "bad-label",
+            message("label is {value}, expected true/false, 1/0 or good/bad", value=excerpt(value)),
+        )
     return LABELS[key]
 
 
@@ -51,5 +57,7 @@ def as_list(row: Row, key: str) -> list:
     """The list under `key`."""
     value = row[key]
     if not isinstance(value, list):
-        raise RowError("wrong-type", f"`{key}` is {type(value).__name__}, expected a list")
+        raise RowError(
+            "wrong-type", message("`{key}` is {name}, expected a list", key=key, name=type(value).__name__)
+        )
     return value

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from truing.core.errors import DataError, UsageError
+from truing.core.messages import message
 from truing.core.records import Message, Record, Response
 from truing.data.fields import Row, as_label, as_list, as_number, number, present, value_of
 from truing.data.rows import RowError, excerpt
@@ -60,7 +61,8 @@ class Format:
         if missing:
             keys = excerpt(", ".join(row))
             raise RowError(
-                f"missing-{missing[0].replace('_', '-')}", f"no `{missing[0]}` among the keys {keys}"
+                f"missing-{missing[0].replace('_', '-')}",
+                message("no `{key}` among the keys {keys}", key=missing[0], keys=keys),
             )
         record = self.parse(row)
         system = row.get("system")
@@ -80,21 +82,26 @@ def _pair(prompt: Turns, row: Row, keys: tuple[str, str] = ("chosen", "rejected"
 
 def _checked_pair(prompt: Turns, chosen: Response, rejected: Response) -> Record:
     if chosen.turns == rejected.turns:
-        raise RowError("identical-pair", f"chosen and rejected are the same: {excerpt(chosen.text)}")
+        raise RowError(
+            "identical-pair", message("chosen and rejected are the same: {value}", value=excerpt(chosen.text))
+        )
     return Record(prompt, (chosen, rejected))
 
 
 def _ranked(prompt: Turns, responses: list[Response], worse: list[float], key: str) -> Record:
     """Responses in the order of `worse` (smallest first); equal values share a rank."""
     if len(responses) < 2 or len(worse) != len(responses):
-        raise RowError(f"{key}-length", f"{len(responses)} responses and {len(worse)} values in `{key}`")
+        raise RowError(
+            f"{key}-length",
+            message("{n} responses and {of} values in `{key}`", n=len(responses), of=len(worse), key=key),
+        )
     levels = sorted(set(worse))
     if len(levels) == 1:
-        raise RowError("tied-sort", f"all responses have the same value in `{key}`")
+        raise RowError("tied-sort", message("all responses have the same value in `{key}`", key=key))
     ordered = sorted(zip(worse, responses, strict=True), key=lambda item: item[0])
     ranked = [replace(response, rank=levels.index(value)) for value, response in ordered]
     if len({response.turns for response in ranked}) != len(ranked):
-        raise RowError("identical-pair", "the same response stands twice in one row")
+        raise RowError("identical-pair", message("the same response stands twice in one row"))
     return Record(prompt, tuple(ranked))
 
 
@@ -104,7 +111,10 @@ def _interleaved(row: Row) -> Turns:
         [row[key]] if isinstance(row[key], str) else as_list(row, key) for key in ("src", "tgt")
     )
     if len(users) - len(assistants) not in (0, 1):
-        raise RowError("src-tgt-length", f"{len(users)} in `src` and {len(assistants)} in `tgt`")
+        raise RowError(
+            "src-tgt-length",
+            message("{users} in `src` and {said} in `tgt`", users=len(users), said=len(assistants)),
+        )
     turns = [Message("user", as_text(text, "src")) for text in users]
     for index, text in enumerate(assistants):
         turns.insert(2 * index + 1, Message("assistant", as_text(text, "tgt")))
@@ -119,11 +129,14 @@ def paddle_sft(row: Row) -> Record:
 def paddle_preference(row: Row) -> Record:
     turns = _interleaved({**row, "tgt": row["tgt"] or []})
     if len(turns) % 2 == 0:
-        raise RowError("src-tgt-length", "`src` and `tgt` are of one length; `src` has one more")
+        raise RowError("src-tgt-length", message("`src` and `tgt` are of one length; `src` has one more"))
     worse = [-as_number(value, "sort") for value in as_list(row, "sort")]
     if len(set(worse)) != len(worse):
         raise RowError(
-            "tied-sort", f"`sort` {excerpt(row['sort'])} has a tie; every response needs its own value"
+            "tied-sort",
+            message(
+                "`sort` {value} has a tie; every response needs its own value", value=excerpt(row["sort"])
+            ),
         )
     texts = as_list(row, "response")
     responses = [as_response(text, f"response[{index}]") for index, text in enumerate(texts)]
@@ -134,7 +147,7 @@ def _alpaca_prompt(row: Row) -> Turns:
     turns: list[Message] = []
     for exchange in row.get("history") or []:
         if not isinstance(exchange, list) or len(exchange) != 2:
-            raise RowError("wrong-type", "`history` is not a list of [question, answer]")
+            raise RowError("wrong-type", message("`history` is not a list of [question, answer]"))
         turns.append(Message("user", as_text(exchange[0], "history")))
         turns.append(Message("assistant", as_text(exchange[1], "history")))
     parts = [as_text(row[key], key) for key in ("instruction", "input") if row.get(key) is not None]
@@ -243,7 +256,10 @@ def ultrafeedback(row: Row) -> Record:
     items: list[Response] = []
     for index, item in enumerate(as_list(row, "completions")):
         if not isinstance(item, dict) or item.get("response") is None or item.get("overall_score") is None:
-            raise RowError("missing-score", f"`completions[{index}]` needs `response` and `overall_score`")
+            raise RowError(
+                "missing-score",
+                message("`completions[{index}]` needs `response` and `overall_score`", index=index),
+            )
         score, source = as_number(item["overall_score"], "overall_score"), item.get("model")
         items.append(as_response(item["response"], f"completions[{index}]", score=score, source=source))
     return _ranked(_alpaca_prompt(row), items, [-(item.score or 0.0) for item in items], "overall_score")
@@ -351,8 +367,8 @@ def detect(rows: Sequence[Row]) -> Format:
     if len(best) > 1:
         names = " and ".join(f"{each.name} ({each.title})" for each in best)
         raise DataError(
-            f"the rows can be read in more than one way: {names}",
-            hint=f"say which with --format {best[0].name}, or data.format in a recipe",
+            message("the rows can be read in more than one way: {names}", names=names),
+            hint=message("say which with --format {name}, or data.format in a recipe", name=best[0].name),
         )
     return best[0]
 
@@ -361,15 +377,19 @@ def _unrecognised(rows: Sequence[Row]) -> DataError:
     seen = Counter(key for row in rows for key, value in row.items() if value is not None)
     keys = [key for key, count in seen.most_common(12) if 2 * count > len(rows)]
     typical = dict.fromkeys(keys, "")
-    start = f"no format fits; most rows have the keys {', '.join(keys)[:200] or '(none in common)'}"
+    common = ", ".join(keys)[:200] or message("(none in common)")
+    start = message("no format fits; most rows have the keys {keys}", keys=common)
     near = max(FORMATS.values(), key=lambda each: (_likeness(each, typical), -len(each.needs)))
     missing = near.missing(typical)
     if not _likeness(near, typical):
-        return DataError(start, hint=f"rename the columns, or say --format with one of: {', '.join(FORMATS)}")
+        hint = "rename the columns, or say --format with one of: {names}"
+        return DataError(start, hint=message(hint, names=", ".join(FORMATS)))
     has = " and ".join(f"`{key}`" for need in near.needs if (key := present(typical, need)))
+    said = "{start}: rows have {has} but no `{key}`"
+    hint = "the nearest format is {name}, which needs {names}"
     return DataError(
-        f"{start}: rows have {has} but no `{missing[0]}`",
-        hint=f"the nearest format is {near.name}, which needs {', '.join(near.needs)}",
+        message(said, start=start, has=has, key=missing[0]),
+        hint=message(hint, name=near.name, names=", ".join(near.needs)),
     )
 
 

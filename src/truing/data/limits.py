@@ -1,13 +1,16 @@
 """Records to trees that fit the model's context; whatever is cut or set aside is counted with its place."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from truing.core.doing import doing
 from truing.core.errors import DataError
 from truing.core.records import Record
 from truing.data.chat import Renderer
+from truing.data.load import MOST_BAD
 from truing.data.trees import Branch, Tree
 
 
@@ -30,6 +33,8 @@ class Reason(StrEnum):
 
 
 ASIDE = (Reason.TOO_LONG, Reason.SAME_AFTER_CUT, Reason.REFUSED)  # the others shorten and keep
+LOST = (Reason.TOO_LONG, Reason.SAME_AFTER_CUT)  # set aside for their length
+CUT = (Reason.PROMPT_CUT, Reason.RESPONSE_CUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Rendered:
 
     trees: list[Tree]
     records: list[Record]  # those of `trees`, in the same order
+    lengths: list[int]  # of every record that could be written, before it was cut or set aside
     counts: Counter[str]  # by Reason, and by chat.Note
     places: dict[str, list[str]]  # by Reason: where the records stand that it concerns
     messages: dict[str, str]  # by place: what the template said to a refused record
@@ -84,29 +90,52 @@ def _cut_responses(tree: Tree, max_tokens: int) -> Fitted:
 
 
 def render_all(
-    records: Iterable[Record],
+    records: Sequence[Record],
     renderer: Renderer,
     max_tokens: int,
     truncation: Truncation | str = Truncation.DROP,
 ) -> Rendered:
     """Every record as a tree that fits, in order. A record the template refuses is set aside and counted."""
-    rendered = Rendered([], [], Counter(), {}, {})
+    rendered = Rendered([], [], [], Counter(), {}, {})
     bos = renderer.encoder.tokenizer.bos_token_id
-    for record in records:
-        try:
-            rendering = renderer.render(record)
-        except DataError as error:
-            rendered.messages[record.place] = str(error)
-            _note(rendered, Reason.REFUSED, record)
-            continue
-        rendered.counts.update(rendering.counts)
-        fitted = fit(rendering.tree, max_tokens, truncation, bos=bos)
-        if fitted.reason:
-            _note(rendered, fitted.reason, record)
-        if fitted.tree:
-            rendered.trees.append(fitted.tree)
-            rendered.records.append(record)
+    with doing("tokenising rows", len(records)) as tick:
+        for number, record in enumerate(records, 1):
+            tick(number)
+            try:
+                rendering = renderer.render(record)
+            except DataError as error:
+                rendered.messages[record.place] = str(error)
+                _note(rendered, Reason.REFUSED, record)
+                continue
+            rendered.counts.update(rendering.counts)
+            rendered.lengths.append(rendering.tree.longest)
+            fitted = fit(rendering.tree, max_tokens, truncation, bos=bos)
+            if fitted.reason:
+                _note(rendered, fitted.reason, record)
+            if fitted.tree:
+                rendered.trees.append(fitted.tree)
+                rendered.records.append(record)
     return rendered
+
+
+def require_most(where: str, rendered: Rendered, max_tokens: int, *, beside: int = 0) -> None:
+    """Raises DataError where more than one record in a hundred was lost to its length.
+
+    `beside` tokens of `max_tokens` were kept free for responses. The hint says which `data.max_tokens` would
+    lose at most one in a hundred.
+    """
+    lost = {reason: rendered.counts[reason] for reason in LOST if rendered.counts[reason]}
+    came = len(rendered.lengths)
+    if sum(lost.values()) <= MOST_BAD * came:
+        return
+    enough = sorted(rendered.lengths)[math.ceil((1 - MOST_BAD) * came) - 1] + beside
+    told = ", ".join(f"{count} {reason}" for reason, count in lost.items())
+    raise DataError(
+        f"{where}: {sum(lost.values())} of {came} rows are lost with data.max_tokens {max_tokens}, "
+        f"more than 1 % ({told}); the longest has {max(rendered.lengths) + beside} tokens",
+        hint=f"data.max_tokens: {enough} keeps 99 %; data.truncation: prompt-left or "
+        "response-right cuts rows instead; --bad-rows skip (data.bad_rows: skip) goes on without them",
+    )
 
 
 def _note(rendered: Rendered, reason: Reason, record: Record) -> None:

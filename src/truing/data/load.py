@@ -17,9 +17,10 @@ from typing import Literal
 
 from truing.core.errors import DataError, StorageError
 from truing.core.files import json_line, sha256_file, write_atomic
+from truing.core.messages import Message, joined, message
 from truing.core.records import Record
 from truing.data.formats import Format, detect, find_format
-from truing.data.read import HUB, read_rows
+from truing.data.read import EMPTY_HINT, HUB, check_file, read_rows
 from truing.data.rows import RawRow, RowError
 
 SAMPLE = 1000  # rows looked at to detect a format
@@ -44,13 +45,15 @@ class SourceReport:
     def __post_init__(self) -> None:
         assert self.kept + self.set_aside.total() == self.read
 
-    def describe(self) -> str:
+    def describe(self) -> Message:
         """One line for people: `dpo_zh_demo.json: 240/240 rows, ShareGPT preference`."""
-        line = f"{Path(self.path).name}: {self.kept}/{self.read} rows, {self.title}"
+        title = message(self.title)
+        said = {"name": Path(self.path).name, "kept": self.kept, "read": self.read, "title": title}
         if not self.set_aside:
-            return line
+            return message("{name}: {kept}/{read} rows, {title}", **said)
         reasons = ", ".join(f"{count} {code}" for code, count in self.set_aside.most_common())
-        return f"{line}; {self.set_aside.total()} set aside: {reasons}"
+        said |= {"aside": self.set_aside.total(), "reasons": reasons}
+        return message("{name}: {kept}/{read} rows, {title}; {aside} set aside: {reasons}", **said)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Loaded:
 
     records: list[Record]
     sources: list[SourceReport]
-    problems: list[str]  # "file:line: code: message"
+    problems: list[Message]  # "file:line: code: message"
 
 
 @dataclass
@@ -69,7 +72,7 @@ class _Source:
     path: str
     kept: list[Record] = field(default_factory=list)
     set_aside: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Message] = field(default_factory=list)
 
     @property
     def read(self) -> int:
@@ -121,7 +124,7 @@ def load_records(
     chosen = find_format(format) if format else None
     records: list[Record] = []
     sources: list[SourceReport] = []
-    problems: list[str] = []
+    problems: list[Message] = []
     aside = _Quarantine()
     try:
         for path in _expand(given):
@@ -138,26 +141,37 @@ def load_records(
     return Loaded(records, sources, problems)
 
 
+def require_files(paths: Iterable[str | Path]) -> None:
+    """Raises `DataError` for a file that is absent or empty, or a pattern that matches none."""
+    for path in _expand(paths):
+        if not path.startswith(HUB):
+            check_file(Path(path))
+
+
 def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:
     """Fill `source` from its path and return the format its rows are in."""
     rows = read_rows(source.path)
     sample = list(islice(rows, SAMPLE))
     if not sample:
-        raise DataError(f"{source.path} holds no rows", hint="take it out of the list of data files")
+        raise DataError(message("{path} holds no rows", path=source.path), hint=EMPTY_HINT)
     good = [row.value for row in sample if row.value is not None]
     if format is None and good:
         try:
             format = detect(good)
         except DataError as error:
-            raise DataError(f"{source.path}: {error}", hint=error.hint) from error
+            said = message("{path}: {what}", path=source.path, what=error.message)
+            raise DataError(said, hint=error.hint) from error
     for row in chain(sample, rows):
         try:
             if row.value is None or format is None:
-                raise row.error or RowError("no-format", f"the first {SAMPLE} rows are all damaged")
+                raise row.error or RowError(
+                    "no-format", message("the first {n} rows are all damaged", n=SAMPLE)
+                )
             source.kept.append(replace(format.read(row.value), place=row.place))
         except RowError as error:
             source.set_aside[error.code] += 1
-            source.problems.append(f"{row.place}: {error.code}: {error.message}")
+            said = "{place}: {code}: {what}"
+            source.problems.append(message(said, place=row.place, code=error.code, what=error.message))
             aside.add(row, error)
     if format is None:
         raise _too_many_bad(source, None)
@@ -187,17 +201,16 @@ def _sha256(source: _Source) -> str:
 
 
 def _too_many_bad(source: _Source, quarantine: Path | None) -> DataError:
-    bad, first = source.set_aside.total(), "\n  ".join(source.problems[:5])
-    where = f"; all of them are in {quarantine}" if quarantine else ""
+    counts = {"path": source.path, "read": source.read, "bad": source.set_aside.total()}
+    first = joined("\n  ", source.problems[:5])
+    where = message("; all of them are in {path}", path=quarantine) if quarantine else message("")
     if not source.kept:
-        return DataError(
-            f"{source.path}: none of its {source.read} rows can be used. The first problems:\n  {first}",
-            hint=f"mend the file, or name its format with --format (data.format in a recipe){where}",
-        )
-    return DataError(
-        f"{source.path}: {bad} of {source.read} rows are bad, more than 1 %. The first problems:\n  {first}",
-        hint=f"mend them, or leave them out with --bad-rows skip (data.bad_rows: skip in a recipe){where}",
-    )
+        said = "{path}: none of its {read} rows can be used. The first problems:\n  {first}"
+        hint = "mend the file, or name its format with --format (data.format in a recipe){where}"
+    else:
+        said = "{path}: {bad} of {read} rows are bad, more than 1 %. The first problems:\n  {first}"
+        hint = "mend them, or leave them out with --bad-rows skip (data.bad_rows: skip in a recipe){where}"
+    return DataError(message(said, **counts, first=first), hint=message(hint, where=where))
 
 
 def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
@@ -213,7 +226,10 @@ def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
             names = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
             names = [name for name in names if Path(name).is_file() and not _ASIDE.search(name)]
             if not names:
-                raise DataError(f"no file matches {path}", hint="quote the pattern and check the folder")
+                raise DataError(
+                    message("no file matches {path}", path=path),
+                    hint=message("quote the pattern and check the folder"),
+                )
         for name in names:
             if name not in seen:
                 seen.add(name)

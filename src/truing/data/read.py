@@ -20,14 +20,18 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from truing.core.encodings import gb18030_remedy, is_gb18030
 from truing.core.errors import DataError
+from truing.core.messages import Message, message
 from truing.data.read_csv import read_csv, read_tsv
 from truing.data.read_json import read_json, read_jsonl
 from truing.data.rows import RawRow, raw_row
 
 HUB = "hub:"
+_HEAD = 1 << 16  # the bytes of a file that tell its kind and its encoding
 INSTALL = "pip install pyarrow zstandard"
-EMPTY_HINT = "write it again, or take it out of the list of data files"
+EMPTY_HINT = message("write it again, or take it out of the list of data files")
+AGAIN = message("copy or download it again")
 
 
 def read_rows(path: str | Path) -> Iterator[RawRow]:
@@ -36,34 +40,40 @@ def read_rows(path: str | Path) -> Iterator[RawRow]:
         yield from _read_hub(str(path))
         return
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     try:
         with _open(path) as file:
             yield from READERS[_suffix(path, file)](path.name, file)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path} cannot be read to its end: {error}", hint="copy or download it again"
+            message("{path} cannot be read to its end: {error}", path=path, error=error), hint=AGAIN
         ) from error
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raises `DataError` for a folder, a file that is not there, or one without a byte."""
     if path.is_dir():
-        raise DataError(f"{path} is a folder", hint=f"name its files, for example '{path}/*.jsonl'")
+        raise DataError(
+            message("{path} is a folder", path=path),
+            hint=message("name its files, for example '{path}/*.jsonl'", path=path),
+        )
     if not path.is_file():
-        raise DataError(f"{path} does not exist", hint=_nearest(path))
+        raise DataError(message("{path} does not exist", path=path), hint=_nearest(path))
     if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty (0 bytes)", hint=EMPTY_HINT)
+        raise DataError(message("{path} is empty (0 bytes)", path=path), hint=EMPTY_HINT)
 
 
-def _nearest(path: Path) -> str:
+def _nearest(path: Path) -> Message:
     folder = path.parent
     if not folder.is_dir():
-        return f"the folder {folder} does not exist either"
+        return message("the folder {folder} does not exist either", folder=folder)
     names = sorted(item.name for item in folder.iterdir() if item.is_file())
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {folder / near[0]}?"
-    return f"{folder} holds {', '.join(names[:5])}" if names else f"{folder} holds no files"
+        return message("did you mean {path}?", path=folder / near[0])
+    if not names:
+        return message("{folder} holds no files", folder=folder)
+    return message("{folder} holds {names}", folder=folder, names=", ".join(names[:5]))
 
 
 def _open(path: Path) -> BinaryIO:
@@ -80,13 +90,15 @@ def _open_zstd(path: Path) -> BinaryIO:
     try:
         import zstandard
     except ImportError as error:
-        raise DataError(f"{path} needs the zstandard library", hint=INSTALL) from error
+        raise DataError(message("{path} needs the zstandard library", path=path), hint=INSTALL) from error
     with path.open("rb") as file:
         try:
             reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
             data = reader.read()
         except zstandard.ZstdError as error:
-            raise DataError(f"{path} is damaged: {error}", hint="copy or download it again") from error
+            raise DataError(
+                message("{path} is damaged: {error}", path=path, error=error), hint=AGAIN
+            ) from error
     return io.BytesIO(data)
 
 
@@ -95,14 +107,16 @@ def _suffix(path: Path, file: BinaryIO) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     while suffixes and suffixes[-1] in (".gz", ".zst"):
         suffixes.pop()
-    head = file.read(4096)
+    head = file.read(_HEAD)
     file.seek(0)
     if not head.strip():
-        raise DataError(f"{path} holds no rows", hint=EMPTY_HINT)
+        raise DataError(message("{path} holds no rows", path=path), hint=EMPTY_HINT)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{path} is UTF-16 text", hint="save it as UTF-8")
+        raise DataError(message("{path} is UTF-16 text", path=path), hint=message("save it as UTF-8"))
     if head[:4] == b"PAR1":
         return ".parquet"
+    if is_gb18030(head):
+        raise DataError(message("{path} is GB18030 text, and rows are UTF-8", path=path), hint=_to_utf8(path))
     suffix = suffixes[-1] if suffixes else ""
     if re.match(rb"(\xef\xbb\xbf)?\s*\[\s*\{", head) and suffix not in (".csv", ".tsv"):
         return ".json"
@@ -110,8 +124,14 @@ def _suffix(path: Path, file: BinaryIO) -> str:
         return suffix
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
         return ".json"
-    kinds = ", ".join(READERS)
-    raise DataError(f"{path} is none of the kinds truing reads: {kinds}", hint="rename or convert it")
+    said = message("{path} is none of the kinds truing reads: {kinds}", path=path, kinds=", ".join(READERS))
+    raise DataError(said, hint=message("rename or convert it"))
+
+
+def _to_utf8(path: Path) -> Message:
+    packed = path.suffix.lower() in (".gz", ".zst")
+    remedy = gb18030_remedy(path.with_suffix("") if packed else path)
+    return message("unpack it, then: {remedy}", remedy=remedy) if packed else remedy
 
 
 def _read_parquet(name: str, file: BinaryIO) -> Iterator[RawRow]:
@@ -119,12 +139,14 @@ def _read_parquet(name: str, file: BinaryIO) -> Iterator[RawRow]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise DataError(f"{name} needs the pyarrow library", hint=INSTALL) from error
+        raise DataError(message("{path} needs the pyarrow library", path=name), hint=INSTALL) from error
     try:
         batches = pyarrow.parquet.ParquetFile(io.BytesIO(file.read())).iter_batches()
         yield from _decoded_rows(name, (row for batch in batches for row in batch.to_pylist()))
     except pyarrow.ArrowException as error:
-        raise DataError(f"{name} is damaged: {str(error)[:200]}", hint="copy or download it again") from error
+        raise DataError(
+            message("{path} is damaged: {error}", path=name, error=str(error)[:200]), hint=AGAIN
+        ) from error
 
 
 def _read_hub(source: str) -> Iterator[RawRow]:
@@ -132,12 +154,16 @@ def _read_hub(source: str) -> Iterator[RawRow]:
     try:
         import datasets  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise DataError(f"{source} needs the datasets library", hint="pip install datasets") from error
+        raise DataError(
+            message("{source} needs the datasets library", source=source),
+            hint="pip install datasets",
+        ) from error
     try:
         rows = datasets.load_dataset(name, split=split or "train")
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{source} cannot be loaded: {str(error)[:200]}", hint="write it as hub:organisation/name:split"
+            message("{source} cannot be loaded: {reason}", source=source, reason=str(error)[:200]),
+            hint=message("write it as hub:organisation/name:split"),
         ) from error
     yield from _decoded_rows(name, rows)
 

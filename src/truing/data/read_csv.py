@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from truing.core.errors import DataError
+from truing.core.messages import message
 from truing.data.rows import MAX_ROW_BYTES, ROW_LISTS, STRICT, RawRow, RowError, parse_text
 
 PLAIN_LISTS = frozenset(["src", "tgt", "response", "responses", "ranks", "scores", "sort", "history"])
@@ -63,8 +64,13 @@ def _header(name: str, record: _Record) -> list[str]:
     if record.error or len(set(keys)) != len(keys) or "" in keys:
         shown = ", ".join(keys)[:80]
         raise DataError(
-            f"{name}:{record.line}: the header is broken, or has an empty name or one name twice: {shown}",
-            hint="give every column a name of its own",
+            message(
+                "{name}:{line}: the header is broken, or has an empty name or one name twice: {shown}",
+                name=name,
+                line=record.line,
+                shown=shown,
+            ),
+            hint=message("give every column a name of its own"),
         )
     return keys
 
@@ -76,7 +82,12 @@ def _row(name: str, header: list[str], record: _Record) -> RawRow:
         if record.error:
             raise record.error
         if len(record.cells) != len(header):
-            raise RowError("column-count", f"{len(record.cells)} cells under {len(header)} columns")
+            raise RowError(
+                "column-count",
+                message(
+                    "{cells} cells under {columns} columns", cells=len(record.cells), columns=len(header)
+                ),
+            )
     except RowError as error:
         return RawRow(place, line, raw, error=error)
     value = {key: _cell(key, cell) for key, cell in zip(header, record.cells, strict=True)}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from truing.core.errors import DataError
+from truing.core.messages import message
 from truing.data.rows import LENIENT, ROW_LISTS, STRICT, RawRow, RowError, raw_row
 
 SPACE = re.compile(r"[ \t\r\n]*")
@@ -83,11 +84,12 @@ def _read_array(name: str, text: str, start: int) -> Iterator[RawRow]:
     line += text.count("\n", counted, position)
     if text[position : position + 1] != "]":
         rest = _encode(text[position:])
-        message = "the array breaks off here; the rest of the file counts as one row"
-        yield RawRow(f"{name}:{line}", line, rest, error=RowError("broken-json", message))
+        said = message("the array breaks off here; the rest of the file counts as one row")
+        yield RawRow(f"{name}:{line}", line, rest, error=RowError("broken-json", said))
     elif LIST_OF_OBJECTS.search(text, position):
         raise DataError(
-            f"{name} holds more than one list of rows", hint="write each list to a file of its own"
+            message("{name} holds more than one list of rows", name=name),
+            hint=message("write each list to a file of its own"),
         )
 
 

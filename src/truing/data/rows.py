@@ -8,6 +8,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from truing.core.encodings import is_gb18030
+from truing.core.messages import message
+
 MAX_ROW_BYTES = 10 * 1024 * 1024
 MAX_SHOWN = 60
 # Lists that belong to one row: an object holding them is a row and not the wrapper of a whole file.
@@ -79,18 +82,22 @@ def parse_object(raw: bytes, *, first: bool = False) -> dict:
     text = parse_text(raw)
     if text.startswith("\ufeff"):
         if not first:
-            raise RowError("bom", "a byte order mark in the middle of the file; remove it")
+            raise RowError("bom", message("a byte order mark in the middle of the file; remove it"))
         text = text[1:]
     try:
         value = STRICT.decode(text)
     except json.JSONDecodeError as error:
-        raise RowError("broken-json", f"column {error.colno}: {error.msg}") from error
+        raise RowError(
+            "broken-json", message("column {number}: {reason}", number=error.colno, reason=error.msg)
+        ) from error
     except RecursionError as error:
-        raise RowError("too-deep", "brackets are nested too deeply to be a row") from error
+        raise RowError("too-deep", message("brackets are nested too deeply to be a row")) from error
     except ValueError as error:  # an integer of more than 4300 digits
         raise RowError("bad-number", str(error)[:80]) from error
     if not isinstance(value, dict):
-        raise RowError("not-an-object", f"expected an object {{…}}, found {type(value).__name__}")
+        raise RowError(
+            "not-an-object", message("expected an object {{…}}, found {kind}", kind=type(value).__name__)
+        )
     if b"\\u" in raw:
         for string in strings(value):
             check_text(string)
@@ -100,23 +107,35 @@ def parse_object(raw: bytes, *, first: bool = False) -> dict:
 def parse_text(raw: bytes) -> str:
     """`raw` as UTF-8 text of a sensible size without NUL, or `RowError`."""
     if len(raw) > MAX_ROW_BYTES:
-        raise RowError("too-long", f"{len(raw):,} bytes in one row; the limit is {MAX_ROW_BYTES:,}")
+        raise RowError(
+            "too-long",
+            message("{n:,} bytes in one row; the limit is {most:,}", n=len(raw), most=MAX_ROW_BYTES),
+        )
     if b"\x00" in raw:
-        raise RowError("nul", f"column {raw.index(0) + 1}: a NUL byte")
+        raise RowError("nul", message("column {number}: a NUL byte", number=raw.index(0) + 1))
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
+        reads = message("; the row is GB18030 text") if is_gb18030(raw) else message("")
         raise RowError(
-            "invalid-utf8", f"column {error.start + 1}: byte 0x{raw[error.start]:02x} is not UTF-8"
+            "invalid-utf8",
+            message(
+                "column {number}: byte 0x{byte:02x} is not UTF-8{reads}",
+                number=error.start + 1,
+                byte=raw[error.start],
+                reads=reads,
+            ),
         ) from error
 
 
 def check_text(text: str) -> None:
     """Raise `RowError` for characters that no tokenizer can take: NUL and lone surrogates."""
     if "\x00" in text:
-        raise RowError("nul", "a string holds the NUL character \\u0000")
+        raise RowError("nul", message("a string holds the NUL character \\u0000"))
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise RowError("lone-surrogate", "a string holds half of a surrogate pair (\\ud800 … \\udfff)")
+        raise RowError(
+            "lone-surrogate", message("a string holds half of a surrogate pair (\\ud800 … \\udfff)")
+        )
 
 
 def strings(value: object) -> Iterator[str]:
@@ -137,12 +156,14 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict:
     if len(value) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise RowError("duplicate-key", f"key {excerpt(twice)} stands twice in one object")
+        raise RowError(
+            "duplicate-key", message("key {value} stands twice in one object", value=excerpt(twice))
+        )
     return value
 
 
 def _refuse_constant(name: str) -> float:
-    raise RowError("not-a-number", f"{name} is not JSON; leave the key out or write null")
+    raise RowError("not-a-number", message("{name} is not JSON; leave the key out or write null", name=name))
 
 
 STRICT = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)

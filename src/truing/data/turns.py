@@ -7,6 +7,7 @@ Every function takes a value straight from a row and either returns messages tha
 import re
 from collections.abc import Sequence
 
+from truing.core.messages import message
 from truing.core.records import Message, Response
 from truing.data.rows import RowError, excerpt
 
@@ -46,15 +47,18 @@ def as_text(value: object, key: str) -> str:
         texts = [part.get("text") for part in value if part.get("type") == "text"]
         if len(texts) == len(value) and all(isinstance(text, str) for text in texts):
             return "".join(texts)
-        raise RowError("not-text", f"`{key}` holds parts that are not text, such as images")
-    raise RowError("wrong-type", f"`{key}` is {_type(value)}, expected text")
+        raise RowError("not-text", message("`{key}` holds parts that are not text, such as images", key=key))
+    raise RowError("wrong-type", message("`{key}` is {kind}, expected text", key=key, kind=_type(value)))
 
 
 def as_messages(value: object, key: str) -> Turns:
     """A list of messages, or a single message; blank system turns are dropped, the order is not checked."""
     items = [value] if isinstance(value, dict) else value
     if not isinstance(items, list) or not items:
-        raise RowError("wrong-type", f"`{key}` is {_type(value)}, expected a list of messages")
+        raise RowError(
+            "wrong-type",
+            message("`{key}` is {kind}, expected a list of messages", key=key, kind=_type(value)),
+        )
     turns = tuple(_message(item, f"{key}[{index}]") for index, item in enumerate(items))
     return tuple(turn for turn in turns if turn.role != "system" or turn.content.strip())
 
@@ -62,16 +66,27 @@ def as_messages(value: object, key: str) -> Turns:
 def _message(item: object, key: str) -> Message:
     if not isinstance(item, dict):
         raise RowError(
-            "wrong-type", f"`{key}` is {_type(item)}, expected a message with `role` and `content`"
+            "wrong-type",
+            message(
+                "`{key}` is {kind}, expected a message with `role` and `content`", key=key, kind=_type(item)
+            ),
         )
     name = item.get("role", item.get("from"))
     content = item.get("content", item.get("value"))
     if not isinstance(name, str) or name.lower() not in ROLE_NAMES:
         raise RowError(
-            "unknown-role", f"`{key}` has the role {excerpt(name)}; known: {', '.join(ROLE_NAMES)}"
+            "unknown-role",
+            message(
+                "`{key}` has the role {value}; known: {names}",
+                key=key,
+                value=excerpt(name),
+                names=", ".join(ROLE_NAMES),
+            ),
         )
     if content is None and item.get("tool_calls"):
-        raise RowError("tool-calls", f"`{key}` has `tool_calls` and no text; write the call as text")
+        raise RowError(
+            "tool-calls", message("`{key}` has `tool_calls` and no text; write the call as text", key=key)
+        )
     return Message(ROLE_NAMES[name.lower()], as_text(content, key))
 
 
@@ -96,11 +111,26 @@ def check_order(turns: Turns, key: str, *, after: str | None = None) -> Turns:
     for index, turn in enumerate(turns):
         if turn.role not in FOLLOWERS[after]:
             raise RowError(
-                "role-order", f"`{key}` turn {index + 1}: {turn.role} after {after or 'the start'}"
+                "role-order",
+                message(
+                    "`{key}` turn {number}: {role} after {before}",
+                    key=key,
+                    number=index + 1,
+                    role=turn.role,
+                    before=after or message("the start"),
+                ),
             )
         if not turn.content.strip():
             code = {"assistant": "empty-response", "user": "empty-prompt"}.get(turn.role, "empty-turn")
-            raise RowError(code, f"`{key}` turn {index + 1}: the {turn.role} says nothing")
+            raise RowError(
+                code,
+                message(
+                    "`{key}` turn {number}: the {role} says nothing",
+                    key=key,
+                    number=index + 1,
+                    role=turn.role,
+                ),
+            )
         after = turn.role
     return turns
 
@@ -109,7 +139,7 @@ def check_prompt(turns: Turns, key: str) -> Turns:
     """Return `turns` if they are in order and wait for an answer."""
     check_order(turns, key)
     if not turns or turns[-1].role not in ("user", "tool"):
-        raise RowError("role-order", f"`{key}` has to end with a user turn")
+        raise RowError("role-order", message("`{key}` has to end with a user turn", key=key))
     return turns
 
 
@@ -132,7 +162,9 @@ def as_response(value: object, key: str, **fields: object) -> Response:
 def response(turns: Turns, key: str, **fields: object) -> Response:
     """`turns` as a `Response`; they start and end with the assistant."""
     if not turns or turns[0].role != "assistant" or turns[-1].role != "assistant":
-        raise RowError("missing-response", f"`{key}` has to end with what the assistant said")
+        raise RowError(
+            "missing-response", message("`{key}` has to end with what the assistant said", key=key)
+        )
     return Response(turns, **fields)  # pyright: ignore[reportArgumentType]
 
 
@@ -154,12 +186,14 @@ def split_pair(chosen: Turns, rejected: Turns) -> tuple[Turns, tuple[Response, R
     check_order(chosen, "chosen")
     check_order(rejected, "rejected")
     if chosen == rejected:
-        raise RowError("identical-pair", "chosen and rejected are the same conversation")
+        raise RowError("identical-pair", message("chosen and rejected are the same conversation"))
     pairs = zip(chosen, rejected, strict=False)
     cut = next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(chosen), len(rejected)))
     rest = chosen[cut:], rejected[cut:]
     if cut == 0 or any(not turns or turns[0].role != "assistant" for turns in rest):
-        raise RowError("different-prompts", "chosen and rejected part at something the assistant did not say")
+        raise RowError(
+            "different-prompts", message("chosen and rejected part at something the assistant did not say")
+        )
     return chosen[:cut], (response(rest[0], "chosen"), response(rest[1], "rejected"))
 
 
@@ -168,12 +202,15 @@ def transcript(text: str, key: str) -> Turns:
     before, *parts = SPEAKER.split("\n\n" + text.lstrip())
     if before.strip() or not parts:
         raise RowError(
-            "broken-transcript", f"`{key}` does not start with 'Human:', found {excerpt(text.strip())}"
+            "broken-transcript",
+            message(
+                "`{key}` does not start with 'Human:', found {value}", key=key, value=excerpt(text.strip())
+            ),
         )
     names: Sequence[str] = parts[0::2]
     contents = [content.strip() for content in parts[1::2]]
     if contents and not contents[-1] and names[-1] == "Human":
-        raise RowError("broken-transcript", f"`{key}` ends in an empty 'Human:'")
+        raise RowError("broken-transcript", message("`{key}` ends in an empty 'Human:'", key=key))
     return tuple(
         Message("user" if name == "Human" else "assistant", content)
         for name, content in zip(names, contents, strict=True)

@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import PurePath
 from typing import Any
 
+from truing.core.words import sentences, t
 from truing.evals.compare_items import answer_tables, changes, differently, spreads
 from truing.evals.compare_read import EvaluationRecord, Found, FoundNumber, Subject
 from truing.evals.compare_records import (
@@ -32,7 +33,6 @@ from truing.evals.compare_records import (
 from truing.evals.report_charts import PANELS
 from truing.evals.report_records import Report
 from truing.evals.run_report import NOT_RECIPE, RunRecord
-from truing.evals.words import sentences, t
 
 ABSENT = "(not set)"
 ASIDE = ("output", "page_language")  # keys that say nothing of what was done

@@ -11,11 +11,11 @@ from itertools import chain
 
 import plotly.graph_objects as go
 
+from truing.core.words import t
 from truing.evals.compare_records import Box, Comparison, Frontier, Point, Spread
 from truing.evals.report_charts import PANELS, Chart, Panel, Series, base_layout, read_series
 from truing.evals.report_records import value_text
 from truing.evals.report_text import plain
-from truing.evals.words import t
 
 COLOURS = ("#3f7fd9", "#cc7430", "#2c9a68", "#9a5fd0", "#cf4a5b", "#1795a8", "#9c8420", "#8a93a3")
 DASHES = ("solid", "dot")

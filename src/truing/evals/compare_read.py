@@ -19,11 +19,11 @@ from truing.core.errors import DataError, UsageError
 from truing.core.eval_recipe import ITEMS, RESULTS
 from truing.core.files import read_jsonl
 from truing.core.runs import run_recipe
+from truing.core.words import t
 from truing.evals.compare_records import MOST
 from truing.evals.intervals import Interval
 from truing.evals.numbers import Better, Unit
 from truing.evals.run_report import RunRecord, read_run, state_text
-from truing.evals.words import t
 
 INSIDE = "eval"  # the folder of an evaluation in that of a run
 Key = tuple[str, str, int]  # id, text of the prompt, which answer to it

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import yaml
 
 from truing.core.runs import versions
+from truing.core.words import sentences, t
 from truing.evals.bench import Result, Scored
 from truing.evals.gates import GateOutcome
 from truing.evals.intervals import holm
@@ -21,7 +22,6 @@ from truing.evals.report_records import (
 )
 from truing.evals.report_text import values_text
 from truing.evals.run import Evaluation
-from truing.evals.words import sentences, t
 
 
 def evaluation_report(done: Evaluation) -> Report:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from truing.core.eval_recipe import Gate
+from truing.core.words import t
 from truing.evals.clusters import Measured
 from truing.evals.numbers import Finding, Unit
 from truing.evals.report_records import interval_text, value_text
-from truing.evals.words import t
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from plotly.offline import get_plotlyjs
 
 from truing.core.errors import StorageError
 from truing.core.files import write_atomic
+from truing.core.words import spoken, t
 from truing.evals.compare_charts import ComparisonCharts, comparison_charts
 from truing.evals.intervals import Interval
 from truing.evals.report_charts import Chart, figures_json, measure_charts, stage_charts
@@ -41,7 +42,6 @@ from truing.evals.report_records import (
 )
 from truing.evals.report_text import clipped, duration, language, plain
 from truing.evals.reward_charts import reward_charts
-from truing.evals.words import spoken, t
 
 __all__ = [
     "CategoryRow",

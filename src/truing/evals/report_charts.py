@@ -14,9 +14,9 @@ from typing import Any
 import plotly.graph_objects as go
 from markupsafe import Markup
 
+from truing.core.words import sentences, t
 from truing.evals.intervals import Interval
 from truing.evals.report_records import Measure, Stage, goal_text, interval_text, value_text
-from truing.evals.words import sentences, t
 
 BEFORE_COLOUR = "#8a93a3"
 AFTER_COLOUR = "#3f7fd9"

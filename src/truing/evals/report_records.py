@@ -11,8 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from truing.core.words import t
 from truing.evals.intervals import Interval
-from truing.evals.words import t
 
 if TYPE_CHECKING:
     from truing.evals.compare_records import Comparison

@@ -6,7 +6,7 @@ HTML escaping is not done here: the template's autoescape does it.
 import re
 from collections.abc import Mapping
 
-from truing.evals.words import t
+from truing.core.words import t
 
 SHOWN_CHARACTERS = 20_000
 

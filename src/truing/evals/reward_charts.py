@@ -6,10 +6,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from truing.core.words import t
 from truing.evals.report_charts import AFTER_COLOUR, BEFORE_COLOUR, SECOND_COLOUR, Chart, base_layout
 from truing.evals.report_records import interval_text, value_text
 from truing.evals.reward_summary import Bin, MarginBars, RewardSummary, percent
-from truing.evals.words import t
 
 HEIGHT = 290
 LARGEST = 22  # pixels across the marker of the fullest bin

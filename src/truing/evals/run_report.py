@@ -26,9 +26,9 @@ from truing.core.runs import (
     read_rows,
     read_status,
 )
+from truing.core.words import sentences, t
 from truing.evals.report_records import DataCount, Report, Stage
 from truing.evals.reward_summary import RewardSummary, percent
-from truing.evals.words import sentences, t
 from truing.train.health import Finding, read_findings
 
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best

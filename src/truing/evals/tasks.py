@@ -11,6 +11,7 @@ from typing import Any
 from truing.core.errors import ConfigError
 from truing.core.eval_recipe import EvalRecipe
 from truing.core.imports import closest, is_import, load_function
+from truing.core.names import require_tasks
 from truing.core.options import check_options, keyword_options
 from truing.evals import answers, moved, outside, versus
 from truing.evals.bench import Task, TaskMaker
@@ -19,6 +20,7 @@ TASKS: dict[str, TaskMaker] = {
     "win_rate": versus.win_rate,
     "harmlessness": answers.harmlessness,
     "over_refusal": answers.over_refusal,
+    "over_refusal_ordinary": answers.over_refusal_ordinary,
     "helpfulness": answers.helpfulness,
     "honesty": answers.honesty,
     "kl": moved.kl,
@@ -49,11 +51,7 @@ def build_tasks(recipe: EvalRecipe) -> dict[str, Task]:
 
 
 def _build(name: str, options: Mapping[str, Any], languages: Sequence[str], *, held: bool) -> Task:
-    if name not in TASKS and not is_import(name):
-        raise ConfigError(
-            f"no task {name!r}; known: {', '.join(TASKS)}{closest(name, TASKS)}",
-            hint="a function of your own is named module:function",
-        )
+    require_tasks([name])
     maker = load_function(name) if is_import(name) else TASKS[name]
     check_options(f"the task {name!r}", keyword_options(maker), options)
     task = maker(languages, **options)

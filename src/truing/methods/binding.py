@@ -1,13 +1,15 @@
 """Find a loss by name and check its hyper-parameters: the signature is the schema."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from torch import Tensor
 
 from truing.core.errors import ConfigError
+from truing.core.foreign import ours_of
 from truing.core.imports import closest
+from truing.core.names import require_loss
 
 Scalar = bool | int | float | str
 Hyper = Scalar | Mapping[str, Scalar]  # a mapping where the parts of a mix have each a default of its own
@@ -29,14 +31,9 @@ def checked(key: str, value: Hyper, default: Hyper) -> Hyper:
     return value
 
 
-def lookup(table: Mapping[str, Loss], name: str) -> Loss:
+def lookup(table: Mapping[str, Loss], name: str, method: str = "") -> Loss:
     """The named loss."""
-    if name not in table:
-        raise ConfigError(
-            f"no loss {name!r} for this method; known: {', '.join(sorted(table))}"
-            + closest(name, sorted(table)),
-            hint="a function of your own is named module:function",
-        )
+    require_loss(name, table, method)
     return table[name]
 
 
@@ -51,9 +48,16 @@ def filled(
     takes = {**own, **options}
     for key, value in hyper.items():
         if key not in takes:
-            raise ConfigError(f"{name} takes {sorted(takes)}, not {key!r}{closest(key, sorted(takes))}")
+            raise unknown_hyper(name, key, takes)
         checked(key, value, takes[key])
     return {key: hyper.get(key, default) for key, default in own.items()}
+
+
+def unknown_hyper(name: str, key: str, takes: Iterable[str]) -> ConfigError:
+    """The error about a key under `loss:` that neither `name` nor its method takes."""
+    known, ours = sorted(takes), ours_of(key)
+    end = closest(key, known) if ours is None or ours.key == f"loss.{key}" else f"; {ours}"
+    return ConfigError(f"{name} takes {known}, not {key!r}{end}")
 
 
 def arguments_of(loss: Loss) -> list[str]:

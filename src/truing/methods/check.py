@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from truing.core.messages import Message, joined, message
 from truing.data.packing import PackedBatch
 from truing.methods.online_session import OnlineSession
 from truing.methods.session import Session
@@ -24,7 +25,7 @@ class Checked:
     items: int  # trees in the first step
     tokens: int  # of the first step, every prompt counted once per response
     rows: dict[str, Any]  # read, made of pairs, kept, set aside by reason
-    described: str  # the same for people
+    described: Message  # the same for people
     masks: dict[str, int]  # of all training branches: what to worry about, by name
     steps: int  # of the whole run
     seconds_per_step: float
@@ -43,26 +44,52 @@ class Checked:
             **fields,
         }
 
-    def lines(self) -> list[str]:
+    def lines(self) -> list[Message]:
         """The same for people."""
         trained, all_ = self.parameters["trained"], self.parameters["all"]
-        warnings = [f"{name}: {n}" for name, n in self.masks.items() if n and name != "branches"]
+        warnings = [
+            message("{what}: {n}", what=message(name), n=n)
+            for name, n in self.masks.items()
+            if n and name != "branches"
+        ]
+        duration = _clock(self.steps * self.seconds_per_step)
         return [
-            f"rows        {self.described}",
-            f"masks       {self.masks['branches']} responses; " + ("; ".join(warnings) or "all sound"),
-            f"first step  loss {self.logs['loss']:.6g}, gradient norm {self.grad_norm:.6g}, "
-            f"{self.items} items, {self.tokens} tokens",
-            f"parameters  {trained:,} of {all_:,} trained ({trained / all_:.2%}), "
-            f"{self.dtype}, {self.layout}",
-            f"memory      {self.memory / 1e9:.1f} GB so far",
-            f"time        about {_clock(self.steps * self.seconds_per_step)} for {self.steps} steps "
-            f"at {self.seconds_per_step:.1f} s",
+            message("rows        {described}", described=self.described),
+            message(
+                "masks       {n} responses; {found}",
+                n=self.masks["branches"],
+                found=joined("; ", warnings or [message("all sound")]),
+            ),
+            message(
+                "first step  loss {loss:.6g}, gradient norm {norm:.6g}, {items} items, {tokens} tokens",
+                loss=self.logs["loss"],
+                norm=self.grad_norm,
+                items=self.items,
+                tokens=self.tokens,
+            ),
+            message(
+                "parameters  {trained:,} of {all:,} trained ({share:.2%}), {dtype}, {layout}",
+                trained=trained,
+                all=all_,
+                share=trained / all_,
+                dtype=self.dtype,
+                layout=self.layout,
+            ),
+            message("memory      {gigabytes:.1f} GB so far", gigabytes=self.memory / 1e9),
+            message(
+                "time        about {duration} for {steps} steps at {seconds:.1f} s",
+                duration=duration,
+                steps=self.steps,
+                seconds=self.seconds_per_step,
+            ),
         ]
 
 
-def _clock(seconds: float) -> str:
-    minutes = math.ceil(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+def _clock(seconds: float) -> Message:
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    if hours:
+        return message("{hours} h {minutes} min", hours=hours, minutes=minutes)
+    return message("{minutes} min", minutes=minutes)
 
 
 def check_masks(session: Session) -> dict[str, int]:
@@ -117,5 +144,5 @@ def check_session(session: Session | OnlineSession) -> Checked:
             "all": sum(p.numel() for p in session.model.parameters()),
         },
         layout=session.scorer.layout,
-        dtype=str(session.precision.autocast or session.precision.base).removeprefix("torch."),
+        dtype=session.precision.name,
     )

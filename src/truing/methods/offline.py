@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from truing.core.errors import ConfigError
-from truing.core.imports import closest, is_import
+from truing.core.imports import is_import
+from truing.core.names import require_method
 from truing.losses.likelihood import LIKELIHOOD_LOSSES
 from truing.losses.preference import COUPLED_PAIR_LOSSES, PAIR_LOSSES
 from truing.losses.reference_free import REFERENCE_FREE_LOSSES
@@ -164,9 +165,7 @@ def choose(name: str, loss: str | Mapping[str, float] | None, hyper: Mapping[str
 
     Raises ConfigError naming what exists.
     """
-    if name not in OFFLINE:
-        known = sorted(OFFLINE)
-        raise ConfigError(f"no method {name!r}; known: {', '.join(known)}{closest(name, known)}")
+    require_method(name, OFFLINE)
     method = OFFLINE[name]
     weights = loss if isinstance(loss, Mapping) else {loss or method.loss: 1.0}
     parts = [_part(method, key, weight) for key, weight in sorted(weights.items())]
@@ -191,7 +190,7 @@ def _part(method: OfflineMethod, name: str, weight: float) -> Part:
     if is_import(name):
         shapes = [shape for shape, _ in method.tables]
         return find_own(name, weight, method.name, shapes, method.options)
-    loss = lookup(method.losses, name)
+    loss = lookup(method.losses, name, method.name)
     return Part(name, loss, (method.shape_of(name),), weight)
 
 

@@ -14,7 +14,16 @@ from truing.losses.credit import CREDITS
 from truing.losses.importance import CORRECTIONS
 from truing.losses.kl import KL_ESTIMATORS, WITHOUT_PULL
 from truing.losses.policy_gradient import POLICY_LOSSES, VALUE_LOSSES
-from truing.methods.binding import EMPTY, Hyper, arguments_of, checked, closest, defaults_of
+from truing.methods.binding import (
+    EMPTY,
+    Hyper,
+    arguments_of,
+    checked,
+    closest,
+    defaults_of,
+    lookup,
+    unknown_hyper,
+)
 
 NONE = "none"
 CHOICES = {"kl_in": ("loss", "reward"), "uniform": ("keep", "drop")}
@@ -186,7 +195,7 @@ def choose_online(
     asked["loss"] = loss_name or method.loss
     aggregation: Aggregation = _found(AGGREGATIONS, "aggregation", asked["aggregation"])
     found: dict[str, Callable[..., Any]] = {
-        "loss": _found(POLICY_LOSSES, "loss", asked["loss"]),
+        "loss": lookup(POLICY_LOSSES, str(asked["loss"]), name),
         "credit": _found(CREDITS, "credit", asked["credit"]),
         "aggregation": aggregation.weigh,
         "kl": _found(KL_ESTIMATORS, "KL estimator", asked["kl"]),
@@ -199,7 +208,7 @@ def choose_online(
     takes = {**options, **{key: value for part in own.values() for key, value in part.items()}}
     for key, value in hyper.items():
         if key not in takes:
-            raise ConfigError(f"{name} takes {sorted(takes)}, not {key!r}{closest(key, sorted(takes))}")
+            raise unknown_hyper(name, key, takes)
         checked(key, value, takes[key])
     bound = {
         part: Bound(str(asked[part]), found[part], {key: hyper.get(key, own[part][key]) for key in own[part]})

@@ -25,9 +25,10 @@ from truing.methods.prompts import Prompt
 from truing.methods.rollouts import Teacher, cut
 from truing.methods.rows import Rows, Say
 from truing.methods.text import Text
-from truing.models.load import Precision, trainable
+from truing.models.load import trainable
+from truing.models.precision import Precision
 from truing.models.scoring import Scorer
-from truing.models.trained import Policy
+from truing.models.trained import Policy, identities
 from truing.rewards.mix import Mix
 from truing.sampling.types import Sample, Sampler, Sampling
 from truing.train.health import require_known
@@ -254,8 +255,13 @@ class OnlineSession:
     def inputs(self) -> dict[str, Any]:
         """What a resumed run must find unchanged beside its recipe."""
         return {
-            "inputs": {source.path: source.sha256 for source in self.sources},
-            "resolved": {**self.chosen.described, "learning_rate": self.learning_rate},
+            "inputs": {source.path: source.sha256 for source in self.sources}
+            | identities(self.recipe.policy, self.recipe.reference),
+            "resolved": {
+                **self.chosen.described,
+                "learning_rate": self.learning_rate,
+                "dtype": self.precision.name,
+            },
         }
 
 

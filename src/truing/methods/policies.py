@@ -9,7 +9,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from truing.core.doing import doing
 from truing.core.recipe import Recipe
+from truing.core.runs import resolved_dtype
 from truing.data.trees import Tree
 from truing.methods.objectives import Reference
 from truing.methods.offline import Chosen
@@ -18,7 +20,8 @@ from truing.methods.rows import Say
 from truing.models import reference
 from truing.models.fused import fuse
 from truing.models.gated import fuse_gates
-from truing.models.load import Precision, add_adapter, freeze_below, load_model, silence_dropout
+from truing.models.load import add_adapter, freeze_below, load_model, silence_dropout
+from truing.models.precision import Precision, pick_precision, slow_bf16
 from truing.models.reward import RewardScorer, choose_reward_layout, freeze_reward_below
 from truing.models.reward_folder import load_reward
 from truing.models.scoring import Scorer, choose_layout
@@ -34,6 +37,20 @@ class Trained:
     tokenizer: Any
 
 
+def precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
+    """The number formats of a run: what its recipe asks for; under `auto` those it began in, if it has begun.
+
+    A run keeps its formats on another machine too: the same step would have other numbers. `say` is told
+    where bfloat16 is the slower one.
+    """
+    asked = recipe.dtype
+    if asked == "auto":
+        asked = resolved_dtype(Path(recipe.output)) or asked
+    if asked == "bfloat16" and (warning := slow_bf16(device)):
+        say(f"{warning}; this run began in bfloat16 and keeps it" if recipe.dtype == "auto" else warning)
+    return pick_precision(asked, device, adapter=recipe.lora is not None)
+
+
 def trained_of(
     recipe: Recipe, source: Path, tokenizer: Any, precision: Precision, device: torch.device, chosen: Chosen
 ) -> Trained:
@@ -42,7 +59,8 @@ def trained_of(
         return Trained(
             *trained_policy(recipe, source, precision, device, dropout=chosen.method.dropout), tokenizer
         )
-    opened = load_reward(source, precision.base, device, seed=recipe.seed)
+    with doing(f"loading the weights of {recipe.policy}"):
+        opened = load_reward(source, precision.base, device, seed=recipe.seed)
     model = _prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)
     if recipe.top_layers:
         freeze_reward_below(opened.model, recipe.top_layers)
@@ -55,8 +73,9 @@ def trained_policy(
     recipe: Recipe, source: Path, precision: Precision, device: torch.device, *, dropout: bool
 ) -> tuple[Scorer, str]:
     """The policy of a recipe, with what trains and what does not settled; why its layout was chosen."""
-    base = load_model(source, precision.base, device)
-    model = _prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
+    with doing(f"loading the weights of {recipe.policy}"):
+        base = load_model(source, precision.base, device)
+        model = _prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
     if recipe.top_layers:
         freeze_below(base, recipe.top_layers)
     scorer = Scorer(model, autocast=precision.autocast)
@@ -99,16 +118,19 @@ def references(
     precision: Precision,
     trees: Sequence[list[Tree]],
     say: Say,
+    *,
+    items: Sequence[int] | None = None,
 ) -> list[Reference | None]:
     """The reference of each list of trees, None where the loss needs none or the list is empty.
 
     Adapter off where the policy's own start serves and each row is met once; a live second model where the
-    pairs scored differ from epoch to epoch; else log-probabilities worked out once and kept on disk.
+    pairs scored differ from epoch to epoch; else log-probabilities worked out once and kept on disk. With
+    `items`, those of a step of the first list, no other row is scored and nothing is kept.
     """
     if not chosen.needs_reference:
         return [None for _ in trees]
     own_start = recipe.lora is not None and not recipe.reference
-    if own_start and (recipe.optim.epochs <= 1 or chosen.needs_mismatched):
+    if own_start and (recipe.optim.epochs <= 1 or items is not None or chosen.needs_mismatched):
         return [reference.AdapterOff(scorer) for _ in trees]
     folder = resolve(recipe.reference).path if recipe.reference else source
 
@@ -120,6 +142,17 @@ def references(
         live = reference.Live(second())
         return [live for _ in trees]
     cut = tokens_per_pass(recipe, scorer.device)
+
+    def scored(some: list[Tree]) -> dict[int, torch.Tensor]:
+        model = second()
+        with doing("reference log-probabilities", len(some)) as tick:
+            return reference.score_all(model, some, cut, lambda done, total: tick(done))
+
+    if items is not None:
+        learnt = [item for item in items if item < len(trees[0])]  # the others are retained
+        say(f"reference log-probabilities of {len(learnt)} rows, those of step 1")
+        found = scored([trees[0][item] for item in learnt])
+        return [reference.Cached({learnt[i]: logps for i, logps in found.items()}), *[None] * len(trees[1:])]
     facts = (str(folder), reference.fingerprint(folder), str(precision), scorer.layout, str(cut))
 
     def cached(some: list[Tree]) -> Reference | None:
@@ -129,7 +162,7 @@ def references(
 
         def compute() -> dict[int, torch.Tensor]:
             say(f"reference log-probabilities of {len(some)} rows, computed once")
-            return reference.score_all(second(), some, cut)
+            return scored(some)
 
         return reference.cached(cache_folder() / "reference", key, compute)
 

@@ -8,7 +8,7 @@ from truing.core.errors import DataError
 from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Renderer
-from truing.data.limits import render_all
+from truing.data.limits import render_all, require_most
 from truing.data.load import load_records
 from truing.data.trees import Tree
 from truing.methods.rows import Rows, Say
@@ -61,6 +61,8 @@ def read_prompts(
     asked = [record for record in loaded.records if record.prompt]
     bare = [replace(record, responses=()) for record in asked]
     rendered = render_all(bare, renderer, data.max_tokens - new, data.truncation)
+    if data.bad_rows == "stop":
+        require_most(", ".join(paths), rendered, data.max_tokens, beside=new)
     if not rendered.trees:
         raise DataError(
             f"{', '.join(paths)}: none of {len(loaded.records)} rows has a prompt of at most"

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from truing.core.doing import doing
 from truing.core.errors import DataError
 from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Renderer
 from truing.data.differing import only_differing
-from truing.data.limits import ASIDE, Rendered, render_all
+from truing.data.limits import ASIDE, CUT, Rendered, render_all, require_most
 from truing.data.load import Loaded, load_records
 from truing.data.trees import Tree
 from truing.methods.offline import Chosen, choose
@@ -56,7 +57,8 @@ class Rows:
         """One line for people: `12 of 12 rows kept (6 read, 6 made of pairs), set aside: none`."""
         made = f" ({self.read} read, {self.made} made of pairs)" if self.made else ""
         aside = ", ".join(f"{count} {reason}" for reason, count in self.aside.items()) or "none"
-        return f"{len(self.trees)} of {self.read + self.made} rows kept{made}, set aside: {aside}"
+        cut = "".join(f"; {count} {reason}" for reason in CUT if (count := self.rendered.counts[reason]))
+        return f"{len(self.trees)} of {self.read + self.made} rows kept{made}, set aside: {aside}{cut}"
 
     def places_of(self, trees: Sequence[Tree]) -> list[str]:
         """Where the rows of some of these trees stand, as `file:line`."""
@@ -78,7 +80,8 @@ def read_rows(
 ) -> Rows:
     """Load, select and render. Raises DataError when nothing is left to train on."""
     data = recipe.data
-    loaded = load_records(paths, format=data.format, bad_rows=data.bad_rows, quarantine=aside)
+    with doing(f"reading {', '.join(paths)}"):
+        loaded = load_records(paths, format=data.format, bad_rows=data.bad_rows, quarantine=aside)
     for source in loaded.sources:
         say(source.describe())
     records = loaded.records
@@ -94,6 +97,8 @@ def read_rows(
             hint="see which methods fit with `truing data show`",
         )
     rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
+    if data.bad_rows == "stop":
+        require_most(", ".join(paths), rendered, data.max_tokens)
     if not rendered.trees:
         raise DataError(
             f"{', '.join(paths)}: none of {len(taught)} rows can be used with data.max_tokens = "

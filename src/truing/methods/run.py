@@ -13,6 +13,7 @@ from peft import PeftModel
 from truing.core.errors import Stopped
 from truing.core.files import require_free_space
 from truing.core.memory import keep_freed_memory
+from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.core.runs import ROWS, RunFolder, RunState
 from truing.methods.care import Care
@@ -187,7 +188,7 @@ def run(
     progress = Progress(session, folder, names, optimizer, evaluation, Signals())
     progress.resume()
     if progress.step:
-        say(f"resuming after step {progress.step} of {plan.total}")
+        say(message("resuming after step {step} of {total}", step=progress.step, total=plan.total))
     hooks: list[Hook] = [evaluation] if recipe.data.evaluates else []
     hooks += [Pace(session.tokens_of), *watch, progress]
     care = Care(progress, folder, say)
@@ -216,7 +217,7 @@ def _finish(progress: Progress, say: Say) -> Finished:
     """Put the best weights in place and mark the run done."""
     best = progress.evaluation.best_step
     if best is not None and best != progress.step:
-        say(f"the best evaluation was after step {best}: its weights are the result")
+        say(message("the best evaluation was after step {step}: its weights are the result", step=best))
         found = checkpoint.read(progress.folder.checkpoints / f"step-{best:06d}")
         checkpoint.restore_parameters(progress.names, found.tensors["model"])
     progress.status(RunState.DONE)

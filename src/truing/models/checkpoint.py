@@ -95,7 +95,7 @@ def save(
         for stem, part in tensors.items():
             plain = {name: value.detach().cpu().contiguous() for name, value in part.items()}
             save_file(plain, aside / f"{stem}.safetensors")
-        (aside / "state.json").write_text(json.dumps({"step": step, **state}, indent=2))
+        (aside / "state.json").write_text(json.dumps({"step": step, **state}, indent=2), "utf-8")
     return target
 
 
@@ -139,8 +139,8 @@ def read(path: Path) -> Saved:
     """A checkpoint's tensors and state. Raises StorageError naming what is wrong with it."""
     if problem := problem_of(path):
         raise StorageError(problem, hint="resume from an older checkpoint, or start again in a new folder")
-    state = json.loads((path / "state.json").read_text())
-    listed = json.loads((path / MANIFEST).read_text())["files"]
+    state = json.loads((path / "state.json").read_bytes())
+    listed = json.loads((path / MANIFEST).read_bytes())["files"]
     tensors = {Path(name).stem: load_file(path / name) for name in listed if name.endswith(".safetensors")}
     return Saved(state["step"], tensors, state)
 

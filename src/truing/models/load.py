@@ -1,10 +1,10 @@
-"""A policy ready to train: weights, precision, adapters, what is frozen."""
+"""A policy ready to train: weights, adapters, what is frozen."""
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,11 @@ SEPARATED = "{{ cls_token }}{% for message in messages %}{{ message['content'] +
 _POSITIONS = re.compile(r"position_embeddings$|embed_positions$|wpe$")
 
 
-@dataclass(frozen=True)
-class Precision:
-    """How numbers are held and multiplied."""
-
-    base: torch.dtype  # of frozen weights
-    trained: torch.dtype  # of weights the optimiser moves: always float32
-    autocast: torch.dtype | None  # of matrix products, None for the weights' own
+# transformers asks for a mask where a padding id is among the tokens; what is scored here holds no padding.
+_ASKED = "We strongly recommend passing in an `attention_mask`"
+logging.getLogger("transformers.modeling_utils").addFilter(
+    lambda record: not record.getMessage().startswith(_ASKED)
+)
 
 
 def pick_device(asked: str) -> torch.device:
@@ -38,29 +36,19 @@ def pick_device(asked: str) -> torch.device:
     return torch.device(asked)
 
 
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 run in hardware."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def pick_precision(asked: str, device: torch.device, *, adapter: bool) -> Precision:
-    """bfloat16 products where the hardware has them; what the optimiser moves stays float32."""
-    low = has_fast_bf16(device) if asked == "auto" else asked == "bfloat16"
-    if not low:
-        return Precision(torch.float32, torch.float32, None)
-    return Precision(torch.bfloat16 if adapter else torch.float32, torch.float32, torch.bfloat16)
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, transformers reports errors only and draws no bars: what a run shows is ours to decide."""
+    """Inside, transformers reports errors only and draws no bars: what a run shows is ours to decide.
+
+    Nor does it tell us of the name that PEFT still reads and transformers is about to drop.
+    """
     verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated", FutureWarning)
+            yield
     finally:
         hf_logging.set_verbosity(verbosity)
         if bars:

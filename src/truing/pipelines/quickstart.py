@@ -94,7 +94,7 @@ class Quickstart:
             "output": str(self.output / "runs" / name),
         }
         write_atomic(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-        self.recipes[name] = path.read_text()
+        self.recipes[name] = path.read_text("utf-8")
         loaded = load_recipe(path)
         target = self.output / ("model" if name == "dpo" else f"model-{name}")
         with self.timed(name), RunFolder.open(loaded.recipe.output) as folder:

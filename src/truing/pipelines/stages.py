@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from truing.core.errors import ConfigError, DataError, TruingError
 from truing.core.files import MANIFEST
 from truing.core.options import check_options, keyword_options
@@ -34,12 +32,12 @@ from truing.data.load import load_records
 from truing.methods.critics import AUTO, POLICY, REWARD
 from truing.methods.offline import OFFLINE, Chosen, choose
 from truing.methods.online import ONLINE, choose_online
-from truing.methods.opening import require_read
+from truing.methods.preflight import require_read
 from truing.methods.session import Say
 from truing.methods.shapes import unpaired
-from truing.models.export import export_folder
+from truing.models.results import find_run
 from truing.models.sources import resolve
-from truing.models.trained import load_trained
+from truing.models.trained import merged_run
 from truing.pipelines.training import Watch, train_recipe
 from truing.rewards.build import MODEL, build_mix
 from truing.rewards.model import model_reward
@@ -92,22 +90,18 @@ def run_stages(stages: Sequence[Stage], say: Say, watch: Watch) -> list[Planned]
             continue
         say(f"\n{heading}")
         for name in stage.needs:
-            _merge(by_name[name], say)
+            _merge(by_name[name])
         with RunFolder.open(stage.run) as folder:
             train_recipe(stage.recipe, folder, say, watch)
     return plan
 
 
-def _merge(stage: Planned, say: Say) -> None:
-    """Write the weights a later stage trains from, unless they are those of the result already."""
-    if stage.weights == stage.result or _made_after(stage.weights / MANIFEST, stage.result / MANIFEST):
-        return
-    say(f"merging the adapter of {stage.name} into {stage.weights}")
-    with RunFolder.open(stage.run):
-        trained = load_trained(str(stage.run), dtype="float32")
-        facts = {"base_model": trained.base, "method": stage.recipe.method}
-        how: dict[str, Any] = {"merge": True, "dtype": torch.float32, "facts": facts}
-        export_folder(trained.model, trained.tokenizer, stage.weights, **how)
+def _merge(stage: Planned) -> None:
+    """Write the weights a later stage trains from, unless they are there already."""
+    if not stage.scores:
+        run = find_run(str(stage.run))
+        assert run is not None, "trained by now"
+        assert merged_run(run) == stage.weights
 
 
 def _made_after(path: Path, other: Path) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.core.runs import REWARD, RunFolder
 from truing.evals.rewards import held_out_logger, judge_held_out
@@ -53,6 +54,7 @@ def train_recipe(
     if judged:
         summary = judge_held_out(judged, finished.best_step or finished.step)
         folder.write_facts(REWARD, summary.as_json())
-        say(f"held out: {summary.headline()}; more in {folder.path / REWARD}")
-    say(f"{finished.step} steps; the result is in {target}")
+        said = "held out: {found}; more in {path}"
+        say(message(said, found=summary.headline(), path=folder.path / REWARD))
+    say(message("{steps} steps; the result is in {path}", steps=finished.step, path=target))
     return Done(target, session.scores, bool(session.held_out))

@@ -61,13 +61,18 @@ def rewarder(part: RewardPart, host: "Host | None", say: Callable[[str], None]) 
         from truing.rewards.judged import judge_reward  # brings the client of servers along
 
         return judge_reward(JUDGE, part.options)
-    if part.name not in RULES:
-        known = [*RULES, MODEL, JUDGE]
+    require_reward(part.name)
+    return rule_reward(part.name, part.options)
+
+
+def require_reward(name: str) -> None:
+    """Raises ConfigError for a reward that is none; `module:function` is looked up later."""
+    known = [*RULES, MODEL, JUDGE]
+    if name not in known and not is_import(name):
         raise ConfigError(
-            f"no reward {part.name!r}; known: {', '.join(known)}{closest(part.name, known)}",
+            f"no reward {name!r}; known: {', '.join(known)}{closest(name, known)}",
             hint="a function of your own is named module:function",
         )
-    return rule_reward(part.name, part.options)
 
 
 def rule_reward(name: str, options: Mapping[str, Any]) -> Reward:

@@ -1,4 +1,4 @@
-"""The language that a page is written in. English sentences are the keys; `words_zh.py` has them in Chinese.
+"""The language that is spoken to people. English sentences are the keys of each language's table.
 
     with speaking("zh"):
         write_report(run_report(found), path)
@@ -12,11 +12,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from truing.core.languages import Language
-from truing.evals.words_zh import ZH
 
-TABLES: Mapping[Language, Mapping[str, str]] = {"en": {}, "zh": ZH}
+_tables: dict[Language, dict[str, str]] = {"en": {}, "zh": {}}
 
 _spoken: ContextVar[Language] = ContextVar("the language of pages", default="en")
+
+
+def add_words(language: Language, table: Mapping[str, str]) -> None:
+    """Let `language` also know the translations of `table`, which belong to one part of the package."""
+    _tables[language].update(table)
 
 
 @contextmanager
@@ -34,9 +38,14 @@ def spoken() -> Language:
     return _spoken.get()
 
 
+def translated(text: str, language: Language) -> str:
+    """`text` in `language` with its placeholders as they are; what no table knows stays English."""
+    return _tables[language].get(text, text)
+
+
 def t(text: str, /, **filled: object) -> str:
     """`text` in the language spoken, its placeholders filled."""
-    found = TABLES[spoken()].get(text, text)
+    found = translated(text, spoken())
     return found.format(**filled) if filled else found
 
 

@@ -1,0 +1,34 @@
+"""Commands as they are printed: what a person copies into a shell works there."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+_PLAIN = re.compile(r"[\w@%+=:,./-]+")  # letters of any script: no shell takes them for anything else
+
+
+def command(verb: str, *arguments: object, **flags: object) -> str:
+    """`truing VERB` with its arguments and flags quoted; a flag of None, False or an empty list is left out.
+
+    `set_=["a=1", "b=2"]` is `--set a=1 --set b=2`, and True is a flag without a value.
+    """
+    words = [f"truing {verb}", *(quoted(str(argument)) for argument in arguments)]
+    for name, given in flags.items():
+        flag = "--" + name.rstrip("_").replace("_", "-")
+        for value in given if isinstance(given, list) else [given]:
+            if value is True:
+                words.append(flag)
+            elif value is not None and value is not False:
+                words += [flag, quoted(str(value))]
+    return " ".join(words)
+
+
+def opening(page: Path) -> str:
+    """What opens a page in the browser."""
+    return f"{'open' if sys.platform == 'darwin' else 'xdg-open'} {quoted(str(page))}"
+
+
+def quoted(text: str) -> str:
+    """`text` as one word of a shell."""
+    return text if _PLAIN.fullmatch(text) else shlex.quote(text)

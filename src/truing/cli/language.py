@@ -1,0 +1,43 @@
+"""The language that the terminal is spoken to in: `TRUING_LANG` (en or zh), else the locale's."""
+
+import os
+from functools import cache
+from typing import Any
+
+from truing.cli.help_zh import HELP
+from truing.cli.streams import shows
+from truing.core.languages import LANGUAGES, Language
+from truing.core.messages import told
+from truing.core.told_zh import ZH
+from truing.core.words import add_words
+
+_NAMES = ("TRUING_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+add_words("zh", {**ZH, **HELP})
+
+
+@cache
+def console_language() -> Language:
+    """English where the locale's language is not known, or the terminal does not have its characters."""
+    asked = next((value for name in _NAMES if (value := os.environ.get(name))), "").lower()
+    found = next((language for language in LANGUAGES if asked.startswith(language)), "en")
+    return found if shows("中文") or found == "en" else "en"
+
+
+def here(text: str) -> str:
+    """`text` in the language of this terminal."""
+    return told(text, console_language())
+
+
+def told_help(command: Any) -> Any:
+    """A command of click's with its help, and that of all below it, in the language of this terminal."""
+    if console_language() == "en":
+        return command
+    for name in ("help", "short_help", "epilog"):
+        if text := getattr(command, name):
+            setattr(command, name, here(text))
+    for parameter in command.params:
+        if parameter.help:
+            parameter.help = here(parameter.help)
+    for below in getattr(command, "commands", {}).values():
+        told_help(below)
+    return command

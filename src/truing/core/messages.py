@@ -1,0 +1,58 @@
+"""Sentences for people that can be told in another language after they were made.
+
+    error = ConfigError(message("{path} does not exist", path=path))
+    str(error)                    "rows.jsonl does not exist": what logs, files and tests hold
+    told(error.message, "zh")     "rows.jsonl 不存在": what the terminal says
+
+A message is its English sentence and remembers the template and the fields. `told_zh.py` has the templates in
+Chinese; a template that is not in it stays English. Plain text is looked up whole.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from truing.core.languages import Language
+from truing.core.words import translated
+
+OR = " or "  # between alternatives
+
+
+class Message(str):
+    """An English sentence that remembers what it was made of."""
+
+    template: str
+    fields: Mapping[str, object]
+
+
+class Joined(Message):
+    """Messages in a row, each of which is told by itself."""
+
+    parts: tuple[str, ...]
+
+
+def message(template: str, /, **fields: object) -> Message:
+    """`template` with its named placeholders filled; without fields it is taken as it stands."""
+    made = Message(template.format(**fields) if fields else template)
+    made.template, made.fields = template, fields
+    return made
+
+
+def joined(separator: str, parts: Iterable[str]) -> Joined:
+    """Several sentences as one message; the separator is told too, where it has words."""
+    listed = tuple(parts)
+    made = Joined(separator.join(listed))
+    made.template, made.parts = separator, listed
+    return made
+
+
+def told(text: str, language: Language) -> str:
+    """`text` in `language`; a field that is a message is told too, any other stays as it is."""
+    if isinstance(text, Joined):
+        return translated(text.template, language).join(told(part, language) for part in text.parts)
+    if not isinstance(text, Message):
+        return translated(text, language)
+    filled = {
+        name: told(value, language) if isinstance(value, Message) else value
+        for name, value in text.fields.items()
+    }
+    found = translated(text.template, language)
+    return found.format(**filled) if filled else found

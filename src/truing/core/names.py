@@ -1,0 +1,101 @@
+"""Names of methods, losses and tasks that a recipe may use, known before torch is imported.
+
+The functions behind the names stand in the tables `methods/offline.py`, `methods/online.py` and
+`evals/tasks.py`, which import torch: a misspelt name would be told half a minute late. To add a row to one of
+them, add its name here; `tests/core/test_names.py` holds both equal.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from truing.core.errors import ConfigError, UsageError
+from truing.core.foreign import told_loss, told_method
+from truing.core.imports import closest, is_import
+
+_FREE = ("cpo", "cpo_hinge", "cpo_ipo", "simpo", "alphapo", "orpo")
+_UNPAIRED = ("kto", "apo_zero_unpaired", "bco")
+OFFLINE_LOSSES: Mapping[str, tuple[str, ...]] = {  # by method
+    "sft": ("nll",),
+    "dpo": (
+        "dpo",
+        "dpo_positive",
+        "robust",
+        "ipo",
+        "ipo_sum",
+        "hinge",
+        "exo_pair",
+        "nca_pair",
+        "bco_pair",
+        "sppo_hard",
+        "aot",
+        "aot_unpaired",
+        "apo_zero",
+        "apo_down",
+        "discopop",
+        "sigmoid_norm",
+        "wpo",
+        *_FREE,
+    ),
+    "cpo": _FREE,
+    "simpo": _FREE,
+    "orpo": _FREE,
+    "kto": _UNPAIRED,
+    "bco": _UNPAIRED,
+    "reward": ("bradley_terry", "plackett_luce", "all_pairs", "squared_error", "binary_cross_entropy"),
+}
+ONLINE_METHODS = ("ppo", "grpo", "rloo", "reinforce_pp", "reinforce_pp_baseline")
+POLICY_LOSSES = ("reinforce", "clipped_surrogate", "dual_clip", "gspo", "gspo_token", "cispo", "sapo")
+TASKS = (
+    "win_rate",
+    "harmlessness",
+    "over_refusal",
+    "helpfulness",
+    "honesty",
+    "kl",
+    "degeneration",
+    "tax",
+    "reward",
+    "lm_eval",
+    "inspect",
+)
+DTYPES = ("float32", "bfloat16")
+OWN = "a function of your own is named module:function"
+
+
+def require_method(name: str, known: Iterable[str] = (*OFFLINE_LOSSES, *ONLINE_METHODS)) -> None:
+    """Raises ConfigError for a method that is none."""
+    _require("no method", name, known, told=told_method(name))
+
+
+def require_loss(name: str, known: Iterable[str], method: str = "") -> None:
+    """Raises ConfigError for a loss that the method does not have."""
+    _require("no loss", name, known, of=" for this method", told=told_loss(method, name), hint=OWN)
+
+
+def require_losses(method: str, names: Iterable[str]) -> None:
+    """Raises ConfigError for the first loss that a method lacks; `module:function` is looked up later."""
+    known = OFFLINE_LOSSES.get(method, POLICY_LOSSES)
+    for name in names:
+        if not (is_import(name) and method in OFFLINE_LOSSES):
+            require_loss(name, known, method)
+
+
+def require_tasks(names: Iterable[str]) -> None:
+    """Raises ConfigError for the first task that is none; `module:function` is looked up later."""
+    for name in names:
+        if not is_import(name):
+            _require("no task", name, TASKS, hint=OWN)
+
+
+def require_dtype(name: str) -> None:
+    """Raises UsageError for a `--dtype` that is none."""
+    if name not in DTYPES:
+        raise UsageError(f"--dtype {name}: expected one of {', '.join(DTYPES)}")
+
+
+def _require(
+    what: str, name: str, known: Iterable[str], *, of: str = "", told: str = "", hint: str = ""
+) -> None:
+    listed = sorted(known)
+    if name not in listed:
+        end = f"; {told}" if told else closest(name, listed)
+        raise ConfigError(f"{what} {name!r}{of}; known: {', '.join(listed)}{end}", hint=hint)

@@ -1,0 +1,63 @@
+"""What can be known to be wrong with a recipe before torch is imported: names, files of rows, models.
+
+A misspelt method, file or folder is told in well under a second; the imports behind a run take many. The same
+mistakes are found again where the things are opened, for who calls the library.
+"""
+
+from collections.abc import Iterator
+
+from truing.core.errors import ConfigError
+from truing.core.names import ONLINE_METHODS, require_losses, require_method
+from truing.core.recipe import Recipe
+from truing.core.stages import STAGE
+from truing.data.load import require_files
+from truing.models.sources import require, require_openable
+from truing.rewards.build import MODEL, require_reward
+from truing.train.health import require_known
+
+CRITIC_STARTS = ("auto", "reward", "policy")
+
+
+def require_possible(recipe: Recipe) -> None:
+    """Raises ConfigError, DataError or ModelError for what a recipe names and what is not there.
+
+    What `stage:NAME` stands for is not there yet, and passes.
+    """
+    require_read(recipe)
+    require_losses(recipe.method, recipe.loss.mix or filter(None, [recipe.loss.name]))
+    require_known(recipe.health)
+    for part in recipe.rewards:
+        require_reward(part.name)
+    for source in _named(recipe.policy, recipe.reference):
+        require(source)
+    for source in _named(*_reward_models(recipe)):
+        require_openable(source)
+    for paths in (recipe.data.train, recipe.data.eval, recipe.data.retain, recipe.data.ptx):
+        require_files(paths)
+
+
+def _named(*sources: str | None) -> Iterator[str]:
+    return (source for source in sources if source and not source.startswith(STAGE))
+
+
+def _reward_models(recipe: Recipe) -> list[str]:
+    """Every reward model that an online recipe names."""
+    models = [
+        str(part.options["path"]) for part in recipe.rewards if part.name == MODEL and "path" in part.options
+    ]
+    return models + ([] if recipe.critic.start in CRITIC_STARTS else [recipe.critic.start])
+
+
+def require_read(recipe: Recipe) -> None:
+    """Raises ConfigError for a method that is none, and for keys that the method does not read."""
+    require_method(recipe.method)
+    data = recipe.data
+    if recipe.method in ONLINE_METHODS:
+        unread = {"data.retain": data.retain, "data.unpair": data.unpair, "data.tokens": data.tokens != "all"}
+        hint = "leave it out"
+    else:
+        unread = {"rewards": recipe.rewards, "data.ptx": data.ptx}
+        hint = f"leave it out, or train online: {', '.join(ONLINE_METHODS)}"
+    for key, is_set in unread.items():
+        if is_set:
+            raise ConfigError(f"{key} is not read by {recipe.method}", hint=hint)

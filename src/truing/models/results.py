@@ -1,0 +1,121 @@
+"""A run folder as a model: its result, or what it was after one of its steps.
+
+    runs/my-sft        the result of a finished run
+    runs/my-sft@200    the policy after step 200, from the checkpoint of that step
+
+Nothing here imports torch, so that a name that leads nowhere is told at once. `models/trained.py` opens them.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from truing.core.errors import ModelError
+from truing.core.runs import CHECKPOINTS, read_status, run_recipe
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+REWARD_METHOD = "reward"
+_CHECKPOINT = re.compile(r"step-(\d{6,})")
+
+
+@dataclass(frozen=True)
+class RunModel:
+    """A run that a source names, and the step it names, if any."""
+
+    run: Path
+    recipe: dict[str, Any]
+    step: int | None = None
+
+    @property
+    def result(self) -> Path:
+        """What the run wrote last. Raises ModelError for a run that did not finish."""
+        if not (self.run / "model").is_dir():
+            status, steps = read_status(self.run), self.steps
+            stands = f" (it stands at step {status.step})" if status else ""
+            hint = "run its `truing train` command again; it resumes"
+            if steps:
+                hint += "; or name one of its checkpoints: " + ", ".join(self.named(step) for step in steps)
+            raise ModelError(f"{self.run} has no result yet: the run did not finish{stands}", hint=hint)
+        return self.run / "model"
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps of which the run keeps a checkpoint."""
+        names = [path.name for path in (self.run / CHECKPOINTS).glob("step-*")]
+        return sorted(int(match[1]) for name in names if (match := _CHECKPOINT.fullmatch(name)))
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the step's checkpoint. Raises ModelError with those there are."""
+        assert self.step is not None
+        if self.step not in self.steps:
+            there = ", ".join(self.named(step) for step in self.steps) or "none"
+            raise ModelError(
+                f"{self.run} has no checkpoint of step {self.step}; there are: {there}",
+                hint="checkpoint.every says how often one is written, checkpoint.keep how many stay",
+            )
+        return self.run / CHECKPOINTS / f"step-{self.step:06d}"
+
+    @property
+    def scores(self) -> bool:
+        """Whether it is a reward model."""
+        return self.recipe["method"] == REWARD_METHOD
+
+    def named(self, step: int) -> str:
+        return f"{self.run}@{step}"
+
+    def require_policy(self) -> None:
+        """Raises ModelError where no policy can be had of it."""
+        if self.scores:
+            raise ModelError(
+                f"{self.run} is a reward run, which gives scores and no responses",
+                hint="name the run of a policy; a reward run goes under rewards: "
+                f"[{{name: model, path: {self.run}}}]",
+            )
+        self.require_there()
+
+    def require_there(self) -> None:
+        """Raises ModelError where the run has no result, or no checkpoint of the step."""
+        _ = self.result if self.step is None else self.checkpoint
+
+
+def find_run(source: str) -> RunModel | None:
+    """The run that `RUN` or `RUN@STEP` names, finished or not; None for any other source.
+
+    Raises ModelError for a folder of a checkpoint, which is named by its step.
+    """
+    path = Path(source).expanduser()
+    if (recipe := _recipe(path)) is not None:
+        return RunModel(path, recipe)
+    if path.parent.name == CHECKPOINTS and (match := _CHECKPOINT.fullmatch(path.name)):
+        raise ModelError(
+            f"{source} is a checkpoint, which holds what trains and no model",
+            hint=f"name it by its run and step: {path.parent.parent}@{int(match[1])}",
+        )
+    name, at, step = source.rpartition("@")
+    if at and step.isdecimal() and (recipe := _recipe(path := Path(name).expanduser())) is not None:
+        return RunModel(path, recipe, int(step))
+    return None
+
+
+def _recipe(path: Path) -> dict[str, Any] | None:
+    """The recipe of a run folder; a folder of weights has a config.json as well, and no checkpoints."""
+    return run_recipe(path) if (path / CHECKPOINTS).is_dir() else None
+
+
+def adapter_base(folder: Path) -> str:
+    """The source of the weights an adapter sits on. Raises ModelError for one that does not say."""
+    path = folder.expanduser() / ADAPTER_CONFIG
+    try:
+        base = json.loads(path.read_bytes()).get("base_model_name_or_path")
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{path} is not a JSON object", hint="write the adapter again") from error
+    if not base:
+        raise ModelError(
+            f"{path} does not say which model the adapter is for",
+            hint="set base_model_name_or_path in it to the folder or the hub name of that model",
+        )
+    return base

@@ -1,0 +1,130 @@
+"""Messages stay English in logs and files and are told in Chinese where a terminal asks for it."""
+
+import ast
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+import truing
+from truing.core import told_zh
+from truing.core.config import load_recipe
+from truing.core.errors import ConfigError, DataError
+from truing.core.messages import OR, joined, message, told
+from truing.core.told_zh import ZH
+from truing.core.words import add_words
+from truing.data.load import load_records
+from truing.evals.words_zh import ZH as PAGES
+
+PACKAGE = Path(truing.__file__).parent
+SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.name.endswith("_zh.py")]
+# All of what these say to people has a translation.
+COVERED = [
+    *("core/documents.py", "core/encodings.py", "core/foreign_file.py", "core/yaml_mistakes.py"),
+    *(
+        "data/fields.py",
+        "data/formats.py",
+        "data/load.py",
+        "data/read.py",
+        "data/read_json.py",
+        "data/rows.py",
+        "data/turns.py",
+    ),
+    "cli/data.py",
+]
+COMMANDS = {"iconv -f GB18030 -t UTF-8 {source} > {target}"}  # the same in every language
+
+
+@pytest.fixture(autouse=True)
+def _spoken():
+    add_words("zh", ZH)
+
+
+def constants(path: Path) -> set[str]:
+    return {
+        node.value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def fields(text: str) -> set[tuple[str, str | None]]:
+    return {(name, form) for _, name, form, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_a_message_is_its_english_sentence():
+    made = message("{n} rows in {path}", n=3, path="a{b}.jsonl")
+    assert made == "3 rows in a{b}.jsonl"
+    assert told(made, "zh") == made, "a template that no table has stays English"
+    assert message("{not filled}") == "{not filled}"
+
+
+def test_a_message_is_told_with_the_messages_inside_it():
+    inner = message("{path} does not exist", path="label")
+    outer = message("{path}: {what}", path="a", what=inner)
+    assert outer == "a: label does not exist"
+    assert told(outer, "zh") == "a：label 不存在", "a field of a person's own is not translated"
+    assert told(outer, "en") == outer
+
+
+def test_messages_in_a_row_are_told_with_what_stands_between_them():
+    both = joined(OR, [message("a number"), message("a list")])
+    assert both == "a number or a list"
+    assert told(both, "zh") == "数字，或列表"
+
+
+def test_an_error_of_a_recipe_is_told_line_by_line(tmp_path: Path):
+    path = tmp_path / "r.yaml"
+    path.write_text("method: dpo\npolicy: m\nlearning_rate: 1e-5\noptim: {epochs: many}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path)
+    assert told(caught.value.message, "zh").splitlines()[1:] == [
+        f"{path}:3：没有 'learning_rate' 这个键；是不是 'optim.learning_rate'？",
+        f"{path}:4：optim.epochs 的值是 'many'，应为数字",
+    ]
+
+
+def test_an_error_of_rows_is_told_with_those_rows(tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "p", "chosen": "c", "rejected": "c"}\n', encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        load_records(path)
+    assert told(caught.value.message, "zh").startswith(f"{path}：1 行中没有一行可用。")
+    assert "rows.jsonl:1：identical-pair：chosen 与 rejected 相同：'c'" in told(caught.value.message, "zh")
+
+
+def test_every_message_of_these_files_is_translated():
+    for name in COVERED:
+        path = PACKAGE / name
+        said = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "message":
+                said |= {str(text.value) for text in node.args[:1] if isinstance(text, ast.Constant)}
+            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                said |= {text for text in [str(node.value.value)] if re.search(r"\{[a-z]\w*[!:}]", text)}
+        assert said - ZH.keys() - COMMANDS - {""} == set(), name
+
+
+def test_no_translation_is_left_over():
+    assert ZH.keys() - set().union(*map(constants, SOURCES)) == set()
+
+
+def test_a_translation_fills_no_more_than_its_text():
+    assert {text: chinese for text, chinese in ZH.items() if fields(chinese) - fields(text)} == {}
+
+
+def test_pages_and_terminal_translate_one_text_alike():
+    assert {
+        text: (ZH[text], PAGES[text]) for text in ZH.keys() & PAGES.keys() if ZH[text] != PAGES[text]
+    } == {}
+
+
+def test_no_key_stands_twice():
+    (table,) = (
+        node.value
+        for node in ast.parse(Path(told_zh.__file__).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign)
+    )
+    assert isinstance(table, ast.Dict)
+    assert len(table.keys) == len(ZH)
