@@ -1,6 +1,6 @@
 """Win rates at equal length beside those that AlpacaEval 2 published, as numbers and as a small SVG.
 
-usage: python benchmarks/length_control.py ANNOTATIONS.json.gz [--svg FIGURE.svg]
+usage: python benchmarks/length_control.py ANNOTATIONS.json.gz --svg FIGURE.svg
 
 The file holds one entry a model: `leaderboard` with the published rates, and per prompt `preference` (1 for
 the baseline to 2 for the model), `length` and `baseline_length` in characters.

@@ -1,6 +1,6 @@
 """One DPO step with LoRA at the size of models people align: random weights in the shapes of Qwen2.5.
 
-usage: python benchmarks/sizes.py [--size 0.5b] [--dtype fp32] [--json]
+usage: python benchmarks/sizes.py --size 0.5b --dtype fp32
 
 The weights are drawn here, since speed and memory depend on shapes alone; the tokenizer is SmolLM2's, whose
 ids lie within the vocabulary. The step is the first of its process, so that what a run pays once (kernels,

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from truing.core.config import load_recipe
-from truing.core.errors import ConfigError
 from truing.core.recipe import Recipe
 from truing.methods import opening
 from truing.methods.offline import OFFLINE, choose
@@ -79,12 +78,6 @@ def test_sample_rows_are_of_the_kind_a_method_learns_from():
         "grpo": "sums",
     }
     assert wants("sft") == "a prompt with a response"
-
-
-def test_no_method_is_told_with_the_nearest():
-    with pytest.raises(ConfigError, match="did you mean 'simpo'") as caught:
-        sample_rows("simp")
-    assert "truing init" in caught.value.hint
 
 
 def test_a_word_that_yaml_reads_as_something_else_is_quoted(recipes: dict[str, Recipe], tmp_path: Path):

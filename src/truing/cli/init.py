@@ -9,6 +9,7 @@ from truing.cli.commands import command, quoted
 from truing.cli.show import SMALL_MODEL, next_step, say
 from truing.core.errors import UsageError
 from truing.core.messages import joined, message
+from truing.core.names import require_method
 
 
 def init(
@@ -20,6 +21,8 @@ def init(
     model: Annotated[str, typer.Option(help="The model to train.")] = SMALL_MODEL,
 ) -> None:
     """Write a recipe that states every default and its meaning, and a few rows to try it on."""
+    if method is not None:
+        require_method(method)
     from truing.pipelines.starter import METHODS, sample_rows, starting, wants, write_recipe
 
     if method is None:
