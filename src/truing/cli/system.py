@@ -12,6 +12,7 @@ import typer
 from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say, stage
 from truing.core.doing import doing
 from truing.core.errors import UsageError
+from truing.core.messages import message
 
 
 def quickstart(
@@ -21,7 +22,7 @@ def quickstart(
     """Make a real 135M model safer in about five minutes, measure it before and after, write a report."""
     from truing.models.sources import require
 
-    with doing(f"looking at {model}"):
+    with doing(message("looking at {model}", model=model)):
         require(model)
     with doing(IMPORTING):
         from truing.evals.console import print_measures
