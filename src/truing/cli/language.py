@@ -19,7 +19,7 @@ add_words("zh", {**ZH, **HELP})
 def console_language() -> Language:
     """English where the locale's language is not known, or the terminal does not have its characters."""
     asked = next((value for name in _NAMES if (value := os.environ.get(name))), "").lower()
-    found = next((language for language in LANGUAGES if asked.startswith(language)), "en")
+    found: Language = next((one for one in LANGUAGES if asked.startswith(one)), "en")
     return found if shows("中文") or found == "en" else "en"
 
 
