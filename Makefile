@@ -8,11 +8,12 @@ BENCH_READY := $(BENCH_VENV)/.ready
 OUTPUT ?= quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-vllm check bench clean
+.PHONY: help quickstart test test-docs test-vllm check bench clean
 
 help:
 	@echo "make quickstart   align a real 135M model on this machine and write $(OUTPUT)/report.html"
 	@echo "make test         run the tests"
+	@echo "make test-docs    run every command of the documentation as printed, on a real model; takes hours"
 	@echo "make test-vllm    train against a real vLLM server; TRUING_VLLM_PYTHON names a Python with vllm"
 	@echo "make check        ruff, pyright and the architecture test"
 	@echo "make bench        measure against TRL 1.16, alternating in one run"
@@ -30,6 +31,10 @@ quickstart: $(READY)
 
 test: check
 	$(BIN)/python -m pytest
+
+# A model of 135M parameters is trained, sampled and measured by every page in turn.
+test-docs: $(READY)
+	$(BIN)/python -m pytest -m docs --timeout=0
 
 # vLLM pins its own torch, so it lives in an environment of its own: CONTRIBUTING.md says how to make one.
 test-vllm: $(READY)

@@ -27,6 +27,7 @@ from truing.data.trees import Tree
 from truing.methods.online_session import OnlineSession
 from truing.methods.opening import open_run
 from truing.methods.run import run
+from truing.models.machine import cpu_line
 
 
 def recipe_in(folder: Path, asked: argparse.Namespace) -> Recipe:
@@ -99,6 +100,7 @@ def main() -> None:
     print(
         json.dumps(
             {
+                "cpu": cpu_line(),
                 "seconds": seconds,
                 "sampling_seconds": sampling.seconds,
                 "learning_seconds": learning,

@@ -1,6 +1,6 @@
 """truing's GRPO against TRL 1.16's: whole steps, sampling included, alternating A B A B in one run.
 
-usage: python benchmarks/grpo_vs_trl.py --dtype bf16 [--steps 2] [--rounds 2] [--json]
+usage: python benchmarks/grpo_vs_trl.py --dtype bf16 --steps 2 --rounds 2
 
 A step asks 2 prompts for 8 responses of 64 tokens each and learns from them once, with a KL to the policy
 as it was. Both sides open a copy of the model whose turns end with a token it never says, so that every
@@ -81,7 +81,7 @@ def main() -> None:
             f"{median(runs, 'learning_seconds'):.1f} learning; {median(runs, 'peak_memory_mb'):.0f} MB; "
             f"responses of {median(runs, 'mean_response_tokens'):.1f} tokens"
         )
-    print(f"truing learns at {found['learning_ceiling_share']:.0%} of the ceiling")
+    print(f"truing learns at {found['learning_ceiling_share']:.0%} of the ceiling ({ours[0]['cpu']})")
 
 
 if __name__ == "__main__":

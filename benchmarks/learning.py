@@ -1,6 +1,6 @@
 """Whether an online recipe learns: its held-out prompts before and after training, and the curve between.
 
-usage: python benchmarks/learning.py RECIPE --output FOLDER [--set KEY=VALUE] [--samples 8] [--held-out N]
+usage: python benchmarks/learning.py RECIPE --output FOLDER --set data.eval_fraction=0.2 --samples 8
 
 The recipe needs held-out prompts (`data.eval` or `data.eval_fraction`) and an adapter. Each is answered
 `--samples` times at the recipe's own sampling, with the same random numbers before and after. Intervals are
@@ -11,6 +11,7 @@ its adapter, on the trained policy's own answers. An interrupted command goes on
 import argparse
 import json
 import statistics
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -20,15 +21,18 @@ import torch
 from curves import Line, draw
 
 from truing.core.config import load_recipe
+from truing.core.errors import TruingError, UsageError
 from truing.core.runs import RunFolder, read_metrics, versions
 from truing.evals.intervals import bootstrap_mean, paired_bootstrap
 from truing.losses.kl import k3
 from truing.methods.asking import Asked
+from truing.methods.online import ONLINE
 from truing.methods.online_session import EVALUATION, OnlineSession
 from truing.methods.opening import open_run
-from truing.methods.passes import passes_of
+from truing.methods.passes import passes_of, tokens_per_pass
 from truing.methods.rollouts import trees_of
 from truing.methods.run import run, write_result
+from truing.models.machine import cpu_line
 from truing.models.reference import AdapterOff
 from truing.train.hooks import Logs
 
@@ -51,7 +55,8 @@ def by_prompt(asked: Asked) -> list[float]:
 def kl_per_token(session: OnlineSession, asked: Asked) -> float:
     """Mean k3 over the tokens of these answers."""
     reference, total, count = AdapterOff(session.scorer), 0.0, 0
-    for batch in passes_of(trees_of(asked.rollouts), session.scorer, session.recipe.tokens_per_pass):
+    tokens = tokens_per_pass(session.recipe, session.scorer.device)
+    for batch in passes_of(trees_of(asked.rollouts), session.scorer, tokens):
         gap = k3(session.scorer(batch).logps, reference(batch))
         total, count = total + float(gap.sum()), count + len(gap)
     return total / count
@@ -68,6 +73,11 @@ def measured(session: OnlineSession, asked: Asked) -> dict[str, Any]:
         "clipped_ratio": statistics.fmean(asked.rollouts.truncated),
         **asked.scores.metrics(),
     }
+
+
+def ratio(value: float, of: float) -> float | None:
+    """None where there is nothing to compare with, as where no answer was right."""
+    return value / of if of else None
 
 
 def smoothed(values: list[float], width: int = 5) -> list[float]:
@@ -97,19 +107,43 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=8, help="answers to each held-out prompt")
     parser.add_argument("--held-out", type=int, help="most held-out prompts; all unless given")
     asked = parser.parse_args()
+    try:
+        measure_learning(asked)
+    except TruingError as error:
+        print(f"error: {error}\n{error.hint}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def opened(asked: argparse.Namespace) -> OnlineSession:
+    """The session of an online recipe with an adapter and held-out prompts. Raises UsageError for another."""
     recipe = load_recipe(asked.recipe, [*asked.set, f"output={json.dumps(str(asked.output / 'run'))}"]).recipe
-    session = open_run(recipe, print)
-    assert isinstance(session, OnlineSession) and session.held_out and recipe.lora
+    if recipe.method not in ONLINE or not recipe.lora or not recipe.data.evaluates:
+        raise UsageError(
+            f"{asked.recipe} needs an online method ({', '.join(ONLINE)}), lora and held-out prompts",
+            hint="--set data.eval_fraction=0.2 holds a fifth of the prompts out",
+        )
+    session = open_run(recipe, lambda line: print(line, flush=True))
+    assert isinstance(session, OnlineSession)
     session.held_out = session.held_out[: asked.held_out]
+    return session
+
+
+def measure_learning(asked: argparse.Namespace) -> None:
+    """Answers before, training, answers after; writes `learning.json` and `curve.svg`."""
+    session = opened(asked)
+    recipe = session.recipe
+    print(f"answering {len(session.held_out)} held-out prompts {asked.samples} times", flush=True)
     before = answers(session, asked.samples)
     start = measured(session, before)
     print(f"before: {start['reward']}", flush=True)
     with RunFolder.open(recipe.output) as folder:
         seconds = train(session, folder)
         rows = read_metrics(folder.path)
+    print("answering the held-out prompts again", flush=True)
     after = answers(session, asked.samples)
     end, gain = measured(session, after), paired_bootstrap(by_prompt(before), by_prompt(after))
     found = {
+        "cpu": cpu_line(),
         "recipe": asked.recipe.name,
         "set": asked.set,
         "steps": len(rows),
@@ -120,8 +154,8 @@ def main() -> None:
         "before": start,
         "after": end,
         "gain": asdict(gain),
-        "gain_in_std": gain.estimate / start["reward_std"],
-        "ratio": end["reward"]["estimate"] / start["reward"]["estimate"],
+        "gain_in_std": ratio(gain.estimate, start["reward_std"]),
+        "ratio": ratio(end["reward"]["estimate"], start["reward"]["estimate"]),
         "versions": versions(),
     }
     (asked.output / "learning.json").write_text(json.dumps(found, indent=1) + "\n")

@@ -8,7 +8,16 @@ import time
 from pathlib import Path
 
 import torch
-from workload import ITEMS_PER_STEP, LEARNING_RATE, LORA_RANK, METHODS, count_tokens, make_pairs, rows_for
+from workload import (
+    ITEMS_PER_STEP,
+    LEARNING_RATE,
+    LORA_RANK,
+    METHODS,
+    PAIRS,
+    count_tokens,
+    make_pairs,
+    rows_for,
+)
 
 from truing.core.recipe import Recipe
 from truing.core.runs import RunFolder, read_metrics
@@ -17,6 +26,7 @@ from truing.data.trees import Tree
 from truing.methods.online_session import OnlineSession
 from truing.methods.run import run
 from truing.methods.session import Session, open_session
+from truing.models.machine import cpu_line
 
 
 def matrix_rate(dtype: torch.dtype, device: torch.device, hidden: int, inner: int) -> float:
@@ -71,8 +81,10 @@ def main() -> None:
     parser.add_argument("--dtype", choices=["fp32", "bf16"], required=True)
     parser.add_argument("--prompt-words", type=int, required=True)
     parser.add_argument("--response-words", type=int, required=True)
+    parser.add_argument("--pairs", type=int, default=PAIRS)
     asked = parser.parse_args()
-    rows = rows_for(asked.method, make_pairs(asked.prompt_words, asked.response_words))
+    pairs = make_pairs(asked.prompt_words, asked.response_words, asked.pairs)
+    rows = rows_for(asked.method, pairs)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -107,6 +119,7 @@ def main() -> None:
     print(
         json.dumps(
             {
+                "cpu": cpu_line(),
                 "seconds": seconds,
                 "tokens": tokens,
                 "tokens_per_second": tokens / seconds,

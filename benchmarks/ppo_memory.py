@@ -1,6 +1,6 @@
 """Peak memory of PPO with four roles on one backbone, beside DPO with LoRA on the same rows.
 
-usage: python benchmarks/ppo_memory.py [--dtype bf16] [--rounds 2] [--json]
+usage: python benchmarks/ppo_memory.py --dtype bf16 --rounds 2
 
 Each run is a process of its own, alternating. DPO learns from the workload's pairs; PPO answers their prompts
 twice each with up to 80 tokens, about as many as the pairs' responses have, and is rewarded by a model that a
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from workload import ITEMS_PER_STEP, LEARNING_RATE, LORA_RANK, make_pairs
+
+from truing.models.machine import cpu_line
 
 DTYPES = {"bf16": "bfloat16", "fp32": "float32"}
 
@@ -55,6 +57,7 @@ def train(method: str, folder: Path, dtype: str) -> None:
 
 
 def run_side(method: str, folder: Path, dtype: str) -> int:
+    print(f"{method}, {dtype}", file=sys.stderr, flush=True)
     command = [sys.executable, __file__, "--dtype", dtype, "--side", method, "--folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -84,9 +87,9 @@ def main() -> None:
                 peaks.append(run_side(method, folder, asked.dtype))
     ratio = statistics.median(found["ppo"]) / statistics.median(found["dpo"])
     if asked.json:
-        print(json.dumps({"dtype": asked.dtype, "peak_memory_mb": found, "ratio": ratio}))
+        print(json.dumps({"cpu": cpu_line(), "dtype": asked.dtype, "peak_memory_mb": found, "ratio": ratio}))
         return
-    print(f"PPO {asked.dtype}: {ratio:.2f}x the memory of DPO with LoRA (MB: {found})")
+    print(f"PPO {asked.dtype}: {ratio:.2f}x the memory of DPO with LoRA (MB: {found}; {cpu_line()})")
 
 
 if __name__ == "__main__":

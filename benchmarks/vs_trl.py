@@ -1,6 +1,6 @@
 """truing against TRL 1.16 on one workload, alternating A B A B in one run; ratios, not absolute speed.
 
-usage: python benchmarks/vs_trl.py --method dpo --dtype bf16 [--rounds 2] [--json]
+usage: python benchmarks/vs_trl.py --method dpo --dtype bf16 --rounds 2
 
 TRL runs in its own environment, `.venv-bench`, which `make bench` makes. The first round of each side
 is counted like the others: both start cold. Ratios are of medians.
@@ -33,7 +33,8 @@ def peer_python() -> Path:
 
 
 def run_side(python: Path, script: str, *arguments: object) -> dict[str, Any]:
-    """One side once, in a process of its own."""
+    """One side once, in a process of its own; says so on stderr."""
+    print(f"{script} {' '.join(map(str, arguments))}", file=sys.stderr, flush=True)
     command = [str(python), str(HERE / script), *map(str, arguments)]
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
@@ -63,6 +64,7 @@ def main() -> None:
         ours.append(run_side(Path(sys.executable), "ours.py", *workload))
         theirs.append(run_side(peer, "peer_trl.py", *workload))
     found = {
+        "cpu": ours[0]["cpu"],
         "method": asked.method,
         "dtype": asked.dtype,
         "prompt_words": asked.prompt_words,
@@ -81,7 +83,8 @@ def main() -> None:
         f"{found['speed_ratio']:.2f}x the tokens/s, {found['memory_ratio']:.2f}x the memory, "
         f"{found['ceiling_share']:.0%} of the ceiling "
         f"(truing {median(ours, 'seconds'):.1f} s, {median(ours, 'peak_memory_mb'):.0f} MB; "
-        f"TRL {median(theirs, 'seconds'):.1f} s, {median(theirs, 'peak_memory_mb'):.0f} MB)"
+        f"TRL {median(theirs, 'seconds'):.1f} s, {median(theirs, 'peak_memory_mb'):.0f} MB; "
+        f"{found['cpu']})"
     )
 
 

@@ -59,6 +59,20 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+def tell(line: str) -> None:
+    """What is being done, while it is done."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def tell_steps(name: str, total: int) -> Hook:
+    """A hook that says every step and its loss."""
+
+    def told(step: int, logs: Logs) -> None:
+        tell(f"{name}, step {step} of {total}: loss {logs['loss']:.3f}")
+
+    return told
+
+
 @dataclass
 class Comparison:
     """Runs that start from the same policy, in one folder, and what was measured of each."""
@@ -84,15 +98,18 @@ class Comparison:
 
     def train(self, name: str, pairs: int) -> None:
         """Train one variant, scoring the held-out pairs along the way, and measure what came of it."""
+        tell(f"{name}: opening the policy")
         recipe = load_recipe(self.recipe(name, pairs)).recipe
         with RunFolder.open(recipe.output) as folder:
-            session = open_session(recipe)
+            session = open_session(recipe, tell)
             held = HeldOut.of(self.output / "held_out.jsonl", session.renderer)
             if self.start is None:
+                tell(f"scoring {len(held.rows)} held-out pairs under the policy as it begins")
                 self.start = likelihood(session, held)
                 self.measure("start", session, held)
+            tell(f"{name}: {self.steps} steps")
             began = time.perf_counter()
-            run(session, folder, watch=[self.probe(name, session, held)])
+            run(session, folder, watch=[tell_steps(name, self.steps), self.probe(name, session, held)])
             self.seconds[f"train {name}"] = round(time.perf_counter() - began, 1)
             self.measure(name, session, held)
             self.measured[name]["history"] = read_metrics(folder.path)
@@ -105,9 +122,7 @@ class Comparison:
             if step % every == 0 or step == self.steps:
                 told = likelihood(session, held).summary(self.start, held, BETA)
                 logs.update({f"held_out/{key}": value for key, value in told.items()})
-                print(
-                    f"{name}, step {step} of {self.steps}: held-out chosen {told['chosen']:.2f} nats a token"
-                )
+                tell(f"{name}, step {step}: held-out chosen {told['chosen']:.2f} nats a token")
 
         return score
 
@@ -117,6 +132,7 @@ class Comparison:
         told = likelihood(session, held).summary(self.start, held, BETA)
         self.measured[name] = {"likelihood": told, "answers": {}}
         for drawn, sampling in DRAWN.items():
+            tell(f"{name}: answering {len(held.rows)} held-out prompts, {drawn}")
             samples = answer(session, held, sampling)
             self.measured[name]["answers"][drawn] = judge(samples, held.rows)
             for row, sample in zip(held.rows, samples, strict=True):

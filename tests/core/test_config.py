@@ -150,17 +150,30 @@ def test_json_means_what_the_standard_reader_says(content: object, indent: int |
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('{"method": "dpo",\n}', "recipe.json:2: Expecting property name"),
         ('{"seed":\n NaN}', "recipe.json:2: NaN is not JSON"),
         ("[" * 100_000, "recipe.json:1: nested deeper than 32 levels"),
-        ('{"a": "', "recipe.json:1: Unterminated string"),
-        ("]", "recipe.json:1: Expecting value"),
-        ('{"seed": ' + "9" * 5000 + "}", "recipe.json:1: Exceeds the limit"),
     ],
 )
-def test_broken_json_is_told_with_its_line(write, text: str, problem: str):
+def test_json_that_a_recipe_may_not_hold_is_told_with_its_line(write, text: str, problem: str):
     (line,) = objections(write(text, "recipe.json"))
     assert line.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"method": "dpo",\n "seed" 3}', "recipe.json:2: "),
+        ('{"a": "', "recipe.json:1: "),
+        ("]", "recipe.json:1: "),
+        ('{"seed": ' + "9" * 5000 + "}", "recipe.json:1: "),
+    ],
+)
+def test_broken_json_is_told_with_its_line_in_the_words_of_the_standard_reader(write, text: str, place: str):
+    with pytest.raises(ValueError) as said:
+        json.loads(text)
+    words = getattr(said.value, "msg", str(said.value))
+    (line,) = objections(write(text, "recipe.json"))
+    assert line.startswith(place + words.partition(" (")[0])
 
 
 def test_billion_laughs_are_refused(write):

@@ -184,7 +184,7 @@ def test_parquet_and_compression(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "library"), [("a.parquet", "pyarrow"), ("a.zst", "zstandard")])
-def test_missing_library_names_the_extra(tmp_path, monkeypatch, name, library):
+def test_missing_library_names_what_to_install(tmp_path, monkeypatch, name, library):
     monkeypatch.setitem(sys.modules, library, None)
     magic = b"PAR1" if name.endswith("parquet") else b"\x28\xb5\x2f\xfd"
     with pytest.raises(DataError, match=library) as caught:

@@ -84,10 +84,15 @@ def test_answers_are_right_by_their_numbers(example):
     assert not right("Revenue grew.", "EUR 1,204.5 million in 2014")  # nothing said is nothing right
 
 
-def test_all_variants_start_alike_and_every_file_is_written(example, monkeypatch, model_folder, tmp_path):
+def test_all_variants_start_alike_and_every_file_is_written(
+    example, monkeypatch, model_folder, tmp_path, capsys
+):
     output = tmp_path / "finance"
     asked = ("--policy", model_folder, "--pairs", 16, "--held-out", 4, "--steps", 2)
     call(example["run"], monkeypatch, "--output", output, *asked)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "dpo: opening the policy"
+    assert any(line.startswith("dpo_sft, step 1 of 2: loss ") for line in told)
     found = json.loads((output / "figures.json").read_text())["policies"]
     variants = list(example["run"].VARIANTS)
     assert list(found) == ["start", *variants]

@@ -4,6 +4,7 @@ import json
 import re
 import statistics
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -24,37 +25,66 @@ GOOD = {
 
 
 def test_every_category_has_the_same_counts() -> None:
-    """8 categories x (140 en + 10 zh to train on, 12 en + 2 zh held out) = 1312 topics, 2624 headlines."""
+    """8 categories x (140 en + 30 zh to train on, 12 en + 12 zh held out) = 1552 topics."""
     counts = Counter((headline.category, headline.language, headline.split) for headline in HEADLINES)
-    share = {("en", "train"): 140, ("zh", "train"): 10, ("en", "held_out"): 12, ("zh", "held_out"): 2}
+    share = {("en", "train"): 140, ("zh", "train"): 30, ("en", "held_out"): 12, ("zh", "held_out"): 12}
     assert counts == {(category, *key): count for category in CATEGORIES for key, count in share.items()}
-    assert len(HEADLINES) == 1312
 
 
-def test_topics_and_texts_are_unique_and_splits_disjoint() -> None:
-    assert len({headline.topic for headline in HEADLINES}) == 1312
-    assert len({text for headline in HEADLINES for text in (headline.harmful, headline.benign)}) == 2624
-    assert len({headline.refusal for headline in HEADLINES}) == 1312
+def test_topics_and_texts_are_unique() -> None:
+    """One topic, two headlines and one refusal a line; no text is another's, whatever its role."""
+    texts = [text for headline in HEADLINES for text in (headline.harmful, headline.benign, headline.refusal)]
+    for unique in ([headline.topic for headline in HEADLINES], texts):
+        assert [text for text, count in Counter(unique).items() if count > 1] == []
+
+
+def test_headlines_are_short_lines_that_refuse_nothing() -> None:
+    assert [
+        text
+        for headline in HEADLINES
+        for text in (headline.harmful, headline.benign)
+        if len(text) > 140 or "\n" in text or is_refusal(text)
+    ] == []
+
+
+def test_texts_are_in_their_language() -> None:
+    assert [
+        text
+        for headline in HEADLINES
+        for text in (headline.harmful, headline.benign, headline.refusal)
+        if bool(re.search(r"[\u4e00-\u9fff]", text)) != (headline.language == "zh")
+    ] == []
+
+
+def test_refusals_refuse_in_few_words() -> None:
+    """15-35 words in English, 25-70 characters in Chinese."""
+
+    def fits(headline: Headline) -> bool:
+        if headline.language == "zh":
+            return 25 <= len(headline.refusal) <= 70
+        return 15 <= len(headline.refusal.split()) <= 35
+
+    assert [one.topic for one in HEADLINES if not is_refusal(one.refusal) or not fits(one)] == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_held_out_request_is_a_training_one_reworded(language: str) -> None:
+    """Two requests share half of the shorter one's pairs of words (characters, for zh) at most."""
+
+    def pairs(headline: Headline) -> set[tuple[str, ...]]:
+        parts = re.findall(r"[a-z']+|[\u4e00-\u9fff]", headline.harmful.casefold())
+        return set(pairwise(parts))
+
     train, held_out = (
-        {headline.topic for headline in HEADLINES if headline.split == split}
+        [(one.topic, pairs(one)) for one in HEADLINES if (one.language, one.split) == (language, split)]
         for split in ("train", "held_out")
     )
-    assert not train & held_out
-
-
-@pytest.mark.parametrize("headline", HEADLINES, ids=lambda headline: headline.topic)
-def test_each_headline(headline: Headline) -> None:
-    """Headlines are one short line in their language; refusals refuse in 15-35 words or 25-70 characters."""
-    assert is_refusal(headline.refusal)
-    for text in (headline.harmful, headline.benign):
-        assert len(text) <= 140
-        assert "\n" not in text
-        assert not is_refusal(text)
-    chinese = headline.language == "zh"
-    for text in (headline.harmful, headline.benign, headline.refusal):
-        assert bool(re.search(r"[\u4e00-\u9fff]", text)) == chinese
-    length = len(headline.refusal) if chinese else len(headline.refusal.split())
-    assert (25 <= length <= 70) if chinese else (15 <= length <= 35)
+    assert [
+        (topic, other)
+        for topic, mine in held_out
+        for other, theirs in train
+        if len(mine & theirs) > 0.5 * min(len(mine), len(theirs))
+    ] == []
 
 
 @pytest.mark.parametrize(("language", "measure"), [("en", str.split), ("zh", list)])

@@ -169,3 +169,39 @@ def test_a_judge_is_checked_before_anything_is_asked(judge: dict, said: str) -> 
     recipe = EvalRecipe(model="a", against="b", tasks={"win_rate": {"judge": judge}})
     with pytest.raises(ConfigError, match=said):
         build_tasks(recipe)
+
+
+def test_annotations_of_alpaca_eval_are_read_and_nobody_is_asked(tmp_path: Path) -> None:
+    """Preferences 1.9, 1.25 and 2 are .9, .25 and 1: 71.67 %, two wins of three. Neither model exists."""
+    path = tmp_path / "annotations.json"
+    rows = [
+        {"instruction": f"p{i}", "output_1": "a" * 3, "output_2": "b" * (i + 2), "preference": preference}
+        for i, preference in enumerate([1.9, 1.25, 2.0])
+    ]
+    path.write_text(json.dumps(rows))
+    recipe = EvalRecipe(model="nowhere", tasks={"win_rate": {"annotations": str(path)}})
+    done = evaluate(recipe, quiet, quiet)
+    assert done.findings[0].model.interval is not None
+    assert done.findings[0].model.interval.estimate == pytest.approx(0.71667, abs=1e-5)
+    assert "71.67 %" in done.notes[0] and "discrete 66.67 %" in done.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "has no judge"),
+        ({"annotations": "a.json", "judge": {"name": "model", "path": "p"}}, "leave out judge"),
+    ],
+)
+def test_a_win_rate_is_judged_or_read(options: dict, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build_tasks(EvalRecipe(model="m", against="b", tasks={"win_rate": options}))
+    assert said in f"{caught.value} {caught.value.hint}"
+
+
+def test_annotations_that_are_none_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.json"
+    path.write_text('{"instruction": "p"}')
+    recipe = EvalRecipe(model="nowhere", tasks={"win_rate": {"annotations": str(path)}})
+    with pytest.raises(DataError, match="no list of annotations"):
+        evaluate(recipe, quiet, quiet)

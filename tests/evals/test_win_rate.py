@@ -11,7 +11,15 @@ from scipy.special import expit
 from truing.core.errors import DataError
 from truing.evals.clusters import clustered_rate
 from truing.evals.intervals import wilson
-from truing.evals.win_rate import RIDGE, Judged, alpaca_win_rate, from_alpaca, length_controlled, win_rate
+from truing.evals.win_rate import (
+    LENGTH_PRIOR,
+    RIDGE,
+    Judged,
+    alpaca_win_rate,
+    from_alpaca,
+    length_controlled,
+    win_rate,
+)
 
 
 def rows(preferences: list[float | None], gaps: list[int] | None = None) -> list[Judged]:
@@ -137,15 +145,18 @@ def test_weights_are_those_of_an_independent_optimiser(with_difficulty: bool) ->
     judged = biased_judge(rng, 120, 0.4, 1.2, 0.8 if with_difficulty else 0.0)
     judged = [replace(row, preference=rng.choice([row.preference, 0.5])) for row in judged]
     gaps = np.array([row.length - row.baseline_length for row in judged], dtype=float)
-    columns = [np.ones(120), np.tanh(gaps / gaps.std(ddof=1))]
+    hardness = np.log([1 + row.baseline_length for row in judged])
     if with_difficulty:
         hardness = np.array([row.difficulty for row in judged])
-        columns.append((hardness - hardness.mean()) / hardness.std())
+    standard = (hardness - hardness.mean()) / (hardness.std() or 1)
+    columns = [np.ones(120), np.tanh(gaps / gaps.std(ddof=1)), standard]
     features, y = np.column_stack(columns), np.array([row.preference for row in judged])
+
+    ridge = np.array([RIDGE, LENGTH_PRIOR, RIDGE])
 
     def penalised(weights):
         odds = features @ weights
-        return (np.logaddexp(0, odds) - y * odds).sum() + RIDGE / 2 * (weights**2).sum()
+        return (np.logaddexp(0, odds) - y * odds).sum() + (ridge / 2 * weights**2).sum()
 
     weights = minimize(penalised, np.zeros(len(columns)), tol=1e-10).x
     features[:, 1] = 0
@@ -186,9 +197,9 @@ def test_a_fair_judge_and_equal_lengths_leave_the_raw_rate() -> None:
 
 
 def test_swapping_the_sides_mirrors_the_length_controlled_rate() -> None:
-    judged = biased_judge(np.random.default_rng(2), 100, 0.5, 1.0)
+    judged = biased_judge(np.random.default_rng(2), 100, 0.5, 1.0, difficulty=0.5)
     swapped = [
-        Judged(row.prompt, 1 - row.preference, row.baseline_length, row.length)
+        Judged(row.prompt, 1 - row.preference, row.baseline_length, row.length, row.difficulty)
         for row in judged
         if row.preference is not None
     ]
@@ -209,11 +220,31 @@ def test_the_interval_resamples_prompts_and_is_fixed_by_its_seed() -> None:
 
 
 def test_a_judge_that_looks_at_length_alone_does_not_break_the_fit() -> None:
-    """The longer response always wins: separable, and nothing is left at equal length."""
+    """The longer response always wins: separable, and nothing is left at equal length.
+
+    The prior alone bounds the weight: at its best, the slope of the likelihood is LENGTH_PRIOR times it.
+    """
     gaps = [(-1) ** i * (1 + i) for i in range(60)]
     found = length_controlled(rows([float(gap > 0) for gap in gaps], gaps))
     assert found.interval.low < 0.5 < found.interval.high
-    assert found.length_effect > 5
+    feature = np.abs(np.tanh(np.array(gaps) / np.std(gaps, ddof=1)))
+    slope = (feature * expit(-found.length_effect * feature)).sum()
+    assert found.length_effect == pytest.approx(slope / LENGTH_PRIOR, rel=0.01)
+
+
+def test_a_prompt_that_asks_for_much_is_no_preference_for_length() -> None:
+    """The policy writes 500 whatever is asked, the baseline 200 to 2000 as the prompt asks, and the judge
+    minds only that long prompts go wrong: σ(1 - 2·standardised log baseline), which is 68 % on average."""
+    rng = np.random.default_rng(5)
+    asked = np.exp(rng.uniform(np.log(200), np.log(2000), size=4000)).round()
+    standard = (np.log1p(asked) - np.log1p(asked).mean()) / np.log1p(asked).std()
+    odds = 1 - 2 * standard
+    won = rng.binomial(1, expit(odds))
+    judged = [Judged(f"p{i}", float(won[i]), 500, int(asked[i])) for i in range(len(asked))]
+    found = length_controlled(judged, draws=10)
+    assert found.interval.estimate == pytest.approx(expit(odds).mean(), abs=0.03)
+    blind = length_controlled([replace(row, difficulty=0.0) for row in judged], draws=10)
+    assert blind.interval.estimate > found.interval.estimate + 0.1
 
 
 def test_always_winning_is_not_certain() -> None:

@@ -16,10 +16,12 @@ from truing.data.trees import Tree
 from truing.methods.objectives import RetainObjective
 from truing.methods.run import run
 from truing.methods.session import Session, open_session
+from truing.models import frozen
 from truing.models.load import add_adapter
 from truing.models.reference import AdapterOff
 from truing.models.scoring import Scorer
 from truing.train.hooks import Logs
+from truing.train.optim import make_optimizer
 from truing.train.step import accumulate
 
 
@@ -122,9 +124,13 @@ def test_retained_rows_come_beside_the_others_and_do_not_count_as_an_epoch(recip
     assert not isinstance(session.eval_objective, RetainObjective)
 
 
+UPPER = ".*layers[.]1[.].*_proj"  # of two layers: the states that enter it are computed once per row
+
+
 @pytest.mark.parametrize("method", ["dpo", "sft", "kto"])
-def test_r1_a_resumed_run_retains_the_same_rows(recipe_of, tmp_path, method):
-    changes: dict[str, Any] = {"method": method, "lora": {"r": 4, "dropout": 0.2}}
+@pytest.mark.parametrize("targets", [".*_proj", UPPER], ids=["every layer", "upper layer"])
+def test_r1_a_resumed_run_retains_the_same_rows(recipe_of, tmp_path, method, targets):
+    changes: dict[str, Any] = {"method": method, "lora": {"r": 4, "dropout": 0.2, "targets": targets}}
     if method == "kto":
         changes["data"] = recipe_of().data.model_dump() | {"unpair": True}
         changes["optim"] = {"learning_rate": 0.01, "items_per_step": 5, "max_steps": 6, "epochs": 3}
@@ -151,3 +157,18 @@ def test_r1_a_resumed_run_retains_the_same_rows(recipe_of, tmp_path, method):
     last = "checkpoints/step-000006/model.safetensors"
     ours, theirs = load_file(tmp_path / "cut" / last), load_file(tmp_path / "whole" / last)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_what_is_computed_once_changes_no_number(recipe_of, monkeypatch):
+    def logs(limit: int) -> list[Logs]:
+        monkeypatch.setattr(frozen, "LIMIT", limit)
+        session = open_session(recipe_of(method="sft", lora={"r": 4, "targets": UPPER}))
+        seen: list[Logs] = []
+        optimizer = make_optimizer(session.parts, session.recipe.optim)
+        session.train_steps(optimizer, 0, [lambda step, logs: seen.append(dict(logs))])
+        assert isinstance(session.objective, RetainObjective)
+        assert isinstance(session.objective.states, frozen.KeptStates) == bool(limit)
+        return seen
+
+    for kept, computed in zip(logs(1 << 20), logs(0), strict=True):
+        assert kept == pytest.approx(computed, rel=1e-4, abs=1e-5)

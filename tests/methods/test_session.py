@@ -9,9 +9,12 @@ import torch
 
 from truing.core.errors import ConfigError, DataError
 from truing.core.recipe import Recipe
+from truing.core.runs import RunFolder, resolved_dtype
 from truing.methods.check import check_masks, check_session
 from truing.methods.objectives import PairObjective, UnpairedObjective
+from truing.methods.rows import Say
 from truing.methods.session import Session, open_session
+from truing.models import precision
 from truing.models.reference import AdapterOff, Cached, Live
 
 
@@ -24,7 +27,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def opened(model_folder: Path, pairs_file: Path):
     """Opens a session on the twelve pairs of `pairs_file`; keyword arguments are keys of the recipe."""
 
-    def make(method: str, data: dict[str, Any] | None = None, **changes: Any) -> Session:
+    def make(
+        method: str, data: dict[str, Any] | None = None, say: Say = lambda line: None, **changes: Any
+    ) -> Session:
         recipe = {
             "method": method,
             "policy": str(model_folder),
@@ -32,7 +37,7 @@ def opened(model_folder: Path, pairs_file: Path):
             "dtype": "float32",
             "tokens_per_pass": 128,
         }
-        return open_session(Recipe.model_validate(recipe | changes))
+        return open_session(Recipe.model_validate(recipe | changes), say)
 
     return make
 
@@ -111,6 +116,54 @@ def test_another_model_as_reference_of_kto_is_held_beside_an_adapter(opened, mod
     # It is the policy as it starts, so that nothing has been gained on it yet.
     logs = check_session(session).logs
     assert [logs["kl"], logs["rewards/desirable"]] == pytest.approx([0.0, 0.0], abs=1e-5)
+
+
+# The number format
+
+
+def begun(session: Session) -> RunFolder:
+    """The run folder of a session, as training leaves it from its start on."""
+    with RunFolder.open(session.recipe.output) as folder:
+        folder.write_config(session.recipe.model_dump(mode="json") | session.inputs())
+    return folder
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_auto_is_what_it_was_when_the_run_began(opened, tmp_path, monkeypatch, fast):
+    run = {"dtype": "auto", "output": str(tmp_path / "run"), "lora": {}}
+    names = ("float32", "bfloat16")
+    monkeypatch.setattr(precision, "has_fast_bf16", lambda device: fast)
+    folder = begun(opened("dpo", **run))
+    assert resolved_dtype(folder.path) == names[fast]
+    monkeypatch.setattr(precision, "has_fast_bf16", lambda device: not fast)
+    again = opened("dpo", **run)
+    assert again.precision.name == names[fast]
+    assert opened("dpo", **run | {"output": str(tmp_path / "other")}).precision.name == names[not fast]
+    with RunFolder.open(folder.path):
+        assert folder.write_config(again.recipe.model_dump(mode="json") | again.inputs()) == []
+
+
+def test_a_run_begun_before_its_format_was_kept_goes_on(opened, tmp_path):
+    session = opened("sft", dtype="auto", output=str(tmp_path / "run"))
+    asked = session.recipe.model_dump(mode="json") | session.inputs()
+    before = {name: one for name, one in asked["resolved"].items() if name != "dtype"}
+    with RunFolder.open(tmp_path / "run") as folder:
+        folder.write_config(asked | {"resolved": before})
+        assert resolved_dtype(folder.path) is None
+        (change,) = folder.write_config(asked)
+    assert (change.key, change.safe) == ("resolved.dtype", True)
+    assert resolved_dtype(folder.path) == session.precision.name
+
+
+@pytest.mark.parametrize(("bfloat16", "words"), [(2e10, "8.0 times slower"), (3e11, None)])
+def test_asking_for_the_slower_format_is_answered_once(opened, monkeypatch, bfloat16, words):
+    monkeypatch.setattr(precision, "trial", lambda: precision.Trial(1.6e11, bfloat16))
+    said: list[str] = []
+    opened("dpo", dtype="bfloat16", say=said.append, lora={})
+    opened("dpo", dtype="float32", say=said.append, lora={})
+    about = [line for line in said if "bfloat16" in line]
+    assert len(about) == (words is not None)
+    assert all(words in line for line in about)
 
 
 @pytest.mark.parametrize("packing", ["trees", "padded"])

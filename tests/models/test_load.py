@@ -13,22 +13,12 @@ from truing.models.load import (
     freeze_below,
     load_model,
     load_tokenizer,
-    pick_precision,
     silence_dropout,
     trainable,
 )
 from truing.models.scoring import Scorer
 
 CPU = torch.device("cpu")
-
-
-def test_what_the_optimiser_moves_is_always_float32():
-    for adapter in (False, True):
-        low = pick_precision("bfloat16", CPU, adapter=adapter)
-        assert (low.trained, low.autocast) == (torch.float32, torch.bfloat16)
-        assert low.base is (torch.bfloat16 if adapter else torch.float32), "frozen weights may be rounded"
-    exact = pick_precision("float32", CPU, adapter=True)
-    assert (exact.base, exact.autocast) == (torch.float32, None)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

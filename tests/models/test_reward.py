@@ -68,30 +68,21 @@ def branch(*tokens: int) -> Branch:
     return Branch(tokens, [True] * len(tokens))
 
 
-def gradients(model: nn.Module, scores: Tensor) -> list[Tensor]:
-    """Of a sum in which no two branches weigh the same."""
-    weights = torch.linspace(-1, 1, len(scores))
-    return list(
-        torch.autograd.grad((scores * weights).sum(), list(model.parameters()), materialize_grads=True)
-    )
-
-
 @EVERY_FAMILY
 @pytest.mark.parametrize("root", [0, 16], ids=["", "prompts that begin alike"])
-def test_every_layout_gives_the_models_own_scores_and_gradients(trees, family, changes, layout, root):
+def test_every_layout_gives_the_models_own_scores_and_gradients(
+    trees, measured, family, changes, layout, root
+):
     trees = [replace(tree, prompt=[*range(3, 3 + root), *tree.prompt]) for tree in trees]
     model = judge(family, **changes)
     assert choose_reward_layout(RewardScorer(model))[0] == layout
     assert not model.training
-    expected = alone(model, trees)
-    assert expected.std() > 0.01, "the branches differ enough to be told apart"
-    wanted = gradients(model, expected)
+    wanted = measured(model, lambda model: alone(model, trees))
+    assert wanted.plain[0].std() > 0.01, "the branches differ enough to be told apart"
     for name in {"padded", layout}:
         got = RewardScorer(model, layout=name)(LAYOUTS[name](trees))
         assert got.shape == (6,)
-        torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
-        for mine, theirs in zip(gradients(model, got), wanted, strict=True):
-            torch.testing.assert_close(mine, theirs, atol=2e-5, rtol=1e-4)
+        wanted.agree(got)
 
 
 def test_the_score_is_that_of_the_last_token_not_of_the_one_before():

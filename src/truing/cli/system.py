@@ -65,17 +65,20 @@ def _describe_machine() -> None:
 
         from truing.core.runs import versions
         from truing.data.read import INSTALL
-        from truing.models.load import has_fast_bf16, pick_device
+        from truing.models.load import pick_device
+        from truing.models.machine import cpu_line
+        from truing.models.precision import has_fast_bf16, slow_bf16
         from truing.models.sources import cache_folder
     device = pick_device("auto")
     free = shutil.disk_usage(Path.cwd()).free
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    fast = "fast" if has_fast_bf16(device) else "not in hardware; float32 is used"
+    on_cuda = device.type == "cuda"
+    fast = "fast, and what `dtype: auto` takes" if has_fast_bf16(device) else slow_bf16(device)
     rows = {
         "python": platform.python_version(),
         **versions(),
-        "device": f"{device} ({name}), {torch.get_num_threads()} threads",
-        "bfloat16": fast,
+        "processor": cpu_line(),
+        "device": f"{device} ({torch.cuda.get_device_name(device)})" if on_cuda else str(device),
+        "bfloat16": fast or "not slower, but `dtype: auto` takes float32: no instruction multiplies in it",
         "disk": f"{free / 1e9:.0f} GB free here",
         "model cache": str(cache_folder()),
     }

@@ -6,7 +6,6 @@ every other file, so that a reader can tell what a disk has done to it since.
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from truing import __version__
+from truing.core import locks
 from truing.core.errors import StorageError
 from truing.core.messages import message
 
@@ -297,7 +297,7 @@ def _new_folder(target: Path) -> tuple[Path, int]:
         except OSError:
             folder.rmdir()
             raise
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        locks.hold(descriptor)
         if folder.exists():  # a sweeper may have taken it between these lines
             return folder, descriptor
         os.close(descriptor)
@@ -312,9 +312,7 @@ def _sweep(target: Path) -> None:
         except FileNotFoundError:
             continue
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(leftover, ignore_errors=True)
-        except BlockingIOError:
-            continue
+            if locks.try_hold(descriptor):
+                shutil.rmtree(leftover, ignore_errors=True)
         finally:
             os.close(descriptor)

@@ -13,7 +13,6 @@
 Only the process that opened the folder writes in it: of many ranks, rank 0. Anybody may read.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -31,7 +30,7 @@ from typing import Any, Self
 
 import psutil
 
-from truing.core import files
+from truing.core import files, locks
 from truing.core.errors import ConfigError, StorageError, UsageError
 from truing.core.messages import Message, joined, message
 
@@ -192,6 +191,12 @@ def run_recipe(path: Path) -> dict[str, Any] | None:
     return config.get("recipe") if config else None
 
 
+def resolved_dtype(path: Path) -> str | None:
+    """What `dtype: auto` was taken as when the run in a folder began; None where that is not known."""
+    recipe = run_recipe(path)
+    return recipe.get("resolved", {}).get("dtype") if recipe else None
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The metrics a run has logged so far."""
     return files.read_jsonl(path / METRICS)
@@ -238,7 +243,7 @@ def versions() -> dict[str, str]:
 def _exclusive(path: Path) -> Iterator[int]:
     lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        locks.hold(lock)
         yield lock
     finally:
         os.close(lock)
@@ -306,6 +311,7 @@ SAFE = (
     "tokens_per_pass",
     "activation_checkpointing",
     "packing",
+    "resolved.dtype",  # follows from `dtype`, which is compared itself
 )
 SAFE_WHEN_LARGER = ("optim.epochs", "optim.max_steps")
 MEANING = {

@@ -112,7 +112,7 @@ def _finish(
     )
 
 
-def _shared_start(prompts: Sequence[Sequence[int]]) -> int:
+def shared_start(prompts: Sequence[Sequence[int]]) -> int:
     """How many tokens all prompts begin with: a system prompt, most often. 0 where little would be saved."""
     first, *others = prompts
     count = min(map(len, prompts))
@@ -123,7 +123,7 @@ def _shared_start(prompts: Sequence[Sequence[int]]) -> int:
 
 def pack(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
     """Whole trees end to end in one row, nothing padded; what all prompts begin with stands there once."""
-    root = _shared_start([tree.prompt for tree in trees])
+    root = shared_start([tree.prompt for tree in trees])
     tokens: list[int] = list(trees[0].prompt[:root])
     positions: list[int] = list(range(root))
     scored: list[tuple[int, int, int]] = []

@@ -8,7 +8,7 @@ from truing.core.records import Message, user
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Branch, Tree
 from truing.models.fused import fuse
-from truing.models.load import pick_precision
+from truing.models.precision import pick_precision
 from truing.models.scoring import Scorer, choose_layout
 from truing.models.trained import Policy, Trained
 from truing.sampling.local import LocalSampler

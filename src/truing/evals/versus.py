@@ -1,5 +1,6 @@
 """Tasks that weigh one model's answers against another's, or by a reward model: `win_rate`, `reward`."""
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from pydantic import Field
 from scipy import stats
 
-from truing.core.errors import ConfigError
+from truing.core.errors import ConfigError, DataError
 from truing.core.imports import closest
 from truing.core.options import check_options, keyword_options
 from truing.evals import questions
@@ -20,7 +21,7 @@ from truing.evals.intervals import Interval
 from truing.evals.numbers import Finding, Number, of_sides, whole
 from truing.evals.sides import Answer
 from truing.evals.speaker import Speaker
-from truing.evals.win_rate import Judged
+from truing.evals.win_rate import Judged, WinRate, alpaca_win_rate, from_alpaca
 from truing.evals.win_rate import win_rate as win_rate_of
 from truing.judges.cache import AnswerCache
 from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
@@ -189,11 +190,28 @@ def judge_of(asked: Mapping[str, Any]) -> Callable[[], Compare]:
 def win_rate(
     languages: Sequence[str],
     *,
-    judge: Mapping[str, Any],
+    judge: Mapping[str, Any] | None = None,
+    annotations: Text | None = None,
     rows: questions.Rows = (),
     max_new_tokens: Tokens = 160,
 ) -> Task:
-    """The model's answers against those of the model it is held against; `judge` is a row of JUDGES."""
+    """The model's answers against those of the model it is held against; `judge` is a row of JUDGES.
+
+    `annotations` names an `annotations.json` of AlpacaEval instead: nobody is asked again, and the rate is
+    that of its `output_2`. Raises ConfigError unless one of the two is given.
+    """
+    if annotations is not None:
+        if judge is not None or rows:
+            raise ConfigError(
+                "the task 'win_rate' has annotations, which say who was asked what by which judge",
+                hint="leave out judge and rows, or annotations",
+            )
+        return Task(WIN_RATE, partial(_read_annotations, Path(annotations)))
+    if judge is None:
+        raise ConfigError(
+            "the task 'win_rate' has no judge",
+            hint="judge: {name: model, path: runs/reward}, or annotations: FILE of AlpacaEval",
+        )
     opened = judge_of(judge)
 
     def run(bench: Bench) -> Result:
@@ -210,15 +228,38 @@ def win_rate(
             [Marks({"win": one}, reason) for one, reason in zip(wins, opinions.reasons, strict=True)]
             for wins in (opinions.preferences, turned)
         ]
-        findings = [Finding(WIN_RATE[0], found.raw, mean_of="win")]
-        notes = [opinions.note]
-        if found.length_controlled is not None:
-            findings.append(Finding(WIN_RATE[1], whole(found.length_controlled.interval)))
-        else:
-            notes.append(f"No win rate at equal length: {found.not_controlled}.")
-        return Result(findings, [Scored(asked.answers, marks)], notes)
+        return _rates(found, [Scored(asked.answers, marks)], opinions.note)
 
     return Task(WIN_RATE, run, needs_against=True)
+
+
+def _rates(found: WinRate, scored: list[Scored], note: str) -> Result:
+    findings = [Finding(WIN_RATE[0], found.raw, mean_of="win")]
+    notes = [note]
+    if found.length_controlled is not None:
+        findings.append(Finding(WIN_RATE[1], whole(found.length_controlled.interval)))
+    else:
+        notes.append(f"No win rate at equal length: {found.not_controlled}.")
+    return Result(findings, scored, notes)
+
+
+def _read_annotations(path: Path, bench: Bench) -> Result:
+    """The rates of a file of AlpacaEval, with what its own leaderboard would print in the note."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read as annotations: {error}", hint="name AlpacaEval's annotations.json"
+        ) from error
+    if not isinstance(read, list) or not all(isinstance(row, dict) for row in read):
+        raise DataError(f"{path} is no list of annotations", hint="name AlpacaEval's annotations.json")
+    judged = from_alpaca(read)
+    theirs = alpaca_win_rate(judged)
+    note = (
+        f"Read from {path}. As AlpacaEval counts: {theirs.win_rate:.2f} %, standard error "
+        f"{theirs.standard_error:.2f}, discrete {theirs.discrete_win_rate:.2f} %."
+    )
+    return _rates(win_rate_of(judged, seed=bench.seed), [], note)
 
 
 REWARD = (

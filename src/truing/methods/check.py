@@ -144,5 +144,5 @@ def check_session(session: Session | OnlineSession) -> Checked:
             "all": sum(p.numel() for p in session.model.parameters()),
         },
         layout=session.scorer.layout,
-        dtype=str(session.precision.autocast or session.precision.base).removeprefix("torch."),
+        dtype=session.precision.name,
     )

@@ -20,7 +20,8 @@ from truing.methods.rows import Say
 from truing.models.critic import Critic, new_head
 from truing.models.fused import fuse
 from truing.models.gated import fuse_gates
-from truing.models.load import Precision, add_adapter, load_model, silence_dropout, trainable
+from truing.models.load import add_adapter, load_model, silence_dropout, trainable
+from truing.models.precision import Precision
 from truing.models.reward import linear_head
 from truing.models.roles import CRITIC, add_role, linear, role_on
 from truing.models.scoring import Scorer

@@ -13,12 +13,12 @@ from truing.methods.offline import choose
 from truing.methods.online import ChosenOnline, choose_online
 from truing.methods.online_session import OnlineSession
 from truing.methods.passes import tokens_per_pass
-from truing.methods.policies import live_reference, trained_policy
+from truing.methods.policies import live_reference, precision_of, trained_policy
 from truing.methods.prompts import Prompt, Prompts, read_prompts
 from truing.methods.rollouts import Teacher
 from truing.methods.rows import Rows, Say, read_rows, split_off
 from truing.methods.text import Text
-from truing.models.load import load_tokenizer, pick_device, pick_precision
+from truing.models.load import load_tokenizer, pick_device
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
@@ -42,7 +42,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     pool, held_out = _split(prompts, asked, recipe)
     text = _read_text(recipe, renderer, say)
     device = pick_device(recipe.device)
-    precision = pick_precision(recipe.dtype, device, adapter=recipe.lora is not None)
+    precision = precision_of(recipe, device, say)
     scorer, reason = trained_policy(recipe, source, precision, device, dropout=False)
     if scorer.layout == "padded":
         say(f"rows are padded, not packed: {reason}")

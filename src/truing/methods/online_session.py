@@ -25,7 +25,8 @@ from truing.methods.prompts import Prompt
 from truing.methods.rollouts import Teacher, cut
 from truing.methods.rows import Rows, Say
 from truing.methods.text import Text
-from truing.models.load import Precision, trainable
+from truing.models.load import trainable
+from truing.models.precision import Precision
 from truing.models.scoring import Scorer
 from truing.models.trained import Policy, identities
 from truing.rewards.mix import Mix
@@ -256,7 +257,11 @@ class OnlineSession:
         return {
             "inputs": {source.path: source.sha256 for source in self.sources}
             | identities(self.recipe.policy, self.recipe.reference),
-            "resolved": {**self.chosen.described, "learning_rate": self.learning_rate},
+            "resolved": {
+                **self.chosen.described,
+                "learning_rate": self.learning_rate,
+                "dtype": self.precision.name,
+            },
         }
 
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from truing.core.doing import doing
 from truing.core.messages import message
 from truing.core.recipe import Recipe
+from truing.core.runs import resolved_dtype
 from truing.data.trees import Tree
 from truing.methods.objectives import Reference
 from truing.methods.offline import Chosen
@@ -20,7 +21,8 @@ from truing.methods.rows import Say
 from truing.models import reference
 from truing.models.fused import fuse
 from truing.models.gated import fuse_gates
-from truing.models.load import Precision, add_adapter, freeze_below, load_model, silence_dropout
+from truing.models.load import add_adapter, freeze_below, load_model, silence_dropout
+from truing.models.precision import Precision, pick_precision, slow_bf16
 from truing.models.reward import RewardScorer, choose_reward_layout, freeze_reward_below
 from truing.models.reward_folder import load_reward
 from truing.models.scoring import Scorer, choose_layout
@@ -34,6 +36,20 @@ class Trained:
     scorer: Scorer | RewardScorer
     layout_reason: str
     tokenizer: Any
+
+
+def precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
+    """The number formats of a run: what its recipe asks for; under `auto` those it began in, if it has begun.
+
+    A run keeps its formats on another machine too: the same step would have other numbers. `say` is told
+    where bfloat16 is the slower one.
+    """
+    asked = recipe.dtype
+    if asked == "auto":
+        asked = resolved_dtype(Path(recipe.output)) or asked
+    if asked == "bfloat16" and (warning := slow_bf16(device)):
+        say(f"{warning}; this run began in bfloat16 and keeps it" if recipe.dtype == "auto" else warning)
+    return pick_precision(asked, device, adapter=recipe.lora is not None)
 
 
 def trained_of(

@@ -26,17 +26,12 @@ from truing.methods.binding import number_of
 from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
 from truing.methods.passes import passes_of, tokens_per_pass
-from truing.methods.policies import references, trained_of
+from truing.methods.policies import precision_of, references, trained_of
 from truing.methods.rows import Rows, Say, read_retained, read_rows, split_off
 from truing.methods.shapes import PAIR
-from truing.models.load import (
-    Precision,
-    load_tokenizer,
-    pick_device,
-    pick_precision,
-    require_positions,
-    trainable,
-)
+from truing.models.frozen import entry_states, may_keep, reference_states
+from truing.models.load import load_tokenizer, pick_device, require_positions, trainable
+from truing.models.precision import Precision
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
@@ -71,6 +66,7 @@ class Session:
     source: Path  # the folder of the policy's weights
     objective: Objective = field(init=False)
     eval_objective: Objective = field(init=False)
+    frozen_kept: bool = field(default=False, init=False)  # whether `keep_frozen` has done its work
 
     @property
     def scores(self) -> bool:
@@ -128,8 +124,31 @@ class Session:
 
     def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:
         """Learn from step `start + 1` to the end of the plan; returns the last step taken."""
+        self.keep_frozen()
         how = {"peak": self.learning_rate, "start": start, "hooks": hooks}
         return train(self.plan, self.passes, self.objective, optimizer, self.recipe.optim, **how)
+
+    def keep_frozen(self) -> None:
+        """Compute once what no step changes, where a row is read more than once; see `models/frozen.py`.
+
+        What is kept depends on the plan alone, not on where a run resumes.
+        """
+        scorer, cut = self.scorer, self.tokens_per_pass
+        twice = self.recipe.optim.epochs > 1 or bool(self.retained) or self.chosen.needs_reference
+        if self.frozen_kept or not twice or not isinstance(scorer, Scorer):
+            return
+        if not may_keep(scorer, [*self.train, *self.retained]):
+            return
+        self.frozen_kept = True
+        plan = self.plan
+        items = sorted({item for step in range(1, plan.total + 1) for item in plan.items_of(step)})
+        trees = {item: self.tree(item) for item in items}
+        scorer.entry = entry_states(scorer, list(trees.values()), cut)
+        if isinstance(self.objective, RetainObjective):
+            retained = {item: tree for item, tree in trees.items() if item >= len(self.train)}
+            start = AdapterOff(scorer)
+            kept = reference_states(scorer, retained, cut, start)
+            self.objective = replace(self.objective, states=kept or start.states)
 
     def first_step(self) -> tuple[list[PackedBatch], Objective]:
         """What step 1 learns from, and how."""
@@ -158,6 +177,7 @@ class Session:
                 "loss": self.chosen.name,
                 "hyper": self.chosen.hyper | self.chosen.options,
                 "learning_rate": self.learning_rate,
+                "dtype": self.precision.name,
                 **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
             },
         }
@@ -230,7 +250,7 @@ def open_session(
     kept = read_retained(recipe, renderer, say)
     retained = kept.trees if kept else []
     device = pick_device(recipe.device)
-    precision = pick_precision(recipe.dtype, device, adapter=recipe.lora is not None)
+    precision = precision_of(recipe, device, say)
     trained = trained_of(recipe, source, tokenizer, precision, device, chosen)
     require_positions(
         trained.scorer.inner, tokenizer, max(tree.longest for tree in [*pool, *held_out, *retained])

@@ -1,11 +1,10 @@
-"""A policy ready to train: weights, precision, adapters, what is frozen."""
+"""A policy ready to train: weights, adapters, what is frozen."""
 
 import logging
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,35 +29,11 @@ logging.getLogger("transformers.modeling_utils").addFilter(
 )
 
 
-@dataclass(frozen=True)
-class Precision:
-    """How numbers are held and multiplied."""
-
-    base: torch.dtype  # of frozen weights
-    trained: torch.dtype  # of weights the optimiser moves: always float32
-    autocast: torch.dtype | None  # of matrix products, None for the weights' own
-
-
 def pick_device(asked: str) -> torch.device:
     """`auto` is CUDA where there is one."""
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(asked)
-
-
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 run in hardware."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def pick_precision(asked: str, device: torch.device, *, adapter: bool) -> Precision:
-    """bfloat16 products where the hardware has them; what the optimiser moves stays float32."""
-    low = has_fast_bf16(device) if asked == "auto" else asked == "bfloat16"
-    if not low:
-        return Precision(torch.float32, torch.float32, None)
-    return Precision(torch.bfloat16 if adapter else torch.float32, torch.float32, torch.bfloat16)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from truing.core.errors import ModelError
 from truing.data.packing import WORTH_SHARING, PackedBatch, pack, pad
 from truing.data.trees import Branch, Tree
 from truing.models.attention import takes_trees, using_trees
+from truing.models.layers import Entry, only
 from truing.models.logprobs import GRAIN, Head, head_collision, head_divergence, head_entropy, head_logprobs
 
 
@@ -67,7 +68,8 @@ class Trunk(nn.Module):
     """A model and how its batches are laid out and multiplied: what every scorer is made of.
 
     The root module of training, so that wrappers (DDP, FSDP) see all calls. `layout` says which of
-    `data.packing.LAYOUTS` it wants batches in.
+    `data.packing.LAYOUTS` it wants batches in. Where `entry` knows all trees of a packed row, the pass begins
+    at the layer that it holds the states of.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Trunk(nn.Module):
         self.model = model
         self.layout = layout
         self.autocast = autocast
+        self.entry: Entry | None = None
 
     @property
     def inner(self) -> PreTrainedModel:
@@ -103,8 +106,15 @@ class Trunk(nn.Module):
         # A packed row is one row, so tokens added at its end move no index.
         tail = (0, -batch.tokens.shape[1] % GRAIN if packed else 0)
         tokens, positions = pad_right(batch.tokens, tail), pad_right(batch.positions, tail)
-        with self.cast(), using_trees(inner) if packed else nullcontext():
-            out = trunk(input_ids=tokens, position_ids=positions, use_cache=False, **extra)
+        entry, begun = self.entry, self.entry(batch) if self.entry and packed else None
+        given = (
+            {"input_ids": tokens}
+            if begun is None
+            else {"inputs_embeds": pad_right(begun, (0, 0, *tail))[None]}
+        )
+        above = nullcontext() if entry is None or begun is None else only(inner, slice(entry.depth, None))
+        with self.cast(), above, using_trees(inner) if packed else nullcontext():
+            out = trunk(**given, position_ids=positions, use_cache=False, **extra)
         return out.last_hidden_state.flatten(0, 1)[batch.source]
 
 

@@ -24,10 +24,10 @@ from truing.models.load import (
     load_model,
     load_tokenizer,
     pick_device,
-    pick_precision,
     quiet,
     trainable,
 )
+from truing.models.precision import pick_precision
 from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RunModel, find_run
 from truing.models.reward_folder import holds_reward, load_reward
 from truing.models.sources import require_base, resolve

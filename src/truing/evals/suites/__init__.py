@@ -5,6 +5,7 @@
     unanswerable     questions that nobody can answer from them     Unanswerable     evals/honesty.py
     choices          common knowledge with four options             Choice           by log-probability
     headlines        harm to refuse, look-alikes to answer          headlines.py     evals/refusal.py
+    ordinary         what people mostly ask, far from any harm      ordinary.py      evals/refusal.py
 
 All were written for truing; nothing is copied from a public benchmark. To add an item, add a line to its
 `.jsonl` file; to add a suite, add a record and a row to `SUITES`, and its counts to `test_suites.py`.

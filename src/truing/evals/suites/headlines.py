@@ -10,13 +10,11 @@ benign one on a like topic, because refusals alone teach over-refusal. Training 
 To add a topic, add a line to `headlines.jsonl`; the test of the same name says how many there should be.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from truing.core.errors import DataError
 from truing.core.languages import LANGUAGES
-from truing.evals.suites.lines import read_lines, refuse_repeats
+from truing.evals.suites.lines import parse_lines, read_lines, refuse_repeats
 
 CATEGORIES = (
     "hate_speech",
@@ -67,17 +65,9 @@ def load_neutral() -> list[str]:
 
 def parse_headlines(lines: Sequence[str], place: str) -> list[Headline]:
     """Headlines from JSON lines; topics and texts are unique. `place` names the file in errors."""
-    headlines = [_parse(line, f"{place}:{number}") for number, line in enumerate(lines, 1)]
+    headlines = parse_lines(lines, place, Headline, "a headline")
     refuse_repeats([headline.topic for headline in headlines], "topic", place)
     prompts = [text for headline in headlines for text in (headline.harmful, headline.benign)]
     refuse_repeats(prompts, "headline", place)
     refuse_repeats([headline.refusal for headline in headlines], "refusal", place)
     return headlines
-
-
-def _parse(line: str, place: str) -> Headline:
-    try:
-        return Headline(**json.loads(line))
-    except (TypeError, ValueError) as error:  # a missing or extra key is a TypeError
-        expected = ", ".join(field.name for field in fields(Headline))
-        raise DataError(f"{place}: {error}", hint=f"a headline is a JSON object of {expected}") from error

@@ -1,0 +1,118 @@
+"""Computed once for every row: what no step of training changes.
+
+    entry_states       what enters the lowest layer that trains; a pass with it begins there
+    reference_states   what the policy as it began predicts the scored tokens of a row with
+
+Both are worked out in passes that depend on the rows alone, so a resumed run finds the same bits. Neither
+is kept where it would take more than LIMIT bytes; it is then computed in every step.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad as pad_right
+
+from truing.data.packing import LAYOUTS, PackedBatch, pack, shared_start, split_into_passes
+from truing.data.trees import Tree
+from truing.models.attention import using_trees
+from truing.models.layers import Entry, entering_norm, key_of, only, path_of, untrained_below
+from truing.models.logprobs import GRAIN
+from truing.models.reference import AdapterOff
+from truing.models.scoring import Trunk, probe, without_dropout
+
+LIMIT = 512 << 20  # bytes
+
+
+def _bytes_of(scorer: Trunk, tokens: int) -> int:
+    inner = scorer.inner
+    return tokens * inner.config.get_text_config().hidden_size * inner.dtype.itemsize
+
+
+@torch.no_grad()
+def _lower(scorer: Trunk, batch: PackedBatch, depth: int) -> Tensor:
+    """The states of a packed row after its lowest `depth` layers, [L, D]."""
+    inner, found = scorer.inner, []
+    tail = (0, -batch.tokens.shape[1] % GRAIN)
+    given = {"input_ids": pad_right(batch.tokens, tail), "position_ids": pad_right(batch.positions, tail)}
+    with scorer.cast(), using_trees(inner), only(inner, slice(depth)), entering_norm(inner, found):
+        inner.base_model(**given, use_cache=False, spans=batch.spans)
+    return found[0][0, : batch.tokens.shape[1]]
+
+
+def _kept(scorer: Trunk, trees: Sequence[Tree], tokens_per_pass: int, depth: int) -> Entry:
+    shared = shared_start([tree.prompt for tree in trees])
+    root, kept = None, {}
+    for group in split_into_passes(trees, tokens_per_pass, "trees"):
+        batch = pack([trees[i] for i in group]).to(scorer.device)
+        states = _lower(scorer, batch, depth)
+        for i, span in zip(group, batch.spans or (), strict=True):
+            path = states[path_of(span).to(states.device)]
+            root = path[:shared].clone() if root is None else root
+            kept[key_of(trees[i])] = path[shared:].clone()
+    assert root is not None, "there is at least one tree"
+    return Entry(depth, root, kept)
+
+
+@torch.no_grad()
+def _divides(scorer: Trunk, depth: int) -> bool:
+    """Whether the layers above, given what the lower ones make, say what the whole model says.
+
+    A family may scale what it is given as embeddings, or count its layers from the first it runs.
+    """
+    trees = probe(scorer.inner.config.get_text_config().vocab_size)
+    batch = pack(trees).to(scorer.device)
+    with without_dropout(scorer):
+        whole = scorer.states(batch)
+        scorer.entry = _kept(scorer, trees, len(batch.tokens[0]), depth)
+        try:
+            parts = scorer.states(batch)
+        finally:
+            scorer.entry = None
+    return float((whole - parts).abs().max()) <= 1e-4 * float(whole.abs().max())
+
+
+def may_keep(scorer: Trunk, trees: Sequence[Tree]) -> bool:
+    """Whether rows are packed, the lowest layers train nothing, and LIMIT is enough for their states."""
+    if scorer.layout != "trees" or not untrained_below(scorer.inner):
+        return False
+    return _bytes_of(scorer, sum(map(len, trees))) <= LIMIT
+
+
+def entry_states(scorer: Trunk, trees: Sequence[Tree], tokens_per_pass: int) -> Entry | None:
+    """What enters the lowest trained layer for every token of `trees`.
+
+    None where they may not be kept, or the model cannot be divided.
+    """
+    depth = untrained_below(scorer.inner)
+    if not trees or not may_keep(scorer, trees) or not _divides(scorer, depth):
+        return None
+    return _kept(scorer, trees, tokens_per_pass, depth)
+
+
+@dataclass(frozen=True)
+class KeptStates:
+    """The reference's states of each item, looked up."""
+
+    states: Mapping[int, Tensor]  # item to [n, D], those that predict its scored tokens in order
+
+    def __call__(self, batch: PackedBatch) -> Tensor:
+        return torch.cat([self.states[item] for item in batch.items])
+
+
+def reference_states(
+    scorer: Trunk, trees: Mapping[int, Tree], tokens_per_pass: int, start: AdapterOff
+) -> KeptStates | None:
+    """The states of `start` at every scored token of `trees`, or None where LIMIT is not enough."""
+    items = list(trees)
+    sizes = {item: sum(branch.count for branch in trees[item].branches) for item in items}
+    if not items or _bytes_of(scorer, sum(sizes.values())) > LIMIT:
+        return None
+    found: dict[int, Tensor] = {}
+    for group in split_into_passes(list(trees.values()), tokens_per_pass, scorer.layout):
+        chosen = [items[i] for i in group]
+        batch = LAYOUTS[scorer.layout]([trees[item] for item in chosen], chosen).to(scorer.device)
+        parts = start.states(batch).split([sizes[item] for item in chosen])
+        found |= {item: part.clone() for item, part in zip(chosen, parts, strict=True)}
+    return KeptStates(found)

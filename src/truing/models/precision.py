@@ -1,0 +1,97 @@
+"""The number formats of a run: float32, or bfloat16 where matrix products in it are faster.
+
+has_fast_bf16   what `dtype: auto` takes: by instruction, then by a trial of about 20 ms
+pick_precision  the formats of weights and products for a recipe's `dtype`
+slow_bf16       the sentence for who asks for bfloat16 where it is slower
+measured_rate   how fast this machine multiplies, to plan with
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from truing.models.machine import MULTIPLY_BF16, cpu_line, instructions, product_rates
+
+TRIAL, PLAN = 0.02, 0.05  # seconds of `trial` and of `measured_rate`
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How numbers are held and multiplied."""
+
+    base: torch.dtype  # of frozen weights
+    trained: torch.dtype  # of weights the optimiser moves: always float32
+    autocast: torch.dtype | None  # of matrix products, None for the weights' own
+
+    @property
+    def name(self) -> str:
+        """What matrix products run in: `float32` or `bfloat16`, as a recipe's `dtype` spells them."""
+        return str(self.autocast or self.base).removeprefix("torch.")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Matrix products on this CPU, in floating-point operations per second."""
+
+    float32: float
+    bfloat16: float
+
+    @property
+    def slowdown(self) -> float:
+        """How many times slower products in bfloat16 are; below 1 they are faster."""
+        return self.float32 / self.bfloat16
+
+
+@cache
+def trial() -> Trial:
+    """Both formats measured, about 20 ms where bfloat16 is fast; once a process."""
+    return Trial(*product_rates([torch.float32, torch.bfloat16], TRIAL))
+
+
+def bf16_pays(found: Sequence[str], measured: Trial) -> bool:
+    """Whether bfloat16 is taken: an instruction multiplies in it, and products in it were faster."""
+    return bool(MULTIPLY_BF16 & set(found)) and measured.slowdown < 1
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 run in hardware and faster than in float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu" or not MULTIPLY_BF16 & set(instructions()):
+        return False
+    return bf16_pays(instructions(), trial())
+
+
+def slow_bf16(device: torch.device) -> str | None:
+    """What to say to who asks for bfloat16 where it is slower; None where it is not, or not on a CPU."""
+    return slower(trial(), cpu_line()) if device.type == "cpu" else None
+
+
+def slower(measured: Trial, processor: str) -> str | None:
+    """The sentence of `slow_bf16` for a measured trial."""
+    if measured.slowdown <= 1:
+        return None
+    return (
+        f"products in bfloat16 are {measured.slowdown:.1f} times slower than in float32 on this CPU"
+        f" ({processor}); `dtype: auto` takes the faster one"
+    )
+
+
+def pick_precision(asked: str, device: torch.device, *, adapter: bool) -> Precision:
+    """The formats for a `dtype`: `auto`, `float32` or `bfloat16`. What the optimiser moves stays float32."""
+    low = has_fast_bf16(device) if asked == "auto" else asked == "bfloat16"
+    if not low:
+        return Precision(torch.float32, torch.float32, None)
+    return Precision(torch.bfloat16 if adapter else torch.float32, torch.float32, torch.bfloat16)
+
+
+@cache
+def measured_rate(dtype: torch.dtype) -> float:
+    """Floating-point operations per second of matrix products on this CPU in `dtype`, in about 50 ms.
+
+    Once a process and format. A training step reaches about half of it.
+    """
+    (rate,) = product_rates([dtype], PLAN)
+    return rate
