@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from truing.cli.commands import command
 from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say, stage
 from truing.core.doing import doing
 from truing.core.errors import UsageError
@@ -32,7 +33,7 @@ def quickstart(
     for name, part in (("report", "report.html"), ("numbers", "summary.json"), ("model", "model")):
         say(f"{name:9}{output / part}")
     next_step(
-        f"truing chat {output / 'model'} --against {model}",
+        command("chat", output / "model", against=model),
         "ask both models the same question; then read docs/first-run.md to align your own model",
     )
 
