@@ -59,7 +59,7 @@ def test_several_errors_are_listed_together_in_the_order_of_the_file(write):
         "policy: 3\ndata: {train: []}\ndtype: half\nseed: true\nlora: {targets: 3}\ntop_layers: 2\nlorra: 1\n"
     )
     assert objections(name) == [
-        "recipe.yaml:1: method is missing: How to train: sft, dpo, kto, rm, ppo, grpo …",
+        "recipe.yaml:1: method is missing: How to train: sft, dpo, kto, reward, ppo, grpo …",
         "recipe.yaml:1: policy is 3: expected text (in quotes, if it looks like a number)",
         "recipe.yaml:2: data.train is a list: expected a list of at least 1",
         "recipe.yaml:3: dtype is 'half': expected 'auto', 'float32' or 'bfloat16'",

@@ -49,6 +49,7 @@ TASKS = (
     "win_rate",
     "harmlessness",
     "over_refusal",
+    "over_refusal_ordinary",
     "helpfulness",
     "honesty",
     "kl",
