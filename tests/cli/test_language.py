@@ -53,7 +53,7 @@ def test_an_error_its_hint_and_the_next_step_are_chinese(tmp_path: Path):
         ).stderr
 
     assert told("check", "r.yaml") == (
-        "config: r.yaml:1：'method' 后面是全角冒号“：”\n  → 请改成半角冒号加空格：`method: …`\n"
+        "读取 r.yaml …\nconfig: r.yaml:1：'method' 后面是全角冒号“：”\n  → 请改成半角冒号加空格：`method: …`\n"
     )
     assert "\n下一步: truing data stats 行.jsonl\n      长度、语言、几乎相同的偏好对\n" in told(
         "data", "check", "行.jsonl"
