@@ -1,12 +1,26 @@
 """How many tokens a pass may hold where a recipe does not say."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 import torch
 
 from truing.core.recipe import Recipe
-from truing.methods.passes import LARGE, ON_CPU, tokens_per_pass
+from truing.methods.passes import LARGE, ON_CPU, ON_CPU_LOW, tokens_per_pass
 
-CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+@dataclass(frozen=True)
+class Place:
+    """Where a scorer multiplies, and in what."""
+
+    device: torch.device
+    autocast: torch.dtype | None = None
+
+
+CPU: Any = Place(torch.device("cpu"))
+GPU: Any = Place(torch.device("cuda"))
+LOW: Any = Place(torch.device("cpu"), torch.bfloat16)
 
 
 def recipe(**asked: object) -> Recipe:
@@ -16,9 +30,10 @@ def recipe(**asked: object) -> Recipe:
 
 def test_passes_are_small_on_a_cpu_unless_the_items_of_a_step_are_coupled() -> None:
     assert tokens_per_pass(recipe(), CPU) == ON_CPU
+    assert tokens_per_pass(recipe(), LOW) == ON_CPU_LOW
     assert tokens_per_pass(recipe(), GPU) == tokens_per_pass(recipe(), CPU, coupled=True) == LARGE
 
 
-@pytest.mark.parametrize("device", [CPU, GPU])
-def test_what_a_recipe_says_is_done(device: torch.device) -> None:
-    assert tokens_per_pass(recipe(tokens_per_pass=77), device, coupled=True) == 77
+@pytest.mark.parametrize("scorer", [CPU, LOW, GPU])
+def test_what_a_recipe_says_is_done(scorer: Any) -> None:
+    assert tokens_per_pass(recipe(tokens_per_pass=77), scorer, coupled=True) == 77

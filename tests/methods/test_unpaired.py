@@ -7,7 +7,7 @@ from torch import Tensor
 from truing.data.packing import PackedBatch, pad
 from truing.data.trees import Branch, Tree
 from truing.methods.offline import choose
-from truing.methods.session import mismatched
+from truing.methods.session import crossed, mismatched
 from truing.models.scoring import Scorer, Scores
 from truing.train.step import accumulate
 
@@ -48,7 +48,7 @@ def test_a_response_of_another_prompt_is_cut_to_what_fits():
 class Told(torch.nn.Module):
     """The log-probability of a token is a hundredth of it, less the prompt's last token, times `scale`."""
 
-    device = torch.device("cpu")
+    device, autocast = torch.device("cpu"), None
 
     def __init__(self, scale: float) -> None:
         super().__init__()
@@ -58,6 +58,11 @@ class Told(torch.nn.Module):
         rows = torch.div(batch.source, batch.tokens.shape[1], rounding_mode="floor")
         prompt = batch.tokens[rows, 0]
         return Scores(self.scale * (batch.target - prompt).float() / 100)
+
+
+def unlikely(batch: PackedBatch) -> Tensor:
+    """A reference that gives every token e^-9, which any policy has gained on."""
+    return torch.full(batch.target.shape, -9.0)
 
 
 def plain(batch: PackedBatch) -> Tensor:
@@ -120,6 +125,32 @@ def test_only_learnt_passes_are_learnt_from(tiny, session_of):
     assert [batch.role for batch in looped] == ["learn"]
     bco = session_of(Scorer(tiny()), [TREES[2], TREES[5]], "bco", reference=lambda b: b.target * 0.0)
     assert [batch.role for batch in passes_of(bco)] == ["learn"]
+
+
+def test_what_fits_one_pass_reads_no_prompt_twice(tiny, session_of):
+    trees = [single([7] * 20 + [i], [i + 1] * 3, i % 2 == 0) for i in range(4)]
+    scorer = Scorer(tiny(), layout="trees")
+
+    def step(cut: int) -> tuple[list[PackedBatch], dict[str, float], Tensor]:
+        session = session_of(scorer, trees, "kto", reference=unlikely, tokens_per_pass=cut)
+        scorer.zero_grad()
+        logs = accumulate(passes_of(session, "trees"), session.objective)
+        return passes_of(session), logs, scorer.model.get_input_embeddings().weight.grad.clone()
+
+    (apart, cut, cut_gradient), (one, whole, gradient) = step(100), step(200)
+    assert {batch.role for batch in apart} == {"learn", "mismatched"}
+    assert [batch.role for batch in one] == ["crossed"]
+    assert one[0].tokens.numel() == 20 + 4 * (1 + 3 + 3), "the common beginning and four times the rest"
+    assert one[0].first.tolist() == [True, False] * 4
+    assert whole == pytest.approx(cut, rel=1e-4)
+    assert whole["kl"] > 1
+    assert gradient.allclose(cut_gradient, atol=1e-6)
+
+
+def test_a_prompt_without_room_keeps_its_own_response_alone():
+    found = crossed(TREES, {2: TREES[9]})
+    assert [len(found[i].branches) for i in (2, 5, 9)] == [2, 1, 1]
+    assert (found[2].prompt, found[2].labels) == ([2], (0.0, 0.0))
 
 
 def test_units_are_responses_and_their_two_classes(tiny):

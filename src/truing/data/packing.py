@@ -17,7 +17,7 @@ from torch import Tensor
 from truing.data.trees import Tree
 
 Role = Literal[
-    "learn", "whole", "retain", "mismatched", "value", "ptx"
+    "learn", "whole", "retain", "mismatched", "crossed", "value", "ptx"
 ]  # what a pass is for; see methods/objectives.py
 
 WORTH_SHARING = 32  # tokens that a row must be shorter by for its trees to share what they begin with
@@ -65,6 +65,14 @@ class PackedBatch:
     def lengths(self) -> Tensor:
         """Scored tokens per branch, [B] f32."""
         return torch.bincount(self.response, minlength=self.branches).float()
+
+    @cached_property
+    def first(self) -> Tensor:
+        """Which branches are the first of their trees, [B] bool."""
+        sizes = torch.tensor(self.sizes)
+        first = torch.zeros(self.branches, dtype=torch.bool)
+        first[sizes.cumsum(0) - sizes] = True
+        return first.to(self.labels.device)
 
     def sums(self, values: Tensor) -> Tensor:
         """[N] per-token values to their sums per branch, [B]."""

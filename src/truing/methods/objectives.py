@@ -2,8 +2,8 @@
 
 A step's passes carry roles: most are there to learn from, `whole` ones hold prompt and response as one text
 for a likelihood term over both, `retain` ones rows on which the policy must stay, `mismatched` ones other
-prompts' responses for KTO's baseline. `prepare` sees all of them before the first backward and says what is
-looped over.
+prompts' responses for KTO's baseline, `crossed` ones those behind the rows' own. `prepare` sees all of them
+before the first backward and says what is looped over.
 
 `supplies` says what a loss may ask for by the name of an argument, and how it is made; the first of them is
 what is trained. To supply more, add an entry there.
@@ -184,24 +184,24 @@ class UnpairedObjective:
     """A loss on single responses marked desirable (label 1) or not (label 0): KTO, BCO."""
 
     supplies: ClassVar[Makers] = {
-        "policy": lambda self, batch, scores: batch.sums(scores.logps),
-        "ref": lambda self, batch, scores: batch.sums(_need(self.reference)(batch)),
-        "desirable": lambda self, batch, scores: batch.labels > 0.5,
-        "kl": lambda self, batch, scores: self.kl,
+        "policy": lambda batch, policy, ref, kl: policy[batch.first],
+        "ref": lambda batch, policy, ref, kl: ref[batch.first],
+        "desirable": lambda batch, policy, ref, kl: batch.labels[batch.first] > 0.5,
+        "kl": lambda batch, policy, ref, kl: kl,
     }
 
     scorer: Scorer
     loss: Loss
     hyper: Mapping[str, Hyper]
     reference: Reference | None = None
-    kl: Tensor | None = None  # KTO's baseline of the step, a scalar
+    kl: Tensor | None = None  # KTO's baseline of the step, a scalar; a crossed pass has its own
     coupled: bool = False  # whether the loss of a response depends on the others of its step
     shared: Mapping[tuple[int, ...], Share] = field(default_factory=dict)
 
     def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
         learnt = [batch for batch in passes if batch.role != "mismatched"]
         bound = self
-        if needs(self.loss, "kl"):
+        if needs(self.loss, "kl") and not any(batch.role == "crossed" for batch in learnt):
             bound = replace(self, kl=self._baseline([b for b in passes if b.role == "mismatched"]))
         return replace(bound, shared=_shared(bound, learnt)), learnt
 
@@ -214,21 +214,27 @@ class UnpairedObjective:
         return kl_baseline(torch.cat(policy or none), torch.cat(ref or none))
 
     def count(self, batch: PackedBatch) -> Counter[Unit]:
-        good = int(batch.labels.sum())
-        return Counter({"response": batch.branches, "desirable": good, "undesirable": batch.branches - good})
+        labels = batch.labels[batch.first]
+        good = int(labels.sum())
+        return Counter({"response": len(labels), "desirable": good, "undesirable": len(labels) - good})
 
     def score(self, batch: PackedBatch) -> Scores:
         return self.scorer(batch)
 
     def given(self, batch: PackedBatch, scores: Scores) -> Given:
         """What the loss is called with."""
-        return supply(self.loss, self.supplies, self, batch, scores)
+        policy, ref, kl = batch.sums(scores.logps), None, self.kl
+        if needs(self.loss, "ref") or batch.role == "crossed":
+            ref = batch.sums(_need(self.reference)(batch))
+            if batch.role == "crossed":
+                kl = kl_baseline(policy[~batch.first], ref[~batch.first])
+        return supply(self.loss, self.supplies, batch, policy, ref, kl)
 
     def __call__(self, batch: PackedBatch) -> Outcome:
         given = self.given(batch, self.score(batch))
         share = self.shared.get(batch.items)
         losses = share.replay(given["policy"]) if share else self.loss(**given, **self.hyper)
-        return Outcome([Tally(losses, "response")], self._metrics(given, batch.labels > 0.5))
+        return Outcome([Tally(losses, "response")], self._metrics(given, batch.labels[batch.first] > 0.5))
 
     def _metrics(self, given: Given, good: Tensor) -> dict[str, Tally]:
         policy: Tensor = given["policy"]
@@ -239,8 +245,8 @@ class UnpairedObjective:
             "logps/desirable": Tally(policy[good], "desirable"),
             "logps/undesirable": Tally(policy[~good], "undesirable"),
         }
-        if self.kl is not None:
-            metrics["kl"] = Tally(self.kl.expand(len(good)), "response")
+        if "kl" in given:
+            metrics["kl"] = Tally(given["kl"].expand(len(good)), "response")
         return metrics
 
 

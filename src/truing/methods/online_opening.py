@@ -51,7 +51,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
     reference = live_reference(recipe, scorer, source, precision) if chosen.needs_reference else None
     online, settings = recipe.online, chosen.settings
-    cut = tokens_per_pass(recipe, device)
+    cut = tokens_per_pass(recipe, scorer)
     teacher = Teacher(
         scorer,
         chosen,

@@ -142,7 +142,7 @@ def references(
     if chosen.needs_mismatched:
         live = reference.Live(second())
         return [live for _ in trees]
-    cut = tokens_per_pass(recipe, scorer.device)
+    cut = tokens_per_pass(recipe, scorer)
 
     def scored(some: list[Tree]) -> dict[int, torch.Tensor]:
         model = second()

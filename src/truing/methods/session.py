@@ -102,18 +102,28 @@ class Session:
 
     @property
     def tokens_per_pass(self) -> int:
-        return tokens_per_pass(self.recipe, self.scorer.device, coupled=self.chosen.coupled)
+        return tokens_per_pass(self.recipe, self.scorer, coupled=self.chosen.coupled)
 
     def passes(self, items: Sequence[int], *, held_out: bool = False) -> list[PackedBatch]:
         """The passes that hold these items, and those the method needs beside them, each in its role."""
         pool = self.held_out if held_out else self.train
         learnt = {i: pool[i] for i in items if i < len(pool)}
         room = self.recipe.data.max_tokens
+        others = mismatched(learnt, room) if self.chosen.needs_mismatched else {}
+        together = crossed(learnt, others)
+        # In one pass of all, no prompt is read twice, and no response before the baseline is known.
+        most = tokens_per_pass(self.recipe, self.scorer, coupled=True)
+        if others and self.scorer.layout == "trees" and sum(map(len, together.values())) <= most:
+            return passes_of(together, self.scorer, most, "crossed") + self._beside(items, learnt)
+        cut = self.tokens_per_pass
+        own = passes_of(learnt, self.scorer, cut) + self._beside(items, learnt)
+        return own + passes_of(others, self.scorer, cut, "mismatched")
+
+    def _beside(self, items: Sequence[int], learnt: dict[int, Tree]) -> list[PackedBatch]:
+        """The passes for likelihood of whole texts and for retained rows."""
         roles: dict[Role, dict[int, Tree]] = {
-            "learn": learnt,
             "whole": whole(learnt) if self.chosen.needs_whole else {},
             "retain": {i: self.tree(i) for i in items if i not in learnt},
-            "mismatched": mismatched(learnt, room) if self.chosen.needs_mismatched else {},
         }
         cut = self.tokens_per_pass
         return [b for role, trees in roles.items() for b in passes_of(trees, self.scorer, cut, role)]
@@ -215,6 +225,17 @@ def mismatched(trees: dict[int, Tree], max_tokens: int) -> dict[int, Tree]:
     swapped = {i: replace(trees[i], branches=trees[j].branches) for i, j in zip(order, before, strict=True)}
     cut = {i: fit(tree, max_tokens, Truncation.RESPONSE_RIGHT).tree for i, tree in swapped.items()}
     return {i: tree for i, tree in cut.items() if tree}
+
+
+def crossed(trees: dict[int, Tree], others: dict[int, Tree]) -> dict[int, Tree]:
+    """Every tree of one response, which stays the first, with the one that `others` have after its prompt."""
+
+    def both(own: Tree, other: Tree | None) -> Tree:
+        if other is None:
+            return own
+        return Tree(own.prompt, own.branches + other.branches, (*own.labels, 0.0))
+
+    return {i: both(tree, others.get(i)) for i, tree in trees.items()}
 
 
 def open_session(
