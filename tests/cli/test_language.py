@@ -52,9 +52,11 @@ def test_an_error_its_hint_and_the_next_step_are_chinese(tmp_path: Path):
             command, capture_output=True, encoding="utf-8", env=env, cwd=tmp_path, check=False
         ).stderr
 
-    assert told("check", "r.yaml") == (
-        "config: r.yaml:1：'method' 后面是全角冒号“：”\n  → 请改成半角冒号加空格：`method: …`\n"
-    )
+    assert told("check", "r.yaml").splitlines() == [
+        "读取 r.yaml …",
+        "config: r.yaml:1：'method' 后面是全角冒号“：”",
+        "  → 请改成半角冒号加空格：`method: …`",
+    ]
     assert "\n下一步: truing data stats 行.jsonl\n      长度、语言、几乎相同的偏好对\n" in told(
         "data", "check", "行.jsonl"
     )

@@ -27,7 +27,7 @@ def load_rows(files: list[str], format_: str | None, bad_rows: str, quarantine: 
 
     if bad_rows not in ("stop", "skip"):
         raise UsageError(message("--bad-rows {given}: expected stop or skip", given=bad_rows))
-    with doing(message("reading {files}", files=", ".join(files))):
+    with doing(message("reading {path}", path=", ".join(files))):
         loaded = load_records(files, format=format_, bad_rows=bad_rows, quarantine=quarantine)
     for source in loaded.sources:
         say(source.describe())

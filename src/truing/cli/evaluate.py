@@ -11,6 +11,7 @@ from truing.cli.show import IMPORTING, StageLine, console, next_step, say
 from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
+from truing.core.messages import message
 
 RECIPES = (".yaml", ".yml", ".json")
 
@@ -47,7 +48,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a model, alone or against another; exit code 7 where a gate is missed."""
-    with doing(f"reading {what}"):
+    with doing(message("reading {path}", path=what)):
         from truing.core.config import load_eval_recipe
         from truing.core.eval_recipe import REPORT
         from truing.core.names import require_tasks
@@ -64,7 +65,7 @@ def evaluate(
     if recipe.model == recipe.against:
         raise UsageError(f"{recipe.model} is held against itself", hint="name another model as --against")
     require_tasks(recipe.tasks)
-    with doing("looking for the models"):
+    with doing(message("looking for the models")):
         for source in filter(None, (recipe.model, recipe.against)):
             require_openable(source)
     with doing(IMPORTING):

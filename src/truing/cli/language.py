@@ -4,23 +4,26 @@ import os
 from functools import cache
 from typing import Any
 
-from truing.cli.help_zh import HELP
 from truing.cli.streams import shows
 from truing.core.languages import LANGUAGES, Language
 from truing.core.messages import told
-from truing.core.told_zh import ZH
 from truing.core.words import add_words
 
 _NAMES = ("TRUING_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
-add_words("zh", {**ZH, **HELP})
 
 
 @cache
 def console_language() -> Language:
     """English where the locale's language is not known, or the terminal does not have its characters."""
     asked = next((value for name in _NAMES if (value := os.environ.get(name))), "").lower()
-    found = next((language for language in LANGUAGES if asked.startswith(language)), "en")
-    return found if shows("中文") or found == "en" else "en"
+    found: Language = next((one for one in LANGUAGES if asked.startswith(one)), "en")
+    if found == "en" or not shows("中文"):
+        return "en"
+    from truing.cli.help_zh import HELP
+    from truing.core.told_zh import ZH
+
+    add_words(found, {**ZH, **HELP})
+    return found
 
 
 def here(text: str) -> str:

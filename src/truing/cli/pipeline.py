@@ -22,7 +22,7 @@ def run(
 ) -> None:
     """Train the stages of a file, each from the results before it; run it again to resume."""
     flags = [*(set_ or []), *([f"output={json.dumps(str(output))}"] if output else [])]
-    with doing(f"reading {stages}"):
+    with doing(message("reading {path}", path=stages)):
         from truing.core.stages import load_stages
         from truing.methods.preflight import require_possible
 

@@ -41,7 +41,7 @@ def report(
 
 
 def _one(run: Path, output: Path | None, language: Language) -> None:
-    with doing(f"reading {run}"):
+    with doing(message("reading {path}", path=run)):
         from truing.core.runs import run_recipe
         from truing.evals.compare_read import is_evaluation
     if is_evaluation(run) and run_recipe(run) is None:
@@ -53,7 +53,7 @@ def _one(run: Path, output: Path | None, language: Language) -> None:
 
     found = read_run(run)
     target = output or run / "report.html"
-    with speaking(language), doing("drawing its curves"):
+    with speaking(language), doing(message("drawing its curves")):
         write_report(run_report(found), target)
     said = "{state} The report is in {path}"
     say(message(said, state=state_text(found), path=target))
@@ -84,7 +84,7 @@ def _evaluation(page: Path, output: Path | None, language: Language) -> None:
 
 
 def _compare(paths: Sequence[Path], target: Path, language: Language) -> None:
-    with doing(f"reading {len(paths)} runs"):
+    with doing(message("reading {n} runs", n=len(paths))):
         from truing.core.words import speaking
         from truing.evals.compare import comparison_report
         from truing.evals.compare_read import read_subjects

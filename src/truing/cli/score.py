@@ -12,6 +12,7 @@ from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import DataError
+from truing.core.messages import message
 
 if TYPE_CHECKING:
     from truing.core.records import Record
@@ -41,7 +42,7 @@ def score(
     from truing.models.sources import require_openable
 
     require_dtype(dtype)
-    with doing(f"looking at {model}"):
+    with doing(message("looking at {model}", model=model)):
         require_openable(model)
     records = _with_responses(files, load_rows(files, format_, bad_rows).records)
     with doing(IMPORTING):

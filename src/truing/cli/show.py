@@ -73,6 +73,7 @@ def show_doing(what: str, total: int | None) -> Iterator[Tick]:
 
     Elsewhere, counted work is told once it has taken a second, and then every ten.
     """
+    what = here(what)
     if not error_console.is_terminal:
         if total is None:
             say(f"{what} …")

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from truing.cli.commands import command
 from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say, stage
 from truing.core.doing import doing
 from truing.core.errors import UsageError
+from truing.core.messages import message
 
 
 def quickstart(
@@ -21,7 +23,7 @@ def quickstart(
     """Make a real 135M model safer in about five minutes, measure it before and after, write a report."""
     from truing.models.sources import require
 
-    with doing(f"looking at {model}"):
+    with doing(message("looking at {model}", model=model)):
         require(model)
     with doing(IMPORTING):
         from truing.evals.console import print_measures
@@ -31,7 +33,7 @@ def quickstart(
     for name, part in (("report", "report.html"), ("numbers", "summary.json"), ("model", "model")):
         say(f"{name:9}{output / part}")
     next_step(
-        f"truing chat {output / 'model'} --against {model}",
+        command("chat", output / "model", against=model),
         "ask both models the same question; then read docs/first-run.md to align your own model",
     )
 

@@ -13,7 +13,7 @@ from truing.cli.show import IMPORTING, console, next_step, say, stage
 from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
-from truing.core.messages import message
+from truing.core.messages import joined, message
 
 Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
 MaxNew = Annotated[int, typer.Option(help="Most tokens of a response.")]
@@ -78,7 +78,7 @@ def _look_at(*sources: str) -> None:
     """Models that are not there are told before the long imports."""
     from truing.models.sources import require_openable
 
-    with doing(f"looking at {' and '.join(sources)}"):
+    with doing(message("looking at {model}", model=joined(" and ", sources))):
         for source in sources:
             require_openable(source)
 

@@ -43,7 +43,7 @@ def _require_possible(recipe: "Recipe") -> None:
     """What is wrong with a recipe's names is told before the long imports."""
     from truing.methods.preflight import require_possible
 
-    with doing("looking for its files and models"):
+    with doing(message("looking for its files and models")):
         require_possible(recipe)
 
 
@@ -55,7 +55,7 @@ def check(
     print_config: Annotated[bool, typer.Option(help="Show every value and where it came from.")] = False,
 ) -> None:
     """Train nothing: show rows and masks, and compute the first step's loss and gradient norm."""
-    with doing(f"reading {recipe}"):
+    with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows)
     if print_config:
         print(loaded.describe(), end="")
@@ -66,7 +66,7 @@ def check(
         from truing.methods.opening import open_run
         from truing.methods.session import Session
     session = open_run(loaded.recipe, say, first_step=True)
-    with session.rows_named(), doing("computing the first step's loss and gradient"):
+    with session.rows_named(), doing(message("computing the first step's loss and gradient")):
         found = check_session(session)
     if as_json:
         print_json(found.as_json())
@@ -91,7 +91,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a recipe; run the same command again to resume."""
-    with doing(f"reading {recipe}"):
+    with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows, output)
     _require_possible(loaded.recipe)
     with doing(IMPORTING):
@@ -127,7 +127,7 @@ def export(
     require_dtype(dtype)
     if head_layout not in (None, *HEAD_LAYOUTS):
         raise UsageError(f"--head-layout {head_layout}: expected one of {', '.join(HEAD_LAYOUTS)}")
-    with doing(f"looking at {run}"):
+    with doing(message("looking at {model}", model=run)):
         require_openable(str(run))
     with doing(IMPORTING):
         from truing.models.export import export_folder

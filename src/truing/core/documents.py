@@ -142,6 +142,7 @@ def _from_yaml(node: yaml.Node, first: Origin, here: Origin, depth: int = 0) -> 
         raise ConfigError(f"{here}: an alias refers to itself")
     if isinstance(node, yaml.ScalarNode):
         return Node(node.value if node.style else _plain_scalar(node.value), here)
+    assert isinstance(node, yaml.CollectionNode)
     _require_plain_signs(node, first)
     if isinstance(node, yaml.SequenceNode):
         items = [(item, _below(first, item.start_mark.line)) for item in node.value]

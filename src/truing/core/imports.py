@@ -11,12 +11,13 @@ from types import ModuleType
 from typing import Any
 
 from truing.core.errors import ConfigError
+from truing.core.messages import message
 
 
 def closest(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the known one it may have meant, if any is near."""
     near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return message("; did you mean {name!r}?", name=near[0]) if near else ""
 
 
 def is_import(name: str) -> bool:

@@ -3,4 +3,4 @@
 from typing import Literal, get_args
 
 Language = Literal["en", "zh"]
-LANGUAGES = get_args(Language)
+LANGUAGES: tuple[Language, ...] = get_args(Language)

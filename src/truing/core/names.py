@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from truing.core.errors import ConfigError, UsageError
 from truing.core.foreign import told_loss, told_method
 from truing.core.imports import closest, is_import
+from truing.core.messages import message
 
 _FREE = ("cpo", "cpo_hinge", "cpo_ipo", "simpo", "alphapo", "orpo")
 _UNPAIRED = ("kto", "apo_zero_unpaired", "bco")
@@ -48,6 +49,7 @@ TASKS = (
     "win_rate",
     "harmlessness",
     "over_refusal",
+    "over_refusal_ordinary",
     "helpfulness",
     "honesty",
     "kl",
@@ -97,5 +99,7 @@ def _require(
 ) -> None:
     listed = sorted(known)
     if name not in listed:
-        end = f"; {told}" if told else closest(name, listed)
-        raise ConfigError(f"{what} {name!r}{of}; known: {', '.join(listed)}{end}", hint=hint)
+        end = message("; {told}", told=told) if told else closest(name, listed)
+        said = "{what} {name!r}{of}; known: {names}{end}"
+        parts = {"what": message(what), "name": name, "of": message(of), "end": end}
+        raise ConfigError(message(said, names=", ".join(listed), **parts), hint=hint)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from truing.core.doing import doing
 from truing.core.errors import DataError
+from truing.core.messages import message
 from truing.core.records import Record
 from truing.data.chat import Renderer
 from truing.data.load import MOST_BAD
@@ -98,7 +99,7 @@ def render_all(
     """Every record as a tree that fits, in order. A record the template refuses is set aside and counted."""
     rendered = Rendered([], [], [], Counter(), {}, {})
     bos = renderer.encoder.tokenizer.bos_token_id
-    with doing("tokenising rows", len(records)) as tick:
+    with doing(message("tokenising rows"), len(records)) as tick:
         for number, record in enumerate(records, 1):
             tick(number)
             try:

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from truing.core.doing import doing
+from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.core.runs import resolved_dtype
 from truing.data.trees import Tree
@@ -59,7 +60,7 @@ def trained_of(
         return Trained(
             *trained_policy(recipe, source, precision, device, dropout=chosen.method.dropout), tokenizer
         )
-    with doing(f"loading the weights of {recipe.policy}"):
+    with doing(message("loading the weights of {source}", source=recipe.policy)):
         opened = load_reward(source, precision.base, device, seed=recipe.seed)
     model = _prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)
     if recipe.top_layers:
@@ -73,7 +74,7 @@ def trained_policy(
     recipe: Recipe, source: Path, precision: Precision, device: torch.device, *, dropout: bool
 ) -> tuple[Scorer, str]:
     """The policy of a recipe, with what trains and what does not settled; why its layout was chosen."""
-    with doing(f"loading the weights of {recipe.policy}"):
+    with doing(message("loading the weights of {source}", source=recipe.policy)):
         base = load_model(source, precision.base, device)
         model = _prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
     if recipe.top_layers:
@@ -145,7 +146,7 @@ def references(
 
     def scored(some: list[Tree]) -> dict[int, torch.Tensor]:
         model = second()
-        with doing("reference log-probabilities", len(some)) as tick:
+        with doing(message("reference log-probabilities"), len(some)) as tick:
             return reference.score_all(model, some, cut, lambda done, total: tick(done))
 
     if items is not None:

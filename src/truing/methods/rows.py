@@ -10,6 +10,7 @@ import numpy as np
 
 from truing.core.doing import doing
 from truing.core.errors import DataError
+from truing.core.messages import Message, message
 from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Renderer
@@ -53,12 +54,19 @@ class Rows:
     def summary(self) -> dict[str, Any]:
         return {"read": self.read, "made": self.made, "kept": len(self.trees), "set_aside": self.aside}
 
-    def describe(self) -> str:
+    def describe(self) -> Message:
         """One line for people: `12 of 12 rows kept (6 read, 6 made of pairs), set aside: none`."""
-        made = f" ({self.read} read, {self.made} made of pairs)" if self.made else ""
-        aside = ", ".join(f"{count} {reason}" for reason, count in self.aside.items()) or "none"
+        made = message(" ({read} read, {made} made of pairs)", read=self.read, made=self.made)
+        aside = ", ".join(f"{count} {reason}" for reason, count in self.aside.items())
         cut = "".join(f"; {count} {reason}" for reason in CUT if (count := self.rendered.counts[reason]))
-        return f"{len(self.trees)} of {self.read + self.made} rows kept{made}, set aside: {aside}{cut}"
+        return message(
+            "{kept} of {all} rows kept{made}, set aside: {aside}{cut}",
+            kept=len(self.trees),
+            all=self.read + self.made,
+            made=made if self.made else "",
+            aside=aside or message("none"),
+            cut=cut,
+        )
 
     def places_of(self, trees: Sequence[Tree]) -> list[str]:
         """Where the rows of some of these trees stand, as `file:line`."""
@@ -80,7 +88,7 @@ def read_rows(
 ) -> Rows:
     """Load, select and render. Raises DataError when nothing is left to train on."""
     data = recipe.data
-    with doing(f"reading {', '.join(paths)}"):
+    with doing(message("reading {path}", path=", ".join(paths))):
         loaded = load_records(paths, format=data.format, bad_rows=data.bad_rows, quarantine=aside)
     for source in loaded.sources:
         say(source.describe())
@@ -91,19 +99,21 @@ def read_rows(
     taught = [part for record in records if (part := shape.teaches(record)) is not None]
     if not taught:
         kinds = sorted({record.kind.value for record in records})
+        said = "{paths}: {loss} ({method}) needs {wants}, these rows are {kinds}"
+        names = {"paths": ", ".join(paths), "loss": chosen.name, "method": chosen.method.name}
         raise DataError(
-            f"{', '.join(paths)}: {chosen.name} ({chosen.method.name}) needs {shape.wants}, "
-            f"these rows are {', '.join(kinds)}",
-            hint="see which methods fit with `truing data show`",
+            message(said, **names, wants=message(shape.wants), kinds=", ".join(kinds)),
+            hint=message("see which methods fit with `truing data show`"),
         )
     rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
     if data.bad_rows == "stop":
         require_most(", ".join(paths), rendered, data.max_tokens)
     if not rendered.trees:
+        said = "{paths}: none of {n} rows can be used with data.max_tokens = {most}: {counts}"
+        found = {"paths": ", ".join(paths), "n": len(taught), "counts": dict(rendered.counts)}
         raise DataError(
-            f"{', '.join(paths)}: none of {len(taught)} rows can be used with data.max_tokens = "
-            f"{data.max_tokens}: {dict(rendered.counts)}",
-            hint="raise data.max_tokens or set data.truncation: prompt-left",
+            message(said, **found, most=data.max_tokens),
+            hint=message("raise data.max_tokens or set data.truncation: prompt-left"),
         )
     trees = list(map(shape.labelled, rendered.trees, rendered.records))
     if data.tokens == "differing":

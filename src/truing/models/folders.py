@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from truing.core.errors import ModelError
+from truing.core.messages import message
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
@@ -15,7 +16,8 @@ def check_model_folder(folder: Path, *, bins: bool = False) -> None:
     """
     if not (folder / "config.json").exists():
         raise ModelError(
-            f"{folder} has no config.json", hint="give the folder that save_pretrained or truing wrote"
+            message("{folder} has no config.json", folder=folder),
+            hint=message("give the folder that save_pretrained or truing wrote"),
         )
     _refuse_links_out(folder)
     for name in ("config.json", "tokenizer_config.json"):
@@ -35,8 +37,12 @@ def _refuse_links_out(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_symlink() and not any(path.resolve().is_relative_to(root) for root in allowed):
             raise ModelError(
-                f"{path} is a link that leads out of the folder, to {path.resolve()}",
-                hint="copy the file into the folder",
+                message(
+                    "{path} is a link that leads out of the folder, to {target}",
+                    path=path,
+                    target=path.resolve(),
+                ),
+                hint=message("copy the file into the folder"),
             )
 
 
@@ -46,18 +52,30 @@ def _refuse_code(path: Path) -> None:
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}", hint="fetch the model again") from error
+        raise ModelError(
+            message("{path} is not JSON: {error}", path=path, error=error),
+            hint=message("fetch the model again"),
+        ) from error
     if not isinstance(content, dict):
-        raise ModelError(f"{path} is {type(content).__name__}, not an object", hint="fetch the model again")
+        raise ModelError(
+            message("{path} is {kind}, not an object", path=path, kind=type(content).__name__),
+            hint=message("fetch the model again"),
+        )
     if content.get("auto_map"):
         raise ModelError(
-            f"{path} asks to run Python code that comes with the model (auto_map)",
-            hint="truing has no option to trust such code; use a model that transformers itself implements",
+            message("{path} asks to run Python code that comes with the model (auto_map)", path=path),
+            hint=message(
+                "truing has no option to trust such code; use a model that transformers itself implements"
+            ),
         )
     if named := content.get("transformers_weights"):
         raise ModelError(
-            f"{path} names weights of its own, which need not be safetensors: transformers_weights {named}",
-            hint="remove that key, and keep the weights in model.safetensors",
+            message(
+                "{path} names weights that need not be safetensors: transformers_weights {named}",
+                path=path,
+                named=named,
+            ),
+            hint=message("remove that key, and keep the weights in model.safetensors"),
         )
 
 
@@ -79,10 +97,15 @@ def _shards(index: Path) -> list[Path]:
     try:
         names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
     except (ValueError, KeyError, AttributeError) as error:
-        raise ModelError(f"{index} is not an index of weights", hint="fetch the model again") from error
+        raise ModelError(
+            message("{index} is not an index of weights", index=index), hint=message("fetch the model again")
+        ) from error
     missing = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
     if missing:
-        raise ModelError(f"{folder} lacks weights: {', '.join(missing[:5])}", hint="fetch them again")
+        raise ModelError(
+            message("{folder} lacks weights: {names}", folder=folder, names=", ".join(missing[:5])),
+            hint=message("fetch them again"),
+        )
     return [folder / name for name in names]
 
 
@@ -90,10 +113,17 @@ def _no_weights(folder: Path) -> ModelError:
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         return ModelError(
-            f"{folder} has its weights as pickles only ({', '.join(pickles[:3])}); opening one can run code",
-            hint="truing reads safetensors only; use a revision of the model that has them",
+            message(
+                "{folder} has its weights as pickles only ({names}); opening one can run code",
+                folder=folder,
+                names=", ".join(pickles[:3]),
+            ),
+            hint=message("truing reads safetensors only; use a revision of the model that has them"),
         )
-    return ModelError(f"{folder} has no safetensors weights", hint="a policy needs model.safetensors")
+    return ModelError(
+        message("{folder} has no safetensors weights", folder=folder),
+        hint=message("a policy needs model.safetensors"),
+    )
 
 
 def _check_weights(path: Path) -> None:
@@ -104,4 +134,7 @@ def _check_weights(path: Path) -> None:
         with safe_open(path, framework="numpy"):
             pass
     except SafetensorError as error:
-        raise ModelError(f"{path} is damaged: {error}", hint="fetch or export the model again") from error
+        raise ModelError(
+            message("{path} is damaged: {error}", path=path, error=error),
+            hint=message("fetch or export the model again"),
+        ) from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from truing.core.errors import ModelError
+from truing.core.messages import joined, message
 from truing.core.runs import CHECKPOINTS, read_status, run_recipe
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -34,11 +35,17 @@ class RunModel:
         """What the run wrote last. Raises ModelError for a run that did not finish."""
         if not (self.run / "model").is_dir():
             status, steps = read_status(self.run), self.steps
-            stands = f" (it stands at step {status.step})" if status else ""
-            hint = "run its `truing train` command again; it resumes"
+            stands = message(" (it stands at step {step})", step=status.step) if status else ""
+            hint = message("run its `truing train` command again; it resumes")
             if steps:
-                hint += "; or name one of its checkpoints: " + ", ".join(self.named(step) for step in steps)
-            raise ModelError(f"{self.run} has no result yet: the run did not finish{stands}", hint=hint)
+                names = ", ".join(self.named(step) for step in steps)
+                hint = joined("", (hint, message("; or name one of its checkpoints: {names}", names=names)))
+            raise ModelError(
+                message(
+                    "{run} has no result yet: the run did not finish{stands}", run=self.run, stands=stands
+                ),
+                hint=hint,
+            )
         return self.run / "model"
 
     @property
@@ -54,8 +61,13 @@ class RunModel:
         if self.step not in self.steps:
             there = ", ".join(self.named(step) for step in self.steps) or "none"
             raise ModelError(
-                f"{self.run} has no checkpoint of step {self.step}; there are: {there}",
-                hint="checkpoint.every says how often one is written, checkpoint.keep how many stay",
+                message(
+                    "{run} has no checkpoint of step {step}; there are: {there}",
+                    run=self.run,
+                    step=self.step,
+                    there=there,
+                ),
+                hint=message("checkpoint.every says how often one is written, checkpoint.keep how many stay"),
             )
         return self.run / CHECKPOINTS / f"step-{self.step:06d}"
 
@@ -71,9 +83,11 @@ class RunModel:
         """Raises ModelError where no policy can be had of it."""
         if self.scores:
             raise ModelError(
-                f"{self.run} is a reward run, which gives scores and no responses",
-                hint="name the run of a policy; a reward run goes under rewards: "
-                f"[{{name: model, path: {self.run}}}]",
+                message("{run} is a reward run, which gives scores and no responses", run=self.run),
+                hint=message(
+                    "name a policy's run; a reward run goes under rewards: [{{name: model, path: {run}}}]",
+                    run=self.run,
+                ),
             )
         self.require_there()
 
@@ -92,8 +106,10 @@ def find_run(source: str) -> RunModel | None:
         return RunModel(path, recipe)
     if path.parent.name == CHECKPOINTS and (match := _CHECKPOINT.fullmatch(path.name)):
         raise ModelError(
-            f"{source} is a checkpoint, which holds what trains and no model",
-            hint=f"name it by its run and step: {path.parent.parent}@{int(match[1])}",
+            message("{source} is a checkpoint, which holds what trains and no model", source=source),
+            hint=message(
+                "name it by its run and step: {run}@{step}", run=path.parent.parent, step=int(match[1])
+            ),
         )
     name, at, step = source.rpartition("@")
     if at and step.isdecimal() and (recipe := _recipe(path := Path(name).expanduser())) is not None:
@@ -112,10 +128,12 @@ def adapter_base(folder: Path) -> str:
     try:
         base = json.loads(path.read_bytes()).get("base_model_name_or_path")
     except (ValueError, AttributeError) as error:
-        raise ModelError(f"{path} is not a JSON object", hint="write the adapter again") from error
+        raise ModelError(
+            message("{path} is not a JSON object", path=path), hint=message("write the adapter again")
+        ) from error
     if not base:
         raise ModelError(
-            f"{path} does not say which model the adapter is for",
-            hint="set base_model_name_or_path in it to the folder or the hub name of that model",
+            message("{path} does not say which model the adapter is for", path=path),
+            hint=message("set base_model_name_or_path in it to the folder or the hub name of that model"),
         )
     return base

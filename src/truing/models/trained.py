@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from truing.core.doing import doing
 from truing.core.errors import ModelError
 from truing.core.files import MANIFEST, sha256_file
+from truing.core.messages import message
 from truing.core.recipe import Lora
 from truing.models import checkpoint
 from truing.models.export import export_folder
@@ -70,7 +71,7 @@ def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> T
         return _with_adapter(path, dtype, device)
     folder = resolve(source).path
     precision = pick_precision(dtype, place, adapter=True)
-    with doing(f"loading the weights of {source}"):
+    with doing(message("loading the weights of {source}", source=source)):
         return Trained(load_model(folder, precision.base, place), load_tokenizer(folder), source)
 
 
@@ -89,7 +90,7 @@ def load_trained_reward(
         )
     folder = run.result if run else resolve(source, bins=True).path  # load_reward judges the bins
     place = pick_device(device)
-    with doing(f"loading the weights of {source}"):
+    with doing(message("loading the weights of {source}", source=source)):
         opened = load_reward(folder, DTYPES[dtype], place, require_head=True, import_bin=import_bin)
     if run is None:
         return Trained(opened.model, opened.tokenizer, source)
@@ -110,7 +111,7 @@ def _at_step(run: RunModel, dtype: str, device: str) -> Trained:
     folder, place = resolve(recipe["policy"]).path, pick_device(device)
     lora = Lora(**recipe["lora"]) if recipe["lora"] else None
     precision = pick_precision(dtype, place, adapter=lora is not None)
-    with doing(f"loading the weights of {run.named(run.step or 0)}"):
+    with doing(message("loading the weights of {source}", source=run.named(run.step or 0))):
         model: Any = load_model(folder, precision.base, place)
         if lora is not None:
             model = add_adapter(model, lora, dropout=False, seed=0, trained=precision.trained)
@@ -150,7 +151,7 @@ def _merged(source: str, target: Path, made_of: Path, facts: dict[str, Any]) -> 
         return target
     trained = load_trained(source, dtype="float32", device="cpu")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with doing(f"merging the adapter of {source} into {target}"):
+    with doing(message("merging the adapter of {source} into {target}", source=source, target=target)):
         how: dict[str, Any] = {"dtype": torch.float32, "facts": {"base_model": trained.base, **facts}}
         return export_folder(trained.model, trained.tokenizer, target, merge=True, **how)
 
