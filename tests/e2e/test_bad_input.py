@@ -94,7 +94,9 @@ def test_identical_chosen_and_rejected(truing, tmp_path):
 def test_prompt_longer_than_the_limit_is_counted(truing, tmp_path, model_folder):
     long = GOOD | {"prompt": "word " * 300}
     path = yaml_recipe(tmp_path / "r.yaml", model_folder, rows(tmp_path / "rows.jsonl", GOOD, long))
-    done = truing("check", path, "--json", "--set", "data.max_tokens=200")
+    short = ("--set", "data.max_tokens=200")
+    assert_told(truing("train", path, *short), 3, "1 of 2 rows are lost", "keeps 99 %", "--bad-rows skip")
+    done = truing("check", path, "--json", *short, "--bad-rows", "skip")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"] == {
         "read": 2,
@@ -226,7 +228,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 def test_public_files_train_as_they_are(truing, recipe, tmp_path, name, method, needs_pairs):
     path = recipe(
         method=method,
-        data={"train": [str(SHARED / name)], "max_tokens": 512},
+        data={"train": [str(SHARED / name)], "max_tokens": 512, "bad_rows": "skip"},
         optim={"items_per_step": 2, "max_steps": 2},
     )
     done = truing("train", path)

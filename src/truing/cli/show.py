@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TaskID,
     TextColumn,
@@ -79,7 +80,7 @@ def show_doing(what: str, total: int | None) -> Iterator[Tick]:
             say(f"{what} …")
         yield _told_now_and_then(what, total)
         return
-    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
+    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
     if total is not None:
         columns += [
             BarColumn(bar_width=24),
