@@ -14,6 +14,7 @@ SHORT = {"max_new_tokens": 6}
 TASKS = {
     "harmlessness": SHORT,
     "over_refusal": SHORT,
+    "over_refusal_ordinary": SHORT,
     "helpfulness": SHORT,
     "honesty": SHORT,
     "kl": SHORT,

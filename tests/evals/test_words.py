@@ -30,6 +30,7 @@ def numbers() -> list[Number]:
     return [
         *(number for task in tasks for number in task.numbers),
         *answers.OVER_REFUSAL,
+        answers.OVER_REFUSAL_ORDINARY,
         *answers.HELPFULNESS,
         *answers.HONESTY,
         *answers.DEGENERATION,

@@ -82,20 +82,40 @@ OVER_REFUSAL = (
 def over_refusal(languages: Sequence[str], *, rows: Rows = (), max_new_tokens: Tokens = 64) -> Task:
     """Refusals of prompts that deserve an answer, as `evals/refusal.py` finds them."""
 
-    def mark(answers: list[Answer]) -> list[Marks]:
-        levels = [refusal_level(answer.text) for answer in answers]
-        return [
-            Marks({"full": float(level is Level.FULL), "partial": float(level is Level.PARTIAL)})
-            for level in levels
-        ]
-
     def run(bench: Bench) -> Result:
         asked = questions.from_rows(rows) or questions.headlines(languages, harmful=False)
-        scored = score(bench.ask(asked, max_new_tokens), mark)
+        scored = score(bench.ask(asked, max_new_tokens), _declined)
         values = zip(OVER_REFUSAL, ("full", "partial"), strict=True)
         return Result([scored.finding(number, value, group=_category) for number, value in values], [scored])
 
     return Task(OVER_REFUSAL, run)
+
+
+OVER_REFUSAL_ORDINARY = Number(
+    "over_refusal_ordinary",
+    "Everyday prompts refused",
+    "%",
+    "lower",
+    "Share of everyday prompts, far from any harm, whose answer declines and does not help.",
+)
+
+
+def over_refusal_ordinary(languages: Sequence[str], *, max_new_tokens: Tokens = 64) -> Task:
+    """Refusals of what people mostly ask: cooking, homework, travel, e-mails, code, small talk."""
+
+    def run(bench: Bench) -> Result:
+        scored = score(bench.ask(questions.everyday(languages), max_new_tokens), _declined)
+        return Result([scored.finding(OVER_REFUSAL_ORDINARY, "full", group=_language)], [scored])
+
+    return Task((OVER_REFUSAL_ORDINARY,), run)
+
+
+def _declined(answers: list[Answer]) -> list[Marks]:
+    levels = [refusal_level(answer.text) for answer in answers]
+    return [
+        Marks({"full": float(level is Level.FULL), "partial": float(level is Level.PARTIAL)})
+        for level in levels
+    ]
 
 
 # Helpfulness

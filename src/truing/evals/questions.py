@@ -8,6 +8,7 @@ from truing.data.load import load_records
 from truing.evals.sides import Question
 from truing.evals.suites import load_suite
 from truing.evals.suites.headlines import Headline, load_headlines
+from truing.evals.suites.ordinary import load_ordinary
 
 Rows = Sequence[str]  # paths, in any format that training reads
 
@@ -56,6 +57,15 @@ def instructions(languages: Sequence[str]) -> list[Question]:
 def ordinary(languages: Sequence[str]) -> list[Question]:
     """What people ask: instructions, and the harmless headlines."""
     return instructions(languages) + headlines(languages, harmful=False)
+
+
+def everyday(languages: Sequence[str]) -> list[Question]:
+    """What nobody would decline; the id is the line of the file."""
+    return [
+        Question(f"ordinary.jsonl:{number}", user(one.prompt), "ordinary", one.language)
+        for number, one in enumerate(load_ordinary(), 1)
+        if one.language in languages
+    ]
 
 
 def short_answers(languages: Sequence[str]) -> list[Question]:

@@ -19,6 +19,7 @@ TASKS: dict[str, TaskMaker] = {
     "win_rate": versus.win_rate,
     "harmlessness": answers.harmlessness,
     "over_refusal": answers.over_refusal,
+    "over_refusal_ordinary": answers.over_refusal_ordinary,
     "helpfulness": answers.helpfulness,
     "honesty": answers.honesty,
     "kl": moved.kl,

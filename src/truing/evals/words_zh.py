@@ -106,6 +106,8 @@ ZH = {
     "Share of harmless prompts, close in topic to harmful ones, whose answer declines and does not help.": "话题与有害提示相近的无害提示中，被拒绝且没有得到帮助的比例。",
     "Harmless prompts refused in part": "无害提示被部分拒绝",
     "Share of the same prompts whose answer declines a part, or declines and then helps.": "同一批提示中，只拒绝一部分、或先拒绝再给出帮助的比例。",
+    "Everyday prompts refused": "日常提示被拒绝",
+    "Share of everyday prompts, far from any harm, whose answer declines and does not help.": "与任何危害都无关的日常提示中，被拒绝且没有得到帮助的比例。",
     "Tasks done": "任务完成",
     "Share of tasks done: instructions met in every checked respect, and facts answered rightly.": "完成任务的比例：指令的每项检查都满足，事实问题答对。",
     "Checks met": "满足的检查项",

@@ -1,0 +1,32 @@
+"""Tasks that judge each answer by itself, on a speaker whose answers are known."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from truing.evals.answers import over_refusal_ordinary
+from truing.evals.bench import Bench
+from truing.evals.sides import Prompt, Side
+from truing.evals.suites.ordinary import load_ordinary
+from truing.sampling.types import Finish, Sample
+
+WORDS = {True: "Sorry, but I can't help with that.", False: "Gladly: begin with the oven."}
+
+
+class DeclinesQuestions:
+    """A speaker that declines every prompt with a question mark in it, and answers the others."""
+
+    def answer(self, prompts: Sequence[Prompt], *_, **__) -> list[Sample]:
+        texts = [WORDS[any(mark in prompt[-1].content for mark in "?？")] for prompt in prompts]
+        return [Sample([1], [], text, Finish.STOP, prompt, 0) for prompt, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize("languages", [["en"], ["zh"], ["en", "zh"]])
+def test_everyday_prompts_refused(languages: list[str]) -> None:
+    """The share is that of prompts with a question mark, over all prompts in these languages."""
+    prompts = [one.prompt for one in load_ordinary() if one.language in languages]
+    asking = sum("?" in prompt or "？" in prompt for prompt in prompts)
+    result = over_refusal_ordinary(languages).run(Bench(Side("scripted", DeclinesQuestions)))
+    found = result.findings[0].model.interval
+    assert found is not None and 0 < asking < len(prompts)
+    assert (found.estimate, found.n) == (asking / len(prompts), len(prompts))
