@@ -157,7 +157,8 @@ def stored(folder: Path, *, policy: str, language: str, minutes: float | None) -
     if not path.exists():
         return None
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    plan = Plan(**found | {"pace": Pace(**found["pace"])})
+    pace = Pace(**found.pop("pace"))
+    plan = Plan(**found, pace=pace)
     asked = {"policy": policy, "language": language, "minutes": plan.minutes if minutes is None else minutes}
     for name, value in asked.items():
         if (was := getattr(plan, name)) != value:
