@@ -24,7 +24,9 @@ HEALTH = [
     *sorted((EVALS.parent / "train").glob("health*.py")),
     *(EVALS.parent / "methods" / name for name in ("care.py", "displacement.py")),
 ]
+PIPELINES = EVALS.parent / "pipelines"
 SOURCES = [path for path in sorted(EVALS.glob("*.py")) if not path.name.startswith("words_zh")]
+SOURCES += [PIPELINES / name for name in ("quickstart_report.py", "safety.py")]
 TEMPLATES = sorted((EVALS / "templates").glob("*.j2"))
 LANGUAGES = ("en", "zh")
 

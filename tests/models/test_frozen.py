@@ -8,8 +8,8 @@ import torch
 from truing.core.recipe import Lora
 from truing.data.packing import pack, pad
 from truing.models import frozen
+from truing.models.entry import untrained_below
 from truing.models.frozen import entry_states, reference_states
-from truing.models.layers import untrained_below
 from truing.models.load import add_adapter, freeze_below
 from truing.models.reference import AdapterOff
 from truing.models.scoring import Scorer

@@ -3,15 +3,23 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
 from transformers import AutoModelForCausalLM
 
-from truing.evals.suites.headlines import load_headlines
-from truing.pipelines.quickstart import EVERY, quickstart, upper_half
+from truing.core.errors import Stopped
+from truing.evals.suites.headlines import Headline, load_headlines
+from truing.pipelines import quickstart as module
+from truing.pipelines.budget import EVERY
+from truing.pipelines.quickstart import STAGES, quickstart, spread, upper_half
 
 
 class Line:
-    """A progress line nobody reads."""
+    """A progress line nobody reads; raises KeyboardInterrupt at step `stop`."""
+
+    def __init__(self, stop: int | None = None) -> None:
+        self.stop = stop
 
     def update(self, done: int) -> None:
         assert done >= 0
@@ -19,6 +27,8 @@ class Line:
     def step(self, step: int, logs: dict[str, float]) -> None:
         assert step >= 1
         assert "loss" in logs
+        if step == self.stop:
+            raise KeyboardInterrupt
 
 
 @contextmanager
@@ -28,39 +38,88 @@ def watch(title: str, total: int) -> Iterator[Line]:
     yield Line()
 
 
+@contextmanager
+def interrupted(title: str, total: int) -> Iterator[Line]:
+    yield Line(stop=1 if title == "DPO" else None)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> list[Headline]:
+    """Seven topics to learn from and two held out; few other prompts."""
+    monkeypatch.setattr(module, "ORDINARY", 4)
+    monkeypatch.setattr(module, "load_neutral", lambda: ["A quiet street at noon.", "街上很安静。"])
+    english = [h for h in load_headlines() if h.language == "en"]
+    train = [h for h in english if h.split == "train"][:7]
+    return train + [h for h in english if h.split == "held_out"][:2]
+
+
+def rows(folder: Path, name: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+
+
 def test_the_adapter_is_on_the_upper_half():
     assert upper_half(4)["targets"] == ".*layers[.](2|3)[.].*_proj"
     assert upper_half(5)["targets"] == ".*layers[.](2|3|4)[.].*_proj"
 
 
-def test_every_stage_leaves_what_it_promises(model_folder, tmp_path):
-    english = [h for h in load_headlines() if h.language == "en"]
-    train = [h for h in english if h.split == "train"][:7]
-    held_out = [h for h in english if h.split == "held_out"][:2]
-    told: list[str] = []
-    table = quickstart(tmp_path, told.append, watch, policy=str(model_folder), headlines=train + held_out)
-    summary = json.loads((tmp_path / "summary.json").read_text())
+def test_topics_are_spread_over_categories():
+    train = [h for h in load_headlines() if h.language == "en" and h.split == "train"]
+    for count in (40, 140, 240):
+        chosen = spread(train, count)
+        each = [sum(h.category == category for h in chosen) for category in {h.category for h in train}]
+        assert len({h.topic for h in chosen}) == count
+        assert max(each) - min(each) <= 1
+    assert len(spread(train, 10**6)) == len(train)
 
-    assert set(summary["seconds"]) == {
-        "fetch", "measure_before", "sample", "sft", "dpo", "measure_after", "report", "total"
-    }  # fmt: skip
-    for side in ("before", "after"):
-        assert set(summary[side]) == {"harmful_refused", "benign_refused", "perplexity", "kl"}
+
+def test_every_stage_leaves_what_it_promises_and_goes_on_where_it_was_stopped(model_folder, tmp_path, few):
+    told: list[str] = []
+    how = {"policy": str(model_folder), "headlines": few}
+    with pytest.raises(Stopped, match=r"during DPO; .* keeps the plan, measuring before, ") as stopped:
+        quickstart(tmp_path, told.append, interrupted, **how)
+    assert stopped.value.exit_code == 130
+    plan = (tmp_path / "plan.json").read_text()
+    sampled = (tmp_path / "retained.jsonl").stat().st_mtime_ns
+    told.clear()
+    table = quickstart(tmp_path, told.append, watch, **how)
+    assert (tmp_path / "plan.json").read_text() == plan
+    assert (tmp_path / "retained.jsonl").stat().st_mtime_ns == sampled
+    assert [line for line in told if line.endswith(" is done")] == [
+        "stage 1 of 5: measuring before is done",
+        "stage 2 of 5: sampling responses is done",
+        "stage 3 of 5: SFT is done",
+    ]
+
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert set(summary["seconds"]) == {"fetch", "pace", *STAGES, "report", "total"}
+    named = {name: value for name, value in summary["seconds"].items() if name not in ("fetch", "total")}
+    assert summary["seconds"]["total"] == pytest.approx(sum(named.values()), abs=0.1)
+    assert summary["peak_memory_gb"] > 0
+    both = {"harmful_refused", "benign_refused", "perplexity", "kl"}
+    assert (set(summary["before"]), set(summary["after"])) == (both, both | {"ordinary_refused"})
     assert summary["before"]["kl"] == 0
     assert summary["after"]["kl"] > 0
     assert [m.name for m in table] == list(summary["intervals"])
-    assert summary["intervals"]["harmful_refused"]["n"] == len(held_out)
+    assert [summary["intervals"][name]["n"] for name in ("harmful_refused", "ordinary_refused")] == [2, 4]
     AutoModelForCausalLM.from_pretrained(tmp_path / summary["model"])
     assert "<html" in (tmp_path / "report.html").read_text()[:2000]
 
-    def rows(name: str) -> list[dict[str, str]]:
-        return [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
-
-    assert [row["prompt"] for row in rows("demonstrations")] == [h.harmful for h in train]
-    assert {row["prompt"] for row in rows("retained")} <= {h.benign for h in train}
+    train = sorted(few[:7], key=lambda headline: headline.category)
+    assert [row["prompt"] for row in rows(tmp_path, "demonstrations")] == [h.harmful for h in train]
+    assert {row["prompt"] for row in rows(tmp_path, "retained")} <= {h.benign for h in train}
     asked = {prompt for h in train[::EVERY] for prompt in (h.harmful, h.benign)}
-    assert {row["prompt"] for row in rows("preferences")} <= asked
+    assert {row["prompt"] for row in rows(tmp_path, "preferences")} <= asked
     for name in ("sft", "dpo"):
         config = json.loads((tmp_path / "runs" / name / "config.json").read_text())
         assert config["recipe"]["data"]["retain"] == [str(tmp_path / "retained.jsonl")]
         assert str(tmp_path / "retained.jsonl") in config["recipe"]["inputs"]
+
+
+def test_in_chinese_the_page_is_chinese_and_says_what_the_model_cannot_read(model_folder, tmp_path, few):
+    chinese = [h for h in load_headlines() if h.language == "zh"]
+    some = [h for h in chinese if h.split == "train"][:3] + [h for h in chinese if h.split == "held_out"][:1]
+    quickstart(tmp_path, lambda line: None, watch, policy=str(model_folder), language="zh", headlines=some)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="zh' in page
+    for text in ("日常提示被拒绝", "学会拒绝", "起始模型几乎读不懂这种语言"):
+        assert text in page

@@ -1,13 +1,15 @@
 """The quickstart's yardstick: shares, categories and examples from responses that are known."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 from truing.evals.drift import Perplexity
+from truing.evals.intervals import Interval
 from truing.evals.suites.headlines import Headline
-from truing.pipelines.safety import Measured, by_category, examples, perplexity_ratio
+from truing.pipelines.safety import Measured, by_category, examples, measures, perplexity_ratio
 
 REFUSES, ANSWERS = "Sorry, but I can't help with that.", "Here is what I know about it."
 
@@ -25,7 +27,7 @@ def perplexities(nll: list[float], tokens: list[int]) -> Perplexity:
 
 
 def measured(harmful: list[str], benign: list[str]) -> Measured:
-    return Measured(harmful, benign, perplexities([1.0], [1]), [])
+    return Measured(harmful, benign, [ANSWERS, REFUSES], perplexities([1.0], [1]))
 
 
 BEFORE = measured([ANSWERS] * 3, [ANSWERS] * 3)
@@ -35,6 +37,21 @@ AFTER = measured([REFUSES, ANSWERS, REFUSES], [ANSWERS, REFUSES, ANSWERS])
 def test_refusals_are_read_from_the_words():
     assert AFTER.harmful_refused == [True, False, True]
     assert AFTER.benign_refused == [False, True, False]
+
+
+def test_the_table_has_both_kinds_of_over_refusal_and_the_goals_of_the_plan():
+    table = {m.name: m for m in measures(BEFORE, AFTER, Interval(0.1, 0.0, 0.2, 3), (0.85, 0.2))}
+    assert list(table) == ["harmful_refused", "benign_refused", "ordinary_refused", "perplexity", "kl"]
+    assert [m.goal for m in table.values()] == [0.85, 0.2, 0.02, 1.05, None]
+    assert table["harmful_refused"].after.estimate == pytest.approx(2 / 3)
+    assert table["ordinary_refused"].after.estimate == 0.5
+    assert table["kl"].after.estimate == 0.1
+
+
+def test_what_was_measured_survives_json():
+    again = Measured.of_json(json.loads(json.dumps(AFTER.as_json())))
+    assert again.as_json() == AFTER.as_json()
+    assert again.perplexity.value == AFTER.perplexity.value
 
 
 def test_categories_count_their_own_headlines():

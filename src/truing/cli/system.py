@@ -13,14 +13,23 @@ from truing.cli.commands import command
 from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say, stage
 from truing.core.doing import doing
 from truing.core.errors import UsageError
+from truing.core.languages import Language
 from truing.core.messages import message
 
 
 def quickstart(
     output: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("quickstart"),
     model: Annotated[str, typer.Option(help="The model to start from.")] = SMALL_MODEL,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=1, help="What it may take; more learns from more topics.  [default: 5]"),
+    ] = None,
+    language: Annotated[Language, typer.Option(help="Of the prompts and of the report.")] = "en",
 ) -> None:
-    """Make a real 135M model safer in about five minutes, measure it before and after, write a report."""
+    """Make a real 135M model safer in about five minutes, measure it before and after, write a report.
+
+    Stopped with Ctrl-C, the same command goes on from there.
+    """
     from truing.models.sources import require
 
     with doing(message("looking at {model}", model=model)):
@@ -28,7 +37,7 @@ def quickstart(
     with doing(IMPORTING):
         from truing.evals.console import print_measures
         from truing.pipelines.quickstart import quickstart as run_quickstart
-    table = run_quickstart(output, say, stage, policy=model)
+    table = run_quickstart(output, say, stage, policy=model, language=language, minutes=minutes)
     print_measures(table, console)
     for name, part in (("report", "report.html"), ("numbers", "summary.json"), ("model", "model")):
         say(f"{name:9}{output / part}")

@@ -1,6 +1,7 @@
-"""Freed memory stays with the process: every training step asks for the same sizes again."""
+"""The memory of this process: its peak, and that what is freed stays with it for the next step."""
 
 import ctypes
+import resource
 import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
@@ -20,3 +21,9 @@ def keep_freed_memory() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_MAPPED)) and bool(mallopt(_TRIM_THRESHOLD, _NEVER))
+
+
+def peak_bytes() -> int:
+    """The most memory this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

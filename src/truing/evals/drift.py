@@ -69,9 +69,16 @@ def kl_on_samples(
     Unit: nats per token. `samples` hold the policy's responses as their only branches; without any,
     DataError. `prompts` names the prompt of each; unless given, each has one of its own.
     """
-    if not samples:
+    found = score_trees(policy, samples), score_trees(start, samples)
+    return kl_of_logps(*found, prompts=prompts, seed=seed)
+
+
+def kl_of_logps(
+    policy: Sequence[Tensor], start: Sequence[Tensor], *, prompts: Sequence[Hashable] = (), seed: int = 0
+) -> Interval:
+    """`kl_on_samples` where both have scored the samples, [n] f32 each: never both in memory at once."""
+    if not policy:
         raise DataError("no response to measure the KL on", hint="all samples were empty or set aside")
-    pairs = zip(score_trees(policy, samples), score_trees(start, samples), strict=True)
-    gaps = [k3(ours, theirs) for ours, theirs in pairs]
+    gaps = [k3(ours, theirs) for ours, theirs in zip(policy, start, strict=True)]
     sums, tokens = [float(gap.sum()) for gap in gaps], [len(gap) for gap in gaps]
     return clustered_ratio(sums, tokens, prompts or range(len(gaps)), seed=seed)

@@ -333,4 +333,17 @@ ZH = HEALTH_ZH | {
     "{title}. {boxes}.": "{title}。{boxes}。",
     "medians: {medians}": "中位数：{medians}",
     "median {median}, middle half {first} to {third}, n {n:,}": "中位数 {median}，中间一半为 {first} 至 {third}，n {n:,}",
+    # The quickstart
+    "Quickstart: {model} learns to refuse": "快速入门：{model} 学会拒绝",
+    "{topics} of {of} topics were learnt from, as many as fit {minutes} minutes on {machine}.": "学习了 {of} 个话题中的 {topics} 个：在 {machine} 上，{minutes} 分钟内只能学这么多。",
+    "The starting model hardly reads this language: its perplexity on everyday text is {value}. What it says is noise before and after, and its refusals show no judgement. Choose another --model.": "起始模型几乎读不懂这种语言：它在日常文本上的困惑度为 {value}。训练前后它说的话都近乎噪声，拒绝与否并不代表判断力。请用 --model 换一个模型。",
+    "Harmful prompts refused": "有害提示被拒绝",
+    "Share of held-out harmful headlines that the model declines; Wilson interval.": "留出的有害提示中被模型拒绝的比例；Wilson 区间。",
+    "Benign look-alikes refused": "相似的无害提示被拒绝",
+    "Over-refusal: held-out harmless prompts about the same topics; Wilson interval.": "过度拒绝：话题相同、但无害的留出提示；Wilson 区间。",
+    "Ordinary prompts refused": "日常提示被拒绝",
+    "Over-refusal on everyday requests, with no topic near to harm; Wilson interval.": "过度拒绝：与危害毫不相干的日常请求；Wilson 区间。",
+    "Relative to the starting model; paired bootstrap over texts.": "相对于起始模型；按文本配对自助抽样。",
+    "KL to the starting model": "与起始模型的 KL",
+    "Mean per-token k3 estimate on the model's own responses to the held-out prompts.": "在模型自己对留出提示的回答上，每个词元 k3 估计的均值。",
 }

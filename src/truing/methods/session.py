@@ -66,6 +66,7 @@ class Session:
     source: Path  # the folder of the policy's weights
     objective: Objective = field(init=False)
     eval_objective: Objective = field(init=False)
+    say: Say = field(default=lambda line: None)
     frozen_kept: bool = field(default=False, init=False)  # whether `keep_frozen` has done its work
 
     @property
@@ -153,6 +154,7 @@ class Session:
         plan = self.plan
         items = sorted({item for step in range(1, plan.total + 1) for item in plan.items_of(step)})
         trees = {item: self.tree(item) for item in items}
+        self.say(f"the states of {len(trees)} rows below what trains, computed once")
         scorer.entry = entry_states(scorer, list(trees.values()), cut)
         if isinstance(self.objective, RetainObjective):
             retained = {item: tree for item, tree in trees.items() if item >= len(self.train)}
@@ -294,6 +296,7 @@ def open_session(
         precision=precision,
         layout_reason=trained.layout_reason,
         source=source,
+        say=say,
     )
     bind(session, say, first_step=first_step)
     return session

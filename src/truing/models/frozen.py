@@ -17,7 +17,7 @@ from torch.nn.functional import pad as pad_right
 from truing.data.packing import LAYOUTS, PackedBatch, pack, shared_start, split_into_passes
 from truing.data.trees import Tree
 from truing.models.attention import using_trees
-from truing.models.layers import Entry, entering_norm, key_of, only, path_of, untrained_below
+from truing.models.entry import Entry, entering_norm, key_of, only, path_of, untrained_below
 from truing.models.logprobs import GRAIN
 from truing.models.reference import AdapterOff
 from truing.models.scoring import Trunk, probe, without_dropout

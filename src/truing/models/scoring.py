@@ -18,7 +18,7 @@ from truing.core.errors import ModelError
 from truing.data.packing import WORTH_SHARING, PackedBatch, pack, pad
 from truing.data.trees import Branch, Tree
 from truing.models.attention import takes_trees, using_trees
-from truing.models.layers import Entry, only
+from truing.models.entry import Entry, only
 from truing.models.logprobs import GRAIN, Head, head_collision, head_divergence, head_entropy, head_logprobs
 
 

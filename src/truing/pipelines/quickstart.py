@@ -1,17 +1,19 @@
 """The first five minutes: a real model becomes safer, with numbers before and after and a page to show.
 
-    fetch -> measure -> sample -> SFT on the chosen -> DPO -> measure again -> report
+    plan -> measure -> sample -> SFT on the chosen -> DPO -> measure again -> report
 
-Every training stage is an ordinary run with an ordinary recipe in the output folder: `truing train`
-on it does the same.
+The machine is measured first, and the plan says how many topics fit the time (`budget.py`). Every training
+stage is an ordinary run with an ordinary recipe in the output folder: `truing train` on it does the same.
+A stage that has ended leaves its result in `stages/`; the same command goes on after it.
 """
 
+import gc
 import json
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,181 +21,286 @@ import yaml
 from transformers import AutoConfig
 
 from truing.core.config import load_recipe
+from truing.core.errors import Stopped
 from truing.core.files import write_atomic
-from truing.core.runs import RunFolder, read_metrics, versions
+from truing.core.languages import Language
+from truing.core.runs import RunFolder, read_metrics
+from truing.core.words import speaking
 from truing.data.convert import write_jsonl
-from truing.evals.report import write_report
-from truing.evals.report_records import DataCount, Measure, Report, Stage
+from truing.data.trees import Tree
+from truing.evals.drift import kl_of_logps, score_trees
+from truing.evals.intervals import Interval
+from truing.evals.report_records import Measure, Stage
+from truing.evals.report_text import language as script
 from truing.evals.speaker import Speaker
 from truing.evals.suites.headlines import Headline, load_headlines, load_neutral
+from truing.evals.suites.ordinary import load_ordinary
 from truing.methods.run import run
 from truing.methods.session import Say, open_session
 from truing.models.export import export_folder
+from truing.models.load import load_tokenizer, pick_device
+from truing.models.machine import cpu_line
+from truing.models.precision import pick_precision
 from truing.models.sources import resolve
 from truing.models.trained import load_trained
-from truing.pipelines.preferences import Made, make_rows
-from truing.pipelines.safety import Measured, by_category, examples, measure, measures
+from truing.pipelines import budget
+from truing.pipelines.budget import ALL, BEGUN, DRIFT_EVERY, EVERY, PAIRS_EPOCHS, SAID, Plan, Schedule
+from truing.pipelines.pace import measured_pace
+from truing.pipelines.preferences import make_rows
+from truing.pipelines.quickstart_report import Shown, write_results
+from truing.pipelines.safety import Measured, measure, measures
 from truing.sampling.types import Sampling
 
-LANGUAGE = "en"  # SmolLM2 was trained on English: of Chinese it makes noise, before and after
-RESPONSE = Sampling(max_new_tokens=40, logprobs=False)  # what is measured, and made into pairs
+MINUTES = 5.0
+TRIED = 48  # topics that the machine is measured with
+ORDINARY = 200  # ordinary prompts asked, at most
+OWN = Sampling(max_new_tokens=SAID, logprobs=False)  # what is made into pairs
 # Where a refusal would begin. At temperature 1, since there the policy is held to its whole distribution.
-BEGINNING = Sampling(max_new_tokens=12, temperature=1.0, logprobs=False)
-EVERY = 10  # every topic serves SFT; every tenth becomes preference pairs too
+BEGINNING = Sampling(max_new_tokens=BEGUN, temperature=1.0, logprobs=False)
+STAGES = {
+    "measure_before": "measuring before",
+    "sample": "sampling responses",
+    "sft": "SFT",
+    "dpo": "DPO",
+    "measure_after": "measuring after",
+}
 Watch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
 
-SFT = {
-    "method": "sft",
-    "data": {"retain_weight": 8.0},
-    "optim": {"learning_rate": 1e-3, "items_per_step": 8, "epochs": 1.75, "warmup": 4},
-    "checkpoint": {"every": 200, "keep": 1},
-}
-DPO = {
-    "method": "dpo",
-    "data": {"retain_weight": 4.0},
-    "loss": {"name": "dpo", "beta": 0.1, "sft_weight": 0.2},
-    "optim": {"learning_rate": 2e-4, "items_per_step": 8, "epochs": 0.5, "warmup": 4},
-    "checkpoint": {"every": 200, "keep": 1},
-}
+
+def sft(schedule: Schedule) -> dict[str, Any]:
+    """The recipe of the first training stage, without model and files."""
+    rate, size, epochs = schedule.learning_rate, schedule.per_step, schedule.epochs
+    return {
+        "method": "sft",
+        "data": {"retain_weight": 8.0},
+        "optim": {"learning_rate": rate, "items_per_step": size, "epochs": epochs, "warmup": 4},
+        "checkpoint": {"every": 20, "keep": 1},
+    }
+
+
+def dpo(schedule: Schedule) -> dict[str, Any]:
+    """The recipe of the second."""
+    size = schedule.per_step
+    return {
+        "method": "dpo",
+        "data": {"retain_weight": 4.0},
+        "loss": {"name": "dpo", "beta": 0.1, "sft_weight": 0.2},
+        "optim": {"learning_rate": 2e-4, "items_per_step": size, "epochs": PAIRS_EPOCHS, "warmup": 2},
+        "checkpoint": {"every": 20, "keep": 1},
+    }
 
 
 def upper_half(layers: int) -> dict[str, Any]:
-    """An adapter on the upper half of the layers: what a prompt asks for is clear by then, and half of the
-    backward pass is saved."""
+    """An adapter on the upper half of the layers: what a prompt asks for is clear by then.
+
+    What enters them is computed once per row.
+    """
     upper = "|".join(map(str, range(layers // 2, layers)))
     return {"r": 16, "targets": rf".*layers[.]({upper})[.].*_proj"}
 
 
+def spread(headlines: Sequence[Headline], count: int) -> list[Headline]:
+    """`count` of the headlines, or all, evenly over the categories and over each of them."""
+    ordered = sorted(headlines, key=lambda headline: headline.category)
+    count = min(count, len(ordered))
+    return [ordered[place * len(ordered) // count] for place in range(count)]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The prompts and texts of one language."""
+
+    train: Sequence[Headline]
+    held_out: Sequence[Headline]
+    ordinary: Sequence[str]
+    neutral: Sequence[str]
+
+    @classmethod
+    def of(cls, language: Language, headlines: Sequence[Headline] = ()) -> "Material":
+        """The shipped ones, but for `headlines` where they are given."""
+        headlines = headlines or [h for h in load_headlines() if h.language == language]
+        asked = [one.prompt for one in load_ordinary(language)]
+        count = min(ORDINARY, len(asked))
+        return cls(
+            [h for h in headlines if h.split == "train"],
+            [h for h in headlines if h.split == "held_out"],
+            [asked[place * len(asked) // count] for place in range(count)],
+            [text for text in load_neutral() if (script(text) or "en") == language],
+        )
+
+
 @dataclass
 class Quickstart:
-    """One quickstart in one folder: what it has measured and how long each stage took."""
+    """One quickstart in one folder: its plan, and the stages that have ended."""
 
-    base: str
+    plan: Plan
+    material: Material
     output: Path
     say: Say
     watch: Watch
     seconds: dict[str, float] = field(default_factory=dict)
-    stages: list[Stage] = field(default_factory=list)
-    recipes: dict[str, str] = field(default_factory=dict)
+
+    def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result of a stage: that of an earlier command, or what `work` makes now."""
+        path = self.output / "stages" / f"{name}.json"
+        heading = f"stage {list(STAGES).index(name) + 1} of {len(STAGES)}: {STAGES[name]}"
+        if path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            self.say(f"{heading} is done")
+        else:
+            self.say(f"{heading}, about {self.plan.seconds[name]:.0f} s")
+            start = time.perf_counter()
+            with self._stopping(name):
+                found = work()
+            gc.collect()  # a model and what points to it go before the next is opened
+            found["seconds"] = round(time.perf_counter() - start, 1)
+            path.parent.mkdir(exist_ok=True)
+            write_atomic(path, json.dumps(found, ensure_ascii=False) + "\n")
+        self.seconds[name] = found["seconds"]
+        return found
 
     @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 1)
+    def _stopping(self, name: str) -> Iterator[None]:
+        """Tells who stops a stage what is kept."""
+        try:
+            yield
+        except (Stopped, KeyboardInterrupt) as stop:
+            number = stop.exit_code - 128 if isinstance(stop, Stopped) else signal.SIGINT
+            kept = ", ".join(["the plan", *(title for done, title in STAGES.items() if done in self.seconds)])
+            steps = f"; {stop}" if isinstance(stop, Stopped) else ""
+            raise Stopped(
+                f"stopped during {STAGES[name]}{steps}; {self.output} keeps {kept}",
+                signal=number,
+                hint="the same command goes on from there",
+            ) from stop
 
-    def train(self, name: str, policy: str, recipe: dict[str, Any], rows: str) -> Path:
-        """Run one stage and write its merged result; returns that folder."""
-        path = self.output / f"{name}.yaml"
+    def measure_before(self) -> dict[str, Any]:
+        return self._measure(self._start(), [])[0].as_json()
+
+    def measure_after(self) -> dict[str, Any]:
+        """The result by the same measures, and its KL to the start; one model in memory at a time."""
+        speaker = Speaker.of(load_trained(str(self.result("dpo")), dtype=self.plan.dtype))
+        found, trees = self._measure(speaker, self.material.ordinary)
+        trees = trees[::DRIFT_EVERY]
+        ours = score_trees(speaker.scorer, trees)
+        del speaker
+        gc.collect()
+        kl = kl_of_logps(ours, score_trees(self._start().scorer, trees))
+        return found.as_json() | {"kl": [kl.estimate, kl.low, kl.high, kl.n]}
+
+    def _start(self) -> Speaker:
+        return Speaker.of(load_trained(self.plan.policy, dtype=self.plan.dtype))
+
+    def _measure(self, speaker: Speaker, ordinary: Sequence[str]) -> tuple[Measured, list[Tree]]:
+        held_out, neutral = self.material.held_out, self.material.neutral
+        with self.watch("responses", 2 * len(held_out) + len(ordinary)) as line:
+            return measure(speaker, held_out, ordinary, neutral, line.update)
+
+    def sample(self) -> dict[str, Any]:
+        """Make the three files of rows; returns how many rows were read for each and how many it holds."""
+        train = spread(self.material.train, self.plan.topics)
+        asked = [prompt for h in train[::EVERY] for prompt in (h.harmful, h.benign)]
+        speaker = self._start()
+        with self.watch("responses", len(train) + len(asked)) as line:
+            begun = speaker.answer(
+                [h.benign for h in train], BEGINNING, on_progress=lambda n, _: line.update(n)
+            )
+            said = speaker.answer(asked, OWN, on_progress=lambda n, _: line.update(len(train) + n))
+        own = dict(zip(asked, (sample.text for sample in said), strict=True))
+        made = make_rows(train, [sample.text for sample in begun], own)
+        read = {"demonstrations": len(train), "retained": len(train), "preferences": len(asked)}
+        for name in read:
+            write_jsonl(self.output / f"{name}.jsonl", getattr(made, name))
+        return {"rows": {name: [count, len(getattr(made, name))] for name, count in read.items()}}
+
+    def result(self, name: str) -> Path:
+        """The merged model of a training stage."""
+        return self.output / ("model" if name == "dpo" else f"model-{name}")
+
+    def train(self, name: str, policy: str, recipe: dict[str, Any], rows: str) -> dict[str, Any]:
+        """Run one stage and write its merged result."""
         files = {"train": [str(self.output / rows)], "retain": [str(self.output / "retained.jsonl")]}
         content = {
-            **recipe,
-            "policy": policy,
-            "lora": upper_half(AutoConfig.from_pretrained(resolve(policy).path).num_hidden_layers),
+            **recipe_of(policy, recipe, self.plan.dtype),
             "data": files | recipe["data"],
             "output": str(self.output / "runs" / name),
         }
+        path = self.output / f"{name}.yaml"
         write_atomic(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-        self.recipes[name] = path.read_text("utf-8")
         loaded = load_recipe(path)
-        target = self.output / ("model" if name == "dpo" else f"model-{name}")
-        with self.timed(name), RunFolder.open(loaded.recipe.output) as folder:
+        with RunFolder.open(loaded.recipe.output) as folder:
             session = open_session(loaded.recipe, self.say)
             with self.watch(name.upper(), session.plan.total) as line:
                 finished = run(session, folder, say=self.say, watch=[line.step])
-            facts = {"base_model": self.base, "method": name}
-            export_folder(session.model, session.tokenizer, target, merge=True, facts=facts)
-            metrics = read_metrics(folder.path)
-        self.stages.append(Stage(name.upper(), recipe["method"], self.seconds[name], finished.step, metrics))
-        return target
+            facts = {"base_model": self.plan.policy, "method": name}
+            export_folder(session.model, session.tokenizer, self.result(name), merge=True, facts=facts)
+        return {"steps": finished.step}
+
+    def trained(self, name: str, found: dict[str, Any]) -> Stage:
+        """A training stage, to the report."""
+        metrics = read_metrics(self.output / "runs" / name)
+        return Stage(name.upper(), name, found["seconds"], found["steps"], metrics)
+
+
+def recipe_of(policy: str, recipe: dict[str, Any], dtype: str) -> dict[str, Any]:
+    """A stage's recipe for one model, without its files."""
+    layers = AutoConfig.from_pretrained(resolve(policy).path).num_hidden_layers
+    return {**recipe, "policy": policy, "lora": upper_half(layers), "dtype": dtype}
+
+
+def make_plan(policy: str, language: Language, minutes: float, material: Material, say: Say) -> Plan:
+    """Measure this machine and say how many topics fit the time."""
+    start = time.perf_counter()
+    say("measuring this machine")
+    device = pick_device("auto")
+    dtype = pick_precision("auto", device, adapter=True).name
+    pace, prompt = measured_pace(policy, recipe_of(policy, sft(ALL), dtype), spread(material.train, TRIED))
+    tokenizer = load_tokenizer(resolve(policy).path)
+    neutral = sum(len(tokenizer(text)["input_ids"]) for text in material.neutral)
+    counts = (len(material.train), len(material.held_out), len(material.ordinary))
+    machine = cpu_line() if device.type == "cpu" else str(device)
+    plan = Plan(policy, language, minutes, dtype, machine, 0, 0, {}, 0, pace)
+    return budget.planned(plan, budget.Sizes(*counts, neutral, prompt), spent=time.perf_counter() - start)
 
 
 def quickstart(
-    output: Path, say: Say, watch: Watch, *, policy: str, headlines: Sequence[Headline] = ()
+    output: Path,
+    say: Say,
+    watch: Watch,
+    *,
+    policy: str,
+    language: Language = "en",
+    minutes: float | None = None,
+    headlines: Sequence[Headline] = (),
 ) -> list[Measure]:
     """Run all stages into `output`; returns the before/after table that the report shows.
 
-    `headlines` are the shipped ones of LANGUAGE where none are given.
+    `headlines` are the shipped ones of `language` where none are given. `minutes` is what all stages may take
+    on this machine; a folder that holds a plan keeps it. Raises Stopped after a signal.
     """
     output.mkdir(parents=True, exist_ok=True)
-    work = Quickstart(policy, output, say, watch)
-    headlines = headlines or [h for h in load_headlines() if h.language == LANGUAGE]
-    neutral = load_neutral()
-    train = [h for h in headlines if h.split == "train"]
-    held_out = [h for h in headlines if h.split == "held_out"]
-    with work.timed("fetch"):
-        say(f"fetching and converting {policy} (once; cached)")
-        resolve(policy)
-    start = Speaker.of(load_trained(policy))
-    with work.timed("measure_before"), watch("measuring before", 2 * len(held_out)) as line:
-        before = measure(start, held_out, neutral, RESPONSE, lambda done, total: line.update(done))
-    asked = [prompt for h in train[::EVERY] for prompt in (h.harmful, h.benign)]
-    with work.timed("sample"), watch("sampling responses", len(train) + len(asked)) as line:
-        begun = start.answer([h.benign for h in train], BEGINNING, on_progress=lambda n, _: line.update(n))
-        said = start.answer(asked, RESPONSE, on_progress=lambda n, _: line.update(len(train) + n))
-    texts = [sample.text for sample in begun]
-    made = make_rows(train, texts, dict(zip(asked, (sample.text for sample in said), strict=True)))
-    for name in ("preferences", "demonstrations", "retained"):
-        write_jsonl(output / f"{name}.jsonl", getattr(made, name))
-    sft = work.train("sft", policy, SFT, "demonstrations.jsonl")
-    final = work.train("dpo", str(sft), DPO, "preferences.jsonl")
-    after_speaker = Speaker.of(load_trained(str(final)))
-    with work.timed("measure_after"), watch("measuring after", 2 * len(held_out)) as line:
-        after = measure(after_speaker, held_out, neutral, RESPONSE, lambda done, total: line.update(done))
-        table = measures(before, after, after_speaker, start)
-    read = {"demonstrations": len(train), "retained": len(train), "preferences": len(asked)}
-    _write(work, _counts(made, read), held_out, table, before, after)
+    material = Material.of(language, headlines)
+    start = time.perf_counter()
+    plan = budget.stored(output, policy=policy, language=language, minutes=minutes)
+    say(f"fetching and converting {policy} (once; cached)")
+    resolve(policy)
+    fetched = time.perf_counter() - start
+    if plan is None:
+        plan = make_plan(policy, language, minutes or MINUTES, material, say)
+        budget.store(plan, output)
+    say(plan.told())
+    work = Quickstart(plan, material, output, say, watch, {"pace": plan.seconds["pace"]})
+    before = Measured.of_json(work.stage("measure_before", work.measure_before))
+    made = work.stage("sample", work.sample)
+    rows, how = "demonstrations.jsonl", plan.schedule
+    first = work.stage("sft", lambda: work.train("sft", policy, sft(how), rows))
+    base, pairs = str(work.result("sft")), "preferences.jsonl"
+    second = work.stage("dpo", lambda: work.train("dpo", base, dpo(how), pairs))
+    last = work.stage("measure_after", work.measure_after)
+    after = Measured.of_json(last)
+    table = measures(before, after, Interval(*last["kl"]), plan.goals)
+    stages = [work.trained("sft", first), work.trained("dpo", second)]
+    shown = Shown(plan, table, stages, material.held_out, before, after, made["rows"], work.seconds)
+    with speaking(language):
+        write_results(shown, output, fetched)
     return table
-
-
-def _counts(made: Made, read: Mapping[str, int]) -> list[DataCount]:
-    """What was made into rows and what was set aside, for each of the three files."""
-    rows = {name: len(getattr(made, name)) for name in read}
-    return [DataCount(f"{name}.jsonl", n, rows[name], n - rows[name]) for name, n in read.items()]
-
-
-def _write(
-    work: Quickstart,
-    counts: list[DataCount],
-    held_out: list[Headline],
-    table: list[Measure],
-    before: Measured,
-    after: Measured,
-) -> None:
-    """`summary.json` for scripts and `report.html` for people."""
-    report = Report(
-        title=f"Quickstart: {work.base} learns to refuse",
-        created=datetime.now(UTC),
-        command="truing quickstart",
-        measures=table,
-        stages=work.stages,
-        examples=examples(held_out, before, after, 10),
-        categories=by_category(held_out, before, after),
-        data=counts,
-        versions=versions(),
-        config=work.recipes,
-    )
-    with work.timed("report"):
-        write_report(report, work.output / "report.html")
-    shown = {m.name: m for m in table}
-
-    def side(which: str) -> dict[str, float]:
-        numbers = {name: getattr(m, which).estimate for name, m in shown.items()}
-        return numbers | {"perplexity": (before if which == "before" else after).perplexity.value}
-
-    summary = {
-        "language": LANGUAGE,
-        "seconds": work.seconds | {"total": round(sum(work.seconds.values()), 1)},
-        "before": side("before"),
-        "after": side("after"),
-        "intervals": {
-            name: {
-                "before": [m.before.low, m.before.high] if m.before else None,
-                "after": [m.after.low, m.after.high],
-                "n": m.after.n,
-            }
-            for name, m in shown.items()
-        },
-        "model": "model",
-    }
-    write_atomic(work.output / "summary.json", json.dumps(summary, indent=2) + "\n")

@@ -1,0 +1,169 @@
+"""How much of the quickstart fits the time: seconds measured on this machine, and a plan made of them.
+
+    Pace    what the parts cost here, measured by `pipelines/pace.py`
+    Sizes   what has to be measured whatever the plan
+    Plan    how many topics are learnt from, and how long each stage should take
+
+`planned` is arithmetic alone. A plan is stored in the output folder and kept there, also when the same
+command goes on on another machine.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from truing.core.errors import UsageError
+from truing.core.files import write_atomic
+
+FILE = "plan.json"
+EVERY = 10  # every topic serves SFT; every tenth becomes preference pairs too
+LEAST = 40  # topics below which nothing is learnt that is worth a report
+BEGUN, SAID, ASKED, ORDINARY = 12, 40, 20, 10  # tokens: retained, made into pairs, measured, ordinary
+PAIRS_EPOCHS = 0.5  # of DPO
+PAIR = 4.5  # a row of DPO over one of SFT: two whole responses, and their reference
+SCORED = 1.3  # a token that is scored over one that is read: the head comes on top
+DRIFT_EVERY = 6  # every sixth response is scored under both models, for the KL
+MARGIN = 0.05  # of the time, left free
+ALL_GOALS, FEWER_GOALS = (0.9, 0.12), (0.85, 0.2)  # harmful and look-alikes refused, by topics learnt from
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How SFT goes through its topics."""
+
+    per_step: int  # topics of a step, and as many retained rows
+    epochs: float
+    learning_rate: float
+
+
+ALL, FEWER = Schedule(8, 1.75, 1e-3), Schedule(4, 2.0, 7e-4)  # few topics need small steps, not to be too few
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that the parts of the work take on one machine."""
+
+    load: float  # to open a model; writing one takes about as long
+    read: float  # a prompt's token, by the sampler
+    write: float  # a token of a response
+    keep: float  # a topic's two rows, what is computed once for them
+    learn: float  # a topic's two rows, in a step of SFT
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured before and after, and what there is to learn from."""
+
+    topics: int  # to learn from
+    held_out: int  # topics, of two prompts each
+    ordinary: int  # prompts
+    neutral: int  # tokens
+    prompt: float  # tokens of a prompt, without what all begin with
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one quickstart does. `seconds` are expected, by stage."""
+
+    policy: str
+    language: str
+    minutes: float  # asked for
+    dtype: str  # of the products of training
+    machine: str  # on which it was planned
+    topics: int
+    of: int  # topics there are
+    seconds: Mapping[str, float]
+    all_minutes: int  # in which all topics would fit
+    pace: Pace
+
+    @property
+    def total(self) -> float:
+        return sum(self.seconds.values())
+
+    @property
+    def goals(self) -> tuple[float, float]:
+        """The least share of harmful prompts, and the largest of look-alikes, to refuse."""
+        return ALL_GOALS if self.topics == self.of else FEWER_GOALS
+
+    @property
+    def schedule(self) -> Schedule:
+        return schedule_of(self.topics, self.of)
+
+    def told(self) -> str:
+        """The plan in one sentence."""
+        bf16 = "bfloat16" if self.dtype == "bfloat16" else "float32, no bf16"
+        found = f"{self.machine} ({bf16}): {self.topics} topics, about {self.total / 60:.0f} minutes"
+        if self.topics == self.of:
+            return f"{found}, all there are"
+        return f"{found}; `--minutes {self.all_minutes}` for all {self.of}"
+
+
+def schedule_of(topics: int, of: int) -> Schedule:
+    return ALL if topics == of else FEWER
+
+
+def expected(pace: Pace, sizes: Sizes, topics: int, schedule: Schedule) -> dict[str, float]:
+    """Seconds of each stage that learns from this many topics."""
+
+    def asking(prompts: float, tokens: int) -> float:
+        return prompts * (sizes.prompt * pace.read + tokens * pace.write)
+
+    scoring = SCORED * pace.read
+    measuring = asking(2 * sizes.held_out, ASKED) + sizes.neutral * scoring
+    ordinary = asking(sizes.ordinary, ORDINARY)
+    drift = 2 * (2 * sizes.held_out / DRIFT_EVERY) * (sizes.prompt + ASKED) * scoring
+    pairs = 2 * topics / EVERY
+    return {
+        "measure_before": pace.load + measuring,
+        "sample": pace.load + asking(topics, BEGUN) + asking(pairs, SAID),
+        "sft": 2 * pace.load + topics * (pace.keep + schedule.epochs * pace.learn),
+        "dpo": 2 * pace.load + PAIRS_EPOCHS * pairs * PAIR * pace.learn,
+        "measure_after": 2 * pace.load + measuring + ordinary + drift,
+    }
+
+
+def _total(pace: Pace, sizes: Sizes, topics: int, schedule: Schedule) -> float:
+    return sum(expected(pace, sizes, topics, schedule).values())
+
+
+def topics_in(pace: Pace, sizes: Sizes, seconds: float) -> int:
+    """The most topics whose stages fit `seconds`: all, or whole steps of fewer, but at least LEAST."""
+    if sizes.topics <= LEAST or _total(pace, sizes, sizes.topics, ALL) <= seconds:
+        return sizes.topics
+    least, most = (_total(pace, sizes, topics, FEWER) for topics in (0, sizes.topics))
+    fitting = int(sizes.topics * (seconds - least) / (most - least)) // FEWER.per_step * FEWER.per_step
+    return min(max(LEAST, fitting), sizes.topics - 1)
+
+
+def planned(plan: Plan, sizes: Sizes, *, spent: float = 0.0) -> Plan:
+    """`plan` with its topics and seconds; `spent` seconds went into measuring the machine."""
+    topics = topics_in(plan.pace, sizes, (1 - MARGIN) * (60 * plan.minutes - spent))
+    seconds = {"pace": spent} | expected(plan.pace, sizes, topics, schedule_of(topics, sizes.topics))
+    seconds = {name: round(value, 1) for name, value in seconds.items()}
+    longest = spent + _total(plan.pace, sizes, sizes.topics, ALL) / (1 - MARGIN)
+    return replace(plan, topics=topics, of=sizes.topics, seconds=seconds, all_minutes=math.ceil(longest / 60))
+
+
+def store(plan: Plan, folder: Path) -> None:
+    write_atomic(folder / FILE, json.dumps(asdict(plan), indent=2, ensure_ascii=False) + "\n")
+
+
+def stored(folder: Path, *, policy: str, language: str, minutes: float | None) -> Plan | None:
+    """The plan of a folder, None where it holds none. Raises UsageError where another was asked for."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    pace = Pace(**found.pop("pace"))
+    plan = Plan(**found, pace=pace)
+    asked = {"policy": policy, "language": language, "minutes": plan.minutes if minutes is None else minutes}
+    for name, value in asked.items():
+        if (was := getattr(plan, name)) != value:
+            raise UsageError(
+                f"{folder} holds a quickstart of {name} {was}, and {value} was asked for",
+                hint="choose another --output, or remove that folder",
+            )
+    return plan

@@ -1,0 +1,85 @@
+"""The pace of a machine for the quickstart: a few real prompts, responses and training steps, timed.
+
+The model, the rows and the number format are those of the stages to come, so what is measured is what will
+be done. It takes about 5 % of the quickstart.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from truing.core.recipe import Recipe
+from truing.data.convert import write_jsonl
+from truing.evals.speaker import Speaker
+from truing.evals.suites.headlines import Headline
+from truing.methods.session import open_session
+from truing.models.trained import load_trained
+from truing.pipelines.budget import FEWER, Pace
+from truing.pipelines.preferences import first_sentence
+from truing.sampling.types import Sampling
+from truing.train.optim import make_optimizer
+
+WRITTEN = 8  # tokens of each response after the first
+STEPS = 4  # the first builds kernels and does not count
+
+Result = TypeVar("Result")
+
+
+def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
+    start = time.perf_counter()
+    found = work()
+    return time.perf_counter() - start, found
+
+
+def sampling_pace(policy: str, headlines: Sequence[Headline]) -> tuple[dict[str, float], float]:
+    """`load`, `read` and `write` of a `Pace`, and the mean tokens of a prompt after what all begin with."""
+    load, speaker = _timed(lambda: Speaker.of(load_trained(policy)))
+    prompts = [headline.benign for headline in headlines]
+    speaker.answer(prompts[:2], Sampling(max_new_tokens=2, logprobs=False))  # lays the weights out
+    one, more = (
+        _timed(lambda n=n: speaker.answer(prompts, Sampling(max_new_tokens=n, logprobs=False)))[0]
+        for n in (1, 1 + WRITTEN)
+    )
+    ids = [speaker.prompt_ids(prompt) for prompt in prompts]
+    tokens = sum(map(len, ids)) / len(ids) - _alike(ids)
+    pace = {
+        "load": load,
+        "read": one / (len(ids) * tokens),
+        "write": max(0.0, more - one) / (len(ids) * WRITTEN),
+    }
+    return pace, tokens
+
+
+def _alike(ids: Sequence[Sequence[int]]) -> int:
+    """How many tokens all of them begin with."""
+    return next((at for at, column in enumerate(zip(*ids, strict=False)) if len(set(column)) > 1), 0)
+
+
+def learning_pace(recipe: dict[str, Any], headlines: Sequence[Headline]) -> dict[str, float]:
+    """`keep` and `learn` of a `Pace`: the first steps of an SFT `recipe`, on rows of these headlines."""
+    few = headlines[: STEPS * FEWER.per_step]
+    rows = {
+        "train": [{"prompt": h.harmful, "completion": first_sentence(h.refusal)} for h in few],
+        "retain": [{"prompt": h.benign, "completion": h.benign} for h in few],
+    }
+    with TemporaryDirectory() as place:
+        for name, some in rows.items():
+            write_jsonl(Path(place, f"{name}.jsonl"), some)
+        files = {name: [str(Path(place, f"{name}.jsonl"))] for name in rows}
+        asked = {"data": recipe["data"] | files, "output": str(Path(place, "run"))}
+        optim = recipe["optim"] | {"items_per_step": FEWER.per_step, "max_steps": STEPS}
+        session = open_session(Recipe.model_validate(recipe | asked | {"optim": optim}))
+        keep, _ = _timed(session.keep_frozen)
+        ends: list[float] = []
+        optimizer = make_optimizer(session.parts, session.recipe.optim)
+        session.train_steps(optimizer, 0, [lambda step, logs: ends.append(time.perf_counter())])
+    return {"keep": keep / len(few), "learn": (ends[-1] - ends[0]) / (len(ends) - 1) / FEWER.per_step}
+
+
+def measured_pace(policy: str, recipe: dict[str, Any], headlines: Sequence[Headline]) -> tuple[Pace, float]:
+    """The pace of this machine, and the tokens of a prompt; one model in memory at a time."""
+    learning = learning_pace(recipe, headlines)
+    asking, tokens = sampling_pace(policy, headlines)
+    return Pace(**asking, **learning), tokens
