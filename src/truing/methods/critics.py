@@ -19,7 +19,7 @@ from truing.data.chat import Renderer
 from truing.methods.rows import Say
 from truing.models.critic import Critic, new_head
 from truing.models.fused import fuse
-from truing.models.gated import fuse_gates
+from truing.models.layers import fuse_layers
 from truing.models.load import add_adapter, load_model, silence_dropout, trainable
 from truing.models.precision import Precision
 from truing.models.reward import linear_head
@@ -118,13 +118,13 @@ def _of_its_own(recipe: Recipe, scorer: Scorer, precision: Precision, reward: Po
         task=kind,
     )
     fuse(model)
-    fuse_gates(model)
+    fuse_layers(model)
     silence_dropout(model, keep_adapter=False)
     return _critic_of(scorer, model, head)
 
 
 def _trained_whole(scorer: Scorer, trunk: nn.Module, head: nn.Linear) -> OpenedCritic:
-    fuse_gates(trunk)
+    fuse_layers(trunk)
     silence_dropout(trunk, keep_adapter=False)
     return _critic_of(scorer, trunk.float().requires_grad_(True), head)
 

@@ -20,7 +20,7 @@ from truing.methods.passes import tokens_per_pass
 from truing.methods.rows import Say
 from truing.models import reference
 from truing.models.fused import fuse
-from truing.models.gated import fuse_gates
+from truing.models.layers import fuse_layers
 from truing.models.load import add_adapter, freeze_below, load_model, silence_dropout
 from truing.models.precision import Precision, pick_precision, slow_bf16
 from truing.models.reward import RewardScorer, choose_reward_layout, freeze_reward_below
@@ -96,7 +96,7 @@ def _prepared(
         seed, trained = recipe.seed, precision.trained
         model = add_adapter(base, recipe.lora, dropout=dropout, seed=seed, trained=trained, task=task)
         fuse(model)
-    fuse_gates(model)
+    fuse_layers(model)
     model.train()
     silence_dropout(model, keep_adapter=dropout)
     return model

@@ -17,7 +17,7 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.activations import SiLUActivation
 from transformers.cache_utils import DynamicLayer
 
-from truing.models.gated import is_fused
+from truing.models.layers import is_fused
 from truing.models.logprobs import Head
 from truing.models.scoring import head_of
 
