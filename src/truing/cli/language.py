@@ -16,7 +16,7 @@ _NAMES = ("TRUING_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 def console_language() -> Language:
     """English where the locale's language is not known, or the terminal does not have its characters."""
     asked = next((value for name in _NAMES if (value := os.environ.get(name))), "").lower()
-    found: Language = next((one for one in LANGUAGES if asked.startswith(one)), "en")
+    found = _beginning(asked)
     if found == "en" or not shows("中文"):
         return "en"
     from truing.cli.help_zh import HELP
@@ -24,6 +24,14 @@ def console_language() -> Language:
 
     add_words(found, {**ZH, **HELP})
     return found
+
+
+def _beginning(name: str) -> Language:
+    """The language that the name of a locale begins with, else English."""
+    for one in LANGUAGES:
+        if name.startswith(one):
+            return one
+    return "en"
 
 
 def here(text: str) -> str:

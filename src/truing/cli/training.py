@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from truing.core.recipe import Recipe
 
 
-HEAD_LAYOUTS = ("transformers", "value_head")
+HeadLayout = Literal["transformers", "value_head"]
+HEAD_LAYOUTS: tuple[HeadLayout, ...] = get_args(HeadLayout)
 
 RecipePath = Annotated[Path, typer.Argument(help="The recipe, a YAML or JSON file.", show_default=False)]
 Overrides = Annotated[
@@ -125,8 +126,9 @@ def export(
     from truing.models.sources import require_openable
 
     require_dtype(dtype)
-    if head_layout not in (None, *HEAD_LAYOUTS):
-        raise UsageError(f"--head-layout {head_layout}: expected one of {', '.join(HEAD_LAYOUTS)}")
+    layout = head_layout or HEAD_LAYOUTS[0]
+    if layout not in HEAD_LAYOUTS:
+        raise UsageError(f"--head-layout {layout}: expected one of {', '.join(HEAD_LAYOUTS)}")
     with doing(message("looking at {model}", model=run)):
         require_openable(str(run))
     with doing(IMPORTING):
@@ -136,7 +138,7 @@ def export(
     if head_layout is not None or is_reward(str(run)):
         if not merge:
             raise UsageError(f"--no-merge: {run} holds a reward model, which is always whole")
-        _export_reward(run, target, head_layout or HEAD_LAYOUTS[0], DTYPES[dtype])
+        _export_reward(run, target, layout, DTYPES[dtype])
         return
     found = _results(evaluation or run / "eval", asked=evaluation is not None)
     trained = load_trained(str(run), dtype="float32")
@@ -158,7 +160,7 @@ def _results(folder: Path, *, asked: bool) -> "dict[str, Any] | None":
     return json.loads(path.read_bytes())
 
 
-def _export_reward(run: Path, target: Path, layout: str, dtype: "torch.dtype") -> None:
+def _export_reward(run: Path, target: Path, layout: HeadLayout, dtype: "torch.dtype") -> None:
     from truing.models.reward_folder import save_reward
     from truing.models.trained import load_trained_reward
 

@@ -21,9 +21,10 @@ def untrained_below(model: PreTrainedModel) -> int:
     """How many of the lowest layers, with the embeddings below them, nothing trains; 0 for other trunks."""
     trunk = model.base_model
     layers, norm = getattr(trunk, "layers", None), getattr(trunk, "norm", None)  # families differ in these
-    if not isinstance(layers, nn.ModuleList) or not isinstance(norm, nn.Module):
+    head = model.get_output_embeddings()
+    if not isinstance(layers, nn.ModuleList) or not isinstance(norm, nn.Module) or head is None:
         return 0
-    known = {id(p) for part in (*layers, norm, model.get_output_embeddings()) for p in part.parameters()}
+    known = {id(p) for part in (*layers, norm, head) for p in part.parameters()}
     below = [*model.get_input_embeddings().parameters()]
     below += [parameter for parameter in model.parameters() if id(parameter) not in known]
     if any(parameter.requires_grad for parameter in below):

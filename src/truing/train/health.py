@@ -202,7 +202,7 @@ def diagnose(rows: Sequence[Mapping[str, Any]], asked: Health) -> tuple[list[Fin
 def read_findings(folder: Path) -> list[Finding]:
     """What was said of a run while it trained."""
     rows = files.read_jsonl(folder / HEALTH)
-    return [Finding(**row | {"told": tuple(Part(**one) for one in row.get("told", ()))}) for row in rows]
+    return [Finding(**{**row, "told": tuple(Part(**one) for one in row.get("told", ()))}) for row in rows]
 
 
 class HealthHook:
