@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from truing.models.fused import fuse
 from truing.models.layers import attended, fuse_layers, is_fused, normed
 from truing.models.scoring import Scorer
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "vocab_size": 64,
     "hidden_size": 32,
     "intermediate_size": 48,
@@ -31,11 +32,9 @@ TREES = [
 ]
 
 
-def model(
-    config: type = LlamaConfig, *, fused: bool = False, adapter: bool = True, **more: object
-) -> nn.Module:
+def model(config: type = LlamaConfig, *, fused: bool = False, adapter: bool = True) -> nn.Module:
     torch.manual_seed(0)
-    made = AutoModelForCausalLM.from_config(config(**SMALL, **more))
+    made = AutoModelForCausalLM.from_config(config(**SMALL))
     if adapter:
         made = get_peft_model(
             made, LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, lora_alpha=8)

@@ -20,7 +20,7 @@ from truing.models.products import added, product
 
 
 @dataclass(frozen=True)
-class _Layer:
+class AdaptedLayer:
     """What of a layer does not train but for the tensors A [r, in] and B [out, r] themselves."""
 
     weight: Tensor  # [out, in]
@@ -31,50 +31,68 @@ class _Layer:
 
 
 class _LoraProducts(torch.autograd.Function):
-    """Layers on one input. The base weights are frozen; gradients go to x and to every A and B.
-
-    The order of factors matters: products with r rows or columns run two to four times as fast where the
-    long side of the factor with r of them is the one that lies in memory.
-    """
+    """Layers on one input. The base weights are frozen; gradients go to x and to every A and B."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, layers: Sequence[_Layer], *trained: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx, x: Tensor, layers: Sequence[AdaptedLayer], *trained: Tensor) -> tuple[Tensor, ...]:
         flat = x.reshape(-1, x.shape[-1])
-        ranks = [len(layer.a) for layer in layers]
-        inner = linear(flat, _stacked([layer.a for layer in layers], flat.dtype))
-        found = []
-        for layer, part in zip(layers, inner.split(ranks, 1), strict=True):
-            y = product(flat, layer.weight, layer.bias)
-            y.addmm_(part, layer.b.to(flat.dtype).t(), alpha=layer.scale)
-            found.append(y.view(*x.shape[:-1], -1))
-        ctx.save_for_backward(flat, inner, *(layer.weight for layer in layers), *trained)
-        ctx.scales, ctx.ranks, ctx.shape = [layer.scale for layer in layers], ranks, x.shape
-        return tuple(found)
+        found, inner = multiplied(flat, layers)
+        ctx.save_for_backward(flat, inner, *trained)
+        ctx.layers, ctx.shape = layers, x.shape
+        return tuple(y.view(*x.shape[:-1], -1) for y in found)
 
     @staticmethod
     def backward(ctx, *grads: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        flat, inner, *others = ctx.saved_tensors
-        weights, trained = others[: len(grads)], others[len(grads) :]
+        flat, inner, *_ = ctx.saved_tensors
         ys = [grad.reshape(-1, grad.shape[-1]) for grad in grads]
-        through = [
-            linear(y, b.to(y.dtype).t().contiguous()).mul_(scale)
-            for y, b, scale in zip(ys, trained[1::2], ctx.scales, strict=True)
-        ]
-        low = through[0] if len(ys) == 1 else torch.cat(through, 1)
-        grad_x = None
-        if ctx.needs_input_grad[0]:
-            grad_x = product(ys[0], weights[0].t())
-            for y, weight in zip(ys[1:], weights[1:], strict=True):
-                grad_x = added(grad_x, y, weight.t())
-            grad_x = grad_x.addmm_(low, _stacked(trained[0::2], low.dtype)).view(ctx.shape)
-        grads_a = (low.t() @ flat).split(ctx.ranks)
-        parts = zip(
-            grads_a, ys, inner.split(ctx.ranks, 1), trained[0::2], trained[1::2], ctx.scales, strict=True
-        )
-        found: list[Tensor] = []
-        for grad_a, y, part, a, b, scale in parts:
-            found += [grad_a.to(a.dtype), (part.t() @ y).mul_(scale).t().to(b.dtype)]
-        return grad_x, None, *found
+        low = lowered(ys, ctx.layers)
+        grad_x = lifted(ys, low, ctx.layers).view(ctx.shape) if ctx.needs_input_grad[0] else None
+        return grad_x, None, *of_adapters(flat, inner, ys, low, ctx.layers)
+
+
+def multiplied(flat: Tensor, layers: Sequence[AdaptedLayer]) -> tuple[list[Tensor], Tensor]:
+    """What every layer makes of x, [n, in] to [n, out], and what all A make of it, [n, R].
+
+    Here and below the order of factors matters: a product with r rows or columns runs two to four times as
+    fast where the long side of the factor with r of them is the one that lies in memory.
+    """
+    inner = linear(flat, _stacked([layer.a for layer in layers], flat.dtype))
+    found = [product(flat, layer.weight, layer.bias) for layer in layers]
+    for y, part, layer in zip(found, inner.split(_ranks(layers), 1), layers, strict=True):
+        y.addmm_(part, layer.b.to(flat.dtype).t(), alpha=layer.scale)
+    return found, inner
+
+
+def lowered(ys: Sequence[Tensor], layers: Sequence[AdaptedLayer]) -> Tensor:
+    """Gradients of the layers' outputs, [n, out] each, to that of what all A make of x, [n, R]."""
+    parts = [
+        linear(y, layer.b.to(y.dtype).t().contiguous()).mul_(layer.scale)
+        for y, layer in zip(ys, layers, strict=True)
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+def lifted(ys: Sequence[Tensor], low: Tensor, layers: Sequence[AdaptedLayer]) -> Tensor:
+    """The same gradients and `lowered` of them to that of x, [n, in]."""
+    grad_x = product(ys[0], layers[0].weight.t())
+    for y, layer in zip(ys[1:], layers[1:], strict=True):
+        grad_x = added(grad_x, y, layer.weight.t())
+    return grad_x.addmm_(low, _stacked([layer.a for layer in layers], low.dtype))
+
+
+def of_adapters(
+    flat: Tensor, inner: Tensor, ys: Sequence[Tensor], low: Tensor, layers: Sequence[AdaptedLayer]
+) -> list[Tensor]:
+    """The gradients of A and B of every layer, in turn."""
+    ranks, found = _ranks(layers), []
+    parts = zip((low.t() @ flat).split(ranks), inner.split(ranks, 1), ys, layers, strict=True)
+    for grad_a, part, y, layer in parts:
+        found += [grad_a.to(layer.a.dtype), (part.t() @ y).mul_(layer.scale).t().to(layer.b.dtype)]
+    return found
+
+
+def _ranks(layers: Sequence[AdaptedLayer]) -> list[int]:
+    return [len(layer.a) for layer in layers]
 
 
 def _stacked(matrices: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
@@ -119,14 +137,14 @@ def _fused_forward(layer: LoraLinear, x: Tensor) -> Tensor:
         return _applied(x, [_read(layer, name)])[0]
 
 
-def _read(layer: LoraLinear, name: str) -> _Layer:
+def _read(layer: LoraLinear, name: str) -> AdaptedLayer:
     base = layer.get_base_layer()
     assert isinstance(base, nn.Linear)
     a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
-    return _Layer(base.weight, base.bias, a, b, layer.scaling[name])
+    return AdaptedLayer(base.weight, base.bias, a, b, layer.scaling[name])
 
 
-def _applied(x: Tensor, layers: Sequence[_Layer]) -> tuple[Tensor, ...]:
+def _applied(x: Tensor, layers: Sequence[AdaptedLayer]) -> tuple[Tensor, ...]:
     trained = [weight for layer in layers for weight in (layer.a, layer.b)]
     return _LoraProducts.apply(x, layers, *trained)  # pyright: ignore[reportReturnType]
 
@@ -138,12 +156,12 @@ def in_float32(x: Tensor) -> bool:
 
 def together(x: Tensor, modules: Sequence[nn.Module]) -> Sequence[Tensor]:
     """What each of some layers makes of x, [..., in] to [..., out]; in one operation where it can be."""
-    read = [_joinable(module) for module in modules] if in_float32(x) else []
+    read = [joinable(module) for module in modules] if in_float32(x) else []
     layers = [layer for layer in read if layer is not None]
     return _applied(x, layers) if len(layers) == len(modules) else [module(x) for module in modules]
 
 
-def _joinable(module: nn.Module) -> _Layer | None:
+def joinable(module: nn.Module) -> AdaptedLayer | None:
     """A layer of which nothing but its fused forward would be run, with its adapter on; else None."""
     own = getattr(vars(module).get("forward"), "__func__", None) is _fused_forward
     if not isinstance(module, LoraLinear) or not own or module._forward_hooks or module._forward_pre_hooks:

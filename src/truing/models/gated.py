@@ -1,7 +1,8 @@
-"""The gated product of a Llama-like MLP, `silu(gate(x)) * up(x)`, with one saved tensor less.
+"""The gated product of a Llama-like MLP, `silu(gate(x)) * up(x)`, with fewer tensors kept.
 
 Autograd keeps gate, silu(gate), up and the product for backward. Here silu is worked out again from the
-gate, which costs less than reading it back, and a sixth of what a layer holds for backward is saved.
+gate, which costs less than reading it back, and a sixth of what a layer holds for backward is saved. Where
+the layer behind it is adapted, in float32, so is the product, and another sixth is saved.
 """
 
 from types import MethodType
@@ -12,7 +13,16 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 from transformers.activations import SiLUActivation
 
-from truing.models.fused import together
+from truing.models.fused import (
+    AdaptedLayer,
+    in_float32,
+    joinable,
+    lifted,
+    lowered,
+    multiplied,
+    of_adapters,
+    together,
+)
 
 _PARTS = {"gate_proj", "up_proj", "down_proj", "act_fn"}
 
@@ -29,10 +39,35 @@ class _Gated(torch.autograd.Function):
         return torch.ops.aten.silu_backward(grad * up, gate), silu(gate).mul_(grad)
 
 
+class _GatedDown(torch.autograd.Function):
+    """The product and the adapted layer behind it; gradients go to gate, up, A and B."""
+
+    @staticmethod
+    def forward(ctx, gate: Tensor, up: Tensor, down: AdaptedLayer, *trained: Tensor) -> Tensor:
+        flat = silu(gate).mul_(up).flatten(0, -2)
+        (found,), inner = multiplied(flat, [down])
+        ctx.save_for_backward(gate, up, inner, *trained)
+        ctx.down = down
+        return found.view(*gate.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        gate, up, inner, *_ = ctx.saved_tensors
+        ys, layers = [grad.reshape(-1, grad.shape[-1])], [ctx.down]
+        low = lowered(ys, layers)
+        bent = silu(gate)
+        trained = of_adapters((bent * up).flatten(0, -2), inner, ys, low, layers)
+        back = lifted(ys, low, layers).view(gate.shape)
+        return torch.ops.aten.silu_backward(back * up, gate), bent.mul_(back), None, *trained
+
+
 def gated(mlp: Any, x: Tensor) -> Tensor:
     """The forward of an MLP with these parts, [..., hidden] to the same; its linear layers may be adapted."""
     gate, up = together(x, [mlp.gate_proj, mlp.up_proj])
-    return mlp.down_proj(_Gated.apply(gate, up))
+    down = joinable(mlp.down_proj) if in_float32(x) else None
+    if down is None:
+        return mlp.down_proj(_Gated.apply(gate, up))
+    return _GatedDown.apply(gate, up, down, down.a, down.b)  # pyright: ignore[reportReturnType]
 
 
 def fuse_gates(model: nn.Module) -> int:
