@@ -55,7 +55,7 @@ def by_prompt(asked: Asked) -> list[float]:
 def kl_per_token(session: OnlineSession, asked: Asked) -> float:
     """Mean k3 over the tokens of these answers."""
     reference, total, count = AdapterOff(session.scorer), 0.0, 0
-    tokens = tokens_per_pass(session.recipe, session.scorer.device)
+    tokens = tokens_per_pass(session.recipe, session.scorer)
     for batch in passes_of(trees_of(asked.rollouts), session.scorer, tokens):
         gap = k3(session.scorer(batch).logps, reference(batch))
         total, count = total + float(gap.sum()), count + len(gap)

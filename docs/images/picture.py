@@ -1,6 +1,6 @@
 """The top of a page as a picture: `python docs/images/picture.py PAGE.html PICTURE.png`."""
 
-import sys
+import argparse
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -9,7 +9,7 @@ WIDTH, HEIGHT = 1100, 1250
 CHROMIUM = "/usr/bin/chromium"
 
 
-def main(page: Path, picture: Path) -> None:
+def write_picture(page: Path, picture: Path) -> None:
     """Write what a window of WIDTH x HEIGHT pixels shows of `page` to `picture`."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -19,5 +19,13 @@ def main(page: Path, picture: Path) -> None:
         browser.close()
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("page", type=Path)
+    parser.add_argument("picture", type=Path)
+    asked = parser.parse_args()
+    write_picture(asked.page, asked.picture)
+
+
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main()

@@ -7,7 +7,9 @@ HELP = {
     "Install completion for the current shell.": "为当前 shell 安装命令补全。",
     "Show completion for the current shell, to copy it or customize the installation.": "显示当前 shell 的补全脚本，供复制或自行安装。",
     # quickstart, doctor, schema
-    "Make a real 135M model safer in about five minutes, measure it before and after, write a report.": "用大约五分钟让一个真实的 135M 模型更安全，前后各测一次，并写出报告。",
+    "Make a real 135M model safer in about five minutes, measure it before and after, write a report.\n\nStopped with Ctrl-C, the same command goes on from there.": "用大约五分钟让一个真实的 135M 模型更安全，前后各测一次，并写出报告。\n\n按 Ctrl-C 中断后，同一条命令会接着做。",
+    "What it may take; more learns from more topics.  [default: 5]": "可用的分钟数；时间越多，学的话题越多。 [默认：5]",
+    "Of the prompts and of the report.": "提示与报告所用的语言。",
     "Where everything goes.": "所有结果放在哪里。",
     "The model to start from.": "从哪个模型开始。",
     "Say what went wrong in a run, since when and what to do; or what this machine can do.": "说明一次训练出了什么问题、从何时开始、该怎么办；或说明本机的能力。",
