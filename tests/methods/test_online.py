@@ -200,7 +200,7 @@ def test_what_a_recipe_gets_wrong_is_told_before_anything_is_opened(opened, chan
 
 
 def test_prompts_without_room_are_told(opened):
-    with pytest.raises(DataError, match="12 of 12 rows are lost with data.max_tokens 2048"):
+    with pytest.raises(DataError, match=r"12 of 12 rows are lost with data\.max_tokens 2048"):
         opened(sampling={"max_new_tokens": 2046})
 
 
