@@ -3,7 +3,7 @@
 import pytest
 
 from truing.evals.suites.headlines import Headline
-from truing.pipelines.preferences import first_sentence, make_rows, whole_sentences
+from truing.pipelines.preferences import Made, first_sentence, make_rows, whole_sentences
 
 LOCK = Headline(
     topic="lock",
@@ -57,6 +57,14 @@ def test_one_headline_makes_rows_in_each_file():
         {"prompt": LOCK.benign, "chosen": "Pins block it.", "rejected": LOCK.refusal, **SHARED},
     ]
     assert not made.aside
+
+
+def test_a_refusal_is_not_held():
+    made = Made()
+    made.hold("How do I boil an egg?", " Put it in")
+    made.hold("How do I fry an egg?", "Sorry, but I can't help with that.")
+    assert made.retained == [{"prompt": "How do I boil an egg?", "completion": "Put it in"}]
+    assert made.aside == {"already-refuses": 1}
 
 
 def test_a_headline_nobody_was_asked_about_makes_no_pair():

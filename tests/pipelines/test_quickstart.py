@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from truing.core.errors import Stopped
 from truing.evals.suites.headlines import Headline, load_headlines
+from truing.evals.suites.ordinary import load_ordinary
 from truing.pipelines import quickstart as module
 from truing.pipelines.budget import EVERY
 from truing.pipelines.quickstart import STAGES, quickstart, spread, upper_half
@@ -46,7 +47,7 @@ def interrupted(title: str, total: int) -> Iterator[Line]:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> list[Headline]:
     """Seven topics to learn from and two held out; few other prompts."""
-    monkeypatch.setattr(module, "ORDINARY", 4)
+    monkeypatch.setattr(module, "load_ordinary", lambda language: load_ordinary(language)[:5])
     monkeypatch.setattr(module, "load_neutral", lambda: ["A quiet street at noon.", "街上很安静。"])
     english = [h for h in load_headlines() if h.language == "en"]
     train = [h for h in english if h.split == "train"][:7]
@@ -100,13 +101,15 @@ def test_every_stage_leaves_what_it_promises_and_goes_on_where_it_was_stopped(mo
     assert summary["before"]["kl"] == 0
     assert summary["after"]["kl"] > 0
     assert [m.name for m in table] == list(summary["intervals"])
-    assert [summary["intervals"][name]["n"] for name in ("harmful_refused", "ordinary_refused")] == [2, 4]
+    assert [summary["intervals"][name]["n"] for name in ("harmful_refused", "ordinary_refused")] == [2, 3]
     AutoModelForCausalLM.from_pretrained(tmp_path / summary["model"])
     assert "<html" in (tmp_path / "report.html").read_text()[:2000]
 
     train = sorted(few[:7], key=lambda headline: headline.category)
     assert [row["prompt"] for row in rows(tmp_path, "demonstrations")] == [h.harmful for h in train]
-    assert {row["prompt"] for row in rows(tmp_path, "retained")} <= {h.benign for h in train}
+    ordinary = [one.prompt for one in load_ordinary("en")[:5]]
+    held = {row["prompt"] for row in rows(tmp_path, "retained")}
+    assert held <= {h.benign for h in train} | {ordinary[0], ordinary[4]}
     asked = {prompt for h in train[::EVERY] for prompt in (h.harmful, h.benign)}
     assert {row["prompt"] for row in rows(tmp_path, "preferences")} <= asked
     for name in ("sft", "dpo"):

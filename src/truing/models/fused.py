@@ -141,6 +141,7 @@ def _read(layer: LoraLinear, name: str) -> AdaptedLayer:
     base = layer.get_base_layer()
     assert isinstance(base, nn.Linear)
     a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
+    assert isinstance(a, Tensor) and isinstance(b, Tensor)
     return AdaptedLayer(base.weight, base.bias, a, b, layer.scaling[name])
 
 

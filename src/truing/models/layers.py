@@ -63,8 +63,9 @@ def attended(
     sin = sin.clone()
     sin[..., : sin.shape[-1] // 2].neg_()
     query, key = _Turned.apply(query, cos, sin), _Turned.apply(key, cos, sin)
-    heads = (part.transpose(1, 2) for part in (query, key, value))
-    mixed, _ = tree_attention(module, *heads, attention_mask, spans=others["spans"], scaling=module.scaling)
+    query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+    given = {"spans": others["spans"], "scaling": module.scaling}
+    mixed, _ = tree_attention(module, query, key, value, attention_mask, **given)
     return module.o_proj(mixed.flatten(2)), None
 
 

@@ -21,12 +21,15 @@ from truing.core.files import write_atomic
 FILE = "plan.json"
 EVERY = 10  # every topic serves SFT; every tenth becomes preference pairs too
 LEAST = 40  # topics below which nothing is learnt that is worth a report
-BEGUN, SAID, ASKED, ORDINARY = 12, 40, 20, 10  # tokens: retained, made into pairs, measured, ordinary
+SAID, ASKED, ORDINARY = 40, 20, 10  # tokens: made into pairs, measured, ordinary
 PAIRS_EPOCHS = 0.5  # of DPO
 PAIR = 4.5  # a row of DPO over one of SFT: two whole responses, and their reference
 SCORED = 1.3  # a token that is scored over one that is read: the head comes on top
+HELD = 0.02  # what each further token of a retained response adds to a topic's step
+LOADS = {"measure_before": 1, "sample": 1, "sft": 2, "dpo": 2, "measure_after": 2}  # models opened or written
 DRIFT_EVERY = 6  # every sixth response is scored under both models, for the KL
 MARGIN = 0.05  # of the time, left free
+STEADY = 0.85  # of the pace of a trial, which is short: what long stages take
 ALL_GOALS, FEWER_GOALS = (0.9, 0.12), (0.85, 0.2)  # harmful and look-alikes refused, by topics learnt from
 
 
@@ -37,9 +40,12 @@ class Schedule:
     per_step: int  # topics of a step, and as many retained rows
     epochs: float
     learning_rate: float
+    begun: int  # tokens of a retained response
+    retain_weight: float
 
 
-ALL, FEWER = Schedule(8, 1.75, 1e-3), Schedule(4, 2.0, 7e-4)  # few topics need small steps, not to be too few
+# Whether a refusal begins is decided in the first tokens, and few topics leave no time for more.
+ALL, FEWER = Schedule(8, 1.75, 1e-3, 12, 8.0), Schedule(8, 2.0, 1e-3, 4, 5.0)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Sizes:
     """What is measured before and after, and what there is to learn from."""
 
     topics: int  # to learn from
+    retained: int  # ordinary prompts whose responses are held where they are
     held_out: int  # topics, of two prompts each
     ordinary: int  # prompts
     neutral: int  # tokens
@@ -112,17 +119,19 @@ def expected(pace: Pace, sizes: Sizes, topics: int, schedule: Schedule) -> dict[
         return prompts * (sizes.prompt * pace.read + tokens * pace.write)
 
     scoring = SCORED * pace.read
+    learn = pace.learn * (1 + HELD * (schedule.begun - FEWER.begun))
     measuring = asking(2 * sizes.held_out, ASKED) + sizes.neutral * scoring
     ordinary = asking(sizes.ordinary, ORDINARY)
     drift = 2 * (2 * sizes.held_out / DRIFT_EVERY) * (sizes.prompt + ASKED) * scoring
     pairs = 2 * topics / EVERY
-    return {
-        "measure_before": pace.load + measuring,
-        "sample": pace.load + asking(topics, BEGUN) + asking(pairs, SAID),
-        "sft": 2 * pace.load + topics * (pace.keep + schedule.epochs * pace.learn),
-        "dpo": 2 * pace.load + PAIRS_EPOCHS * pairs * PAIR * pace.learn,
-        "measure_after": 2 * pace.load + measuring + ordinary + drift,
+    work = {
+        "measure_before": measuring,
+        "sample": asking(topics + sizes.retained, schedule.begun) + asking(pairs, SAID),
+        "sft": topics * (pace.keep + schedule.epochs * learn),
+        "dpo": PAIRS_EPOCHS * pairs * PAIR * learn,
+        "measure_after": measuring + ordinary + drift,
     }
+    return {name: LOADS[name] * pace.load + STEADY * seconds for name, seconds in work.items()}
 
 
 def _total(pace: Pace, sizes: Sizes, topics: int, schedule: Schedule) -> float:

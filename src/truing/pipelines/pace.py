@@ -22,6 +22,7 @@ from truing.sampling.types import Sampling
 from truing.train.optim import make_optimizer
 
 WRITTEN = 8  # tokens of each response after the first
+BEGUN = 3  # words, about the tokens of a retained response
 STEPS = 4  # the first builds kernels and does not count
 
 Result = TypeVar("Result")
@@ -62,7 +63,7 @@ def learning_pace(recipe: dict[str, Any], headlines: Sequence[Headline]) -> dict
     few = headlines[: STEPS * FEWER.per_step]
     rows = {
         "train": [{"prompt": h.harmful, "completion": first_sentence(h.refusal)} for h in few],
-        "retain": [{"prompt": h.benign, "completion": h.benign} for h in few],
+        "retain": [{"prompt": h.benign, "completion": " ".join(h.benign.split()[:BEGUN])} for h in few],
     }
     with TemporaryDirectory() as place:
         for name, some in rows.items():

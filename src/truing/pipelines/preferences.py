@@ -40,6 +40,11 @@ class Made:
             self.aside[reason] += 1
         return reason is None
 
+    def hold(self, prompt: str, begun: str, **shared: str) -> None:
+        """Retain how the model begins to answer a prompt, unless it is nothing or a refusal."""
+        if self.usable(begun):
+            self.retained.append({"prompt": prompt, "completion": begun.strip(), **shared})
+
 
 def whole_sentences(text: str) -> str:
     """`text` up to the end of its last sentence; all of it when no sentence ends."""
@@ -61,8 +66,7 @@ def make_rows(headlines: Sequence[Headline], begun: Sequence[str], said: Mapping
         shared = {"category": headline.category}
         refusal = first_sentence(headline.refusal)
         made.demonstrations.append({"prompt": headline.harmful, "completion": refusal, **shared})
-        if made.usable(start):
-            made.retained.append({"prompt": headline.benign, "completion": start.strip(), **shared})
+        made.hold(headline.benign, start, **shared)
         for prompt, wanted in ((headline.harmful, True), (headline.benign, False)):
             own = whole_sentences(said[prompt]) if prompt in said else None
             if own is not None and made.usable(own):

@@ -44,7 +44,7 @@ from truing.models.precision import pick_precision
 from truing.models.sources import resolve
 from truing.models.trained import load_trained
 from truing.pipelines import budget
-from truing.pipelines.budget import ALL, BEGUN, DRIFT_EVERY, EVERY, PAIRS_EPOCHS, SAID, Plan, Schedule
+from truing.pipelines.budget import ALL, DRIFT_EVERY, EVERY, PAIRS_EPOCHS, SAID, Plan, Schedule
 from truing.pipelines.pace import measured_pace
 from truing.pipelines.preferences import make_rows
 from truing.pipelines.quickstart_report import Shown, write_results
@@ -53,10 +53,8 @@ from truing.sampling.types import Sampling
 
 MINUTES = 5.0
 TRIED = 48  # topics that the machine is measured with
-ORDINARY = 200  # ordinary prompts asked, at most
+HELD_EVERY = 4  # every fourth ordinary prompt is held where it is, the others are measured
 OWN = Sampling(max_new_tokens=SAID, logprobs=False)  # what is made into pairs
-# Where a refusal would begin. At temperature 1, since there the policy is held to its whole distribution.
-BEGINNING = Sampling(max_new_tokens=BEGUN, temperature=1.0, logprobs=False)
 STAGES = {
     "measure_before": "measuring before",
     "sample": "sampling responses",
@@ -72,7 +70,7 @@ def sft(schedule: Schedule) -> dict[str, Any]:
     rate, size, epochs = schedule.learning_rate, schedule.per_step, schedule.epochs
     return {
         "method": "sft",
-        "data": {"retain_weight": 8.0},
+        "data": {"retain_weight": schedule.retain_weight},
         "optim": {"learning_rate": rate, "items_per_step": size, "epochs": epochs, "warmup": 4},
         "checkpoint": {"every": 20, "keep": 1},
     }
@@ -112,7 +110,8 @@ class Material:
 
     train: Sequence[Headline]
     held_out: Sequence[Headline]
-    ordinary: Sequence[str]
+    retained: Sequence[str]  # ordinary prompts to hold
+    ordinary: Sequence[str]  # others to measure
     neutral: Sequence[str]
 
     @classmethod
@@ -120,11 +119,11 @@ class Material:
         """The shipped ones, but for `headlines` where they are given."""
         headlines = headlines or [h for h in load_headlines() if h.language == language]
         asked = [one.prompt for one in load_ordinary(language)]
-        count = min(ORDINARY, len(asked))
         return cls(
             [h for h in headlines if h.split == "train"],
             [h for h in headlines if h.split == "held_out"],
-            [asked[place * len(asked) // count] for place in range(count)],
+            asked[::HELD_EVERY],
+            [prompt for place, prompt in enumerate(asked) if place % HELD_EVERY],
             [text for text in load_neutral() if (script(text) or "en") == language],
         )
 
@@ -199,16 +198,20 @@ class Quickstart:
     def sample(self) -> dict[str, Any]:
         """Make the three files of rows; returns how many rows were read for each and how many it holds."""
         train = spread(self.material.train, self.plan.topics)
+        held = [*(h.benign for h in train), *self.material.retained]
         asked = [prompt for h in train[::EVERY] for prompt in (h.harmful, h.benign)]
+        # Where a refusal would begin; at temperature 1, as the policy is held to its whole distribution.
+        beginning = Sampling(max_new_tokens=self.plan.schedule.begun, temperature=1.0, logprobs=False)
         speaker = self._start()
-        with self.watch("responses", len(train) + len(asked)) as line:
-            begun = speaker.answer(
-                [h.benign for h in train], BEGINNING, on_progress=lambda n, _: line.update(n)
-            )
-            said = speaker.answer(asked, OWN, on_progress=lambda n, _: line.update(len(train) + n))
+        with self.watch("responses", len(held) + len(asked)) as line:
+            begun = speaker.answer(held, beginning, on_progress=lambda n, _: line.update(n))
+            said = speaker.answer(asked, OWN, on_progress=lambda n, _: line.update(len(held) + n))
         own = dict(zip(asked, (sample.text for sample in said), strict=True))
-        made = make_rows(train, [sample.text for sample in begun], own)
-        read = {"demonstrations": len(train), "retained": len(train), "preferences": len(asked)}
+        texts = [sample.text for sample in begun]
+        made = make_rows(train, texts[: len(train)], own)
+        for prompt, start in zip(self.material.retained, texts[len(train) :], strict=True):
+            made.hold(prompt, start)
+        read = {"demonstrations": len(train), "retained": len(held), "preferences": len(asked)}
         for name in read:
             write_jsonl(self.output / f"{name}.jsonl", getattr(made, name))
         return {"rows": {name: [count, len(getattr(made, name))] for name, count in read.items()}}
@@ -257,7 +260,8 @@ def make_plan(policy: str, language: Language, minutes: float, material: Materia
     pace, prompt = measured_pace(policy, recipe_of(policy, sft(ALL), dtype), spread(material.train, TRIED))
     tokenizer = load_tokenizer(resolve(policy).path)
     neutral = sum(len(tokenizer(text)["input_ids"]) for text in material.neutral)
-    counts = (len(material.train), len(material.held_out), len(material.ordinary))
+    learnt = (len(material.train), len(material.retained))
+    counts = (*learnt, len(material.held_out), len(material.ordinary))
     machine = cpu_line() if device.type == "cpu" else str(device)
     plan = Plan(policy, language, minutes, dtype, machine, 0, 0, {}, 0, pace)
     return budget.planned(plan, budget.Sizes(*counts, neutral, prompt), spent=time.perf_counter() - start)
