@@ -45,14 +45,15 @@ def test_on_a_terminal_it_is_live_and_gone_afterwards(monkeypatch):
 
 
 def test_a_plain_line_says_how_long_it_will_take(capsys, monkeypatch):
-    """Resumed at 10 of 50: 10 more in 4 s leave 30, which take 12 s."""
-    now = iter([100.0, 104.0, 116.0])
+    """Resumed at 10 of 50, the first step takes 9 s to begin; 10 more in 5 s leave 29, which take 14.5 s."""
+    now = iter([100.0, 109.0, 114.0, 130.0])
     monkeypatch.setattr("truing.cli.show.time.perf_counter", lambda: next(now))
     line = StageLine("SFT", 50, done=10, every=1.0)
-    line.update(20, "loss 1.5")
+    line.update(11)
+    line.update(21, "loss 1.5")
     line.update(50)
     told = capsys.readouterr().err.splitlines()
-    assert told == ["SFT: 20/50  4 s, ETA 12 s  loss 1.5", "SFT: 50/50  16 s"]
+    assert told == ["SFT: 11/50  9 s", "SFT: 21/50  14 s, ETA 14 s  loss 1.5", "SFT: 50/50  30 s"]
 
 
 def test_lines_do_not_come_too_often_but_the_last_one_comes(capsys):

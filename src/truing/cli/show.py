@@ -115,7 +115,7 @@ class StageLine:
 
     def __init__(self, title: str, total: int, *, done: int = 0, every: float = 10.0) -> None:
         self.title, self.total, self.done, self.every = here(title), total, done, every
-        self._begun = done
+        self._paced: tuple[float, int] | None = None  # when the first of it was done, and how much that was
         self._last = self._start = time.perf_counter()
         self._bar: Progress | None = None
         self._drawn = ExitStack()
@@ -140,17 +140,18 @@ class StageLine:
             self._bar.update(self._task, completed=done, note=note)
             return
         now = time.perf_counter()
+        self._paced = self._paced or (now, done)
         if now - self._last >= self.every or done == self.total:
             self._last = now
             so_far = f"{self.title}: {done}/{self.total}  {now - self._start:.0f} s{self._left(now)}"
             say(f"{so_far}  {note}".rstrip())
 
     def _left(self, now: float) -> str:
-        """The seconds that are left at the pace so far; nothing before there is one, or at the end."""
-        here = self.done - self._begun
-        if here <= 0 or self.done >= self.total:
+        """The seconds that are left at the pace since the first was done, which took what it takes to begin."""
+        begun, first = self._paced or (now, self.done)
+        if self.done <= first or self.done >= self.total:
             return ""
-        return f", ETA {(now - self._start) * (self.total - self.done) / here:.0f} s"
+        return f", ETA {(now - begun) * (self.total - self.done) / (self.done - first):.0f} s"
 
     def step(self, step: int, logs: dict[str, float]) -> None:
         """The training hook: what people watch."""
