@@ -147,7 +147,7 @@ class StageLine:
             say(f"{so_far}  {note}".rstrip())
 
     def _left(self, now: float) -> str:
-        """The seconds that are left at the pace since the first was done, which took what it takes to begin."""
+        """The seconds left at the pace since the first was done; that one took what it takes to begin."""
         begun, first = self._paced or (now, self.done)
         if self.done <= first or self.done >= self.total:
             return ""
