@@ -11,7 +11,7 @@ from truing.models.fused import fuse
 from truing.models.precision import pick_precision
 from truing.models.scoring import Scorer, choose_layout
 from truing.models.trained import Policy, Trained
-from truing.sampling.local import LocalSampler
+from truing.sampling.local import IN_FLIGHT, LocalSampler
 from truing.sampling.types import Sample, Sampling
 
 
@@ -26,14 +26,18 @@ class Speaker:
     sampler: LocalSampler
 
     @classmethod
-    def of(cls, trained: Trained, template: str | None = None) -> "Speaker":
+    def of(
+        cls, trained: Trained, template: str | None = None, *, tokens_in_flight: int = IN_FLIGHT
+    ) -> "Speaker":
+        """`template` is the one it was trained with where None; `tokens_in_flight` is `LocalSampler`'s."""
         renderer = make_renderer(trained.tokenizer, template or trained.template)
         device = next(trained.model.parameters()).device
         precision = pick_precision("auto", device, adapter=True)
         fuse(trained.model)
         scorer = Scorer(trained.model, autocast=precision.autocast)
         scorer.layout, _ = choose_layout(scorer)
-        sampler = LocalSampler(trained.model, trained.tokenizer, stop_ids=renderer.stop_ids)
+        how = {"stop_ids": renderer.stop_ids, "tokens_in_flight": tokens_in_flight}
+        sampler = LocalSampler(trained.model, trained.tokenizer, **how)
         return cls(trained.model, trained.tokenizer, renderer, scorer, sampler)
 
     def prompt_ids(self, turns: Sequence[Message] | str) -> list[int]:

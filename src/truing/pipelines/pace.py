@@ -24,6 +24,7 @@ from truing.train.optim import make_optimizer
 WRITTEN = 8  # tokens of each response after the first
 BEGUN = 3  # words, about the tokens of a retained response
 STEPS = 4  # the first builds kernels and does not count
+IN_FLIGHT = 4096  # tokens of prompts and responses in the sampler's cache at once: 200 MB in float32
 
 Result = TypeVar("Result")
 
@@ -34,9 +35,14 @@ def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
     return time.perf_counter() - start, found
 
 
-def sampling_pace(policy: str, headlines: Sequence[Headline]) -> tuple[dict[str, float], float]:
+def speaker_of(source: str, dtype: str) -> Speaker:
+    """A model to be asked; the cache is small, since the sampler holds the weights a second time."""
+    return Speaker.of(load_trained(source, dtype=dtype), tokens_in_flight=IN_FLIGHT)
+
+
+def sampling_pace(policy: str, dtype: str, headlines: Sequence[Headline]) -> tuple[dict[str, float], float]:
     """`load`, `read` and `write` of a `Pace`, and the mean tokens of a prompt after what all begin with."""
-    load, speaker = _timed(lambda: Speaker.of(load_trained(policy)))
+    load, speaker = _timed(lambda: speaker_of(policy, dtype))
     prompts = [headline.benign for headline in headlines]
     speaker.answer(prompts[:2], Sampling(max_new_tokens=2, logprobs=False))  # lays the weights out
     one, more = (
@@ -82,5 +88,5 @@ def learning_pace(recipe: dict[str, Any], headlines: Sequence[Headline]) -> dict
 def measured_pace(policy: str, recipe: dict[str, Any], headlines: Sequence[Headline]) -> tuple[Pace, float]:
     """The pace of this machine, and the tokens of a prompt; one model in memory at a time."""
     learning = learning_pace(recipe, headlines)
-    asking, tokens = sampling_pace(policy, headlines)
+    asking, tokens = sampling_pace(policy, recipe["dtype"], headlines)
     return Pace(**asking, **learning), tokens

@@ -42,10 +42,9 @@ from truing.models.load import load_tokenizer, pick_device
 from truing.models.machine import cpu_line
 from truing.models.precision import pick_precision
 from truing.models.sources import resolve
-from truing.models.trained import load_trained
 from truing.pipelines import budget
 from truing.pipelines.budget import ALL, DRIFT_EVERY, EVERY, PAIRS_EPOCHS, SAID, Plan, Schedule
-from truing.pipelines.pace import measured_pace
+from truing.pipelines.pace import measured_pace, speaker_of
 from truing.pipelines.preferences import make_rows
 from truing.pipelines.quickstart_report import Shown, write_results
 from truing.pipelines.safety import Measured, measure, measures
@@ -178,7 +177,7 @@ class Quickstart:
 
     def measure_after(self) -> dict[str, Any]:
         """The result by the same measures, and its KL to the start; one model in memory at a time."""
-        speaker = Speaker.of(load_trained(str(self.result("dpo")), dtype=self.plan.dtype))
+        speaker = speaker_of(str(self.result("dpo")), self.plan.dtype)
         found, trees = self._measure(speaker, self.material.ordinary)
         trees = trees[::DRIFT_EVERY]
         ours = score_trees(speaker.scorer, trees)
@@ -188,7 +187,7 @@ class Quickstart:
         return found.as_json() | {"kl": [kl.estimate, kl.low, kl.high, kl.n]}
 
     def _start(self) -> Speaker:
-        return Speaker.of(load_trained(self.plan.policy, dtype=self.plan.dtype))
+        return speaker_of(self.plan.policy, self.plan.dtype)
 
     def _measure(self, speaker: Speaker, ordinary: Sequence[str]) -> tuple[Measured, list[Tree]]:
         held_out, neutral = self.material.held_out, self.material.neutral

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Ended rows are carried along until this share of a batch has ended: leaving moves tensors in every layer.
 WORTH_LEAVING = 1 / 16
+IN_FLIGHT = 16_384  # tokens
 
 
 class LocalSampler:
@@ -44,7 +45,7 @@ class LocalSampler:
         tokenizer: PreTrainedTokenizerBase,
         *,
         stop_ids: frozenset[int],
-        tokens_in_flight: int = 16_384,
+        tokens_in_flight: int = IN_FLIGHT,
     ) -> None:
         keep_freed_memory()
         self.model = model
