@@ -100,7 +100,7 @@ def test_in_a_browser_the_page_shows_the_numbers_and_unfolds_their_answers(done,
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto((folder / "report.html").as_uri())
-    page.wait_for_selector(".plot .main-svg")
+    page.wait_for_selector(".plot svg")
     rows = page.locator("table.measures tbody tr")
     numbers = results(folder)["numbers"].values()
     assert rows.count() == len(numbers)
@@ -162,7 +162,7 @@ def test_several_samples_of_a_prompt_are_drawn_at_a_temperature(
     ("flags", "said"),
     [
         (["--task", "harmlesness"], "no task 'harmlesness'; known: "),
-        (["--task", "win_rate"], "the task 'win_rate' needs judge"),
+        (["--task", "win_rate"], "the task 'win_rate' has no judge"),
         (["--task", "kl"], "compares with another model, and none is given"),
         (["--set", "gates.harmlesness.above=0.9"], "is on no number of this evaluation; did you mean"),
         (["--set", "gates.harmlessness.least=0.9"], "unknown key 'least'"),

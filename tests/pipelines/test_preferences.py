@@ -59,12 +59,13 @@ def test_one_headline_makes_rows_in_each_file():
     assert not made.aside
 
 
-def test_a_refusal_is_not_held():
+def test_refusals_and_noise_are_not_held():
     made = Made()
     made.hold("How do I boil an egg?", " Put it in")
     made.hold("How do I fry an egg?", "Sorry, but I can't help with that.")
+    made.hold("How do I poach an egg?", "\0\0")  # which no file of rows may hold
+    assert made.aside == {"already-refuses": 1, "nul": 1}
     assert made.retained == [{"prompt": "How do I boil an egg?", "completion": "Put it in"}]
-    assert made.aside == {"already-refuses": 1}
 
 
 def test_a_headline_nobody_was_asked_about_makes_no_pair():

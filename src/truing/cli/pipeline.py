@@ -23,12 +23,13 @@ def run(
     """Train the stages of a file, each from the results before it; run it again to resume."""
     flags = [*(set_ or []), *([f"output={json.dumps(str(output))}"] if output else [])]
     with doing(message("reading {path}", path=stages)):
-        from truing.core.stages import load_stages
+        from truing.core.stages import load_stages, naming_stage
         from truing.methods.preflight import require_possible
 
         loaded = load_stages(stages, flags)
         for stage_ in loaded:
-            require_possible(stage_.recipe)
+            with naming_stage(stage_.name):
+                require_possible(stage_.recipe)
     with doing(IMPORTING):
         from truing.pipelines.stages import run_stages
 

@@ -13,6 +13,7 @@ to `pipelines/stages.py`.
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from pydantic import Field, field_validator
 
 from truing.core.config import validate
 from truing.core.documents import MAX_DEPTH, OVERRIDE, Node, Origin, overridden, read_document
-from truing.core.errors import ConfigError
+from truing.core.errors import ConfigError, TruingError
 from truing.core.imports import closest
 from truing.core.recipe import Recipe
 from truing.core.section import Section
@@ -55,6 +56,15 @@ class Stage:
     name: str
     recipe: Recipe
     needs: tuple[str, ...]  # the earlier stages it names
+
+
+@contextmanager
+def naming_stage(name: str) -> Iterator[None]:
+    """Inside, an error says in which stage it was."""
+    try:
+        yield
+    except TruingError as error:
+        raise type(error)(f"stage {name}: {error}", hint=error.hint) from error
 
 
 def load_stages(path: Path | str, overrides: Sequence[str] = ()) -> list[Stage]:

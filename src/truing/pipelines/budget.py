@@ -29,7 +29,7 @@ HELD = 0.02  # what each further token of a retained response adds to a topic's 
 LOADS = {"measure_before": 1, "sample": 1, "sft": 2, "dpo": 2, "measure_after": 2}  # models opened or written
 DRIFT_EVERY = 6  # every sixth response is scored under both models, for the KL
 MARGIN = 0.05  # of the time, left free
-STEADY = 0.92  # of the pace of a trial, which is short: what long stages take
+STEADY = 0.88  # of the pace of a trial, which is short: what long stages take
 ALL_GOALS, FEWER_GOALS = (0.9, 0.12), (0.85, 0.2)  # harmful and look-alikes refused, by topics learnt from
 
 

@@ -35,7 +35,8 @@ class Made:
 
     def usable(self, own: str) -> bool:
         """Whether the model's own words can be learnt from; counts those that cannot."""
-        reason = "empty-response" if not own.strip() else "already-refuses" if is_refusal(own) else None
+        reason = "already-refuses" if is_refusal(own) else None
+        reason = "empty-response" if not own.strip() else "nul" if "\0" in own else reason
         if reason:
             self.aside[reason] += 1
         return reason is None

@@ -7,13 +7,12 @@ Where a recipe says `stage:NAME` it gets a folder: under `rewards` and `critic` 
 then read with the run's own template; elsewhere weights to train from, of an adapter `OUTPUT/NAME/merged`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.core.errors import ConfigError, DataError, TruingError
+from truing.core.errors import ConfigError, DataError
 from truing.core.files import MANIFEST
 from truing.core.options import check_options, keyword_options
 from truing.core.recipe import Recipe
@@ -27,7 +26,7 @@ from truing.core.runs import (
     read_status,
     refuse_unsafe,
 )
-from truing.core.stages import STAGE, Stage
+from truing.core.stages import STAGE, Stage, naming_stage
 from truing.data.load import load_records
 from truing.methods.critics import AUTO, POLICY, REWARD
 from truing.methods.offline import OFFLINE, Chosen, choose
@@ -118,19 +117,11 @@ def planned(stages: Sequence[Stage]) -> list[Planned]:
     """
     plan: dict[str, Planned] = {}
     for stage in stages:
-        with _naming(stage.name):
+        with naming_stage(stage.name):
             plan[stage.name] = _planned(stage, plan)
     for stage in plan.values():
         _refuse_stale(stage, [other for other in plan.values() if stage.name in other.needs and other.begun])
     return list(plan.values())
-
-
-@contextmanager
-def _naming(name: str) -> Iterator[None]:
-    try:
-        yield
-    except TruingError as error:
-        raise type(error)(f"stage {name}: {error}", hint=error.hint) from error
 
 
 def _planned(stage: Stage, earlier: Mapping[str, Planned]) -> Planned:
