@@ -25,7 +25,7 @@ def command(verb: str, *arguments: object, **flags: object) -> str:
 
 
 def opening(page: Path) -> str:
-    """What opens a page in the browser."""
+    """Return the command that opens a page in the browser."""
     return f"{'open' if sys.platform == 'darwin' else 'xdg-open'} {quoted(str(page))}"
 
 

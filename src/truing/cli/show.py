@@ -35,7 +35,7 @@ def say(line: str) -> None:
 
 
 def tell_error(error: TruingError) -> None:
-    """What went wrong, in red where there is colour, and below it what to do."""
+    """Print what went wrong, in red where there is colour, and below it what to do."""
     line = f"{error.code}: {here(error.message)}"
     error_console.print(line, style="red", markup=False, soft_wrap=True)
     if error.hint:

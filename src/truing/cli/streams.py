@@ -1,4 +1,4 @@
-"""What the terminal can show, and how files are named: no locale ends a verb."""
+"""Set up the terminal and the names of files, so that no locale ends a verb."""
 
 import io
 import json
@@ -37,7 +37,7 @@ def _restart_in_utf8() -> None:
 
 
 def shows(text: str) -> bool:
-    """Whether the terminal has every character of `text`."""
+    """Tell whether the terminal has every character of `text`."""
     try:
         text.encode(sys.stderr.encoding)
     except UnicodeEncodeError:

@@ -41,7 +41,7 @@ def _load(recipe: Path, overrides: list[str] | None, bad_rows: str | None, outpu
 
 
 def _require_possible(recipe: "Recipe") -> None:
-    """What is wrong with a recipe's names is told before the long imports."""
+    """Refuse wrong names of a recipe before the long imports."""
     from truing.methods.preflight import require_possible
 
     with doing(message("looking for its files and models")):

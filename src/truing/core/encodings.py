@@ -7,7 +7,7 @@ from truing.core.messages import Message, message
 
 
 def is_gb18030(data: bytes) -> bool:
-    """Whether each line with more than ASCII in it is no UTF-8, but GB18030 that is mostly Chinese.
+    """Tell whether each line with more than ASCII in it is no UTF-8, but GB18030 that is mostly Chinese.
 
     The last line may be cut short anywhere and is then not looked at.
     """

@@ -18,7 +18,7 @@ from truing.core.messages import Message, message
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What a key of another toolkit is here."""
+    """Return what a key of another toolkit is here."""
 
     key: str  # dotted, as in `--set`; empty where nothing here does the same
     note: str = ""  # what to know beside the key, or why there is none
@@ -104,6 +104,19 @@ _TRAINER = {  # transformers' TrainingArguments, which three toolkits build on
     "neftune_noise_alpha": _absent("noise on embeddings is not made"),
     "padding_free": _ALWAYS,
 }
+
+_SHARED = (  # with the trainer's names and meanings in axolotl too
+    "learning_rate",
+    "warmup_ratio",
+    "warmup_steps",
+    "weight_decay",
+    "max_grad_norm",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "bf16",
+    "fp16",
+)
 
 _PREFERENCE = {  # TRL's names of hyper-parameters, which others took over
     "beta": Ours("loss.beta"),
@@ -277,16 +290,7 @@ PEERS: Mapping[str, Mapping[str, Ours]] = {
         "max_steps": Ours("optim.max_steps"),
         "optimizer": _absent("the optimiser is AdamW"),
         "lr_scheduler": Ours("optim.schedule", "cosine, linear or constant"),
-        "learning_rate": Ours("optim.learning_rate"),
-        "warmup_ratio": _TRAINER["warmup_ratio"],
-        "warmup_steps": _TRAINER["warmup_steps"],
-        "weight_decay": Ours("optim.weight_decay"),
-        "max_grad_norm": Ours("optim.max_grad_norm"),
-        "adam_beta1": Ours("optim.betas", "a list of two"),
-        "adam_beta2": Ours("optim.betas", "a list of two"),
-        "adam_epsilon": Ours("optim.eps"),
-        "bf16": _DTYPE,
-        "fp16": _DTYPE,
+        **{key: _TRAINER[key] for key in _SHARED},
         "tf32": _absent("float32 products are float32"),
         "gradient_checkpointing": Ours("activation_checkpointing"),
         "flash_attention": _ATTENTION,
@@ -365,7 +369,7 @@ LOSSES: Mapping[
 
 
 def ours_of(key: str) -> Ours | None:
-    """What a key of any of the other toolkits is here; None for a key that none of them has."""
+    """Return what a key of any of the other toolkits is here; None for a key that none of them has."""
     return next((table[key] for table in PEERS.values() if key in table), None)
 
 

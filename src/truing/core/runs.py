@@ -192,7 +192,7 @@ def run_recipe(path: Path) -> dict[str, Any] | None:
 
 
 def resolved_dtype(path: Path) -> str | None:
-    """What `dtype: auto` was taken as when the run in a folder began; None where that is not known."""
+    """Read what `dtype: auto` was taken as when the run in a folder began; None where that is not known."""
     recipe = run_recipe(path)
     return recipe.get("resolved", {}).get("dtype") if recipe else None
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a text and its translation on one line
-"""What the terminal says in Chinese, by the English template: the errors and the lines of the first hour.
+"""Texts of the terminal in Chinese, by the English template: the errors and the lines of the first hour.
 
 A translation holds the placeholders of its key, or fewer. Keys, flags, commands and codes stay as they are typed.
 """

@@ -22,7 +22,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\x00-\x1f]")
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong, on which line counted from 0, and what to write instead."""
+    """Return what is wrong, on which line counted from 0, and what to write instead."""
 
     line: int
     what: Message

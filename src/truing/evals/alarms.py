@@ -1,4 +1,4 @@
-"""What the health rules saw in a run, as a page says it: in plain words, since which step, and what helps."""
+"""Health findings of a run as a page tells them: in plain words, since which step, and what helps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ def alarms(findings: Sequence[Finding]) -> list[Alarm]:
 
 
 def _saw(finding: Finding) -> str:
-    """What was seen, in the language of the page where its numbers were kept apart from its words."""
+    """Return what was seen, in the language of the page where its numbers were kept apart from its words."""
     return "".join(t(one.text, **_spoken(one.values)) for one in finding.told) or finding.saw
 
 

@@ -54,7 +54,7 @@ def held_out(name: str) -> bool:
 
 
 def end_steps(count: int) -> int:
-    """How many of `count` steps an end is made of: a tenth, or five where there are ten or more."""
+    """Count how many of `count` steps an end is made of: a tenth, or five where there are ten or more."""
     return max(count // 10, min(LEAST, count // 2))
 
 

@@ -72,7 +72,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What lies between two points: the line from one to the other, or the bar whose corners they are."""
+    """Draw between two points: the line from one to the other, or the bar whose corners they are."""
 
     tone: str
     xs: tuple[float, float]

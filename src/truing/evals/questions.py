@@ -60,7 +60,7 @@ def ordinary(languages: Sequence[str]) -> list[Question]:
 
 
 def everyday(languages: Sequence[str]) -> list[Question]:
-    """What nobody would decline; the id is the line of the file."""
+    """Return everyday prompts, which nobody would decline; the id is the line of the file."""
     return [
         Question(f"ordinary.jsonl:{number}", user(one.prompt), "ordinary", one.language)
         for number, one in enumerate(load_ordinary(), 1)

@@ -157,7 +157,7 @@ def headings(body: str) -> list[tuple[str, Markup]]:
 
 
 def _curves_note(report: Report) -> str:
-    """How the curves are to be read."""
+    """Tell how the curves are to be read."""
     return sentences(
         [
             t("Over optimiser steps."),

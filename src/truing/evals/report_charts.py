@@ -169,7 +169,7 @@ def _digits(value: float) -> float:
 
 
 def hover_json(charts: Sequence[Chart]) -> Markup:
-    """What is said under the pointer, by chart, as JSON that cannot end the script element it stands in."""
+    """Write what is said under the pointer, by chart, as JSON that cannot end its script element."""
     words = {"step": t("step {n}"), "smooth": t("smoothed {value}")}
     told = {"words": words, "charts": {chart.id: chart.hover for chart in charts if chart.hover}}
     text = json.dumps(told, allow_nan=False, separators=(",", ":"))

@@ -181,7 +181,7 @@ class GroupTable:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What a health rule saw in training: `saw` since a step, what helps, what was done about it."""
+    """A finding of a health rule in training: `saw` since a step, what helps, what was done about it."""
 
     title: str
     since: int

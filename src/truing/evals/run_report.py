@@ -151,7 +151,7 @@ def _results(found: RunRecord) -> list[str]:
 
 
 def _went(metric: str, values: Sequence[float]) -> str:
-    """How a metric of batches moved: two means, since two batches differ by chance."""
+    """The change of a metric of batches: two means, since two batches differ by chance."""
     moved = ends(values)
     if moved is None:
         several = "The {metric} was {mean:.3g} on average; {n} steps are too few to say whether it moved."

@@ -1,4 +1,4 @@
-"""What a policy said while it trained, beside its rewards: the first step, the last, the best and the worst.
+"""Responses of a policy in training, beside their rewards: the first step, the last, the best and the worst.
 
 samples.jsonl -> `read_samples` -> Sampled -> `sample_tables` -> templates/samples.html.j2
 """

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a text and its translation on one line
-"""What pages say in Chinese of a run's health, by the English text of `alarms.py` and of the rules."""
+"""Texts of pages in Chinese about a run's health, by the English text of `alarms.py` and of the rules."""
 
 HEALTH_ZH = {
     # What it is called

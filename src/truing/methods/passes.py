@@ -15,7 +15,7 @@ ON_CPU, ON_CPU_LOW = 1024, 512
 
 
 def tokens_per_pass(recipe: Recipe, scorer: Trunk, *, coupled: bool = False) -> int:
-    """What the recipe says, or what suits the device and the number format.
+    """Return what the recipe says, or what suits the device and the number format.
 
     Where the items of a step are `coupled`, several passes cost a second forward, so passes are large.
     """

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a recipe before torch is imported: names, files of rows, models.
+"""Check a recipe before torch is imported: its names, its files of rows, its models.
 
 A misspelt method, file or folder is told in well under a second; the imports behind a run take many. The same
 mistakes are found again where the things are opened, for who calls the library.

@@ -18,7 +18,7 @@ from truing.data.trees import Tree
 
 
 def untrained_below(model: PreTrainedModel) -> int:
-    """How many of the lowest layers, with the embeddings below them, nothing trains; 0 for other trunks."""
+    """Count the lowest layers that nothing trains, nor the embeddings below them; 0 for other trunks."""
     trunk = model.base_model
     layers, norm = getattr(trunk, "layers", None), getattr(trunk, "norm", None)  # families differ in these
     head = model.get_output_embeddings()

@@ -1,4 +1,4 @@
-"""What a folder must hold for transformers to open it without running anything from it."""
+"""Check that transformers can open a folder without running anything from it."""
 
 import json
 from pathlib import Path

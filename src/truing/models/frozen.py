@@ -57,7 +57,7 @@ def _kept(scorer: Trunk, trees: Sequence[Tree], tokens_per_pass: int, depth: int
 
 @torch.no_grad()
 def _divides(scorer: Trunk, depth: int) -> bool:
-    """Whether the layers above, given what the lower ones make, say what the whole model says.
+    """Tell whether the layers above, given what the lower ones make, say what the whole model says.
 
     A family may scale what it is given as embeddings, or count its layers from the first it runs.
     """
@@ -74,14 +74,14 @@ def _divides(scorer: Trunk, depth: int) -> bool:
 
 
 def may_keep(scorer: Trunk, trees: Sequence[Tree]) -> bool:
-    """Whether rows are packed, the lowest layers train nothing, and LIMIT is enough for their states."""
+    """Tell whether rows are packed, the lowest layers train nothing, and LIMIT is enough for their states."""
     if scorer.layout != "trees" or not untrained_below(scorer.inner):
         return False
     return _bytes_of(scorer, sum(map(len, trees))) <= LIMIT
 
 
 def entry_states(scorer: Trunk, trees: Sequence[Tree], tokens_per_pass: int) -> Entry | None:
-    """What enters the lowest trained layer for every token of `trees`.
+    """Return what enters the lowest trained layer for every token of `trees`.
 
     None where they may not be kept, or the model cannot be divided.
     """

@@ -21,7 +21,7 @@ from truing.models.products import added, product
 
 @dataclass(frozen=True)
 class AdaptedLayer:
-    """What of a layer does not train but for the tensors A [r, in] and B [out, r] themselves."""
+    """A frozen layer with its adapter: A is [r, in], B is [out, r], and these two train."""
 
     weight: Tensor  # [out, in]
     bias: Tensor | None  # [out]
@@ -51,7 +51,7 @@ class _LoraProducts(torch.autograd.Function):
 
 
 def multiplied(flat: Tensor, layers: Sequence[AdaptedLayer]) -> tuple[list[Tensor], Tensor]:
-    """What every layer makes of x, [n, in] to [n, out], and what all A make of it, [n, R].
+    """Return what every layer makes of x, [n, in] to [n, out], and what all A make of it, [n, R].
 
     Here and below the order of factors matters: a product with r rows or columns runs two to four times as
     fast where the long side of the factor with r of them is the one that lies in memory.
@@ -151,12 +151,12 @@ def _applied(x: Tensor, layers: Sequence[AdaptedLayer]) -> tuple[Tensor, ...]:
 
 
 def in_float32(x: Tensor) -> bool:
-    """Whether products of x are float32 ones on a CPU, where modules may be joined."""
+    """Tell whether products of x are float32 ones on a CPU, where modules may be joined."""
     return x.dtype is torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
 def together(x: Tensor, modules: Sequence[nn.Module]) -> Sequence[Tensor]:
-    """What each of some layers makes of x, [..., in] to [..., out]; in one operation where it can be."""
+    """Apply each of some layers to x, [..., in] to [..., out]; in one operation where it can be."""
     read = [joinable(module) for module in modules] if in_float32(x) else []
     layers = [layer for layer in read if layer is not None]
     return _applied(x, layers) if len(layers) == len(modules) else [module(x) for module in modules]

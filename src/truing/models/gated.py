@@ -94,7 +94,7 @@ def _is_gated(module: Any) -> bool:
 
 
 def alike(found: Tensor, expected: Tensor) -> bool:
-    """Whether two results differ by rounding alone: by nothing where they are not f32."""
+    """Tell whether two results differ by rounding alone: by nothing where they are not f32."""
     if expected.dtype is not torch.float32:
         return torch.equal(found, expected)
     return bool((found - expected).abs().max() <= 1e-5 * expected.abs().max())

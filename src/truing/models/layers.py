@@ -99,7 +99,7 @@ def _noise(*shape: int) -> Tensor:
 
 
 def _is_attention(module: Any) -> bool:
-    """Whether its parts are these and it computes the same on random numbers and positions."""
+    """Tell whether its parts are these and it computes the same on random numbers and positions."""
     if {name for name, _ in module.named_children()} != _PARTS or not hasattr(module, "scaling"):
         return False
     if getattr(module, "sliding_window", None) is not None:  # on so short a row it would change nothing
@@ -124,7 +124,7 @@ def _is_attention(module: Any) -> bool:
 
 
 def _is_norm(module: Any) -> bool:
-    """Whether it is an RMSNorm by its parameters and by what it computes on random numbers."""
+    """Tell whether it is an RMSNorm by its parameters and by what it computes on random numbers."""
     if [name for name, _ in module.named_parameters()] != ["weight"] or not hasattr(
         module, "variance_epsilon"
     ):
@@ -155,6 +155,6 @@ def fuse_layers(model: nn.Module) -> int:
 
 
 def is_fused(module: nn.Module) -> bool:
-    """Whether its forward is one of truing's, which gives what transformers' own gives."""
+    """Tell whether its forward is one of truing's, which gives what transformers' own gives."""
     own = getattr(vars(module).get("forward"), "__func__", None)
     return own in (gated, *(forward for _, forward in _KINDS))

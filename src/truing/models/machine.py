@@ -43,7 +43,7 @@ def instructions() -> tuple[str, ...]:
 
 
 def allowed(found: list[str], aten: str, onednn: str) -> tuple[str, ...]:
-    """What the limits of PyTorch (`aten`) and of oneDNN (`onednn`) leave of the instructions found.
+    """Return what the limits of PyTorch (`aten`) and of oneDNN (`onednn`) leave of the instructions found.
 
     `aten` is the capability PyTorch reports, `onednn` the value of ONEDNN_MAX_CPU_ISA or "".
     """

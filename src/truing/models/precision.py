@@ -19,7 +19,7 @@ TRIAL, PLAN = 0.02, 0.05  # seconds of `trial` and of `measured_rate`
 
 @dataclass(frozen=True)
 class Precision:
-    """How numbers are held and multiplied."""
+    """The number formats of weights and of products."""
 
     base: torch.dtype  # of frozen weights
     trained: torch.dtype  # of weights the optimiser moves: always float32
@@ -27,7 +27,7 @@ class Precision:
 
     @property
     def name(self) -> str:
-        """What matrix products run in: `float32` or `bfloat16`, as a recipe's `dtype` spells them."""
+        """Return what matrix products run in: `float32` or `bfloat16`, as a recipe's `dtype` spells them."""
         return str(self.autocast or self.base).removeprefix("torch.")
 
 
@@ -40,7 +40,7 @@ class Trial:
 
     @property
     def slowdown(self) -> float:
-        """How many times slower products in bfloat16 are; below 1 they are faster."""
+        """Count how many times slower products in bfloat16 are; below 1 they are faster."""
         return self.float32 / self.bfloat16
 
 
@@ -51,12 +51,12 @@ def trial() -> Trial:
 
 
 def bf16_pays(found: Sequence[str], measured: Trial) -> bool:
-    """Whether bfloat16 is taken: an instruction multiplies in it, and products in it were faster."""
+    """Tell whether bfloat16 is taken: an instruction multiplies in it, and products in it were faster."""
     return bool(MULTIPLY_BF16 & set(found)) and measured.slowdown < 1
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 run in hardware and faster than in float32."""
+    """Tell whether matrix products in bfloat16 run in hardware and faster than in float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type != "cpu" or not MULTIPLY_BF16 & set(instructions()):
@@ -65,7 +65,7 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 def slow_bf16(device: torch.device) -> str | None:
-    """What to say to who asks for bfloat16 where it is slower; None where it is not, or not on a CPU."""
+    """Warn of bfloat16 where it is slower, in one sentence; None where it is not, or not on a CPU."""
     return slower(trial(), cpu_line()) if device.type == "cpu" else None
 
 

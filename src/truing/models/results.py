@@ -32,7 +32,7 @@ class RunModel:
 
     @property
     def result(self) -> Path:
-        """What the run wrote last. Raises ModelError for a run that did not finish."""
+        """Return what the run wrote last. Raises ModelError for a run that did not finish."""
         if not (self.run / "model").is_dir():
             status, steps = read_status(self.run), self.steps
             stands = message(" (it stands at step {step})", step=status.step) if status else ""
@@ -73,7 +73,7 @@ class RunModel:
 
     @property
     def scores(self) -> bool:
-        """Whether it is a reward model."""
+        """Tell whether it is a reward model."""
         return self.recipe["method"] == REWARD_METHOD
 
     def named(self, step: int) -> str:

@@ -46,7 +46,7 @@ class Trained:
 
 
 def is_reward(source: str) -> bool:
-    """Whether a run or a folder on this machine holds a reward model."""
+    """Tell whether a run or a folder on this machine holds a reward model."""
     run = find_run(source)
     return run.scores if run else holds_reward(Path(source))
 

@@ -1,4 +1,4 @@
-"""How much of the quickstart fits the time: seconds measured on this machine, and a plan made of them.
+"""Plan how much of the quickstart fits the time: seconds measured on this machine, and a plan made of them.
 
     Pace    what the parts cost here, measured by `pipelines/pace.py`
     Sizes   what has to be measured whatever the plan
@@ -35,7 +35,7 @@ ALL_GOALS, FEWER_GOALS = (0.9, 0.12), (0.85, 0.2)  # harmful and look-alikes ref
 
 @dataclass(frozen=True)
 class Schedule:
-    """How SFT goes through its topics."""
+    """Steps, epochs and weights of SFT."""
 
     per_step: int  # topics of a step, and as many retained rows
     epochs: float
@@ -61,7 +61,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is measured before and after, and what there is to learn from."""
+    """Counts of the prompts that are measured and learnt from."""
 
     topics: int  # to learn from
     retained: int  # ordinary prompts whose responses are held where they are
@@ -73,7 +73,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one quickstart does. `seconds` are expected, by stage."""
+    """One quickstart, planned. `seconds` are expected, by stage."""
 
     policy: str
     language: str

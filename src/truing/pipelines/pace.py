@@ -60,7 +60,7 @@ def sampling_pace(policy: str, dtype: str, headlines: Sequence[Headline]) -> tup
 
 
 def _alike(ids: Sequence[Sequence[int]]) -> int:
-    """How many tokens all of them begin with."""
+    """Count how many tokens all of them begin with."""
     return next((at for at, column in enumerate(zip(*ids, strict=False)) if len(set(column)) > 1), 0)
 
 

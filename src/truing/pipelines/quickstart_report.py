@@ -1,4 +1,4 @@
-"""What a quickstart leaves behind: `summary.json` for scripts and `report.html` for people."""
+"""Write the results of a quickstart: `summary.json` for scripts and `report.html` for people."""
 
 import json
 import time
@@ -42,7 +42,7 @@ class Shown:
         return " ".join(["truing quickstart", f"--model {plan.policy}", *said, f"--minutes {plan.minutes:g}"])
 
     def notes(self) -> list[str]:
-        """What a reader must know beside the numbers."""
+        """Return what a reader must know beside the numbers."""
         plan, start = self.plan, self.before.perplexity.value
         told = t(
             "{topics} of {of} topics were learnt from, as many as fit {minutes} minutes on {machine}.",

@@ -102,7 +102,7 @@ def starting(method: str, *, policy: str, rows: str, output: str) -> Recipe:
 
 
 def _online_loss(method: str) -> dict[str, Hyper]:
-    """What `loss:` can say of an online method's own functions, at its default."""
+    """Return what `loss:` can say of an online method's own functions, at its default."""
     chosen, found = choose_online(method, None), {}
     parts = {"name": chosen.loss, "credit": chosen.credit, "aggregation": chosen.aggregation, "kl": chosen.kl}
     if chosen.value_loss is not None:
@@ -168,7 +168,7 @@ def _parts(parts: tuple[RewardPart, ...]) -> Iterator[str]:
 
 
 def _meaning(section: Section, name: str, value: object, method: str) -> str:
-    """What a key is for, what else it may be, and its default where the value is another one."""
+    """Return what a key is for, what else it may be, and its default where the value is another one."""
     field = type(section).model_fields.get(name)
     if field is None:
         return HYPER.get(f"{method}.{name}") or HYPER[name]
