@@ -4,7 +4,9 @@
 A translation holds the placeholders of its key, or fewer. Keys, flags, commands and codes stay as they are typed.
 """
 
-ZH = {
+from truing.core.runs_zh import RUNS_ZH
+
+ZH = RUNS_ZH | {
     # Between parts
     "next": "下一步",
     " or ": "，或",
@@ -238,7 +240,7 @@ ZH = {
     "writes dpo.yaml, and rows to try it on": "写出 dpo.yaml 和可试用的数据",
     "\n{n} stages done; the result is in {path}": "\n{n} 个阶段已完成；结果在 {path}",
     "talk to it, before and after; `{report}` shows its curves": "与它对话，对比训练前后；`{report}` 画出曲线",
-    "{state} The report is in {path}": "{state} 报告在 {path}",
+    "{state} The report is in {path}": "{state}报告在 {path}",
     "the recipe whose output is {run}: goes on where it stopped": "用 output 为 {run} 的配方，从停下的地方继续",
     "The report of this evaluation is already there: {path}": "这次评估的报告已经在 {path}",
     "The comparison is in {path}": "对比报告在 {path}",
