@@ -19,6 +19,7 @@ RUNS_ZH = {
     "responses": "回答",
     "asking {model}": "询问 {model}",
     "{tool} on {model}": "用 {tool} 测 {model}",
+    "an empty line or Ctrl-D ends": "空行或 Ctrl-D 结束",
     "you> ": "你> ",
     # The quickstart and `truing run`
     "stage {number} of {all}: {title}": "第 {number} 阶段，共 {all} 个：{title}",
