@@ -45,7 +45,7 @@ quickstart(Path("quickstart"), say, stage, policy=model, headlines=few[0] + few[
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout, built as `pip wheel .` builds it; no index is asked where hatchling is there."""
+    """The wheel of this checkout, built as `pip wheel .` builds it; without an index where it can be."""
     folder = tmp_path_factory.mktemp("wheel")
     at_hand = importlib.util.find_spec("hatchling") is not None
     command = [
