@@ -105,6 +105,7 @@ RUNS_ZH = {
     "the run was stopped": "训练已停止",
     "the run went back to step {back_to}": "训练已回到第 {back_to} 步",
     "remedied": "已补救",
+    "its curves, in one page": "一页报告，画出它的曲线",
     "{rule} at step {step}: {done}": "{rule}，第 {step} 步：{done}",
     "\n{rule}: since step {since}, seen at step {step}\n  {saw}\n  → {advice}": "\n{rule}：自第 {since} 步起，第 {step} 步发现\n  {saw}\n  → {advice}",
     "healthy: {seeing} of {n} rules had metrics to look at, and saw nothing": "健康：{n} 条规则中有 {seeing} 条有指标可查，没有发现问题",
