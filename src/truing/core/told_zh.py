@@ -4,7 +4,9 @@
 A translation holds the placeholders of its key, or fewer. Keys, flags, commands and codes stay as they are typed.
 """
 
-ZH = {
+from truing.core.runs_zh import RUNS_ZH
+
+ZH = RUNS_ZH | {
     # Between parts
     "next": "下一步",
     " or ": "，或",
@@ -142,6 +144,14 @@ ZH = {
     "label is {value}, expected true/false, 1/0 or good/bad": "label 是 {value}，应为 true/false、1/0 或 good/bad",
     "a byte order mark in the middle of the file; remove it": "文件中间有 BOM，请删掉",
     "column {number}: {reason}": "第 {number} 列：{reason}",
+    # What Python's json says
+    "Expecting value": "此处应有一个值",
+    "Expecting ',' delimiter": "此处应有逗号",
+    "Expecting ':' delimiter": "此处应有冒号",
+    "Expecting property name enclosed in double quotes": "键名应放在双引号里",
+    "Unterminated string starting at": "从这里开始的字符串没有结束",
+    "Invalid control character at": "字符串里有控制字符",
+    "Extra data": "后面有多余的内容",
     "brackets are nested too deeply to be a row": "括号嵌套太深，不像一行数据",
     "expected an object {{…}}, found {kind}": "应为对象 {{…}}，实际是 {kind}",
     "{n:,} bytes in one row; the limit is {most:,}": "一行有 {n:,} 字节，上限是 {most:,}",
@@ -238,7 +248,7 @@ ZH = {
     "writes dpo.yaml, and rows to try it on": "写出 dpo.yaml 和可试用的数据",
     "\n{n} stages done; the result is in {path}": "\n{n} 个阶段已完成；结果在 {path}",
     "talk to it, before and after; `{report}` shows its curves": "与它对话，对比训练前后；`{report}` 画出曲线",
-    "{state} The report is in {path}": "{state} 报告在 {path}",
+    "{state} The report is in {path}": "{state}报告在 {path}",
     "the recipe whose output is {run}: goes on where it stopped": "用 output 为 {run} 的配方，从停下的地方继续",
     "The report of this evaluation is already there: {path}": "这次评估的报告已经在 {path}",
     "The comparison is in {path}": "对比报告在 {path}",
@@ -272,6 +282,7 @@ ZH = {
     "the downloaded {name} has sha256 {found} instead of {sha256}; it was not opened": "下载的 {name} 的 sha256 是 {found}，应为 {sha256}；没有打开它",
     "the GGUF has no chat template or no end-of-text token": "该 GGUF 没有对话模板或没有结束符",
     "use another wheel": "请换一个 wheel",
+    "looking for {source} on the hub": "在模型站点上查找 {source}",
     "{source} is gated on the hub": "{source} 在模型站点上需要申请访问",
     "{source} is neither a folder nor a model on the hub": "{source} 既不是目录，也不是模型站点上的模型",
     "check the spelling; a private model needs HF_TOKEN": "请检查拼写；私有模型需要 HF_TOKEN",

@@ -87,9 +87,9 @@ def parse_object(raw: bytes, *, first: bool = False) -> dict:
     try:
         value = STRICT.decode(text)
     except json.JSONDecodeError as error:
-        raise RowError(
-            "broken-json", message("column {number}: {reason}", number=error.colno, reason=error.msg)
-        ) from error
+        said = "column {number}: {reason}"
+        told = message(said, number=error.colno, reason=message(error.msg))
+        raise RowError("broken-json", told) from error
     except RecursionError as error:
         raise RowError("too-deep", message("brackets are nested too deeply to be a row")) from error
     except ValueError as error:  # an integer of more than 4300 digits

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from scipy import stats
 
 from truing.core.errors import ConfigError, DataError
 from truing.core.imports import closest
+from truing.core.messages import message
 from truing.core.options import check_options, keyword_options
 from truing.evals import questions
 from truing.evals.bench import Bench, Marks, Result, Scored, Task, score
@@ -152,9 +153,11 @@ def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) ->
         found = pairwise([(a.question.prompt, a.text, b.text) for a, b in pairs])
         opinions = [one.opinion for one in found]
         how = agreement(found)
-        note = (
-            f"Judged by {name} in both orders: {how.consistent} agreed, {how.ties} ties, "
-            f"{how.contradicting} contradicting, {how.equal} equal answers, {how.errors} errors."
+        note = message(
+            "Judged by {name} in both orders: {consistent} agreed, {ties} ties, "
+            "{contradicting} contradicting, {equal} equal answers, {errors} errors.",
+            name=name,
+            **asdict(how),
         )
         return Opinions(
             [None if isinstance(one, NoVerdict) else one for one in opinions],
@@ -239,7 +242,8 @@ def _rates(found: WinRate, scored: list[Scored], note: str) -> Result:
     if found.length_controlled is not None:
         findings.append(Finding(WIN_RATE[1], whole(found.length_controlled.interval)))
     else:
-        notes.append(f"No win rate at equal length: {found.not_controlled}.")
+        why = message(found.not_controlled)
+        notes.append(message("No win rate at equal length: {reason}.", reason=why))
     return Result(findings, scored, notes)
 
 
@@ -255,9 +259,13 @@ def _read_annotations(path: Path, bench: Bench) -> Result:
         raise DataError(f"{path} is no list of annotations", hint="name AlpacaEval's annotations.json")
     judged = from_alpaca(read)
     theirs = alpaca_win_rate(judged)
-    note = (
-        f"Read from {path}. As AlpacaEval counts: {theirs.win_rate:.2f} %, standard error "
-        f"{theirs.standard_error:.2f}, discrete {theirs.discrete_win_rate:.2f} %."
+    note = message(
+        "Read from {path}. As AlpacaEval counts: {rate:.2f} %, standard error {error:.2f}, "
+        "discrete {discrete:.2f} %.",
+        path=path,
+        rate=theirs.win_rate,
+        error=theirs.standard_error,
+        discrete=theirs.discrete_win_rate,
     )
     return _rates(win_rate_of(judged, seed=bench.seed), [], note)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from truing.core.errors import ConfigError
+from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.data.chat import Renderer, make_renderer
 from truing.losses.kl import KlController
@@ -45,7 +46,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     precision = precision_of(recipe, device, say)
     scorer, reason = trained_policy(recipe, source, precision, device, dropout=False)
     if scorer.layout == "padded":
-        say(f"rows are padded, not packed: {reason}")
+        say(message("rows are padded, not packed: {reason}", reason=reason))
     host = Host(renderer, scorer, source)
     rewards = build_mix(recipe.rewards, host=host, say=say, skip_failed=recipe.online.skip_failed)
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
