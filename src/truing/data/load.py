@@ -9,7 +9,7 @@ import glob
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -70,6 +70,8 @@ class _Source:
     """One source while it is being read."""
 
     path: str
+    index: int  # among all of them
+    name: str  # what places begin with
     kept: list[Record] = field(default_factory=list)
     set_aside: Counter[str] = field(default_factory=Counter)
     problems: list[Message] = field(default_factory=list)
@@ -127,8 +129,9 @@ def load_records(
     problems: list[Message] = []
     aside = _Quarantine()
     try:
-        for path in _expand(given):
-            source = _Source(path)
+        paths = list(_expand(given))
+        for index, (path, name) in enumerate(zip(paths, _names(paths), strict=True)):
+            source = _Source(path, index, name)
             used = _load(source, chosen, aside)
             if not source.kept or (bad_rows == "stop" and source.set_aside.total() > MOST_BAD * source.read):
                 raise _too_many_bad(source, quarantine)
@@ -150,7 +153,7 @@ def require_files(paths: Iterable[str | Path]) -> None:
 
 def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:
     """Fill `source` from its path and return the format its rows are in."""
-    rows = read_rows(source.path)
+    rows = read_rows(source.path, source.name)
     sample = list(islice(rows, SAMPLE))
     if not sample:
         raise DataError(message("{path} holds no rows", path=source.path), hint=EMPTY_HINT)
@@ -161,13 +164,14 @@ def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:
         except DataError as error:
             said = message("{path}: {what}", path=source.path, what=error.message)
             raise DataError(said, hint=error.hint) from error
-    for row in chain(sample, rows):
+    for number, row in enumerate(chain(sample, rows), start=1):
         try:
             if row.value is None or format is None:
                 raise row.error or RowError(
                     "no-format", message("the first {n} rows are all damaged", n=SAMPLE)
                 )
-            source.kept.append(replace(format.read(row.value), place=row.place))
+            record = format.read(row.value)
+            source.kept.append(replace(record, place=row.place, source=source.index, number=number))
         except RowError as error:
             source.set_aside[error.code] += 1
             said = "{place}: {code}: {what}"
@@ -176,6 +180,12 @@ def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:
     if format is None:
         raise _too_many_bad(source, None)
     return format
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    """What places in each file begin with: its name, or the whole path where another file has that name."""
+    names = [path if path.startswith(HUB) else Path(path).name for path in paths]
+    return [path if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
 
 
 def _report(source: _Source, used: Format) -> SourceReport:

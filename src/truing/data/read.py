@@ -34,8 +34,11 @@ EMPTY_HINT = message("write it again, or take it out of the list of data files")
 AGAIN = message("copy or download it again")
 
 
-def read_rows(path: str | Path) -> Iterator[RawRow]:
-    """Every row of a file, damaged ones with their error. `DataError` if it is missing, empty or no data."""
+def read_rows(path: str | Path, name: str | None = None) -> Iterator[RawRow]:
+    """Yield every row of a file, damaged ones with their error; places begin with `name`, or its own.
+
+    Raises `DataError` if the file is missing, empty or no data.
+    """
     if str(path).startswith(HUB):
         yield from _read_hub(str(path))
         return
@@ -43,7 +46,7 @@ def read_rows(path: str | Path) -> Iterator[RawRow]:
     check_file(path)
     try:
         with _open(path) as file:
-            yield from READERS[_suffix(path, file)](path.name, file)
+            yield from READERS[_suffix(path, file)](name or path.name, file)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             message("{path} cannot be read to its end: {error}", path=path, error=error), hint=AGAIN

@@ -67,16 +67,23 @@ def _wrapped_list(text: str, start: int) -> int | None:
 
 
 def _read_array(name: str, text: str, start: int) -> Iterator[RawRow]:
-    """The elements of the array at `start`; damage that hides where an element ends makes one bad row."""
-    position, line, counted = _skip(text, start + 1), 1, 0
+    """The elements of the array at `start`; damage that hides where an element ends makes one bad row.
+
+    The place of an element that shares its line with another ends in its number there: `rows.json:1#7`.
+    """
+    position, line, counted, number, shared = _skip(text, start + 1), 1, 0, 0, False
     while text[position : position + 1] not in ("]", ""):
         line += text.count("\n", counted, position)
-        counted = position
+        counted, number = position, number + 1
         end = _element_end(text, position)
         if end is None:
             break
-        yield raw_row(name, line, _encode(text[position:end]))
-        position = _skip(text, end)
+        raw, before, position = _encode(text[position:end]), shared, _skip(text, end)
+        shared = (
+            text[position : position + 1] == "," and "\n" not in text[counted : _skip(text, position + 1)]
+        )
+        place = f"{name}:{line}#{number}" if before or shared else f"{name}:{line}"
+        yield raw_row(name, line, raw, place=place)
         if text[position : position + 1] == ",":
             position = _skip(text, position + 1)
         elif text[position : position + 1] != "]":
