@@ -129,8 +129,8 @@ def load_records(
     problems: list[Message] = []
     aside = _Quarantine()
     try:
-        paths = list(_expand(given))
-        for index, (path, name) in enumerate(zip(paths, _names(paths), strict=True)):
+        files = list(_expand(given))
+        for index, (path, name) in enumerate(zip(files, _names(files), strict=True)):
             source = _Source(path, index, name)
             used = _load(source, chosen, aside)
             if not source.kept or (bad_rows == "stop" and source.set_aside.total() > MOST_BAD * source.read):
