@@ -14,6 +14,7 @@ from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, told
 from truing.core.told_zh import ZH
 from truing.core.words import add_words
+from truing.data.kinds import PANDAS
 from truing.data.load import load_records
 from truing.evals.words_zh import ZH as PAGES
 
@@ -23,18 +24,25 @@ SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.name.endsw
 COVERED = [
     *("core/documents.py", "core/encodings.py", "core/foreign_file.py", "core/yaml_mistakes.py"),
     *(
+        "data/beside.py",
+        "data/detect.py",
         "data/fields.py",
         "data/formats.py",
+        "data/frames.py",
+        "data/kinds.py",
         "data/load.py",
         "data/read.py",
+        "data/read_columns.py",
+        "data/read_csv.py",
         "data/read_json.py",
         "data/rows.py",
+        "data/spelled.py",
         "data/turns.py",
     ),
     *("models/folders.py", "models/results.py", "models/sources.py", "methods/rows.py"),
     *(f"cli/{name}.py" for name in ("data", "evaluate", "init", "pipeline", "report", "talk", "training")),
 ]
-COMMANDS = {"iconv -f GB18030 -t UTF-8 {source} > {target}"}  # the same in every language
+COMMANDS = {"iconv -f GB18030 -t UTF-8 {source} > {target}", PANDAS}  # the same in every language
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,6 @@ def write(path: Path, lines: list[bytes]) -> Path:
 DAMAGE = {
     "broken-json": b'{"prompt": "q", "chosen": "a", "rej',
     "not-an-object": b"[]",
-    "not-a-number": b'{"prompt": "q", "chosen": "a", "rejected": "b", "margin": NaN}',
     "duplicate-key": b'{"prompt": "q", "chosen": "a", "chosen": "c", "rejected": "b"}',
     "bom": b'\xef\xbb\xbf{"prompt": "q", "chosen": "a", "rejected": "b"}',
     "invalid-utf8": b'{"prompt": "\xe4\xbd", "chosen": "a", "rejected": "b"}\r',

@@ -8,6 +8,7 @@ and what is wrong.
 import glob
 import hashlib
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,9 @@ from truing.core.errors import DataError, StorageError
 from truing.core.files import json_line, sha256_file, write_atomic
 from truing.core.messages import Message, joined, message
 from truing.core.records import Record
-from truing.data.formats import Format, detect, find_format
+from truing.data.detect import detect
+from truing.data.formats import Format, find_format
+from truing.data.kinds import parts_of
 from truing.data.read import EMPTY_HINT, HUB, check_file, read_rows
 from truing.data.rows import RawRow, RowError
 
@@ -214,6 +217,10 @@ def _too_many_bad(source: _Source, quarantine: Path | None) -> DataError:
     counts = {"path": source.path, "read": source.read, "bad": source.set_aside.total()}
     first = joined("\n  ", source.problems[:5])
     where = message("; all of them are in {path}", path=quarantine) if quarantine else message("")
+    if 2 * source.set_aside["invalid-utf8"] > source.set_aside.total():
+        where = joined(
+            "", [where, message("; is it in a code page of Windows? {remedy}", remedy=_to_utf8(source))]
+        )
     if not source.kept:
         said = "{path}: none of its {read} rows can be used. The first problems:\n  {first}"
         hint = "mend the file, or name its format with --format (data.format in a recipe){where}"
@@ -223,10 +230,17 @@ def _too_many_bad(source: _Source, quarantine: Path | None) -> DataError:
     return DataError(message(said, **counts, first=first), hint=message(hint, where=where))
 
 
+def _to_utf8(source: _Source) -> str:
+    path = Path(source.path)
+    target = shlex.quote(str(path.with_stem(f"{path.stem}-utf8")))
+    return f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(str(path))} > {target}"
+
+
 def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
     """Paths with glob patterns replaced by the files they match, sorted, each file once.
 
-    What an earlier loading set aside is no data: a pattern passes over it.
+    A folder of `part-…` files, as Spark writes them, stands for these files. What an earlier loading set
+    aside is no data: a pattern passes over it.
     """
     seen: set[str] = set()
     for given in paths:
@@ -240,7 +254,14 @@ def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
                     message("no file matches {path}", path=path),
                     hint=message("quote the pattern and check the folder"),
                 )
-        for name in names:
+        for name in chain.from_iterable(map(_in_parts, names)):
             if name not in seen:
                 seen.add(name)
                 yield name
+
+
+def _in_parts(path: str) -> list[str]:
+    """The files of a folder that Spark wrote; any other path as it is."""
+    folder = Path(path)
+    parts = parts_of(folder) if not path.startswith(HUB) and folder.is_dir() else []
+    return [str(part) for part in parts] or [path]

@@ -163,9 +163,5 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict:
     return value
 
 
-def _refuse_constant(name: str) -> float:
-    raise RowError("not-a-number", message("{name} is not JSON; leave the key out or write null", name=name))
-
-
-STRICT = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+STRICT = json.JSONDecoder(object_pairs_hook=_unique_keys)
 LENIENT = json.JSONDecoder(strict=False)  # finds where a damaged element of an array ends
