@@ -14,8 +14,8 @@ _WIDE = 64
 def _by_onednn(x: Tensor, weight: Tensor) -> bool:
     """Tell whether oneDNN is the faster one for x [n, in] and a weight [out, in].
 
-    With AVX2 alone both use the same instructions, and MKL reads a transposed weight as it lies. With AVX-512,
-    MKL runs AMD processors at less than half of oneDNN's speed.
+    With AVX2 alone both use the same instructions, and MKL reads a transposed weight as it lies. With
+    AVX-512, MKL runs AMD processors at less than half of oneDNN's speed.
     """
     mkl_keeps_up = AVX2_ALONE and len(weight) < _WIDE * len(x)
     return _ONEDNN and x.dtype is torch.float32 and x.device.type == "cpu" and not mkl_keeps_up

@@ -100,7 +100,7 @@ class Products:
         if not AVX2_ALONE:
             gate = _product(x, self.weights[0], self.biases[0], activation="swish")
             return _product(x, self.weights[1], self.biases[1], other=gate, operation="mul")
-        # There oneDNN's silu takes longer than another pass over memory, and so does its product of many rows.
+        # There oneDNN's silu takes longer than another pass over memory, and so does its gate of many rows.
         gate = silu(_product(x, self.weights[0], self.biases[0]), inplace=True)
         if len(x) > MANY:
             return gate.mul_(_product(x, self.weights[1], self.biases[1]))
