@@ -16,6 +16,7 @@ from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
 from truing.core.told_zh import ZH
 from truing.core.words import add_words
+from truing.data.kinds import PANDAS
 from truing.data.load import load_records
 from truing.evals.words_zh import ZH as PAGES
 
@@ -26,7 +27,7 @@ COVERED = [
     f"{folder}/{name}.py"
     for folder, names in {
         "core": "documents encodings foreign_file yaml_mistakes",
-        "data": "fields formats limits load read read_json rows turns",
+        "data": "beside detect fields formats frames kinds limits load read read_columns read_csv read_json rows spelled turns",
         "losses": "unpaired",
         "models": "folders precision results scoring sources",
         "rewards": "model",
@@ -39,7 +40,7 @@ COVERED = [
     for name in names.split()
 ]
 PYTHONS = [Path(json.decoder.__file__), Path(json.scanner.__file__)]
-COMMANDS = {"iconv -f GB18030 -t UTF-8 {source} > {target}"}  # the same in every language
+COMMANDS = {"iconv -f GB18030 -t UTF-8 {source} > {target}", PANDAS}  # the same in every language
 
 
 @pytest.fixture(autouse=True)

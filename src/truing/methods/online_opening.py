@@ -122,9 +122,9 @@ def _split(prompts: Prompts, asked: Prompts | None, recipe: Recipe) -> tuple[lis
     if asked is not None:
         return prompts.prompts, asked.prompts
     trees = [prompt.tree for prompt in prompts.prompts]
-    places = [prompt.record.place for prompt in prompts.prompts]
+    ids = [prompt.record.id for prompt in prompts.prompts]
     by_tree = {id(prompt.tree): prompt for prompt in prompts.prompts}
-    kept, out = split_off(trees, places, recipe.data.eval_fraction, recipe.seed)
+    kept, out = split_off(trees, ids, recipe.data.eval_fraction, recipe.seed)
     return [by_tree[id(tree)] for tree in kept], [by_tree[id(tree)] for tree in out]
 
 

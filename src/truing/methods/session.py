@@ -268,9 +268,8 @@ def open_session(
     if recipe.data.eval:
         pool, held_out = rows.trees, evaluated.trees
     else:
-        pool, held_out = split_off(
-            rows.trees, rows.places_of(rows.trees), recipe.data.eval_fraction, recipe.seed
-        )
+        ids = [record.id for record in rows.rendered.records]
+        pool, held_out = split_off(rows.trees, ids, recipe.data.eval_fraction, recipe.seed)
     kept = read_retained(recipe, renderer, say)
     retained = kept.trees if kept else []
     device = pick_device(recipe.device)
