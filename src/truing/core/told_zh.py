@@ -146,7 +146,6 @@ ZH = RUNS_ZH | {
     "Expecting ':' delimiter": "此处应有冒号",
     "Expecting property name enclosed in double quotes": "键名应放在双引号里",
     "Unterminated string starting at": "从这里开始的字符串没有结束",
-    "Invalid control character at": "字符串里有控制字符",
     "Extra data": "后面有多余的内容",
     "brackets are nested too deeply to be a row": "括号嵌套太深，不像一行数据",
     "expected an object {{…}}, found {kind}": "应为对象 {{…}}，实际是 {kind}",
