@@ -27,11 +27,16 @@ from truing.methods.binding import number_of
 from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
 from truing.methods.passes import passes_of, tokens_per_pass
-from truing.methods.policies import precision_of, references, trained_of
+from truing.methods.policies import precision_of, references, tell_of, trained_of
 from truing.methods.rows import Rows, Say, read_retained, read_rows, split_off
 from truing.methods.shapes import PAIR
 from truing.models.frozen import entry_states, may_keep, reference_states
-from truing.models.load import load_tokenizer, pick_device, require_positions, trainable
+from truing.models.load import (
+    load_tokenizer,
+    pick_device,
+    require_positions,
+    trainable,
+)
 from truing.models.precision import Precision
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
@@ -278,8 +283,7 @@ def open_session(
     require_positions(
         trained.scorer.inner, tokenizer, max(tree.longest for tree in [*pool, *held_out, *retained])
     )
-    if trained.scorer.layout == "padded":
-        say(message("rows are padded, not packed: {reason}", reason=trained.layout_reason))
+    tell_of(trained.scorer, trained.layout_reason, say)
     session = Session(
         recipe=recipe,
         chosen=chosen,

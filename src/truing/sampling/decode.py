@@ -81,7 +81,8 @@ class PlainReading:
 
     def extend(self, tokens: Tensor) -> None:
         # Ended rows may be carried along; learned positions end where the context does.
-        self.take(tokens[:, None], (self.positions + 1).clamp(max=self._last))
+        next_ = self.positions + 1
+        self.take(tokens[:, None], next_ if self._last is None else next_.clamp(max=self._last))
 
     def keep(self, index: Sequence[int]) -> None:
         rows = torch.tensor(index, device=self.mask.device)
