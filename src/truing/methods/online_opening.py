@@ -50,6 +50,8 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     host = Host(renderer, scorer, source)
     rewards = build_mix(recipe.rewards, host=host, say=say, skip_failed=recipe.online.skip_failed)
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
+    if critic is not None:
+        critic.critic.room = scorer.room  # their passes are cut together
     reference = live_reference(recipe, scorer, source, precision) if chosen.needs_reference else None
     online, settings = recipe.online, chosen.settings
     cut = tokens_per_pass(recipe, scorer)

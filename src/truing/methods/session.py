@@ -8,6 +8,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +41,7 @@ from truing.models.load import (
 from truing.models.precision import Precision
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
+from truing.models.room import Overfull
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy, identities
@@ -48,7 +50,7 @@ from truing.train.hooks import Hook, Logs
 from truing.train.offline import evaluate, train
 from truing.train.optim import Part
 from truing.train.plan import Plan
-from truing.train.step import DivergedItems, Objective
+from truing.train.step import DivergedItems, Objective, smaller
 
 
 @dataclass
@@ -143,7 +145,8 @@ class Session:
         """Learn from step `start + 1` to the end of the plan; returns the last step taken."""
         self.keep_frozen()
         how = {"peak": self.learning_rate, "start": start, "hooks": hooks}
-        return train(self.plan, self.passes, self.objective, optimizer, self.recipe.optim, **how)
+        room = self.scorer.room
+        return train(self.plan, self.passes, self.objective, optimizer, self.recipe.optim, room=room, **how)
 
     def keep_frozen(self) -> None:
         """Compute once what no step changes, where a row is read more than once; see `models/frozen.py`.
@@ -173,18 +176,19 @@ class Session:
         return self.passes(self.plan.items_of(1)), self.objective
 
     def evaluation(self) -> Logs:
-        return evaluate(self.passes(range(len(self.held_out)), held_out=True), self.eval_objective)
+        cut = partial(self.passes, range(len(self.held_out)), held_out=True)
+        return evaluate(cut(), self.eval_objective, smaller(self.scorer.room, cut))
 
     def better(self, logs: Logs) -> float:
         """What of an evaluation should be small."""
         return logs["loss"]
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds beside weights and moments: nothing, all else follows from the step."""
-        return {}
+        """What a checkpoint holds beside weights and moments: all but the room follows from the step."""
+        return self.scorer.room.state()
 
     def restore(self, state: dict[str, Any]) -> None:
-        assert not state
+        self.scorer.room.restore(state)
 
     def inputs(self) -> dict[str, Any]:
         """What a resumed run must find unchanged beside its recipe: rows, and every default that acted."""
@@ -205,7 +209,7 @@ class Session:
         """Inside, a step that diverges names its rows by `file:line` instead of by item."""
         try:
             yield
-        except DivergedItems as error:
+        except (DivergedItems, Overfull) as error:
             raise error.at(self.places) from error
 
     def tokens_of(self, step: int) -> int:

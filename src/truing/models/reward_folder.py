@@ -89,6 +89,7 @@ def load_reward(
             hint="train one with `method: reward`, or name the folder that a reward run wrote",
         )
     require_finite(folder, model.named_parameters())
+    require_rows(model, tokenizer, folder)
     bias = next((head.bias for head in stored if head.bias), 0.0)
     if bias:
         model.config.reward_bias = bias

@@ -22,6 +22,7 @@ from truing.data.trees import Branch, Tree
 from truing.models.attention import takes_trees, using_trees
 from truing.models.entry import Entry, only
 from truing.models.logprobs import GRAIN, Head, head_collision, head_divergence, head_entropy, head_logprobs
+from truing.models.room import Room
 
 
 @contextmanager
@@ -87,6 +88,7 @@ class Trunk(nn.Module):
         self.layout = layout
         self.autocast = autocast
         self.entry: Entry | None = None
+        self.room = Room()
 
     @property
     def inner(self) -> PreTrainedModel:

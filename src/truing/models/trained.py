@@ -158,13 +158,8 @@ def merged_run(run: RunModel) -> Path:
 
 
 def merged_adapter(folder: Path, cache: Path) -> Path:
-    """An adapter of no run merged into its base, kept in `cache` under a hash of both."""
-    base = resolve(require_base(folder)).path
-    known = [sha256_file(folder / name) for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG)]
-    known += [
-        f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in sorted(base.glob("*.safetensors"))
-    ]
-    name = hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
+    """An adapter of no run merged into its base, kept in `cache` under a hash of its weights."""
+    name = sha256_file(folder / ADAPTER_WEIGHTS)[:16]
     return _merged(str(folder), cache / f"{folder.name}-{name}", folder / ADAPTER_CONFIG, {})
 
 
