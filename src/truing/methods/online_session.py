@@ -28,6 +28,7 @@ from truing.methods.rows import Rows, Say
 from truing.methods.text import Text
 from truing.models.load import trainable
 from truing.models.precision import Precision
+from truing.models.room import Overfull
 from truing.models.scoring import Scorer
 from truing.models.trained import Policy, identities
 from truing.rewards.mix import Mix
@@ -163,6 +164,7 @@ class OnlineSession:
             {**rounds[0].rollouts.logs(), **_told(rounds[0]), **logs, "kl_weight": weight}
             | ({"sampling/staleness": float(waiting is not None)} if self.ahead else {}),
             online.target_kl or math.inf,
+            self.scorer.room,
         )
 
     def _warn_of_sameness(self, rounds: Sequence[Asked]) -> None:
@@ -243,15 +245,17 @@ class OnlineSession:
         """Inside, a step that diverges names its rows by `file:line` instead of by item."""
         try:
             yield
-        except DivergedItems as error:
+        except (DivergedItems, Overfull) as error:
             raise error.at(self.places) from error
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside weights and moments."""
-        return {"controller": self.controller.state(), "ahead": self.ahead.state() if self.ahead else {}}
+        ahead = self.ahead.state() if self.ahead else {}
+        return {"controller": self.controller.state(), "ahead": ahead} | self.scorer.room.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         self.controller.restore(state["controller"])
+        self.scorer.room.restore(state)
         if self.ahead is not None:
             self.ahead.restore(state["ahead"])
 

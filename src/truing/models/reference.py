@@ -18,9 +18,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from truing.core.files import write_atomic
-from truing.data.packing import LAYOUTS, PackedBatch, split_into_passes
+from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
 from truing.models.roles import playing
+from truing.models.room import run_passes
 from truing.models.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -79,11 +80,10 @@ def score_all(
 ) -> dict[int, Tensor]:
     """Log-probabilities of every tree's scored tokens, in passes that depend on the trees alone."""
     logps: dict[int, Tensor] = {}
-    for group in split_into_passes(trees, tokens_per_pass, scorer.layout):
-        batch = LAYOUTS[scorer.layout]([trees[i] for i in group], group).to(scorer.device)
-        flat = scorer(batch).logps.cpu()
-        sizes = [sum(branch.count for branch in trees[i].branches) for i in group]
-        logps.update(zip(group, flat.split(sizes), strict=True))
+    numbered = dict(enumerate(trees))
+    for batch, flat in run_passes(numbered, scorer, tokens_per_pass, lambda b: scorer(b).logps.cpu()):
+        sizes = [sum(branch.count for branch in trees[i].branches) for i in batch.items]
+        logps.update(zip(batch.items, flat.split(sizes), strict=True))
         on_progress(len(logps), len(trees))
     return logps
 
