@@ -25,7 +25,7 @@ from truing.core.errors import DataError, UsageError
 from truing.sampling.batch import plan_batches
 from truing.sampling.kv import survivors
 from truing.sampling.local import LocalSampler
-from truing.sampling.types import Finish, Sample, Sampling
+from truing.sampling.types import Finish, NoLogitsError, Sample, Sampling
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOCABULARY = {"<end>": 0} | {letter: place for place, letter in enumerate(LETTERS, start=1)}
@@ -293,3 +293,19 @@ def test_survivors_move_as_few_rows_as_can_be() -> None:
 def test_batches_hold_neighbours_in_length_within_the_bound() -> None:
     """Groups of 2 with 10 to come: 2 rows of 30 are 60, 4 of 15 are 60, and 100 alone exceeds any bound."""
     assert plan_batches([5, 20, 4, 90, 5], [10] * 5, 2, 60) == [[3], [1], [0, 4], [2]]
+
+
+@pytest.mark.parametrize("greedy", [True, False])
+def test_logits_that_are_no_numbers_name_the_prompt_and_where_they_come_from(tokenizer, greedy):
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(LlamaConfig(**SIZES)).eval()
+    with torch.no_grad():
+        model.model.layers[1].self_attn.v_proj.weight[0, 0] = math.nan
+    sampler = LocalSampler(model, tokenizer, stop_ids=frozenset())
+    told = (
+        r"prompt 0: the model's logits are not finite after 0 tokens, first in the parameter .*1\.self_attn"
+    )
+    with pytest.raises(NoLogitsError, match=told) as caught:
+        sampler.sample([[5, 3, 9]], Sampling(max_new_tokens=3, temperature=0.0 if greedy else 1.0))
+    assert caught.value.exit_code == 4
+    assert str(caught.value.named("rows.jsonl:7")).startswith("rows.jsonl:7: the model's logits")

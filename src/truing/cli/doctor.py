@@ -30,18 +30,21 @@ class _Patient:
     rows: Sequence[Mapping[str, Any]]  # of metrics
     asked: Health  # of the rules, by its recipe
     said: "Sequence[Finding]" = ()  # while it trained
+    notes: Sequence[str] = ()
 
 
 def diagnose_run(run: Path, *, strict: bool) -> None:
     """Print the findings on a run folder or a trainer_state.json; with `strict` they exit with SICK.
 
-    What was remedied while the run trained does not count as sick.
+    What was remedied while the run trained does not count as sick; a log that tells no rule anything does.
     """
     from truing.train.health import diagnose
 
     patient = _read(run)
     found, watch = diagnose(patient.rows, patient.asked)
     print(patient.title)
+    for line in patient.notes:
+        print(line)
     for one in patient.said:
         if one.action in DONE:
             print(f"{one.rule} at step {one.step}: {DONE[one.action].format(back_to=one.back_to)}")
@@ -52,7 +55,10 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
         print(f"  {saw}\n  → {finding.advice}")
     blind = watch.blind()
     looked = len(watch.looks) - len(blind)
-    if not found:
+    unknown = not found and bool(watch.looks) and not looked
+    if unknown:
+        print(f"not known: none of {len(watch.looks)} rules had metrics to look at")
+    elif not found:
         print(f"healthy: {looked} of {len(watch.looks)} rules had metrics to look at, and saw nothing")
     if blind:
         print(f"\nnot looked at, their metrics are not logged: {', '.join(blind)}")
@@ -60,7 +66,7 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
     sick = [finding for finding in found if finding.rule not in cured]
     if sick:
         next_step("truing train RECIPE --set health.action=stop", "ends such a run when it is seen")
-    if sick and strict:
+    if (sick or unknown) and strict:
         raise typer.Exit(SICK)
 
 
@@ -83,6 +89,7 @@ def _read(run: Path) -> _Patient:
 
 
 def _read_folder(run: Path, recipe: Mapping[str, Any]) -> _Patient:
+    from truing.core.runs import missing_steps
     from truing.evals.run_report import read_run, state_text
     from truing.train.health import read_findings
 
@@ -90,4 +97,6 @@ def _read_folder(run: Path, recipe: Mapping[str, Any]) -> _Patient:
     reason = f" {found.status.reason}." if found.status.reason else ""
     title = f"{run}: {recipe['method'].upper()} on {recipe['policy']}. {state_text(found)}{reason}"
     asked = Health.model_validate(recipe.get("health", {}))
-    return _Patient(title, found.metrics, asked, read_findings(run))
+    lost = missing_steps(run)
+    notes = [f"metrics.jsonl was cut short: the numbers of {lost} steps are lost"] if lost else []
+    return _Patient(title, found.metrics, asked, read_findings(run), notes)

@@ -35,7 +35,7 @@ from truing.evals.run_samples import Sampled, read_samples, sample_tables
 from truing.train.health import Finding, read_findings
 
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best
-NOT_RECIPE = ("inputs", "resolved")  # what a run writes into its config beside the recipe
+NOT_RECIPE = ("inputs", "models", "resolved")  # what a run writes into its config beside the recipe
 
 
 @dataclass(frozen=True, slots=True)

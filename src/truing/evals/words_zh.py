@@ -193,6 +193,7 @@ ZH = HEALTH_ZH | {
     "What was seen: {saw}.": "观察到：{saw}。",
     "What to do:": "怎么办：",
     "Health: all rules were off.": "健康检查：所有规则都已关闭。",
+    "Health: not known, for none of {n} rules had metrics to look at.": "健康状况未知：{n} 条规则都没有指标可查。",
     "Healthy: {seeing} of {n} rules had metrics to look at, and none saw anything wrong.": "健康：{n} 条规则中有 {seeing} 条有指标可查，均未发现问题。",
     "What it said in training": "训练中的回答",
     "Responses that were drawn for training, with the reward that each got. One prompt of each step is kept.": "训练时采样的回答及其各自的奖励。每一步只保留一个提示。",
