@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready
 OUTPUT ?= quickstart
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-docs test-vllm check bench clean
@@ -29,8 +30,9 @@ $(READY): pyproject.toml constraints.txt
 quickstart: $(READY)
 	$(BIN)/truing quickstart --output $(OUTPUT)
 
+# Two processes, of one thread each in most tests; a file's tests stay together and share what it sets up.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 # A model of 135M parameters is trained, sampled and measured by every page in turn.
 test-docs: $(READY)

@@ -33,7 +33,7 @@ from truing.models.machine import cpu_line
 def recipe_in(folder: Path, asked: argparse.Namespace) -> Recipe:
     """GRPO with a LoRA adapter on the workload's prompts, written to `folder`."""
     prompts = grpo_prompts(asked.prompt_words, asked.steps)
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in prompts))
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in prompts), encoding="utf-8")
     return Recipe.model_validate(
         {
             "method": "grpo",

@@ -27,15 +27,17 @@ def write_endless(model: Path, folder: Path) -> None:
     shutil.copytree(model, folder, dirs_exist_ok=True)
     template = folder / "chat_template.jinja"
     ends = f"('{NEVER_SAID}' if message['role'] == 'assistant' else '{END}')"
-    template.write_text(template.read_text().replace(f"+ '{END}'", f"+ {ends}"))
-    added = json.loads((folder / "tokenizer.json").read_text())["added_tokens"]
+    template.write_text(
+        template.read_text(encoding="utf-8").replace(f"+ '{END}'", f"+ {ends}"), encoding="utf-8"
+    )
+    added = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["added_tokens"]
     number = next(token["id"] for token in added if token["content"] == NEVER_SAID)
     _set(folder / "tokenizer_config.json", eos_token=NEVER_SAID)
     _set(folder / "generation_config.json", eos_token_id=number)
 
 
 def _set(path: Path, **keys: object) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | keys))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | keys), encoding="utf-8")
 
 
 def compare(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> dict[str, float]:

@@ -158,13 +158,13 @@ def measure_learning(asked: argparse.Namespace) -> None:
         "ratio": ratio(end["reward"]["estimate"], start["reward"]["estimate"]),
         "versions": versions(),
     }
-    (asked.output / "learning.json").write_text(json.dumps(found, indent=1) + "\n")
+    (asked.output / "learning.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     lines = [Line("reward", [row["step"] for row in rows], smoothed([row["reward"] for row in rows]))]
     if "kl" in rows[-1]:
         lines.append(
             Line("KL per token", [row["step"] for row in rows], smoothed([row["kl"] for row in rows]))
         )
-    (asked.output / "curve.svg").write_text(draw(lines))
+    (asked.output / "curve.svg").write_text(draw(lines), encoding="utf-8")
     print(json.dumps({key: value for key, value in found.items() if key != "versions"}))
 
 

@@ -87,7 +87,7 @@ def main() -> None:
     rows = rows_for(asked.method, pairs)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         recipe = Recipe.model_validate(
             {
                 "method": asked.method,

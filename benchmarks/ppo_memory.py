@@ -59,7 +59,7 @@ def train(method: str, folder: Path, dtype: str) -> None:
 def run_side(method: str, folder: Path, dtype: str) -> int:
     print(f"{method}, {dtype}", file=sys.stderr, flush=True)
     command = [sys.executable, __file__, "--dtype", dtype, "--side", method, "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, check=False, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{method} failed:\n{done.stderr[-3000:]}")
     return int(done.stdout.strip().splitlines()[-1])
@@ -81,7 +81,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             rows = make_pairs(115, 58)
-            (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+            (folder / "rows.jsonl").write_text(
+                "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+            )
             run_side("reward", folder, asked.dtype)
             for method, peaks in found.items():
                 peaks.append(run_side(method, folder, asked.dtype))

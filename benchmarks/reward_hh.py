@@ -75,7 +75,7 @@ def recipe(name: str, folder: Path, epochs: float) -> dict[str, Any]:
 def ours(name: str, folder: Path, epochs: float) -> dict[str, Any]:
     """Train and score one of our runs through the command line; returns seconds and held-out margins."""
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(recipe(name, folder, epochs), sort_keys=False))
+    path.write_text(yaml.safe_dump(recipe(name, folder, epochs), sort_keys=False), encoding="utf-8")
     truing = str(Path(sys.executable).with_name("truing"))
     start = time.perf_counter()
     subprocess.run([truing, "train", str(path)], check=True)
@@ -84,7 +84,7 @@ def ours(name: str, folder: Path, epochs: float) -> dict[str, Any]:
     run = str(folder / "runs" / name)
     held_out = str(folder / "held_out.jsonl")
     subprocess.run([truing, "score", held_out, "--model", run, "--output", str(scored)], check=True)
-    scores = [json.loads(line)["score"] for line in scored.read_text().splitlines()]
+    scores = [json.loads(line)["score"] for line in scored.read_text(encoding="utf-8").splitlines()]
     margins = [better - worse for better, worse in zip(scores[::2], scores[1::2], strict=True)]
     return {"seconds": seconds, "margins": margins}
 
@@ -96,15 +96,15 @@ def theirs(name: str, folder: Path, epochs: float) -> dict[str, Any]:
     command += ["--rate", str(RUNS[name]["rate"]), "--epochs", str(epochs)]
     command += ["--items-per-step", str(ITEMS_PER_STEP), "--max-tokens", str(MAX_TOKENS)]
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=env, check=True, encoding="utf-8")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def kept(path: Path, make: Any, *given: Any) -> dict[str, Any]:
     """What `make` gives, from the output folder where it has been measured before."""
     if not path.exists():
-        path.write_text(json.dumps(make(*given)))
-    return json.loads(path.read_text())
+        path.write_text(json.dumps(make(*given)), encoding="utf-8")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def table(found: Mapping[str, dict[str, Any]]) -> list[str]:
@@ -145,7 +145,7 @@ def main() -> None:
     for name in asked.peer:
         found[f"TRL {name}"] = kept(folder / f"trl-{name}.json", theirs, name, folder, asked.epochs)
     text = "\n".join(table(found)) + "\n"
-    (folder / "table.md").write_text(text)
+    (folder / "table.md").write_text(text, encoding="utf-8")
     print(f"{len(train)} rows to train on, {len(held_out)} held out, {asked.epochs:g} epochs; {cpu_line()}")
     print(f"\n{text}")
 

@@ -18,7 +18,7 @@ MICRO_BATCH = 2  # pairs; padded to the longest, more do not fit 24 GB
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """Preference rows as TRL reads them: a prompt and two answers, all lists of messages."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @torch.no_grad()

@@ -113,7 +113,12 @@ def run_vllm(python: str, model: Path, prompts: list[list[int]], asked: argparse
     needs = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
     asking = json.dumps(prompts)
     done = subprocess.run(
-        command, input=asking, env=needs | os.environ, capture_output=True, text=True, check=False
+        command,
+        input=asking,
+        env=needs | os.environ,
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
     )
     if done.returncode:
         sys.exit(f"{script.name} failed with exit code {done.returncode}:\n{done.stderr[-3000:]}")

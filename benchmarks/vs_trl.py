@@ -37,7 +37,7 @@ def run_side(python: Path, script: str, *arguments: object) -> dict[str, Any]:
     print(f"{script} {' '.join(map(str, arguments))}", file=sys.stderr, flush=True)
     command = [str(python), str(HERE / script), *map(str, arguments)]
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    done = subprocess.run(command, capture_output=True, env=env, check=False, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{script} failed with exit code {done.returncode}:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])

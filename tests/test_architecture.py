@@ -10,6 +10,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "truing"
 FILES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = [
+    path for name in ("benchmarks", "docs", "examples") for path in sorted((ROOT / name).rglob("*.py"))
+]
 LAYERS = [
     {"cli"},
     {"web", "pipelines"},
@@ -124,8 +127,8 @@ def test_what_opens_text_by_the_locale_is_recognised(call: str, by_locale: bool)
 
 def test_no_file_is_opened_in_the_encoding_of_the_locale():
     found = [
-        f"{name_of(path)}:{node.lineno}: {ast.unparse(node)}"
-        for path in FILES
+        f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
+        for path in [*FILES, *SCRIPTS]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and opens_text_by_locale(node)
     ]

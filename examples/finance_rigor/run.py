@@ -174,7 +174,7 @@ def main() -> None:
     except TruingError as error:
         print(f"error: {error}\n{error.hint}", file=sys.stderr)
         sys.exit(error.exit_code)
-    print((asked.output / "table.md").read_text())
+    print((asked.output / "table.md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

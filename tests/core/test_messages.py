@@ -1,6 +1,8 @@
 """Messages stay English in logs and files and are told in Chinese where a terminal asks for it."""
 
 import ast
+import json
+import json.scanner
 import re
 import string
 from pathlib import Path
@@ -8,12 +10,13 @@ from pathlib import Path
 import pytest
 
 import truing
-from truing.core import told_zh
+from truing.core import runs_zh, told_zh
 from truing.core.config import load_recipe
 from truing.core.errors import ConfigError, DataError
-from truing.core.messages import OR, joined, message, told
+from truing.core.messages import OR, joined, message, recognised, told
 from truing.core.told_zh import ZH
 from truing.core.words import add_words
+from truing.data.kinds import PANDAS
 from truing.data.load import load_records
 from truing.evals.words_zh import ZH as PAGES
 
@@ -21,20 +24,23 @@ PACKAGE = Path(truing.__file__).parent
 SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.name.endswith("_zh.py")]
 # All of what these say to people has a translation.
 COVERED = [
-    *("core/documents.py", "core/encodings.py", "core/foreign_file.py", "core/yaml_mistakes.py"),
-    *(
-        "data/fields.py",
-        "data/formats.py",
-        "data/load.py",
-        "data/read.py",
-        "data/read_json.py",
-        "data/rows.py",
-        "data/turns.py",
-    ),
-    *("models/folders.py", "models/results.py", "models/sources.py", "methods/rows.py"),
-    *(f"cli/{name}.py" for name in ("data", "evaluate", "init", "pipeline", "report", "talk", "training")),
+    f"{folder}/{name}.py"
+    for folder, names in {
+        "core": "documents encodings foreign_file yaml_mistakes",
+        "data": "beside detect fields formats frames kinds limits load read read_columns read_csv read_json rows spelled turns",
+        "losses": "unpaired",
+        "models": "folders precision results scoring sources",
+        "rewards": "model",
+        "train": "health hooks",
+        "methods": "care critics online_opening online_session policies rows session",
+        "evals": "bench reward_summary run",
+        "pipelines": "budget quickstart stages training",
+        "cli": "data doctor evaluate init pipeline report score show system talk training",
+    }.items()
+    for name in names.split()
 ]
-COMMANDS = {"iconv -f GB18030 -t UTF-8 {source} > {target}"}  # the same in every language
+PYTHONS = [Path(json.decoder.__file__), Path(json.scanner.__file__)]
+COMMANDS = {"iconv -f GB18030 -t UTF-8 {source} > {target}", PANDAS}  # the same in every language
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +81,14 @@ def test_messages_in_a_row_are_told_with_what_stands_between_them():
     assert told(both, "zh") == "数字，或列表"
 
 
+def test_a_text_is_recognised_as_the_message_it_was():
+    templates = ("{path} does not exist", "{place}: {what}")
+    found = recognised("a.yaml: b does not exist", templates)
+    assert found == "a.yaml: b does not exist"
+    assert told(found, "zh") == "a.yaml：b 不存在", "a field is recognised too"
+    assert recognised("something else", templates) == "something else"
+
+
 def test_an_error_of_a_recipe_is_told_line_by_line(tmp_path: Path):
     path = tmp_path / "r.yaml"
     path.write_text("method: dpo\npolicy: m\nlearning_rate: 1e-5\noptim: {epochs: many}\n", encoding="utf-8")
@@ -108,7 +122,7 @@ def test_every_message_of_these_files_is_translated():
 
 
 def test_no_translation_is_left_over():
-    assert ZH.keys() - set().union(*map(constants, SOURCES)) == set()
+    assert ZH.keys() - set().union(*map(constants, [*SOURCES, *PYTHONS])) == set()
 
 
 def test_a_translation_fills_no_more_than_its_text():
@@ -122,10 +136,10 @@ def test_pages_and_terminal_translate_one_text_alike():
 
 
 def test_no_key_stands_twice():
-    (table,) = (
-        node.value
-        for node in ast.parse(Path(told_zh.__file__).read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Assign)
-    )
-    assert isinstance(table, ast.Dict)
-    assert len(table.keys) == len(ZH)
+    tables = [
+        node
+        for module in (told_zh, runs_zh)
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Dict)
+    ]
+    assert sum(len(table.keys) for table in tables) == len(ZH)

@@ -7,7 +7,7 @@ import pytest
 from truing.core.errors import DataError, StorageError, UsageError
 from truing.core.records import Message, Record, Response, reply, user
 from truing.data.convert import WRITERS, convert, write_jsonl
-from truing.data.formats import detect
+from truing.data.detect import detect
 from truing.data.load import load_records
 
 PAIR = Record(user("q"), (reply("good"), reply("bad")), margin=1.5, category="c", place="a.jsonl:3")

@@ -4,7 +4,8 @@ import pytest
 
 from truing.core.errors import DataError, UsageError
 from truing.core.records import Kind, Message, Record, Response, reply, user
-from truing.data.formats import FORMATS, detect, find_format
+from truing.data.detect import detect
+from truing.data.formats import FORMATS, find_format
 from truing.data.rows import RowError
 
 
@@ -111,6 +112,34 @@ CASES = [
         "unpaired",
         {"prompt": "q", "completion": "r", "label": True},
         Record(user("q"), (reply("r", label=True),)),
+    ),
+    ("response-preference", {"query": "q", "response": "good", "rejected_response": "bad"}, PAIR),
+    (
+        "response-preference",
+        {"instruction": "q", "output": "good", "rejected_response": ["bad", "worse"]},
+        Record(user("q"), (reply("good", rank=0), reply("bad", rank=1), reply("worse", rank=1))),
+    ),
+    (
+        "alpaca",  # Dolly
+        {"instruction": "add", "context": "1 2", "response": "3"},
+        Record(user("add\n1 2"), (reply("3"),)),
+    ),
+    ("prompt", {"problem": "q", "solution": "1 + 1 = 2"}, Record(user("q"))),
+    ("prompt-completion", {"question": "q", "answer": 5}, Record(user("q"), (reply("5"),))),
+    (
+        "prompt-completion",
+        {"prompt": "q", "response": "r", "score": "3.5"},
+        Record(user("q"), (reply("r", score=3.5),)),
+    ),
+    (
+        "prompt-completion",
+        {"prompt": "q", "response": "r", "helpfulness": 4, "correctness": 3},
+        Record(user("q"), (reply("r", score=4.0),)),
+    ),
+    (
+        "responses",
+        {"prompt": "q", "responses": ["r"], "scores": [4]},
+        Record(user("q"), (reply("r", score=4.0),)),
     ),
     ("messages", {"messages": chat("u:q", "a:r")}, SHOWN),
     ("messages", {"messages": chat("u:q1", "a:r1", "u:q2", "a:r2")}, TWO_TURNS),
@@ -235,6 +264,12 @@ def test_nulls_count_as_absent():
         ("bad", False),
         ("True", True),
         ("0", False),
+        (-1, False),
+        ("-1.0", False),
+        ("chosen", True),
+        ("Rejected", False),
+        ("yes", True),
+        ("no", False),
     ],
 )
 def test_labels(label, wanted):
@@ -261,7 +296,7 @@ PADDLE = {"src": ["q"], "tgt": [], "response": ["a", "b"], "sort": [1, 0]}
 BAD = [
     ("preference", {"prompt": "q", "rejected": "bad"}, "missing-chosen"),
     ("preference", PREF | {"chosen": None}, "missing-chosen"),
-    ("preference", PREF | {"chosen": 5}, "wrong-type"),
+    ("preference", PREF | {"chosen": {"a": 5}}, "unknown-role"),
     ("preference", PREF | {"chosen": " \n"}, "empty-response"),
     ("preference", PREF | {"rejected": ""}, "empty-response"),
     ("preference", PREF | {"prompt": ""}, "empty-prompt"),
@@ -289,7 +324,7 @@ BAD = [
     ("paddle-preference", PADDLE | {"sort": 1}, "wrong-type"),
     ("paddle-preference", PADDLE | {"response": ["a", "a"]}, "identical-pair"),
     ("paddle-preference", PADDLE | {"response": ["a"], "sort": [1]}, "sort-length"),
-    ("unpaired", {"prompt": "q", "completion": "r", "label": "yes"}, "bad-label"),
+    ("unpaired", {"prompt": "q", "completion": "r", "label": "maybe"}, "bad-label"),
     ("unpaired", {"prompt": "q", "completion": "r", "label": 2}, "bad-label"),
     ("unpaired", {"prompt": "q", "completion": "r"}, "missing-label"),
     ("messages", {"messages": "hi"}, "wrong-type"),
@@ -362,3 +397,64 @@ def test_unknown_format_name():
     with pytest.raises(UsageError) as caught:
         find_format("preferense")
     assert caught.value.hint == "did you mean preference?"
+
+
+BESIDE = [
+    ("prompt-completion", {"prompt": "q2", "completion": "r"}),
+    ("messages", {"messages": chat("u:q2", "a:r")}),
+    ("sharegpt", {"conversations": share("u:q2", "a:r")}),
+    ("alpaca", {"instruction": "q2", "output": "r"}),
+    ("paddle", {"src": "q2", "tgt": "r"}),
+]
+
+
+@pytest.mark.parametrize(("name", "row"), BESIDE)
+@pytest.mark.parametrize("history", [[["q1", "r1"]], chat("u:q1", "a:r1")])
+def test_system_and_history_are_read_beside_every_format(name, row, history):
+    record = FORMATS[name].read(row | {"system_prompt": "be kind", "history": history})
+    assert record.prompt == LONG
+    assert record.chosen.text == "r"
+
+
+def test_history_that_the_turns_begin_with_is_not_said_twice():
+    row = {"prompt": chat("u:q1", "a:r1", "u:q2"), "history": chat("u:q1", "a:r1")}
+    assert FORMATS["prompt"].read(row).prompt == LONG[1:]
+
+
+@pytest.mark.parametrize("key", ["input", "context"])
+def test_what_stands_under_a_question_is_asked_with_it(key):
+    assert FORMATS["prompt"].read({"prompt": "Sum up:", key: "a b"}).prompt == user("Sum up:\na b")
+
+
+def test_a_context_that_the_prompt_holds_is_not_repeated():
+    assert (
+        FORMATS["prompt"].read({"prompt": "Given a b, say c.", "context": "a b"}).prompt[0].content
+        == "Given a b, say c."
+    )
+
+
+UNREAD = [
+    ("messages", {"messages": chat("u:q", "a:r"), "context": "facts"}, "unread-context"),
+    ("prompt", {"prompt": chat("u:q"), "input": "facts"}, "unread-input"),
+    ("prompt", {"prompt": "q", "context": {"title": ["x"]}}, "unread-context"),
+    ("text", {"text": "once", "history": [["q", "r"]]}, "unread-history"),
+    ("text", {"text": "once", "system": "be kind"}, "unread-system"),
+    ("messages", {"messages": chat("s:be rude", "u:q", "a:r"), "system": "be kind"}, "unread-system"),
+    ("preference", PREF | {"rejected_response": "worse"}, "unread-rejected-response"),
+]
+
+
+@pytest.mark.parametrize(("name", "row", "code"), UNREAD)
+def test_what_changes_the_meaning_and_cannot_be_read_sets_the_row_aside_by_name(name, row, code):
+    with pytest.raises(RowError) as caught:
+        FORMATS[name].read(row)
+    assert caught.value.code == code
+    assert code.removeprefix("unread-").replace("-", "_") in caught.value.message
+
+
+def test_messages_name_the_key_of_the_file():
+    for row, key in [({"query": "", "answer": "r"}, "query"), ({"query": "q", "answer": " "}, "answer")]:
+        with pytest.raises(RowError, match=f"`{key}`"):
+            FORMATS["prompt-completion"].read(row)
+    with pytest.raises(RowError, match="no `completion` or `response` or `answer` among the keys"):
+        FORMATS["prompt-completion"].read({"prompt": "q"})

@@ -35,7 +35,6 @@ def write(path: Path, lines: list[bytes]) -> Path:
 DAMAGE = {
     "broken-json": b'{"prompt": "q", "chosen": "a", "rej',
     "not-an-object": b"[]",
-    "not-a-number": b'{"prompt": "q", "chosen": "a", "rejected": "b", "margin": NaN}',
     "duplicate-key": b'{"prompt": "q", "chosen": "a", "chosen": "c", "rejected": "b"}',
     "bom": b'\xef\xbb\xbf{"prompt": "q", "chosen": "a", "rejected": "b"}',
     "invalid-utf8": b'{"prompt": "\xe4\xbd", "chosen": "a", "rejected": "b"}\r',
@@ -268,3 +267,23 @@ def test_rows_that_are_no_training_data_are_refused():
         pytest.skip("shared/data is not on this machine")
     with pytest.raises(DataError, match="objective, assistant_response, human_score"):
         load_records(SHARED / "pyrit_refusal.csv")
+
+
+def test_a_row_is_its_file_and_its_number_and_not_its_line(tmp_path):
+    """The same rows on one line, on many, and in two files of one name: as many identities as rows."""
+    rows = [good(index) for index in range(4)]
+    for folder, text in {"a": json.dumps(rows), "b": json.dumps(rows, indent=1)}.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "q.json").write_text(text)
+    first, second = tmp_path / "a" / "q.json", tmp_path / "b" / "q.json"
+    assert [record.id for record in load_records(first).records] == [(0, n) for n in range(1, 5)]
+    assert [record.place for record in load_records(first).records] == [f"q.json:1#{n}" for n in range(1, 5)]
+    both = load_records([first, second]).records
+    assert [record.id for record in both] == [(source, n) for source in (0, 1) for n in range(1, 5)]
+    assert len({record.place for record in both}) == 8
+    assert both[4].place == f"{second}:2"
+
+
+def test_a_damaged_row_has_a_number_too(tmp_path):
+    path = write(tmp_path / "a.jsonl", [line(good(0)), b"{", b"", line(good(2))])
+    assert [record.number for record in load_records(path, bad_rows="skip").records] == [1, 3]

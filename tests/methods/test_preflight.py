@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from truing.core.errors import ConfigError, DataError, ModelError
 from truing.core.recipe import Recipe
@@ -61,7 +62,20 @@ def test_a_wrong_name_is_found(content: dict, change: dict, kind: type[Exception
 def test_a_sound_recipe_passes_and_so_does_what_comes_later(content: dict):
     require_possible(Recipe.model_validate(content))
     require_possible(Recipe.model_validate(content | {"policy": "stage:sft"}))
-    require_possible(Recipe.model_validate(content | {"policy": "org/on-the-hub"}))
+
+
+def test_a_name_on_the_hub_passes_unless_it_cannot_be_had(
+    content: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked = Recipe.model_validate(content | {"policy": "org/on-the-hub"})
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    require_possible(asked)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"org/on-the-hub is not a folder, not in the hub cache"):
+        require_possible(asked)
+    (tmp_path / "hub" / "models--org--on-the-hub").mkdir(parents=True)
+    require_possible(asked)
 
 
 def test_no_verb_imports_torch_to_tell_a_wrong_name(content: dict, rows: Path, tmp_path: Path):

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from truing.cli.language import console_language, here
 from truing.cli.show import next_step
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.health_parts import Health
+from truing.core.messages import joined, message
 
 if TYPE_CHECKING:
     from truing.train.health import Finding
@@ -33,35 +36,44 @@ class _Patient:
     notes: Sequence[str] = ()
 
 
+def tell(line: str) -> None:
+    """Print a line of the diagnosis in the language of this terminal."""
+    print(here(line))
+
+
 def diagnose_run(run: Path, *, strict: bool) -> None:
     """Print the findings on a run folder or a trainer_state.json; with `strict` they exit with SICK.
 
     What was remedied while the run trained does not count as sick; a log that tells no rule anything does.
     """
-    from truing.train.health import diagnose
+    with doing(message("reading {path}", path=run)):
+        from truing.train.health import diagnose
 
-    patient = _read(run)
-    found, watch = diagnose(patient.rows, patient.asked)
-    print(patient.title)
+        patient = _read(run)
+        found, watch = diagnose(patient.rows, patient.asked)
+    tell(patient.title)
     for line in patient.notes:
-        print(line)
+        tell(line)
     for one in patient.said:
         if one.action in DONE:
-            print(f"{one.rule} at step {one.step}: {DONE[one.action].format(back_to=one.back_to)}")
-    known = {(one.rule, one.step): one.saw for one in patient.said}  # with the pairs that drive it
+            done = message(DONE[one.action], back_to=one.back_to)
+            tell(message("{rule} at step {step}: {done}", rule=one.rule, step=one.step, done=done))
+    known = {(one.rule, one.step): one.seen() for one in patient.said}  # with the pairs that drive it
     for finding in found:
-        saw = known.get((finding.rule, finding.step), finding.saw)
-        print(f"\n{finding.rule}: since step {finding.since}, seen at step {finding.step}")
-        print(f"  {saw}\n  → {finding.advice}")
+        said = "\n{rule}: since step {since}, seen at step {step}\n  {saw}\n  → {advice}"
+        saw = known.get((finding.rule, finding.step), finding.seen())
+        where = {"rule": finding.rule, "since": finding.since, "step": finding.step}
+        tell(message(said, saw=saw, advice=message(finding.advice), **where))
     blind = watch.blind()
     looked = len(watch.looks) - len(blind)
     unknown = not found and bool(watch.looks) and not looked
     if unknown:
-        print(f"not known: none of {len(watch.looks)} rules had metrics to look at")
+        tell(message("not known: none of {n} rules had metrics to look at", n=len(watch.looks)))
     elif not found:
-        print(f"healthy: {looked} of {len(watch.looks)} rules had metrics to look at, and saw nothing")
+        sound = "healthy: {seeing} of {n} rules had metrics to look at, and saw nothing"
+        tell(message(sound, seeing=looked, n=len(watch.looks)))
     if blind:
-        print(f"\nnot looked at, their metrics are not logged: {', '.join(blind)}")
+        tell(message("\nnot looked at, their metrics are not logged: {names}", names=joined(", ", blind)))
     cured = {one.rule for one in patient.said if one.action == "remedy"}
     sick = [finding for finding in found if finding.rule not in cured]
     if sick:
@@ -75,28 +87,40 @@ def _read(run: Path) -> _Patient:
     from truing.train.trainer_state import STATE, find_state, read_state
 
     if not run.exists():
-        raise UsageError(f"{run} does not exist", hint="give a run folder, or none to describe this machine")
+        hint = message("give a run folder, or none to describe this machine")
+        raise UsageError(message("{path} does not exist", path=run), hint=hint)
     if run.is_dir() and (recipe := run_recipe(run)) is not None:
         return _read_folder(run, recipe)
     state = find_state(run)
     if state is None:
+        hint = message("a run folder is what a recipe names as its `output`; `truing train` writes it")
         raise UsageError(
-            f"{run} is no run folder and holds no {STATE}",
-            hint="a run folder is what a recipe names as its `output`; `truing train` writes it",
+            message("{run} is no run folder and holds no {name}", run=run, name=STATE), hint=hint
         )
     rows = read_state(state)
-    return _Patient(f"{state}: {rows[-1]['step']} steps", rows, Health())
+    title = message("{path}: {n} steps", path=state, n=rows[-1]["step"])
+    return _Patient(title, rows, Health())
 
 
 def _read_folder(run: Path, recipe: Mapping[str, Any]) -> _Patient:
     from truing.core.runs import missing_steps
-    from truing.evals.run_report import read_run, state_text
+    from truing.core.words import speaking
+    from truing.evals.run_report import read_run, state_text, told_reason
     from truing.train.health import read_findings
 
     found = read_run(run)
-    reason = f" {found.status.reason}." if found.status.reason else ""
-    title = f"{run}: {recipe['method'].upper()} on {recipe['policy']}. {state_text(found)}{reason}"
+    with speaking(console_language()):
+        state = state_text(found)
+    title = message(
+        "{run}: {method} on {policy}. {state}{reason}",
+        run=run,
+        method=recipe["method"].upper(),
+        policy=recipe["policy"],
+        state=state,
+        reason=message(" {reason}.", reason=told_reason(found.status)) if found.status.reason else "",
+    )
     asked = Health.model_validate(recipe.get("health", {}))
     lost = missing_steps(run)
-    notes = [f"metrics.jsonl was cut short: the numbers of {lost} steps are lost"] if lost else []
+    cut = message("metrics.jsonl was cut short: the numbers of {lost} steps are lost", lost=lost)
+    notes = [cut] if lost else []
     return _Patient(title, found.metrics, asked, read_findings(run), notes)

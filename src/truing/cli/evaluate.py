@@ -2,16 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from truing.cli.commands import opening
+from truing.cli.language import console_language
 from truing.cli.show import IMPORTING, StageLine, console, next_step, say
 from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
+
+if TYPE_CHECKING:
+    from truing.evals.report_records import Report
 
 RECIPES = (".yaml", ".yml", ".json")
 
@@ -63,14 +67,14 @@ def evaluate(
     flags += [f"output={json.dumps(str(output))}"] if output else []
     recipe = load_eval_recipe(Path(what) if is_recipe else None, [*flags, *(set_ or [])])
     if recipe.model == recipe.against:
-        raise UsageError(f"{recipe.model} is held against itself", hint="name another model as --against")
+        said = message("{model} is held against itself", model=recipe.model)
+        raise UsageError(said, hint=message("name another model as --against"))
     require_tasks(recipe.tasks)
     with doing(message("looking for the models")):
         for source in filter(None, (recipe.model, recipe.against)):
             require_openable(source)
     with doing(IMPORTING):
         from truing.core.words import speaking
-        from truing.evals.console import print_measures
         from truing.evals.eval_report import evaluation_report
         from truing.evals.report import write_report
         from truing.evals.run import as_json as found_as_json
@@ -86,10 +90,16 @@ def evaluate(
         write_report(evaluation_report(done), folder / REPORT)
     if as_json:
         print_json(found_as_json(done))
-    else:
-        report = evaluation_report(done)
-        print_measures(report.measures, console)
-        for note in report.notes:
-            say(note)
-    next_step(opening(folder / REPORT), "every answer behind every number")
-    require_passed(done)
+    with speaking(console_language()):
+        if not as_json:
+            _show(evaluation_report(done))
+        next_step(opening(folder / REPORT), "every answer behind every number")
+        require_passed(done)
+
+
+def _show(report: "Report") -> None:
+    from truing.evals.console import print_measures
+
+    print_measures(report.measures, console)
+    for note in report.notes:
+        say(note)

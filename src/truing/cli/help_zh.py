@@ -1,5 +1,35 @@
 # ruff: noqa: E501 - a text and its translation on one line
-"""The help of every verb in Chinese, by the English text."""
+"""The help of every verb in Chinese, and what Typer itself says, by the English text."""
+
+# What Typer says in words of its own: of the command line, and around a help.
+TYPER = {
+    "Usage: {rest}": "用法：{rest}",
+    "[OPTIONS]": "[选项]",
+    "COMMAND [ARGS]...": "命令 [参数]...",
+    "Example: `{command}`": "示例：`{command}`",
+    "Show this message and exit.": "显示本说明。",
+    "Arguments": "参数",
+    "Options": "选项",
+    "Commands": "命令",
+    "[required]": "[必填]",
+    "[default: {}]": "[默认 {}]",
+    "{usage}; `{help}` says more": "{usage}；详见 `{help}`",
+    "No such option: {name} (Possible options: {names})": "没有 {name} 这个选项（是不是：{names}？）",
+    "No such option: {name}": "没有 {name} 这个选项",
+    "No such command {name}. Did you mean {names}?": "没有 {name} 这个命令；是不是 {names}？",
+    "No such command {name}": "没有 {name} 这个命令",
+    "Missing command": "缺少命令",
+    "Missing argument {name}": "缺少参数 {name}",
+    "Missing option {name}": "缺少选项 {name}",
+    "Option {name} requires an argument": "选项 {name} 后面要有一个值",
+    "Option {name} does not take a value": "选项 {name} 后面不带值",
+    "Got unexpected extra argument(s) ({names})": "多余的参数（{names}）",
+    "Invalid value for {name}: {reason}": "{name} 的值不对：{reason}",
+    "Input should be greater than or equal to {least}": "应不小于 {least}",
+    "Input should be a valid integer, unable to parse string as an integer": "应为整数",
+    "Input should be a valid number, unable to parse string as a number": "应为数字",
+    "Value error, {value} is not one of {names}": "{value} 不在 {names} 之中",
+}
 
 HELP = {
     "Align language models with people's intent: from rows of feedback to a measured, safer model.": "让语言模型符合人的意图：从反馈数据到一个经过测量、更安全的模型。",
@@ -25,7 +55,7 @@ HELP = {
     "The recipe, a YAML or JSON file.": "配方，YAML 或 JSON 文件。",
     "Change one value of the recipe: optim.epochs=2. May be repeated.": "改动配方里的一个值：optim.epochs=2。可重复使用。",
     "Print one JSON object.": "打印一个 JSON 对象。",
-    "stop (default) or skip rows that cannot be used.": "遇到不能用的行：stop（默认，停止）或 skip（跳过）。",
+    "stop (default) or skip rows that cannot be used.": "遇到不能用的行：停止 stop（默认），或跳过 skip。",
     "Show every value and where it came from.": "显示每个值及其来源。",
     "Train a recipe; run the same command again to resume.": "按配方训练；再执行同一条命令即可续训。",
     "The run folder, instead of the recipe's.": "训练目录，代替配方里的。",
@@ -54,7 +84,7 @@ HELP = {
     "A second model, shown to the left of the first.": "第二个模型，显示在第一个的左边。",
     # score, eval, report
     "Score every response of rows with a reward model, and say how well it orders and how sure it is.": "用奖励模型给每个回答打分，并说明它排序有多准、有多确信。",
-    "A reward run, a folder with a reward model, a hub name or wheel:NAME.": "奖励模型的训练目录、模型目录、模型站点上的名称，或 wheel:NAME。",
+    "A reward run, a folder with a reward model, a hub name or wheel:NAME.": "奖励模型：训练目录，模型目录，模型站点上的名称，或 wheel:NAME。",
     "Write JSON lines here, not to the terminal.": "把 JSON 行写到这里，不打印。",
     "auto, chat, alpaca or plain, instead of the run's own.": "auto、chat、alpaca 或 plain，代替训练时所用的。",
     "Print the summary as one JSON object.": "把汇总打印成一个 JSON 对象。",
@@ -71,7 +101,7 @@ HELP = {
     # data
     "Look at rows, check them, convert them.": "查看、检查、转换数据。",
     "Show rows as truing reads them.": "按 truing 的读法显示数据。",
-    "JSON, JSONL, CSV or Parquet, also .gz and .zst.": "JSON、JSONL、CSV 或 Parquet，也可以是 .gz 和 .zst。",
+    "JSON, JSONL, CSV or Parquet, also .gz and .zst.": "JSON、JSONL、CSV 或 Parquet，可用 .gz 或 .zst 压缩。",
     "The format, where it is ambiguous.": "格式，识别不唯一时指定。",
     "stop or skip.": "stop（停止）或 skip（跳过）。",
     "How many rows.": "显示多少行。",
@@ -80,7 +110,7 @@ HELP = {
     "auto, chat, alpaca or plain, with --tokens.": "auto、chat、alpaca 或 plain，与 --tokens 连用。",
     "Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl.": "读取每一行；列出不能用的行，并复制到 FILE.quarantine.jsonl。",
     "Write rows in another format.": "把数据写成另一种格式。",
-    "messages, prompt-completion, preference, unpaired, paddle …": "messages、prompt-completion、preference、unpaired、paddle……",
+    "messages, prompt-completion, preference, unpaired, paddle …": "格式：messages，preference，unpaired，paddle 等",
     "Where the rows go, as JSON lines.": "数据写到哪里，以 JSON 行写出。",
     "Count kinds, languages, lengths, duplicates and near-identical pairs.": "统计种类、语言、长度、重复和几乎相同的偏好对。",
 }

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from truing.cli.commands import command, quoted
-from truing.cli.show import SMALL_MODEL, next_step, say
+from truing.cli.language import here
+from truing.cli.show import IMPORTING, SMALL_MODEL, next_step, say
+from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import joined, message
 from truing.core.names import require_method
@@ -23,12 +25,14 @@ def init(
     """Write a recipe that states every default and its meaning, and a few rows to try it on."""
     if method is not None:
         require_method(method)
-    from truing.pipelines.starter import METHODS, sample_rows, starting, wants, write_recipe
+    with doing(IMPORTING):
+        from truing.pipelines.starter import METHODS, sample_rows, starting, wants, write_recipe
 
     if method is None:
         width = max(map(len, METHODS))
         for name, row in METHODS.items():
-            print(f"{name:{width}}  {row.title}; learns from {wants(name)}")
+            said = {"title": message(row.title), "rows": message(wants(name))}
+            print(f"{name:{width}}  {here(message('{title}; learns from {rows}', **said))}")
         next_step(command("init", "dpo"), "writes dpo.yaml, and rows to try it on")
         return
     source = sample_rows(method)

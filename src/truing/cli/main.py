@@ -13,7 +13,7 @@ import typer
 
 from truing import __version__
 from truing.cli import data, evaluate, init, pipeline, report, score, system, talk, training
-from truing.cli.language import told_help
+from truing.cli.language import told_help, told_usage
 from truing.cli.show import say, show_doing, tell_error
 from truing.cli.streams import settle_encodings
 from truing.core.doing import show_with
@@ -51,6 +51,9 @@ for verb, example in VERBS.items():
 app.add_typer(data.app, name="data")
 
 
+INTERRUPTED = 130
+
+
 def _version(asked: bool) -> None:
     if asked:
         print(f"truing {__version__}")
@@ -71,13 +74,19 @@ def main() -> None:
     """The console script. User mistakes print one message without a traceback and set the exit code."""
     settle_encodings()
     try:
-        told_help(typer.main.get_command(app))()
+        code = told_help(typer.main.get_command(app)).main(standalone_mode=False)
+    except typer.TyperException as error:
+        code = error.exit_code
+        if error.format_message():  # none where the help is shown for want of arguments
+            tell_error(told_usage(error))
     except TruingError as error:
         tell_error(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:
         say("stopped; the same command goes on where it can")
-        sys.exit(130)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

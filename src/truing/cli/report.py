@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from truing.cli.commands import command, opening
+from truing.cli.language import console_language
 from truing.cli.show import next_step, say
 from truing.core.doing import doing
 from truing.core.errors import UsageError
@@ -52,11 +53,13 @@ def _one(run: Path, output: Path | None, language: Language) -> None:
     from truing.evals.run_report import read_run, run_report, state_text
 
     found = read_run(run)
+    with speaking(console_language()):
+        state = state_text(found)
     target = output or run / "report.html"
     with speaking(language), doing(message("drawing its curves")):
         write_report(run_report(found), target)
     said = "{state} The report is in {path}"
-    say(message(said, state=state_text(found), path=target))
+    say(message(said, state=state, path=target))
     if not found.done:
         why = message("the recipe whose output is {run}: goes on where it stopped", run=run)
         next_step(command("train", "RECIPE"), why)
@@ -69,16 +72,15 @@ def _one(run: Path, output: Path | None, language: Language) -> None:
 def _evaluation(page: Path, output: Path | None, language: Language) -> None:
     """An evaluation writes its own page."""
     if language != "en":
-        raise UsageError(
-            "an evaluation's page is written by `truing eval`, in the language that its recipe asks for",
-            hint=f"run the same `truing eval` command with --set page_language={language}",
-        )
-    if not page.exists() or output is not None:
-        told = f"is already there: {page}" if page.exists() else f"is missing: {page}"
-        raise UsageError(
-            f"an evaluation's page is written by `truing eval`, and {told}",
-            hint="copy it" if page.exists() else "run the same `truing eval` command again",
-        )
+        said = "an evaluation's page is written by `truing eval`, in the language that its recipe asks for"
+        again = "run the same `truing eval` command with --set page_language={language}"
+        raise UsageError(message(said), hint=message(again, language=language))
+    if not page.exists():
+        said = message("an evaluation's page is written by `truing eval`, and is missing: {path}", path=page)
+        raise UsageError(said, hint=message("run the same `truing eval` command again"))
+    if output is not None:
+        there = "an evaluation's page is written by `truing eval`, and is already there: {path}"
+        raise UsageError(message(there, path=page), hint=message("copy it"))
     say(message("The report of this evaluation is already there: {path}", path=page))
     next_step(command("report", page.parent, "OTHER"), "compare it with another evaluation")
 
@@ -93,6 +95,9 @@ def _compare(paths: Sequence[Path], target: Path, language: Language) -> None:
     with speaking(language):
         found = comparison_report(subjects)
         write_report(found, target)
+    if language != console_language():
+        with speaking(console_language()):
+            found = comparison_report(subjects)
     if found.summary:
         say(found.summary)
     say(message("The comparison is in {path}", path=target))

@@ -74,11 +74,11 @@ def _with_responses(files: list[str], records: "list[Record]") -> "list[Record]"
     kept = [record for record in records if record.responses]
     if not kept:
         raise DataError(
-            f"{', '.join(files)}: no row has a response to score",
-            hint="let a model answer first: `truing sample MODEL --file FILE --output rows.jsonl`",
+            message("{paths}: no row has a response to score", paths=", ".join(files)),
+            hint=message("let a model answer first: `truing sample MODEL --file FILE --output rows.jsonl`"),
         )
     if len(kept) < len(records):
-        say(f"{len(records) - len(kept)} rows without a response are left out")
+        say(message("{n} rows without a response are left out", n=len(records) - len(kept)))
     return kept
 
 
@@ -96,11 +96,12 @@ def _render(
     aside = {reason.value: rendered.counts[reason] for reason in ASIDE if rendered.counts[reason]}
     if aside:
         said = ", ".join(f"{count} {reason}" for reason, count in aside.items())
-        say(f"{sum(aside.values())} rows are not scored: {said}; the model reads {context} tokens")
+        left = "{n} rows are not scored: {reasons}; the model reads {context} tokens"
+        say(message(left, n=sum(aside.values()), reasons=said, context=context))
     if not rendered.trees:
         raise DataError(
-            f"{', '.join(files)}: none of {len(records)} rows can be scored",
-            hint=next(iter(rendered.messages.values()), f"shorten them to {context} tokens"),
+            message("{paths}: none of {n} rows can be scored", paths=", ".join(files), n=len(records)),
+            hint=next(iter(rendered.messages.values()), message("shorten them to {n} tokens", n=context)),
         )
     return rendered
 
@@ -109,7 +110,7 @@ def _write(scored: "list[ScoredRecord]", output: Path | None, *, silent: bool) -
     from truing.data.convert import write_jsonl
 
     if output is not None:
-        say(f"wrote {write_jsonl(output, _lines(scored))} scores to {output}")
+        say(message("wrote {n} scores to {path}", n=write_jsonl(output, _lines(scored)), path=output))
     elif not silent:
         for line in _lines(scored):
             print_json(line)

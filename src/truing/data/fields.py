@@ -6,9 +6,10 @@ from truing.core.messages import message
 from truing.data.rows import RowError, excerpt
 
 Row = dict
-LABELS = {"true": True, "1": True, "1.0": True, "good": True, "desirable": True} | {
-    "false": False, "0": False, "0.0": False, "bad": False, "undesirable": False,
-}  # fmt: skip
+WANTED = ("true", "1", "1.0", "good", "desirable", "chosen", "yes")
+UNWANTED = ("false", "0", "0.0", "-1", "-1.0", "bad", "undesirable", "rejected", "no")
+LABELS = dict.fromkeys(WANTED, True) | dict.fromkeys(UNWANTED, False)
+SPELLINGS = "true/false, 1/0, 1/-1, yes/no, good/bad, desirable/undesirable, chosen/rejected"
 
 
 def present(row: Row, need: str) -> str | None:
@@ -42,15 +43,20 @@ def number(row: Row, key: str) -> float | None:
     return None if value is None or value == "" else as_number(value, key)
 
 
-def as_label(value: object) -> bool:
-    """Whether a response is wanted: true/false, 1/0, good/bad, desirable/undesirable, in any case."""
-    key = str(value).strip().lower()
-    if not isinstance(value, bool | int | float | str) or key not in LABELS:
-        raise RowError(
-            "bad-label",
-            message("label is {value}, expected true/false, 1/0 or good/bad", value=excerpt(value)),
-        )
-    return LABELS[key]
+def words(value: object) -> object:
+    """A number, true or false as the text it is written as; any other value as it stands."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def as_label(value: object, key: str = "label") -> bool:
+    """Whether a response is wanted, in one of `SPELLINGS`, in any case."""
+    given = str(value).strip().lower()
+    if not isinstance(value, bool | int | float | str) or given not in LABELS:
+        said = "`{key}` is {value}, expected {spellings}"
+        raise RowError("bad-label", message(said, key=key, value=excerpt(value), spellings=SPELLINGS))
+    return LABELS[given]
 
 
 def as_list(row: Row, key: str) -> list:

@@ -2,19 +2,19 @@
 
 To add one, write `parse(row) -> Record` that raises `RowError` for a row it cannot use, and give it a
 line in `FORMATS`: the keys it needs (alternatives joined by `|`) and, where two formats need the same
-keys, a `shape` that tells them apart. `detect` prefers the format that needs more keys. `system`,
-`margin` and `category` are carried over for all formats; responses are listed best first.
+keys, a `shape` that tells them apart. `margin`, `category`
+and what `data/beside.py` lists are read for all formats; responses are listed best first.
 """
 
 import difflib
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from truing.core.errors import DataError, UsageError
+from truing.core.errors import UsageError
 from truing.core.messages import message
 from truing.core.records import Message, Record, Response
-from truing.data.fields import Row, as_label, as_list, as_number, number, present, value_of
+from truing.data.beside import REJECTED, asked, holds, refuse_under, unread, with_beside
+from truing.data.fields import Row, as_label, as_list, as_number, number, present, value_of, words
 from truing.data.rows import RowError, excerpt
 from truing.data.turns import (
     Turns,
@@ -31,8 +31,10 @@ from truing.data.turns import (
     transcript,
 )
 
-PROMPT = "prompt|question|query"
+PROMPT = "prompt|question|query|problem"
 ANSWER = "completion|response|answer"
+QUESTION = f"{PROMPT}|instruction"
+SCORE = "score|helpfulness"  # the latter is HelpSteer's
 LABEL = "label|kto_tag"
 MESSAGES = "messages|conversations"
 OPINIONS = "chosen|rejected|rejected_response|rejected_messages|responses|completions|label|kto_tag"
@@ -49,8 +51,8 @@ class Format:
     shape: Callable[[Row], bool] = lambda row: True
 
     def missing(self, row: Row) -> list[str]:
-        """The needed keys that a row lacks, each by its first name."""
-        return [need.split("|")[0] for need in self.needs if not present(row, need)]
+        """What a row lacks of the needed keys, each with its alternatives."""
+        return [need for need in self.needs if not present(row, need)]
 
     def matches(self, row: Row) -> bool:
         return not self.missing(row) and self.shape(row)
@@ -60,15 +62,19 @@ class Format:
         missing = self.missing(row)
         if missing:
             keys = excerpt(", ".join(row))
+            code = f"missing-{missing[0].partition('|')[0].replace('_', '-')}"
             raise RowError(
-                f"missing-{missing[0].replace('_', '-')}",
-                message("no `{key}` among the keys {keys}", key=missing[0], keys=keys),
+                code, message("no `{key}` among the keys {keys}", key=either(missing[0]), keys=keys)
             )
-        record = self.parse(row)
-        system = row.get("system")
-        if isinstance(system, str) and system.strip() and record.prompt and record.prompt[0].role != "system":
-            record = replace(record, prompt=(Message("system", system), *record.prompt))
+        record = with_beside(self.parse(row), row)
+        if holds(row, REJECTED) and not any(REJECTED in need for need in self.needs):
+            raise unread(REJECTED, "the row has a rejected response already")
         return replace(record, margin=number(row, "margin"), category=_category(row), columns=row)
+
+
+def either(need: str) -> str:
+    """Alternatives `a|b` in a sentence that quotes them."""
+    return "` or `".join(need.split("|"))
 
 
 def _category(row: Row) -> str | None:
@@ -77,7 +83,7 @@ def _category(row: Row) -> str | None:
 
 
 def _pair(prompt: Turns, row: Row, keys: tuple[str, str] = ("chosen", "rejected")) -> Record:
-    return _checked_pair(prompt, as_response(row[keys[0]], keys[0]), as_response(row[keys[1]], keys[1]))
+    return _checked_pair(prompt, *(as_response(words(row[key]), key) for key in keys))
 
 
 def _checked_pair(prompt: Turns, chosen: Response, rejected: Response) -> Record:
@@ -90,6 +96,8 @@ def _checked_pair(prompt: Turns, chosen: Response, rejected: Response) -> Record
 
 def _ranked(prompt: Turns, responses: list[Response], worse: list[float], key: str) -> Record:
     """Responses in the order of `worse` (smallest first); equal values share a rank."""
+    if len(responses) == len(worse) == 1 and responses[0].score is not None:
+        return Record(prompt, tuple(responses))
     if len(responses) < 2 or len(worse) != len(responses):
         raise RowError(
             f"{key}-length",
@@ -144,19 +152,12 @@ def paddle_preference(row: Row) -> Record:
 
 
 def _alpaca_prompt(row: Row) -> Turns:
-    turns: list[Message] = []
-    for exchange in row.get("history") or []:
-        if not isinstance(exchange, list) or len(exchange) != 2:
-            raise RowError("wrong-type", message("`history` is not a list of [question, answer]"))
-        turns.append(Message("user", as_text(exchange[0], "history")))
-        turns.append(Message("assistant", as_text(exchange[1], "history")))
-    parts = [as_text(row[key], key) for key in ("instruction", "input") if row.get(key) is not None]
-    turns.append(Message("user", "\n".join(part for part in parts if part.strip())))
-    return check_prompt(tuple(turns), "instruction")
+    text = words(row["instruction"])
+    return check_prompt((Message("user", asked(as_text(text, "instruction"), row)),), "instruction")
 
 
 def alpaca(row: Row) -> Record:
-    return Record(_alpaca_prompt(row), (as_response(row["output"], "output"),))
+    return Record(_alpaca_prompt(row), (_answer(row, "output|response", score=_score(row)),))
 
 
 def alpaca_preference(row: Row) -> Record:
@@ -168,7 +169,7 @@ def preference(row: Row) -> Record:
     if all(has_role(row[key], "user") for key in ("chosen", "rejected")):
         record = implicit_preference(row)
     else:
-        record = _pair(as_prompt(value_of(row, PROMPT), "prompt"), row)
+        record = _pair(_prompt(row), row)
     scores = number(row, "score_chosen"), number(row, "score_rejected")
     scored = (replace(each, score=score) for each, score in zip(record.responses, scores, strict=True))
     return replace(record, responses=tuple(scored))
@@ -188,29 +189,60 @@ def openai_preference(row: Row) -> Record:
     return _pair(as_prompt(given, "input"), row, keys=("preferred_output", "non_preferred_output"))
 
 
+def _prompt(row: Row) -> Turns:
+    key = str(present(row, QUESTION))
+    value = words(row[key])
+    if isinstance(value, str):
+        return as_prompt(asked(value, row), key)
+    refuse_under(row)
+    return as_prompt(value, key)
+
+
+def _answer(row: Row, need: str = ANSWER, **fields: object) -> Response:
+    key = str(present(row, need))
+    return as_response(words(row[key]), key, **fields)
+
+
+def _score(row: Row) -> float | None:
+    key = present(row, SCORE)
+    return None if key is None else number(row, key)
+
+
+def _label(row: Row) -> bool:
+    return as_label(value_of(row, LABEL), str(present(row, LABEL)))
+
+
 def prompt_completion(row: Row) -> Record:
-    return Record(
-        as_prompt(value_of(row, PROMPT), "prompt"), (as_response(value_of(row, ANSWER), "completion"),)
-    )
+    return Record(_prompt(row), (_answer(row, score=_score(row)),))
 
 
 def unpaired(row: Row) -> Record:
-    label = as_label(value_of(row, LABEL))
-    prompt = as_prompt(value_of(row, PROMPT), "prompt")
-    return Record(prompt, (as_response(value_of(row, ANSWER), "completion", label=label),))
+    return Record(_prompt(row), (_answer(row, label=_label(row)),))
+
+
+def response_preference(row: Row) -> Record:
+    """ms-swift: a response, and the one or several that were rejected for it."""
+    prompt, best, worse = _prompt(row), _answer(row, f"{ANSWER}|output"), words(row[REJECTED])
+    if not isinstance(worse, list) or any(isinstance(one, dict) for one in worse):
+        return _checked_pair(prompt, best, as_response(worse, REJECTED))
+    others = [as_response(words(one), f"{REJECTED}[{index}]") for index, one in enumerate(worse)]
+    if len(others) == 1:
+        return _checked_pair(prompt, best, others[0])
+    return _ranked(prompt, [best, *others], [0.0] + [1.0] * len(others), REJECTED)
 
 
 def _conversation(row: Row) -> Turns:
+    refuse_under(row)
     return as_messages(value_of(row, MESSAGES), str(present(row, MESSAGES)))
 
 
 def messages(row: Row) -> Record:
     prompt, response = split_first(_conversation(row), str(present(row, MESSAGES)))
-    return Record(prompt, (response,))
+    return Record(prompt, (replace(response, score=_score(row)),))
 
 
 def messages_unpaired(row: Row) -> Record:
-    prompt, response = split_last(_conversation(row), "messages", label=as_label(value_of(row, LABEL)))
+    prompt, response = split_last(_conversation(row), str(present(row, MESSAGES)), label=_label(row))
     return Record(prompt, (response,))
 
 
@@ -233,23 +265,24 @@ def messages_prompt(row: Row) -> Record:
 
 
 def prompt_only(row: Row) -> Record:
-    return Record(as_prompt(value_of(row, PROMPT), "prompt"))
+    return Record(_prompt(row))
 
 
 def text(row: Row) -> Record:
     """Plain text for language modelling: a response to nothing."""
-    return Record((), (as_response(as_text(row["text"], "text"), "text"),))
+    return Record((), (as_response(as_text(words(row["text"]), "text"), "text"),))
 
 
 def responses(row: Row) -> Record:
     """K responses; `ranks` count from the best upwards, larger `scores` are better."""
-    items = [as_response(item, f"responses[{index}]") for index, item in enumerate(as_list(row, "responses"))]
-    prompt = as_prompt(value_of(row, PROMPT), "prompt")
+    given = enumerate(map(words, as_list(row, "responses")))
+    items, prompt = [as_response(item, f"responses[{index}]") for index, item in given], _prompt(row)
     if present(row, "ranks"):
         return _ranked(prompt, items, [as_number(value, "ranks") for value in as_list(row, "ranks")], "ranks")
     scores = [as_number(value, "scores") for value in as_list(row, "scores")]
-    scored = [replace(item, score=score) for item, score in zip(items, scores, strict=False)]
-    return _ranked(prompt, scored or items, [-score for score in scores], "scores")
+    if len(scores) == len(items):
+        items = [replace(item, score=score) for item, score in zip(items, scores, strict=True)]
+    return _ranked(prompt, items, [-score for score in scores], "scores")
 
 
 def ultrafeedback(row: Row) -> Record:
@@ -288,7 +321,10 @@ def _continues(row: Row) -> bool:
 
 
 def _no_opinion(row: Row) -> bool:
-    return not present(row, OPINIONS)
+    """Whether a row asks and nothing else; where it has turns beside a `problem`, these are the row."""
+    return not present(row, OPINIONS) and bool(
+        present(row, "prompt|question|query") or not present(row, MESSAGES)
+    )
 
 
 _TABLE = (
@@ -301,7 +337,7 @@ _TABLE = (
         _are_conversations,
     ),
     Format("hh-rlhf", "HH-RLHF transcripts", ("chosen", "rejected"), hh_rlhf, _is_transcript),
-    Format("alpaca", "Alpaca", ("instruction", "output"), alpaca),
+    Format("alpaca", "Alpaca", ("instruction", "output|response"), alpaca),
     Format(
         "alpaca-preference", "Alpaca preference", ("instruction", "chosen", "rejected"), alpaca_preference
     ),
@@ -311,6 +347,12 @@ _TABLE = (
     ),
     Format("prompt-completion", "prompt and completion", (PROMPT, ANSWER), prompt_completion),
     Format("unpaired", "prompt, completion and label", (PROMPT, ANSWER, LABEL), unpaired),
+    Format(
+        "response-preference",
+        "response and rejected response",
+        (QUESTION, f"{ANSWER}|output", REJECTED),
+        response_preference,
+    ),
     Format("messages", "chat messages", ("messages",), messages, _answered),
     Format("messages-prompt", "chat messages, prompts only", (MESSAGES,), messages_prompt, _unanswered),
     Format("messages-unpaired", "chat messages with a label", ("messages", LABEL), messages_unpaired),
@@ -350,50 +392,3 @@ def find_format(name: str) -> Format:
     near = difflib.get_close_matches(name, FORMATS, n=1)
     hint = f"did you mean {near[0]}?" if near else ""
     raise UsageError(f"format {name!r} is unknown; formats are {', '.join(FORMATS)}", hint=hint)
-
-
-def detect(rows: Sequence[Row]) -> Format:
-    """The format that most rows have and that needs the most keys; `DataError` if that is none or several.
-
-    More than half of the rows is enough: the others are then bad rows with a reason, where asking for
-    all of them would let one row without `chosen` turn a preference file into a file of prompts.
-    """
-    assert rows
-    matching = [each for each in FORMATS.values() if 2 * sum(map(each.matches, rows)) > len(rows)]
-    if not matching:
-        raise _unrecognised(rows)
-    most = max(len(each.needs) for each in matching)
-    best = [each for each in matching if len(each.needs) == most]
-    if len(best) > 1:
-        names = " and ".join(f"{each.name} ({each.title})" for each in best)
-        raise DataError(
-            message("the rows can be read in more than one way: {names}", names=names),
-            hint=message("say which with --format {name}, or data.format in a recipe", name=best[0].name),
-        )
-    return best[0]
-
-
-def _unrecognised(rows: Sequence[Row]) -> DataError:
-    seen = Counter(key for row in rows for key, value in row.items() if value is not None)
-    keys = [key for key, count in seen.most_common(12) if 2 * count > len(rows)]
-    typical = dict.fromkeys(keys, "")
-    common = ", ".join(keys)[:200] or message("(none in common)")
-    start = message("no format fits; most rows have the keys {keys}", keys=common)
-    near = max(FORMATS.values(), key=lambda each: (_likeness(each, typical), -len(each.needs)))
-    missing = near.missing(typical)
-    if not _likeness(near, typical):
-        hint = "rename the columns, or say --format with one of: {names}"
-        return DataError(start, hint=message(hint, names=", ".join(FORMATS)))
-    has = " and ".join(f"`{key}`" for need in near.needs if (key := present(typical, need)))
-    said = "{start}: rows have {has} but no `{key}`"
-    hint = "the nearest format is {name}, which needs {names}"
-    return DataError(
-        message(said, start=start, has=has, key=missing[0]),
-        hint=message(hint, name=near.name, names=", ".join(near.needs)),
-    )
-
-
-def _likeness(each: Format, typical: Row) -> float:
-    """The share of the needed keys that is there; 0 for formats that lack none, whose shape did not fit."""
-    missing = len(each.missing(typical))
-    return 1 - missing / len(each.needs) if missing else 0.0

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from truing.core.doing import doing
 from truing.core.errors import DataError
-from truing.core.messages import message
+from truing.core.messages import joined, message
 from truing.core.records import Record
 from truing.data.chat import Renderer
 from truing.data.load import MOST_BAD
@@ -130,13 +130,21 @@ def require_most(where: str, rendered: Rendered, max_tokens: int, *, beside: int
     if sum(lost.values()) <= MOST_BAD * came:
         return
     enough = sorted(rendered.lengths)[math.ceil((1 - MOST_BAD) * came) - 1] + beside
-    told = ", ".join(f"{count} {reason}" for reason, count in lost.items())
-    raise DataError(
-        f"{where}: {sum(lost.values())} of {came} rows are lost with data.max_tokens {max_tokens}, "
-        f"more than 1 % ({told}); the longest has {max(rendered.lengths) + beside} tokens",
-        hint=f"data.max_tokens: {enough} keeps 99 %; data.truncation: prompt-left or "
-        "response-right cuts rows instead; --bad-rows skip (data.bad_rows: skip) goes on without them",
+    said = message(
+        "{where}: {lost} of {came} rows are lost with data.max_tokens {most}, more than 1 % ({told}); "
+        "the longest has {longest} tokens",
+        where=where,
+        lost=sum(lost.values()),
+        came=came,
+        most=max_tokens,
+        told=joined(", ", [f"{count} {reason}" for reason, count in lost.items()]),
+        longest=max(rendered.lengths) + beside,
     )
+    remedies = (
+        "data.max_tokens: {enough} keeps 99 %; data.truncation: prompt-left or response-right cuts rows "
+        "instead; --bad-rows skip (data.bad_rows: skip) goes on without them"
+    )
+    raise DataError(said, hint=message(remedies, enough=enough))
 
 
 def _note(rendered: Rendered, reason: Reason, record: Record) -> None:

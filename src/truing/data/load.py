@@ -8,8 +8,9 @@ and what is wrong.
 import glob
 import hashlib
 import re
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -19,7 +20,9 @@ from truing.core.errors import DataError, StorageError
 from truing.core.files import json_line, sha256_file, write_atomic
 from truing.core.messages import Message, joined, message
 from truing.core.records import Record
-from truing.data.formats import Format, detect, find_format
+from truing.data.detect import detect
+from truing.data.formats import Format, find_format
+from truing.data.kinds import parts_of
 from truing.data.read import EMPTY_HINT, HUB, check_file, read_rows
 from truing.data.rows import RawRow, RowError
 
@@ -70,6 +73,8 @@ class _Source:
     """One source while it is being read."""
 
     path: str
+    index: int  # among all of them
+    name: str  # what places begin with
     kept: list[Record] = field(default_factory=list)
     set_aside: Counter[str] = field(default_factory=Counter)
     problems: list[Message] = field(default_factory=list)
@@ -127,8 +132,9 @@ def load_records(
     problems: list[Message] = []
     aside = _Quarantine()
     try:
-        for path in _expand(given):
-            source = _Source(path)
+        files = list(_expand(given))
+        for index, (path, name) in enumerate(zip(files, _names(files), strict=True)):
+            source = _Source(path, index, name)
             used = _load(source, chosen, aside)
             if not source.kept or (bad_rows == "stop" and source.set_aside.total() > MOST_BAD * source.read):
                 raise _too_many_bad(source, quarantine)
@@ -150,7 +156,7 @@ def require_files(paths: Iterable[str | Path]) -> None:
 
 def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:
     """Fill `source` from its path and return the format its rows are in."""
-    rows = read_rows(source.path)
+    rows = read_rows(source.path, source.name)
     sample = list(islice(rows, SAMPLE))
     if not sample:
         raise DataError(message("{path} holds no rows", path=source.path), hint=EMPTY_HINT)
@@ -161,13 +167,14 @@ def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:
         except DataError as error:
             said = message("{path}: {what}", path=source.path, what=error.message)
             raise DataError(said, hint=error.hint) from error
-    for row in chain(sample, rows):
+    for number, row in enumerate(chain(sample, rows), start=1):
         try:
             if row.value is None or format is None:
                 raise row.error or RowError(
                     "no-format", message("the first {n} rows are all damaged", n=SAMPLE)
                 )
-            source.kept.append(replace(format.read(row.value), place=row.place))
+            record = format.read(row.value)
+            source.kept.append(replace(record, place=row.place, source=source.index, number=number))
         except RowError as error:
             source.set_aside[error.code] += 1
             said = "{place}: {code}: {what}"
@@ -176,6 +183,12 @@ def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:
     if format is None:
         raise _too_many_bad(source, None)
     return format
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    """What places in each file begin with: its name, or the whole path where another file has that name."""
+    names = [path if path.startswith(HUB) else Path(path).name for path in paths]
+    return [path if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
 
 
 def _report(source: _Source, used: Format) -> SourceReport:
@@ -204,6 +217,10 @@ def _too_many_bad(source: _Source, quarantine: Path | None) -> DataError:
     counts = {"path": source.path, "read": source.read, "bad": source.set_aside.total()}
     first = joined("\n  ", source.problems[:5])
     where = message("; all of them are in {path}", path=quarantine) if quarantine else message("")
+    if 2 * source.set_aside["invalid-utf8"] > source.set_aside.total():
+        where = joined(
+            "", [where, message("; is it in a code page of Windows? {remedy}", remedy=_to_utf8(source))]
+        )
     if not source.kept:
         said = "{path}: none of its {read} rows can be used. The first problems:\n  {first}"
         hint = "mend the file, or name its format with --format (data.format in a recipe){where}"
@@ -213,10 +230,17 @@ def _too_many_bad(source: _Source, quarantine: Path | None) -> DataError:
     return DataError(message(said, **counts, first=first), hint=message(hint, where=where))
 
 
+def _to_utf8(source: _Source) -> str:
+    path = Path(source.path)
+    target = shlex.quote(str(path.with_stem(f"{path.stem}-utf8")))
+    return f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(str(path))} > {target}"
+
+
 def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
     """Paths with glob patterns replaced by the files they match, sorted, each file once.
 
-    What an earlier loading set aside is no data: a pattern passes over it.
+    A folder of `part-…` files, as Spark writes them, stands for these files. What an earlier loading set
+    aside is no data: a pattern passes over it.
     """
     seen: set[str] = set()
     for given in paths:
@@ -230,7 +254,14 @@ def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
                     message("no file matches {path}", path=path),
                     hint=message("quote the pattern and check the folder"),
                 )
-        for name in names:
+        for name in chain.from_iterable(map(_in_parts, names)):
             if name not in seen:
                 seen.add(name)
                 yield name
+
+
+def _in_parts(path: str) -> list[str]:
+    """The files of a folder that Spark wrote; any other path as it is."""
+    folder = Path(path)
+    parts = parts_of(folder) if not path.startswith(HUB) and folder.is_dir() else []
+    return [str(part) for part in parts] or [path]

@@ -7,56 +7,69 @@ a line in `READERS`.
     pairs.json      an array, an object with one list inside, or (a common habit) JSONL
     pairs.jsonl     one object a line; blank lines count for line numbers and are otherwise skipped
     pairs.csv       a header after optional lines of `# comment`; `.tsv` for tabs
-    pairs.parquet   needs pyarrow; the line is the row's number
+    pairs.parquet   needs pyarrow, as .arrow and .feather do; the line is the row's number
+    part-00000-….json, .csv, .parquet   the folder that Spark wrote them to may be named in their place
 """
 
 import difflib
 import gzip
 import io
-import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from truing.core.encodings import gb18030_remedy, is_gb18030
 from truing.core.errors import DataError
 from truing.core.messages import Message, message
+from truing.data.frames import settled
+from truing.data.kinds import refuse_folder, refuse_others
+from truing.data.read_columns import AGAIN, INSTALL, decoded_rows, read_arrow, read_parquet
 from truing.data.read_csv import read_csv, read_tsv
 from truing.data.read_json import read_json, read_jsonl
-from truing.data.rows import RawRow, raw_row
+from truing.data.rows import RawRow, RowError
 
 HUB = "hub:"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 1 << 16  # the bytes of a file that tell its kind and its encoding
-INSTALL = "pip install pyarrow zstandard"
 EMPTY_HINT = message("write it again, or take it out of the list of data files")
-AGAIN = message("copy or download it again")
 
 
-def read_rows(path: str | Path) -> Iterator[RawRow]:
-    """Every row of a file, damaged ones with their error. `DataError` if it is missing, empty or no data."""
+def read_rows(path: str | Path, name: str | None = None) -> Iterator[RawRow]:
+    """Yield every row of a file, damaged ones with their error; places begin with `name`, or its own.
+
+    Raises `DataError` if the file is missing, empty or no data.
+    """
     if str(path).startswith(HUB):
-        yield from _read_hub(str(path))
+        yield from map(_settled, _read_hub(str(path)))
         return
     path = Path(path)
     check_file(path)
     try:
         with _open(path) as file:
-            yield from READERS[_suffix(path, file)](path.name, file)
+            yield from map(_settled, READERS[_suffix(path, file)](name or path.name, file))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             message("{path} cannot be read to its end: {error}", path=path, error=error), hint=AGAIN
         ) from error
 
 
+def _settled(row: RawRow) -> RawRow:
+    """The row with its values as they were meant."""
+    if row.value is None:
+        return row
+    try:
+        return replace(row, value=settled(row.value))
+    except RowError as error:
+        return replace(row, value=None, error=error)
+
+
 def check_file(path: Path) -> None:
     """Raises `DataError` for a folder, a file that is not there, or one without a byte."""
     if path.is_dir():
-        raise DataError(
-            message("{path} is a folder", path=path),
-            hint=message("name its files, for example '{path}/*.jsonl'", path=path),
-        )
+        refuse_folder(path)
     if not path.is_file():
         raise DataError(message("{path} does not exist", path=path), hint=_nearest(path))
     if path.stat().st_size == 0:
@@ -81,6 +94,8 @@ def _open(path: Path) -> BinaryIO:
         head = file.read(4)
     if head[:2] == b"\x1f\x8b":
         return cast(BinaryIO, gzip.open(path))
+    if head[:2] in UTF_16:
+        return _open_utf16(path)
     if head == b"\x28\xb5\x2f\xfd":
         return _open_zstd(path)
     return path.open("rb")
@@ -91,15 +106,28 @@ def _open_zstd(path: Path) -> BinaryIO:
         import zstandard
     except ImportError as error:
         raise DataError(message("{path} needs the zstandard library", path=path), hint=INSTALL) from error
-    with path.open("rb") as file:
-        try:
-            reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-            data = reader.read()
-        except zstandard.ZstdError as error:
-            raise DataError(
-                message("{path} is damaged: {error}", path=path, error=error), hint=AGAIN
-            ) from error
-    return io.BytesIO(data)
+    data, parts = path.read_bytes(), []
+    try:
+        while data:
+            frame = zstandard.ZstdDecompressor().decompressobj()
+            parts.append(frame.decompress(data))
+            if not frame.eof:
+                raise EOFError("it ends in the middle of a zstd frame")
+            data = frame.unused_data
+    except zstandard.ZstdError as error:
+        raise DataError(message("{path} is damaged: {error}", path=path, error=error), hint=AGAIN) from error
+    return io.BytesIO(b"".join(parts))
+
+
+def _open_utf16(path: Path) -> BinaryIO:
+    """A file that Excel saved as Unicode text, in UTF-8; its first bytes say in which order it stands."""
+    try:
+        return io.BytesIO(path.read_bytes().decode("utf-16").encode())
+    except UnicodeDecodeError as error:
+        raise DataError(
+            message("{path} begins as UTF-16 text and is damaged: {error}", path=path, error=error),
+            hint=AGAIN,
+        ) from error
 
 
 def _suffix(path: Path, file: BinaryIO) -> str:
@@ -111,10 +139,11 @@ def _suffix(path: Path, file: BinaryIO) -> str:
     file.seek(0)
     if not head.strip():
         raise DataError(message("{path} holds no rows", path=path), hint=EMPTY_HINT)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(message("{path} is UTF-16 text", path=path), hint=message("save it as UTF-8"))
     if head[:4] == b"PAR1":
         return ".parquet"
+    if head[:6] == b"ARROW1":
+        return ".arrow"
+    refuse_others(path, head)
     if is_gb18030(head):
         raise DataError(message("{path} is GB18030 text, and rows are UTF-8", path=path), hint=_to_utf8(path))
     suffix = suffixes[-1] if suffixes else ""
@@ -134,21 +163,6 @@ def _to_utf8(path: Path) -> Message:
     return message("unpack it, then: {remedy}", remedy=remedy) if packed else remedy
 
 
-def _read_parquet(name: str, file: BinaryIO) -> Iterator[RawRow]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise DataError(message("{path} needs the pyarrow library", path=name), hint=INSTALL) from error
-    try:
-        batches = pyarrow.parquet.ParquetFile(io.BytesIO(file.read())).iter_batches()
-        yield from _decoded_rows(name, (row for batch in batches for row in batch.to_pylist()))
-    except pyarrow.ArrowException as error:
-        raise DataError(
-            message("{path} is damaged: {error}", path=name, error=str(error)[:200]), hint=AGAIN
-        ) from error
-
-
 def _read_hub(source: str) -> Iterator[RawRow]:
     name, _, split = source.removeprefix(HUB).partition(":")
     try:
@@ -165,13 +179,7 @@ def _read_hub(source: str) -> Iterator[RawRow]:
             message("{source} cannot be loaded: {reason}", source=source, reason=str(error)[:200]),
             hint=message("write it as hub:organisation/name:split"),
         ) from error
-    yield from _decoded_rows(name, rows)
-
-
-def _decoded_rows(name: str, values: Iterable[dict]) -> Iterator[RawRow]:
-    """Rows of a binary source, as the JSON lines they would have been; the line is the row's number."""
-    for number, value in enumerate(values, start=1):
-        yield raw_row(name, number, json.dumps(value, ensure_ascii=False, default=str).encode())
+    yield from decoded_rows(name, iter(rows))  # pyright: ignore[reportArgumentType]
 
 
 READERS: dict[str, Callable[[str, BinaryIO], Iterator[RawRow]]] = {
@@ -180,5 +188,7 @@ READERS: dict[str, Callable[[str, BinaryIO], Iterator[RawRow]]] = {
     ".ndjson": read_jsonl,
     ".csv": read_csv,
     ".tsv": read_tsv,
-    ".parquet": _read_parquet,
+    ".parquet": read_parquet,
+    ".arrow": read_arrow,
+    ".feather": read_arrow,
 }

@@ -1,20 +1,23 @@
 """CSV and TSV: a header, after optional lines of `# comment`, then one record per row.
 
-A record may span lines; its bytes are kept exactly. A cell that spells a list of messages in JSON, or
-one of the other lists that rows have, becomes that list; every other cell is text.
+A record may span lines; its bytes are kept exactly. Every cell is text. Between cells stands a comma, a
+semicolon, a tab or a bar: what a first line `sep=;` names, else the first of them that parts the header.
+Records whose cells are all blank, which spreadsheets leave behind, are passed over like blank lines.
 """
 
 import csv
+import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from truing.core.errors import DataError
-from truing.core.messages import message
-from truing.data.rows import MAX_ROW_BYTES, ROW_LISTS, STRICT, RawRow, RowError, parse_text
+from truing.core.messages import Message, message
+from truing.data.rows import MAX_ROW_BYTES, RawRow, RowError, parse_text
 
-PLAIN_LISTS = frozenset(["src", "tgt", "response", "responses", "ranks", "scores", "sort", "history"])
-MESSAGE_KEYS = frozenset(["role", "from", "messages", "response"])
+DELIMITERS = ",;\t|"
+NAMED = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=(.)\"?\s*", re.I)
 
 
 @dataclass(frozen=True)
@@ -27,19 +30,39 @@ class _Record:
     error: RowError | None = None
 
 
-def read_csv(name: str, file: BinaryIO, *, delimiter: str = ",") -> Iterator[RawRow]:
+def read_csv(name: str, file: BinaryIO, *, usual: str = ",") -> Iterator[RawRow]:
     """One row per record. `DataError` if the header itself cannot be used."""
     header: list[str] | None = None
-    for record in _records(file, delimiter):
+    file = _with_line_feeds(file)
+    for record in _records(file, _delimiter(file, usual)):
         if header is None:
             header = _header(name, record)
-        else:
+        elif any(cell.strip() for cell in record.cells) or record.error:
             yield _row(name, header, record)
 
 
 def read_tsv(name: str, file: BinaryIO) -> Iterator[RawRow]:
-    """`read_csv` with tabs."""
-    return read_csv(name, file, delimiter="\t")
+    """`read_csv` where tabs are the usual."""
+    return read_csv(name, file, usual="\t")
+
+
+def _with_line_feeds(file: BinaryIO) -> BinaryIO:
+    """The file, with line feeds where its lines end in carriage returns alone, as in old spreadsheets."""
+    head = file.read(MAX_ROW_BYTES)
+    if b"\r" in head and b"\n" not in head:
+        return io.BytesIO((head + file.read()).replace(b"\r", b"\n"))
+    file.seek(0)
+    return file
+
+
+def _delimiter(file: BinaryIO, usual: str) -> str:
+    """What parts the cells of the header."""
+    lines = _Lines(file)
+    first = next(iter(lines), "").removeprefix("\ufeff").strip("\r\n")
+    file.seek(0)
+    candidates = [usual, *(each for each in DELIMITERS if each != usual)]
+    parting = (each for each in candidates if len(next(csv.reader([first], delimiter=each), [])) > 1)
+    return lines.named or next(parting, usual)
 
 
 def _records(file: BinaryIO, delimiter: str) -> Iterator[_Record]:
@@ -53,22 +76,23 @@ def _records(file: BinaryIO, delimiter: str) -> Iterator[_Record]:
         except StopIteration:
             return
         except csv.Error as damage:
-            error = RowError("broken-csv", str(damage)[:80])
+            error = RowError("broken-csv", _damage(lines.seen, damage))
         line, raw = lines.take()
         if raw.strip():
             yield _Record(line, raw, cells, error)
 
 
 def _header(name: str, record: _Record) -> list[str]:
-    keys = [cell.removeprefix("\ufeff").strip() for cell in record.cells]
-    if record.error or len(set(keys)) != len(keys) or "" in keys:
-        shown = ", ".join(keys)[:80]
+    """The names of the columns; one without a name, such as a data frame's index, is called by its number."""
+    cells = [cell.removeprefix("\ufeff").strip() for cell in record.cells]
+    keys = [cell or f"column {number}" for number, cell in enumerate(cells, start=1)]
+    if record.error or len(set(keys)) != len(keys) or not any(cells):
         raise DataError(
             message(
-                "{name}:{line}: the header is broken, or has an empty name or one name twice: {shown}",
+                "{name}:{line}: the header is broken, blank, or has one name twice: {shown}",
                 name=name,
                 line=record.line,
-                shown=shown,
+                shown=", ".join(keys)[:80],
             ),
             hint=message("give every column a name of its own"),
         )
@@ -81,29 +105,21 @@ def _row(name: str, header: list[str], record: _Record) -> RawRow:
         parse_text(raw)
         if record.error:
             raise record.error
-        if len(record.cells) != len(header):
-            raise RowError(
-                "column-count",
-                message(
-                    "{cells} cells under {columns} columns", cells=len(record.cells), columns=len(header)
-                ),
-            )
+        cells, columns = len(record.cells), len(header)
+        if cells < columns or any(cell.strip() for cell in record.cells[columns:]):
+            said = message("{cells} cells under {columns} columns", cells=cells, columns=columns)
+            raise RowError("column-count", said)
     except RowError as error:
         return RawRow(place, line, raw, error=error)
-    value = {key: _cell(key, cell) for key, cell in zip(header, record.cells, strict=True)}
-    return RawRow(place, line, raw, value=value)
+    return RawRow(place, line, raw, value=dict(zip(header, record.cells, strict=False)))
 
 
-def _cell(key: str, cell: str) -> object:
-    if key not in ROW_LISTS or not cell.startswith(("[", "{")):
-        return cell
-    try:
-        value = STRICT.decode(cell)
-    except (RowError, ValueError, RecursionError):
-        return cell
-    items = value if isinstance(value, list) else [value]
-    messages = bool(items) and all(isinstance(item, dict) and MESSAGE_KEYS & item.keys() for item in items)
-    return value if messages or (key in PLAIN_LISTS and isinstance(value, list)) else cell
+def _damage(line: bytes, error: csv.Error) -> Message:
+    """What is wrong with a record; Spark writes quotes inside quotes as other readers do not read them."""
+    if b'\\"' in line:
+        said = "{reason}; a quote after a backslash is Spark's: write the file with .option('escape', '\"')"
+        return message(said, reason=str(error)[:80])
+    return message("{reason}", reason=str(error)[:80])
 
 
 class _Lines:
@@ -113,6 +129,7 @@ class _Lines:
         self._file = file
         self._taken: list[bytes] = []
         self._next_line = 1
+        self.named = ""  # the delimiter that a line before the header names
 
     def __iter__(self) -> Iterator[str]:
         started = False
@@ -121,8 +138,17 @@ class _Lines:
             if not started and line.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"#", b""):
                 self.take()
                 continue
+            if not started and (named := NAMED.fullmatch(line)):
+                self.named = named[1].decode("latin-1")
+                self.take()
+                continue
             started = True
             yield line.decode("utf-8", "surrogateescape")
+
+    @property
+    def seen(self) -> bytes:
+        """The bytes of the record so far."""
+        return b"".join(self._taken)
 
     def take(self) -> tuple[int, bytes]:
         """The line on which the last record starts, and its bytes without the line feed that ends it."""

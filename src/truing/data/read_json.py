@@ -5,6 +5,7 @@ damage hides where the element ends does the rest of the file become one bad row
 """
 
 import io
+import json
 import re
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -25,7 +26,10 @@ def read_jsonl(name: str, file: BinaryIO) -> Iterator[RawRow]:
 
 
 def read_json(name: str, file: BinaryIO) -> Iterator[RawRow]:
-    """The rows of an array, of the one list inside an object, of one object, or of JSONL named `.json`."""
+    """The rows of an array, of the one list inside an object, of one object, or of JSONL named `.json`.
+
+    An object that holds a data frame by columns, by rows or split in three, as pandas writes it, is its rows.
+    """
     data = file.read()
     # Invalid bytes survive the round trip as lone surrogates, so slices give back the exact bytes.
     text = data.decode("utf-8", "surrogateescape")
@@ -36,10 +40,12 @@ def read_json(name: str, file: BinaryIO) -> Iterator[RawRow]:
     if inner is not None:
         return _read_array(name, text, inner)
     try:
-        _, end = LENIENT.raw_decode(text, start)
+        value, end = LENIENT.raw_decode(text, start)
     except (ValueError, RecursionError):
         return read_jsonl(name, io.BytesIO(data))
     if _skip(text, end) == len(text):
+        if (rows := _frame_rows(value)) is not None:
+            return _read_frame(name, rows)
         return iter([raw_row(name, 1 + text.count("\n", 0, start), _encode(text[start:end]))])
     return read_jsonl(name, io.BytesIO(data))
 
@@ -48,6 +54,30 @@ def _is_jsonl(data: bytes) -> bool:
     """Whether the first line is a whole object and more follows."""
     first, _, rest = data.strip().partition(b"\n")
     return bool(rest.strip()) and raw_row("", 1, first).value is not None
+
+
+def _frame_rows(value: object) -> list[dict] | None:
+    """The rows of a data frame that pandas wrote as one object; None for any other object."""
+    if not isinstance(value, dict) or not value:
+        return None
+    columns, data = value.get("columns"), value.get("data")
+    if isinstance(columns, list) and isinstance(data, list) and value.keys() <= {"columns", "index", "data"}:
+        whole = all(isinstance(row, list) and len(row) == len(columns) for row in data)
+        return [dict(zip(columns, row, strict=True)) for row in data] if whole else None
+    parts = list(value.values())
+    if not all(isinstance(part, dict) and part for part in parts):
+        return None
+    if all(map(str.isdecimal, value)):
+        return parts
+    numbers = list(parts[0])
+    if all(map(str.isdecimal, numbers)) and all(part.keys() == parts[0].keys() for part in parts):
+        return [{key: column[number] for key, column in value.items()} for number in numbers]
+    return None
+
+
+def _read_frame(name: str, rows: list[dict]) -> Iterator[RawRow]:
+    for number, row in enumerate(rows, start=1):
+        yield raw_row(name, 1, _encode(json.dumps(row, ensure_ascii=False)), place=f"{name}:1#{number}")
 
 
 def _wrapped_list(text: str, start: int) -> int | None:
@@ -67,16 +97,23 @@ def _wrapped_list(text: str, start: int) -> int | None:
 
 
 def _read_array(name: str, text: str, start: int) -> Iterator[RawRow]:
-    """The elements of the array at `start`; damage that hides where an element ends makes one bad row."""
-    position, line, counted = _skip(text, start + 1), 1, 0
+    """The elements of the array at `start`; damage that hides where an element ends makes one bad row.
+
+    The place of an element that shares its line with another ends in its number there: `rows.json:1#7`.
+    """
+    position, line, counted, number, shared = _skip(text, start + 1), 1, 0, 0, False
     while text[position : position + 1] not in ("]", ""):
         line += text.count("\n", counted, position)
-        counted = position
+        counted, number = position, number + 1
         end = _element_end(text, position)
         if end is None:
             break
-        yield raw_row(name, line, _encode(text[position:end]))
-        position = _skip(text, end)
+        raw, before, position = _encode(text[position:end]), shared, _skip(text, end)
+        shared = (
+            text[position : position + 1] == "," and "\n" not in text[counted : _skip(text, position + 1)]
+        )
+        place = f"{name}:{line}#{number}" if before or shared else f"{name}:{line}"
+        yield raw_row(name, line, raw, place=place)
         if text[position : position + 1] == ",":
             position = _skip(text, position + 1)
         elif text[position : position + 1] != "]":

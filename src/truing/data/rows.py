@@ -69,12 +69,13 @@ def excerpt(value: object) -> str:
     return shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 1] + "…"
 
 
-def raw_row(name: str, line: int, raw: bytes) -> RawRow:
-    """Decode the JSON object in `raw`; damage becomes the row's error."""
+def raw_row(name: str, line: int, raw: bytes, *, place: str = "") -> RawRow:
+    """Decode the JSON object in `raw`; damage becomes the row's error. `place` is `name:line` by default."""
+    place = place or f"{name}:{line}"
     try:
-        return RawRow(f"{name}:{line}", line, raw, value=parse_object(raw, first=line == 1))
+        return RawRow(place, line, raw, value=parse_object(raw, first=line == 1))
     except RowError as error:
-        return RawRow(f"{name}:{line}", line, raw, error=error)
+        return RawRow(place, line, raw, error=error)
 
 
 def parse_object(raw: bytes, *, first: bool = False) -> dict:
@@ -87,9 +88,9 @@ def parse_object(raw: bytes, *, first: bool = False) -> dict:
     try:
         value = STRICT.decode(text)
     except json.JSONDecodeError as error:
-        raise RowError(
-            "broken-json", message("column {number}: {reason}", number=error.colno, reason=error.msg)
-        ) from error
+        said = "column {number}: {reason}"
+        told = message(said, number=error.colno, reason=message(error.msg))
+        raise RowError("broken-json", told) from error
     except RecursionError as error:
         raise RowError("too-deep", message("brackets are nested too deeply to be a row")) from error
     except ValueError as error:  # an integer of more than 4300 digits
@@ -162,9 +163,5 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict:
     return value
 
 
-def _refuse_constant(name: str) -> float:
-    raise RowError("not-a-number", message("{name} is not JSON; leave the key out or write null", name=name))
-
-
-STRICT = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+STRICT = json.JSONDecoder(object_pairs_hook=_unique_keys)
 LENIENT = json.JSONDecoder(strict=False)  # finds where a damaged element of an array ends

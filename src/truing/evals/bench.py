@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from truing.core.messages import message
 from truing.evals.numbers import Finding, Number, Values, finding
 from truing.evals.sides import Answer, Question, Side
 from truing.sampling.types import Sampling
@@ -57,7 +58,7 @@ class Bench:
 
     def _answers(self, side: Side, questions: Sequence[Question], sampling: Sampling) -> list[Answer]:
         def progress(done: int, total: int) -> None:
-            self.watch(f"asking {side.source}", done, total)
+            self.watch(message("asking {model}", model=side.source), done, total)
 
         return side.answers(questions, sampling, self.samples, progress)
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from truing.core.words import t
 from truing.evals.report_records import (
     Interval,
     Measure,
@@ -20,29 +21,29 @@ from truing.evals.report_records import (
 from truing.evals.report_text import plain
 
 _OUTCOMES = {
-    Outcome.MET: ("✓ met", "green"),
-    Outcome.UNSURE: ("≈ met, not certain", "yellow"),
-    Outcome.MISSED: ("✗ missed", "red"),
-    Outcome.NO_GOAL: ("", ""),
+    Outcome.MET: ("✓", "met", "green"),
+    Outcome.UNSURE: ("≈", "met, not certain", "yellow"),
+    Outcome.MISSED: ("✗", "missed", "red"),
+    Outcome.NO_GOAL: ("", "", ""),
 }
 _MOVED = {"better": "green", "worse": "red", "unclear": "dim", "drift": "dim"}
 
 
 def print_measures(measures: Sequence[Measure], console: Console) -> None:
-    """Print before, after, change and goal with 95 % intervals; without colour or lines in a pipe."""
+    """Print before, after, change and goal with 95 % intervals, in the language spoken.
+
+    Without colour or lines in a pipe.
+    """
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    table.add_column("Measure")
-    table.add_column("Before (95 %)")
-    table.add_column("After (95 %)")
-    table.add_column("Change")
-    table.add_column("Goal")
+    for title in ("Measure", "Before (95 %)", "After (95 %)", "Change", "Goal"):
+        table.add_column(t(title))
     for measure in measures:
         table.add_row(
-            Text(plain(measure.title)),
+            Text(plain(t(measure.title))),
             _reading(measure.before, measure.unit) if measure.before is not None else "",
             _reading(measure.after, measure.unit),
             _change(measure),
-            _with_mark(goal_text(measure), *_OUTCOMES[measure.outcome]),
+            _goal(measure),
         )
     console.print(table)
     if goals := goals_text(measures):
@@ -54,6 +55,11 @@ def _reading(interval: Interval, unit: str) -> Text:
     return Text.assemble(
         value_text(interval.estimate, unit), count, "\n", (range_text(interval, unit), "dim")
     )
+
+
+def _goal(measure: Measure) -> Text:
+    sign, said, style = _OUTCOMES[measure.outcome]
+    return _with_mark(goal_text(measure), f"{sign} {t(said)}" if sign else "", style)
 
 
 def _change(measure: Measure) -> Text:

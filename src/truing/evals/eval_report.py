@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import yaml
 
+from truing.core.messages import told
 from truing.core.runs import versions
-from truing.core.words import sentences, t
+from truing.core.words import sentences, spoken, t
 from truing.evals.bench import Result, Scored
 from truing.evals.gates import GateOutcome
 from truing.evals.intervals import holm
@@ -34,7 +35,7 @@ def evaluation_report(done: Evaluation) -> Report:
         else recipe.model,
         created=datetime.now(UTC),
         command=f"truing eval recipe.yaml   # {t('the recipe above, saved under this name')}",
-        notes=[*done.notes, *_missed(done)],
+        notes=[*(told(note, spoken()) for note in done.notes), *_missed(done)],
         measures=measures_of(done),
         groups=list(_groups(done)),
         answers=[table for task, result in done.results.items() for table in _tables(task, result)],

@@ -43,8 +43,9 @@ class GateOutcome:
             return t("{name}: not measured, asked for {asked}", name=self.name, asked=asked)
         interval, missing = self.measured.interval, self.measured.missing
         found = f"{value_text(interval.estimate, self.unit)} ({interval_text(interval, self.unit)})"
-        aside = f", {missing} missing" if missing else ""
-        return f"{self.name}: {found}{aside}, asked for {asked} with the whole interval"
+        aside = t(", {n} missing", n=missing) if missing else ""
+        said = "{name}: {found}{aside}, asked for {asked} with the whole interval"
+        return t(said, name=self.name, found=found, aside=aside, asked=asked)
 
     def as_json(self) -> dict[str, Any]:
         return {"name": self.name, **self.gate.model_dump(exclude_none=True), "met": self.met}

@@ -25,6 +25,7 @@ from pydantic import Field
 
 from truing.core.errors import ConfigError, DataError, ModelError
 from truing.core.imports import closest
+from truing.core.messages import message
 from truing.core.runs import run_recipe
 from truing.evals.bench import Bench, Marks, Result, Scored, Task
 from truing.evals.clusters import Measured
@@ -203,12 +204,18 @@ def _task(
 
     def run(bench: Bench) -> Result:
         if files:
-            notes = [f"{one.made_by}, from {file}." for one, file in zip(read, files, strict=True)]
-            notes += [] if len(read) == len(bench.sides) else [f"{tool.name}: against_results is not given."]
+            both = zip(read, files, strict=True)
+            notes: list[str] = [
+                message("{made_by}, from {file}.", made_by=one.made_by, file=file) for one, file in both
+            ]
+            if len(read) < len(bench.sides):
+                notes.append(message("{tool}: against_results is not given.", tool=tool.name))
             return _result(tool, numbers, read, notes)
         told: list[Told] = []
         for place, side in enumerate(bench.sides):
-            bench.watch(f"{tool.name} on {side.source}", place, len(bench.sides))
+            bench.watch(
+                message("{tool} on {model}", tool=tool.name, model=side.source), place, len(bench.sides)
+            )
             told.append(_run(tool, interpreter, command, side, bench, names))
         return _result(tool, numbers, told, [])
 
@@ -298,12 +305,14 @@ def _result(tool: Tool, numbers: Mapping[str, Number], told: Sequence[Told], not
         stated = [one.tasks[name] for one in told if name in one.tasks]
         if len(stated) < len(told):
             known = ", ".join(told[0].known)
-            notes.append(f"{tool.name} gave no number of {name} as a whole; it has {known}.")
+            lacks = "{tool} gave no number of {name} as a whole; it has {known}."
+            notes.append(message(lacks, tool=tool.name, name=name, known=known))
             continue
         described = _described(tool, number, stated)
         rows, apart = _common([one.rows for one in stated])
         if apart:
-            notes.append(f"{number.name}: {apart} samples are not in both and were left out.")
+            alone = "{name}: {n} samples are not in both and were left out."
+            notes.append(message(alone, name=number.name, n=apart))
         if rows[0]:
             scored = _scored(number.name, rows)
             grouped = any(row.category for row in rows[0])

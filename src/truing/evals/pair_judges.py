@@ -6,7 +6,7 @@ arguments, and a row in `JUDGES`.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from pydantic import Field
 
 from truing.core.errors import ConfigError
 from truing.core.imports import closest
+from truing.core.messages import message
 from truing.core.options import check_options, keyword_options
 from truing.evals.bench import Marks
 from truing.evals.intervals import wilson_bounds
@@ -148,9 +149,11 @@ def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) ->
         found = pairwise([(a.question.prompt, a.text, b.text) for a, b in pairs])
         opinions = [one.opinion for one in found]
         how = agreement(found)
-        note = (
-            f"Judged by {name} in both orders: {how.consistent} agreed, {how.ties} ties, "
-            f"{how.contradicting} contradicting, {how.equal} equal answers, {how.errors} errors."
+        note = message(
+            "Judged by {name} in both orders: {consistent} agreed, {ties} ties, "
+            "{contradicting} contradicting, {equal} equal answers, {errors} errors.",
+            name=name,
+            **asdict(how),
         )
         return Opinions(
             [None if isinstance(one, NoVerdict) else one for one in opinions],
@@ -168,11 +171,13 @@ def _place_decides(name: str, how: Agreement) -> list[str]:
         return []
     two = how.consistent + how.ties + how.contradicting
     told = (
-        f"Position bias: {name} contradicts itself in {how.contradicting} of {two} comparisons when the"
-        f" answers change places; {how.first} times it names the first place twice, {how.second} times the"
-        " second."
+        "Position bias: {name} contradicts itself in {n} of {two} comparisons when the answers change"
+        " places; {first} times it names the first place twice, {second} times the second."
     )
-    return [told + " The win rate says little of the answers." if share > 0.5 else told]
+    said = message(told, name=name, n=how.contradicting, two=two, first=how.first, second=how.second)
+    if share <= 0.5:
+        return [said]
+    return [said, message("The win rate says little of the answers.")]
 
 
 def length_decides(preferences: Sequence[float | None], gaps: Sequence[int]) -> list[str]:
@@ -189,10 +194,11 @@ def length_decides(preferences: Sequence[float | None], gaps: Sequence[int]) -> 
     low, high = wilson_bounds(wins / len(pairs), len(pairs), 0.95)
     if low < LEANING:
         return []
-    return [
-        f"Length bias: the {kind} answer wins {wins} of {len(pairs)} comparisons ({low:.0%} to {high:.0%}),"
-        " which may be the judge's taste for length; see the win rate at equal length."
-    ]
+    told = (
+        "Length bias: the {kind} answer wins {wins} of {n} comparisons ({low:.0%} to {high:.0%}), which may"
+        " be the judge's taste for length; see the win rate at equal length."
+    )
+    return [message(told, kind=message(kind), wins=wins, n=len(pairs), low=low, high=high)]
 
 
 JUDGES: dict[str, Callable[..., Compare]] = {"model": by_reward, "server": by_server, "local": by_local}

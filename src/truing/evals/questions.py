@@ -1,10 +1,11 @@
 """Where the questions of tasks come from: suites that ship with truing, or rows of one's own."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from truing.core.errors import DataError
 from truing.core.records import Record, user
-from truing.data.load import load_records
+from truing.data.load import Loaded, load_records
 from truing.evals.sides import Question
 from truing.evals.suites import load_suite
 from truing.evals.suites.headlines import Headline, load_headlines
@@ -14,25 +15,43 @@ Rows = Sequence[str]  # paths, in any format that training reads
 
 
 def from_rows(paths: Rows) -> list[Question]:
-    """One question for each row's prompt; the row's best response is its reference. None for no paths."""
-    return [_question(record) for record in read_rows(paths)] if paths else []
+    """One question for each row's prompt; the row's best response is its reference. None for no paths.
+
+    The id of a question is the name of its file and the number of its row, wherever the file lies and however
+    it breaks its lines; the second file of a name is `name(2)`.
+    """
+    if not paths:
+        return []
+    loaded = load_records(list(paths))
+    names = [Path(source.path).name for source in loaded.sources]
+    seen = [names[:index].count(name) for index, name in enumerate(names)]
+    unique = [f"{name}({count + 1})" if count else name for name, count in zip(names, seen, strict=True)]
+    return [
+        _question(record, f"{unique[record.source]}:{record.number}")
+        for record in _with_prompt(loaded, paths)
+    ]
 
 
 def read_rows(paths: Rows) -> list[Record]:
     """Rows with a prompt. DataError where there is none."""
-    records = [record for record in load_records(list(paths)).records if record.prompt]
+    return _with_prompt(load_records(list(paths)), paths)
+
+
+def _with_prompt(loaded: Loaded, paths: Rows) -> list[Record]:
+    records = [record for record in loaded.records if record.prompt]
     if not records:
         raise DataError(f"{', '.join(paths)}: no row has a prompt to ask")
     return records
 
 
-def _question(record: Record) -> Question:
+def _question(record: Record, name: str) -> Question:
     return Question(
-        record.place,
+        name,
         record.prompt,
         category=record.category or "",
         reference=record.chosen.text if record.responses else None,
         facts=dict(record.columns),
+        place=record.place,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from truing.core.errors import DataError
+from truing.core.messages import Message, joined, message
 from truing.evals.intervals import Interval
 from truing.evals.report_records import interval_text, value_text
 from truing.evals.report_text import plain
@@ -27,10 +28,11 @@ class Correlation:
     pearson: FiniteFloat | None
     spearman: FiniteFloat | None
 
-    def __str__(self) -> str:
+    def told(self, template: str) -> Message:
+        """A sentence with both coefficients, or with why there are none, in the place of `{found}`."""
         if self.pearson is None or self.spearman is None:
-            return "no correlation, one of them does not vary"
-        return f"Pearson {self.pearson:.2f}, Spearman {self.spearman:.2f}"
+            return message(template, found=message("no correlation, one of them does not vary"))
+        return message(template, found=f"Pearson {self.pearson:.2f}, Spearman {self.spearman:.2f}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +106,34 @@ class RewardSummary:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def headline(self) -> str:
+    def headline(self) -> Message:
         """One line: what a run says of its held-out rows."""
-        parts = [f"{self.responses} responses of {self.rows} rows", f"mean score {self.mean_score:.3g}"]
+        parts = [
+            message("{responses} responses of {rows} rows", responses=self.responses, rows=self.rows),
+            message("mean score {score:.3g}", score=self.mean_score),
+        ]
         if self.accuracy is not None:
-            parts.insert(1, f"accuracy {percent(self.accuracy)}")
+            parts.insert(1, message("accuracy {share}", share=percent(self.accuracy)))
         elif self.row_score is not None:
-            parts.insert(1, f"score and the row's own: {self.row_score}")
-        return ", ".join(parts)
+            parts.insert(1, self.row_score.told("score and the row's own: {found}"))
+        return joined(", ", parts)
 
     def lines(self) -> list[str]:
         """All of it for people."""
-        found = [self.headline()]
+        found: list[str] = [self.headline()]
         if self.accuracy is not None:
-            told = f"{self.pairs} pairs, {self.ties} ties, mean margin {self.mean_margin:.3g}"
-            found.append(f"{told}, calibration error (ECE) {self.ece:.3f}")
-            found += [f"{of.confidence:.0%} sure, right {percent(of.accuracy)}" for of in self.reliability]
+            said = "{pairs} pairs, {ties} ties, mean margin {margin:.3g}, calibration error (ECE) {ece:.3f}"
+            numbers = {"pairs": self.pairs, "ties": self.ties, "margin": self.mean_margin, "ece": self.ece}
+            found.append(message(said, **numbers))
+            sure = "{confidence:.0%} sure, right {share}"
+            found += [
+                message(sure, confidence=of.confidence, share=percent(of.accuracy)) for of in self.reliability
+            ]
             found += self.margin_histogram.lines()
         found += [f"{plain(name)}: {percent(of)}" for name, of in self.categories.items()]
-        found.append(f"score and length: {self.length}")
+        found.append(self.length.told("score and length: {found}"))
         if self.row_score is not None and self.accuracy is not None:
-            found.append(f"score and the row's own: {self.row_score}")
+            found.append(self.row_score.told("score and the row's own: {found}"))
         return found
 
     def metrics(self) -> dict[str, float]:

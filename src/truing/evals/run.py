@@ -16,6 +16,7 @@ from typing import Any
 from truing.core.errors import GateError, RewardError
 from truing.core.eval_recipe import ITEMS, RESULTS, EvalRecipe
 from truing.core.files import write_atomic
+from truing.core.messages import joined, message
 from truing.core.runs import versions
 from truing.data.convert import write_jsonl
 from truing.evals.bench import Bench, Result, Watch
@@ -46,7 +47,7 @@ class Evaluation:
 
     @property
     def notes(self) -> list[str]:
-        void = [f"Void: {task}: {why}." for task, why in self.void.items()]
+        void = [message("Void: {task}: {why}.", task=task, why=why) for task, why in self.void.items()]
         return [*void, *(note for result in self.results.values() for note in result.notes)]
 
     @property
@@ -72,7 +73,8 @@ def evaluate(
     seconds: dict[str, float] = {}
     for name, task in tasks.items():
         start = time.perf_counter()
-        say(f"{name}: {', '.join(number.title.lower() for number in task.numbers)}")
+        titles = joined(", ", [message(number.title) for number in task.numbers])
+        say(message("{task}: {numbers}", task=name, numbers=titles))
         results[name] = task.run(bench)
         seconds[name] = round(time.perf_counter() - start, 1)
         keep(Evaluation(recipe, results, [], seconds, tuple(tasks)[len(results) :]))
@@ -181,5 +183,5 @@ def require_passed(done: Evaluation) -> None:
     if missed:
         raise GateError(
             "\n".join(str(gate) for gate in missed),
-            hint="the report shows the answers behind each number; more prompts narrow an interval",
+            hint=message("the report shows the answers behind each number; more prompts narrow an interval"),
         )

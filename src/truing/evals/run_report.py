@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from truing.core.errors import DataError, UsageError
+from truing.core.messages import recognised, told
 from truing.core.runs import (
     REWARD,
     RunState,
@@ -26,7 +27,7 @@ from truing.core.runs import (
     read_rows,
     read_status,
 )
-from truing.core.words import sentences, t
+from truing.core.words import sentences, spoken, t
 from truing.evals.alarms import alarms, healthy
 from truing.evals.curves import ends, read_series
 from truing.evals.report_records import DataCount, Report, Stage
@@ -35,6 +36,7 @@ from truing.evals.run_samples import Sampled, read_samples, sample_tables
 from truing.train.health import Finding, read_findings
 
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best
+STOPPED = ("stopped by {name} after step {step}",)  # reasons that `train/hooks.py` writes into a run's status
 NOT_RECIPE = ("inputs", "models", "resolved")  # what a run writes into its config beside the recipe
 
 
@@ -167,16 +169,22 @@ def _values(found: RunRecord, name: str) -> list[float]:
     return read_series(found.metrics, name).values
 
 
+def told_reason(status: RunStatus) -> str:
+    """Why a run ended, as a message where it was stopped; an error stays as it was written."""
+    return recognised(status.reason, STOPPED)
+
+
 def _notes(found: RunRecord) -> list[str]:
     """What a reader must know before trusting the page."""
     status, notes = found.status, []
     if not found.done and not found.alive:
         gone = t("its process is gone")
-        reason = gone if status.state is RunState.RUNNING else status.reason or t("it did not finish")
+        ended = told(told_reason(status), spoken()) or t("it did not finish")
+        reason = gone if status.state is RunState.RUNNING else ended
         last = status.last_checkpoint
         saved = "{reason}; the last checkpoint is {last}." if last else "{reason}; none is saved."
-        told = t(saved, reason=f"{reason[:1].upper()}{reason[1:]}", last=last)
-        notes.append(sentences([told, t("The same `truing train` command resumes it.")]))
+        how = t(saved, reason=f"{reason[:1].upper()}{reason[1:]}", last=last)
+        notes.append(sentences([how, t("The same `truing train` command resumes it.")]))
     if found.reward is not None and found.reward.step is not None and not found.done:
         earlier = "The held-out numbers are of an earlier result, with the weights after step {step}."
         notes.append(t(earlier, step=found.reward.step))

@@ -30,6 +30,7 @@ class Question:
     language: str = ""
     reference: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)  # what else scoring needs
+    place: str = ""  # of its row, `file:line`, where it has one
 
     def item(self, sample: Sample) -> Item:
         """One answer, as rewards and rules read it."""
@@ -41,7 +42,7 @@ class Question:
             reference=self.reference,
             category=self.category or None,
             columns=self.facts,
-            place=self.id,
+            place=self.place or self.id,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from truing.core.errors import ConfigError
 from truing.core.eval_recipe import EvalRecipe
 from truing.core.imports import closest, is_import, load_function
+from truing.core.messages import message
 from truing.core.names import require_tasks
 from truing.core.options import check_options, keyword_options
 from truing.evals import answers, moved, outside, versus
@@ -43,9 +44,10 @@ def build_tasks(recipe: EvalRecipe) -> dict[str, Task]:
         raise ConfigError(f"two tasks measure {twice!r}", hint="leave one of them out")
     for gate in recipe.gates:
         if gate not in known:
+            near = closest(gate, known)
             raise ConfigError(
-                f"the gate {gate!r} is on no number of this evaluation{closest(gate, known)}",
-                hint=f"its numbers are {', '.join(known)}",
+                message("the gate {gate!r} is on no number of this evaluation{end}", gate=gate, end=near),
+                hint=message("its numbers are {names}", names=", ".join(known)),
             )
     return tasks
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from scipy import stats
 
 from truing.core.errors import ConfigError, DataError
+from truing.core.messages import message
 from truing.evals import questions
 from truing.evals.bench import Bench, Marks, Result, Scored, Task, score
 from truing.evals.intervals import Interval
@@ -104,8 +105,9 @@ def too_many_errors(values: Sequence[float | None], most: float, reason: str) ->
     missing = sum(value is None for value in values)
     if missing <= most * len(values):
         return ""
-    told = f"{missing} of {len(values)} answers have no verdict, and at most {most:.0%} may lack one"
-    return f"{told}; the first: {reason}" if reason else told
+    said = "{missing} of {n} answers have no verdict, and at most {most:.0%} may lack one"
+    told = message(said, missing=missing, n=len(values), most=most)
+    return message("{what}; the first: {reason}", what=told, reason=reason) if reason else told
 
 
 def _rates(found: WinRate, scored: list[Scored], said: Sequence[str]) -> Result:
@@ -114,7 +116,8 @@ def _rates(found: WinRate, scored: list[Scored], said: Sequence[str]) -> Result:
     if found.length_controlled is not None:
         findings.append(Finding(WIN_RATE[1], whole(found.length_controlled.interval)))
     else:
-        notes.append(f"No win rate at equal length: {found.not_controlled}.")
+        why = message(found.not_controlled)
+        notes.append(message("No win rate at equal length: {reason}.", reason=why))
     return Result(findings, scored, notes)
 
 
@@ -130,11 +133,15 @@ def _read_annotations(path: Path, max_errors: float, bench: Bench) -> Result:
         raise DataError(f"{path} is no list of annotations", hint="name AlpacaEval's annotations.json")
     judged = from_alpaca(read)
     if void := too_many_errors([row.preference for row in judged], max_errors, ""):
-        return Result([], [], [f"Read from {path}."], void)
+        return Result([], [], [], void)
     theirs = alpaca_win_rate(judged)
-    note = (
-        f"Read from {path}. As AlpacaEval counts: {theirs.win_rate:.2f} %, standard error "
-        f"{theirs.standard_error:.2f}, discrete {theirs.discrete_win_rate:.2f} %."
+    note = message(
+        "Read from {path}. As AlpacaEval counts: {rate:.2f} %, standard error {error:.2f}, "
+        "discrete {discrete:.2f} %.",
+        path=path,
+        rate=theirs.win_rate,
+        error=theirs.standard_error,
+        discrete=theirs.discrete_win_rate,
     )
     return _rates(win_rate_of(judged, seed=bench.seed), [], [note])
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from truing.core.errors import DataError
+from truing.core.messages import message
 from truing.evals.clusters import (
     Measured,
     cluster_codes,
@@ -112,7 +113,7 @@ def win_rate(judged: Sequence[Judged], *, seed: int = 0, level: float = 0.95) ->
     try:
         controlled = length_controlled(decided, seed=seed, level=level)
     except DataError as error:
-        reason = str(error)
+        reason = error.message
     return WinRate(
         raw=measured(
             [row.preference for row in judged],
@@ -150,7 +151,8 @@ def length_controlled(
     check_level(level)
     decided = [row for row in judged if row.preference is not None]
     if len(decided) < 2:
-        raise DataError(f"{len(decided)} comparisons with a verdict are too few to control for length")
+        few = "{n} comparisons with a verdict are too few to control for length"
+        raise DataError(message(few, n=len(decided)))
     y = np.array([row.preference for row in decided], dtype=np.float64)
     features = np.column_stack([np.ones(len(y)), _length_feature(decided), _difficulties(decided)])
     ridge = np.array([RIDGE, LENGTH_PRIOR, RIDGE])
@@ -233,8 +235,12 @@ def _length_feature(judged: Sequence[Judged]) -> NDArray[np.float64]:
     feature = np.tanh(gaps / spread) if spread > 0 else np.sign(gaps)
     if feature.var() < MIN_SPREAD * (feature**2).mean():
         raise DataError(
-            f"the policy's lengths minus the baseline's run from {gaps.min():g} to {gaps.max():g}: "
-            "what length does to the judge cannot be told from what quality does",
+            message(
+                "the policy's lengths minus the baseline's run from {least:g} to {most:g}: "
+                "what length does to the judge cannot be told from what quality does",
+                least=gaps.min(),
+                most=gaps.max(),
+            ),
             hint="compare on prompts whose responses also come close in length",
         )
     return feature

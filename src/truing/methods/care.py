@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from truing.core import files
+from truing.core.messages import message
 from truing.core.runs import HEALTH, RunFolder, read_metrics
 from truing.methods.displacement import HELD, can_hold, drivers, hold, told
 from truing.methods.rows import Say
@@ -117,7 +118,8 @@ class Care:
         if finding.back_to is None:
             assert isinstance(self.session, Session)
             hold(self.session)
-            self.say(f"health: from step {finding.step + 1} on the loss has sft_weight: {HELD}")
+            held = "health: from step {step} on the loss has sft_weight: {weight}"
+            self.say(message(held, step=finding.step + 1, weight=HELD))
             return
         self.progress.restore(self._path(finding.back_to))
         evaluation = self.progress.evaluation
@@ -126,7 +128,8 @@ class Care:
             evaluation.without_progress = 0
         self._slow_down(sum(one.action == "rollback" for one in read_findings(self.folder.path)))
         rate = self.session.learning_rate
-        self.say(f"health: back at step {finding.back_to}; the learning rate is now {rate:.3g}")
+        back = "health: back at step {step}; the learning rate is now {rate:.3g}"
+        self.say(message(back, step=finding.back_to, rate=rate))
 
     def _slow_down(self, times: int) -> None:
         """The recipe's learning rate, halved so many times."""

@@ -14,6 +14,7 @@ from peft import LoraConfig, PeftModel
 from torch import nn
 
 from truing.core.errors import ConfigError
+from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.data.chat import Renderer
 from truing.methods.rows import Say
@@ -46,20 +47,21 @@ def open_critic(
     start = _reward_to_start_from(recipe)
     backbone = scorer.model if isinstance(scorer.model, PeftModel) else None
     if start is not None and backbone and (stored := role_on(source, Path(start))) is not None:
-        say(f"the critic begins as the reward model of {start}, on the policy's backbone")
+        say(message("the critic begins as the reward model of {run}, on the policy's backbone", run=start))
         adapter = _role(backbone, stored.config, precision, weights=stored.weights)
         return _on_backbone(scorer, linear(stored.head.to(scorer.device)), adapter)
     if start is not None:
         found = load_trained_reward(start, device=str(scorer.device))
         if found.tokenizer.get_vocab() == cast(Any, renderer.encoder.tokenizer).get_vocab():
-            say(f"the critic begins as the reward model of {start}, a model of its own")
+            say(message("the critic begins as the reward model of {run}, a model of its own", run=start))
             return _of_its_own(recipe, scorer, precision, found.model)
         if recipe.critic.start != AUTO:
             raise ConfigError(
                 f"critic.start: {start} has another tokenizer than the policy, and a critic reads its tokens",
                 hint="set critic.start: policy",
             )
-        say(f"{start} has another tokenizer than the policy: the critic begins as the policy with a new head")
+        other = "{run} has another tokenizer than the policy: the critic begins as the policy with a new head"
+        say(message(other, run=start))
     head = new_head(scorer.inner.config.get_text_config().hidden_size, recipe.seed, scorer.device)
     if backbone is not None:
         config = backbone.peft_config["default"]

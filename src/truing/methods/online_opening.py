@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from truing.core.errors import ConfigError
+from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.core.reward_parts import RewardPart
 from truing.data.chat import Renderer, make_renderer
@@ -47,7 +48,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     precision = precision_of(recipe, device, say)
     scorer, reason = trained_policy(recipe, source, precision, device, dropout=False)
     if scorer.layout == "padded":
-        say(f"rows are padded, not packed: {reason}")
+        say(message("rows are padded, not packed: {reason}", reason=reason))
     host = Host(renderer, scorer, source)
     rewards = build_mix(_remembering(recipe), host=host, say=say, skip_failed=recipe.online.skip_failed)
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
@@ -132,9 +133,9 @@ def _split(prompts: Prompts, asked: Prompts | None, recipe: Recipe) -> tuple[lis
     if asked is not None:
         return prompts.prompts, asked.prompts
     trees = [prompt.tree for prompt in prompts.prompts]
-    places = [prompt.record.place for prompt in prompts.prompts]
+    ids = [prompt.record.id for prompt in prompts.prompts]
     by_tree = {id(prompt.tree): prompt for prompt in prompts.prompts}
-    kept, out = split_off(trees, places, recipe.data.eval_fraction, recipe.seed)
+    kept, out = split_off(trees, ids, recipe.data.eval_fraction, recipe.seed)
     return [by_tree[id(tree)] for tree in kept], [by_tree[id(tree)] for tree in out]
 
 

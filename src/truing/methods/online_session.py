@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import torch
 
+from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
@@ -187,10 +188,11 @@ class OnlineSession:
         self.alike = 0 if told else self.alike + 1
         if self.alike == ALIKE:
             among = "responses to a prompt" if by_group else "responses"
-            self.say(
-                f"for {ALIKE} steps all {among} have had the same reward, and nothing is learnt: look at"
+            said = (
+                "for {steps} steps all {among} have had the same reward, and nothing is learnt: look at"
                 " samples.jsonl; the task may be too hard or too easy, or the reward blind to it"
             )
+            self.say(message(said, steps=ALIKE, among=message(among)))
 
     def _keep_failures(self, step: int, asked: Asked, when: str) -> None:
         """Write down why rewards failed that are few enough to go on; say the first of each part."""

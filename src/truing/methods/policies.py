@@ -50,7 +50,8 @@ def precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
     if asked == "auto":
         asked = resolved_dtype(Path(recipe.output)) or asked
     if asked == "bfloat16" and (warning := slow_bf16(device)):
-        say(f"{warning}; this run began in bfloat16 and keeps it" if recipe.dtype == "auto" else warning)
+        kept = message("{warning}; this run began in bfloat16 and keeps it", warning=warning)
+        say(kept if recipe.dtype == "auto" else warning)
     return pick_precision(asked, device, adapter=recipe.lora is not None)
 
 
@@ -153,7 +154,7 @@ def references(
 
     if items is not None:
         learnt = [item for item in items if item < len(trees[0])]  # the others are retained
-        say(f"reference log-probabilities of {len(learnt)} rows, those of step 1")
+        say(message("reference log-probabilities of {n} rows, those of step 1", n=len(learnt)))
         found = scored([trees[0][item] for item in learnt])
         return [reference.Cached({learnt[i]: logps for i, logps in found.items()}), *[None] * len(trees[1:])]
     made_of = (json.dumps(contents_of(folder)), reference.code_of_scoring())
@@ -165,7 +166,7 @@ def references(
         key = reference.content_hash(some, *facts)
 
         def compute() -> dict[int, torch.Tensor]:
-            say(f"reference log-probabilities of {len(some)} rows, computed once")
+            say(message("reference log-probabilities of {n} rows, computed once", n=len(some)))
             return scored(some)
 
         return reference.cached(cache_folder() / "reference", key, compute)

@@ -1,7 +1,7 @@
 """From files to trees: what a run trains on, evaluates on and retains, with every row accounted for."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,16 +129,19 @@ def read_retained(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:
 
 
 def split_off(
-    trees: Sequence[Tree], places: Sequence[str], share: float, seed: int
+    trees: Sequence[Tree], rows: Sequence[Hashable], share: float, seed: int
 ) -> tuple[list[Tree], list[Tree]]:
-    """A share of the rows, drawn by seed, is kept for evaluation. Trees of one place stay together."""
-    drawn = list(dict.fromkeys(places))
+    """Keep a share of the rows, drawn by seed, for evaluation.
+
+    `rows` names the row of each tree; trees of one row stay together.
+    """
+    drawn = list(dict.fromkeys(rows))
     held = max(1, round(len(drawn) * share)) if share else 0
     if held >= len(drawn):
         raise DataError(f"data.eval_fraction {share} of {len(drawn)} rows leaves none to train on")
     order = np.random.Generator(np.random.Philox(key=[seed, 2**32])).permutation(len(drawn))
     out = {drawn[i] for i in order[:held]}
     sides: tuple[list[Tree], list[Tree]] = ([], [])
-    for tree, place in zip(trees, places, strict=True):
-        sides[place in out].append(tree)
+    for tree, row in zip(trees, rows, strict=True):
+        sides[row in out].append(tree)
     return sides

@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 
 from truing.core.errors import ConfigError
+from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Renderer, make_renderer
@@ -155,7 +156,7 @@ class Session:
         plan = self.plan
         items = sorted({item for step in range(1, plan.total + 1) for item in plan.items_of(step)})
         trees = {item: self.tree(item) for item in items}
-        self.say(f"the states of {len(trees)} rows below what trains, computed once")
+        self.say(message("the states of {n} rows below what trains, computed once", n=len(trees)))
         scorer.entry = entry_states(scorer, list(trees.values()), cut)
         if isinstance(self.objective, RetainObjective):
             retained = {item: tree for item, tree in trees.items() if item >= len(self.train)}
@@ -270,9 +271,8 @@ def open_session(
     if recipe.data.eval:
         pool, held_out = rows.trees, evaluated.trees
     else:
-        pool, held_out = split_off(
-            rows.trees, rows.places_of(rows.trees), recipe.data.eval_fraction, recipe.seed
-        )
+        ids = [record.id for record in rows.rendered.records]
+        pool, held_out = split_off(rows.trees, ids, recipe.data.eval_fraction, recipe.seed)
     kept = read_retained(recipe, renderer, say)
     retained = kept.trees if kept else []
     device = pick_device(recipe.device)
@@ -282,7 +282,7 @@ def open_session(
         trained.scorer.inner, tokenizer, max(tree.longest for tree in [*pool, *held_out, *retained])
     )
     if trained.scorer.layout == "padded":
-        say(f"rows are padded, not packed: {trained.layout_reason}")
+        say(message("rows are padded, not packed: {reason}", reason=trained.layout_reason))
     session = Session(
         recipe=recipe,
         chosen=chosen,
@@ -325,7 +325,7 @@ def bind(session: Session, say: Say, *, first_step: bool = False) -> None:
     """Give a session its objectives; `first_step` is that of `open_session`."""
     scorer, chosen, recipe = session.scorer, session.chosen, session.recipe
     if recipe.reference and not chosen.needs_reference:
-        say(f"reference is not read: {chosen.name} compares the policy with none")
+        say(message("reference is not read: {loss} compares the policy with none", loss=chosen.name))
     if isinstance(scorer, RewardScorer):
         session.objective = session.eval_objective = chosen.objective(scorer, None)
         return

@@ -12,6 +12,7 @@ from functools import cache
 
 import torch
 
+from truing.core.messages import Message, message
 from truing.models.machine import MULTIPLY_BF16, cpu_line, instructions, product_rates
 
 TRIAL, PLAN = 0.02, 0.05  # seconds of `trial` and of `measured_rate`
@@ -64,19 +65,20 @@ def has_fast_bf16(device: torch.device) -> bool:
     return bf16_pays(instructions(), trial())
 
 
-def slow_bf16(device: torch.device) -> str | None:
+def slow_bf16(device: torch.device) -> Message | None:
     """Warn of bfloat16 where it is slower, in one sentence; None where it is not, or not on a CPU."""
     return slower(trial(), cpu_line()) if device.type == "cpu" else None
 
 
-def slower(measured: Trial, processor: str) -> str | None:
+def slower(measured: Trial, processor: str) -> Message | None:
     """The sentence of `slow_bf16` for a measured trial."""
     if measured.slowdown <= 1:
         return None
-    return (
-        f"products in bfloat16 are {measured.slowdown:.1f} times slower than in float32 on this CPU"
-        f" ({processor}); `dtype: auto` takes the faster one"
+    said = (
+        "products in bfloat16 are {times:.1f} times slower than in float32 on this CPU ({processor});"
+        " `dtype: auto` takes the faster one"
     )
+    return message(said, times=measured.slowdown, processor=processor)
 
 
 def pick_precision(asked: str, device: torch.device, *, adapter: bool) -> Precision:

@@ -15,6 +15,7 @@ from torch.nn.functional import pad as pad_right
 from transformers import PreTrainedModel
 
 from truing.core.errors import ModelError
+from truing.core.messages import message
 from truing.data.packing import WORTH_SHARING, PackedBatch, pack, pad
 from truing.data.trees import Branch, Tree
 from truing.models.attention import takes_trees, using_trees
@@ -179,14 +180,15 @@ def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 1e-3) 
                 hint="teach it to `head_of` in truing/models/scoring.py",
             )
         if asked == "padded":
-            return "padded", "asked for by the recipe"
+            return "padded", message("asked for by the recipe")
         if not takes_trees(inner):
-            return "padded", f"{type(inner).__name__} does not take a tree mask"
+            return "padded", message("{model} does not take a tree mask", model=type(inner).__name__)
         try:
             packed = scorer(pack(trees).to(scorer.device)).logps
         except (TypeError, RuntimeError, ValueError) as error:
-            return "padded", f"{type(inner).__name__} cannot run packed trees ({error})"
+            cannot = "{model} cannot run packed trees ({error})"
+            return "padded", message(cannot, model=type(inner).__name__, error=error)
     gap = float((plain - packed).abs().mean())
     if gap > allowed:
-        return "padded", f"packed and plain log-probabilities differ by {gap:.2g}"
+        return "padded", message("packed and plain log-probabilities differ by {gap:.2g}", gap=gap)
     return "trees", f"packed and plain log-probabilities agree to {gap:.1g}"

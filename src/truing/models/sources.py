@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from truing.core.doing import doing
 from truing.core.errors import ModelError
 from truing.core.files import problems, written_aside
 from truing.core.messages import message
@@ -269,7 +270,8 @@ def _from_hub(source: str, verify: bool) -> ModelFolder:
 
     near = _nearest_folder(source)
     try:
-        path = snapshot_download(source, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"])
+        with doing(message("looking for {source} on the hub", source=source)):
+            path = snapshot_download(source, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"])
     except GatedRepoError as error:
         raise ModelError(
             message("{source} is gated on the hub", source=source),
@@ -281,18 +283,29 @@ def _from_hub(source: str, verify: bool) -> ModelFolder:
             hint=near or message("check the spelling; a private model needs HF_TOKEN"),
         ) from error
     except LocalEntryNotFoundError as error:
-        said = "{source} is not a folder, not in the hub cache, and {state}"
         state = "the hub is switched off (HF_HUB_OFFLINE)" if is_offline_mode() else "the hub was not reached"
-        raise ModelError(
-            message(said, source=source, state=message(state)),
-            hint=near or message("go online once, or give a folder"),
-        ) from error
+        raise _not_cached(source, state) from error
     except (HfHubHTTPError, httpx2.HTTPError) as error:
         raise ModelError(
             message("the hub failed on {source}: {error}", source=source, error=error),
             hint=message("try again later"),
         ) from error
     return ModelFolder(Path(path), source, base_model=source)
+
+
+def _check_hub(source: str, bins: bool) -> None:
+    """A name on the hub passes unseen, but where the hub is switched off and its cache has no such model."""
+    from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
+
+    cached = Path(HF_HUB_CACHE, f"models--{source.replace('/', '--')}")
+    if HF_HUB_OFFLINE and not cached.is_dir():
+        raise _not_cached(source, "the hub is switched off (HF_HUB_OFFLINE)")
+
+
+def _not_cached(source: str, state: str) -> ModelError:
+    said = "{source} is not a folder, not in the hub cache, and {state}"
+    hint = _nearest_folder(source) or message("go online once, or give a folder")
+    return ModelError(message(said, source=source, state=message(state)), hint=hint)
 
 
 def _from_run(source: str, verify: bool) -> ModelFolder:
@@ -376,5 +389,5 @@ SOURCES = {
     "run": Source(lambda name: find_run(name) is not None, _from_run, _check_run),
     "adapter": Source(_is_adapter, _from_adapter, lambda name, bins: require_base(Path(name))),
     "folder": Source(lambda name: Path(name).expanduser().is_dir(), _from_folder, _check_folder),
-    "hub": Source(lambda name: _HUB_NAME.fullmatch(name) is not None, _from_hub, lambda name, bins: None),
+    "hub": Source(lambda name: _HUB_NAME.fullmatch(name) is not None, _from_hub, _check_hub),
 }

@@ -17,6 +17,7 @@ from typing import Any
 
 from truing.core.errors import UsageError
 from truing.core.files import write_atomic
+from truing.core.messages import Message, message
 
 FILE = "plan.json"
 EVERY = 10  # every topic serves SFT; every tenth becomes preference pairs too
@@ -99,13 +100,19 @@ class Plan:
     def schedule(self) -> Schedule:
         return schedule_of(self.topics, self.of)
 
-    def told(self) -> str:
+    def told(self) -> Message:
         """The plan in one sentence."""
-        bf16 = "bfloat16" if self.dtype == "bfloat16" else "float32, no bf16"
-        found = f"{self.machine} ({bf16}): {self.topics} topics, about {self.total / 60:.0f} minutes"
+        found = message(
+            "{machine} ({dtype}): {topics} topics, about {minutes:.0f} minutes",
+            machine=self.machine,
+            dtype=message("bfloat16" if self.dtype == "bfloat16" else "float32, no bf16"),
+            topics=self.topics,
+            minutes=self.total / 60,
+        )
         if self.topics == self.of:
-            return f"{found}, all there are"
-        return f"{found}; `--minutes {self.all_minutes}` for all {self.of}"
+            return message("{found}, all there are", found=found)
+        more = "{found}; `--minutes {minutes}` for all {of}"
+        return message(more, found=found, minutes=self.all_minutes, of=self.of)
 
 
 def schedule_of(topics: int, of: int) -> Schedule:
@@ -171,8 +178,9 @@ def stored(folder: Path, *, policy: str, language: str, minutes: float | None) -
     asked = {"policy": policy, "language": language, "minutes": plan.minutes if minutes is None else minutes}
     for name, value in asked.items():
         if (was := getattr(plan, name)) != value:
+            said = "{folder} holds a quickstart of {name} {was}, and {value} was asked for"
             raise UsageError(
-                f"{folder} holds a quickstart of {name} {was}, and {value} was asked for",
-                hint="choose another --output, or remove that folder",
+                message(said, folder=folder, name=name, was=was, value=value),
+                hint=message("choose another --output, or remove that folder"),
             )
     return plan

@@ -24,6 +24,7 @@ from truing.core.config import load_recipe
 from truing.core.errors import Stopped
 from truing.core.files import write_atomic
 from truing.core.languages import Language
+from truing.core.messages import joined, message
 from truing.core.runs import RunFolder, read_metrics
 from truing.core.words import speaking
 from truing.data.convert import write_jsonl
@@ -141,12 +142,14 @@ class Quickstart:
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result of a stage: that of an earlier command, or what `work` makes now."""
         path = self.output / "stages" / f"{name}.json"
-        heading = f"stage {list(STAGES).index(name) + 1} of {len(STAGES)}: {STAGES[name]}"
+        number, title = list(STAGES).index(name) + 1, message(STAGES[name])
+        heading = message("stage {number} of {all}: {title}", number=number, all=len(STAGES), title=title)
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
-            self.say(f"{heading} is done")
+            self.say(message("{heading} is done", heading=heading))
         else:
-            self.say(f"{heading}, about {self.plan.seconds[name]:.0f} s")
+            expected = self.plan.seconds[name]
+            self.say(message("{heading}, about {seconds:.0f} s", heading=heading, seconds=expected))
             start = time.perf_counter()
             with self._stopping(name):
                 found = work()
@@ -164,13 +167,16 @@ class Quickstart:
             yield
         except (Stopped, KeyboardInterrupt) as stop:
             number = stop.exit_code - 128 if isinstance(stop, Stopped) else signal.SIGINT
-            kept = ", ".join(["the plan", *(title for done, title in STAGES.items() if done in self.seconds)])
-            steps = f"; {stop}" if isinstance(stop, Stopped) else ""
-            raise Stopped(
-                f"stopped during {STAGES[name]}{steps}; {self.output} keeps {kept}",
-                signal=number,
-                hint="the same command goes on from there",
-            ) from stop
+            kept = ["the plan", *(title for done, title in STAGES.items() if done in self.seconds)]
+            said = message(
+                "stopped during {stage}{steps}; {folder} keeps {kept}",
+                stage=message(STAGES[name]),
+                steps=message("; {told}", told=stop.message) if isinstance(stop, Stopped) else "",
+                folder=self.output,
+                kept=joined(", ", map(message, kept)),
+            )
+            hint = message("the same command goes on from there")
+            raise Stopped(said, signal=number, hint=hint) from stop
 
     def measure_before(self) -> dict[str, Any]:
         return self._measure(self._start(), [])[0].as_json()
@@ -256,7 +262,7 @@ def recipe_of(policy: str, recipe: dict[str, Any], dtype: str) -> dict[str, Any]
 def make_plan(policy: str, language: Language, minutes: float, material: Material, say: Say) -> Plan:
     """Measure this machine and say how many topics fit the time."""
     start = time.perf_counter()
-    say("measuring this machine")
+    say(message("measuring this machine"))
     device = pick_device("auto")
     dtype = pick_precision("auto", device, adapter=True).name
     pace, prompt = measured_pace(policy, recipe_of(policy, sft(ALL), dtype), spread(material.train, TRIED))
@@ -288,7 +294,7 @@ def quickstart(
     material = Material.of(language, headlines)
     start = time.perf_counter()
     plan = budget.stored(output, policy=policy, language=language, minutes=minutes)
-    say(f"fetching and converting {policy} (once; cached)")
+    say(message("fetching and converting {model} (once; cached)", model=policy))
     resolve(policy)
     fetched = time.perf_counter() - start
     if plan is None:

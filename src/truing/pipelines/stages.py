@@ -15,6 +15,7 @@ from typing import Any
 from truing.core.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import MANIFEST
+from truing.core.messages import joined, message
 from truing.core.options import check_options, keyword_options
 from truing.core.recipe import Recipe
 from truing.core.runs import RunFolder, RunState, read_config, read_status
@@ -75,11 +76,12 @@ def run_stages(stages: Sequence[Stage], say: Say, watch: Watch) -> list[Planned]
     plan = planned(stages)
     by_name = {stage.name: stage for stage in plan}
     for number, stage in enumerate(plan, 1):
-        heading = f"stage {number} of {len(plan)}: {stage.name} ({stage.title})"
+        title = message("{name} ({title})", name=stage.name, title=message(stage.title))
+        heading = message("stage {number} of {all}: {title}", number=number, all=len(plan), title=title)
         if stage.done:
-            say(f"{heading} is done; its result is in {stage.result}")
+            say(message("{heading} is done; its result is in {path}", heading=heading, path=stage.result))
             continue
-        say(f"\n{heading}")
+        say(joined("\n", ["", heading]))
         for name in stage.needs:
             _merge(by_name[name])
         with RunFolder.open(stage.run) as folder:

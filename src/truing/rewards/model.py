@@ -18,6 +18,7 @@ from pydantic import Field
 from transformers import AutoConfig
 
 from truing.core.errors import DataError, ModelError
+from truing.core.messages import joined, message
 from truing.core.records import Record, reply
 from truing.core.runs import run_recipe
 from truing.data.chat import Renderer, make_renderer
@@ -116,14 +117,15 @@ def model_reward(
     where the model reads otherwise than the policy.
     """
     if host is not None and (shared := _on_host(host, path, template, tokens_per_pass)) is not None:
-        say(f"{path} shares the policy's backbone")
+        say(message("{path} shares the policy's backbone", path=path))
         return shared
     trained = load_trained_reward(path, dtype=dtype, device=device)
     renderer = make_renderer(trained.tokenizer, template or trained.template)
     scorer = RewardScorer(trained.model)
     scorer.layout, _ = choose_reward_layout(scorer)
     if host is not None and (unlike := differences(renderer, host.renderer)):
-        say(f"{path} reads responses as text: it has another {' and another '.join(unlike)} than the policy")
+        said = "{path} reads responses as text: it has another {parts} than the policy"
+        say(message(said, path=path, parts=joined(" and another ", map(message, unlike))))
     context = context_of(trained.model, trained.tokenizer)
     return ModelReward(path, scorer, renderer, context, tokens_per_pass)
 

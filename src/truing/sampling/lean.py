@@ -17,12 +17,14 @@ from torch.nn.functional import embedding, pad, rms_norm, silu
 from truing.data.packing import pack
 from truing.data.trees import Tree
 from truing.models.attention_cpu import trees_on_cpu
+from truing.models.products import AVX2_ALONE
 from truing.sampling.shared import SharedCache
 from truing.sampling.structure import Block, Linear, Norm, Structure
 
 CHUNK = 1024  # prompt tokens read at a time: few enough that what passes between products stays in cache
 ROUND = 64  # rows of a product while reading are a multiple: oneDNN builds a kernel for every count
 ROWS = 32  # rows that the weights are laid out for; others work too
+MANY = 256  # rows of an activation that no longer stays in cache
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,13 @@ class Products:
         low = self.low(x)
         if low is not None:
             return silu(self(x, low, 0), inplace=True).mul_(self(x, low, 1))
-        gate = _product(x, self.weights[0], self.biases[0], activation="swish")
+        if not AVX2_ALONE:
+            gate = _product(x, self.weights[0], self.biases[0], activation="swish")
+            return _product(x, self.weights[1], self.biases[1], other=gate, operation="mul")
+        # There oneDNN's silu takes longer than another pass over memory, and so does its gate of many rows.
+        gate = silu(_product(x, self.weights[0], self.biases[0]), inplace=True)
+        if len(x) > MANY:
+            return gate.mul_(_product(x, self.weights[1], self.biases[1]))
         return _product(x, self.weights[1], self.biases[1], other=gate, operation="mul")
 
 

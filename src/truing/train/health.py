@@ -17,6 +17,7 @@ from truing.core import files
 from truing.core.errors import ConfigError, DivergedError
 from truing.core.health_parts import Health
 from truing.core.imports import closest
+from truing.core.messages import Message, joined, message
 from truing.core.runs import HEALTH
 from truing.train import health_online, health_rules
 from truing.train.health_rules import Part, Seen
@@ -125,8 +126,17 @@ class Finding:
         """The finding with something added to what was seen."""
         return replace(self, saw=self.saw + "".join(map(str, more)), told=(*self.told, *more))
 
+    def seen(self) -> Message:
+        """What was seen, as a message where its numbers were kept apart from its words."""
+        return joined("", [one.message() for one in self.told] or [self.saw])
+
+    def message(self) -> Message:
+        """The finding in one sentence."""
+        said = "{rule} since step {since}: {saw}"
+        return message(said, rule=self.rule, since=self.since, saw=self.seen())
+
     def __str__(self) -> str:
-        return f"{self.rule} since step {self.since}: {self.saw}"
+        return str(self.message())
 
 
 class Turn(Exception):
@@ -248,9 +258,11 @@ class HealthHook:
             found.append(finding if acted else self.answer(finding))
         for finding in found:
             files.append_jsonl(self.folder / HEALTH, finding.row())
-            self.say(f"health: {finding}\n  → {finding.advice}")
+            advice = message(finding.advice)
+            self.say(message("health: {finding}\n  → {advice}", finding=finding.message(), advice=advice))
         for finding in found:
             if finding.action == "stop":
-                raise Unhealthy(str(finding), hint=f"{finding.advice}; the same command goes on regardless")
+                regardless = message("{advice}; the same command goes on regardless", advice=advice)
+                raise Unhealthy(finding.message(), hint=regardless)
             if finding.action != "warn":
                 raise Turn(finding)

@@ -13,6 +13,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from truing.core.messages import Message, message
 from truing.train.health_series import RECENT, TAIL, Change, History, Series, noise
 
 # What is to become likelier, by the names of preference and of unpaired methods: the better side, the worse.
@@ -29,6 +30,11 @@ class Part:
 
     def __str__(self) -> str:
         return self.text.format(**self.values)
+
+    def message(self) -> Message:
+        """The part as a message; a value that is text may be a word that is told too."""
+        values = {name: message(v) if isinstance(v, str) else v for name, v in self.values.items()}
+        return message(self.text, **values)
 
 
 def part(text: str, /, **values: float | str) -> Part:

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from truing.core.errors import Stopped
+from truing.core.messages import message
 
 Logs = dict[str, float]
 Hook = Callable[[int, Logs], None]
@@ -87,9 +88,9 @@ class Signals:
         if self.received is not None:
             name = signal.Signals(self.received).name
             raise Stopped(
-                f"stopped by {name} after step {step}",
+                message("stopped by {name} after step {step}", name=name, step=step),
                 signal=self.received,
-                hint="the same command resumes here",
+                hint=message("the same command resumes here"),
             )
 
 

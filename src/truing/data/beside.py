@@ -1,0 +1,100 @@
+"""What stands beside the turns of a row and belongs to the conversation.
+
+People write these keys beside every format, so they are read here for all of them:
+
+    system, system_prompt    the system turn; a row whose turns have another one is set aside
+    history                  earlier turns: [question, answer] pairs, or messages
+    input, context           under a prompt of text, on lines of their own; no context twice
+    rejected_response        the worse response, in the formats that name it
+
+Where one of them stands and cannot be read, the row is set aside under a code that holds its name.
+"""
+
+from dataclasses import replace
+
+from truing.core.messages import message
+from truing.core.records import Message, Record
+from truing.data.fields import Row, words
+from truing.data.rows import RowError
+from truing.data.spelled import are_turns
+from truing.data.turns import Turns, as_messages, as_text
+
+SYSTEM = ("system", "system_prompt")
+UNDER = ("input", "context")  # what stands under a question
+REJECTED = "rejected_response"
+
+
+def holds(row: Row, key: str) -> bool:
+    """Whether there is something under a key: neither null nor blank, nor an empty list or object."""
+    value = row.get(key)
+    return bool(value.strip()) if isinstance(value, str) else value not in (None, [], {})
+
+
+def unread(key: str, why: str) -> RowError:
+    """The refusal of a row for a key that changes its meaning and cannot be read where it stands."""
+    code = f"unread-{key.replace('_', '-')}"
+    return RowError(code, message("`{key}` is not read: {why}", key=key, why=message(why)))
+
+
+def asked(text: str, row: Row, keys: tuple[str, ...] = UNDER) -> str:
+    """The question with what stands under it."""
+    for key in keys:
+        if not holds(row, key):
+            continue
+        more = words(row[key])
+        if not isinstance(more, str):
+            raise unread(key, "it is no text; write it into the prompt, or rename the column")
+        if key != "context" or more.strip() not in text:
+            text = f"{text}\n{more}" if text.strip() else more
+    return text
+
+
+def refuse_under(row: Row, keys: tuple[str, ...] = UNDER) -> None:
+    """Raises `RowError` for what stands under a question where turns are no single text."""
+    if key := next((key for key in keys if holds(row, key)), None):
+        raise unread(key, "beside messages its place is unclear; write it into a turn, or rename the column")
+
+
+def with_beside(record: Record, row: Row) -> Record:
+    """The record with the system turn and the earlier turns that its row holds apart from the others."""
+    head = tuple(turn for turn in record.prompt if turn.role == "system")
+    own = record.prompt[: len(head)] if record.prompt[: len(head)] == head else ()
+    rest = record.prompt[len(own) :]
+    history = _history(row)
+    if history and not rest:
+        raise unread("history", "the row has no prompt that it could stand before")
+    if rest[: len(history)] != history:
+        rest = (*history, *rest)
+    for key in SYSTEM:
+        if holds(row, key):
+            own = _with_system(own, row[key], key, prompted=bool(rest))
+    return replace(record, prompt=(*own, *rest))
+
+
+def _with_system(own: Turns, value: object, key: str, *, prompted: bool) -> Turns:
+    if not isinstance(value, str):
+        raise unread(key, "it is no text")
+    if not prompted:
+        raise unread(key, "the row has no prompt that it could stand before")
+    if own and all(turn.content.strip() != value.strip() for turn in own):
+        raise unread(key, "the row has another system turn")
+    return own or (Message("system", value),)
+
+
+def _history(row: Row) -> Turns:
+    """The earlier turns of a row."""
+    if not holds(row, "history"):
+        return ()
+    given, turns = row["history"], []
+    if are_turns(given):
+        return as_messages(given, "history")
+    for exchange in given if isinstance(given, list) else [given]:
+        if not isinstance(exchange, list) or len(exchange) != 2:
+            raise RowError(
+                "wrong-type", message("`history` is no list of [question, answer], and no messages")
+            )
+        turns += [
+            Message("user", as_text(exchange[0], "history")),
+            Message("assistant", as_text(exchange[1], "history")),
+        ]
+    return tuple(turns)

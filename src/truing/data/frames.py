@@ -1,0 +1,104 @@
+"""Rows as data frames leave them, made the rows they were: before any format looks at them.
+
+    NaN, NaT, infinity      missing, but where a number is read, which then refuses it by its key
+    text that spells turns  the turns; see `data/spelled.py`
+    {"role": […], "content": […]}    a struct of lists: the list of structs
+    [[{…}, {…}]]            a list too many: the list inside
+
+Whether text in a response spells turns or is what was said shows from the prompt, or from both sides of a
+pair: a model may well be asked to write a conversation in JSON. A prompt that spells turns is never text.
+"""
+
+import math
+
+from truing.core.messages import message
+from truing.data.rows import RowError
+from truing.data.spelled import are_turns, is_turn, means_turns, spelled_list, spelled_turns
+
+NUMBERS = frozenset(
+    ["margin", "scores", "score_chosen", "score_rejected", "ranks", "sort", "label", "kto_tag"]
+)
+PROMPTS = ("prompt", "question", "query", "messages", "conversations", "rejected_messages")
+SIDES = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"))
+RESPONSES = (
+    "completion",
+    "response",
+    "answer",
+    "output",
+    "rejected_response",
+    *(key for two in SIDES for key in two),
+)
+LISTS = ("responses", "completions", "ranks", "scores", "sort", "history")
+PADDLE = ("src", "tgt", "response")
+
+
+def settled(row: dict) -> dict:
+    """The row with its values as they were meant. `RowError` for one that cannot be told."""
+    found = {key: value if key in NUMBERS else without_nan(value) for key, value in row.items()}
+    for key in LISTS:
+        found = _with_list(found, key)
+    if "src" in found and "tgt" in found:
+        for key in PADDLE:
+            found = _with_list(found, key)
+    found = {key: _unwrapped(value) for key, value in found.items()}
+    return _with_turns(found)
+
+
+def without_nan(value: object) -> object:
+    """The value with None for every number that is none."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return value
+
+
+def _with_list(row: dict, key: str) -> dict:
+    """The row with the list that the text under `key` spells, where it spells one."""
+    value = row.get(key)
+    spelled = spelled_list(value) if isinstance(value, str) else None
+    return row if spelled is None else {**row, key: spelled}
+
+
+def _unwrapped(value: object) -> object:
+    """Turns out of a list too many, or out of an object of lists; any other value as it is."""
+    if isinstance(value, list) and len(value) == 1 and are_turns(value[0]):
+        return value[0]
+    return _of_structs(value) if is_turn(value) or _of_responses(value) else value
+
+
+def _of_responses(value: object) -> bool:
+    """Whether a value is UltraFeedback's `completions`, one list for each of their fields."""
+    return isinstance(value, dict) and "response" in value
+
+
+def _of_structs(value: dict) -> object:
+    """The list of objects that an object of lists of one length is; any other object as it is."""
+    lists = {key: items for key, items in value.items() if items is not None}
+    if (
+        not all(isinstance(items, list) for items in lists.values())
+        or len(set(map(len, lists.values()))) != 1
+    ):
+        return value
+    return [dict(zip(lists, items, strict=True)) for items in zip(*lists.values(), strict=True)]
+
+
+def _with_turns(row: dict) -> dict:
+    """The row with the turns that its texts spell."""
+    found = {key: _turns(value, key) if key in PROMPTS else value for key, value in row.items()}
+    if means_turns(row.get("instruction")):
+        said = message("`instruction` is text that spells messages; call the column `messages` or `prompt`")
+        raise RowError("spelled-messages", said)
+    meant = {key for sides in SIDES if all(means_turns(row.get(side)) for side in sides) for key in sides}
+    if any(is_turn(found.get(key)) or are_turns(found.get(key)) for key in PROMPTS):
+        meant.update(RESPONSES)
+    if "preferred_output" in row:
+        meant.add("input")
+    return {key: _turns(value, key) if key in meant else value for key, value in found.items()}
+
+
+def _turns(value: object, key: str) -> object:
+    spelled = spelled_turns(value, key) if isinstance(value, str) else None
+    return value if spelled is None else _unwrapped(spelled)
