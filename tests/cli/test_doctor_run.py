@@ -73,7 +73,7 @@ def test_strict_is_an_exit_code(doctor: Doctor, sick: Path):
     (sick / "config.json").write_text(json.dumps(config))
     code, told = doctor(sick, "--strict")
     assert code == 0
-    assert "healthy: 3 of 8 rules had metrics to look at, and saw nothing" in told
+    assert "healthy: 4 of 9 rules had metrics to look at, and saw nothing" in told
 
 
 @pytest.mark.parametrize(
@@ -157,3 +157,58 @@ def test_strict_needs_a_run(doctor: Doctor):
     code, told = doctor("--strict")
     assert code == 2
     assert "truing doctor RUN --strict" in told
+
+
+def state(folder: Path, *rows: dict[str, object]) -> Path:
+    path = folder / "trainer_state.json"
+    path.write_text(json.dumps({"log_history": [{"step": at, **row} for at, row in enumerate(rows, 1)]}))
+    return path
+
+
+GOOD: list[dict[str, object]] = [{"loss": 0.69 - 0.01 * at, "grad_norm": 1.0} for at in range(5)]
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("rows", "seen"),
+    [
+        ([{"loss": NAN, "grad_norm": NAN}] * 20, "loss is no number from step 6 on"),
+        ([{"loss": None, "grad_norm": None}] * 20, "loss is no number from step 6 on"),
+        ([{"loss": float("-inf"), "grad_norm": 1.0}] * 2, "loss is no number from step 6 on"),
+        ([{"loss": 0.0, "grad_norm": NAN}] * 20, "grad_norm is no number from step 6 on"),
+        ([{"loss": 0.0}] * 20, "the loss is exactly 0 from step 6 on"),
+        ([{"loss": "nan", "grad_norm": "nan"}] * 20, "loss is no number from step 6 on"),
+        ([{"loss": 0.6, "eval_loss": NAN}], "eval/loss is no number from step 6 on"),
+    ],
+    ids=["nan", "null", "infinite", "zero with nan", "zero", "text", "evaluation"],
+)
+def test_the_step_from_which_numbers_are_none_is_named_first_and_alone(doctor: Doctor, tmp_path, rows, seen):
+    """Accuracies of 0, which NaN makes, would be called label noise by a rule that only sees them."""
+    log = [{**row, "rewards/accuracies": 0.0} for row in rows]
+    code, told = doctor(state(tmp_path, *GOOD, *log), "--strict")
+    assert code == 4
+    assert "not_a_number: since step 6" in told and seen in told
+    assert "label_noise" not in told.partition("not looked at")[0]
+
+
+def test_a_step_that_16_bits_skip_and_a_hinge_that_is_satisfied_are_healthy(doctor: Doctor, tmp_path: Path):
+    skipped: list[dict[str, object]] = [
+        {"loss": 0.6, "grad_norm": float("inf")},
+        {"loss": 0.6, "grad_norm": 1.0},
+    ]
+    assert doctor(state(tmp_path, *GOOD, *skipped), "--strict")[0] == 0
+    ranked: list[dict[str, object]] = [{"loss": 0.0, "rewards/accuracies": 1.0}] * 9
+    assert doctor(state(tmp_path, *GOOD, *ranked), "--strict")[0] == 0
+
+
+def test_a_log_that_tells_no_rule_anything_is_not_healthy(doctor: Doctor, tmp_path: Path):
+    code, told = doctor(state(tmp_path, *[{"message": "all fine"}] * 3), "--strict")
+    assert code == 4
+    assert "not known: none of 10 rules had metrics to look at" in told
+    assert "healthy" not in told
+
+
+def test_metrics_that_were_cut_short_are_noticed(doctor: Doctor, sick: Path):
+    lines = (sick / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    (sick / "metrics.jsonl").write_bytes(b"".join(lines[:30]))
+    assert "metrics.jsonl was cut short: the numbers of 10 steps are lost" in doctor(sick)[1]

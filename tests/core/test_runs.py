@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from truing.core import files, runs
 from truing.core.errors import ConfigError, StorageError, UsageError
-from truing.core.runs import RunFolder, RunState
+from truing.core.runs import Resumed, RunFolder, RunState
 
 RECIPE = {
     "method": "dpo",
@@ -174,9 +175,9 @@ def test_a_rewind_without_a_checkpoint_empties_the_log(tmp_path: Path):
 
 def test_config_is_written_once_with_versions(tmp_path: Path):
     with RunFolder.open(tmp_path) as folder:
-        assert folder.write_config(RECIPE) == []
+        assert folder.write_config(RECIPE) == Resumed()
         first = (tmp_path / runs.CONFIG).stat().st_mtime_ns
-        assert folder.write_config(RECIPE) == []
+        assert folder.write_config(RECIPE) == Resumed()
         assert (tmp_path / runs.CONFIG).stat().st_mtime_ns == first
     config = runs.read_config(tmp_path)
     assert config is not None
@@ -192,7 +193,7 @@ def test_accepted_changes_are_recorded_with_the_step_they_began_at(tmp_path: Pat
         with pytest.raises(ConfigError):
             folder.write_config(changed(optim={"max_steps": 20}, loss={"beta": 0.5}))
         folder.write_config(changed(optim={"max_steps": 20}, loss={"beta": 0.5}), ["loss"])
-        assert folder.write_config(changed(optim={"max_steps": 20}, loss={"beta": 0.5})) == []
+        assert folder.write_config(changed(optim={"max_steps": 20}, loss={"beta": 0.5})) == Resumed()
     config = runs.read_config(tmp_path)
     assert config is not None
     assert config["recipe"]["loss"]["beta"] == 0.5
@@ -202,37 +203,34 @@ def test_accepted_changes_are_recorded_with_the_step_they_began_at(tmp_path: Pat
     ]
 
 
-@pytest.mark.parametrize(
-    ("sections", "key", "safe"),
-    [
-        ({"optim": {"max_steps": 20}}, "optim.max_steps", True),
-        ({"optim": {"max_steps": None}}, "optim.max_steps", True),
-        ({"optim": {"max_steps": 5}}, "optim.max_steps", False),
-        ({"optim": {"epochs": 2.0}}, "optim.epochs", True),
-        ({"optim": {"epochs": 0.5}}, "optim.epochs", False),
-        ({"optim": {"items_per_step": 64}}, "optim.items_per_step", False),
-        ({"checkpoint": {"every": 5}}, "checkpoint.every", True),
-        ({"output": "runs/b"}, "output", True),
-        ({"seed": 1}, "seed", False),
-        ({"loss": {"label_smoothing": 0.1}}, "loss.label_smoothing", False),
-        ({"lora": None}, "lora", False),
-        ({"checkpoints": 1}, "checkpoints", False),
-    ],
-)
-def test_compare_tells_safe_changes_from_others(sections, key, safe):
-    (change,) = runs.compare(RECIPE, changed(**sections))
-    assert (change.key, change.safe) == (key, safe)
+def recorded(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / runs.CONFIG).read_text())
 
 
-def test_refused_changes_are_listed_with_their_meaning_and_the_flag():
-    changes = runs.compare(RECIPE, changed(seed=1, optim={"items_per_step": 64, "max_steps": 20}))
-    with pytest.raises(ConfigError) as caught:
-        runs.refuse_unsafe(changes)
-    message = str(caught.value)
-    assert "seed: was 0, is 1" in message
-    assert "optim.items_per_step: was 32, is 64 (every step averages over another number of rows" in message
-    assert "max_steps" not in message
-    assert "--allow-change optim.items_per_step --allow-change seed" in caught.value.hint
-    with pytest.raises(ConfigError, match="seed"):
-        runs.refuse_unsafe(changes, ["optim"])
-    runs.refuse_unsafe(changes, ["optim", "seed"])
+def test_another_version_is_told_once_and_recorded(tmp_path: Path):
+    with RunFolder.open(tmp_path) as folder:
+        folder.write_config(RECIPE)
+        config = recorded(tmp_path)
+        config["versions"]["torch"] = "1.0"
+        (tmp_path / runs.CONFIG).write_text(json.dumps(config))
+        folder.write_status(RunState.STOPPED, step=3)
+        (line,) = folder.write_config(RECIPE).told()
+        assert line.startswith('going on, though versions.torch: was "1.0", is "')
+        assert line.endswith("(the last bits of numbers may differ)")
+        assert folder.write_config(RECIPE) == Resumed()
+    (change,) = recorded(tmp_path)["changes"]
+    assert (change["step"], change["key"], change["was"]) == (3, "versions.torch", "1.0")
+    assert recorded(tmp_path)["versions"]["torch"] != "1.0"
+
+
+def test_a_run_of_a_version_that_recorded_less_goes_on_with_a_word(tmp_path: Path):
+    """What it lacks is recorded from there on, and compared the next time."""
+    older = {**RECIPE, "resolved": {"dtype": "float32"}}
+    now = {**older, "resolved": {"dtype": "float32", "device": "cpu"}, "models": {"policy": {"weights": "a"}}}
+    with RunFolder.open(tmp_path) as folder:
+        folder.write_config(older)
+        (line,) = folder.write_config(now).told()
+        assert "this run began before resolved.device, models was recorded" in line
+        assert folder.write_config(now) == Resumed()
+        with pytest.raises(ConfigError, match=r"models\.policy\.weights: .* \(the files have"):
+            folder.write_config({**now, "models": {"policy": {"weights": "b"}}})

@@ -1,6 +1,7 @@
 """Win rates and rewards of two real (tiny) models, judged by reward, by a model here, and by a server."""
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from truing.core.errors import ConfigError, DataError
+from truing.core.errors import ConfigError, DataError, RewardError
 from truing.core.eval_recipe import EvalRecipe
-from truing.evals.run import Evaluation, evaluate, write_evaluation
+from truing.evals.eval_report import evaluation_report
+from truing.evals.pair_judges import length_decides
+from truing.evals.run import Evaluation, evaluate, require_passed, write_evaluation
 from truing.evals.tasks import build_tasks
+from truing.models.contents import contents_of_source
 
 Judging = Callable[[str], str]  # the question to the answer
 
@@ -63,12 +67,13 @@ def server() -> Iterator[Callable[[Judging], str]]:
 
 
 @pytest.fixture
-def won(model_folder: Path, moved_folder: Path, rows: Path) -> Callable[..., Evaluation]:
+def won(model_folder: Path, moved_folder: Path, rows: Path, tmp_path: Path) -> Callable[..., Evaluation]:
     """Evaluates the moved model against the other with this judge."""
 
-    def run(judge: dict[str, object]) -> Evaluation:
-        options = {"judge": judge, "rows": [str(rows)], "max_new_tokens": 8}
-        recipe = EvalRecipe(model=str(moved_folder), against=str(model_folder), tasks={"win_rate": options})
+    def run(judge: dict[str, object], **more: object) -> Evaluation:
+        options = {"judge": judge, "rows": [str(rows)], "max_new_tokens": 8, **more}
+        asked = {"model": str(moved_folder), "against": str(model_folder), "output": str(tmp_path / "eval")}
+        recipe = EvalRecipe(**asked, tasks={"win_rate": options})
         return evaluate(recipe, quiet, quiet)
 
     return run
@@ -94,27 +99,88 @@ def test_a_server_that_always_prefers_a_place_decides_nothing(won, server) -> No
     done = won({"name": "server", "model": "wise", "base_url": url, "api_key_env": None})
     assert opinions(done) == [0.5] * 6
     assert "6 contradicting" in done.notes[0]
+    assert "Position bias: wise contradicts itself in 6 of 6 comparisons" in done.notes[1]
+    assert "6 times it names the first place twice, 0 times the second" in done.notes[1]
+    assert done.notes[2] == "The win rate says little of the answers."
     assert done.findings[0].model.missing == 0
 
 
-def test_what_a_judge_does_not_decide_is_missing_and_no_loss(won, server) -> None:
+def test_a_judge_that_decides_nothing_makes_the_result_void(won, server, tmp_path) -> None:
+    """No win rate of 50 %, no exit code 0: what was said stands in the files, with the reason."""
     url = server(lambda question: "I would rather not say.")
-    with pytest.raises(DataError, match="none of 6 comparisons has a verdict"):
-        won({"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0})
+    done = won({"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0})
+    assert done.findings == []
+    assert opinions(done) == [None] * 6
+    with pytest.raises(RewardError, match=r"win_rate is void: 6 of 6 answers have no verdict.*10%") as caught:
+        require_passed(done)
+    assert caught.value.exit_code == 6
+    write_evaluation(done, tmp_path)
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert (found["passed"], list(found["void"]), found["numbers"]) == (False, ["win_rate"], {})
+    assert len((tmp_path / "items.jsonl").read_text().splitlines()) == 12
+    assert evaluation_report(done).notes[0].startswith("Void: win_rate: 6 of 6 answers have no verdict")
+
+
+@pytest.mark.parametrize(("max_errors", "void"), [(0.1, True), (0.5, False)])
+def test_the_share_of_errors_that_is_borne_is_an_option(won, server, max_errors, void) -> None:
+    """Two of the six pairs are refused: a third."""
+    url = server(lambda question: "no" if "bake a?" in question or "bake b?" in question else "VERDICT: TIE")
+    judge = {"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0}
+    done = won(judge, max_errors=max_errors)
+    assert bool(done.void) is void
+    assert void or done.findings[0].model.missing == 2
+
+
+def test_nothing_is_asked_twice_after_a_kill(won, server) -> None:
+    """The judge dies after five of twelve answers; the same command asks the other seven."""
+    asked: list[str] = []
+
+    def dies(question: str) -> str:
+        asked.append(question)
+        return "VERDICT: TIE" if len(asked) <= 5 else "I am gone"
+
+    url = server(dies)
+    judge = {"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0}
+    won(judge | {"concurrency": 1})
+    assert len(set(asked)) == 12
+    kept = set(asked[:5])
+    asked.clear()
+    won(judge | {"concurrency": 1})
+    assert len(asked) == 7 and not kept & set(asked)
+
+
+def test_a_local_judge_is_asked_again_when_its_weights_change(tmp_path, model_folder, moved_folder) -> None:
+    folder = Path(shutil.copytree(model_folder, tmp_path / "judge"))
+    before = contents_of_source(str(folder))
+    shutil.copyfile(moved_folder / "model.safetensors", folder / "model.safetensors")
+    assert contents_of_source(str(folder))["weights"] != before["weights"]
+
+
+@pytest.mark.parametrize(
+    ("longer_wins", "told"),
+    [(20, "the longer answer wins 20 of 20"), (0, "the shorter answer wins 20 of 20"), (12, None)],
+)
+def test_a_taste_for_length_is_named(longer_wins: int, told: str | None) -> None:
+    """Of twenty comparisons the model's answer is the longer one in half; 12 of 20 may be luck."""
+    gaps = [5, -5] * 10
+    preferences = [float((place < longer_wins) == (gap > 0)) for place, gap in enumerate(gaps)]
+    notes = length_decides(preferences, gaps)
+    assert bool(notes) is (told is not None)
+    assert told is None or told in notes[0]
 
 
 def test_what_is_done_stays_when_a_later_task_fails(
     server, model_folder: Path, moved_folder: Path, rows: Path, tmp_path: Path
 ) -> None:
     url = server(lambda question: "I would rather not say.")
-    judge = {"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0}
+    judge = {"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "max_requests": 1}
     asked = {"rows": [str(rows)], "max_new_tokens": 8}
     recipe = EvalRecipe(
         model=str(moved_folder),
         against=str(model_folder),
         tasks={"degeneration": asked, "win_rate": asked | {"judge": judge}},
     )
-    with pytest.raises(DataError, match="none of 6 comparisons has a verdict"):
+    with pytest.raises(RewardError, match="max_requests = 1"):
         evaluate(recipe, quiet, quiet, keep=lambda part: write_evaluation(part, tmp_path))
     found = json.loads((tmp_path / "results.json").read_text())
     assert (found["unfinished"], found["passed"]) == (["win_rate"], False)
@@ -125,7 +191,8 @@ def test_what_is_done_stays_when_a_later_task_fails(
 
 def test_a_judge_that_fails_on_some_leaves_them_out(won, server) -> None:
     url = server(lambda question: "no" if "bake a?" in question else "VERDICT: TIE")
-    done = won({"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0})
+    judge = {"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0}
+    done = won(judge, max_errors=0.2)
     assert opinions(done) == [None, *[0.5] * 5]
     measured = done.findings[0].model
     assert (measured.missing, measured.worst, measured.best) == (1, 2.5 / 6, 3.5 / 6)
@@ -138,8 +205,9 @@ def test_a_model_on_this_machine_is_asked_too(won, model_folder: Path, tmp_path:
     if template is not None:
         (tmp_path / "short.md").write_text(template)
         judge["template"] = str(tmp_path / "short.md")
-    with pytest.raises(DataError, match="none of 6 comparisons has a verdict"):
-        won(judge)
+    done = won(judge)
+    assert opinions(done) == [None] * 6
+    assert done.void["win_rate"].startswith("6 of 6 answers have no verdict")
 
 
 def test_the_mean_reward_has_its_correlation_with_length(

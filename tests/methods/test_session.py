@@ -1,6 +1,8 @@
 """From recipes to sessions: which reference a method gets, how rows are counted, what is refused."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import torch
 
 from truing.core.errors import ConfigError, DataError
 from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder, resolved_dtype
+from truing.core.runs import Resumed, RunFolder, resolved_dtype
 from truing.methods.check import check_masks, check_session
+from truing.methods.inputs import inputs_of
 from truing.methods.objectives import PairObjective, UnpairedObjective
 from truing.methods.rows import Say
 from truing.methods.session import Session, open_session
@@ -140,7 +143,7 @@ def test_auto_is_what_it_was_when_the_run_began(opened, tmp_path, monkeypatch, f
     assert again.precision.name == names[fast]
     assert opened("dpo", **run | {"output": str(tmp_path / "other")}).precision.name == names[not fast]
     with RunFolder.open(folder.path):
-        assert folder.write_config(again.recipe.model_dump(mode="json") | again.inputs()) == []
+        assert folder.write_config(again.recipe.model_dump(mode="json") | again.inputs()) == Resumed()
 
 
 def test_a_run_begun_before_its_format_was_kept_goes_on(opened, tmp_path):
@@ -150,8 +153,8 @@ def test_a_run_begun_before_its_format_was_kept_goes_on(opened, tmp_path):
     with RunFolder.open(tmp_path / "run") as folder:
         folder.write_config(asked | {"resolved": before})
         assert resolved_dtype(folder.path) is None
-        (change,) = folder.write_config(asked)
-    assert (change.key, change.safe) == ("resolved.dtype", True)
+        resumed = folder.write_config(asked)
+        assert (resumed.changes, resumed.unknown) == ((), ("resolved.dtype",))
     assert resolved_dtype(folder.path) == session.precision.name
 
 
@@ -239,3 +242,60 @@ def test_the_two_halves_of_a_pair_are_held_out_together(opened):
     assert [len(side) for side in sides] == [9, 3] and not sides[0] & sides[1]
     assert (len(session.train), len(session.held_out)) == (18, 6)
     assert session.rows.describe() == "24 of 24 rows kept (12 read, 12 made of pairs), set aside: none"
+
+
+@pytest.fixture
+def own_model(model_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model_folder, tmp_path / "own"))
+
+
+def edit_config(folder: Path) -> None:
+    """Another base of the rotary positions: the same weights compute other numbers."""
+    path = folder / "config.json"
+    config = json.loads(path.read_bytes())
+    config["rope_parameters"] = {"rope_type": "default", "rope_theta": 3.0}
+    path.write_text(json.dumps(config))
+
+
+def swap_weights(folder: Path, other: Path) -> None:
+    """The weights of another model with the size and the time of these: `cp -p`, `rsync -a`."""
+    path, stat = folder / "model.safetensors", (folder / "model.safetensors").stat()
+    path.write_bytes((other / "model.safetensors").read_bytes())
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert path.stat().st_size == stat.st_size
+
+
+@pytest.mark.parametrize("what", ["config", "weights"])
+def test_the_reference_is_scored_again_when_its_files_change(opened, own_model, moved_folder, what):
+    """Right are the numbers that a cache which holds nothing gives."""
+    first = opened("dpo", reference=str(own_model)).objective.reference.logps
+    edit_config(own_model) if what == "config" else swap_weights(own_model, moved_folder)
+    again = opened("dpo", reference=str(own_model)).objective.reference.logps
+    os.environ["TRUING_CACHE"] += "-empty"
+    fresh = opened("dpo", reference=str(own_model)).objective.reference.logps
+    assert max(float((again[item] - first[item]).abs().max()) for item in first) > 1e-4
+    assert all(torch.equal(again[item], fresh[item]) for item in fresh)
+
+
+@pytest.mark.parametrize("role", ["policy", "reference"])
+@pytest.mark.parametrize("part", ["config", "weights", "tokenizer"])
+def test_a_run_does_not_go_on_with_other_files_under_an_unchanged_path(
+    opened, own_model, moved_folder, tmp_path, role, part
+):
+    changes = {role: str(own_model), "lora": {}}
+    session = opened("dpo", **changes)
+    asked = session.recipe.model_dump(mode="json")
+    with RunFolder.open(tmp_path / "run") as folder:
+        folder.write_config(asked | session.inputs())
+        assert folder.write_config(asked | opened("dpo", **changes).inputs()) == Resumed()
+        match part:
+            case "config":
+                edit_config(own_model)
+            case "weights":
+                swap_weights(own_model, moved_folder)
+            case _:
+                (own_model / "chat_template.jinja").write_text("{{ messages[0].content }}")
+        with pytest.raises(ConfigError, match=rf"models.{role}.{part}: was .* \(the files have") as caught:
+            folder.write_config(asked | inputs_of(session.recipe, session.sources, {}))
+        assert f"--allow-change models.{role}.{part}" in caught.value.hint
+        assert caught.value.exit_code == 2

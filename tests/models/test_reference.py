@@ -1,15 +1,17 @@
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load, save
 
+from truing.core.errors import DivergedError
 from truing.core.recipe import Lora
 from truing.data.packing import LAYOUTS
 from truing.data.trees import Branch, Tree
 from truing.models.fused import fuse
 from truing.models.load import add_adapter
-from truing.models.reference import AdapterOff, Cached, cached, content_hash, fingerprint, score_all
+from truing.models.reference import AdapterOff, Cached, cached, code_of_scoring, content_hash, score_all
 from truing.models.scoring import Scorer
 
 
@@ -154,9 +156,19 @@ def test_the_hash_does_not_depend_on_the_kind_of_sequence():
     assert content_hash([lists]) == content_hash([tuples])
 
 
-def test_weights_that_were_written_again_have_another_fingerprint(tiny, tmp_path):
-    tiny().save_pretrained(tmp_path)
-    before = fingerprint(tmp_path)
-    assert fingerprint(tmp_path) == before
-    tiny(seed=1).save_pretrained(tmp_path)
-    assert fingerprint(tmp_path) != before
+def test_a_model_that_makes_no_numbers_is_not_kept(tiny, trees):
+    model = tiny()
+    with torch.no_grad():
+        model.model.norm.weight[0] = math.nan
+    with pytest.raises(DivergedError, match=r"texts .* are not finite, first in the parameter model\..*norm"):
+        score_all(Scorer(model), trees, 1000)
+
+
+def test_other_code_or_libraries_score_under_another_name(monkeypatch):
+    before = code_of_scoring()
+    code_of_scoring.cache_clear()
+    assert code_of_scoring() == before
+    code_of_scoring.cache_clear()
+    monkeypatch.setattr(torch, "__version__", "0.0")
+    assert code_of_scoring() != before
+    code_of_scoring.cache_clear()

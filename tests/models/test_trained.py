@@ -1,6 +1,7 @@
 """What holds a model is opened for use, and trained from; pickles are not."""
 
 import json
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -11,12 +12,13 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from truing.core.errors import ModelError
+from truing.core.errors import ModelError, StorageError
 from truing.core.recipe import Recipe
 from truing.core.runs import RunFolder
 from truing.methods.run import run, write_result
 from truing.methods.session import open_session
-from truing.models.load import load_model
+from truing.models.export import export_folder
+from truing.models.load import load_model, load_tokenizer
 from truing.models.sources import resolve
 from truing.models.trained import identities, load_trained
 
@@ -130,3 +132,38 @@ def test_a_run_that_began_from_a_run_notices_when_that_one_changes(sft, pairs_fi
     manifest["files"]["adapter_model.safetensors"]["sha256"] = "of other weights"
     (other / "model" / "manifest.json").write_text(json.dumps(manifest))
     assert identities(str(other))[str(other)] != before
+
+
+def flip(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def test_a_flipped_bit_of_a_result_goes_nowhere(sft: Path, tmp_path: Path):
+    run_folder = Path(shutil.copytree(sft, tmp_path / "copy"))
+    flip(run_folder / "model" / "adapter_model.safetensors")
+    for opens in (load_trained, resolve):
+        with pytest.raises(StorageError, match=r"adapter_model\.safetensors has another") as caught:
+            opens(str(run_folder))
+        assert "run its `truing train` command again" in caught.value.hint
+
+
+def test_a_damaged_merge_and_one_of_another_result_are_made_again(sft: Path, tmp_path: Path, caplog):
+    """Also where the other result lies there with an older time: `cp -p`, `rsync -a`."""
+    run_folder = Path(shutil.copytree(sft, tmp_path / "copy"))
+    merged = resolve(str(run_folder)).path / "model.safetensors"
+    sound = merged.read_bytes()
+    flip(merged)
+    assert resolve(str(run_folder)).path == merged.parent
+    assert merged.read_bytes() == sound and "it is merged again" in caplog.text
+    shutil.rmtree(run_folder / "model")
+    export_folder(
+        load_trained(f"{sft}@2").model,
+        load_tokenizer(sft / "model"),
+        run_folder / "model",
+        merge=False,
+        facts={},
+    )
+    os.utime(run_folder / "model" / "manifest.json", (1, 1))
+    resolve(str(run_folder))
+    assert merged.read_bytes() != sound

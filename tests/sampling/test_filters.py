@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from truing.core.errors import ConfigError
-from truing.sampling.filters import draw, filtered, keep_min_p, keep_top_k, keep_top_p, penalise_repeats
+from truing.sampling.filters import (
+    draw,
+    filtered,
+    keep_min_p,
+    keep_top_k,
+    keep_top_p,
+    not_finite,
+    penalise_repeats,
+)
 from truing.sampling.noise import Address, uniforms
 from truing.sampling.types import Finish, Sample, Sampling
 
@@ -145,3 +153,9 @@ def test_sampling_says_what_is_wrong(field: str, value: object) -> None:
 def test_a_sample_has_a_logprob_for_each_token_or_none() -> None:
     with pytest.raises(ValueError, match="2 tokens but 1 log-probabilities"):
         Sample(tokens=[1, 2], logprobs=[0.0], text="", finish=Finish.LENGTH, prompt=0, k=0)
+
+
+def test_rows_that_no_token_can_be_drawn_from() -> None:
+    """What a filter rules out is no fault: NaN, infinity and nothing left are."""
+    rows = [[0.0, -math.inf, 1.0], [0.0, math.nan, 1.0], [-math.inf] * 3, [0.0, math.inf, 0.0]]
+    assert not_finite(torch.tensor(rows)) == [1, 2, 3]

@@ -26,7 +26,7 @@ from truing.sampling import local
 from truing.sampling.batch import plan_batches
 from truing.sampling.kv import survivors
 from truing.sampling.local import LocalSampler
-from truing.sampling.types import Finish, Sample, Sampling
+from truing.sampling.types import Finish, NoLogitsError, Sample, Sampling
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOCABULARY = {"<end>": 0} | {letter: place for place, letter in enumerate(LETTERS, start=1)}
@@ -318,3 +318,19 @@ def test_where_memory_runs_out_the_same_responses_are_drawn_in_parts(llama, toke
     with pytest.raises(MemoryShortError, match="one response to prompt 2: 10 tokens"):
         monkeypatch.setattr(local, "_read", lambda *_: (_ for _ in ()).throw(MemoryError()))
         sampler.sample(prompts, sampling, group_size=1)
+
+
+@pytest.mark.parametrize("greedy", [True, False])
+def test_logits_that_are_no_numbers_name_the_prompt_and_where_they_come_from(tokenizer, greedy):
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(LlamaConfig(**SIZES)).eval()
+    with torch.no_grad():
+        model.model.layers[1].self_attn.v_proj.weight[0, 0] = math.nan
+    sampler = LocalSampler(model, tokenizer, stop_ids=frozenset())
+    told = (
+        r"prompt 0: the model's logits are not finite after 0 tokens, first in the parameter .*1\.self_attn"
+    )
+    with pytest.raises(NoLogitsError, match=told) as caught:
+        sampler.sample([[5, 3, 9]], Sampling(max_new_tokens=3, temperature=0.0 if greedy else 1.0))
+    assert caught.value.exit_code == 4
+    assert str(caught.value.named("rows.jsonl:7")).startswith("rows.jsonl:7: the model's logits")

@@ -141,7 +141,7 @@ def test_a_single_bad_batch_is_no_spike_and_three_are():
     calm[49]["loss"] = 9.0
     assert not found(calm)
     for at in (80, 85, 90):
-        calm[at]["loss"] = 5.0 + at
+        calm[at]["loss"] = at / 2
     seen = found(calm)["loss_spikes"]
     assert (seen.since, seen.step) == (81, 91)
 
@@ -267,6 +267,16 @@ def test_responses_that_no_longer_end():
     assert "completions/clipped_ratio" in seen["degeneration"].saw
 
 
+def test_one_loss_of_fifty_times_the_usual_one_is_a_spike():
+    """The median is 0.6525, its fiftyfold 32.6; a converged loss of 0.001 may leap to 0.06 unsaid."""
+    losses = [0.7 - 0.005 * step for step in range(20)]
+    for leap, seen in ((32.0, []), (33.0, ["loss_spikes"])):
+        history = [{"step": at, "loss": loss} for at, loss in enumerate([*losses, leap], 1)]
+        assert [finding.rule for finding in diagnose(history, Health())[0]] == seen
+    low = [{"step": at, "loss": loss} for at, loss in enumerate([0.7, *[0.001] * 20, 0.06], 1)]
+    assert not diagnose(low, Health())[0]
+
+
 # The table
 
 
@@ -286,6 +296,7 @@ def test_what_is_no_number_is_left_out():
     history = History()
     history.add({"step": 1, "loss": math.nan, "note": "text", "flag": True, "none": None, "kl": 2})
     assert history.names() == ["step", "kl"]
+    assert history.lost == {"loss": [1]}
 
 
 def test_a_rule_that_is_off_or_has_another_threshold():
@@ -389,4 +400,4 @@ def test_stop_ends_the_run_with_the_reason(tmp_path):
 def test_a_rule_without_its_metrics_is_blind():
     watch = Watch(Health(off=("loss_spikes",)))
     watch.take({"step": 1, "loss": 1.0, "logps/chosen": -3.0})
-    assert set(watch.blind()) == set(RULES) - {"loss_spikes", "likelihood_displacement"}
+    assert set(watch.blind()) == set(RULES) - {"not_a_number", "loss_spikes", "likelihood_displacement"}

@@ -13,9 +13,10 @@ from truing.core.errors import DivergedError
 from truing.data.packing import LAYOUTS, PackedBatch, pad, split_into_passes
 from truing.data.trees import Branch, Tree
 from truing.methods.offline import choose
+from truing.models.finite import bad_gradient
 from truing.models.reference import Cached, score_all
 from truing.models.scoring import Scorer
-from truing.train.step import DivergedItems, Outcome, Tally, accumulate, learn_step
+from truing.train.step import DivergedItems, Outcome, Tally, accumulate, clip_gradients, learn_step
 
 
 def passes_of(trees: list[Tree], tokens_per_pass: int, layout: str) -> list[PackedBatch]:
@@ -196,12 +197,15 @@ def test_who_knows_the_places_of_rows_says_them_instead_of_their_numbers():
         accumulate(PASSES, Weighted(one(), diverge_at=1))
     told = caught.value.at(["a.jsonl:3", "b.jsonl:1", "b.jsonl:2"])
     assert str(told) == "loss is inf (rows a.jsonl:3, b.jsonl:1)"
-    assert type(told) is DivergedError
     assert told.hint == caught.value.hint
+    later = told.at_step(7).at(["other"] * 3)
+    assert str(later) == "loss is inf (rows a.jsonl:3, b.jsonl:1) at step 7", "named once, named for good"
 
 
-def test_a_held_out_loss_that_is_not_finite_is_reported_as_such():
-    assert accumulate(PASSES, Weighted(one(), diverge_at=2), backward=False)["loss"] == math.inf
+def test_a_held_out_loss_that_is_not_finite_is_told_as_one():
+    with pytest.raises(DivergedItems, match="evaluation loss is inf") as caught:
+        accumulate(PASSES, Weighted(one(), diverge_at=2), backward=False)
+    assert caught.value.items == [2]
 
 
 def test_n1_a_parameter_that_is_not_finite_stops_the_step(tiny, pairs):
@@ -210,7 +214,7 @@ def test_n1_a_parameter_that_is_not_finite_stops_the_step(tiny, pairs):
         scorer.model.model.layers[0].mlp.up_proj.weight[3, 3] = math.nan
     optimizer = torch.optim.SGD(scorer.parameters(), lr=0.1)
     before = scorer.model.lm_head.weight.clone()
-    with pytest.raises(DivergedError, match="loss is nan"):
+    with pytest.raises(DivergedError, match=r"loss is nan .* first in the parameter .*0\.mlp\.up_proj"):
         learn_step(optimizer, passes_of(pairs, 40, "trees"), choose("sft", None, {}).objective(scorer, None))
     assert torch.equal(scorer.model.lm_head.weight, before)
 
@@ -222,3 +226,41 @@ def test_n1_a_reference_that_is_not_finite_stops_the_step(tiny, pairs):
     objective = choose("dpo", None, {}).objective(scorer, Cached(logps))
     with pytest.raises(DivergedError):
         learn_step(torch.optim.SGD(scorer.parameters(), lr=0.1), passes_of(pairs, 40, "trees"), objective)
+
+
+def test_the_module_that_makes_the_first_bad_number_is_named(tiny, pairs):
+    """Weights of 1e38 are finite, and what the layer makes of them is not."""
+    scorer = Scorer(tiny(), layout="padded")
+    with torch.no_grad():
+        scorer.model.model.layers[1].mlp.down_proj.weight.fill_(1e38)
+    with pytest.raises(DivergedItems, match=r"first in the output of .*layers\.1\.mlp\.down_proj"):
+        objective = choose("sft", None, {}).objective(scorer, None)
+        accumulate(passes_of(pairs, 1000, "padded"), objective)
+
+
+def test_a_gradient_that_is_not_finite_names_its_parameter_and_stays_unclipped():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    model[1].bias.register_hook(lambda grad: grad * math.inf)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    model(torch.ones(1, 2)).sum().backward()
+    before = model[0].weight.grad.clone()
+    assert clip_gradients(optimizer, 1.0)["grad_norm"] == math.inf
+    assert torch.equal(model[0].weight.grad, before)
+    assert bad_gradient(model) == "the gradient of 1.bias"
+
+
+def test_clipping_is_that_of_torch():
+    norms, gradients = [], []
+    for clip in (clip_gradients, lambda optimizer, most: {"grad_norm": float(whole_clip(optimizer, most))}):
+        model = nn.Linear(5, 3, bias=False)
+        nn.init.constant_(model.weight, 0.3)
+        optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+        model(torch.arange(5.0)).square().sum().backward()
+        norms.append(clip(optimizer, 0.5)["grad_norm"])
+        gradients.append(model.weight.grad)
+    assert norms[0] == norms[1] > 0.5
+    assert torch.equal(*gradients)
+
+
+def whole_clip(optimizer: torch.optim.Optimizer, most: float) -> torch.Tensor:
+    return nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], most)

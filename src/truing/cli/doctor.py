@@ -34,6 +34,7 @@ class _Patient:
     rows: Sequence[Mapping[str, Any]]  # of metrics
     asked: Health  # of the rules, by its recipe
     said: "Sequence[Finding]" = ()  # while it trained
+    notes: Sequence[str] = ()
 
 
 def tell(line: str) -> None:
@@ -44,7 +45,7 @@ def tell(line: str) -> None:
 def diagnose_run(run: Path, *, strict: bool) -> None:
     """Print the findings on a run folder or a trainer_state.json; with `strict` they exit with SICK.
 
-    What was remedied while the run trained does not count as sick.
+    What was remedied while the run trained does not count as sick; a log that tells no rule anything does.
     """
     with doing(message("reading {path}", path=run)):
         from truing.core.runs import run_recipe
@@ -53,6 +54,8 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
         patient = _read(run)
         found, watch = diagnose(patient.rows, patient.asked)
     tell(patient.title)
+    for line in patient.notes:
+        tell(line)
     for one in patient.said:
         if one.action in DONE:
             done = message(DONE[one.action], back_to=one.back_to)
@@ -65,7 +68,10 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
         tell(message(said, saw=saw, advice=message(finding.advice), **where))
     blind = watch.blind()
     looked = len(watch.looks) - len(blind)
-    if not found:
+    unknown = not found and bool(watch.looks) and not looked
+    if unknown:
+        tell(message("not known: none of {n} rules had metrics to look at", n=len(watch.looks)))
+    elif not found:
         sound = "healthy: {seeing} of {n} rules had metrics to look at, and saw nothing"
         tell(message(sound, seeing=looked, n=len(watch.looks)))
     if blind:
@@ -76,7 +82,7 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
         next_step("truing train RECIPE --set health.action=stop", "ends such a run when it is seen")
     elif run.is_dir() and run_recipe(run) is not None:
         next_step(command("report", run), "its curves, in one page")
-    if sick and strict:
+    if (sick or unknown) and strict:
         raise typer.Exit(SICK)
 
 
@@ -101,6 +107,7 @@ def _read(run: Path) -> _Patient:
 
 
 def _read_folder(run: Path, recipe: Mapping[str, Any]) -> _Patient:
+    from truing.core.runs import missing_steps
     from truing.core.words import speaking
     from truing.evals.run_report import read_run, state_text, told_reason
     from truing.train.health import read_findings
@@ -117,4 +124,7 @@ def _read_folder(run: Path, recipe: Mapping[str, Any]) -> _Patient:
         reason=message(" {reason}.", reason=told_reason(found.status)) if found.status.reason else "",
     )
     asked = Health.model_validate(recipe.get("health", {}))
-    return _Patient(title, found.metrics, asked, read_findings(run))
+    lost = missing_steps(run)
+    cut = message("metrics.jsonl was cut short: the numbers of {lost} steps are lost", lost=lost)
+    notes = [cut] if lost else []
+    return _Patient(title, found.metrics, asked, read_findings(run), notes)

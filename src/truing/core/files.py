@@ -111,7 +111,8 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         try:
             rows.append(json.loads(line))
         except ValueError as error:
-            raise StorageError(f"{path}:{number} is not a line of JSON: {error}") from error
+            hint = "put the file back from a copy, or remove that line: what it said is then lost"
+            raise StorageError(f"{path}:{number} is not a line of JSON: {error}", hint=hint) from error
     return rows
 
 

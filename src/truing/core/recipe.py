@@ -259,7 +259,7 @@ class Recipe(Section):
     device: str = Field(default="auto", min_length=1, description="Where to train: auto, cpu, cuda, cuda:1 …")
     tokens_per_pass: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         default="auto",
-        description="Most tokens of one forward and backward pass; changes memory, never a result."
+        description="Most tokens of one forward and backward pass; changes memory and the last bits."
         " auto: on a CPU, whose caches are small, 1024 in float32 and 512 in bfloat16; 2048 elsewhere.",
     )
     activation_checkpointing: bool = Field(

@@ -4,6 +4,7 @@
     status.json     state, reason, step, last checkpoint, pid, host
     metrics.jsonl   one row per logged step
     samples.jsonl   texts sampled along the way
+    failures.jsonl  why rewards failed where few enough did to go on
     rows.json       how many rows were read, kept, set aside
     reward.json     of a reward model: how its result does on held-out rows
     health.jsonl    what the health rules saw while it trained, each once
@@ -15,6 +16,7 @@ Only the process that opened the folder writes in it: of many ranks, rank 0. Any
 
 import json
 import logging
+import math
 import os
 import platform
 import socket
@@ -31,13 +33,14 @@ from typing import Any, Self
 import psutil
 
 from truing.core import files, locks
-from truing.core.errors import ConfigError, StorageError, UsageError
-from truing.core.messages import Message, joined, message
+from truing.core.changes import Change, compare, recorded_since, refuse_unsafe
+from truing.core.errors import StorageError, UsageError
+from truing.core.messages import Message, message
 
 LOCK, CONFIG, STATUS = "run.lock", "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
 ROWS, REWARD = "rows.json", "reward.json"
-HEALTH = "health.jsonl"
+HEALTH, FAILURES = "health.jsonl", "failures.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
 log = logging.getLogger(__name__)
@@ -79,6 +82,25 @@ class Holder:
         return self.host != socket.gethostname() or _birth(self.pid) == self.birth
 
 
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What differs between a run as it was begun, or last went on, and as it goes on now."""
+
+    changes: tuple[Change, ...] = ()  # of the recipe and of what stands beside it
+    versions: tuple[Change, ...] = ()
+    unknown: tuple[str, ...] = ()  # keys that were not recorded when it began
+
+    def told(self) -> list[Message]:
+        """Say each difference in a line."""
+        lines = [
+            message("going on, though {changed}", changed=c.told) for c in (*self.changes, *self.versions)
+        ]
+        if self.unknown:
+            said = "this run began before {keys} was recorded: whether it has changed since cannot be told"
+            lines.append(message(said, keys=", ".join(self.unknown)))
+        return lines
+
+
 class RunFolder:
     """An opened run folder, locked until `close`. Make one with `RunFolder.open`."""
 
@@ -117,28 +139,32 @@ class RunFolder:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self.close()
 
-    def write_config(self, config: Mapping[str, Any], allow_change: Sequence[str] = ()) -> list["Change"]:
+    def write_config(self, config: Mapping[str, Any], allow_change: Sequence[str] = ()) -> "Resumed":
         """Records what this run was asked to do, and returns what differs from the last time.
 
         The first call writes `config.json`. A later one compares: a difference that `allow_change` does
         not name and that is not safe is a `ConfigError`; others are recorded with the step they began at.
         """
-        path = self.path / CONFIG
         config = json.loads(json.dumps(config))  # tuples become lists, as they will be read back
-        old = read_config(self.path)
-        changes: list[Change] = []
-        history: list[dict[str, Any]] = []
-        if old is not None:
-            changes = compare(old["recipe"], config)
-            refuse_unsafe(changes, allow_change)
-            if not changes:
-                return []
+        old, now = read_config(self.path), versions()
+        if old is None:
+            self._record(config, now, [])
+            return Resumed()
+        changes = compare(old["recipe"], config)
+        refuse_unsafe(changes, allow_change)
+        others = compare({"versions": old["versions"]}, {"versions": now})
+        unknown = recorded_since(old["recipe"], config)
+        found = Resumed(tuple(changes), tuple(others), tuple(unknown))
+        if found != Resumed():
             status = read_status(self.path)
             step = status.step if status else 0
-            history = old["changes"] + [{"step": step, **change.row()} for change in changes]
-        content = {"recipe": config, "versions": versions(), "changes": history}
-        files.write_atomic(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-        return changes
+            rows = [{"step": step, **change.row()} for change in changes + others]
+            self._record(config, now, old["changes"] + rows)
+        return found
+
+    def _record(self, config: Mapping[str, Any], now: Mapping[str, str], changes: list[Any]) -> None:
+        content = {"recipe": config, "versions": now, "changes": changes}
+        files.write_atomic(self.path / CONFIG, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def write_status(
         self, state: RunState, *, step: int, last_checkpoint: str | None = None, reason: str = ""
@@ -153,21 +179,28 @@ class RunFolder:
         files.write_atomic(self.path / name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
     def log_metrics(self, step: int, values: Mapping[str, Any]) -> None:
-        """Adds a row to `metrics.jsonl`."""
-        files.append_jsonl(self.path / METRICS, {"step": step, **values})
+        """Adds a row to `metrics.jsonl`; a statistic that is no number, such as one of nothing, is null."""
+        known = {name: value if _is_number(value) else None for name, value in values.items()}
+        files.append_jsonl(self.path / METRICS, {"step": step, **known})
 
     def log_sample(self, step: int, values: Mapping[str, Any]) -> None:
         """Adds a row to `samples.jsonl`."""
         files.append_jsonl(self.path / SAMPLES, {"step": step, **values})
 
-    def rewind(self, step: int | None) -> None:
+    def log_failure(self, step: int, values: Mapping[str, Any]) -> None:
+        """Adds a row to `failures.jsonl`."""
+        files.append_jsonl(self.path / FAILURES, {"step": step, **values})
+
+    def rewind(self, step: int | None, *, metrics: int | None = None) -> None:
         """Cuts the logs back to the checkpoint of `step`, so that they end as in an unbroken run.
 
-        Rows of later steps go; None, for a run without a checkpoint, drops every row.
+        Rows of later steps go; None, for a run without a checkpoint, drops every row. `metrics` is the last
+        step whose metrics are known, where that is an earlier one.
         """
-        for path in (self.path / METRICS, self.path / SAMPLES):
+        for path in (self.path / METRICS, self.path / SAMPLES, self.path / FAILURES):
+            last = metrics if metrics is not None and path.name == METRICS else step
             if path.exists():
-                kept = [row for row in files.read_jsonl(path) if step is not None and row["step"] <= step]
+                kept = [row for row in files.read_jsonl(path) if last is not None and row["step"] <= last]
                 files.write_atomic(path, b"".join(map(files.json_line, kept)))
 
 
@@ -202,6 +235,13 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return files.read_jsonl(path / METRICS)
 
 
+def missing_steps(path: Path) -> int:
+    """How many of the steps that a run has taken its metrics lack: a file that was cut short."""
+    status = read_status(path)
+    logged = {row["step"] for row in read_metrics(path)}
+    return max(0, status.step - len(logged)) if status else 0
+
+
 def read_rows(path: Path) -> dict[str, Any] | None:
     """What a run said of its rows: `read`, `made`, `kept`, `set_aside` by reason, `train`, `held_out`."""
     return _read_json(path / ROWS)
@@ -212,6 +252,10 @@ def holder(path: Path) -> Holder | None:
     lock = path / LOCK
     found = _named_holder(lock.read_bytes()) if lock.exists() else None
     return found if found is not None and found.alive else None
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -299,90 +343,3 @@ def _remove_leftovers(path: Path) -> None:
         leftover.unlink()
     if leftovers:
         log.info("%s: removed %d files that were never finished", path, len(leftovers))
-
-
-# Resuming with another recipe
-
-SAFE = (
-    "checkpoint",
-    "evaluate",
-    "health",
-    "output",
-    "tokens_per_pass",
-    "activation_checkpointing",
-    "packing",
-    "resolved.dtype",  # follows from `dtype`, which is compared itself
-)
-SAFE_WHEN_LARGER = ("optim.epochs", "optim.max_steps")
-MEANING = {
-    "method": "another method continues from weights this one made",
-    "policy": "the checkpoint holds other weights",
-    "data.train": "the place in the rows no longer means the same rows",
-    "seed": "the order of the rows changes half-way",
-    "optim.items_per_step": "every step averages over another number of rows and an epoch has other steps",
-}
-ABSENT = "(not set)"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One key that differs between what a run was and what it is asked to be."""
-
-    key: str
-    was: Any
-    now: Any
-    safe: bool
-
-    @property
-    def told(self) -> Message:
-        """`seed: was 0, is 1 (the order of the rows changes half-way)`."""
-        fields = {"key": self.key, "was": _shown(self.was), "now": _shown(self.now)}
-        if self.key not in MEANING:
-            return message("{key}: was {was}, is {now}", **fields)
-        return message("{key}: was {was}, is {now} ({meaning})", **fields, meaning=message(MEANING[self.key]))
-
-    def row(self) -> dict[str, Any]:
-        return {"key": self.key, "was": self.was, "is": self.now}
-
-
-def compare(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[Change]:
-    """Every key whose value differs, and whether a run may go on with it as a matter of course.
-
-    Safe is what changes no number (saving, evaluating, memory) and what only trains longer.
-    """
-    changes = []
-    for name in {**old, **new}:
-        key = f"{prefix}{name}"
-        was, now = old.get(name, ABSENT), new.get(name, ABSENT)
-        if isinstance(was, Mapping) and isinstance(now, Mapping):
-            changes += compare(was, now, f"{key}.")
-        elif was != now:
-            changes.append(Change(key, was, now, _safe(key, was, now)))
-    return changes
-
-
-def refuse_unsafe(changes: Sequence[Change], allowed: Sequence[str] = ()) -> None:
-    """Raises `ConfigError` with the changes that are not safe and not `allowed` by their key or section."""
-    refused = [change for change in changes if not change.safe and not _named(change.key, allowed)]
-    if refused:
-        changed = joined("\n  ", (change.told for change in refused))
-        flags = " ".join(f"--allow-change {change.key}" for change in refused)
-        hint = "choose another output, put the old values back, or go on with {flags}"
-        raise ConfigError(
-            message("this run was started with another recipe:\n  {changed}", changed=changed),
-            hint=message(hint, flags=flags),
-        )
-
-
-def _named(key: str, names: Sequence[str]) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in names)
-
-
-def _safe(key: str, was: Any, now: Any) -> bool:
-    if key in SAFE_WHEN_LARGER:
-        return now is None or (isinstance(was, int | float) and isinstance(now, int | float) and now > was)
-    return _named(key, SAFE)
-
-
-def _shown(value: Any) -> str:
-    return ABSENT if value == ABSENT else json.dumps(value, ensure_ascii=False)

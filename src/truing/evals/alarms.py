@@ -9,6 +9,7 @@ from truing.evals.report_records import Alarm
 from truing.train.health import Finding, diagnose
 
 TITLES = {
+    "not_a_number": "The numbers stopped being numbers",
     "likelihood_displacement": "Preferred responses lose likelihood",
     "loss_spikes": "The loss leaps",
     "stuck_at_ln2": "Nothing is learnt of the pairs",
@@ -53,5 +54,7 @@ def healthy(rows: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> str:
     if not watch.looks:
         return t("Health: all rules were off.")
     seeing = len(watch.looks) - len(watch.blind())
+    if not seeing:
+        return t("Health: not known, for none of {n} rules had metrics to look at.", n=len(watch.looks))
     told = "Healthy: {seeing} of {n} rules had metrics to look at, and none saw anything wrong."
     return t(told, seeing=seeing, n=len(watch.looks))

@@ -7,6 +7,7 @@ Scored.finding(...)  -> Finding
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from truing.core.messages import message
@@ -38,6 +39,7 @@ class Bench:
     temperature: float = 0.0
     seed: int = 0
     watch: Watch = silent
+    folder: Path | None = None  # of the evaluation, for what is to outlive it
 
     @property
     def sides(self) -> list[Side]:
@@ -110,6 +112,7 @@ class Result:
     findings: list[Finding]
     scored: list[Scored] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # for readers
+    void: str = ""  # why nothing was found, though it was looked for
 
 
 @dataclass(frozen=True)

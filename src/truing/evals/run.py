@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.core.errors import GateError
+from truing.core.errors import GateError, RewardError
 from truing.core.eval_recipe import ITEMS, RESULTS, EvalRecipe
 from truing.core.files import write_atomic
 from truing.core.messages import joined, message
@@ -47,7 +47,13 @@ class Evaluation:
 
     @property
     def notes(self) -> list[str]:
-        return [note for result in self.results.values() for note in result.notes]
+        void = [message("Void: {task}: {why}.", task=task, why=why) for task, why in self.void.items()]
+        return [*void, *(note for result in self.results.values() for note in result.notes)]
+
+    @property
+    def void(self) -> dict[str, str]:
+        """The tasks whose result says nothing, and why."""
+        return {task: result.void for task, result in self.results.items() if result.void}
 
 
 def evaluate(
@@ -62,7 +68,7 @@ def evaluate(
         Side(source, _opener(source, recipe.template)) for source in (recipe.model, recipe.against) if source
     )
     against = held[0] if held else None
-    bench = Bench(model, against, recipe.samples, recipe.temperature, recipe.seed, watch)
+    bench = Bench(model, against, recipe.samples, recipe.temperature, recipe.seed, watch, Path(recipe.output))
     results: dict[str, Result] = {}
     seconds: dict[str, float] = {}
     for name, task in tasks.items():
@@ -98,7 +104,8 @@ def as_json(done: Evaluation) -> dict[str, Any]:
             for finding in result.findings
         },
         "gates": [gate.as_json() for gate in done.gates],
-        "passed": not done.unfinished and all(gate.met for gate in done.gates),
+        "passed": not done.unfinished and not done.void and all(gate.met for gate in done.gates),
+        "void": done.void,
         "unfinished": list(done.unfinished),
         "notes": done.notes,
         "seconds": done.seconds,
@@ -166,7 +173,12 @@ def item_rows(done: Evaluation) -> Iterator[dict[str, Any]]:
 
 
 def require_passed(done: Evaluation) -> None:
-    """Raises GateError that names the gates that were missed."""
+    """Raises RewardError for a result that is void, and GateError that names the gates that were missed."""
+    if done.void:
+        raise RewardError(
+            "\n".join(f"{task} is void: {why}" for task, why in done.void.items()),
+            hint="mend the judge and run the same command: what it has answered is kept; or raise max_errors",
+        )
     missed = [gate for gate in done.gates if not gate.met]
     if missed:
         raise GateError(

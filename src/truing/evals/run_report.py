@@ -37,7 +37,7 @@ from truing.train.health import Finding, read_findings
 
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best
 STOPPED = ("stopped by {name} after step {step}",)  # reasons that `train/hooks.py` writes into a run's status
-NOT_RECIPE = ("inputs", "resolved")  # what a run writes into its config beside the recipe
+NOT_RECIPE = ("inputs", "models", "resolved")  # what a run writes into its config beside the recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from truing.models.precision import pick_precision
 from truing.models.scoring import Scorer, choose_layout
 from truing.models.trained import Policy, Trained
 from truing.sampling.local import IN_FLIGHT, LocalSampler
-from truing.sampling.types import Sample, Sampling
+from truing.sampling.types import NoLogitsError, Sample, Sampling
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,13 @@ class Speaker:
     ) -> list[Sample]:
         """`group_size` responses to each prompt, siblings next to each other; `keys` as in `Sampler`."""
         ids = [self.prompt_ids(prompt) for prompt in prompts]
-        return self.sampler.sample(ids, sampling, group_size=group_size, keys=keys, on_progress=on_progress)
+        how = {"group_size": group_size, "keys": keys, "on_progress": on_progress}
+        try:
+            return self.sampler.sample(ids, sampling, **how)
+        except NoLogitsError as error:
+            asked = prompts[error.prompt]
+            text = asked if isinstance(asked, str) else asked[-1].content
+            raise error.named(f"asked {text[:60]!r}") from error
 
     def trees(self, prompts: Sequence[Sequence[Message] | str], samples: Sequence[Sample]) -> list[Tree]:
         """What was said as trees of one branch, for scoring."""

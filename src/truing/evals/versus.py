@@ -2,8 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,32 +12,20 @@ from pydantic import Field
 from scipy import stats
 
 from truing.core.errors import ConfigError, DataError
-from truing.core.imports import closest
 from truing.core.messages import message
-from truing.core.options import check_options, keyword_options
 from truing.evals import questions
 from truing.evals.bench import Bench, Marks, Result, Scored, Task, score
 from truing.evals.intervals import Interval
 from truing.evals.numbers import Finding, Number, of_sides, whole
+from truing.evals.pair_judges import Text, Tokens, judge_of, length_decides, scores_of
 from truing.evals.sides import Answer
-from truing.evals.speaker import Speaker
 from truing.evals.win_rate import Judged, WinRate, alpaca_win_rate, from_alpaca
 from truing.evals.win_rate import win_rate as win_rate_of
-from truing.judges.cache import AnswerCache
-from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
-from truing.judges.client import Question as JudgeQuestion
-from truing.judges.local import LocalJudge
-from truing.judges.pairwise import TEMPLATE, Pairwise, agreement, read_template
-from truing.judges.pointwise import RUBRIC
 from truing.losses.calibration import spearman
-from truing.models.trained import load_trained
-from truing.rewards import types
-from truing.rewards.model import ModelReward, model_reward
-from truing.sampling.decode import context_of
-from truing.sampling.types import Finish, Sampling
+from truing.rewards.model import model_reward
 
-Tokens = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+MAX_ERRORS = 0.1
 
 WIN_RATE = (
     Number(
@@ -58,135 +45,6 @@ WIN_RATE = (
 )
 
 
-# Judges of a pair
-
-
-@dataclass(frozen=True)
-class Opinions:
-    """Of each pair: 1 for the model, 0 for the other, a half for a tie, None where there is no verdict."""
-
-    preferences: list[float | None]
-    reasons: list[str]
-    note: str
-
-
-Compare = Callable[[Sequence[Answer], Sequence[Answer]], Opinions]  # of the model, of the other
-
-
-def by_reward(*, path: Text) -> Compare:
-    """A reward model: the higher score wins."""
-    reward = model_reward(None, lambda line: None, path=path)
-
-    def compare(ours: Sequence[Answer], theirs: Sequence[Answer]) -> Opinions:
-        pairs = list(zip(scores_of(reward, ours), scores_of(reward, theirs), strict=True))
-        preferences = [_preferred(a.values["reward"], b.values["reward"]) for a, b in pairs]
-        reasons = [a.note or b.note or _shown(a) + " to " + _shown(b) for a, b in pairs]
-        return Opinions(preferences, reasons, f"Decided by the reward model {path}.")
-
-    return compare
-
-
-def _preferred(ours: float | None, theirs: float | None) -> float | None:
-    if ours is None or theirs is None:
-        return None
-    return 0.5 if ours == theirs else float(ours > theirs)
-
-
-def _shown(marks: Marks) -> str:
-    return f"{marks.values['reward']:.3g}"
-
-
-def by_server(
-    *,
-    model: Text,
-    rubric: Text | None = None,
-    template: str | None = None,
-    cache: str | None = None,
-    **options: Any,
-) -> Compare:
-    """A language model behind an OpenAI-compatible address, asked in both orders; `options` of `Endpoint`."""
-    endpoint = Endpoint(model=model, **options)
-    return _asked(Judge(endpoint, _cache(cache)), rubric, template, model)
-
-
-def by_local(
-    *,
-    path: Text,
-    rubric: Text | None = None,
-    template: str | None = None,
-    cache: str | None = None,
-    max_new_tokens: Tokens = 512,
-) -> Compare:
-    """A language model on this machine, asked greedily in both orders."""
-    speaker = Speaker.of(load_trained(path))
-    sampling = Sampling(max_new_tokens=max_new_tokens, logprobs=False)
-    context = context_of(speaker.model)
-
-    def fits(question: JudgeQuestion) -> bool:
-        return context is None or len(speaker.prompt_ids(question)) < context
-
-    def answer(asked: Sequence[JudgeQuestion]) -> list[str | None]:
-        short = [question for question in asked if fits(question)]
-        said = {short[one.prompt]: one for one in speaker.answer(short, sampling)} if short else {}
-        return [
-            None if (one := said.get(question)) is None or one.finish is Finish.LENGTH else one.text
-            for question in asked
-        ]
-
-    judge = LocalJudge(f"{path}, greedy, {max_new_tokens} tokens", answer, _cache(cache))
-    return _asked(judge, rubric, template, path)
-
-
-def _cache(path: str | None) -> AnswerCache | None:
-    return AnswerCache(Path(path)) if path else None
-
-
-def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) -> Compare:
-    pairwise = Pairwise(
-        judge,
-        rubric or RUBRIC.read_text(encoding="utf-8"),
-        read_template(Path(template) if template else TEMPLATE),
-    )
-
-    def compare(ours: Sequence[Answer], theirs: Sequence[Answer]) -> Opinions:
-        pairs = zip(ours, theirs, strict=True)
-        found = pairwise([(a.question.prompt, a.text, b.text) for a, b in pairs])
-        opinions = [one.opinion for one in found]
-        how = agreement(found)
-        note = message(
-            "Judged by {name} in both orders: {consistent} agreed, {ties} ties, "
-            "{contradicting} contradicting, {equal} equal answers, {errors} errors.",
-            name=name,
-            **asdict(how),
-        )
-        return Opinions(
-            [None if isinstance(one, NoVerdict) else one for one in opinions],
-            [one.reason if isinstance(one, NoVerdict) else "" for one in opinions],
-            note,
-        )
-
-    return compare
-
-
-JUDGES: dict[str, Callable[..., Compare]] = {"model": by_reward, "server": by_server, "local": by_local}
-
-
-def judge_of(asked: Mapping[str, Any]) -> Callable[[], Compare]:
-    """The judge that `{name: ..., options}` describes, opened when called. Raises ConfigError at once."""
-    options = dict(asked)
-    name = options.pop("name", None)
-    if name not in JUDGES:
-        raise ConfigError(
-            f"no judge {name!r} of a win rate; known: {', '.join(JUDGES)}{closest(str(name), JUDGES)}",
-            hint="judge: {name: model, path: runs/reward}",
-        )
-    takes = keyword_options(JUDGES[name])
-    if name == "server":
-        takes |= keyword_options(Endpoint)
-    check_options(f"the judge {name!r}", takes, options)
-    return partial(JUDGES[name], **options)
-
-
 # The tasks
 
 
@@ -197,11 +55,13 @@ def win_rate(
     annotations: Text | None = None,
     rows: questions.Rows = (),
     max_new_tokens: Tokens = 160,
+    max_errors: Share = MAX_ERRORS,
 ) -> Task:
     """The model's answers against those of the model it is held against; `judge` is a row of JUDGES.
 
     `annotations` names an `annotations.json` of AlpacaEval instead: nobody is asked again, and the rate is
-    that of its `output_2`. Raises ConfigError unless one of the two is given.
+    that of its `output_2`. Raises ConfigError unless one of the two is given. Where more than the share
+    `max_errors` of the comparisons has no verdict, the result is void.
     """
     if annotations is not None:
         if judge is not None or rows:
@@ -209,7 +69,7 @@ def win_rate(
                 "the task 'win_rate' has annotations, which say who was asked what by which judge",
                 hint="leave out judge and rows, or annotations",
             )
-        return Task(WIN_RATE, partial(_read_annotations, Path(annotations)))
+        return Task(WIN_RATE, partial(_read_annotations, Path(annotations), max_errors))
     if judge is None:
         raise ConfigError(
             "the task 'win_rate' has no judge",
@@ -220,25 +80,39 @@ def win_rate(
     def run(bench: Bench) -> Result:
         asked = bench.ask(questions.from_rows(rows) or questions.ordinary(languages), max_new_tokens)
         ours, theirs = asked.answers
-        opinions = opened()(ours, theirs)
+        opinions = opened(bench.folder)(ours, theirs)
         judged = [
             Judged(a.question.id, preference, len(a.text), len(b.text))
             for a, b, preference in zip(ours, theirs, opinions.preferences, strict=True)
         ]
-        found = win_rate_of(judged, seed=bench.seed)
         turned = [None if one is None else 1 - one for one in opinions.preferences]
         marks = [
             [Marks({"win": one}, reason) for one, reason in zip(wins, opinions.reasons, strict=True)]
             for wins in (opinions.preferences, turned)
         ]
-        return _rates(found, [Scored(asked.answers, marks)], opinions.note)
+        scored = [Scored(asked.answers, marks)]
+        lengths = [row.length - row.baseline_length for row in judged]
+        notes = [*opinions.notes, *length_decides(opinions.preferences, lengths)]
+        if void := too_many_errors(opinions.preferences, max_errors, opinions.first_reason):
+            return Result([], scored, notes, void)
+        return _rates(win_rate_of(judged, seed=bench.seed), scored, notes)
 
     return Task(WIN_RATE, run, needs_against=True)
 
 
-def _rates(found: WinRate, scored: list[Scored], note: str) -> Result:
+def too_many_errors(values: Sequence[float | None], most: float, reason: str) -> str:
+    """Why a result of these values is void; nothing where few enough of them are missing."""
+    missing = sum(value is None for value in values)
+    if missing <= most * len(values):
+        return ""
+    said = "{missing} of {n} answers have no verdict, and at most {most:.0%} may lack one"
+    told = message(said, missing=missing, n=len(values), most=most)
+    return message("{what}; the first: {reason}", what=told, reason=reason) if reason else told
+
+
+def _rates(found: WinRate, scored: list[Scored], said: Sequence[str]) -> Result:
     findings = [Finding(WIN_RATE[0], found.raw, mean_of="win")]
-    notes = [note]
+    notes = [*said]
     if found.length_controlled is not None:
         findings.append(Finding(WIN_RATE[1], whole(found.length_controlled.interval)))
     else:
@@ -247,7 +121,7 @@ def _rates(found: WinRate, scored: list[Scored], note: str) -> Result:
     return Result(findings, scored, notes)
 
 
-def _read_annotations(path: Path, bench: Bench) -> Result:
+def _read_annotations(path: Path, max_errors: float, bench: Bench) -> Result:
     """The rates of a file of AlpacaEval, with what its own leaderboard would print in the note."""
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
@@ -258,6 +132,8 @@ def _read_annotations(path: Path, bench: Bench) -> Result:
     if not isinstance(read, list) or not all(isinstance(row, dict) for row in read):
         raise DataError(f"{path} is no list of annotations", hint="name AlpacaEval's annotations.json")
     judged = from_alpaca(read)
+    if void := too_many_errors([row.preference for row in judged], max_errors, ""):
+        return Result([], [], [], void)
     theirs = alpaca_win_rate(judged)
     note = message(
         "Read from {path}. As AlpacaEval counts: {rate:.2f} %, standard error {error:.2f}, "
@@ -267,7 +143,7 @@ def _read_annotations(path: Path, bench: Bench) -> Result:
         error=theirs.standard_error,
         discrete=theirs.discrete_win_rate,
     )
-    return _rates(win_rate_of(judged, seed=bench.seed), [], note)
+    return _rates(win_rate_of(judged, seed=bench.seed), [], [note])
 
 
 REWARD = (
@@ -283,14 +159,26 @@ REWARD = (
 
 
 def reward(
-    languages: Sequence[str], *, path: Text, rows: questions.Rows = (), max_new_tokens: Tokens = 160
+    languages: Sequence[str],
+    *,
+    path: Text,
+    rows: questions.Rows = (),
+    max_new_tokens: Tokens = 160,
+    max_errors: Share = MAX_ERRORS,
 ) -> Task:
-    """What a reward model says of the answers, and how far length explains it."""
+    """What a reward model says of the answers, and how far length explains it.
+
+    Where it cannot score more than the share `max_errors` of them, the result is void.
+    """
 
     def run(bench: Bench) -> Result:
         model = model_reward(None, lambda line: None, path=path)
         asked = bench.ask(questions.from_rows(rows) or questions.ordinary(languages), max_new_tokens)
         scored = score(asked, lambda answers: scores_of(model, answers))
+        marks = [mark for side in scored.marks for mark in side]
+        reason = next((mark.note for mark in marks if mark.values["reward"] is None), "")
+        if void := too_many_errors([mark.values["reward"] for mark in marks], max_errors, reason):
+            return Result([], [scored], [], void)
         lengths = [_length_correlation(*pair) for pair in zip(scored.answers, scored.marks, strict=True)]
         findings = [scored.finding(REWARD[0], "reward")]
         if all(one is not None for one in lengths):
@@ -298,14 +186,6 @@ def reward(
         return Result(findings, [scored])
 
     return Task(REWARD, run)
-
-
-def scores_of(model: ModelReward, answers: Sequence[Answer]) -> list[Marks]:
-    outcomes = model([answer.question.item(answer.sample) for answer in answers])
-    return [
-        Marks({"reward": one.value}) if isinstance(one, types.Scored) else Marks({"reward": None}, one.reason)
-        for one in outcomes
-    ]
 
 
 def _length_correlation(answers: Sequence[Answer], marks: Sequence[Marks]) -> Interval | None:

@@ -3,6 +3,7 @@
 
 HEALTH_ZH = {
     # What it is called
+    "The numbers stopped being numbers": "数值不再是数",
     "Preferred responses lose likelihood": "较好回答的似然在下降",
     "The loss leaps": "损失突然跳升",
     "Nothing is learnt of the pairs": "没有从偏好对中学到任何东西",
@@ -17,6 +18,7 @@ HEALTH_ZH = {
     "The run went back to the checkpoint of step {step} with half the learning rate.": "训练已回到第 {step} 步的检查点，学习率减半。",
     "The likelihood of chosen responses was added to the loss from there on.": "从那一步起，损失中加入了较好回答的似然项。",
     # What helps
+    "go on from a checkpoint of before with a lower optim.learning_rate; look at the rows of that step; float16 overflows where bfloat16 and float32 do not": "从此前的检查点继续，并降低 optim.learning_rate；查看那一步的数据；float16 会溢出，bfloat16 和 float32 不会",
     "hold the better response: loss.sft_weight: 1.0 or loss.name: dpo_positive; lower optim.learning_rate; look for pairs whose responses hardly differ": "稳住较好回答：loss.sft_weight: 1.0 或 loss.name: dpo_positive；降低 optim.learning_rate；找出两个回答几乎没有差别的偏好对",
     "lower optim.learning_rate, warm up for longer, or take more rows in a step (optim.items_per_step)": "降低 optim.learning_rate，延长预热，或增加每步的行数（optim.items_per_step）",
     "nothing is learnt of the pairs: look with `truing check` whether both responses are the same or cut off before they differ; raise optim.learning_rate or loss.beta": "没有从偏好对中学到任何东西：用 `truing check` 查看两个回答是否相同，或在出现差别之前就被截断；提高 optim.learning_rate 或 loss.beta",
@@ -33,6 +35,9 @@ HEALTH_ZH = {
     "; the responses of such pairs are {typical:.0%} alike": "；这类偏好对的两个回答相似度为 {typical:.0%}",
     "; after {n} rollbacks": "；已回退 {n} 次",
     "; no checkpoint is from before it": "；没有更早的检查点",
+    "{name} is no number from step {since} on": "{name} 从第 {since} 步起不是数值",
+    "the loss is exactly 0 from step {since} on, which some toolkits log in place of NaN": "损失从第 {since} 步起恰为 0，有些工具用它代替 NaN",
+    "the loss leapt to {now:.3g}; before it was near {usual:.3g}": "损失跳升到 {now:.3g}，此前在 {usual:.3g} 附近",
     "the loss began at {start:.3g} and has stayed above it, at {now:.3g}": "损失从 {start:.3g} 开始，此后一直高于它，现为 {now:.3g}",
     "{n} of the last {within} losses leap, up to {worst:.3g}; most are near {usual:.3g}": "最近 {within} 步的损失中有 {n} 步跳升，最高 {worst:.3g}；多数在 {usual:.3g} 附近",
     "for {n} steps the loss has been near ln 2 ({loss:.4f}), the margin {mean:.2g}": "损失已有 {n} 步停在 ln 2 附近（{loss:.4f}），间隔为 {mean:.2g}",

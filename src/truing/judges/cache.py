@@ -15,6 +15,7 @@ from typing import Any
 
 from truing.core.errors import StorageError
 
+ANSWERS = "judge.sqlite"  # in the folder of a run or an evaluation, where nothing else is asked for
 PATIENCE = 30.0  # seconds to wait for another writer
 
 

@@ -76,6 +76,8 @@ class Agreement:
     contradicting: int  # the orders differ
     errors: int  # one order or both have no verdict
     equal: int  # not asked: the texts are equal
+    first: int = 0  # of the contradicting ones, those that name the first place both times
+    second: int = 0  # or the second
 
     @property
     def position_bias(self) -> float | None:
@@ -94,6 +96,8 @@ def agreement(comparisons: Sequence[Comparison]) -> Agreement:
         contradicting=sum(each.consistent is False for each in asked),
         errors=sum(each.consistent is None for each in asked),
         equal=len(comparisons) - len(asked),
+        first=sum(each.a_first is each.b_first is Verdict.FIRST for each in asked),
+        second=sum(each.a_first is each.b_first is Verdict.SECOND for each in asked),
     )
 
 

@@ -1,7 +1,8 @@
 """Responses for the next step, drawn by servers while this step is learnt from.
 
 They come from weights one step older than those that learn from them, never more: `loss.correction` weighs
-that. A checkpoint waits for them and holds them, so that a resumed run learns from the same responses.
+that. A checkpoint waits for them and holds them, so that a resumed run learns from the same responses; also
+one that is written because the step they were taken for failed.
 """
 
 from collections.abc import Callable
@@ -28,13 +29,12 @@ class Ahead:
         """What was drawn for `step`, waited for; None where nothing was begun. Raises what `draw` did."""
         if self._samples is None or self._step != step:
             return None
-        samples, self._samples = self._samples.result(), None
-        return samples
+        return self._samples.result()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds: the responses, waited for."""
-        if self._samples is None:
-            return {}
+        if self._samples is None or self._samples.exception() is not None:
+            return {}  # they are drawn again
         return {"step": self._step, "samples": [asdict(sample) for sample in self._samples.result()]}
 
     def restore(self, state: dict[str, Any]) -> None:

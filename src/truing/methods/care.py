@@ -5,7 +5,6 @@
 All of it follows from `health.jsonl` and the checkpoints, so a resumed run knows it too.
 """
 
-import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from truing.train.health_rules import part
 from truing.train.hooks import Hook
 
 if TYPE_CHECKING:
-    from truing.methods.run import Progress
+    from truing.methods.progress import Progress
 
 SLOWER = 0.5  # factor on the learning rate of every rollback
 
@@ -72,7 +71,8 @@ class Care:
             rows, said = read_metrics(self.folder.path), read_findings(self.folder.path)
             watch = HealthHook(self.asked, self.folder.path, self.say, rows, said, self.answer)
             try:
-                self.session.train_steps(optimizer, self.progress.step, [*hooks, watch])
+                if not self.progress.finish_pending([*hooks, watch]):
+                    self.session.train_steps(optimizer, self.progress.step, [*hooks, watch])
                 return
             except Turn as turn:
                 self._follow(turn.finding)
@@ -124,7 +124,8 @@ class Care:
         self.progress.restore(self._path(finding.back_to))
         evaluation = self.progress.evaluation
         if evaluation.best_step is not None and not self._path(evaluation.best_step).exists():
-            evaluation.restore({"best": math.inf, "best_step": None, "without_progress": 0})
+            evaluation.forget()
+            evaluation.without_progress = 0
         self._slow_down(sum(one.action == "rollback" for one in read_findings(self.folder.path)))
         rate = self.session.learning_rate
         back = "health: back at step {step}; the learning rate is now {rate:.3g}"

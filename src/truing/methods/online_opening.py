@@ -5,7 +5,9 @@ from typing import Any, cast
 
 from truing.core.errors import ConfigError
 from truing.core.recipe import Recipe
+from truing.core.reward_parts import RewardPart
 from truing.data.chat import Renderer, make_renderer
+from truing.judges.cache import ANSWERS
 from truing.losses.kl import KlController
 from truing.methods.ahead import Ahead
 from truing.methods.critics import open_critic
@@ -23,7 +25,7 @@ from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
 from truing.models.weights import require_rows
-from truing.rewards.build import build_mix
+from truing.rewards.build import JUDGE, build_mix
 from truing.rewards.model import Host
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sampler
@@ -48,7 +50,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     require_rows(scorer.inner, tokenizer, recipe.policy)
     tell_of(scorer, reason, say)
     host = Host(renderer, scorer, source)
-    rewards = build_mix(recipe.rewards, host=host, say=say, skip_failed=recipe.online.skip_failed)
+    rewards = build_mix(_remembering(recipe), host=host, say=say, skip_failed=recipe.online.skip_failed)
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
     if critic is not None:
         critic.critic.room = scorer.room  # their passes are cut together
@@ -86,6 +88,15 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         ahead=Ahead() if online.overlap else None,
         say=say,
     )
+
+
+def _remembering(recipe: Recipe) -> list[RewardPart]:
+    """The rewards, of which a judge keeps its answers in the run folder where the recipe says nothing."""
+    kept = {"cache": str(Path(recipe.output) / ANSWERS)}
+    return [
+        part if part.name != JUDGE else RewardPart.model_validate(kept | part.model_dump())
+        for part in recipe.rewards
+    ]
 
 
 def _require_overlap(recipe: Recipe, chosen: ChosenOnline) -> None:

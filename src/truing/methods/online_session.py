@@ -20,6 +20,7 @@ from truing.losses.kl import KlController
 from truing.methods.ahead import Ahead
 from truing.methods.asking import Asked, ask_until_telling, joined
 from truing.methods.critics import OpenedCritic
+from truing.methods.inputs import inputs_of
 from truing.methods.online import ChosenOnline
 from truing.methods.policy_gradient import ByRole, Experience, PolicyObjective, TextObjective, ValueObjective
 from truing.methods.prompts import Prompt
@@ -30,9 +31,10 @@ from truing.models.load import trainable
 from truing.models.precision import Precision
 from truing.models.room import Overfull
 from truing.models.scoring import Scorer
-from truing.models.trained import Policy, identities
+from truing.models.trained import Policy
 from truing.rewards.mix import Mix
-from truing.sampling.types import Sample, Sampler, Sampling
+from truing.rewards.types import Failed, Scored
+from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling
 from truing.train.health import require_known
 from truing.train.hooks import Hook, Logs
 from truing.train.online import Gathered, train
@@ -42,6 +44,8 @@ from truing.train.signs import signs
 from truing.train.step import DivergedItems, Objective
 
 ALIKE = 5  # steps
+REASONS = 16  # of failures of one reward in one step, each once
+LARGEST = 1e15  # of a score: sums of squares of it stay far below the largest number of 32 bits
 EVALUATION = 2**32  # the step whose random numbers evaluation draws with; no run is as long
 
 
@@ -68,6 +72,8 @@ class OnlineSession:
     ahead: Ahead | None = None
     say: Say = lambda line: None
     log_sample: Callable[[int, dict[str, Any]], None] = lambda step, row: None
+    log_failure: Callable[[int, dict[str, Any]], None] = lambda step, row: None
+    failing: set[str] = field(default_factory=set, init=False)  # parts of the reward that have failed
     sampled: int = field(default=0, init=False)  # tokens of the newest step
     step: int = field(default=0, init=False)  # the newest step that was sampled for
     alike: int = field(default=0, init=False)  # steps in a row whose rewards told nothing apart
@@ -118,12 +124,20 @@ class OnlineSession:
         how = self.recipe.sampling.model_dump(exclude={"servers", "served_model", "timeout"})
         ids = [pool[item].tree.prompt for item in items]
         sampling = Sampling(**how, seed=self.recipe.seed)
-        return self.sampler.sample(ids, sampling, group_size=group_size, step=step, keys=items)
+        try:
+            return self.sampler.sample(ids, sampling, group_size=group_size, step=step, keys=items)
+        except NoLogitsError as error:
+            item = items[error.prompt]
+            what = f"the logits of a response are not finite after {error.written} tokens"
+            raise DivergedItems(what, [item], first=error.first, rows=[pool[item].record.place]) from error
 
     def judged(self, pool: Sequence[Prompt], items: Sequence[int], samples: Sequence[Sample]) -> Asked:
-        """These responses and their scores."""
+        """These responses and their scores. Raises DivergedItems for a score too large to reckon with."""
         asked = [pool[item] for item in items]
-        return Asked(items, asked, samples, self.rewards([asked[s.prompt].item(s) for s in samples]))
+        scores = self.rewards([asked[s.prompt].item(s) for s in samples])
+        found = Asked(items, asked, samples, scores)
+        _require_moderate(found)
+        return found
 
     def ask(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> Asked:
         """Responses and their scores."""
@@ -146,6 +160,8 @@ class OnlineSession:
         )
         self._draw_ahead(step + 1)
         self._warn_of_sameness(rounds)
+        for asked in rounds:
+            self._keep_failures(step, asked, "training")
         self.sampled = sum(one.tokens for one in rounds)
         self._show(step, rounds[0])
         rollouts = joined(rounds, len(items)) if online.resample else rounds[0].rollouts
@@ -179,6 +195,19 @@ class OnlineSession:
                 " samples.jsonl; the task may be too hard or too easy, or the reward blind to it"
             )
             self.say(message(said, steps=ALIKE, among=message(among)))
+
+    def _keep_failures(self, step: int, asked: Asked, when: str) -> None:
+        """Write down why rewards failed that are few enough to go on; say the first of each part."""
+        for title, outcomes in asked.scores.parts.items():
+            reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, Failed)]
+            if not reasons:
+                continue
+            row = {"when": when, "reward": title, "failed": len(reasons), "of": len(outcomes)}
+            self.log_failure(step, row | {"reasons": list(dict.fromkeys(reasons))[:REASONS]})
+            if title not in self.failing:
+                self.failing.add(title)
+                said = f"{len(reasons)} of {len(outcomes)} responses have no reward of {title}: {reasons[0]}"
+                self.say(f"{said}; the reasons are kept in failures.jsonl")
 
     def _draw_ahead(self, step: int) -> None:
         """Have the servers begin with `step`, from the weights they have now."""
@@ -230,12 +259,13 @@ class OnlineSession:
         if self.ahead is None:  # else the servers are at work for the next step, one update behind
             self.sampler.refresh(self.model, self.step)
         asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
+        self._keep_failures(self.step, asked, "evaluation")
         totals = [total for total in asked.scores.totals if total is not None]
-        return {"reward": sum(totals) / len(totals), **_told(asked)}
+        return {"reward": sum(totals) / len(totals) if totals else math.nan, **_told(asked)}
 
     def better(self, logs: Logs) -> float:
         """What of an evaluation should be small."""
-        return -logs["reward"]
+        return math.inf if math.isnan(logs["reward"]) else -logs["reward"]
 
     def tokens_of(self, step: int) -> int:
         return self.sampled
@@ -251,25 +281,36 @@ class OnlineSession:
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside weights and moments."""
         ahead = self.ahead.state() if self.ahead else {}
-        return {"controller": self.controller.state(), "ahead": ahead} | self.scorer.room.state()
+        known = {"step": self.step, "sampled": self.sampled} | self.scorer.room.state()
+        return {"controller": self.controller.state(), "ahead": ahead, **known}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.controller.restore(state["controller"])
+        self.step, self.sampled = state.get("step", 0), state.get("sampled", 0)
         self.scorer.room.restore(state)
         if self.ahead is not None:
             self.ahead.restore(state["ahead"])
 
     def inputs(self) -> dict[str, Any]:
-        """What a resumed run must find unchanged beside its recipe."""
-        return {
-            "inputs": {source.path: source.sha256 for source in self.sources}
-            | identities(self.recipe.policy, self.recipe.reference),
-            "resolved": {
-                **self.chosen.described,
-                "learning_rate": self.learning_rate,
-                "dtype": self.precision.name,
-            },
+        """What a resumed run must find unchanged beside its recipe; every file is read."""
+        resolved = {
+            **self.chosen.described,
+            "learning_rate": self.learning_rate,
+            "dtype": self.precision.name,
+            "device": self.scorer.device.type,
         }
+        return inputs_of(self.recipe, self.sources, resolved)
+
+
+def _require_moderate(asked: Asked) -> None:
+    """Raises DivergedItems that names the row and the part of the reward whose score is too large."""
+    for title, outcomes in asked.scores.parts.items():
+        for sample, outcome in zip(asked.samples, outcomes, strict=True):
+            if isinstance(outcome, Scored) and abs(outcome.value) > LARGEST:
+                what = f"a reward is {outcome.value:.3g}, and its square is no number in 32 bits"
+                item, row = asked.items[sample.prompt], asked.prompts[sample.prompt].record.place
+                how = {"first": f"the reward {title}", "rows": [row], "hint": "mend the reward, or bound it"}
+                raise DivergedItems(what, [item], **how)
 
 
 def _told(asked: Asked) -> Logs:

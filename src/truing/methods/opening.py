@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from truing.core.recipe import Recipe
+from truing.methods.idle import idle_settings
 from truing.methods.online import ONLINE
 from truing.methods.online_opening import open_online
 from truing.methods.online_session import OnlineSession
@@ -20,9 +21,14 @@ def open_run(
 ) -> Session | OnlineSession:
     """All that a run of this recipe needs; nothing is trained yet. Raises ConfigError for no method.
 
-    With `first_step`, all that its first step needs.
+    With `first_step`, all that its first step needs. `say` is told which settings do nothing.
     """
     require_read(recipe)
+    session: Session | OnlineSession
     if recipe.method in ONLINE:
-        return open_online(recipe, say, aside=aside)
-    return open_session(recipe, say, aside=aside, first_step=first_step)
+        session = open_online(recipe, say, aside=aside)
+    else:
+        session = open_session(recipe, say, aside=aside, first_step=first_step)
+    for line in idle_settings(recipe, session.chosen):
+        say(line)
+    return session

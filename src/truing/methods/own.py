@@ -5,14 +5,12 @@ here too: a positional name says what the loss is a function of, a keyword-only 
 hyper-parameter with its default.
 """
 
-import hashlib
 import inspect
-import sys
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from truing.core.errors import ConfigError
 from truing.core.imports import load_function
+from truing.core.sources import source_hash
 from truing.methods.binding import Loss, Scalar, arguments_of, closest
 from truing.methods.mixing import Part
 from truing.methods.shapes import Shape
@@ -27,13 +25,7 @@ def find_own(name: str, weight: float, method: str, shapes: Sequence[Shape], tak
     """
     loss = load_function(name)
     _require_plain(name, loss, {*taken, *OF_THE_RECIPE})
-    return Part(name, loss, _fitting(name, loss, method, shapes), weight, _sha256(name.partition(":")[0]))
-
-
-def _sha256(module: str) -> str:
-    """Of the module's file, which holds the helpers of a function too; empty where there is none."""
-    file = Path(getattr(sys.modules[module], "__file__", None) or "")  # built-in modules have none
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+    return Part(name, loss, _fitting(name, loss, method, shapes), weight, source_hash(name.partition(":")[0]))
 
 
 def _require_plain(name: str, loss: Loss, taken: Collection[str]) -> None:

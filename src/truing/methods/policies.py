@@ -1,5 +1,6 @@
 """What a run trains and what it is compared with: the scorer of the method, and the reference."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from truing.methods.offline import Chosen
 from truing.methods.passes import tokens_per_pass
 from truing.methods.rows import Say
 from truing.models import reference
+from truing.models.contents import contents_of
 from truing.models.fused import fuse
 from truing.models.layers import fuse_layers
 from truing.models.load import add_adapter, freeze_below, load_model, silence_dropout, without_adapter
@@ -164,7 +166,8 @@ def references(
         say(message("reference log-probabilities of {n} rows, those of step 1", n=len(learnt)))
         found = scored([trees[0][item] for item in learnt])
         return [reference.Cached({learnt[i]: logps for i, logps in found.items()}), *[None] * len(trees[1:])]
-    facts = (str(folder), reference.fingerprint(folder), str(precision), scorer.layout, str(cut))
+    made_of = (json.dumps(contents_of(folder)), reference.code_of_scoring())
+    facts = (*made_of, str(precision), str(scorer.device), scorer.layout, str(cut))
 
     def cached(some: list[Tree]) -> Reference | None:
         if not some:

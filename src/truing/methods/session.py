@@ -25,6 +25,7 @@ from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Branch, Tree
 from truing.losses.unpaired import kto, kto_advice
 from truing.methods.binding import number_of
+from truing.methods.inputs import inputs_of
 from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
 from truing.methods.passes import passes_of, tokens_per_pass
@@ -44,7 +45,7 @@ from truing.models.reward import RewardScorer
 from truing.models.room import Overfull
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
-from truing.models.trained import Policy, identities
+from truing.models.trained import Policy
 from truing.train.health import require_known
 from truing.train.hooks import Hook, Logs
 from truing.train.offline import evaluate, train
@@ -177,7 +178,10 @@ class Session:
 
     def evaluation(self) -> Logs:
         cut = partial(self.passes, range(len(self.held_out)), held_out=True)
-        return evaluate(cut(), self.eval_objective, smaller(self.scorer.room, cut))
+        try:
+            return evaluate(cut(), self.eval_objective, smaller(self.scorer.room, cut))
+        except DivergedItems as error:
+            raise error.at([record.place for record in self.held_out_records]) from error
 
     def better(self, logs: Logs) -> float:
         """What of an evaluation should be small."""
@@ -191,18 +195,16 @@ class Session:
         self.scorer.room.restore(state)
 
     def inputs(self) -> dict[str, Any]:
-        """What a resumed run must find unchanged beside its recipe: rows, and every default that acted."""
-        return {
-            "inputs": {source.path: source.sha256 for source in self.sources}
-            | identities(self.recipe.policy, self.recipe.reference),
-            "resolved": {
-                "loss": self.chosen.name,
-                "hyper": self.chosen.hyper | self.chosen.options,
-                "learning_rate": self.learning_rate,
-                "dtype": self.precision.name,
-                **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
-            },
+        """What a resumed run must find unchanged beside its recipe; every file is read."""
+        resolved = {
+            "loss": self.chosen.name,
+            "hyper": self.chosen.hyper | self.chosen.options,
+            "learning_rate": self.learning_rate,
+            "dtype": self.precision.name,
+            "device": self.scorer.device.type,
+            **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
         }
+        return inputs_of(self.recipe, self.sources, resolved)
 
     @contextmanager
     def rows_named(self) -> Iterator[None]:

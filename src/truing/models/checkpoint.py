@@ -13,7 +13,7 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -77,15 +77,20 @@ def room_for(names: Mapping[str, torch.nn.Parameter]) -> int:
 
 
 def save(
-    folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
+    folder: Path,
+    step: int,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    state: Mapping[str, Any],
+    *,
+    replace: bool = False,
 ) -> Path:
     """Write `folder/step-NNNNNN`. Raises StorageError and leaves nothing when the disk is full.
 
-    `tensors` is one mapping per safetensors file. A complete checkpoint of the same step is kept as it is.
-    Raises DivergedError before anything is written when a value is not finite.
+    `tensors` is one mapping per safetensors file. A complete checkpoint of the same step is kept as it is,
+    unless `replace`. Raises DivergedError before anything is written when a value is not finite.
     """
     target = folder / f"step-{step:06d}"
-    if target.exists() and not problem_of(target):
+    if not replace and target.exists() and not problem_of(target):
         return target
     _require_finite(step, tensors)
     remove_leftovers(folder)
@@ -114,7 +119,9 @@ def problem_of(path: Path) -> str:
         if text != _manifest(int(path.name.removeprefix("step-")), files):
             return f"{manifest} is damaged"
         return next((f"{path}/{wrong}" for wrong in differences(path, files, hashes=True)), "")
-    except (ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        return f"{error.filename or path} cannot be read: {error.strerror or error}"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"{manifest} is not a manifest ({error})"
 
 
@@ -125,13 +132,13 @@ def steps_in(folder: Path) -> list[int]:
     return sorted(int(match[1]) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
 
 
-def newest(folder: Path) -> Path | None:
-    """The newest checkpoint that is what its manifest says; damaged ones are named and passed over."""
+def newest(folder: Path, pass_over: Callable[[str], object] = log.warning) -> Path | None:
+    """The newest checkpoint that is what its manifest says; `pass_over` is told what is wrong with others."""
     for step in reversed(steps_in(folder)):
         path = folder / f"step-{step:06d}"
         if not (problem := problem_of(path)):
             return path
-        log.warning("checkpoint passed over: %s", problem)
+        pass_over(problem)
     return None
 
 
@@ -154,7 +161,15 @@ def prune(folder: Path, keep: int, *, protect: int | None = None) -> None:
     kept = {*islice(complete, keep), protect}
     for step in steps_in(folder):
         if step not in kept:
-            shutil.rmtree(folder / f"step-{step:06d}")
+            _remove(folder / f"step-{step:06d}")
+
+
+def _remove(path: Path) -> None:
+    """Delete a checkpoint, or what lies in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def optimizer_tensors(

@@ -2,24 +2,30 @@
 
 adapter off   the policy without its LoRA adapter, run beside it; nothing is stored
 cached        log-probabilities of every item, computed once before training and kept on disk under
-              a hash of the model and the tokens; a second model is never held while training
+              a hash of the model's files, the tokens, the number format, the device and the code that
+              scores; a second model is never held while training
 """
 
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
+import transformers
 from peft import PeftModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from truing.core.errors import DivergedError
 from truing.core.files import write_atomic
+from truing.data import packing
 from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
+from truing.models.finite import fault_of
 from truing.models.roles import playing
 from truing.models.room import run_passes
 from truing.models.scoring import Scorer
@@ -78,20 +84,32 @@ def score_all(
     tokens_per_pass: int,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[int, Tensor]:
-    """Log-probabilities of every tree's scored tokens, in passes that depend on the trees alone."""
+    """Log-probabilities of every tree's scored tokens, in passes that depend on the trees alone.
+
+    Raises DivergedError that names the first module that is not finite, and the trees of that pass.
+    """
     logps: dict[int, Tensor] = {}
     numbered = dict(enumerate(trees))
     for batch, flat in run_passes(numbered, scorer, tokens_per_pass, lambda b: scorer(b).logps.cpu()):
+        if not torch.isfinite(flat).all():
+            first = fault_of(scorer, lambda batch=batch: scorer(batch))
+            told = f"the log-probabilities of texts {', '.join(map(str, batch.items[:8]))} are not finite"
+            hint = "the weights, or what the model makes of them, are no numbers: begin from others"
+            raise DivergedError(f"{told}, first in {first}" if first else told, hint=hint)
         sizes = [sum(branch.count for branch in trees[i].branches) for i in batch.items]
         logps.update(zip(batch.items, flat.split(sizes), strict=True))
         on_progress(len(logps), len(trees))
     return logps
 
 
-def fingerprint(folder: Path) -> str:
-    """Tells two sets of weights apart by name, size and time of change, without reading them."""
-    facts = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(folder.glob("*.safetensors"))]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+@cache
+def code_of_scoring() -> str:
+    """A hash of the code that log-probabilities come from, and of the libraries that it calls."""
+    digest = hashlib.sha256(f"torch {torch.__version__}, transformers {transformers.__version__}".encode())
+    sources = [*Path(__file__).parent.glob("*.py"), *Path(packing.__file__).parent.glob("*.py")]
+    for path in sorted(sources):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def content_hash(trees: Sequence[Tree], *parts: str) -> str:

@@ -21,9 +21,11 @@ from torch import Tensor, nn
 from truing.core.errors import ModelError
 from truing.core.runs import run_recipe
 from truing.data.packing import PackedBatch
+from truing.models.contents import contents_of
 from truing.models.reward import last_tokens
 from truing.models.scoring import Trunk
-from truing.models.sources import resolve
+from truing.models.sealed import require_whole
+from truing.models.sources import AGAIN, resolve
 
 CRITIC = "critic"
 ADAPTER = "adapter"  # the folder of a reward run that holds its adapter, beside the merged model
@@ -72,14 +74,18 @@ class StoredRole:
 def role_on(source: Path, run: Path) -> StoredRole | None:
     """The adapter of a reward run where it sits on the weights in `source`, else None.
 
-    It does where the run began from that folder and no file of weights there has changed since.
+    It does where the run began from that folder and no file of weights there has changed since. Raises
+    StorageError for an adapter that is not what its manifest says.
     """
     recipe, folder = run_recipe(run), run / ADAPTER
     if recipe is None or not folder.is_dir() or resolve(recipe["policy"]).path.resolve() != source.resolve():
         return None
-    written = (folder / "adapter_model.safetensors").stat().st_mtime
-    if any(weights.stat().st_mtime > written for weights in source.glob("*.safetensors")):
+    known = recipe.get("models", {}).get("policy")
+    written = (folder / "adapter_model.safetensors").stat().st_mtime  # all that earlier versions tell
+    changed = any(weights.stat().st_mtime > written for weights in source.glob("*.safetensors"))
+    if changed if known is None else known["weights"] != contents_of(source)["weights"]:
         return None
+    require_whole(folder, AGAIN)
     return read_role(folder)
 
 

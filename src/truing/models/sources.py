@@ -28,6 +28,7 @@ from truing.core.files import problems, written_aside
 from truing.core.messages import message
 from truing.models.folders import check_model_folder
 from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RunModel, adapter_base, find_run
+from truing.models.sealed import require_whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -64,6 +65,8 @@ WHEELS = {
 }
 
 WHEEL_PREFIX = "wheel:"
+AGAIN = "run its `truing train` command again: it writes its result once more, from its last checkpoint"
+MEANT = "write or fetch {path} again; where the change is meant, remove its manifest.json"
 MAKER = "truing wheel 1"  # the number changes when the same wheel would be converted differently
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
@@ -74,10 +77,12 @@ def resolve(source: str, *, verify: bool = False, bins: bool = False) -> ModelFo
 
     `verify` reads every byte of a cached wheel conversion and rebuilds it if one has changed. `bins` lets
     weights pass that lie in pytorch_model.bin: the caller refuses or imports them. Raises `ModelError` when
-    the source cannot be had or holds something that is not safe to open.
+    the source cannot be had or holds something that is not safe to open, `StorageError` for one that is not
+    what its manifest says.
     """
     folder = _kind_of(source).fetch(source, verify)
     check_model_folder(folder.path, bins=bins)
+    require_whole(folder.path, message(MEANT, path=folder.path))
     return folder
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from transformers import PreTrainedModel
 
 from truing.core.doing import doing
 from truing.core.errors import ModelError
-from truing.core.files import MANIFEST, sha256_file
+from truing.core.files import MANIFEST, sha256_file, write_atomic
 from truing.core.messages import message
 from truing.core.recipe import Lora
 from truing.models import checkpoint
 from truing.models.adapters import merged, tokenizer_of, with_adapter
+from truing.models.contents import contents_of
 from truing.models.export import export_folder
 from truing.models.folders import holds_reward
 from truing.models.load import (
@@ -29,12 +31,15 @@ from truing.models.load import (
     trainable,
 )
 from truing.models.precision import pick_precision
-from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RunModel, find_run
+from truing.models.results import ADAPTER_CONFIG, RunModel, find_run
 from truing.models.reward_folder import load_reward
-from truing.models.sources import is_adapter, require_base, resolve
+from truing.models.sealed import damage_of, require_whole
+from truing.models.sources import AGAIN, is_adapter, require_base, resolve
 from truing.models.weights import require_rows
 
 Policy = PreTrainedModel | PeftModel
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> T
         )
     run = find_run(source)
     if run is not None:
+        if run.step is None:
+            require_whole(run.result, AGAIN)
         found = (
             _at_step(run, dtype, device)
             if run.step is not None
@@ -105,6 +112,7 @@ def load_trained_reward(
         )
     if run is not None:
         folder = run.result
+        require_whole(folder, AGAIN)
     elif is_adapter(source):  # it brings its head, and would be merged without it as a policy
         folder = Path(source).expanduser()
     else:
@@ -145,34 +153,44 @@ def _at_step(run: RunModel, dtype: str, device: str) -> Trained:
 def merged_run(run: RunModel) -> Path:
     """The folder of whole weights that stands for a run: its result, or its adapter merged beside it.
 
-    What a step's checkpoint holds goes to `RUN/merged-STEP`. A merge older than what it was made of is made
-    again. Raises ModelError for a run without a policy to train from.
+    What a step's checkpoint holds goes to `RUN/merged-STEP`. A merge that is damaged, or of something else
+    than lies there now, is made again. Raises ModelError for a run without a policy to train from, and
+    StorageError for a damaged result.
     """
     run.require_policy()
+    if run.step is None:
+        require_whole(run.result, AGAIN)
     if run.step is None and not (run.result / ADAPTER_CONFIG).is_file():
         return run.result
     target = run.run / ("merged" if run.step is None else f"merged-{run.step}")
     made_of = run.result if run.step is None else run.checkpoint
     source = str(run.run) if run.step is None else run.named(run.step)
-    return _merged(source, target, made_of / MANIFEST, {"method": run.recipe["method"]})
+    of = sha256_file(made_of / MANIFEST)
+    return _merged(source, target, of, {"method": run.recipe["method"]})
 
 
 def merged_adapter(folder: Path, cache: Path) -> Path:
-    """An adapter of no run merged into its base, kept in `cache` under a hash of its weights."""
-    name = sha256_file(folder / ADAPTER_WEIGHTS)[:16]
-    return _merged(str(folder), cache / f"{folder.name}-{name}", folder / ADAPTER_CONFIG, {})
+    """An adapter of no run merged into its base, kept in `cache` under a hash of both."""
+    made_of = [contents_of(folder), contents_of(resolve(require_base(folder)).path)]
+    of = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    return _merged(str(folder), cache / f"{folder.name}-{of[:16]}", of, {})
 
 
-def _merged(source: str, target: Path, made_of: Path, facts: dict[str, Any]) -> Path:
-    """Write the whole weights of `source` to `target`, unless they are there and newer than `made_of`."""
-    manifest = target / MANIFEST
-    if manifest.exists() and manifest.stat().st_mtime_ns >= made_of.stat().st_mtime_ns:
+def _merged(source: str, target: Path, of: str, facts: dict[str, Any]) -> Path:
+    """Write the whole weights of `source` to `target`, unless they are there, sound and made of `of`."""
+    note = target.with_name(f"{target.name}.of")
+    damage = next(damage_of(target), "")
+    if not damage and note.is_file() and note.read_text("utf-8") == of:
         return target
+    if damage and target.exists():
+        log.warning("%s: %s; it is merged again", target, damage)
     trained = load_trained(source, dtype="float32", device="cpu")
     target.parent.mkdir(parents=True, exist_ok=True)
     with doing(message("merging the adapter of {source} into {target}", source=source, target=target)):
         how: dict[str, Any] = {"dtype": torch.float32, "facts": {"base_model": trained.base, **facts}}
-        return export_folder(trained.model, trained.tokenizer, target, merge=True, **how)
+        export_folder(trained.model, trained.tokenizer, target, merge=True, **how)
+    write_atomic(note, of)
+    return target
 
 
 def identities(*sources: str | None) -> dict[str, str]:

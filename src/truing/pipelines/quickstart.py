@@ -36,7 +36,7 @@ from truing.evals.report_text import language as script
 from truing.evals.speaker import Speaker
 from truing.evals.suites.headlines import Headline, load_headlines, load_neutral
 from truing.evals.suites.ordinary import load_ordinary
-from truing.methods.run import run
+from truing.methods.run import Finished, run
 from truing.methods.session import Say, open_session
 from truing.models.export import export_folder
 from truing.models.load import load_tokenizer, pick_device
@@ -238,10 +238,13 @@ class Quickstart:
         loaded = load_recipe(path)
         with RunFolder.open(loaded.recipe.output) as folder:
             session = open_session(loaded.recipe, self.say)
-            with self.watch(name.upper(), session.plan.total) as line:
-                finished = run(session, folder, say=self.say, watch=[line.step])
             facts = {"base_model": self.plan.policy, "method": name}
-            export_folder(session.model, session.tokenizer, self.result(name), merge=True, facts=facts)
+
+            def write(finished: Finished) -> None:
+                export_folder(session.model, session.tokenizer, self.result(name), merge=True, facts=facts)
+
+            with self.watch(name.upper(), session.plan.total) as line:
+                finished = run(session, folder, say=self.say, watch=[line.step], result=write)
         return {"steps": finished.step}
 
     def trained(self, name: str, found: dict[str, Any]) -> Stage:

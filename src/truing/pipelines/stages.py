@@ -12,21 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from truing.core.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import MANIFEST
 from truing.core.messages import joined, message
 from truing.core.options import check_options, keyword_options
 from truing.core.recipe import Recipe
-from truing.core.runs import (
-    SAFE_WHEN_LARGER,
-    STATUS,
-    RunFolder,
-    RunState,
-    compare,
-    read_config,
-    read_status,
-    refuse_unsafe,
-)
+from truing.core.runs import RunFolder, RunState, read_config, read_status
 from truing.core.stages import STAGE, Stage, naming_stage
 from truing.data.load import load_records
 from truing.methods.critics import AUTO, POLICY, REWARD
@@ -73,7 +65,7 @@ class Planned:
 
     @property
     def done(self) -> bool:
-        return self.trained and _made_after(self.result / MANIFEST, self.run / STATUS)
+        return self.trained and (self.result / MANIFEST).exists()
 
 
 def run_stages(stages: Sequence[Stage], say: Say, watch: Watch) -> list[Planned]:

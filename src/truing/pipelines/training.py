@@ -13,7 +13,7 @@ from truing.evals.rewards import held_out_logger, judge_held_out
 from truing.methods.online_session import OnlineSession
 from truing.methods.opening import open_run
 from truing.methods.rows import Say
-from truing.methods.run import run, write_result
+from truing.methods.run import Finished, run, write_result
 from truing.methods.session import Session
 from truing.train.hooks import Hook, Logs
 
@@ -47,14 +47,19 @@ def train_recipe(
     if judged:
         hooks.append(held_out_logger(judged))
     if isinstance(session, OnlineSession):
-        session.log_sample = folder.log_sample
+        session.log_sample, session.log_failure = folder.log_sample, folder.log_failure
+    target = folder.path / "model"
+
+    def write(finished: Finished) -> None:
+        write_result(session, target, {"step": finished.step})
+        if judged:
+            summary = judge_held_out(judged, finished.best_step or finished.step)
+            folder.write_facts(REWARD, summary.as_json())
+            said = "held out: {found}; more in {path}"
+            say(message(said, found=summary.headline(), path=folder.path / REWARD))
+
     with watch(recipe.method.upper(), session.plan.total) as line:
-        finished = run(session, folder, say=say, watch=[*hooks, line.step], allow_change=allow_change)
-    target = write_result(session, folder.path / "model", {"step": finished.step})
-    if judged:
-        summary = judge_held_out(judged, finished.best_step or finished.step)
-        folder.write_facts(REWARD, summary.as_json())
-        said = "held out: {found}; more in {path}"
-        say(message(said, found=summary.headline(), path=folder.path / REWARD))
+        how = {"say": say, "watch": [*hooks, line.step], "allow_change": allow_change}
+        finished = run(session, folder, **how, result=write)
     say(message("{steps} steps; the result is in {path}", steps=finished.step, path=target))
     return Done(target, session.scores, bool(session.held_out))

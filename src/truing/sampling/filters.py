@@ -78,10 +78,16 @@ def filtered(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
     return logits
 
 
+def not_finite(logits: Tensor) -> list[int]:
+    """The rows of [B, V] that no token can be drawn from: one is NaN or infinite, or all are ruled out."""
+    return torch.nonzero(~torch.isfinite(logits.amax(-1))).flatten().tolist()  # the most of NaN is NaN
+
+
 def draw(logits: Tensor, uniforms: Tensor | None, *, logprobs: bool) -> Drawn:
     """One token a row of [B, V]: by inverse CDF in order of token ids, or the likeliest if no uniforms [B].
 
     Only a softmax stands between logits and tokens, and greedy without log-probabilities needs not even that.
+    No row is one of `not_finite`.
     """
     if uniforms is None and not logprobs:
         return Drawn(tokens=_likeliest(logits), logprobs=None)

@@ -12,19 +12,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from truing.core.errors import DataError, MemoryShortError, UsageError
 from truing.core.memory import keep_freed_memory
+from truing.models.finite import fault_of
 from truing.models.room import Short, unless_short
 from truing.models.scoring import without_dropout
 from truing.sampling.batch import Batch, Part, Response, plan_batches
 from truing.sampling.decode import Decoder, Opened, context_of, open_decoder
 from truing.sampling.endings import Endings
-from truing.sampling.filters import Drawn, draw, filtered
+from truing.sampling.filters import Drawn, draw, filtered, not_finite
 from truing.sampling.kv import survivors
 from truing.sampling.noise import Address, uniforms
-from truing.sampling.types import Finish, Sample, Sampling
+from truing.sampling.types import Finish, NoLogitsError, Sample, Sampling
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -103,7 +105,7 @@ class LocalSampler:
         def draw(opened: Opened, part: Part) -> None:
             rows = [Response(i, k, room[i], Address(keys[i], k)) for i in part.prompts for k in part.siblings]
             batch = _read(opened.decoder, [prompts[i] for i in part.prompts], rows, sampling, step)
-            for row in _write(batch, endings, sampling):
+            for row in self._written(batch, endings, sampling, prompts):
                 samples[row.prompt * group_size + row.k] = _as_sample(row, endings)
                 if on_progress is not None:
                     on_progress(len(samples), len(prompts) * group_size)
@@ -134,6 +136,18 @@ class LocalSampler:
         self._short, self.tokens_in_flight = True, max(1, tokens // 2)
         log.warning("memory ran out while sampling: %d tokens at once from here on", self.tokens_in_flight)
         return halves
+
+    def _written(
+        self, batch: Batch, endings: Endings, sampling: Sampling, prompts: Sequence[Sequence[int]]
+    ) -> Iterator[Response]:
+        """Each response as it ends. Raises NoLogitsError with the module that makes no numbers."""
+        try:
+            yield from _write(batch, endings, sampling)
+        except NoLogitsError as error:
+            (row, *_) = [row for row in batch.rows if row.prompt == error.prompt and row.finish is None]
+            ids = torch.tensor([[*prompts[row.prompt], *row.tokens]], device=self.model.device)
+            first = fault_of(self.model, lambda: self.model(input_ids=ids, use_cache=False))
+            raise NoLogitsError(error.prompt, error.written, first) from error
 
     def _room(self, index: int, prompt: Sequence[int], sampling: Sampling) -> int:
         """How many tokens may follow this prompt."""
@@ -172,6 +186,7 @@ def _write(batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[Respo
     written = 0
     while True:
         logits = filtered(batch.reading.logits, sampling, batch.seen)
+        _require_numbers(logits, batch.rows)
         noise = None if batch.noise is None else batch.noise[:, written]
         drawn = draw(logits, noise, logprobs=sampling.logprobs)
         yield from _append(batch.rows, drawn, endings)
@@ -185,6 +200,13 @@ def _write(batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[Respo
             tokens = tokens[index]
             batch.keep(index)
         batch.extend(tokens)
+
+
+def _require_numbers(logits: Tensor, rows: Sequence[Response]) -> None:
+    """Raises NoLogitsError where a row that goes on has logits that are no numbers."""
+    for place in not_finite(logits):
+        if rows[place].finish is None:
+            raise NoLogitsError(rows[place].prompt, len(rows[place].tokens), "")
 
 
 def _append(rows: Sequence[Response], drawn: Drawn, endings: Endings) -> Iterator[Response]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from truing.core.errors import ConfigError
+from truing.core.errors import ConfigError, DivergedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,20 @@ class Sample:
     def __post_init__(self) -> None:
         if self.logprobs and len(self.logprobs) != len(self.tokens):
             raise ValueError(f"{len(self.tokens)} tokens but {len(self.logprobs)} log-probabilities")
+
+
+class NoLogitsError(DivergedError):
+    """A model gives numbers that no token can be drawn from. `named` says which prompt it was."""
+
+    def __init__(self, prompt: int, written: int, first: str, *, name: str = "") -> None:
+        self.prompt, self.written, self.first = prompt, written, first
+        told = f"{name or f'prompt {prompt}'}: the model's logits are not finite after {written} tokens"
+        hint = "the weights, or what the model makes of them, are no numbers: begin from others"
+        super().__init__(f"{told}, first in {first}" if first else told, hint=hint)
+
+    def named(self, name: str) -> "NoLogitsError":
+        """The same, with a name for the prompt."""
+        return NoLogitsError(self.prompt, self.written, self.first, name=name)
 
 
 class Sampler(Protocol):

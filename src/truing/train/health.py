@@ -42,7 +42,14 @@ class Rule:
         return {one.name: one.default for one in given if one.kind is one.KEYWORD_ONLY}
 
 
+NO_NUMBER = "not_a_number"
 RULES = {
+    NO_NUMBER: Rule(  # first: what others see of such a run comes of it
+        health_rules.not_a_number,
+        ("loss", "grad_norm*"),
+        "go on from a checkpoint of before with a lower optim.learning_rate; look at the rows of that step;"
+        " float16 overflows where bfloat16 and float32 do not",
+    ),
     "likelihood_displacement": Rule(
         health_rules.likelihood_displacement,
         ("logps/chosen", "logps/desirable"),
@@ -187,10 +194,15 @@ class Watch:
         self.heard = set(heard)
 
     def take(self, row: Mapping[str, Any]) -> list[Finding]:
-        """What is newly seen now that this row of metrics is known."""
+        """What is newly seen now that this row of metrics is known.
+
+        Once a loss is no number nothing else is looked at: the other rules would see what came of it.
+        """
         self.history.add(row)
         found = []
         for name, look in self.looks.items():
+            if NO_NUMBER in self.heard:
+                break
             if name not in self.heard and (seen := look(self.history)) is not None:
                 self.heard.add(name)
                 finding = Finding(name, int(row["step"]), seen.since, "", RULES[name].advice)
@@ -199,7 +211,7 @@ class Watch:
 
     def blind(self) -> list[str]:
         """The rules that are on and have had nothing to look at."""
-        logged = self.history.names()
+        logged = [*self.history.names(), *self.history.lost]
         return [name for name in self.looks if not any(matching(logged, one) for one in RULES[name].reads)]
 
 

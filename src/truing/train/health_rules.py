@@ -50,6 +50,31 @@ class Seen:
     told: tuple[Part, ...]
 
 
+def not_a_number(history: History, *, steps: int = 3) -> Seen | None:
+    """A loss is NaN or infinite, or a gradient or a log-probability has been so for `steps` steps.
+
+    One infinite gradient norm is what training in 16 bits skips a step for. A loss that fell to exactly 0 for
+    `steps` steps is what some toolkits log in place of NaN; one whose pairs are all ranked right is none.
+    """
+    for name, lost in history.lost.items():
+        last = history.of(name).steps[-1:] or [0]
+        newest = [step for step in lost if step > last[0]]
+        loss = name == "loss" or name.endswith("/loss")
+        if loss or (name.startswith(("grad_norm", "logps/")) and len(newest) >= steps):
+            since = lost[0] if loss else newest[0]
+            return Seen(since, (part("{name} is no number from step {since} on", name=name, since=since),))
+    losses = history.of("loss")
+    zeros = losses.recent(steps)
+    ranked = history.of("rewards/accuracies") or history.of("accuracy")
+    if len(losses) <= steps or any(zeros) or len(history.of("reward")) or ranked.recent(1) > [0.99]:
+        return None
+    first = next(place for place in range(len(losses) - 1, -1, -1) if place == 0 or losses.values[place - 1])
+    if first == 0:
+        return None
+    said = "the loss is exactly 0 from step {since} on, which some toolkits log in place of NaN"
+    return Seen(losses.steps[first], (part(said, since=losses.steps[first]),))
+
+
 def likelihood_displacement(
     history: History, *, share: float = 0.25, nats: float = 3.0, anyhow: float = 1.0, sigmas: float = 3.0
 ) -> Seen | None:
@@ -89,12 +114,19 @@ def _lead(better: Change, worse: Change) -> Change:
 
 
 def loss_spikes(
-    history: History, *, sigmas: float = 8.0, share: float = 0.25, times: int = 3, within: int = 20
+    history: History,
+    *,
+    sigmas: float = 8.0,
+    share: float = 0.25,
+    times: int = 3,
+    within: int = 20,
+    once: float = 50.0,
 ) -> Seen | None:
     """The loss leaps, or stays above where it began.
 
     A spike is `sigmas` times its noise above the median of the values before it, and by at least `share`
-    of the loss of step 1; `times` of the newest `within` steps are spikes. A policy gradient's loss says
+    of the loss of step 1; `times` of the newest `within` steps are spikes. A single one is enough where the
+    loss is `once` times that median, and above the loss of step 1. A policy gradient's loss says
     nothing of that kind and is not looked at.
     """
     losses = _losses(history)
@@ -107,6 +139,10 @@ def loss_spikes(
         since = losses.since(start + least, above=True)
         said = "the loss began at {start:.3g} and has stayed above it, at {now:.3g}"
         return Seen(since, (part(said, start=start, now=losses.now()),))
+    before = statistics.median(losses.values[-51:-1])
+    if losses.values[-1] > max(once * abs(before), start):
+        said = "the loss leapt to {now:.3g}; before it was near {usual:.3g}"
+        return Seen(losses.steps[-1], (part(said, now=losses.values[-1], usual=before),))
     found = [
         place
         for place in range(max(RECENT, len(losses) - within), len(losses))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 BASE = 5  # values that say where a series began
 RECENT = 8  # values that say where it stands
 TAIL = 64  # values whose differences tell its noise
+ALWAYS_DEFINED = ("loss", "eval/loss", "grad_norm")
 MEDIAN_COST = math.sqrt(math.pi / 2)  # standard error of a median over that of a mean
 
 
@@ -85,15 +86,25 @@ class History:
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
+        self.lost: dict[str, list[int]] = {}  # by metric, the steps at which it was NaN or infinite
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Take a row as in metrics.jsonl; what is no finite number is left out."""
+        """Take a row as in metrics.jsonl; what is no number is left out, and what is not finite is noted.
+
+        A statistic that is undefined is null. A loss never is: some toolkits write NaN so.
+        """
         step = int(row["step"])
         for name, value in row.items():
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-                series = self._series.setdefault(name, Series())
-                series.steps.append(step)
-                series.values.append(float(value))
+            if value is None and name in ALWAYS_DEFINED:
+                value = math.nan
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                continue
+            if not math.isfinite(value):
+                self.lost.setdefault(name, []).append(step)
+                continue
+            series = self._series.setdefault(name, Series())
+            series.steps.append(step)
+            series.values.append(float(value))
 
     def of(self, name: str) -> Series:
         """One metric; an empty series where it was never logged."""

@@ -47,6 +47,10 @@ class Evaluate:
         else:
             self.without_progress += 1
 
+    def forget(self) -> None:
+        """Look for the best anew: the weights of the one so far are gone."""
+        self.best, self.best_step = math.inf, None
+
     def due_to_stop(self) -> bool:
         return self.patience is not None and self.without_progress >= self.patience
 

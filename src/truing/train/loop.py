@@ -12,6 +12,7 @@ from truing.core.recipe import Optim
 from truing.train.hooks import EarlyStop, Hook, Logs
 from truing.train.optim import learning_rate_at, set_learning_rate
 from truing.train.plan import Plan
+from truing.train.step import DivergedItems
 
 
 def _seed_of(seed: int, step: int) -> int:
@@ -28,17 +29,22 @@ def run_steps(
     start: int = 0,
     hooks: Sequence[Hook] = (),
 ) -> int:
-    """Run steps `start + 1 .. plan.total` with learning rate up to `peak`; returns the last step taken."""
+    """Run steps `start + 1 .. plan.total` with learning rate up to `peak`; returns the last step taken.
+
+    A number that is not finite names the step.
+    """
     step = start
     for step in range(start + 1, plan.total + 1):
         torch.manual_seed(_seed_of(plan.seed, step))
         rate = learning_rate_at(step, plan.total, config, peak)
         set_learning_rate(optimizer, rate)
         logs: Logs = {"epoch": round(step / plan.steps_per_epoch, 4), "learning_rate": rate}
-        logs |= learn(step)
         try:
+            logs |= learn(step)
             for hook in hooks:
                 hook(step, logs)
+        except DivergedItems as error:
+            raise error.at_step(step) from error
         except EarlyStop:
             break
     return step

@@ -7,9 +7,11 @@ from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from truing.core.errors import DivergedError
 from truing.data.packing import PackedBatch
+from truing.models.finite import bad_gradient, fault_of
 from truing.models.room import Overfull, Room, attempt
 
 Unit = Literal[
@@ -74,25 +76,39 @@ def _totals(passes: Sequence[PackedBatch], objective: Objective, reduce: Callabl
     return reduce(totals)
 
 
+LOOK = "lower optim.learning_rate, or look at these rows with `truing data show`"
+
+
 class DivergedItems(DivergedError):
     """A number made of some items is not finite. The loop knows their numbers only; `at` takes places."""
 
-    def __init__(self, what: str, items: Iterable[int]) -> None:
+    def __init__(
+        self,
+        what: str,
+        items: Iterable[int],
+        *,
+        first: str = "",  # where it began: a parameter, a module
+        step: int | None = None,
+        rows: Sequence[str] | None = None,  # names of the items, where they are known
+        hint: str = LOOK,
+    ) -> None:
         self.what, self.items = what, sorted(set(items))  # one may be in passes of several roles
-        hint = "lower optim.learning_rate, or look at these rows with `truing data show`"
-        super().__init__(self._told(list(map(str, self.items))), hint=hint)
+        self.first, self.step, self.rows = first, step, rows
+        named = list(map(str, self.items)) if rows is None else rows
+        told = f"{what} (rows {', '.join(named[:8])}{' …' if len(named) > 8 else ''})"
+        told += "" if step is None else f" at step {step}"
+        super().__init__(f"{told}, first in {first}" if first else told, hint=hint)
 
-    def at(self, places: Sequence[str]) -> DivergedError:
-        """The same for people: each item as `file:line`, given those of all items."""
-        return DivergedError(self._told([places[item] for item in self.items]), hint=self.hint)
+    def at_step(self, step: int) -> "DivergedItems":
+        """The same, of a step."""
+        return self._but(self.rows, step)
 
-    def _told(self, rows: Sequence[str]) -> str:
-        return f"{self.what} (rows {', '.join(rows[:8])}{' …' if len(rows) > 8 else ''})"
+    def at(self, places: Sequence[str]) -> "DivergedItems":
+        """The same for people: each item as `file:line`, given those of all items; a named one stays."""
+        return self._but(self.rows or [places[item] for item in self.items], self.step)
 
-
-def _require_finite(name: str, value: float, items: Iterable[int]) -> None:
-    if not math.isfinite(value):
-        raise DivergedItems(f"{name} is {value}", items)
+    def _but(self, rows: Sequence[str] | None, step: int | None) -> "DivergedItems":
+        return DivergedItems(self.what, self.items, first=self.first, step=step, rows=rows, hint=self.hint)
 
 
 def accumulate(
@@ -105,8 +121,8 @@ def accumulate(
     """Run `objective` over the passes of one step and leave its gradient in the parameters.
 
     Units are counted over the whole step before the first backward, so neither the gradient nor a
-    logged mean depends on how the step was cut into passes. Raises DivergedItems at a loss to go back
-    from that is not finite.
+    logged mean depends on how the step was cut into passes. Raises DivergedItems at a loss that is not
+    finite, of held-out items too.
     """
     objective, passes = objective.prepare(passes)
     totals = _totals(passes, objective, reduce)
@@ -119,8 +135,11 @@ def accumulate(
         with torch.set_grad_enabled(backward):
             losses, metrics = objective(batch)
             loss = torch.stack([mean(part) for part in losses]).sum()
+        if not math.isfinite(value := float(loss.detach())):
+            what = f"{'loss' if backward else 'evaluation loss'} is {value}"
+            first = fault_of(objective.scorer, lambda batch=batch: objective(batch))
+            raise DivergedItems(what, batch.items, first=first)
         if backward:
-            _require_finite("loss", float(loss.detach()), batch.items)
             loss.backward()
         shown = {k: mean(part) for k, part in metrics.items() if totals[part.unit]}
         for name, value in {"loss": loss, **shown}.items():
@@ -195,12 +214,14 @@ def clip_gradients(optimizer: torch.optim.Optimizer, most: float | None) -> dict
     parts: dict[str, list[torch.nn.Parameter]] = {}
     for group in optimizer.param_groups:
         parts.setdefault(group.get("part", ""), []).extend(group["params"])
-    return {
-        f"grad_norm/{name}" if name else "grad_norm": float(
-            torch.nn.utils.clip_grad_norm_(parameters, most or math.inf)
-        )
-        for name, parameters in parts.items()
-    }
+    norms: dict[str, float] = {}
+    for name, parameters in parts.items():
+        with_gradient = [one for one in parameters if one.grad is not None]
+        norm = get_total_norm([one.grad for one in with_gradient if one.grad is not None])
+        norms[f"grad_norm/{name}" if name else "grad_norm"] = float(norm)
+        if math.isfinite(float(norm)):  # else they stay as they are, for who looks for the fault
+            clip_grads_with_norm_(with_gradient, most or math.inf, norm)
+    return norms
 
 
 def learn_step(
@@ -220,7 +241,9 @@ def learn_step(
     logs = accumulate_within(passes, objective, again=again, undo=optimizer.zero_grad)
     norms = clip_gradients(optimizer, max_grad_norm)
     for name, norm in norms.items():
-        _require_finite(name, norm, (i for batch in passes for i in batch.items))
+        if not math.isfinite(norm):
+            items = (i for batch in passes for i in batch.items)
+            raise DivergedItems(f"{name} is {norm}", items, first=bad_gradient(objective.scorer))
     logs |= norms
     optimizer.step()
     return logs

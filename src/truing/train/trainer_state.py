@@ -1,7 +1,7 @@
 """The metrics of runs of other trainers: `trainer_state.json`, as transformers and TRL write it.
 
 Rows of its `log_history` become rows as in our metrics.jsonl: `eval_x` is `eval/x`, and what TRL calls
-otherwise than we do has a line in `NAMES`.
+otherwise than we do has a line in `NAMES`. Numbers that a log holds as text are read as numbers.
 """
 
 import json
@@ -42,12 +42,21 @@ def read_state(path: Path) -> list[dict[str, Any]]:
             f"{path} has no log_history",
             hint=f"give a run folder of truing, or the {STATE} that transformers or TRL wrote",
         )
-    kept = [_renamed(row) for row in rows if isinstance(row.get("step"), int)]
+    read = [{name: _number(value) for name, value in row.items()} for row in rows]
+    kept = [_renamed(row) for row in read if isinstance(row.get("step"), int | float)]
     if not kept:
         raise DataError(f"{path} has no logged steps", hint="train with logging_steps set, then look again")
     return kept
 
 
+def _number(value: Any) -> Any:
+    """A number that was written as text, such as "0.69" or "nan"; anything else as it is."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def _renamed(row: dict[str, Any]) -> dict[str, Any]:
     plain = {re.sub(r"^eval_", "eval/", name): value for name, value in row.items()}
-    return {NAMES.get(name, name): value for name, value in plain.items()}
+    return {NAMES.get(name, name): value for name, value in plain.items()} | {"step": int(row["step"])}

@@ -1,0 +1,161 @@
+"""What differs between a run as it was begun and as it is asked to go on: told, refused, or let pass.
+
+    compare(old recipe, new recipe) -> Change -> refuse_unsafe, or recorded in `config.json`
+
+What a run reads beside its recipe stands in the same record: `inputs` are files of rows, `models` the files
+of every model, `resolved` the defaults that acted. A run of an earlier version has recorded less; what it
+lacks cannot be compared and is no change.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from truing.core.errors import ConfigError
+from truing.core.messages import Message, joined, message
+
+SAFE = (
+    "checkpoint",
+    "evaluate",
+    "health",
+    "output",
+    "tokens_per_pass",
+    "activation_checkpointing",
+    "packing",
+    "resolved.dtype",  # follows from `dtype`, which is compared itself
+    "resolved.device",
+    "versions",
+)
+SAFE_WHEN_LARGER = ("optim.epochs", "optim.max_steps")
+LAST_BITS = "the last bits of numbers may differ"
+MEANING = {
+    "method": "another method continues from weights this one made",
+    "policy": "the checkpoint holds other weights",
+    "data.train": "the place in the rows no longer means the same rows",
+    "seed": "the order of the rows changes half-way",
+    "optim.items_per_step": "every step averages over another number of rows and an epoch has other steps",
+    "models": "the files have changed under the same path",
+    "resolved.reward_files": "the reward is another function half-way",
+    "resolved.loss_files": "the loss is another function half-way",
+    "inputs": "the file has changed under the same path",
+    "tokens_per_pass": LAST_BITS,
+    "packing": LAST_BITS,
+    "activation_checkpointing": LAST_BITS,
+    "resolved.device": LAST_BITS,
+    "versions": LAST_BITS,
+}
+ABSENT = "(not set)"
+SHOWN = 12  # characters of a hash
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key that differs between what a run was and what it is asked to be."""
+
+    key: str
+    was: Any
+    now: Any
+    safe: bool
+
+    @property
+    def meaning(self) -> str:
+        """Say what the change does; nothing where that is not known."""
+        parts = self.key.split(".")
+        names = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+        return next((MEANING[name] for name in names if name in MEANING), "")
+
+    @property
+    def told(self) -> Message:
+        """`seed: was 0, is 1 (the order of the rows changes half-way)`."""
+        fields = {"key": self.key, "was": _shown(self.was), "now": _shown(self.now)}
+        if not self.meaning:
+            return message("{key}: was {was}, is {now}", **fields)
+        return message("{key}: was {was}, is {now} ({meaning})", **fields, meaning=message(self.meaning))
+
+    def row(self) -> dict[str, Any]:
+        return {"key": self.key, "was": self.was, "is": self.now}
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[Change]:
+    """Every key whose value differs, and whether a run may go on with it as a matter of course.
+
+    Safe is what changes no number beyond its last bits (saving, evaluating, memory) and what only trains
+    longer.
+    """
+    changes = []
+    for name in {**old, **new}:
+        key = f"{prefix}{name}"
+        was, now = old.get(name, ABSENT), new.get(name, ABSENT)
+        if was == ABSENT and (_is_later(key) or now == _default_of(key)):
+            continue
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            changes += compare(was, now, f"{key}.")
+        elif was != now:
+            changes.append(Change(key, was, now, _safe(key, was, now)))
+    return changes
+
+
+def recorded_since(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The keys beside the recipe that a new record has and that of an earlier version lacks."""
+    found = []
+    for name, value in new.items():
+        key = f"{prefix}{name}"
+        if name not in old and _is_later(key):
+            found.append(key)
+        elif key == "resolved":
+            found += recorded_since(old[name], value, f"{key}.")
+    return found
+
+
+def _is_later(key: str) -> bool:
+    """Whether a record that lacks a key is of a version that did not write it."""
+    return key == "models" or key.startswith("resolved.")
+
+
+def _default_of(key: str) -> Any:
+    """What a recipe has under a key that it does not set; ABSENT where there is no default."""
+    found: Any = _defaults()
+    for name in key.split("."):
+        found = found.get(name, ABSENT) if isinstance(found, Mapping) else ABSENT
+    return found
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    from truing.core.recipe import Lora, Recipe
+
+    least: Any = {"method": "sft", "policy": "p", "data": {"train": "t"}, "lora": Lora()}
+    return Recipe.model_validate(least).model_dump(mode="json")
+
+
+def refuse_unsafe(changes: Sequence[Change], allowed: Sequence[str] = ()) -> None:
+    """Raises `ConfigError` with the changes that are not safe and not `allowed` by their key or section."""
+    refused = [change for change in changes if not change.safe and not _named(change.key, allowed)]
+    if refused:
+        changed = joined("\n  ", (change.told for change in refused))
+        flags = " ".join(f"--allow-change {change.key}" for change in refused)
+        hint = "choose another output, put the old values back, or go on with {flags}"
+        raise ConfigError(
+            message("this run was started with another recipe:\n  {changed}", changed=changed),
+            hint=message(hint, flags=flags),
+        )
+
+
+def _named(key: str, names: Sequence[str]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def _safe(key: str, was: Any, now: Any) -> bool:
+    if key in SAFE_WHEN_LARGER:
+        return now is None or (isinstance(was, int | float) and isinstance(now, int | float) and now > was)
+    return _named(key, SAFE)
+
+
+def _shown(value: Any) -> str:
+    if value == ABSENT:
+        return ABSENT
+    if isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef"):
+        return f"{value[:SHOWN]}…"  # of a hash, enough to tell it from another
+    return json.dumps(value, ensure_ascii=False)

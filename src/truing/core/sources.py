@@ -1,0 +1,74 @@
+"""The code behind a function of one's own, as a hash: its file, and the files beside it that it imports."""
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+INSTALLED = {"site-packages", "dist-packages"}
+
+
+def source_hash(module_name: str) -> str:
+    """The SHA-256 of an imported module's file; of several files together where it imports its neighbours.
+
+    Neighbours lie in the folder that the module's first name was found in, and are followed in turn. Empty
+    for a module without a file. What is read at run time, such as a list of words, is not seen.
+    """
+    file = getattr(sys.modules[module_name], "__file__", None)
+    if not file or not Path(file).is_file():  # built-in modules have none
+        return ""
+    own = Path(file).resolve()
+    depth = module_name.count(".") + (own.name == "__init__.py")
+    files = _files_behind(own, module_name, own.parents[depth])
+    if len(files) == 1:
+        return _sha256(own)
+    named = sorted((str(path.relative_to(own.parents[depth])), _sha256(path)) for path in files)
+    return hashlib.sha256(repr(named).encode()).hexdigest()
+
+
+def _files_behind(own: Path, name: str, root: Path) -> set[Path]:
+    """A file and, from there on, every file under `root` that one of them imports."""
+    found: set[Path] = set()
+    first = name.partition(".")[0]
+    installed = not INSTALLED.isdisjoint(root.parts)  # then its neighbours are other packages
+    waiting = [(own, name)]
+    while waiting:
+        path, module = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for imported in _imports(path, module):
+            if installed and imported.partition(".")[0] != first:
+                continue
+            if (file := _file_of(imported, root)) is not None:
+                waiting.append((file, imported))
+    return found
+
+
+def _imports(path: Path, module: str) -> Iterator[str]:
+    """Every dotted name that a file imports, wherever in it; what is taken from a module may be one too."""
+    if path.suffix != ".py":
+        return
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: 1 - node.level or None] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for one in names:
+            parts = one.split(".")
+            yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+
+
+def _file_of(name: str, root: Path) -> Path | None:
+    base = root.joinpath(*name.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

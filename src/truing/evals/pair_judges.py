@@ -1,0 +1,231 @@
+"""Judges of a pair of answers: a reward model, a language model behind an address, or one on this machine.
+
+To add one: a function of the folder in which it may keep what it knows, with its options as keyword-only
+arguments, and a row in `JUDGES`.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from truing.core.errors import ConfigError
+from truing.core.imports import closest
+from truing.core.messages import message
+from truing.core.options import check_options, keyword_options
+from truing.evals.bench import Marks
+from truing.evals.intervals import wilson_bounds
+from truing.evals.sides import Answer
+from truing.evals.speaker import Speaker
+from truing.judges.cache import ANSWERS, AnswerCache
+from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
+from truing.judges.client import Question as JudgeQuestion
+from truing.judges.local import LocalJudge
+from truing.judges.pairwise import TEMPLATE, Agreement, Pairwise, agreement, read_template
+from truing.judges.pointwise import RUBRIC
+from truing.models.contents import contents_of_source
+from truing.models.trained import load_trained
+from truing.rewards import types
+from truing.rewards.model import ModelReward, model_reward
+from truing.sampling.decode import context_of
+from truing.sampling.types import Finish, Sampling
+
+Tokens = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+AUTO = "auto"
+TURNED = (
+    0.25  # share of comparisons that contradict each other when places are swapped, from which it is said
+)
+LEANING = (
+    0.65  # share of comparisons that the longer answer wins, with the whole interval, from which it is said
+)
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """Of each pair: 1 for the model, 0 for the other, a half for a tie, None where there is no verdict."""
+
+    preferences: list[float | None]
+    reasons: list[str]
+    notes: list[str]
+
+    @property
+    def first_reason(self) -> str:
+        """Why there is no verdict, of the first pair without one."""
+        pairs = zip(self.preferences, self.reasons, strict=True)
+        return next((reason for preference, reason in pairs if preference is None), "")
+
+
+Compare = Callable[[Sequence[Answer], Sequence[Answer]], Opinions]  # of the model, of the other
+
+
+def by_reward(_folder: Path | None, *, path: Text) -> Compare:
+    """A reward model: the higher score wins."""
+    reward = model_reward(None, lambda line: None, path=path)
+
+    def compare(ours: Sequence[Answer], theirs: Sequence[Answer]) -> Opinions:
+        pairs = list(zip(scores_of(reward, ours), scores_of(reward, theirs), strict=True))
+        preferences = [_preferred(a.values["reward"], b.values["reward"]) for a, b in pairs]
+        reasons = [a.note or b.note or _shown(a) + " to " + _shown(b) for a, b in pairs]
+        return Opinions(preferences, reasons, [f"Decided by the reward model {path}."])
+
+    return compare
+
+
+def _preferred(ours: float | None, theirs: float | None) -> float | None:
+    if ours is None or theirs is None:
+        return None
+    return 0.5 if ours == theirs else float(ours > theirs)
+
+
+def _shown(marks: Marks) -> str:
+    return f"{marks.values['reward']:.3g}"
+
+
+def by_server(
+    folder: Path | None,
+    *,
+    model: Text,
+    rubric: Text | None = None,
+    template: str | None = None,
+    cache: str | None = AUTO,
+    **options: Any,
+) -> Compare:
+    """A language model behind an OpenAI-compatible address, asked in both orders; `options` of `Endpoint`."""
+    endpoint = Endpoint(model=model, **options)
+    return _asked(Judge(endpoint, _cache(cache, folder)), rubric, template, model)
+
+
+def by_local(
+    folder: Path | None,
+    *,
+    path: Text,
+    rubric: Text | None = None,
+    template: str | None = None,
+    cache: str | None = AUTO,
+    max_new_tokens: Tokens = 512,
+) -> Compare:
+    """A language model on this machine, asked greedily in both orders."""
+    speaker = Speaker.of(load_trained(path))
+    sampling = Sampling(max_new_tokens=max_new_tokens, logprobs=False)
+    context = context_of(speaker.model)
+
+    def fits(question: JudgeQuestion) -> bool:
+        return context is None or len(speaker.prompt_ids(question)) < context
+
+    def answer(asked: Sequence[JudgeQuestion]) -> list[str | None]:
+        short = [question for question in asked if fits(question)]
+        said = {short[one.prompt]: one for one in speaker.answer(short, sampling)} if short else {}
+        return [
+            None if (one := said.get(question)) is None or one.finish is Finish.LENGTH else one.text
+            for question in asked
+        ]
+
+    who = json.dumps(contents_of_source(path))  # its name may come to lead to another model
+    judge = LocalJudge(f"{who}, greedy, {max_new_tokens} tokens", answer, _cache(cache, folder))
+    return _asked(judge, rubric, template, path)
+
+
+def _cache(path: str | None, folder: Path | None) -> AnswerCache | None:
+    """Where answers are kept: in the evaluation's folder unless another file is named; null keeps none."""
+    if path == AUTO:
+        return AnswerCache(folder / ANSWERS) if folder is not None else None
+    return AnswerCache(Path(path)) if path else None
+
+
+def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) -> Compare:
+    pairwise = Pairwise(
+        judge,
+        rubric or RUBRIC.read_text(encoding="utf-8"),
+        read_template(Path(template) if template else TEMPLATE),
+    )
+
+    def compare(ours: Sequence[Answer], theirs: Sequence[Answer]) -> Opinions:
+        pairs = zip(ours, theirs, strict=True)
+        found = pairwise([(a.question.prompt, a.text, b.text) for a, b in pairs])
+        opinions = [one.opinion for one in found]
+        how = agreement(found)
+        note = message(
+            "Judged by {name} in both orders: {consistent} agreed, {ties} ties, "
+            "{contradicting} contradicting, {equal} equal answers, {errors} errors.",
+            name=name,
+            **asdict(how),
+        )
+        return Opinions(
+            [None if isinstance(one, NoVerdict) else one for one in opinions],
+            [one.reason if isinstance(one, NoVerdict) else "" for one in opinions],
+            [note, *_place_decides(name, how)],
+        )
+
+    return compare
+
+
+def _place_decides(name: str, how: Agreement) -> list[str]:
+    """Say where a judge's verdicts turn with the places of the answers."""
+    share = how.position_bias
+    if share is None or share < TURNED:
+        return []
+    two = how.consistent + how.ties + how.contradicting
+    told = (
+        "Position bias: {name} contradicts itself in {n} of {two} comparisons when the answers change"
+        " places; {first} times it names the first place twice, {second} times the second."
+    )
+    said = message(told, name=name, n=how.contradicting, two=two, first=how.first, second=how.second)
+    if share <= 0.5:
+        return [said]
+    return [said, message("The win rate says little of the answers.")]
+
+
+def length_decides(preferences: Sequence[float | None], gaps: Sequence[int]) -> list[str]:
+    """Say where the longer answer wins, or loses, more often than quality would explain.
+
+    `gaps` are lengths of the model's answers minus those of the others.
+    """
+    found = zip(preferences, gaps, strict=True)
+    pairs = [(one, gap) for one, gap in found if one is not None and one != 0.5 and gap]
+    if not pairs:
+        return []
+    longer = sum((one > 0.5) == (gap > 0) for one, gap in pairs)
+    kind, wins = ("longer", longer) if 2 * longer >= len(pairs) else ("shorter", len(pairs) - longer)
+    low, high = wilson_bounds(wins / len(pairs), len(pairs), 0.95)
+    if low < LEANING:
+        return []
+    told = (
+        "Length bias: the {kind} answer wins {wins} of {n} comparisons ({low:.0%} to {high:.0%}), which may"
+        " be the judge's taste for length; see the win rate at equal length."
+    )
+    return [message(told, kind=message(kind), wins=wins, n=len(pairs), low=low, high=high)]
+
+
+JUDGES: dict[str, Callable[..., Compare]] = {"model": by_reward, "server": by_server, "local": by_local}
+
+
+def judge_of(asked: Mapping[str, Any]) -> Callable[[Path | None], Compare]:
+    """The judge that `{name: ..., options}` describes, opened when called with the evaluation's folder.
+
+    Raises ConfigError at once.
+    """
+    options = dict(asked)
+    name = options.pop("name", None)
+    if name not in JUDGES:
+        raise ConfigError(
+            f"no judge {name!r} of a win rate; known: {', '.join(JUDGES)}{closest(str(name), JUDGES)}",
+            hint="judge: {name: model, path: runs/reward}",
+        )
+    takes = keyword_options(JUDGES[name])
+    if name == "server":
+        takes |= keyword_options(Endpoint)
+    check_options(f"the judge {name!r}", takes, options)
+    return partial(JUDGES[name], **options)
+
+
+def scores_of(model: ModelReward, answers: Sequence[Answer]) -> list[Marks]:
+    outcomes = model([answer.question.item(answer.sample) for answer in answers])
+    return [
+        Marks({"reward": one.value}) if isinstance(one, types.Scored) else Marks({"reward": None}, one.reason)
+        for one in outcomes
+    ]

@@ -1,0 +1,125 @@
+"""Settings that do nothing in a run, told at its start: whoever wrote them expects them to act.
+
+A setting counts as written where its value is not the default. To add one: a row in `OFFLINE_IDLE`,
+`ONLINE_IDLE` or `ANY_IDLE`: its key, when it does nothing, and why.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from truing.core.online_parts import Critic, Online, Sampling
+from truing.core.recipe import Lora, Recipe
+from truing.methods.offline import Chosen
+from truing.methods.online import ChosenOnline
+
+
+class Idle(NamedTuple):
+    """One setting, and whether it is written and does nothing."""
+
+    key: str
+    idle: Callable[[Recipe, Any], bool]
+    why: str
+
+
+def _without_dropout(recipe: Recipe, chosen: Any) -> bool:
+    acts = isinstance(chosen, Chosen) and chosen.method.dropout
+    return recipe.lora is not None and recipe.lora.dropout != Lora().dropout and not acts
+
+
+def _of_loss(key: str, idle: Callable[[Any], bool], why: str) -> Idle:
+    """A key under `loss:`, where it is written at all; `idle` is a function of what was chosen."""
+    return Idle(f"loss.{key}", lambda recipe, chosen: key in recipe.loss.hyper and idle(chosen), why)
+
+
+ANY_IDLE = (
+    Idle(
+        "lora.dropout",
+        _without_dropout,
+        "it acts in sft alone: elsewhere two passes are compared, and both must see one policy",
+    ),
+    Idle(
+        "data.retain_weight",
+        lambda recipe, chosen: recipe.data.retain_weight != 1.0 and not recipe.data.retain,
+        "there is no data.retain",
+    ),
+    Idle(
+        "data.ptx_weight",
+        lambda recipe, chosen: recipe.data.ptx_weight != 1.0 and not recipe.data.ptx,
+        "there is no data.ptx",
+    ),
+    Idle(
+        "health.rollbacks",
+        lambda recipe, chosen: recipe.health.rollbacks != 2 and recipe.health.action != "rollback",
+        "health.action is not rollback",
+    ),
+    Idle(
+        "health.rules",
+        lambda recipe, chosen: bool(set(recipe.health.rules) & set(recipe.health.off)),
+        "a rule that health.off names is not looked at",
+    ),
+)
+OFFLINE_IDLE = (
+    Idle("sampling", lambda recipe, chosen: recipe.sampling != Sampling(), "nothing is sampled"),
+    Idle("online", lambda recipe, chosen: recipe.online != Online(), "it is read by online methods"),
+    Idle("critic", lambda recipe, chosen: recipe.critic != Critic(), "it is read by online methods"),
+    _of_loss("sft_on", lambda chosen: not chosen.options.get("sft_weight"), "loss.sft_weight is 0"),
+    _of_loss(
+        "divergence_alpha",
+        lambda chosen: chosen.hyper.get("divergence") != "alpha",
+        "loss.divergence is not alpha",
+    ),
+)
+ONLINE_IDLE = (
+    Idle(
+        "reference",
+        lambda recipe, chosen: bool(recipe.reference) and not chosen.needs_reference,
+        "loss.kl_weight is 0: the policy is held to none",
+    ),
+    Idle(
+        "critic",
+        lambda recipe, chosen: recipe.critic != Critic() and not chosen.needs_critic,
+        "this credit asks no critic",
+    ),
+    _of_loss("value_weight", lambda chosen: not chosen.needs_critic, "this credit asks no critic"),
+    _of_loss("value_loss", lambda chosen: not chosen.needs_critic, "this credit asks no critic"),
+    _of_loss("kl", lambda chosen: not chosen.needs_reference, "loss.kl_weight is 0"),
+    _of_loss("kl_target", lambda chosen: not chosen.needs_reference, "loss.kl_weight is 0"),
+    _of_loss(
+        "kl_horizon",
+        lambda chosen: not chosen.settings.kl_target,
+        "there is no loss.kl_target to steer to",
+    ),
+    Idle(
+        "online.target_kl",
+        lambda recipe, chosen: (
+            recipe.online.target_kl is not None
+            and (recipe.online.epochs or chosen.method.epochs) * recipe.online.mini_batches == 1
+        ),
+        "a step has one update, and none is left to leave out",
+    ),
+    Idle(
+        "online.resample",
+        lambda recipe, chosen: (
+            recipe.online.resample > 0 and (recipe.online.group_size or chosen.method.group_size) == 1
+        ),
+        "one response to a prompt cannot differ from others",
+    ),
+    Idle(
+        "sampling.served_model",
+        lambda recipe, chosen: recipe.sampling.served_model is not None and not recipe.sampling.servers,
+        "there are no sampling.servers",
+    ),
+    Idle(
+        "sampling.timeout",
+        lambda recipe, chosen: recipe.sampling.timeout != 600.0 and not recipe.sampling.servers,
+        "there are no sampling.servers",
+    ),
+)
+
+
+def idle_settings(recipe: Recipe, chosen: Chosen | ChosenOnline) -> Iterator[str]:
+    """A line for each setting of a recipe that does nothing under its method."""
+    own = OFFLINE_IDLE if isinstance(chosen, Chosen) else ONLINE_IDLE
+    for setting in (*ANY_IDLE, *own):
+        if setting.idle(recipe, chosen):
+            yield f"{setting.key} does nothing in this {recipe.method} run: {setting.why}"
