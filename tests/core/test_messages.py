@@ -33,7 +33,7 @@ COVERED = [
         "models": "folders precision results scoring sources",
         "rewards": "model",
         "train": "health hooks",
-        "methods": "care critics online_opening online_session policies rows session",
+        "methods": "care critics idle online_opening online_session policies rows session",
         "evals": "bench reward_summary run",
         "pipelines": "budget quickstart stages training",
         "cli": "data doctor evaluate init pipeline report score show system talk training",

@@ -110,7 +110,7 @@ HELP = {
     "auto, chat, alpaca or plain, with --tokens.": "auto、chat、alpaca 或 plain，与 --tokens 连用。",
     "Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl.": "读取每一行；列出不能用的行，并复制到 FILE.quarantine.jsonl。",
     "Write rows in another format.": "把数据写成另一种格式。",
-    "messages, prompt-completion, preference, unpaired, paddle …": "格式：messages，preference，unpaired，paddle 等",
+    "messages, prompt-completion, preference, unpaired, paddle …": "格式名，如 messages 或 preference。",
     "Where the rows go, as JSON lines.": "数据写到哪里，以 JSON 行写出。",
     "Count kinds, languages, lengths, duplicates and near-identical pairs.": "统计种类、语言、长度、重复和几乎相同的偏好对。",
 }

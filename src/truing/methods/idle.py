@@ -7,6 +7,7 @@ A setting counts as written where its value is not the default. To add one: a ro
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from truing.core.messages import message
 from truing.core.online_parts import Critic, Online, Sampling
 from truing.core.recipe import Lora, Recipe
 from truing.methods.offline import Chosen
@@ -122,4 +123,5 @@ def idle_settings(recipe: Recipe, chosen: Chosen | ChosenOnline) -> Iterator[str
     own = OFFLINE_IDLE if isinstance(chosen, Chosen) else ONLINE_IDLE
     for setting in (*ANY_IDLE, *own):
         if setting.idle(recipe, chosen):
-            yield f"{setting.key} does nothing in this {recipe.method} run: {setting.why}"
+            said = "{key} does nothing in this {method} run: {why}"
+            yield message(said, key=setting.key, method=recipe.method, why=message(setting.why))
