@@ -1,6 +1,6 @@
 """How many tokens a pass may hold where a recipe does not say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -8,6 +8,7 @@ import torch
 
 from truing.core.recipe import Recipe
 from truing.methods.passes import LARGE, ON_CPU, ON_CPU_LOW, tokens_per_pass
+from truing.models.room import Room
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Place:
 
     device: torch.device
     autocast: torch.dtype | None = None
+    room: Room = field(default_factory=Room)
 
 
 CPU: Any = Place(torch.device("cpu"))
@@ -37,3 +39,9 @@ def test_passes_are_small_on_a_cpu_unless_the_items_of_a_step_are_coupled() -> N
 @pytest.mark.parametrize("scorer", [CPU, LOW, GPU])
 def test_what_a_recipe_says_is_done(scorer: Any) -> None:
     assert tokens_per_pass(recipe(tokens_per_pass=77), scorer, coupled=True) == 77
+
+
+def test_less_is_held_once_memory_has_run_out() -> None:
+    short: Any = Place(torch.device("cpu"), room=Room(most=50))
+    assert tokens_per_pass(recipe(tokens_per_pass=77), short) == tokens_per_pass(recipe(), short) == 50
+    assert tokens_per_pass(recipe(tokens_per_pass=30), short) == 30

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, PrefixTuningConfig, get_peft_model
+from peft import LoraConfig, PrefixTuningConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from truing.core.errors import ModelError
+from truing.core.recipe import Lora
 from truing.models.export import export_folder
+from truing.models.load import add_adapter
 from truing.models.reward_folder import save_reward
+from truing.models.roles import add_role
 from truing.models.trained import load_trained, load_trained_reward
 
 TOKENS = torch.arange(3, 19)[None]
@@ -164,3 +167,13 @@ def test_an_adapter_that_lost_its_head_is_no_reward_model(adapter):
     edit(folder, lambda name: None if "score" in name else name)
     with pytest.raises(ModelError, match="adapter holds an adapter without a reward head"):
         load_trained_reward(str(folder))
+
+
+def test_a_role_whose_weights_do_not_fit_the_backbone_is_refused(tiny):
+    model = add_adapter(tiny(), Lora(r=2), dropout=False, seed=0, trained=torch.float32)
+    config, own = model.peft_config["default"], get_peft_model_state_dict(model, save_embedding_layers=False)
+    how = {"trained": torch.float32, "trains": False}
+    add_role(model, "first", config, weights=own, **how)
+    renamed = {name.replace("layers.1.", "blocks.1."): one for name, one in own.items()}
+    with pytest.raises(ModelError, match=r"the adapter of second does not fit its base: .*blocks\.1\."):
+        add_role(model, "second", config, weights=renamed, **how)

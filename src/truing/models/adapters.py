@@ -4,7 +4,7 @@ PEFT leaves a place without a tensor as it was drawn, which merges to the base i
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def with_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedM
     assert isinstance(model, PeftModel)
     # PEFT's own parts alone; the weights of the base are not in the file.
     unfilled = [name for name in found.missing_keys if ".default" in name and not _is_shared(model, name)]
-    _require_fit(folder, unfilled, list(found.unexpected_keys))
+    require_filled(folder, unfilled, list(found.unexpected_keys))
     return _plain_ends(model).eval()
 
 
@@ -104,7 +104,8 @@ def _is_shared(model: nn.Module, name: str) -> bool:
     return name not in named and name in dict(model.named_parameters(remove_duplicate=False))
 
 
-def _require_fit(folder: Path, unfilled: list[str], unplaced: list[str]) -> None:
+def require_filled(folder: object, unfilled: Sequence[str], unplaced: Sequence[str]) -> None:
+    """Raises ModelError where an adapter has a place without a tensor, or a tensor without a place."""
     if not unfilled and not unplaced:
         return
     parts = []

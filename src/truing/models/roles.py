@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from truing.core.errors import ModelError
 from truing.core.runs import run_recipe
 from truing.data.packing import PackedBatch
+from truing.models.adapters import require_filled
 from truing.models.contents import contents_of
 from truing.models.reward import last_tokens
 from truing.models.scoring import Trunk
@@ -112,7 +113,8 @@ def add_role(
 ) -> dict[str, nn.Parameter]:
     """Put another adapter beside the active one and return its parameters by name.
 
-    It starts with `weights` where given, else as a fresh one drawn from `seed`.
+    It starts with `weights` where given, else as a fresh one drawn from `seed`. Raises ModelError for weights
+    that do not fit.
     """
     known = {name for name, _ in model.named_parameters()}
     config = replace(
@@ -122,7 +124,9 @@ def add_role(
         torch.manual_seed(seed)
         model.add_adapter(role, config)
         if weights is not None:
-            set_peft_model_state_dict(model, dict(weights), adapter_name=role)
+            found = set_peft_model_state_dict(model, dict(weights), adapter_name=role)
+            unfilled = [name for name in found.missing_keys if f".{role}." in name]
+            require_filled(f"the adapter of {role}", unfilled, found.unexpected_keys)
     added = {name: parameter for name, parameter in model.named_parameters() if name not in known}
     for parameter in added.values():
         parameter.data = parameter.data.to(trained)

@@ -37,7 +37,7 @@ def without_dropout(model: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def _unwrap(model: nn.Module) -> PreTrainedModel:
+def unwrapped(model: nn.Module) -> PreTrainedModel:
     """The transformers model behind a PEFT wrapper: adapters live in its layers and stay active."""
     inner = model.get_base_model() if isinstance(model, PeftModel) else model
     assert isinstance(inner, PreTrainedModel)
@@ -92,7 +92,7 @@ class Trunk(nn.Module):
 
     @property
     def inner(self) -> PreTrainedModel:
-        return _unwrap(self.model)
+        return unwrapped(self.model)
 
     @property
     def device(self) -> torch.device:

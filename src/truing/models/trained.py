@@ -33,6 +33,7 @@ from truing.models.load import (
 from truing.models.precision import pick_precision
 from truing.models.results import ADAPTER_CONFIG, RunModel, find_run
 from truing.models.reward_folder import load_reward
+from truing.models.scoring import unwrapped
 from truing.models.sealed import damage_of, require_whole
 from truing.models.sources import AGAIN, is_adapter, require_base, resolve
 from truing.models.weights import require_rows
@@ -86,15 +87,8 @@ def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> T
 
 def _checked(model: Policy, tokenizer: Any, source: str) -> Trained:
     """A model with a tokenizer whose tokens it has rows for. Raises ModelError with both numbers."""
-    require_rows(inner_of(model), tokenizer, source)
+    require_rows(unwrapped(model), tokenizer, source)
     return Trained(model, tokenizer, source)
-
-
-def inner_of(model: Policy) -> PreTrainedModel:
-    """The transformers model behind a PEFT wrapper, or the model itself."""
-    inner = model.get_base_model() if isinstance(model, PeftModel) else model
-    assert isinstance(inner, PreTrainedModel)
-    return inner
 
 
 def load_trained_reward(
