@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from truing.core.errors import DataError, UsageError
 from truing.core.messages import message
 from truing.core.records import Message, Record, Response
+from truing.data.columns import Watched, given_of
 from truing.data.fields import Row, as_label, as_list, as_number, number, present, value_of
 from truing.data.rows import RowError, excerpt
 from truing.data.turns import (
@@ -57,18 +58,18 @@ class Format:
 
     def read(self, row: Row) -> Record:
         """The row as a record without a place, or `RowError`."""
+        columns, row = row, Watched(row)
         missing = self.missing(row)
         if missing:
             keys = excerpt(", ".join(row))
-            raise RowError(
-                f"missing-{missing[0].replace('_', '-')}",
-                message("no `{key}` among the keys {keys}", key=missing[0], keys=keys),
-            )
-        record = self.parse(row)
+            code = f"missing-{missing[0].replace('_', '-')}"
+            raise RowError(code, message("no `{key}` among the keys {keys}", key=missing[0], keys=keys))
+        given, record = given_of(row), self.parse(row)
         system = row.get("system")
         if isinstance(system, str) and system.strip() and record.prompt and record.prompt[0].role != "system":
             record = replace(record, prompt=(Message("system", system), *record.prompt))
-        return replace(record, margin=number(row, "margin"), category=_category(row), columns=row)
+        record = replace(record, margin=number(row, "margin"), category=_category(row))
+        return replace(record, given=given, columns=columns, unread=tuple(row.unread()))
 
 
 def _category(row: Row) -> str | None:

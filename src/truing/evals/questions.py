@@ -33,6 +33,7 @@ def _question(record: Record) -> Question:
         category=record.category or "",
         reference=record.chosen.text if record.responses else None,
         facts=dict(record.columns),
+        given=record.given,
     )
 
 
