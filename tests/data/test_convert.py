@@ -153,3 +153,37 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be made"):
         write_jsonl(tmp_path / "file" / "out.jsonl", [])
+
+
+CALL = [{"type": "function", "function": {"name": "f", "arguments": "{}"}}]
+WHOLE = {
+    "id": 7,
+    "chat_template_kwargs": {"enable_thinking": False},
+    "tools": [{"name": "f"}],
+    "messages": [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "bad", "reasoning_content": "why", "weight": 0},
+        {"role": "user", "content": "again", "name": "Ann"},
+        {"role": "assistant", "content": None, "tool_calls": CALL},
+    ],
+}
+
+
+def test_no_key_of_a_turn_and_no_column_is_lost():
+    record = detect([WHOLE]).read(WHOLE)
+    assert list(convert([record], "messages")) == [WHOLE]
+    (shared,) = convert([record], "sharegpt")
+    assert shared["conversations"][3] == {"from": "gpt", "value": None, "tool_calls": CALL}
+    assert {key: shared[key] for key in ("id", "tools", "chat_template_kwargs")} == {
+        key: WHOLE[key] for key in ("id", "tools", "chat_template_kwargs")
+    }
+    with pytest.raises(DataError, match="hold no keys of turns beside their words"):
+        convert_all(record, "paddle")
+    thought = {"role": "assistant", "content": "r", "reasoning_content": "why"}
+    pair = {"prompt": "q", "chosen": [thought], "rejected": [{**thought, "reasoning_content": "what"}]}
+    (again,) = convert([detect([pair]).read(pair)], "preference")
+    assert again == {**pair, "prompt": [{"role": "user", "content": "q"}]}
+
+
+def convert_all(record: Record, name: str) -> list[dict]:
+    return list(convert([record], name))

@@ -1,5 +1,7 @@
 """Every format of MISSION section 3: detected without a flag, and read to the record worked out here."""
 
+import json
+
 import pytest
 
 from truing.core.errors import DataError, UsageError
@@ -305,7 +307,11 @@ BAD = [
     ("preference", PREF | {"margin": "much"}, "bad-number"),
     ("preference", PREF | {"margin": True}, "bad-number"),
     ("preference", PREF | {"prompt": chat("u:q", "a:r")}, "role-order"),
-    ("preference", PREF | {"chosen": chat("u:q", "a:r")}, "role-order"),
+    ("preference", PREF | {"chosen": chat("u:q", "a:r")}, "missing-response"),
+    ("preference", PREF | {"images": ["a.png"]}, "not-text"),
+    ("preference", PREF | {"tools": "no JSON"}, "unread-tools"),
+    ("preference", PREF | {"chat_template_kwargs": {"tokenize": True}}, "unread-chat-template-kwargs"),
+    ("preference", PREF | {"completion_mask": [1, 0]}, "unread-completion-mask"),
     (
         "preference-implicit",
         {"chosen": chat("u:q", "a:r"), "rejected": chat("u:other", "a:x")},
@@ -316,7 +322,6 @@ BAD = [
     ("hh-rlhf", {"chosen": HH + "x", "rejected": "y"}, "broken-transcript"),
     ("hh-rlhf", {"chosen": HH, "rejected": HH + "y"}, "empty-response"),
     ("paddle", {"src": ["q", "r"], "tgt": []}, "src-tgt-length"),
-    ("paddle", {"src": ["q", "r"], "tgt": ["x"]}, "missing-response"),
     ("paddle", {"src": "q", "tgt": ""}, "empty-response"),
     ("paddle-preference", PADDLE | {"tgt": ["x"]}, "src-tgt-length"),
     ("paddle-preference", PADDLE | {"sort": [1, 1]}, "tied-sort"),
@@ -332,11 +337,11 @@ BAD = [
     ("messages", {"messages": [{"role": "narrator", "content": "x"}]}, "unknown-role"),
     ("messages", {"messages": [{"role": "user", "content": 5}]}, "wrong-type"),
     ("messages", {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "not-text"),
-    ("messages", {"messages": chat("a:r", "u:q")}, "role-order"),
-    ("messages", {"messages": chat("u:q", "u:q", "a:r")}, "role-order"),
-    ("messages", {"messages": chat("u:q", "s:x", "a:r")}, "role-order"),
-    ("messages", {"messages": chat("u:q", "a:r", "u:q2")}, "missing-response"),
-    ("messages", {"messages": [{"role": "assistant", "content": None, "tool_calls": [1]}]}, "tool-calls"),
+    ("messages", {"messages": chat("u:q", "s:x")}, "missing-response"),
+    ("messages", {"messages": [{"role": "user", "content": "q", "images": ["a"]}]}, "not-text"),
+    ("messages", {"messages": [{"role": "assistant", "content": "r", "weight": 0}]}, "nothing-to-learn"),
+    ("messages", {"messages": [{"role": "assistant", "content": "r", "weight": 0.5}]}, "unread-weight"),
+    ("messages", {"messages": [{"role": "assistant", "content": "r", "prefix": True}]}, "unread-prefix"),
     ("responses", {"prompt": "q", "responses": ["a", "b"], "scores": [1]}, "scores-length"),
     ("responses", {"prompt": "q", "responses": ["a", "b"], "scores": [1, 1]}, "tied-sort"),
     ("ultrafeedback", {"instruction": "q", "completions": [{"response": "a"}]}, "missing-score"),
@@ -344,6 +349,71 @@ BAD = [
     ("alpaca", {"instruction": "", "output": "r"}, "empty-prompt"),
     ("text", {"text": ""}, "empty-response"),
 ]
+
+
+ORDERS = [
+    (("a:hi", "u:q", "a:r"), 2),
+    (("s:x", "a:hi", "u:q", "a:r"), 3),
+    (("u:q", "u:more", "a:r"), 2),
+    (("u:q", "s:x", "a:r", "a:more"), 2),
+    (("u:q", "a:r", "u:thanks"), 1),
+    (("a:hi", "u:q"), 0),
+]
+
+
+@pytest.mark.parametrize(("turns", "cut"), ORDERS)
+def test_turns_may_stand_in_any_order_and_a_greeting_belongs_to_the_prompt(turns, cut):
+    record = FORMATS["messages"].read({"messages": chat(*turns)})
+    assert record.prompt == said(*turns[:cut])
+    assert record.chosen.turns == said(*turns[cut:])
+
+
+CALLS = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+
+
+@pytest.mark.parametrize("flag", [{"weight": 0}, {"loss": False}, {"train": False}, {"trainable": "false"}])
+def test_flags_of_turns_are_obeyed_and_kept(flag):
+    turns = [*chat("u:q"), {"role": "assistant", "content": "bad", **flag}, *chat("u:again", "a:good")]
+    record = FORMATS["messages"].read({"messages": turns})
+    assert [turn.scored for turn in record.chosen.turns] == [False, True, True]
+    assert record.chosen.turns[0].as_dict() == turns[1]
+    weighed = [*chat("u:q"), {"role": "assistant", "content": "good", "weight": 1, "loss": True}]
+    assert FORMATS["messages"].read({"messages": weighed}).chosen.turns[0].scored
+
+
+@pytest.mark.parametrize("content", [{"content": None}, {"content": ""}, {}])
+def test_a_call_without_words_is_a_turn(content):
+    turns = [*chat("u:q"), {"role": "assistant", "tool_calls": CALLS, **content}, *chat("t:4", "a:r")]
+    record = FORMATS["messages"].read({"messages": turns, "tools": '[{"name": "f"}]'})
+    assert record.chosen.turns[0].as_dict()["tool_calls"] == CALLS
+    assert json.loads(record.given) == {"tools": [{"name": "f"}]}
+
+
+def test_a_call_that_sharegpt_spells_as_text_is_a_call():
+    value = '{"name": "f", "arguments": {"x": 1}}'
+    turns = [{"from": "human", "value": "q"}, {"from": "function_call", "value": value}]
+    (call,) = FORMATS["sharegpt"].read({"conversations": turns}).chosen.turns
+    assert call.as_dict() == {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}],
+    }
+
+
+def test_responses_that_differ_in_a_thought_alone_are_a_pair():
+    sides = [{"role": "assistant", "content": "yes", "reasoning_content": text} for text in ("a", "b", "a")]
+    record = FORMATS["preference"].read({"prompt": "q", "chosen": [sides[0]], "rejected": [sides[1]]})
+    assert record.chosen != record.rejected
+    with pytest.raises(RowError) as caught:
+        FORMATS["preference"].read({"prompt": "q", "chosen": [sides[0]], "rejected": [sides[2]]})
+    assert caught.value.code == "identical-pair"
+
+
+def test_columns_that_nothing_reads_are_known_by_name():
+    row = {"id": 7, "messages": chat("u:q", "a:r"), "tools": [], "images": [], "source": "x", "empty": None}
+    assert FORMATS["messages"].read(row).unread == ("id", "source")
+    paddle = {"src": ["q"], "tgt": [], "response": ["a", "b"], "sort": [1, 0], "id": 7}
+    assert FORMATS["paddle-preference"].read(paddle).unread == ("id",)
 
 
 @pytest.mark.parametrize(("name", "row", "code"), BAD)

@@ -1,16 +1,17 @@
-"""Rows lost to their length stop a run above one in a hundred."""
+"""Rows lost to their length or to the chat template stop a run above one in a hundred."""
 
 from collections import Counter
 
 import pytest
 
 from truing.core.errors import DataError
-from truing.data.limits import Rendered, require_most
+from truing.data.limits import Rendered, require_most, require_written
+from truing.data.refusals import Refusal, RefusedRowError, TurnsError
 
 
 def rendered(lengths: list[int], **counts: int) -> Rendered:
     return Rendered(
-        [], [], lengths, Counter({name.replace("_", "-"): n for name, n in counts.items()}), {}, {}
+        lengths=lengths, counts=Counter({name.replace("_", "-"): n for name, n in counts.items()})
     )
 
 
@@ -37,3 +38,28 @@ def test_rows_that_a_cut_made_equal_are_lost_and_room_for_responses_counts():
     ) as caught:
         require_most("rows.jsonl", rendered([3, 3, 8, 8], same_after_cut=2), 104, beside=100)
     assert "data.max_tokens: 108 keeps 99 %" in caught.value.hint
+
+
+def refused(lost: int, of: int) -> Rendered:
+    error = TurnsError(Refusal.REFUSED, "there is no system turn in this template")
+    places = [f"rows.jsonl:{number}" for number in range(1, lost + 1)]
+    return Rendered(
+        lengths=[5] * (of - lost), refused=[RefusedRowError(one, "chat", error) for one in places]
+    )
+
+
+def test_rows_that_the_template_refuses_stop_in_its_words_and_never_for_their_length():
+    require_written("rows.jsonl", refused(1, of=100))
+    require_written("rows.jsonl", refused(2, of=6), all_of_them=True)
+    with pytest.raises(DataError) as caught:
+        require_written("rows.jsonl", refused(2, of=6))
+    assert str(caught.value) == (
+        "rows.jsonl: the chat template cannot write 2 of 6 rows. The first:\n"
+        "  rows.jsonl:1: refused: there is no system turn in this template\n"
+        "  rows.jsonl:2: refused: there is no system turn in this template"
+    )
+    assert "system turn's words" in caught.value.hint and "--bad-rows skip" in caught.value.hint
+    assert "max_tokens" not in str(caught.value) + caught.value.hint
+    with pytest.raises(DataError, match="6 of 6 rows"):
+        require_written("rows.jsonl", refused(6, of=6), all_of_them=True)
+    assert refused(2, of=6).aside == {"refused": 2}

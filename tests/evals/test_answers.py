@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from truing.core.errors import DataError
+from truing.core.records import Message, Record, user
+from truing.data.refusals import Refusal, RefusedRowError, TurnsError
 from truing.evals.answers import over_refusal_ordinary
 from truing.evals.bench import Bench
-from truing.evals.sides import Prompt, Side
+from truing.evals.sides import Question, Side
 from truing.evals.suites.ordinary import load_ordinary
 from truing.sampling.types import Finish, Sample
 
@@ -14,10 +17,18 @@ WORDS = {True: "Sorry, but I can't help with that.", False: "Gladly: begin with 
 
 
 class DeclinesQuestions:
-    """A speaker that declines every prompt with a question mark in it, and answers the others."""
+    """A speaker that declines every prompt with a question mark in it, and answers the others.
 
-    def answer(self, prompts: Sequence[Prompt], *_, **__) -> list[Sample]:
-        texts = [WORDS[any(mark in prompt[-1].content for mark in "?？")] for prompt in prompts]
+    Its template has no place for a system turn.
+    """
+
+    def prompt_ids(self, asked: Record) -> list[int]:
+        if asked.prompt[0].role == "system":
+            raise RefusedRowError("prompt", "chat", TurnsError(Refusal.REFUSED, "no system here"))
+        return [1]
+
+    def answer(self, prompts: Sequence[Record], *_, **__) -> list[Sample]:
+        texts = [WORDS[any(mark in asked.prompt[-1].content for mark in "?？")] for asked in prompts]
         return [Sample([1], [], text, Finish.STOP, prompt, 0) for prompt, text in enumerate(texts)]
 
 
@@ -30,3 +41,13 @@ def test_everyday_prompts_refused(languages: list[str]) -> None:
     found = result.findings[0].model.interval
     assert found is not None and 0 < asking < len(prompts)
     assert (found.estimate, found.n) == (asking / len(prompts), len(prompts))
+
+
+def test_questions_that_the_template_refuses_are_noted_and_the_others_asked() -> None:
+    bench = Bench(Side("scripted", DeclinesQuestions))
+    bad = Question("bad", (Message("system", "Be brief."), *user("Why?")))
+    (answers,) = bench.ask([Question("good", user("Why?")), bad], 8).answers
+    assert [answer.question.id for answer in answers] == ["good"]
+    assert bench.refused == {"bad": "no system here"}
+    with pytest.raises(DataError, match="can write none of 1 questions; the first, bad: no system here"):
+        bench.ask([bad], 8)

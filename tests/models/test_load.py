@@ -1,4 +1,5 @@
 import logging
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from truing.core.recipe import Lora
 from truing.data.packing import pad
 from truing.models.load import (
     add_adapter,
+    ends_of,
     freeze_below,
     load_model,
     load_tokenizer,
@@ -99,3 +101,13 @@ def test_a_padding_id_among_the_tokens_is_no_reason_for_advice(tiny, tmp_path):
     finally:
         logger.removeHandler(handler)
     assert said == []
+
+
+def test_the_ends_of_a_folder_are_those_of_its_generation_config_or_else_its_config(tmp_path: Path):
+    assert ends_of(tmp_path) == frozenset()
+    (tmp_path / "config.json").write_text('{"eos_token_id": 2}')
+    assert ends_of(tmp_path) == {2}
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [0, 7]}')
+    assert ends_of(tmp_path) == {0, 7}
+    (tmp_path / "generation_config.json").write_text("{}")
+    assert ends_of(tmp_path) == frozenset()

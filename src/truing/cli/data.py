@@ -2,7 +2,7 @@
 
 import glob
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
 from truing.core.records import Record
+
+if TYPE_CHECKING:
+    from truing.data.trees import Tree
 
 app = typer.Typer(help="Look at rows, check them, convert them.", no_args_is_help=True)
 Files = Annotated[list[str], typer.Argument(help="JSON, JSONL, CSV or Parquet, also .gz and .zst.")]
@@ -57,10 +60,19 @@ def show(
 
         with doing(IMPORTING):
             from truing.data.chat import make_renderer
-            from truing.models.load import load_tokenizer
-        tokenizer = load_tokenizer(resolve(model).path)
-        renderer = make_renderer(tokenizer, template)
-        show_trees([renderer.tree(record) for record in records], tokenizer)
+            from truing.data.limits import told_refusal
+            from truing.data.refusals import RefusedRowError
+            from truing.models.load import ends_of, load_tokenizer
+        folder = resolve(model).path
+        tokenizer = load_tokenizer(folder)
+        renderer = make_renderer(tokenizer, template, ends=ends_of(folder))
+        trees: list[Tree] = []
+        for record in records:
+            try:
+                trees.append(renderer.tree(record))
+            except RefusedRowError as error:
+                say(told_refusal(error))
+        show_trees(trees, tokenizer)
     else:
         for record in records:
             _show_record(record)
@@ -73,7 +85,10 @@ def _show_record(record: Record) -> None:
     title = visible(f"── {record.place}  {record.kind.value}")
     console.print(title, style="bold", markup=False, soft_wrap=True)
     for turn in record.prompt:
-        print(visible(f"{turn.role}: {turn.content}"))
+        more = f" {turn.extras}" if turn.extras else ""
+        print(visible(f"{turn.role}: {turn.content}{more}"))
+    if record.given:
+        print(visible(record.given))
     for number, response in enumerate(record.responses, start=1):
         opinions = {"label": response.label, "score": response.score}
         said = "".join(f" ({here(name)} {value})" for name, value in opinions.items() if value is not None)

@@ -89,21 +89,25 @@ def _render(
 ) -> "Rendered":
     """The records as trees that fit the model; what does not is told."""
     from truing.data.chat import make_renderer
-    from truing.data.limits import ASIDE, render_all
+    from truing.data.limits import Reason, render_all, require_written, told_refusal
     from truing.models.load import context_of
 
-    renderer = make_renderer(trained.tokenizer, template or trained.template)
+    renderer = make_renderer(trained.tokenizer, template or trained.template, ends=trained.ends)
     context = context_of(trained.model, trained.tokenizer)
     rendered = render_all(records, renderer, context)
-    aside = {reason.value: rendered.counts[reason] for reason in ASIDE if rendered.counts[reason]}
-    if aside:
+    require_written(", ".join(files), rendered, all_of_them=True)
+    if aside := rendered.aside:
         said = ", ".join(f"{count} {reason}" for reason, count in aside.items())
-        left = "{n} rows are not scored: {reasons}; the model reads {context} tokens"
+        left = "{n} rows are not scored: {reasons}"
+        if rendered.counts[Reason.TOO_LONG]:
+            left += "; the model reads {context} tokens"
         say(message(left, n=sum(aside.values()), reasons=said, context=context))
+    for error in rendered.refused[:5]:
+        say(told_refusal(error))
     if not rendered.trees:
         raise DataError(
             message("{paths}: none of {n} rows can be scored", paths=", ".join(files), n=len(records)),
-            hint=next(iter(rendered.messages.values()), message("shorten them to {n} tokens", n=context)),
+            hint=message("shorten them to {n} tokens", n=context),
         )
     return rendered
 
@@ -124,7 +128,7 @@ def _lines(scored: "list[ScoredRecord]") -> Iterator[dict[str, Any]]:
 
     for row in scored:
         ranks = ranks_of(row.record) or [None] * len(row.scores)
-        prompt = [{"role": turn.role, "content": turn.content} for turn in row.record.prompt]
+        prompt = [turn.as_dict() for turn in row.record.prompt]
         for response, rank, number in zip(row.record.responses, ranks, row.scores, strict=True):
             said = {
                 "rank": rank,

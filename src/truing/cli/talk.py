@@ -1,7 +1,7 @@
 """`sample` and `chat`: hear what a model says, before and after."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.columns import Columns
@@ -15,6 +15,10 @@ from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import joined, message
+
+if TYPE_CHECKING:
+    from truing.core.records import Record
+    from truing.evals.speaker import Speaker
 
 Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
 MaxNew = Annotated[int, typer.Option(help="Most tokens of a response.")]
@@ -34,16 +38,16 @@ def sample(
     seed: int = 0,
 ) -> None:
     """Sample responses to prompts."""
-    from truing.core.records import user
+    from truing.core.records import Record, user
     from truing.data.convert import write_jsonl
     from truing.data.load import load_records
 
-    turns = [user(_utf8(prompt)) for prompt in prompts or []]
+    asked = [Record(user(_utf8(prompt)), place="--prompt") for prompt in prompts or []]
     if file is not None:
         loaded = load_records([str(file)])
         say(loaded.sources[0].describe())
-        turns += [record.prompt for record in loaded.records]
-    if not turns:
+        asked += [record for record in loaded.records if record.prompt]
+    if not asked:
         hint = message("--prompt 'Hello' or --file prompts.jsonl")
         raise UsageError(message("no prompts given"), hint=hint)
     _look_at(model)
@@ -53,13 +57,14 @@ def sample(
         from truing.sampling.types import Sampling
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
     speaker = Speaker.of(load_trained(model))
-    with stage("sampling", len(turns) * k) as line:
+    asked = _writable(speaker, asked)
+    with stage("sampling", len(asked) * k) as line:
         said = speaker.answer(
-            turns, sampling, group_size=k, on_progress=lambda done, total: line.update(done)
+            asked, sampling, group_size=k, on_progress=lambda done, total: line.update(done)
         )
     rows = [
         {
-            "prompt": [{"role": m.role, "content": m.content} for m in turns[s.prompt]],
+            "prompt": [turn.as_dict() for turn in asked[s.prompt].prompt],
             "response": s.text,
             "finish": s.finish.value,
             "k": s.k,
@@ -73,6 +78,26 @@ def sample(
         for row in rows:
             print_json(row)
     next_step(command("chat", model), "talk to it")
+
+
+def _writable(speaker: "Speaker", asked: "list[Record]") -> "list[Record]":
+    """The prompts that the chat template can write; the others are told. DataError where none is left."""
+    from truing.data.limits import told_refusal
+    from truing.data.refusals import RefusedRowError
+
+    kept: list[Record] = []
+    refused: list[RefusedRowError] = []
+    for record in asked:
+        try:
+            speaker.prompt_ids(record)
+            kept.append(record)
+        except RefusedRowError as error:
+            refused.append(error)
+    if not kept:
+        raise refused[0]
+    for error in refused:
+        say(message("not asked: {row}", row=told_refusal(error)))
+    return kept
 
 
 def _look_at(*sources: str) -> None:

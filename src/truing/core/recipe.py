@@ -62,6 +62,11 @@ class Data(Section):
         default="auto",
         description="How turns become text; auto takes the model's chat template where it has one.",
     )
+    template_arguments: dict[str, Any] = Field(
+        default={},
+        description="Arguments of the chat template, such as enable_thinking: false, which "
+        "sample, chat, eval and export keep to.",
+    )
     bad_rows: Literal["stop", "skip"] = Field(
         default="stop", description="What to do with rows that cannot be used or are lost to their length."
     )

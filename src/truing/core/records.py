@@ -10,9 +10,11 @@ of prompts and responses. What kind of training a record can serve follows from 
     unpaired          one response with a label                 KTO, BCO
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -29,16 +31,33 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    `extras` and `unread` are JSON objects, or empty: a turn can then be hashed and compared. A key of theirs
+    stands over `content`, so that null can say that a call has no words.
+    """
 
     role: str  # one of ROLES
     content: str
+    extras: str = ""  # what templates read of a turn beside its words: thoughts, calls, names
+    scored: bool = True  # False for an assistant turn that its row marks as not to be learnt
+    unread: str = field(default="", compare=False)  # the other keys of the row's turn
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise ValueError(f"role {self.role!r} is unknown; roles are {', '.join(ROLES)}")
         if not isinstance(self.content, str):
             raise ValueError(f"the content of a {self.role} turn is {type(self.content).__name__}, not text")
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """`extras` as an object."""
+        return json.loads(self.extras) if self.extras else {}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The whole turn as templates and files have it."""
+        unread = json.loads(self.unread) if self.unread else {}
+        return {"role": self.role, "content": self.content, **self.more, **unread}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +89,8 @@ class Record:
 
     `columns` is the row as it stood in the file, for rewards that look at more of it. `place` is for people:
     what tells rows apart is `id`, for a line may hold several of them and two files may share a name.
+    `given` is a JSON object, or empty: what the row hands to the chat template beside its turns, such as
+    `tools`. `unread` names the columns that none of this was read from.
     """
 
     prompt: tuple[Message, ...]
@@ -77,9 +98,11 @@ class Record:
     margin: float | None = None
     category: str | None = None
     place: str = ""
+    given: str = ""
     columns: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     source: int = field(default=0, compare=False, repr=False)  # which of the files it was read from, from 0
     number: int = field(default=0, compare=False, repr=False)  # of the row in that file, from 1
+    unread: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.prompt and not self.responses:
@@ -107,6 +130,11 @@ class Record:
     def rejected(self) -> Response:
         """The worst response."""
         return self.responses[-1]
+
+
+def as_json(value: object) -> str:
+    """`value` as `Message.extras` and `Record.given` hold it; an empty object is empty text."""
+    return json.dumps(value, ensure_ascii=False, default=str) if value else ""
 
 
 def user(text: str) -> tuple[Message, ...]:

@@ -3,21 +3,25 @@
 The prompt is encoded once, as it is when sampling, and every response continues exactly those ids. Where
 the tokenizer would join the end of the prompt and the start of the response in one token, the response is
 encoded on its own and the note `boundary-merge` is counted. A response always ends with one scored stop
-token: the template's end of turn, or EOS where the template writes none. Nothing here looks at the padding
-token, so a tokenizer that pads with EOS learns to stop like any other.
+token: the template's end of turn, the token of who speaks next, or EOS where the template writes neither.
+Nothing here looks at the padding token, so a tokenizer that pads with EOS learns to stop like any other.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from jinja2 import TemplateError
 
-from truing.core.errors import DataError, ModelError
+from truing.core.errors import ModelError
 from truing.core.records import Message, Record
-from truing.data.templates import TEMPLATES, Layout, Marks, Template, UnclearError, lay_out, make_template
+from truing.data.layout import Layout, Marks, lay_out
+from truing.data.refusals import Refusal, RefusedRowError, TurnsError
+from truing.data.said import require_words
+from truing.data.templates import TEMPLATES, Template, make_template
 from truing.data.tokens import Encoder, SmuggledError, Tokenizer, decode, make_encoder, unused_characters
 from truing.data.trees import Branch, Tree
 
@@ -26,8 +30,10 @@ class Note(StrEnum):
     """What happened while a record was rendered; counted, never silent."""
 
     CONTROL = "control-token"  # one string in the rows that reads like a control token
+    WRITTEN = "template-in-row"  # one record whose words hold the template's own turns
     BOUNDARY_MERGE = "boundary-merge"  # one response encoded apart from its prompt
     PROMPT_DIFFERS = "prompt-differs"  # one record whose prompt is not the one used for sampling
+    BY_TURN = "turn-by-turn"  # one record trained as several, since the template cuts its earlier thoughts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,55 +60,77 @@ class Renderer:
         return self.render(record).tree
 
     def render(self, record: Record) -> Rendering:
-        """`tree`, with what there is to tell about it."""
-        place = record.place or "a record"
-        try:
+        """`tree`, with what there is to tell about it. Raises RefusedRowError for turns it cannot write."""
+        with _refusing(self.template.name, record.place or "a record"):
             return self._render(record)
-        except (TemplateError, SmuggledError) as error:
-            raise _refused(self.template.name, place, error) from error
-        except UnclearError as error:
-            raise ModelError(
-                f"{place}: cannot tell which text of the chat template the assistant speaks: {error}",
-                hint="set data.template to alpaca or plain, or mend the tokenizer's chat template",
-            ) from error
 
-    def prompt(self, messages: Sequence[Message]) -> list[int]:
-        """The ids after which the model answers."""
-        cut = unused_characters([turn.content for turn in messages], 1)[0]
-        try:
-            text = self.template.text(self._disarm(messages, cut), answer=True)
-            return self._prompt_ids(text, cut)
-        except (TemplateError, SmuggledError) as error:
-            raise _refused(self.template.name, "prompt", error) from error
+    def prompt(self, messages: Sequence[Message], given: str = "", place: str = "prompt") -> list[int]:
+        """The ids after which the model answers; `given` is `Record.given`. Raises RefusedRowError."""
+        cut = unused_characters([given, *_texts(messages)], 1)[0]
+        with _refusing(self.template.name, place):
+            turns, (given,) = self._disarm(messages, cut), self.encoder.disarm([given], cut)
+            return self._prompt_ids(self._prompt_text(turns, given), cut)
+
+    def _prompt_text(self, turns: Sequence[Message], given: str) -> str:
+        text = self.template.text(turns, answer=True, given=given)
+        self.template.require_read(turns, given)
+        self.template.require_places(turns, answer=True)
+        require_words(text, turns)
+        return text
 
     def _render(self, record: Record) -> Rendering:
         spoken = [_up_to_the_last_answer(response.turns) for response in record.responses]
-        contents = [[turn.content for turn in turns] for turns in (record.prompt, *spoken)]
-        marks = Marks(*unused_characters([text for texts in contents for text in texts], 3))
+        conversations = [record.prompt, *spoken]
+        texts = [_texts(turns) for turns in conversations]
+        marks = Marks(*unused_characters([record.given, *(text for one in texts for text in one)], 3))
         counts: Counter[str] = Counter()
-        counts[Note.CONTROL] = sum(len(self.encoder.find(texts)) for texts in contents)
+        for turns in conversations:
+            counts[Note.CONTROL] += len(self.encoder.find(_texts(turns), _own(turns)))
+        counts[Note.WRITTEN] = int(any(self._holds_template(text) for one in texts for text in one))
 
         prompt = self._disarm(record.prompt, marks.cut)
+        (given,) = self.encoder.disarm([record.given], marks.cut)
         layouts = [
-            lay_out(self.template, prompt, self._disarm(turns, marks.cut), marks, self.stops)
+            lay_out(self.template, prompt, self._disarm(turns, marks.cut), marks, self.stops, given)
             for turns in spoken
         ]
-        sampled = {self.template.text(prompt, answer=True)} if prompt else set()
+        start = min((layout.start for layout in layouts), default=0)
+        layouts = [_begun_at(layout, start) for layout in layouts]
+        sampled = {self._sampled(prompt, given, needed=not layouts)} - {None}
         written = {layout.prompt for layout in layouts} or sampled
-        if len(written) > 1:
-            raise UnclearError("it writes the prompt differently for each response")
-        counts[Note.PROMPT_DIFFERS] = int(bool(prompt) and written != sampled)
-        prompt_ids = self._prompt_ids(written.pop(), marks.cut)
+        if len(written) != 1:
+            raise TurnsError(Refusal.UNCLEAR, "it writes the prompt differently for each response")
+        counts[Note.PROMPT_DIFFERS] = int(bool(sampled) and written != sampled)
+        prompt_ids = self._prompt_ids(written.pop() or "", marks.cut)
         branches: list[Branch] = []
         for layout in layouts:
             branch, merged = self._branch(layout, prompt_ids, marks.cut)
             branches.append(branch)
             counts[Note.BOUNDARY_MERGE] += merged
+        if len({tuple(branch.tokens) for branch in branches}) < len(branches):
+            raise TurnsError(Refusal.SAME, "it writes two of its responses in the same way")
         return Rendering(Tree(prompt_ids, tuple(branches)), +counts)
 
+    def _sampled(self, prompt: Sequence[Message], given: str, *, needed: bool) -> str | None:
+        """The text of a prompt to sample after, None where there is none and it is not `needed`."""
+        if not prompt and not needed:
+            return None
+        try:
+            return self._prompt_text(prompt, given)
+        except TemplateError:
+            if needed:
+                raise
+            return None
+
+    def _holds_template(self, text: str) -> bool:
+        """Whether some words hold an end of turn of the template and another of its tokens."""
+        found, ends = set(self.encoder.pattern.findall(text)), set(self.stops)
+        return not found.isdisjoint(ends) and any(one in self.template.source for one in found - ends)
+
     def _disarm(self, turns: Sequence[Message], cut: str) -> list[Message]:
-        contents = self.encoder.disarm([turn.content for turn in turns], cut)
-        return [replace(turn, content=content) for turn, content in zip(turns, contents, strict=True)]
+        texts = self.encoder.disarm(_texts(turns), cut, _own(turns))
+        pairs = zip(turns, texts[::2], texts[1::2], strict=True)
+        return [replace(turn, content=content, extras=extras) for turn, content, extras in pairs]
 
     def _ids(self, text: str, cut: str) -> list[int]:
         """The ids of a conversation from its first character on, BOS once."""
@@ -148,12 +176,17 @@ class Renderer:
 
 
 def make_renderer(
-    tokenizer: Tokenizer, template: str = "auto", trust_control_tokens: bool = False
+    tokenizer: Tokenizer,
+    template: str = "auto",
+    trust_control_tokens: bool = False,
+    *,
+    ends: Iterable[int] = (),
 ) -> Renderer:
     """A renderer; `template` is "auto" or a key of `TEMPLATES`.
 
     "auto" is the tokenizer's own chat template where it has one and "plain" otherwise: which one it
-    became is `renderer.template.name`.
+    became is `renderer.template.name`. `ends` are the ids that end a response besides EOS and the template's
+    end of turn: those of the model's generation config.
     """
     if template == "auto":
         template = "chat" if tokenizer.chat_template else "plain"
@@ -168,7 +201,9 @@ def make_renderer(
         raise ModelError("the alpaca template ends a response with EOS, and the tokenizer has none")
     encoder = make_encoder(tokenizer, trusted=trust_control_tokens)
     writer = make_template(template, tokenizer, datetime.now())
-    stop_ids = _stop_ids(writer, encoder)
+    stop_ids = _stop_ids(writer, encoder) | frozenset(ends)
+    if not stop_ids:
+        raise ModelError("nothing ends a response: the template writes no control token, and there is no EOS")
     text_of = {index: text for text, index in encoder.control.items()}
     stops = tuple(text_of[index] for index in stop_ids if index in text_of)
     bos = () if template == "chat" else _leading_bos(tokenizer)
@@ -176,21 +211,24 @@ def make_renderer(
 
 
 def _stop_ids(template: Template, encoder: Encoder) -> frozenset[int]:
-    """EOS, and the first control token the template writes after an assistant's words."""
+    """EOS, and the first control token the template writes after an assistant's words.
+
+    Where it writes none, what opens the turn of a user or of a tool ends that of the assistant.
+    """
     words = unused_characters([str(template.tokenizer.chat_template)], 1)[0]
-    try:
-        text = template.text([Message("user", "a"), Message("assistant", words)], answer=False)
-    except TemplateError as error:
-        raise ModelError(
-            f"the chat template fails on one user and one assistant turn: {error}",
-            hint="set data.template to alpaca or plain, or mend the tokenizer's chat template",
-        ) from error
-    end_of_turn = encoder.pattern.search(text.partition(words)[2])
-    stops = {encoder.control[end_of_turn[0]]} if end_of_turn else set()
+    turns = [Message("user", "a"), Message("assistant", words)]
+    behind = template.text(turns, answer=False).partition(words)[2]
+    followed = [match[0] for match in [encoder.pattern.search(behind)] if match]
+    for role in () if followed else ("user", "tool"):
+        try:
+            text = template.text([*turns, Message(role, "a"), Message("assistant", "b")], answer=False)
+        except TemplateError:
+            continue
+        match = encoder.pattern.match(text.partition(words)[2].lstrip())
+        followed += [match[0]] if match else []
+    stops = {encoder.control[token] for token in followed}
     if template.tokenizer.eos_token_id is not None:
         stops.add(template.tokenizer.eos_token_id)
-    if not stops:
-        raise ModelError("nothing ends a response: the template writes no control token, and there is no EOS")
     return frozenset(stops)
 
 
@@ -201,13 +239,32 @@ def _leading_bos(tokenizer: Tokenizer) -> tuple[int, ...]:
 
 
 def _up_to_the_last_answer(turns: Sequence[Message]) -> Sequence[Message]:
-    """Turns after the last assistant turn teach nothing."""
-    last = max(k for k, turn in enumerate(turns) if turn.role == "assistant")
+    """Turns after the last assistant turn that is learnt teach nothing."""
+    last = max(k for k, turn in enumerate(turns) if turn.role == "assistant" and turn.scored)
     return turns[: last + 1]
 
 
-def _refused(template: str, place: str, error: Exception) -> DataError:
-    return DataError(
-        f"{place}: the {template} template cannot write this row: {error}",
-        hint="mend the row's turns, or set data.template to alpaca or plain",
-    )
+def _begun_at(layout: Layout, start: int) -> Layout:
+    """A layout whose response begins with the white space before its words, where another's does."""
+    return layout if layout.text[start : layout.start].strip() else replace(layout, start=start)
+
+
+def _texts(turns: Sequence[Message]) -> list[str]:
+    """All that the row says in its turns, two texts a turn."""
+    return [text for turn in turns for text in (turn.content, turn.extras)]
+
+
+def _own(turns: Sequence[Message]) -> list[bool]:
+    """Which of `_texts` are the assistant's own."""
+    return [turn.role == "assistant" for turn in turns for _ in range(2)]
+
+
+@contextmanager
+def _refusing(template: str, place: str) -> Iterator[None]:
+    """What goes wrong with the turns of a row is told with its place."""
+    try:
+        yield
+    except TurnsError as error:
+        raise RefusedRowError(place, template, error) from error
+    except (TemplateError, SmuggledError) as error:
+        raise RefusedRowError(place, template, TurnsError(Refusal.REFUSED, str(error))) from error

@@ -1,10 +1,14 @@
 """Records back into rows, in the formats that other tools read.
 
+Nothing is lost on the way: turns go out with all their keys, rows with what they give to the template and
+with the columns that were not read. What a target cannot hold is refused.
+
 To add a target, write `(record, plain) -> rows` and give it a line in `WRITERS`. `plain` is true where
 every record is one user turn and single assistant turns: then prompts and responses are written as
 text, else all of them as messages, so that a column has one type in the whole file.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +17,7 @@ from truing.core.errors import DataError, StorageError, UsageError
 from truing.core.files import json_line, write_atomic
 from truing.core.messages import message
 from truing.core.records import Kind, Message, Record, Response
+from truing.data.columns import ARGUMENTS, GIVEN
 
 SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 
@@ -43,7 +48,7 @@ def convert(records: Iterable[Record], name: str) -> Iterator[dict]:
     for record in kept:
         _check_fits(record, name, writer)
     plain = all(map(_is_plain, kept))
-    return (_without_none(row) for record in kept for row in writer.rows(record, plain))
+    return (_whole(record, row) for record in kept for row in writer.rows(record, plain))
 
 
 def write_jsonl(path: Path, rows: Iterable[dict]) -> int:
@@ -71,11 +76,17 @@ def _check_fits(record: Record, name: str, writer: Writer) -> None:
 
 def _is_plain(record: Record) -> bool:
     turns = [record.prompt, *(response.turns for response in record.responses)]
-    return all(len(each) == 1 for each in turns) and record.prompt[0].role == "user"
+    bare = not any(turn.extras or turn.unread for each in turns for turn in each)
+    return bare and all(len(each) == 1 for each in turns) and record.prompt[0].role == "user"
 
 
-def _without_none(row: dict) -> dict:
-    return {key: value for key, value in row.items() if value is not None}
+def _whole(record: Record, row: dict) -> dict:
+    """A row with what its record has beside the turns; what the format writes itself goes first."""
+    given = json.loads(record.given) if record.given else {}
+    arguments = {key: given.pop(key) for key in [*given] if key not in GIVEN}
+    rest = {key: record.columns[key] for key in record.unread}
+    found = {**rest, ARGUMENTS: arguments or None, **given, **row}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _extras(record: Record) -> dict:
@@ -83,7 +94,7 @@ def _extras(record: Record) -> dict:
 
 
 def _chat(turns: Iterable[Message]) -> list[dict]:
-    return [{"role": turn.role, "content": turn.content} for turn in turns]
+    return [turn.as_dict() for turn in turns]
 
 
 def _side(turns: tuple[Message, ...], plain: bool) -> str | list[dict]:
@@ -134,6 +145,8 @@ def _paddle(record: Record, plain: bool) -> list[dict]:
     demonstration = record.kind is Kind.DEMONSTRATION
     if demonstration:
         turns += record.chosen.turns
+    if any(turn.extras or turn.unread for turn in turns):
+        raise DataError(f"{record.place or 'a record'}: paddle rows hold no keys of turns beside their words")
     by_role = {role: [turn.content for turn in turns if turn.role == role] for role in ("user", "assistant")}
     if any(turn.role == "tool" for turn in turns):
         raise DataError(f"{record.place or 'a record'}: paddle rows cannot hold tool turns")
@@ -155,11 +168,13 @@ def _sort_values(record: Record) -> list[int]:
 
 
 def _only_turn(record: Record, response: Response) -> str:
-    if len(response.turns) != 1:
+    turn = response.turns[0]
+    if len(response.turns) != 1 or turn.extras or turn.unread:
         raise DataError(
-            f"{record.place or 'a record'}: a paddle response is one turn, this has {len(response.turns)}"
+            f"{record.place or 'a record'}: here a response is one turn of words alone, this has "
+            f"{len(response.turns)}, or other keys"
         )
-    return response.turns[0].content
+    return turn.content
 
 
 def _take_system(record: Record) -> tuple[str | None, tuple[Message, ...]]:
@@ -181,7 +196,8 @@ def _sharegpt(record: Record, plain: bool) -> list[dict]:
 
 
 def _sharegpt_turn(turn: Message) -> dict:
-    return {"from": SHAREGPT_ROLES[turn.role], "value": turn.content}
+    said = turn.as_dict()
+    return {"from": SHAREGPT_ROLES[said.pop("role")], "value": said.pop("content"), **said}
 
 
 WRITERS: dict[str, Writer] = {

@@ -14,6 +14,7 @@ from truing.core.errors import UsageError
 from truing.core.messages import message
 from truing.core.records import Message, Record, Response
 from truing.data.beside import REJECTED, asked, holds, refuse_under, unread, with_beside
+from truing.data.columns import Watched, given_of
 from truing.data.fields import Row, as_label, as_list, as_number, number, present, value_of, words
 from truing.data.rows import RowError, excerpt
 from truing.data.turns import (
@@ -59,6 +60,7 @@ class Format:
 
     def read(self, row: Row) -> Record:
         """The row as a record without a place, or `RowError`."""
+        columns, row = row, Watched(row)
         missing = self.missing(row)
         if missing:
             keys = excerpt(", ".join(row))
@@ -66,10 +68,12 @@ class Format:
             raise RowError(
                 code, message("no `{key}` among the keys {keys}", key=either(missing[0]), keys=keys)
             )
+        given = given_of(row)
         record = with_beside(self.parse(row), row)
         if holds(row, REJECTED) and not any(REJECTED in need for need in self.needs):
             raise unread(REJECTED, "the row has a rejected response already")
-        return replace(record, margin=number(row, "margin"), category=_category(row), columns=row)
+        record = replace(record, margin=number(row, "margin"), category=_category(row))
+        return replace(record, given=given, columns=columns, unread=tuple(row.unread()))
 
 
 def either(need: str) -> str:

@@ -3,15 +3,16 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from truing.core.doing import doing
 from truing.core.errors import DataError
 from truing.core.messages import joined, message
 from truing.core.records import Record
-from truing.data.chat import Renderer
+from truing.data.chat import Note, Renderer, Rendering
 from truing.data.load import MOST_BAD
+from truing.data.refusals import Refusal, RefusedRowError, hint_of
 from truing.data.trees import Branch, Tree
 
 
@@ -28,12 +29,10 @@ class Reason(StrEnum):
 
     TOO_LONG = "too-long"  # set aside
     SAME_AFTER_CUT = "same-after-cut"  # set aside: what told the responses apart was cut off
-    REFUSED = "refused"  # set aside: the template cannot write these turns
     PROMPT_CUT = "prompt-cut"  # kept, shorter
     RESPONSE_CUT = "response-cut"  # kept, shorter
 
 
-ASIDE = (Reason.TOO_LONG, Reason.SAME_AFTER_CUT, Reason.REFUSED)  # the others shorten and keep
 LOST = (Reason.TOO_LONG, Reason.SAME_AFTER_CUT)  # set aside for their length
 CUT = (Reason.PROMPT_CUT, Reason.RESPONSE_CUT)
 
@@ -48,14 +47,21 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What came of the records: `len(trees)` plus those set aside is the number that came in."""
+    """What came of the records: `len(trees)` plus those set aside is the number that came in, plus `made`."""
 
-    trees: list[Tree]
-    records: list[Record]  # those of `trees`, in the same order
-    lengths: list[int]  # of every record that could be written, before it was cut or set aside
-    counts: Counter[str]  # by Reason, and by chat.Note
-    places: dict[str, list[str]]  # by Reason: where the records stand that it concerns
-    messages: dict[str, str]  # by place: what the template said to a refused record
+    trees: list[Tree] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)  # those of `trees`, in the same order
+    lengths: list[int] = field(default_factory=list)  # of all that could be written, before a cut
+    counts: Counter[str] = field(default_factory=Counter)  # by Reason, and by chat.Note
+    places: dict[str, list[str]] = field(default_factory=dict)  # by Reason: which records it concerns
+    refused: list[RefusedRowError] = field(default_factory=list)  # set aside for their turns
+    made: list[int] = field(default_factory=list)  # per record trained turn by turn: how many more it became
+
+    @property
+    def aside(self) -> Counter[str]:
+        """How many were set aside, by code."""
+        lost = Counter({reason.value: self.counts[reason] for reason in LOST})
+        return +(lost + Counter(one.reason for one in self.refused))
 
 
 def fit(tree: Tree, max_tokens: int, how: Truncation | str, *, bos: int | None = None) -> Fitted:
@@ -97,26 +103,82 @@ def render_all(
     truncation: Truncation | str = Truncation.DROP,
 ) -> Rendered:
     """Every record as a tree that fits, in order. A record the template refuses is set aside and counted."""
-    rendered = Rendered([], [], [], Counter(), {}, {})
+    rendered = Rendered()
     bos = renderer.encoder.tokenizer.bos_token_id
     with doing(message("tokenising rows"), len(records)) as tick:
         for number, record in enumerate(records, 1):
             tick(number)
             try:
-                rendering = renderer.render(record)
-            except DataError as error:
-                rendered.messages[record.place] = str(error)
-                _note(rendered, Reason.REFUSED, record)
+                written = _written(record, renderer)
+            except RefusedRowError as error:
+                rendered.refused.append(error)
                 continue
-            rendered.counts.update(rendering.counts)
-            rendered.lengths.append(rendering.tree.longest)
-            fitted = fit(rendering.tree, max_tokens, truncation, bos=bos)
-            if fitted.reason:
-                _note(rendered, fitted.reason, record)
-            if fitted.tree:
-                rendered.trees.append(fitted.tree)
-                rendered.records.append(record)
+            if len(written) > 1:
+                rendered.counts[Note.BY_TURN] += 1
+                rendered.made.append(len(written) - 1)
+            for part, rendering in written:
+                rendered.counts.update(rendering.counts)
+                rendered.lengths.append(rendering.tree.longest)
+                fitted = fit(rendering.tree, max_tokens, truncation, bos=bos)
+                if fitted.reason:
+                    _note(rendered, fitted.reason, part)
+                if fitted.tree:
+                    rendered.trees.append(fitted.tree)
+                    rendered.records.append(part)
     return rendered
+
+
+def _written(record: Record, renderer: Renderer) -> list[tuple[Record, Rendering]]:
+    """A record with its tree; turn by turn where the template cuts the thoughts of all turns but the last."""
+    try:
+        return [(record, renderer.render(record))]
+    except RefusedRowError as error:
+        parts = by_turn(record)
+        if error.reason != Refusal.CUTS or len(parts) < 2:
+            raise
+        return [(part, renderer.render(part)) for part in parts]
+
+
+def by_turn(record: Record) -> list[Record]:
+    """A record of one response as one for each assistant turn that is learnt, earlier ones as prompt."""
+    if len(record.responses) != 1:
+        return [record]
+    turns = record.responses[0].turns
+    learnt = [k for k, turn in enumerate(turns) if turn.role == "assistant" and turn.scored]
+    return [
+        replace(
+            record,
+            prompt=(*record.prompt, *turns[:k]),
+            responses=(replace(record.responses[0], turns=(turns[k],)),),
+        )
+        for k in learnt
+    ]
+
+
+def require_written(where: str, rendered: Rendered, *, all_of_them: bool = False) -> None:
+    """Raises DataError where the template cannot write more than one record in a hundred.
+
+    With `all_of_them`, only where it can write none. The first are told with their places and the words of
+    the template; lengths have no part in it.
+    """
+    lost, came = len(rendered.refused), len(rendered.refused) + len(rendered.lengths)
+    if lost <= MOST_BAD * came or (all_of_them and lost < came):
+        return
+    first = joined("\n  ", map(told_refusal, rendered.refused[:5]))
+    said = "{where}: the chat template cannot write {lost} of {came} rows. The first:\n  {first}"
+    hints = dict.fromkeys(hint for one in rendered.refused if (hint := hint_of(one.reason)))
+    skip = () if all_of_them else (SKIP,)
+    raise DataError(
+        message(said, where=where, lost=lost, came=came, first=first), hint=joined("; ", [*hints, *skip])
+    )
+
+
+SKIP = "--bad-rows skip (data.bad_rows: skip) goes on without them"
+
+
+def told_refusal(error: RefusedRowError) -> str:
+    """One row that was set aside: where, under which code, and the words for it."""
+    return message("{place}: {code}: {words}", place=error.place, code=error.reason, words=error.words)
 
 
 def require_most(where: str, rendered: Rendered, max_tokens: int, *, beside: int = 0) -> None:

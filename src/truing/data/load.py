@@ -44,6 +44,7 @@ class SourceReport:
     kept: int
     set_aside: Counter[str]  # by code
     sha256: str
+    unread: tuple[str, ...] = ()  # columns of kept rows that nothing was read from
 
     def __post_init__(self) -> None:
         assert self.kept + self.set_aside.total() == self.read
@@ -51,6 +52,9 @@ class SourceReport:
     def describe(self) -> Message:
         """One line for people: `dpo_zh_demo.json: 240/240 rows, ShareGPT preference`."""
         title = message(self.title)
+        if self.unread:
+            columns = ", ".join(self.unread)
+            title = message("{title}; not read: {columns}", title=title, columns=columns)
         said = {"name": Path(self.path).name, "kept": self.kept, "read": self.read, "title": title}
         if not self.set_aside:
             return message("{name}: {kept}/{read} rows, {title}", **said)
@@ -200,6 +204,7 @@ def _report(source: _Source, used: Format) -> SourceReport:
         kept=len(source.kept),
         set_aside=source.set_aside,
         sha256=_sha256(source),
+        unread=tuple(dict.fromkeys(key for record in source.kept for key in record.unread)),
     )
 
 

@@ -1,22 +1,25 @@
-"""Turns to text, and where in that text the assistant speaks.
+"""Turns to text: the table of templates, and a template as one tokenizer has it.
 
-To add a template, write its Jinja source and a row of `TEMPLATES`; `chat` is the tokenizer's own. What an
-assistant turn adds after the generation prompt carries loss: its words, its end-of-turn token and the
-text the template writes behind that. Spans are found by rendering the conversation up to a turn and
-checking that the whole starts with it. Where it does not (a template that writes a think block only in
-the last turn) the words are marked with characters used nowhere else and looked up in the rendered text.
+To add a template, write its Jinja source and a row of `TEMPLATES`; `chat` is the tokenizer's own. A template
+is given the whole turn as its row has it, with whatever the row hands over beside the turns (`tools`). What
+it makes of turns is known by trying: whether it wants lists of parts, and whose words it leaves out.
 """
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from jinja2 import TemplateError
 
+from truing.core.errors import ConfigError, ModelError
 from truing.core.records import Message
+from truing.data.refusals import Refusal, TurnsError
+from truing.data.said import CALL_KEYS, THOUGHT_KEYS
 from truing.data.tokens import Tokenizer
+from truing.data.turns import unread_code
 
 # Two user turns in a row are Alpaca's instruction and input.
 ALPACA = r"""{%- if not messages or messages[0]['role'] != 'system' -%}
@@ -48,8 +51,7 @@ CLOCK = re.compile(r"""\bstrftime_now\(\s*(["'])(.*?)\1\s*\)""")
 TEMPLATES: dict[str, str | None] = {"chat": None, "alpaca": ALPACA, "plain": PLAIN}
 
 
-class UnclearError(ValueError):
-    """A template writes turns in a way that hides where the assistant speaks."""
+PROBE = "\U000f0000"  # stands before and after the words that a template is tried with
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,130 +61,150 @@ class Template:
     name: str  # a key of TEMPLATES
     source: str  # Jinja
     tokenizer: Tokenizer
+    parts: bool = False  # whether it wants the words of a turn as a list of parts
+    tried: dict[tuple[str, ...], int | None] = field(default_factory=dict, compare=False, repr=False)
 
-    def text(self, turns: Sequence[Message], *, answer: bool) -> str:
+    def text(self, turns: Sequence[Message], *, answer: bool, given: str = "") -> str:
         """The conversation; with `answer`, up to where the assistant starts to speak.
 
-        Raises jinja2's TemplateError when the template refuses these turns.
+        `given` is `Record.given`. Raises jinja2's TemplateError when the template refuses these turns.
         """
         if not turns and self.name == "plain":
             return ""
         if not turns:
             raise TemplateError("there is no turn before the answer")
-        return self.tokenizer.apply_chat_template(
-            [{"role": turn.role, "content": turn.content} for turn in turns],
-            chat_template=self.source,
-            add_generation_prompt=answer,
-            tokenize=False,
-        )
+        try:
+            return self.tokenizer.apply_chat_template(
+                [self._as_read(turn) for turn in turns],
+                chat_template=self.source,
+                add_generation_prompt=answer,
+                tokenize=False,
+                **(json.loads(given) if given else {}),
+            )
+        except (TypeError, ValueError, LookupError, AttributeError) as error:  # what Jinja lets through
+            raise TemplateError(f"{type(error).__name__}: {error}") from error
 
-    def begins(self, text: str, turns: Sequence[Message], *, answer: bool) -> int | None:
+    def begins(self, text: str, turns: Sequence[Message], *, answer: bool, given: str = "") -> int | None:
         """How much of `text` is these turns as they stand alone; None where it does not start with them."""
         if not turns and self.name != "plain":
             return None
-        prefix = self.text(turns, answer=answer)
+        try:
+            prefix = self.text(turns, answer=answer, given=given)
+        except TemplateError:  # it may ask for turns that come later
+            return None
         return len(prefix) if text.startswith(prefix) else None
+
+    def reads(self, key: str) -> bool:
+        """Whether the template looks at this key of a turn."""
+        return re.search(rf"""\.{key}\b|['"]{key}['"]""", self.source) is not None
+
+    def require_read(self, turns: Sequence[Message], given: str) -> None:
+        """Raises TurnsError for a key that changes what a row means and that the template does not read."""
+        for turn in turns:
+            said = self._as_read(turn)
+            for key in (*THOUGHT_KEYS, *CALL_KEYS):
+                if said.get(key) and not self.reads(key):
+                    raise TurnsError(unread_code(key), f"it does not read `{key}`")
+        for key in ("tools", "documents"):
+            if given and key in json.loads(given) and not re.search(rf"\b{key}\b", self.source):
+                raise TurnsError(unread_code(key), f"it does not read `{key}`")
+
+    def require_places(self, turns: Sequence[Message], *, answer: bool) -> None:
+        """Raises TurnsError where the template leaves out the words of turns in such an order of roles."""
+        roles = tuple(turn.role for turn in turns) + ("?",) * answer
+        if roles not in self.tried:
+            self.tried[roles] = self._left_out(roles, answer)
+        lost = self.tried[roles]
+        if lost is not None:
+            raise TurnsError(Refusal.DROPS, f"it leaves out the words of turn {lost + 1} ({roles[lost]})")
+
+    def _left_out(self, roles: tuple[str, ...], answer: bool) -> int | None:
+        """The first turn whose words are not written; None also where these turns cannot be tried."""
+        words = [f"{PROBE}{index:08}{PROBE}" for index in range(len(roles) - answer)]
+        try:
+            text = self.text([Message(*one) for one in zip(roles, words, strict=False)], answer=answer)
+        except TemplateError:
+            return None
+        return next((index for index, word in enumerate(words) if word not in text), None)
+
+    def _as_read(self, turn: Message) -> dict[str, Any]:
+        """A turn with its thought and its call under the keys that the template reads."""
+        said = turn.as_dict()
+        if self.parts and isinstance(said["content"], str):
+            said["content"] = [{"type": "text", "text": said["content"]}]
+        for key in THOUGHT_KEYS:
+            if key in said and not self.reads(key):
+                other = next((one for one in THOUGHT_KEYS if one not in said and self.reads(one)), None)
+                if other:
+                    said[other] = said.pop(key)
+        if "function_call" in said and not self.reads("function_call") and self.reads("tool_calls"):
+            said["tool_calls"] = [{"type": "function", "function": said.pop("function_call")}]
+        return said
 
 
 def make_template(name: str, tokenizer: Tokenizer, now: datetime) -> Template:
-    """A row of `TEMPLATES`. A template that writes the date writes that of `now` in every row."""
-    source = TEMPLATES[name] or tokenizer.get_chat_template()
-    return Template(name, CLOCK.sub(lambda call: json.dumps(now.strftime(call[2])), source), tokenizer)
+    """A row of `TEMPLATES`. A template that writes the date writes that of `now` in every row.
 
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Text from the end of the segment before (at first, of the prompt) to `end`."""
-
-    end: int
-    scored: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """A conversation as text: the prompt is `text[:start]`, the segments are the response."""
-
-    text: str
-    start: int
-    segments: tuple[Segment, ...]
-
-    @property
-    def prompt(self) -> str:
-        return self.text[: self.start]
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """Characters that occur nowhere in a record."""
-
-    cut: str  # inside control tokens, see data/tokens.py
-    open: str  # before and
-    close: str  # after the words of an assistant turn
-
-
-def lay_out(
-    template: Template,
-    prompt: Sequence[Message],
-    turns: Sequence[Message],
-    marks: Marks,
-    stops: tuple[str, ...],
-) -> Layout:
-    """Where the assistant turns of a response lie; `turns` ends with one of them."""
-    turns = (*prompt, *turns)
-    spoken = [k for k in range(len(prompt), len(turns)) if turns[k].role == "assistant"]
-    text = template.text(turns, answer=False)
-    starts = [template.begins(text, turns[:k], answer=True) for k in spoken]
-    ends = [template.begins(text, turns[: k + 1], answer=False) for k in spoken[:-1]]
-    ends.append(len(text))
-    if None in (*starts, *ends):
-        words = _marked_words(template, turns, spoken, marks, text)
-        tail = text[words[-1][1] :]
-        starts = [begin if start is None else start for start, (begin, _) in zip(starts, words, strict=True)]
-        ends = [
-            _end_of_turn(text, words_end, tail) if end is None else end
-            for end, (_, words_end) in zip(ends, words, strict=True)
-        ]
-    segments: list[Segment] = []
-    for start, end in zip(starts, ends, strict=True):
-        assert start is not None and end is not None
-        segments += [Segment(start, scored=False), Segment(_with_stop(text, start, end, stops), scored=True)]
-    return Layout(text, segments[0].end, tuple(segments[1:]))
-
-
-def _marked_words(
-    template: Template, turns: Sequence[Message], spoken: list[int], marks: Marks, text: str
-) -> list[tuple[int, int]]:
-    """Where the words of the `spoken` turns lie in `text`, without the white space around them.
-
-    The marks go inside that white space: a template that strips words then does to the marked ones
-    what it does to the real ones.
+    Raises ModelError for a template that leaves out what a user or the assistant says.
     """
-    marked = list(turns)
-    for k in spoken:
-        content = turns[k].content
-        words = content.strip()
-        before, _, after = content.partition(words) if words else (content, "", "")
-        marked[k] = Message("assistant", before + marks.open + words + marks.close + after)
-    rendered = template.text(marked, answer=False)
-    unmarked = rendered.replace(marks.open, "").replace(marks.close, "")
-    opened = [i for i, character in enumerate(rendered) if character == marks.open]
-    closed = [i for i, character in enumerate(rendered) if character == marks.close]
-    if unmarked != text or not len(opened) == len(closed) == len(spoken):
-        raise UnclearError("it changes the words of assistant turns")
-    return [(o - 2 * n, c - 2 * n - 1) for n, (o, c) in enumerate(zip(opened, closed, strict=True))]
+    source = TEMPLATES[name] or tokenizer.get_chat_template()
+    source = CLOCK.sub(lambda call: json.dumps(now.strftime(call[2])), source)
+    turns = [Message("system", "a"), Message("user", "b"), Message("assistant", "c")]
+    for roles in (turns, turns[1:]):
+        for parts in (False, True):
+            template = Template(name, source, tokenizer, parts)
+            if _writes_all(template, [turn.role for turn in roles]):
+                return template
+    template = Template(name, source, tokenizer)
+    try:
+        template.text(turns[1:], answer=False)
+    except TemplateError as error:
+        raise ModelError(
+            f"the chat template fails on one user and one assistant turn: {error}", hint=_MEND
+        ) from error
+    raise ModelError(
+        f"the {name} template leaves out what the user or the assistant says, written as text and as parts",
+        hint=_MEND,
+    )
 
 
-def _end_of_turn(text: str, words_end: int, tail: str) -> int:
-    """What follows the words of the last turn must follow those of earlier ones, and ends them."""
-    rest = text[words_end:]
-    blank = len(rest) - len(rest.lstrip())
-    if not rest.startswith(tail.lstrip(), blank):
-        raise UnclearError("it ends earlier assistant turns otherwise than the last")
-    return words_end + blank + len(tail.lstrip())
+_MEND = "set data.template to alpaca or plain, or mend the tokenizer's chat template"
 
 
-def _with_stop(text: str, start: int, end: int, stops: tuple[str, ...]) -> int:
-    """Some templates close a turn only when another follows; the stop token belongs to the turn."""
-    if any(stop in text[start:end] for stop in stops):
-        return end
-    return end + max((len(stop) for stop in stops if text.startswith(stop, end)), default=0)
+def _writes_all(template: Template, roles: list[str]) -> bool:
+    words = [f"{PROBE}{index:08}{PROBE}" for index in range(len(roles))]
+    try:
+        text = template.text([Message(*one) for one in zip(roles, words, strict=True)], answer=False)
+    except TemplateError:
+        return False
+    return all(word in text for word in words) and "'type'" not in text  # a list that was printed
+
+
+def with_arguments(source: Any, arguments: Mapping[str, Any]) -> Any:
+    """A tokenizer's chat template with other defaults for the arguments it reads, such as `enable_thinking`.
+
+    They stand in the template, so they go wherever it goes: into a run, a checkpoint, an export, a server.
+    Raises ConfigError for an argument that the template does not read.
+    """
+    if not arguments:
+        return source
+    for name in arguments:
+        if not isinstance(source, str) or not name.isidentifier() or not re.search(rf"\b{name}\b", source):
+            raise ConfigError(
+                f"data.template_arguments: the chat template does not read {name!r}",
+                hint="look for its name in chat_template.jinja of the policy",
+            )
+    lines = (
+        f"{{%- if {name} is not defined %}}{{%- set {name} = {_jinja(value)} %}}{{%- endif -%}}"
+        for name, value in arguments.items()
+    )
+    return "\n".join(lines) + "\n" + source
+
+
+def _jinja(value: Any) -> str:
+    """A value as Jinja writes it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_jinja(key)}: {_jinja(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_jinja, value)) + "]"
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,7 +1,8 @@
 """Between text and token ids: control tokens kept out of what people wrote, and ids shown as text again.
 
 A control token is an added token that steers a model: `<|im_end|>`, `</s>`, `<think>`. In the words of a
-row it is plain text, unless the caller trusts the rows. To keep it so, one character that occurs nowhere
+row it is plain text, unless the caller trusts the rows. Tags of thoughts and calls in an assistant's own turn
+are tokens all the same: they are its answer. To keep the others text, one character that occurs nowhere
 in the row, the *cut*, is put after the first character of every such string before the template sees it.
 The template therefore treats it as the ordinary text it is, whatever it strips or searches for. The cut
 never reaches the tokenizer: text is split there and the parts are encoded apart. Text without a cut is
@@ -11,9 +12,10 @@ encoded in one go, so rows without control tokens get exactly the ids the templa
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
-from typing import Protocol
+from itertools import accumulate, groupby, islice
+from typing import Any, Protocol
 
+from truing.data.said import OWN_TAGS
 from truing.data.trees import Tree
 
 # Added tokens need not be marked special: Qwen's <think> is not. HTML tags that Gemma adds stay ordinary.
@@ -49,11 +51,12 @@ class Tokenizer(Protocol):
     def get_chat_template(self) -> str: ...
     def apply_chat_template(
         self,
-        conversation: list[dict[str, str]],
+        conversation: list[dict[str, Any]],
         *,
         chat_template: str,
         add_generation_prompt: bool,
         tokenize: bool,
+        **given: Any,
     ) -> str: ...
 
 
@@ -97,21 +100,28 @@ class Encoder:
     pattern: re.Pattern[str]  # any of `control`
     trusted: bool  # control tokens in the rows are read as such
 
-    def find(self, contents: Sequence[str]) -> list[int]:
-        """Where control tokens start in the joined `contents`, overlapping ones included."""
+    def find(self, contents: Sequence[str], own: Sequence[bool] = ()) -> list[int]:
+        """Where control tokens start in the joined `contents`, overlapping ones included.
+
+        `own` says which contents are an assistant's: tags of thoughts and calls in those are passed over.
+        """
         joined = "".join(contents)
+        edges = [0, *accumulate(map(len, contents))]
+        ranges = [edges[i : i + 2] for i, is_own in enumerate(own) if is_own]
         starts: list[int] = []
         match = self.pattern.search(joined)
         while match:
-            starts.append(match.start())
+            inside = match[0] in OWN_TAGS and any(a <= match.start() and match.end() <= b for a, b in ranges)
+            if not inside:
+                starts.append(match.start())
             match = self.pattern.search(joined, match.start() + 1)
         return starts
 
-    def disarm(self, contents: Sequence[str], cut: str) -> list[str]:
+    def disarm(self, contents: Sequence[str], cut: str, own: Sequence[bool] = ()) -> list[str]:
         """`contents` with a cut inside every control token, also in those that span two neighbours."""
         if self.trusted:
             return list(contents)
-        cuts = [start + 1 for start in self.find(contents)]
+        cuts = [start + 1 for start in self.find(contents, own)]
         disarmed: list[str] = []
         begin = 0
         for content in contents:

@@ -4,11 +4,13 @@ Every function takes a value straight from a row and either returns messages tha
 `RowError`. To accept another name for a role, add a line to `ROLE_NAMES`.
 """
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from truing.core.messages import message
-from truing.core.records import Message, Response
+from truing.core.records import Message, Response, as_json
 from truing.data.rows import RowError, excerpt
 
 ROLE_NAMES = {
@@ -26,14 +28,18 @@ ROLE_NAMES = {
     "function": "tool",
     "observation": "tool",
 }
-# Which roles may follow a role; None stands for the start.
-FOLLOWERS = {
-    None: ("system", "user"),
-    "system": ("user",),
-    "user": ("assistant",),
-    "assistant": ("user", "tool"),
-    "tool": ("tool", "assistant"),
-}
+# A turn's own words of a call, in ShareGPT's way to write one.
+CALLER = "function_call"
+# What templates read of a turn beside its words.
+CARRIED = (
+    "reasoning_content", "thinking", "reasoning", "tool_calls", "function_call", "name", "tool_call_id",
+)  # fmt: skip
+SPEECHLESS = {*CARRIED} - {"name", "tool_call_id"}  # an assistant turn with one of these may have no words
+# Zero or false under one of these: the turn is not to be learnt. OpenAI, ms-swift, axolotl, verl.
+LOSS_FLAGS = ("weight", "loss", "train", "trainable")
+# Marks of parts of a turn, or of a turn that goes on, which nothing here can obey.
+UNREADABLE = ("train_detail", "loss_mask", "loss_scale", "mask", "prefix")
+MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 SPEAKER = re.compile(r"\n\n(Human|Assistant):")
 
 Turns = tuple[Message, ...]
@@ -83,11 +89,77 @@ def _message(item: object, key: str) -> Message:
                 names=", ".join(ROLE_NAMES),
             ),
         )
-    if content is None and item.get("tool_calls"):
-        raise RowError(
-            "tool-calls", message("`{key}` has `tool_calls` and no text; write the call as text", key=key)
-        )
-    return Message(ROLE_NAMES[name.lower()], as_text(content, key))
+    refuse_media(item, key)
+    for flag in UNREADABLE:
+        if item.get(flag):
+            raise unread_key(flag, key)
+    read: dict[str, Any] = {name: item[name] for name in CARRIED if item.get(name) not in (None, [], {})}
+    if isinstance(read.get("tool_calls"), str):
+        read["tool_calls"] = decoded(read["tool_calls"], f"{key}.tool_calls")
+    if name.lower() == CALLER and (calls := _calls(content)):
+        read["tool_calls"], content = calls, None
+    if content is None and SPEECHLESS & read.keys():
+        read["content"], content = None, ""
+    known = (*CARRIED, "role", "from", "content", "value")
+    rest = {k: v for k, v in item.items() if v is not None and k not in known}
+    role = ROLE_NAMES[name.lower()]
+    learnt = [_learnt(item, flag, key) for flag in LOSS_FLAGS]  # each is read, and may be refused
+    scored = role != "assistant" or all(learnt)
+    return Message(role, as_text(content, key), as_json(read), scored, as_json(rest))
+
+
+def _calls(content: object) -> list[dict] | None:
+    """The calls that ShareGPT writes as JSON in the words of a turn, None where they are no such thing."""
+    try:
+        found = json.loads(content) if isinstance(content, str) else None
+    except ValueError:
+        return None
+    calls = found if isinstance(found, list) else [found]
+    if not all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
+        return None
+    return [{"type": "function", "function": call} for call in calls]
+
+
+def _learnt(item: Mapping[str, object], flag: str, key: str) -> bool:
+    """Whether a turn's flag leaves it to be learnt; a weight between 0 and 1 cannot be obeyed."""
+    value = item.get(flag)
+    if value is None or isinstance(value, bool):
+        return value is not False
+    if value in (0, 1, "0", "1", "0.0", "1.0"):
+        return float(str(value)) == 1
+    if str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    raise unread_key(flag, key)
+
+
+def refuse_media(item: Mapping[str, object], where: str) -> None:
+    """Raises RowError where a row or a turn has pictures, video or sound beside its text."""
+    for key in MEDIA:
+        value = item.get(key)
+        if value is not None and value == value and value not in ("", [], {}):
+            said = "{where}has `{key}`, and text alone is read"
+            raise RowError("not-text", message(said, where=f"`{where}` " if where else "", key=key))
+
+
+def unread_key(key: str, where: str) -> RowError:
+    """The refusal of a row for a key that changes its meaning and that nothing reads."""
+    return RowError(
+        unread_code(key), message("`{where}` has `{key}`, which is not read", where=where, key=key)
+    )
+
+
+def unread_code(key: str) -> str:
+    """The code under which rows with such a key are set aside."""
+    return f"unread-{key.replace('_', '-')}"
+
+
+def decoded(text: str, key: str) -> Any:
+    """What a column holds as JSON text; a row whose text is none is refused."""
+    try:
+        return json.loads(text) if text.strip() else None
+    except ValueError:
+        said = message("`{key}` is not JSON: {value}", key=key, value=excerpt(text))
+        raise RowError(unread_code(key.rpartition(".")[2]), said) from None
 
 
 def is_messages(value: object) -> bool:
@@ -106,40 +178,24 @@ def has_role(value: object, role: str) -> bool:
     return any(ROLE_NAMES.get(str(name).lower()) == role for name in names)
 
 
-def check_order(turns: Turns, key: str, *, after: str | None = None) -> Turns:
-    """Return `turns` if every role may follow the one before it and no turn is blank."""
+def check_turns(turns: Turns, key: str) -> Turns:
+    """Return `turns` if none is blank. In which order they may stand is for the chat template to say."""
     for index, turn in enumerate(turns):
-        if turn.role not in FOLLOWERS[after]:
-            raise RowError(
-                "role-order",
-                message(
-                    "`{key}` turn {number}: {role} after {before}",
-                    key=key,
-                    number=index + 1,
-                    role=turn.role,
-                    before=after or message("the start"),
-                ),
-            )
-        if not turn.content.strip():
-            code = {"assistant": "empty-response", "user": "empty-prompt"}.get(turn.role, "empty-turn")
-            raise RowError(
-                code,
-                message(
-                    "`{key}` turn {number}: the {role} says nothing",
-                    key=key,
-                    number=index + 1,
-                    role=turn.role,
-                ),
-            )
-        after = turn.role
+        if turn.content.strip() or (turn.role == "assistant" and SPEECHLESS & turn.more.keys()):
+            continue
+        code = {"assistant": "empty-response", "user": "empty-prompt"}.get(turn.role, "empty-turn")
+        said = "`{key}` turn {number}: the {role} says nothing"
+        raise RowError(code, message(said, key=key, number=index + 1, role=turn.role))
     return turns
 
 
 def check_prompt(turns: Turns, key: str) -> Turns:
-    """Return `turns` if they are in order and wait for an answer."""
-    check_order(turns, key)
-    if not turns or turns[-1].role not in ("user", "tool"):
-        raise RowError("role-order", message("`{key}` has to end with a user turn", key=key))
+    """Return `turns` if they wait for an answer."""
+    check_turns(turns, key)
+    if not turns or turns[-1].role == "assistant":
+        raise RowError(
+            "role-order", message("`{key}` has to end with a turn that the assistant can answer", key=key)
+        )
     return turns
 
 
@@ -155,7 +211,7 @@ def as_prompt(value: object, key: str) -> Turns:
 def as_response(value: object, key: str, **fields: object) -> Response:
     """A response in text or as messages that start and end with the assistant."""
     turns = (Message("assistant", value),) if isinstance(value, str) else as_messages(value, key)
-    check_order(turns, key, after="user")
+    check_turns(turns, key)
     return response(turns, key, **fields)
 
 
@@ -165,26 +221,42 @@ def response(turns: Turns, key: str, **fields: object) -> Response:
         raise RowError(
             "missing-response", message("`{key}` has to end with what the assistant said", key=key)
         )
+    return _learnable(turns, key, **fields)
+
+
+def _learnable(turns: Turns, key: str, **fields: object) -> Response:
+    if not any(turn.scored for turn in turns if turn.role == "assistant"):
+        flags = ", ".join(LOSS_FLAGS)
+        said = "`{key}`: its flags ({flags}) leave no assistant turn to learn"
+        raise RowError("nothing-to-learn", message(said, key=key, flags=flags))
     return Response(turns, **fields)  # pyright: ignore[reportArgumentType]
 
 
 def split_first(turns: Turns, key: str) -> tuple[Turns, Response]:
-    """Cut a conversation before its first assistant turn: every assistant turn is there to be learnt."""
-    check_order(turns, key)
-    cut = next((index for index, turn in enumerate(turns) if turn.role == "assistant"), len(turns))
-    return turns[:cut], response(turns[cut:], key)
+    """Cut a conversation before its first answer: every assistant turn from there on is there to be learnt.
+
+    A greeting before anybody has spoken belongs to the prompt. Turns after the last answer stay in the
+    response, where nothing is learnt from them.
+    """
+    check_turns(turns, key)
+    spoken = [index for index, turn in enumerate(turns) if turn.role == "assistant"]
+    if not spoken:
+        return turns, response((), key)
+    asked = next((index for index, turn in enumerate(turns) if turn.role in ("user", "tool")), 0)
+    cut = next((index for index in spoken if index > asked), spoken[0])
+    return turns[:cut], _learnable(turns[cut:], key)
 
 
 def split_last(turns: Turns, key: str, **fields: object) -> tuple[Turns, Response]:
     """Cut a conversation before its last turn: the opinion in the row is about that turn alone."""
-    check_order(turns, key)
+    check_turns(turns, key)
     return turns[:-1], response(turns[-1:], key, **fields)
 
 
 def split_pair(chosen: Turns, rejected: Turns) -> tuple[Turns, tuple[Response, Response]]:
     """Cut two whole conversations where they part: the common beginning is the prompt."""
-    check_order(chosen, "chosen")
-    check_order(rejected, "rejected")
+    check_turns(chosen, "chosen")
+    check_turns(rejected, "rejected")
     if chosen == rejected:
         raise RowError("identical-pair", message("chosen and rejected are the same conversation"))
     pairs = zip(chosen, rejected, strict=False)

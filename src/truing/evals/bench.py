@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from truing.core.errors import DataError
 from truing.core.messages import message
+from truing.data.refusals import HINTS, Refusal
 from truing.evals.numbers import Finding, Number, Values, finding
 from truing.evals.sides import Answer, Question, Side
 from truing.sampling.types import Sampling
@@ -40,6 +42,7 @@ class Bench:
     seed: int = 0
     watch: Watch = silent
     folder: Path | None = None  # of the evaluation, for what is to outlive it
+    refused: dict[str, str] = field(default_factory=dict)  # by id: why a question could not be asked
 
     @property
     def sides(self) -> list[Side]:
@@ -49,12 +52,33 @@ class Bench:
     def ask(self, questions: Sequence[Question], max_new_tokens: int) -> "Asked":
         """Every side's answers to the questions, in their order."""
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=self.temperature, seed=self.seed)
-        return Asked([self._answers(side, questions, sampling) for side in self.sides])
+        kept = self._askable(questions, self.sides)
+        return Asked([self._answers(side, kept, sampling) for side in self.sides])
 
     def alone(self, questions: Sequence[Question], max_new_tokens: int) -> list[Answer]:
         """The model's own samples at temperature 1, which is the distribution it was trained as."""
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=1.0, seed=self.seed)
-        return self._answers(self.model, questions, sampling)
+        return self._answers(self.model, self._askable(questions, self.sides), sampling)
+
+    def _askable(self, questions: Sequence[Question], sides: Sequence[Side]) -> list[Question]:
+        """The questions that every side's chat template can write; the others are noted in `refused`.
+
+        Raises DataError where none is left.
+        """
+        kept: list[Question] = []
+        for question in questions:
+            words = next((said for side in sides if (said := side.refuses(question))), None)
+            if words is None:
+                kept.append(question)
+            else:
+                self.refused[question.id] = words
+        if questions and not kept:
+            name, words = next((one.id, self.refused[one.id]) for one in questions)
+            raise DataError(
+                f"the chat template can write none of {len(questions)} questions; the first, {name}: {words}",
+                hint=HINTS[Refusal.REFUSED],
+            )
+        return kept
 
     def _answers(self, side: Side, questions: Sequence[Question], sampling: Sampling) -> list[Answer]:
         def progress(done: int, total: int) -> None:

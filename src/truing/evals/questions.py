@@ -52,6 +52,7 @@ def _question(record: Record, name: str) -> Question:
         reference=record.chosen.text if record.responses else None,
         facts=dict(record.columns),
         place=record.place,
+        given=record.given,
     )
 
 

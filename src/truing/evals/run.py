@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +75,24 @@ def evaluate(
         start = time.perf_counter()
         titles = joined(", ", [message(number.title) for number in task.numbers])
         say(message("{task}: {numbers}", task=name, numbers=titles))
-        results[name] = task.run(bench)
+        results[name] = _with_refusals(task.run(bench), bench, say)
         seconds[name] = round(time.perf_counter() - start, 1)
         keep(Evaluation(recipe, results, [], seconds, tuple(tasks)[len(results) :]))
     findings = [finding for result in results.values() for finding in result.findings]
     return Evaluation(recipe, results, judge_gates(recipe.gates, findings), seconds)
+
+
+def _with_refusals(result: Result, bench: Bench, say: Say) -> Result:
+    """A result that also notes the questions which could not be asked for it."""
+    if not bench.refused:
+        return result
+    name, words = next(iter(bench.refused.items()))
+    note = (
+        f"{len(bench.refused)} questions were not asked: the chat template cannot write them; {name}: {words}"
+    )
+    bench.refused.clear()
+    say(note)
+    return replace(result, notes=[*result.notes, note])
 
 
 def _opener(source: str, template: str) -> Callable[[], Speaker]:
@@ -164,7 +177,7 @@ def item_rows(done: Evaluation) -> Iterator[dict[str, Any]]:
                         "k": answer.k,
                         "category": question.category,
                         "language": question.language,
-                        "prompt": [{"role": turn.role, "content": turn.content} for turn in question.prompt],
+                        "prompt": [turn.as_dict() for turn in question.prompt],
                         "response": answer.text,
                         "finish": answer.sample.finish.value,
                         "values": dict(mark.values),

@@ -10,7 +10,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from truing.core.records import Message
+from truing.core.records import Message, Record
+from truing.data.refusals import RefusedRowError
 from truing.data.trees import Branch, Tree
 from truing.evals.speaker import Speaker
 from truing.rewards.types import Item
@@ -31,6 +32,12 @@ class Question:
     reference: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)  # what else scoring needs
     place: str = ""  # of its row, `file:line`, where it has one
+    given: str = ""  # `Record.given` of its row
+
+    @property
+    def asked(self) -> Record:
+        """What a model is given; equal for questions that are asked in the same way."""
+        return Record(self.prompt, given=self.given)
 
     def item(self, sample: Sample) -> Item:
         """One answer, as rewards and rules read it."""
@@ -42,6 +49,7 @@ class Question:
             reference=self.reference,
             category=self.category or None,
             columns=self.facts,
+            given=self.given,
             place=self.place or self.id,
         )
 
@@ -76,7 +84,7 @@ class Side:
     def __init__(self, source: str, open_speaker: Callable[[], Speaker]) -> None:
         self.source = source
         self._open = open_speaker
-        self._answers: dict[tuple[Prompt, Sampling], list[Sample]] = {}
+        self._answers: dict[tuple[Record, Sampling], list[Sample]] = {}
 
     @cached_property
     def speaker(self) -> Speaker:
@@ -89,24 +97,36 @@ class Side:
 
         What is drawn depends on the prompt's own text, not on which others are asked beside it.
         """
-        prompts = dict.fromkeys(question.prompt for question in questions)
+        prompts = dict.fromkeys(question.asked for question in questions)
         asked = [prompt for prompt in prompts if len(self._answers.get((prompt, sampling), ())) < samples]
         if asked:
             drawn = self.speaker.answer(
-                asked, sampling, group_size=samples, keys=[key_of(one) for one in asked], on_progress=progress
+                asked,
+                sampling,
+                group_size=samples,
+                keys=[key_of(one.prompt) for one in asked],
+                on_progress=progress,
             )
             for place, prompt in enumerate(asked):
                 self._answers[prompt, sampling] = drawn[place * samples : (place + 1) * samples]
         return [
             Answer(question, sample, k)
             for question in questions
-            for k, sample in enumerate(self._answers[question.prompt, sampling][:samples])
+            for k, sample in enumerate(self._answers[question.asked, sampling][:samples])
         ]
+
+    def refuses(self, question: Question) -> str | None:
+        """Why the side's chat template cannot write a question, None where it can."""
+        try:
+            self.speaker.prompt_ids(question.asked)
+        except RefusedRowError as error:
+            return error.words
+        return None
 
     def tree(self, answer: Answer) -> Tree:
         """What was said as a tree of one branch, for scoring."""
         tokens = answer.sample.tokens
-        return Tree(self.speaker.prompt_ids(answer.question.prompt), (Branch(tokens, [True] * len(tokens)),))
+        return Tree(self.speaker.prompt_ids(answer.question.asked), (Branch(tokens, [True] * len(tokens)),))
 
 
 def key_of(prompt: Prompt) -> int:

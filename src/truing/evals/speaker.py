@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from truing.core.records import Message, user
+from truing.core.records import Message, Record, user
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Branch, Tree
 from truing.models.fused import fuse
@@ -13,6 +13,8 @@ from truing.models.scoring import Scorer, choose_layout
 from truing.models.trained import Policy, Trained
 from truing.sampling.local import IN_FLIGHT, LocalSampler
 from truing.sampling.types import NoLogitsError, Sample, Sampling
+
+Asked = Sequence[Message] | str | Record  # turns, one user turn, or the prompt of a row
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Speaker:
         cls, trained: Trained, template: str | None = None, *, tokens_in_flight: int = IN_FLIGHT
     ) -> "Speaker":
         """`template` is the one it was trained with where None; `tokens_in_flight` is `LocalSampler`'s."""
-        renderer = make_renderer(trained.tokenizer, template or trained.template)
+        renderer = make_renderer(trained.tokenizer, template or trained.template, ends=trained.ends)
         device = next(trained.model.parameters()).device
         precision = pick_precision("auto", device, adapter=True)
         fuse(trained.model)
@@ -40,12 +42,15 @@ class Speaker:
         sampler = LocalSampler(trained.model, trained.tokenizer, **how)
         return cls(trained.model, trained.tokenizer, renderer, scorer, sampler)
 
-    def prompt_ids(self, turns: Sequence[Message] | str) -> list[int]:
-        return self.renderer.prompt(user(turns) if isinstance(turns, str) else tuple(turns))
+    def prompt_ids(self, asked: Asked) -> list[int]:
+        """The ids to answer after. Raises RefusedRowError for turns that the template cannot write."""
+        if isinstance(asked, Record):
+            return self.renderer.prompt(asked.prompt, asked.given, asked.place or "prompt")
+        return self.renderer.prompt(user(asked) if isinstance(asked, str) else tuple(asked))
 
     def answer(
         self,
-        prompts: Sequence[Sequence[Message] | str],
+        prompts: Sequence[Asked],
         sampling: Sampling,
         *,
         group_size: int = 1,
@@ -62,7 +67,7 @@ class Speaker:
             text = asked if isinstance(asked, str) else asked[-1].content
             raise error.named(f"asked {text[:60]!r}") from error
 
-    def trees(self, prompts: Sequence[Sequence[Message] | str], samples: Sequence[Sample]) -> list[Tree]:
+    def trees(self, prompts: Sequence[Asked], samples: Sequence[Sample]) -> list[Tree]:
         """What was said as trees of one branch, for scoring."""
         return [
             Tree(self.prompt_ids(prompts[s.prompt]), (Branch(s.tokens, [True] * len(s.tokens)),))

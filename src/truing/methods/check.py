@@ -4,13 +4,13 @@ import math
 import resource
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from truing.core.messages import Message, joined, message
 from truing.data.packing import PackedBatch
+from truing.methods.notes import mask_counts
 from truing.methods.online_session import OnlineSession
 from truing.methods.session import Session
 from truing.train.step import accumulate_within, smaller
@@ -92,27 +92,10 @@ def _clock(seconds: float) -> Message:
     return message("{minutes} min", minutes=minutes)
 
 
-def check_masks(session: Session) -> dict[str, int]:
-    """Responses that end without a scored end-of-turn token, score hardly anything, or follow a doubled BOS.
-
-    Where only the tokens in which responses differ are scored, little is, by intent.
-    """
-    everything = session.recipe.data.tokens == "all"
-    stops, bos = session.renderer.stop_ids, getattr(session.tokenizer, "bos_token_id", None)
-    found: Counter[str] = Counter({"branches": 0, "no end of turn": 0, "double BOS": 0, "little scored": 0})
-    for tree in session.train:
-        found["double BOS"] += bos is not None and list(tree.prompt[:2]) == [bos, bos]
-        for branch in tree.branches:
-            scored = [token for token, mark in zip(branch.tokens, branch.scored, strict=True) if mark]
-            found["branches"] += 1
-            found["no end of turn"] += everything and not any(token in stops for token in scored)
-            found["little scored"] += everything and len(scored) < 2
-    return dict(found)
-
-
 def _masks(session: Session | OnlineSession, passes: Sequence[PackedBatch]) -> dict[str, int]:
     if isinstance(session, Session):
-        return check_masks(session)
+        everything = session.recipe.data.tokens == "all"
+        return mask_counts(session.train, session.renderer, everything=everything)
     return {"branches": sum(batch.branches for batch in passes)}  # what is sampled is scored whole
 
 

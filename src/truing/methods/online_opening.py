@@ -6,7 +6,7 @@ from typing import Any, cast
 from truing.core.errors import ConfigError
 from truing.core.recipe import Recipe
 from truing.core.reward_parts import RewardPart
-from truing.data.chat import Renderer, make_renderer
+from truing.data.chat import Renderer
 from truing.judges.cache import ANSWERS
 from truing.losses.kl import KlController
 from truing.methods.ahead import Ahead
@@ -15,12 +15,12 @@ from truing.methods.offline import choose
 from truing.methods.online import ChosenOnline, choose_online
 from truing.methods.online_session import OnlineSession
 from truing.methods.passes import tokens_per_pass
-from truing.methods.policies import live_reference, precision_of, tell_of, trained_policy
+from truing.methods.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
 from truing.methods.prompts import Prompt, Prompts, read_prompts
 from truing.methods.rollouts import Teacher
 from truing.methods.rows import Rows, Say, read_rows, split_off
 from truing.methods.text import Text
-from truing.models.load import load_tokenizer, pick_device
+from truing.models.load import pick_device
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
@@ -38,8 +38,8 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     )
     _require_overlap(recipe, chosen)
     source = resolve(recipe.policy).path
-    tokenizer = load_tokenizer(source)
-    renderer = make_renderer(tokenizer, recipe.data.template, recipe.data.trust_control_tokens)
+    renderer = renderer_of(recipe, source)
+    tokenizer: Any = renderer.encoder.tokenizer
     prompts = read_prompts(recipe.data.train, recipe, renderer, say, aside)
     asked = read_prompts(recipe.data.eval, recipe, renderer, say) if recipe.data.eval else None
     pool, held_out = _split(prompts, asked, recipe)

@@ -14,6 +14,7 @@ from truing.core.doing import doing
 from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.core.runs import resolved_dtype
+from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Tree
 from truing.methods.objectives import Reference
 from truing.methods.offline import Chosen
@@ -23,7 +24,15 @@ from truing.models import reference
 from truing.models.contents import contents_of
 from truing.models.fused import fuse
 from truing.models.layers import fuse_layers
-from truing.models.load import add_adapter, freeze_below, load_model, silence_dropout, without_adapter
+from truing.models.load import (
+    add_adapter,
+    ends_of,
+    freeze_below,
+    load_model,
+    load_tokenizer,
+    silence_dropout,
+    without_adapter,
+)
 from truing.models.precision import Precision, pick_precision, slow_bf16
 from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.reward_folder import load_reward
@@ -56,6 +65,13 @@ def precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
     return pick_precision(asked, device, adapter=recipe.lora is not None)
 
 
+def renderer_of(recipe: Recipe, source: Path) -> Renderer:
+    """How the rows of a recipe become tokens; the ends of responses are also those of the policy's folder."""
+    tokenizer = load_tokenizer(source, recipe.data.template_arguments)
+    data = recipe.data
+    return make_renderer(tokenizer, data.template, data.trust_control_tokens, ends=ends_of(source))
+
+
 def trained_of(
     recipe: Recipe, source: Path, tokenizer: Any, precision: Precision, device: torch.device, chosen: Chosen
 ) -> Trained:
@@ -71,6 +87,7 @@ def trained_of(
         freeze_below(opened.model, recipe.top_layers, head=True)
     scorer = RewardScorer(model, autocast=precision.autocast)
     scorer.layout, reason = choose_reward_layout(scorer, recipe.packing)
+    opened.tokenizer.chat_template = tokenizer.chat_template  # with the arguments of the recipe
     return Trained(scorer, reason, opened.tokenizer)
 
 

@@ -8,9 +8,10 @@ from truing.core.errors import DataError
 from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Renderer
-from truing.data.limits import render_all, require_most
+from truing.data.limits import render_all, require_most, require_written
 from truing.data.load import load_records
 from truing.data.trees import Tree
+from truing.methods.notes import notes_on
 from truing.methods.rows import Rows, Say
 from truing.rewards.types import Item
 from truing.sampling.types import Sample
@@ -34,6 +35,7 @@ class Prompt:
             reference=responses[0].text if responses else None,
             category=self.record.category,
             columns=self.record.columns,
+            given=self.record.given,
             place=self.record.place,
         )
 
@@ -61,6 +63,7 @@ def read_prompts(
     asked = [record for record in loaded.records if record.prompt]
     bare = [replace(record, responses=()) for record in asked]
     rendered = render_all(bare, renderer, data.max_tokens - new, data.truncation)
+    require_written(", ".join(paths), rendered, all_of_them=data.bad_rows == "skip")
     if data.bad_rows == "stop":
         require_most(", ".join(paths), rendered, data.max_tokens, beside=new)
     if not rendered.trees:
@@ -70,6 +73,8 @@ def read_prompts(
             f" sampling.max_new_tokens {new})",
             hint="raise data.max_tokens or set data.truncation: prompt-left",
         )
+    for note in notes_on(rendered, renderer, {}):
+        say(note)
     whole = dict(zip(map(id, bare), asked, strict=True))
     prompts = [
         Prompt(tree, whole[id(record)]) for tree, record in zip(rendered.trees, rendered.records, strict=True)

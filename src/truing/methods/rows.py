@@ -1,8 +1,8 @@
 """From files to trees: what a run trains on, evaluates on and retains, with every row accounted for."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from truing.core.errors import DataError
 from truing.core.messages import Message, message
 from truing.core.recipe import Recipe
 from truing.core.records import Record
-from truing.data.chat import Renderer
+from truing.data.chat import Note, Renderer
 from truing.data.differing import only_differing
-from truing.data.limits import ASIDE, CUT, Rendered, render_all, require_most
+from truing.data.limits import CUT, Rendered, render_all, require_most, require_written
 from truing.data.load import Loaded, load_records
 from truing.data.trees import Tree
+from truing.methods.notes import mask_counts, notes_on
 from truing.methods.offline import Chosen, choose
 from truing.methods.shapes import unpaired
 
@@ -33,37 +34,58 @@ class Rows:
     trees: list[Tree]
     taught: int  # records the method can learn from, before length limits
     made: int = 0  # more records than rows, where pairs became two each
+    masks: Mapping[str, int] = field(default_factory=dict)  # what to worry about in what is scored, by name
 
     @property
     def read(self) -> int:
         return sum(source.read for source in self.loaded.sources)
 
     @property
+    def turns(self) -> int:
+        """How many more records came of conversations that are trained turn by turn."""
+        return sum(self.rendered.made)
+
+    @property
     def aside(self) -> dict[str, int]:
-        """Rows read or made but not trained on, by reason. Kept + set aside = read + made."""
+        """Rows read or made but not trained on, by reason. Kept + set aside = read + made + turns."""
         counts: Counter[str] = Counter()
         for source in self.loaded.sources:
             counts += source.set_aside
         if unfit := len(self.loaded.records) + self.made - self.taught:
             counts["unfit-for-method"] = unfit
-        counts += Counter({reason.value: self.rendered.counts[reason] for reason in ASIDE})
-        assert len(self.trees) + sum(counts.values()) == self.read + self.made
+        counts += self.rendered.aside
+        assert len(self.trees) + sum(counts.values()) == self.read + self.made + self.turns
         return dict(counts)
 
     @property
     def summary(self) -> dict[str, Any]:
-        return {"read": self.read, "made": self.made, "kept": len(self.trees), "set_aside": self.aside}
+        worries = {name: n for name, n in self.masks.items() if n and name != "branches"}
+        notes = {note.value: n for note in Note if (n := self.rendered.counts[note])}
+        return {
+            "read": self.read,
+            "made": self.made + self.turns,
+            "kept": len(self.trees),
+            "set_aside": self.aside,
+            "notes": notes | worries,
+            "refused": [
+                {"place": one.place, "code": one.reason, "words": one.words} for one in self.rendered.refused
+            ],
+        }
 
     def describe(self) -> Message:
         """One line for people: `12 of 12 rows kept (6 read, 6 made of pairs), set aside: none`."""
         made = message(" ({read} read, {made} made of pairs)", read=self.read, made=self.made)
+        if self.turns:
+            made = message(
+                " ({read} read, {made} made of turns)", read=self.read, made=self.turns + self.made
+            )
         aside = ", ".join(f"{count} {reason}" for reason, count in self.aside.items())
         cut = "".join(f"; {count} {reason}" for reason in CUT if (count := self.rendered.counts[reason]))
         return message(
             "{kept} of {all} rows kept{made}, set aside: {aside}{cut}",
             kept=len(self.trees),
-            all=self.read + self.made,
-            made=made if self.made else "",
+            all=self.read + self.made + self.turns,
+            made=made if self.made or self.turns else "",
             aside=aside or message("none"),
             cut=cut,
         )
@@ -106,19 +128,24 @@ def read_rows(
             hint=message("see which methods fit with `truing data show`"),
         )
     rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
+    where = ", ".join(paths)
+    require_written(where, rendered, all_of_them=data.bad_rows == "skip")
     if data.bad_rows == "stop":
-        require_most(", ".join(paths), rendered, data.max_tokens)
+        require_most(where, rendered, data.max_tokens)
     if not rendered.trees:
         said = "{paths}: none of {n} rows can be used with data.max_tokens = {most}: {counts}"
-        found = {"paths": ", ".join(paths), "n": len(taught), "counts": dict(rendered.counts)}
+        counts = ", ".join(f"{count} {code}" for code, count in rendered.aside.items())
         raise DataError(
-            message(said, **found, most=data.max_tokens),
+            message(said, paths=where, n=len(taught), counts=counts, most=data.max_tokens),
             hint=message("raise data.max_tokens or set data.truncation: prompt-left"),
         )
     trees = list(map(shape.labelled, rendered.trees, rendered.records))
     if data.tokens == "differing":
         trees = [only_differing(tree) for tree in trees]
-    return Rows(loaded, rendered, trees, len(taught), len(records) - len(loaded.records))
+    masks = mask_counts(trees, renderer, everything=data.tokens == "all")
+    for note in notes_on(rendered, renderer, masks):
+        say(note)
+    return Rows(loaded, rendered, trees, len(taught), len(records) - len(loaded.records), masks)
 
 
 def read_retained(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:

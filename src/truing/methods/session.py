@@ -18,7 +18,7 @@ from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.core.records import Record
-from truing.data.chat import Renderer, make_renderer
+from truing.data.chat import Renderer
 from truing.data.limits import Truncation, fit
 from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
@@ -29,16 +29,11 @@ from truing.methods.inputs import inputs_of
 from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
 from truing.methods.passes import passes_of, tokens_per_pass
-from truing.methods.policies import precision_of, references, tell_of, trained_of
+from truing.methods.policies import precision_of, references, renderer_of, tell_of, trained_of
 from truing.methods.rows import Rows, Say, read_retained, read_rows, split_off
 from truing.methods.shapes import PAIR
 from truing.models.frozen import entry_states, may_keep, reference_states
-from truing.models.load import (
-    load_tokenizer,
-    pick_device,
-    require_positions,
-    trainable,
-)
+from truing.models.load import pick_device, require_positions, trainable
 from truing.models.precision import Precision
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
@@ -272,8 +267,8 @@ def open_session(
             hint="leave data.tokens out",
         )
     source = resolve(recipe.policy).path
-    tokenizer = load_tokenizer(source)
-    renderer = make_renderer(tokenizer, recipe.data.template, recipe.data.trust_control_tokens)
+    renderer = renderer_of(recipe, source)
+    tokenizer: Any = renderer.encoder.tokenizer
     rows = read_rows(recipe.data.train, recipe, chosen, renderer, say, aside)
     evaluated = read_rows(recipe.data.eval, recipe, chosen, renderer, say) if recipe.data.eval else rows
     if recipe.data.eval:

@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from transformers.utils import logging as hf_logging
 from truing.core.errors import ConfigError, ModelError
 from truing.core.messages import message
 from truing.core.recipe import Lora
+from truing.data.templates import with_arguments
 from truing.models.folders import refuse_reward
 from truing.models.weights import opened, require_finite, require_fit, require_shapes
 
@@ -112,9 +113,10 @@ def _not_causal(folder: Path, error: Exception) -> ModelError:
     return ModelError(f"{folder}: {str(error).splitlines()[0]}", hint=hint)
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path, arguments: Mapping[str, Any] | None = None) -> Any:
     """The tokenizer of a folder; a model without one cannot read rows.
 
+    `arguments` become the defaults of its chat template, wherever the tokenizer is written.
     One that frames text as BERT's does, and says nothing of turns, writes them as `SEPARATED`.
     """
     try:
@@ -127,7 +129,21 @@ def load_tokenizer(folder: Path) -> Any:
     framed = tokenizer.cls_token is not None and tokenizer.sep_token is not None
     if framed and not tokenizer.chat_template and tokenizer.eos_token in (None, tokenizer.sep_token):
         tokenizer.chat_template = SEPARATED
+    tokenizer.chat_template = with_arguments(tokenizer.chat_template, arguments or {})
     return tokenizer
+
+
+def ids_of(value: Any) -> frozenset[int]:
+    """The ids under `eos_token_id`: one, several, or none."""
+    return frozenset(value if isinstance(value, list | tuple) else [] if value is None else [value])
+
+
+def ends_of(folder: Path) -> frozenset[int]:
+    """The ids that end a response of the model in a folder, by its generation config or else its config."""
+    for name in ("generation_config.json", "config.json"):
+        if (folder / name).is_file():
+            return ids_of(json.loads((folder / name).read_bytes()).get("eos_token_id"))
+    return frozenset()
 
 
 def context_of(model: Any, tokenizer: Any) -> int:

@@ -25,6 +25,7 @@ from truing.models.load import (
     DTYPES,
     add_adapter,
     freeze_below,
+    ids_of,
     load_model,
     load_tokenizer,
     pick_device,
@@ -51,6 +52,12 @@ class Trained:
     tokenizer: Any
     base: str  # source of the base weights
     template: str = "auto"  # how the run that made it rendered turns
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The ids that end a response by the model's generation config; a reward model has none."""
+        config = getattr(self.model, "generation_config", None)
+        return ids_of(None if config is None else config.eos_token_id)
 
 
 def is_reward(source: str) -> bool:
@@ -141,7 +148,8 @@ def _at_step(run: RunModel, dtype: str, device: str) -> Trained:
         names = trainable(model)
         saved = checkpoint.read(path).tensors["model"]  # beside them a critic's, under names of its own
         checkpoint.restore_parameters(names, {name: saved[name] for name in names if name in saved})
-    return Trained(model.eval(), load_tokenizer(folder), recipe["policy"])
+    tokenizer = load_tokenizer(folder, recipe["data"].get("template_arguments", {}))  # absent in older runs
+    return Trained(model.eval(), tokenizer, recipe["policy"])
 
 
 def merged_run(run: RunModel) -> Path:

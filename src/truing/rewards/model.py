@@ -55,7 +55,9 @@ class ModelReward:
     def _tree(self, item: Item, index: int) -> Tree | Failed:
         place = place_of(item, index)
         try:
-            tree = self.renderer.tree(Record(item.prompt, (reply(item.response),), place=place))
+            tree = self.renderer.tree(
+                Record(item.prompt, (reply(item.response),), place=place, given=item.given)
+            )
         except (DataError, ModelError) as error:
             return Failed(f"{self.name}: {error}")
         if tree.longest > self.context:

@@ -185,7 +185,7 @@ async def _within(awaitable: Awaitable[object], timeout: float) -> object:
 
 def _offered(items: Sequence[Item]) -> dict[str, list[Any]]:
     """Everything there is to tell of a batch."""
-    prompts = [[{"role": turn.role, "content": turn.content} for turn in item.prompt] for item in items]
+    prompts = [[turn.as_dict() for turn in item.prompt] for item in items]
     keys = dict.fromkeys(key for item in items for key in item.columns)
     columns = {key: [item.columns.get(key) for item in items] for key in keys}
     own = {"reference": [item.reference for item in items], "category": [item.category for item in items]}

@@ -25,6 +25,7 @@ class Item:
     category: str | None = None
     columns: Mapping[str, object] = field(default_factory=dict)  # the other fields of the row
     place: str = ""  # of the row, `file:line`
+    given: str = ""  # `Record.given` of the row
 
 
 @dataclass(frozen=True, slots=True)
