@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import truing
-from truing.core import runs_zh, told_zh
+from truing.core import rows_zh, runs_zh, told_zh
 from truing.core.config import load_recipe
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
@@ -139,7 +139,7 @@ def test_pages_and_terminal_translate_one_text_alike():
 def test_no_key_stands_twice():
     tables = [
         node
-        for module in (told_zh, runs_zh)
+        for module in (told_zh, rows_zh, runs_zh)
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
         if isinstance(node, ast.Dict)
     ]

@@ -12,7 +12,7 @@ from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import DataError
-from truing.core.messages import message
+from truing.core.messages import joined, message
 
 if TYPE_CHECKING:
     from truing.core.records import Record
@@ -98,10 +98,9 @@ def _render(
     require_written(", ".join(files), rendered, all_of_them=True)
     if aside := rendered.aside:
         said = ", ".join(f"{count} {reason}" for reason, count in aside.items())
-        left = "{n} rows are not scored: {reasons}"
-        if rendered.counts[Reason.TOO_LONG]:
-            left += "; the model reads {context} tokens"
-        say(message(left, n=sum(aside.values()), reasons=said, context=context))
+        left = message("{n} rows are not scored: {reasons}", n=sum(aside.values()), reasons=said)
+        reads = message("the model reads {context} tokens", context=context)
+        say(joined("; ", [left, reads]) if rendered.counts[Reason.TOO_LONG] else left)
     for error in rendered.refused[:5]:
         say(told_refusal(error))
     if not rendered.trees:
