@@ -68,6 +68,8 @@ MISTAKES = {  # a wrong method, file, model or task
     "doctor: run": "doctor gone",
     "data show: file": "data show gone.jsonl",
     "data show: model": f"data show {ROWS} --tokens --model gone/",
+    "score: template": f"score {ROWS} --model gone/ --template chatt",
+    "data show: template": f"data show {ROWS} --tokens --template chatt",
     "data convert: format": f"data convert {ROWS} --to alpacca --output made.jsonl",
     "option": "train --foo",
     "verb": "trian",

@@ -27,7 +27,8 @@ COVERED = [
     f"{folder}/{name}.py"
     for folder, names in {
         "core": "documents encodings foreign_file yaml_mistakes",
-        "data": "beside detect fields formats frames kinds limits load read read_columns read_csv read_json rows spelled turns",
+        "data": "beside detect fields formats frames kinds limits load"
+        " read read_columns read_csv read_json rows spelled turns",
         "losses": "unpaired",
         "models": "folders precision results scoring sources",
         "rewards": "model",

@@ -2,16 +2,19 @@
 
 import pytest
 
-from truing.core.errors import ConfigError
+from truing.core.errors import ConfigError, UsageError
 from truing.core.names import (
     OFFLINE_LOSSES,
     ONLINE_METHODS,
     POLICY_LOSSES,
     TASKS,
+    TEMPLATES,
     require_losses,
     require_method,
     require_tasks,
+    require_template,
 )
+from truing.data import templates
 from truing.evals import tasks
 from truing.methods import offline, online
 
@@ -23,6 +26,7 @@ def test_the_names_are_those_of_the_tables():
     assert list(online.ONLINE) == list(ONLINE_METHODS)
     assert list(online.POLICY_LOSSES) == list(POLICY_LOSSES)
     assert list(tasks.TASKS) == list(TASKS)
+    assert ("auto", *templates.TEMPLATES) == TEMPLATES
 
 
 def test_what_exists_passes():
@@ -31,6 +35,12 @@ def test_what_exists_passes():
     require_losses("dpo", ["ipo", "my_file:my_loss"])
     require_losses("grpo", ["gspo"])
     require_tasks(["kl", "my_file:my_task"])
+    require_template("auto")
+
+
+def test_a_template_that_is_none_is_told():
+    with pytest.raises(UsageError, match=r"--template chatt: expected one of auto, chat, alpaca, plain"):
+        require_template("chatt")
 
 
 @pytest.mark.parametrize(

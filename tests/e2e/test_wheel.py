@@ -1,5 +1,6 @@
 """What `pip install .` or a wheel brings: everything but recipes, which `truing init` writes."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -44,8 +45,9 @@ quickstart(Path("quickstart"), say, stage, policy=model, headlines=few[0] + few[
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout, built as `pip wheel .` builds it."""
+    """The wheel of this checkout, built as `pip wheel .` builds it; without an index where it can be."""
     folder = tmp_path_factory.mktemp("wheel")
+    at_hand = importlib.util.find_spec("hatchling") is not None
     command = [
         sys.executable,
         "-m",
@@ -53,6 +55,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "wheel",
         "--quiet",
         "--no-deps",
+        *(["--no-build-isolation", "--no-index"] if at_hand else []),
         "--wheel-dir",
         str(folder),
         str(ROOT),

@@ -473,6 +473,29 @@ def test_in_a_browser_it_is_silent_drawn_and_filtered(browser, tmp_path, width):
     page.close()
 
 
+def test_in_a_browser_a_press_on_a_head_sorts_the_rows(browser, tmp_path):
+    folders = [evaluation(tmp_path / name, [1, 1, 0], [0.25, 0.5, 0.75]) for name in "ab"]
+    path = tmp_path / "page.html"
+    path.write_text(render_report(comparison_report(read_subjects(folders))), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    table = page.locator("table.sortable").first
+    heads, rows = table.locator("thead button"), table.locator("tbody th")
+    found = []
+    for place in (0, 0, 1, 1):
+        heads.nth(place).click()
+        names = [text[:4] for text in rows.all_inner_texts()]
+        found.append((names, table.locator("thead th").nth(place).get_attribute("aria-sort")))
+    safe, reward = "Harm", "Mean"  # 66.7 % and 0.5
+    assert found == [
+        ([safe, reward], "ascending"),
+        ([reward, safe], "descending"),
+        ([safe, reward], "descending"),
+        ([reward, safe], "ascending"),
+    ]
+    page.close()
+
+
 # Folders
 
 

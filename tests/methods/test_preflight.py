@@ -48,6 +48,16 @@ MISTAKES = {  # a change of a sound recipe, the error, and what its message says
     "policy": ({"policy": "./nowhere"}, ModelError, "the folder ./nowhere does not exist"),
     "reference": ({"reference": "./nowhere"}, ModelError, "the folder ./nowhere does not exist"),
     "wheel": ({"policy": "wheel:llm-smol"}, ModelError, "is not a wheel whose content is known"),
+    "adapter that vLLM does not load": (
+        {
+            "method": "grpo",
+            "lora": {"dora": True},
+            "rewards": [{"name": "numeric"}],
+            "sampling": {"servers": ["http://x"]},
+        },
+        ConfigError,
+        "vLLM loads no DoRA adapter",
+    ),
     "file": ({"data": {"train": ["nowhere.jsonl"]}}, DataError, "nowhere.jsonl does not exist"),
     "pattern": ({"data": {"train": ["nowhere/*.jsonl"]}}, DataError, "no file matches nowhere"),
 }
@@ -57,6 +67,14 @@ MISTAKES = {  # a change of a sound recipe, the error, and what its message says
 def test_a_wrong_name_is_found(content: dict, change: dict, kind: type[Exception], told: str):
     with pytest.raises(kind, match=told):
         require_possible(Recipe.model_validate(content | change))
+
+
+@pytest.mark.parametrize("key", ["policy", "reference"])
+def test_a_reward_model_is_no_policy_but_a_start_for_another(content: dict, key: str, reward_folder: Path):
+    asked = content | {key: str(reward_folder)}
+    with pytest.raises(ModelError, match="holds a reward model, which gives scores and no responses"):
+        require_possible(Recipe.model_validate(asked))
+    require_possible(Recipe.model_validate(asked | {"method": "reward"}))
 
 
 def test_a_sound_recipe_passes_and_so_does_what_comes_later(content: dict):

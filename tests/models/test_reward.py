@@ -16,8 +16,8 @@ from truing.core.recipe import Lora
 from truing.data.packing import LAYOUTS, pack, pad
 from truing.data.trees import Branch, Tree
 from truing.models import attention
-from truing.models.load import add_adapter, trainable
-from truing.models.reward import RewardScorer, choose_reward_layout, freeze_reward_below, last_tokens
+from truing.models.load import add_adapter, freeze_below, trainable
+from truing.models.reward import RewardScorer, choose_reward_layout, last_tokens
 
 CONFORMANCE = Path(__file__).parents[3] / "shared/conformance"
 SIZES = {
@@ -271,19 +271,19 @@ def test_the_head_multiplies_in_its_own_format_under_autocast(trees):
 )
 def test_top_layers_train_what_is_above_them_and_the_head(family, changes, wanted):
     model = judge(family, **changes)
-    freeze_reward_below(model, 1)
+    freeze_below(model, 1, head=True)
     names = {name for name, _ in model.named_parameters() if name.startswith(tuple(wanted))}
     assert set(trainable(model)) == names
     assert all(any(name.startswith(part) for name in names) for part in wanted)
-    freeze_reward_below(model, 0)
+    freeze_below(model, 0, head=True)
     assert set(trainable(model)) == {name for name in names if ".1." not in name}
 
 
 def test_more_layers_than_there_are_is_a_mistake_in_the_recipe():
     with pytest.raises(ConfigError, match="top_layers is 3, but the model has 2 layers"):
-        freeze_reward_below(judge(), 3)
+        freeze_below(judge(), 3, head=True)
     with pytest.raises(ModelError, match="AlbertForSequenceClassification has no list of layers"):
-        freeze_reward_below(judge("albert"), 1)
+        freeze_below(judge("albert"), 1, head=True)
 
 
 @pytest.mark.skipif(not CONFORMANCE.is_dir(), reason=f"the peer's numbers are not here: {CONFORMANCE}")

@@ -26,7 +26,7 @@ PLAN = Plan("some/model", "en", 5.0, "float32", "a CPU, AVX2, 2 threads", 0, 0, 
 
 
 def test_each_stage_costs_what_its_prompts_tokens_and_steps_cost():
-    """80 topics: 16 prompts become pairs, of which DPO sees 8; SFT sees each topic twice.
+    """80 topics: 16 prompts become pairs, of which DPO sees 8; SFT sees each topic once.
 
     measuring   200 × (10 × 0.001 + 20 × 0.005) + 1000 × 1.3 × 0.001 = 23.3
     ordinary    200 × (10 × 0.001 + 10 × 0.005) = 12
@@ -39,7 +39,7 @@ def test_each_stage_costs_what_its_prompts_tokens_and_steps_cost():
         {
             "measure_before": 2 + 0.88 * 23.3,
             "sample": 2 + 0.88 * (130 * (10 * 0.001 + 4 * 0.005) + 16 * (10 * 0.001 + 40 * 0.005)),
-            "sft": 4 + 0.88 * 80 * (0.1 + 2 * 0.5),
+            "sft": 4 + 0.88 * 80 * (0.1 + 0.5),
             "dpo": 4 + 0.88 * 8 * 4.5 * 0.5,
             "measure_after": 4 + 0.88 * (23.3 + 12 + 2.6),
         },
@@ -51,9 +51,9 @@ def test_each_stage_costs_what_its_prompts_tokens_and_steps_cost():
 def test_the_plan_fills_its_time_but_for_a_margin(minutes):
     plan = planned(replace(PLAN, minutes=minutes), SIZES, spent=12.0)
     available = (1 - MARGIN) * (60 * minutes - 12)
-    assert plan.topics % 8 == 0
+    assert plan.topics % FEWER.per_step == 0
     assert plan.total - 12 <= available
-    assert sum(expected(PACE, SIZES, plan.topics + 8, FEWER).values()) > available
+    assert sum(expected(PACE, SIZES, plan.topics + FEWER.per_step, FEWER).values()) > available
     assert plan.goals == FEWER_GOALS
 
 

@@ -1,7 +1,8 @@
 """The quickstart from beginning to end on a tiny model: every file it promises, and numbers that agree."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from truing.core.errors import Stopped
+from truing.core.messages import told as in_language
+from truing.core.told_zh import ZH
+from truing.core.words import add_words
 from truing.evals.suites.headlines import Headline, load_headlines
 from truing.evals.suites.ordinary import load_ordinary
 from truing.pipelines import quickstart as module
@@ -54,6 +58,12 @@ def few(monkeypatch: pytest.MonkeyPatch) -> list[Headline]:
     return train + [h for h in english if h.split == "held_out"][:2]
 
 
+def english(lines: Sequence[str]) -> list[str]:
+    """What is left of English on a Chinese terminal: the lines with two words of it in a row."""
+    add_words("zh", ZH)
+    return [line for one in lines if re.search("[a-z]{2,} [a-z]{2,}", line := in_language(one, "zh"))]
+
+
 def rows(folder: Path, name: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
 
@@ -79,10 +89,12 @@ def test_every_stage_leaves_what_it_promises_and_goes_on_where_it_was_stopped(mo
     with pytest.raises(Stopped, match=r"during DPO; .* keeps the plan, measuring before, ") as stopped:
         quickstart(tmp_path, told.append, interrupted, **how)
     assert stopped.value.exit_code == 130
+    assert english([*told, stopped.value.message, stopped.value.hint]) == []
     plan = (tmp_path / "plan.json").read_text()
     sampled = (tmp_path / "retained.jsonl").stat().st_mtime_ns
     told.clear()
     table = quickstart(tmp_path, told.append, watch, **how)
+    assert english(told) == []
     assert (tmp_path / "plan.json").read_text() == plan
     assert (tmp_path / "retained.jsonl").stat().st_mtime_ns == sampled
     assert [line for line in told if line.endswith(" is done")] == [

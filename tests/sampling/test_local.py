@@ -21,7 +21,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from truing.core.errors import DataError, UsageError
+from truing.core.errors import DataError, MemoryShortError, UsageError
+from truing.sampling import local
 from truing.sampling.batch import plan_batches
 from truing.sampling.kv import survivors
 from truing.sampling.local import LocalSampler
@@ -293,6 +294,30 @@ def test_survivors_move_as_few_rows_as_can_be() -> None:
 def test_batches_hold_neighbours_in_length_within_the_bound() -> None:
     """Groups of 2 with 10 to come: 2 rows of 30 are 60, 4 of 15 are 60, and 100 alone exceeds any bound."""
     assert plan_batches([5, 20, 4, 90, 5], [10] * 5, 2, 60) == [[3], [1], [0, 4], [2]]
+
+
+def test_where_memory_runs_out_the_same_responses_are_drawn_in_parts(llama, tokenizer, monkeypatch):
+    model, prompts = llama, [[5, 6, 7], [8], [9, 10, 11, 12]]
+    sampling = Sampling(max_new_tokens=6, seed=3)
+    wanted = LocalSampler(model, tokenizer, stop_ids=frozenset()).sample(prompts, sampling, group_size=4)
+    sampler, read = LocalSampler(model, tokenizer, stop_ids=frozenset()), local._read
+    tried: list[int] = []
+
+    def limited(decoder, asked, rows, *rest):
+        tried.append(len(rows))
+        if len(rows) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return read(decoder, asked, rows, *rest)
+
+    monkeypatch.setattr(local, "_read", limited)
+    found = sampler.sample(prompts, sampling, group_size=4)
+    assert [(one.prompt, one.k, one.tokens) for one in found] == [(o.prompt, o.k, o.tokens) for o in wanted]
+    tried.clear()
+    sampler.sample(prompts, sampling, group_size=4)
+    assert max(tried) <= 2, "the size is remembered"
+    with pytest.raises(MemoryShortError, match="one response to prompt 2: 10 tokens"):
+        monkeypatch.setattr(local, "_read", lambda *_: (_ for _ in ()).throw(MemoryError()))
+        sampler.sample(prompts, sampling, group_size=1)
 
 
 @pytest.mark.parametrize("greedy", [True, False])

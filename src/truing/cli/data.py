@@ -44,12 +44,17 @@ def show(
     template: Annotated[str, typer.Option(help="auto, chat, alpaca or plain, with --tokens.")] = "auto",
 ) -> None:
     """Show rows as truing reads them."""
+    if tokens:
+        from truing.core.names import require_template
+        from truing.models.sources import require
+
+        require_template(template)
+        require(model)
     records = load_rows(files, format_, "skip").records[:count]
     if tokens:
         from truing.cli.tokens import show_trees
-        from truing.models.sources import require, resolve
+        from truing.models.sources import resolve
 
-        require(model)
         with doing(IMPORTING):
             from truing.data.chat import make_renderer
             from truing.models.load import load_tokenizer
@@ -109,8 +114,9 @@ def convert(
 ) -> None:
     """Write rows in another format."""
     from truing.data.convert import convert as convert_records
-    from truing.data.convert import write_jsonl
+    from truing.data.convert import require_writer, write_jsonl
 
+    require_writer(to)
     loaded = load_rows(files, format_, bad_rows)
     written = list(convert_records(loaded.records, to))
     write_jsonl(output, written)

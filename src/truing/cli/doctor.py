@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from truing.cli.commands import command
 from truing.cli.language import console_language, here
 from truing.cli.show import next_step
 from truing.core.doing import doing
@@ -47,6 +48,7 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
     What was remedied while the run trained does not count as sick; a log that tells no rule anything does.
     """
     with doing(message("reading {path}", path=run)):
+        from truing.core.runs import run_recipe
         from truing.train.health import diagnose
 
         patient = _read(run)
@@ -78,6 +80,8 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
     sick = [finding for finding in found if finding.rule not in cured]
     if sick:
         next_step("truing train RECIPE --set health.action=stop", "ends such a run when it is seen")
+    elif run.is_dir() and run_recipe(run) is not None:
+        next_step(command("report", run), "its curves, in one page")
     if (sick or unknown) and strict:
         raise typer.Exit(SICK)
 

@@ -81,7 +81,7 @@ def main() -> None:
             tell_error(told_usage(error))
     except TruingError as error:
         tell_error(error)
-        code = error.exit_code
+        sys.exit(error.exit_code)  # a run that was stopped has said so
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     if code == INTERRUPTED:

@@ -35,6 +35,10 @@ def report(
 
     The page loads nothing from any network.
     """
+    for run in runs:
+        if not run.exists():
+            hint = message("give a run folder, or the folder of an evaluation")
+            raise UsageError(message("{path} does not exist", path=run), hint=hint)
     if len(runs) > 1:
         _compare(runs, output or COMPARISON, language)
     else:

@@ -38,10 +38,12 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> None:
     """Score every response of rows with a reward model, and say how well it orders and how sure it is."""
-    from truing.core.names import require_dtype
+    from truing.core.names import require_dtype, require_template
     from truing.models.sources import require_openable
 
     require_dtype(dtype)
+    if template is not None:
+        require_template(template)
     with doing(message("looking at {model}", model=model)):
         require_openable(model)
     records = _with_responses(files, load_rows(files, format_, bad_rows).records)

@@ -126,6 +126,7 @@ def chat(
     speakers = [Speaker.of(load_trained(source)) for source in sources]
     histories: list[list[Message]] = [[] for _ in sources]
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature)
+    say(message("an empty line or Ctrl-D ends"))
     while text := _ask():
         panels = []
         for source, speaker, history in zip(sources, speakers, histories, strict=True):

@@ -65,6 +65,13 @@ class GateError(TruingError):
     code = "gate"
 
 
+class MemoryShortError(TruingError):
+    """One row alone is more than memory holds."""
+
+    exit_code = 8
+    code = "memory"
+
+
 class ModelError(UsageError):
     """A model source does not hold what is needed: weights, a tokenizer, a chat template."""
 

@@ -6,6 +6,7 @@ them, add its name here; `tests/core/test_names.py` holds both equal.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import NoReturn
 
 from truing.core.errors import ConfigError, UsageError
 from truing.core.foreign import told_loss, told_method
@@ -59,6 +60,7 @@ TASKS = (
     "lm_eval",
     "inspect",
 )
+TEMPLATES = ("auto", "chat", "alpaca", "plain")
 DTYPES = ("float32", "bfloat16")
 OWN = "a function of your own is named module:function"
 
@@ -91,7 +93,18 @@ def require_tasks(names: Iterable[str]) -> None:
 def require_dtype(name: str) -> None:
     """Raises UsageError for a `--dtype` that is none."""
     if name not in DTYPES:
-        raise UsageError(f"--dtype {name}: expected one of {', '.join(DTYPES)}")
+        _expected("--dtype", name, DTYPES)
+
+
+def require_template(name: str) -> None:
+    """Raises UsageError for a `--template` that is none."""
+    if name not in TEMPLATES:
+        _expected("--template", name, TEMPLATES)
+
+
+def _expected(flag: str, given: str, known: Iterable[str]) -> NoReturn:
+    said = "{flag} {given}: expected one of {names}"
+    raise UsageError(message(said, flag=flag, given=given, names=", ".join(known)))
 
 
 def _require(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from truing.core.errors import DataError, StorageError, UsageError
 from truing.core.files import json_line, write_atomic
+from truing.core.messages import message
 from truing.core.records import Kind, Message, Record, Response
 
 SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
@@ -24,14 +25,20 @@ class Writer:
     rows: Callable[[Record, bool], list[dict]]
 
 
+def require_writer(name: str) -> None:
+    """Raises `UsageError` for a format that rows cannot be written in."""
+    if name not in WRITERS:
+        hint = message("formats to write are {names}", names=", ".join(WRITERS))
+        raise UsageError(message("cannot write {name!r}", name=name), hint=hint)
+
+
 def convert(records: Iterable[Record], name: str) -> Iterator[dict]:
     """The rows of all records in the format `name`; a preference pair is two rows of "unpaired".
 
     Raises `UsageError` for an unknown format and `DataError` for a record that does not fit it, before
     the first row is yielded.
     """
-    if name not in WRITERS:
-        raise UsageError(f"cannot write {name!r}", hint=f"formats to write are {', '.join(WRITERS)}")
+    require_writer(name)
     writer, kept = WRITERS[name], list(records)
     for record in kept:
         _check_fits(record, name, writer)

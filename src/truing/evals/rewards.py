@@ -17,7 +17,6 @@ import torch
 
 from truing.core.errors import ModelError
 from truing.core.records import Kind, Record
-from truing.data.packing import LAYOUTS, split_into_passes
 from truing.data.trees import Tree
 from truing.evals.intervals import Interval, wilson
 from truing.evals.reward_summary import Bin, Correlation, MarginBars, RewardSummary
@@ -30,6 +29,7 @@ from truing.losses.calibration import (
     spearman,
 )
 from truing.models.reward import RewardScorer
+from truing.models.room import Overfull, run_passes
 from truing.models.scoring import without_dropout
 from truing.train.hooks import Hook, Logs
 
@@ -77,13 +77,16 @@ def score_records(
 ) -> list[ScoredRecord]:
     """Every response scored, in passes of the scorer's layout. A score that is no number is a ModelError."""
     found: dict[int, ScoredRecord] = {}
+    passes = run_passes(dict(enumerate(trees)), scorer, tokens_per_pass, lambda batch: scorer(batch).cpu())
     with without_dropout(scorer):
-        for group in split_into_passes(trees, tokens_per_pass, scorer.layout):
-            batch = LAYOUTS[scorer.layout]([trees[i] for i in group], group).to(scorer.device)
-            for i, scores in zip(group, scorer(batch).cpu().split(batch.sizes), strict=True):
-                lengths = tuple(len(branch) for branch in trees[i].branches)
-                found[i] = ScoredRecord(records[i], _numbers(scores.tolist(), records[i]), lengths)
-            on_progress(len(found))
+        try:
+            for batch, flat in passes:
+                for i, scores in zip(batch.items, flat.split(batch.sizes), strict=True):
+                    lengths = tuple(len(branch) for branch in trees[i].branches)
+                    found[i] = ScoredRecord(records[i], _numbers(scores.tolist(), records[i]), lengths)
+                on_progress(len(found))
+        except Overfull as error:
+            raise error.at([record.place for record in records]) from error
     return [found[i] for i in range(len(records))]
 
 

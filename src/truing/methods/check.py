@@ -13,7 +13,7 @@ from truing.core.messages import Message, joined, message
 from truing.data.packing import PackedBatch
 from truing.methods.online_session import OnlineSession
 from truing.methods.session import Session
-from truing.train.step import accumulate
+from truing.train.step import accumulate_within, smaller
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,9 @@ def check_session(session: Session | OnlineSession) -> Checked:
     items = session.plan.items_of(1)
     start = time.perf_counter()
     passes, objective = session.first_step()
-    logs = accumulate(passes, objective)
+    again = smaller(session.scorer.room, lambda: session.first_step()[0])
+    with session.rows_named():
+        logs = accumulate_within(passes, objective, again=again, undo=session.model.zero_grad)
     seconds = time.perf_counter() - start
     squares = [float(p.grad.double().square().sum()) for p in names.values() if p.grad is not None]
     for parameter in names.values():

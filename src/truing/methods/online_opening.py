@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from truing.core.errors import ConfigError
-from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.core.reward_parts import RewardPart
 from truing.data.chat import Renderer, make_renderer
@@ -16,7 +15,7 @@ from truing.methods.offline import choose
 from truing.methods.online import ChosenOnline, choose_online
 from truing.methods.online_session import OnlineSession
 from truing.methods.passes import tokens_per_pass
-from truing.methods.policies import live_reference, precision_of, trained_policy
+from truing.methods.policies import live_reference, precision_of, tell_of, trained_policy
 from truing.methods.prompts import Prompt, Prompts, read_prompts
 from truing.methods.rollouts import Teacher
 from truing.methods.rows import Rows, Say, read_rows, split_off
@@ -25,6 +24,7 @@ from truing.models.load import load_tokenizer, pick_device
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
+from truing.models.weights import require_rows
 from truing.rewards.build import JUDGE, build_mix
 from truing.rewards.model import Host
 from truing.sampling.local import LocalSampler
@@ -47,11 +47,13 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     device = pick_device(recipe.device)
     precision = precision_of(recipe, device, say)
     scorer, reason = trained_policy(recipe, source, precision, device, dropout=False)
-    if scorer.layout == "padded":
-        say(message("rows are padded, not packed: {reason}", reason=reason))
+    require_rows(scorer.inner, tokenizer, recipe.policy)
+    tell_of(scorer, reason, say)
     host = Host(renderer, scorer, source)
     rewards = build_mix(_remembering(recipe), host=host, say=say, skip_failed=recipe.online.skip_failed)
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
+    if critic is not None:
+        critic.critic.room = scorer.room  # their passes are cut together
     reference = live_reference(recipe, scorer, source, precision) if chosen.needs_reference else None
     online, settings = recipe.online, chosen.settings
     cut = tokens_per_pass(recipe, scorer)

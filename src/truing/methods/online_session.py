@@ -29,6 +29,7 @@ from truing.methods.rows import Rows, Say
 from truing.methods.text import Text
 from truing.models.load import trainable
 from truing.models.precision import Precision
+from truing.models.room import Overfull
 from truing.models.scoring import Scorer
 from truing.models.trained import Policy
 from truing.rewards.mix import Mix
@@ -179,6 +180,7 @@ class OnlineSession:
             {**rounds[0].rollouts.logs(), **_told(rounds[0]), **logs, "kl_weight": weight}
             | ({"sampling/staleness": float(waiting is not None)} if self.ahead else {}),
             online.target_kl or math.inf,
+            self.scorer.room,
         )
 
     def _warn_of_sameness(self, rounds: Sequence[Asked]) -> None:
@@ -273,18 +275,19 @@ class OnlineSession:
         """Inside, a step that diverges names its rows by `file:line` instead of by item."""
         try:
             yield
-        except DivergedItems as error:
+        except (DivergedItems, Overfull) as error:
             raise error.at(self.places) from error
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside weights and moments."""
         ahead = self.ahead.state() if self.ahead else {}
-        known = {"step": self.step, "sampled": self.sampled}
+        known = {"step": self.step, "sampled": self.sampled} | self.scorer.room.state()
         return {"controller": self.controller.state(), "ahead": ahead, **known}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.controller.restore(state["controller"])
         self.step, self.sampled = state.get("step", 0), state.get("sampled", 0)
+        self.scorer.room.restore(state)
         if self.ahead is not None:
             self.ahead.restore(state["ahead"])
 

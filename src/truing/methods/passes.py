@@ -1,11 +1,11 @@
 """Trees into the passes of a step: which share one, in the layout the scorer wants."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from truing.core.recipe import Recipe
-from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
+from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Tree
+from truing.models.room import cut
 from truing.models.scoring import Trunk
 
 LARGE = 2048  # tokens
@@ -15,10 +15,14 @@ ON_CPU, ON_CPU_LOW = 1024, 512
 
 
 def tokens_per_pass(recipe: Recipe, scorer: Trunk, *, coupled: bool = False) -> int:
-    """Return what the recipe says, or what suits the device and the number format.
+    """Return what the recipe says, or what suits the device and the number format; less where memory ran out.
 
     Where the items of a step are `coupled`, several passes cost a second forward, so passes are large.
     """
+    return scorer.room.within(_asked(recipe, scorer, coupled=coupled))
+
+
+def _asked(recipe: Recipe, scorer: Trunk, *, coupled: bool) -> int:
     asked = recipe.tokens_per_pass
     if isinstance(asked, int):
         return asked
@@ -31,10 +35,4 @@ def passes_of(
     trees: Mapping[int, Tree], scorer: Trunk, tokens_per_pass: int, role: Role = "learn"
 ) -> list[PackedBatch]:
     """The passes that hold these trees, on the scorer's device; their items are the keys of `trees`."""
-    items = list(trees)
-    found = []
-    for group in split_into_passes(list(trees.values()), tokens_per_pass, scorer.layout):
-        chosen = [items[i] for i in group]
-        batch = LAYOUTS[scorer.layout]([trees[i] for i in chosen], chosen)
-        found.append(replace(batch, role=role).to(scorer.device))
-    return found
+    return list(cut(trees, scorer, tokens_per_pass, role))

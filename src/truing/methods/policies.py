@@ -23,12 +23,13 @@ from truing.models import reference
 from truing.models.contents import contents_of
 from truing.models.fused import fuse
 from truing.models.layers import fuse_layers
-from truing.models.load import add_adapter, freeze_below, load_model, silence_dropout
+from truing.models.load import add_adapter, freeze_below, load_model, silence_dropout, without_adapter
 from truing.models.precision import Precision, pick_precision, slow_bf16
-from truing.models.reward import RewardScorer, choose_reward_layout, freeze_reward_below
+from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.reward_folder import load_reward
-from truing.models.scoring import Scorer, choose_layout
+from truing.models.scoring import Scorer, Trunk, choose_layout
 from truing.models.sources import cache_folder, resolve
+from truing.models.weights import require_rows
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,25 @@ def trained_of(
 ) -> Trained:
     """The policy of an offline recipe, or its reward model, with what trains and what does not settled."""
     if not chosen.method.scores:
-        return Trained(
-            *trained_policy(recipe, source, precision, device, dropout=chosen.method.dropout), tokenizer
-        )
+        scorer, reason = trained_policy(recipe, source, precision, device, dropout=chosen.method.dropout)
+        require_rows(scorer.inner, tokenizer, recipe.policy)
+        return Trained(scorer, reason, tokenizer)
     with doing(message("loading the weights of {source}", source=recipe.policy)):
         opened = load_reward(source, precision.base, device, seed=recipe.seed)
     model = _prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)
     if recipe.top_layers:
-        freeze_reward_below(opened.model, recipe.top_layers)
+        freeze_below(opened.model, recipe.top_layers, head=True)
     scorer = RewardScorer(model, autocast=precision.autocast)
     scorer.layout, reason = choose_reward_layout(scorer, recipe.packing)
     return Trained(scorer, reason, opened.tokenizer)
+
+
+def tell_of(scorer: Trunk, layout_reason: str, say: Say) -> None:
+    """Say what a model does not do: rows it takes no trees of, weights that no adapter reaches."""
+    if left := without_adapter(scorer.model):
+        say(left)
+    if scorer.layout == "padded":
+        say(message("rows are padded, not packed: {reason}", reason=layout_reason))
 
 
 def trained_policy(

@@ -5,12 +5,16 @@ mistakes are found again where the things are opened, for who calls the library.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from truing.core.errors import ConfigError
+from truing.core.messages import message
 from truing.core.names import ONLINE_METHODS, require_losses, require_method
 from truing.core.recipe import Recipe
 from truing.core.stages import STAGE
 from truing.data.load import require_files
+from truing.models.folders import refuse_reward
+from truing.models.results import REWARD_METHOD
 from truing.models.sources import require, require_openable
 from truing.rewards.build import MODEL, require_reward
 from truing.train.health import require_known
@@ -28,8 +32,11 @@ def require_possible(recipe: Recipe) -> None:
     require_known(recipe.health)
     for part in recipe.rewards:
         require_reward(part.name)
+    require_servable(recipe)
     for source in _named(recipe.policy, recipe.reference):
         require(source)
+        if recipe.method != REWARD_METHOD:
+            refuse_reward(Path(source).expanduser())
     for source in _named(*_reward_models(recipe)):
         require_openable(source)
     for paths in (recipe.data.train, recipe.data.eval, recipe.data.retain, recipe.data.ptx):
@@ -46,6 +53,15 @@ def _reward_models(recipe: Recipe) -> list[str]:
         str(part.options["path"]) for part in recipe.rewards if part.name == MODEL and "path" in part.options
     ]
     return models + ([] if recipe.critic.start in CRITIC_STARTS else [recipe.critic.start])
+
+
+def require_servable(recipe: Recipe) -> None:
+    """Raises ConfigError for an adapter that a server does not load, before one is asked."""
+    if recipe.lora is not None and recipe.lora.dora and recipe.sampling.servers:
+        raise ConfigError(
+            message("lora.dora and sampling.servers: vLLM loads no DoRA adapter (lora_magnitude_vector)"),
+            hint=message("set lora.dora: false, or leave sampling.servers out"),
+        )
 
 
 def require_read(recipe: Recipe) -> None:

@@ -22,6 +22,7 @@ from truing.methods.online import ChosenOnline
 from truing.methods.passes import passes_of
 from truing.methods.policy_gradient import Experience, PerTree
 from truing.models.critic import Critic
+from truing.models.room import run_passes
 from truing.models.scoring import Scorer, Trunk, without_dropout
 from truing.sampling.types import Finish, Sample
 from truing.train.hooks import Logs
@@ -199,9 +200,10 @@ class Teacher:
         trunk = numbers if isinstance(numbers, Trunk) else self.scorer
         found: dict[int, Tensor] = {}
         with without_dropout(trunk):
-            for batch in passes_of(trees, trunk, self.tokens_per_pass):
+            passes = run_passes(trees, trunk, self.tokens_per_pass, lambda batch: numbers(batch).cpu())
+            for batch, flat in passes:
                 sizes = [_tokens(trees[item]) for item in batch.items]
-                found.update(zip(batch.items, numbers(batch).cpu().split(sizes), strict=True))
+                found.update(zip(batch.items, flat.split(sizes), strict=True))
         return torch.cat([torch.zeros(0), *(found[item] for item in trees)])
 
     def passes(self, experience: Experience, items: Sequence[int]) -> list[PackedBatch]:

@@ -8,6 +8,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,14 +29,20 @@ from truing.methods.inputs import inputs_of
 from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
 from truing.methods.passes import passes_of, tokens_per_pass
-from truing.methods.policies import precision_of, references, trained_of
+from truing.methods.policies import precision_of, references, tell_of, trained_of
 from truing.methods.rows import Rows, Say, read_retained, read_rows, split_off
 from truing.methods.shapes import PAIR
 from truing.models.frozen import entry_states, may_keep, reference_states
-from truing.models.load import load_tokenizer, pick_device, require_positions, trainable
+from truing.models.load import (
+    load_tokenizer,
+    pick_device,
+    require_positions,
+    trainable,
+)
 from truing.models.precision import Precision
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
+from truing.models.room import Overfull
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
@@ -44,7 +51,7 @@ from truing.train.hooks import Hook, Logs
 from truing.train.offline import evaluate, train
 from truing.train.optim import Part
 from truing.train.plan import Plan
-from truing.train.step import DivergedItems, Objective
+from truing.train.step import DivergedItems, Objective, smaller
 
 
 @dataclass
@@ -139,7 +146,8 @@ class Session:
         """Learn from step `start + 1` to the end of the plan; returns the last step taken."""
         self.keep_frozen()
         how = {"peak": self.learning_rate, "start": start, "hooks": hooks}
-        return train(self.plan, self.passes, self.objective, optimizer, self.recipe.optim, **how)
+        room = self.scorer.room
+        return train(self.plan, self.passes, self.objective, optimizer, self.recipe.optim, room=room, **how)
 
     def keep_frozen(self) -> None:
         """Compute once what no step changes, where a row is read more than once; see `models/frozen.py`.
@@ -169,9 +177,9 @@ class Session:
         return self.passes(self.plan.items_of(1)), self.objective
 
     def evaluation(self) -> Logs:
-        passes = self.passes(range(len(self.held_out)), held_out=True)
+        cut = partial(self.passes, range(len(self.held_out)), held_out=True)
         try:
-            return evaluate(passes, self.eval_objective)
+            return evaluate(cut(), self.eval_objective, smaller(self.scorer.room, cut))
         except DivergedItems as error:
             raise error.at([record.place for record in self.held_out_records]) from error
 
@@ -180,11 +188,11 @@ class Session:
         return logs["loss"]
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds beside weights and moments: nothing, all else follows from the step."""
-        return {}
+        """What a checkpoint holds beside weights and moments: all but the room follows from the step."""
+        return self.scorer.room.state()
 
     def restore(self, state: dict[str, Any]) -> None:
-        assert not state
+        self.scorer.room.restore(state)
 
     def inputs(self) -> dict[str, Any]:
         """What a resumed run must find unchanged beside its recipe; every file is read."""
@@ -203,7 +211,7 @@ class Session:
         """Inside, a step that diverges names its rows by `file:line` instead of by item."""
         try:
             yield
-        except DivergedItems as error:
+        except (DivergedItems, Overfull) as error:
             raise error.at(self.places) from error
 
     def tokens_of(self, step: int) -> int:
@@ -281,8 +289,7 @@ def open_session(
     require_positions(
         trained.scorer.inner, tokenizer, max(tree.longest for tree in [*pool, *held_out, *retained])
     )
-    if trained.scorer.layout == "padded":
-        say(message("rows are padded, not packed: {reason}", reason=trained.layout_reason))
+    tell_of(trained.scorer, trained.layout_reason, say)
     session = Session(
         recipe=recipe,
         chosen=chosen,

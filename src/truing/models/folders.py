@@ -1,12 +1,17 @@
 """Check that transformers can open a folder without running anything from it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from truing.core.errors import ModelError
 from truing.core.messages import message
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+# Files in which quantisers keep what others write into config.json.
+_QUANTISERS = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
+_QUANTISED_BY = ("quantization_config", "compression_config")  # keys of config.json
 
 
 def check_model_folder(folder: Path, *, bins: bool = False) -> None:
@@ -22,12 +27,73 @@ def check_model_folder(folder: Path, *, bins: bool = False) -> None:
     _refuse_links_out(folder)
     for name in ("config.json", "tokenizer_config.json"):
         _refuse_code(folder / name)
+    _refuse_quantised(folder)
     files = weight_files(folder, bins=bins)
     if not files:
         raise _no_weights(folder)
     for file in files:
         if not (bins and file.suffix == ".bin"):
             _check_weights(file)
+
+
+def holds_reward(folder: Path) -> bool:
+    """Tell whether transformers opens a folder, or the base of the adapter in it, as a classifier."""
+    for name, key in (("config.json", "architectures"), ("adapter_config.json", "task_type")):
+        if (folder / name).is_file():
+            told = str(_object(folder / name).get(key))
+            if "SEQ_CLS" in told or "ForSequenceClassification" in told:
+                return True
+    return False
+
+
+def refuse_reward(folder: Path) -> None:
+    """Raises `ModelError` for a folder that holds a reward model where a policy is wanted."""
+    if holds_reward(folder):
+        raise ModelError(
+            message(
+                "{source} holds a reward model, which gives scores and no responses; a policy is wanted here",
+                source=folder,
+            ),
+            hint=message(
+                "name a causal language model; a reward model goes under"
+                " rewards: [{{name: model, path: {source}}}]",
+                source=folder,
+            ),
+        )
+
+
+def _refuse_quantised(folder: Path) -> None:
+    """Raises `ModelError` for weights that are codes of a quantiser, whatever config.json says of them."""
+    config = _object(folder / "config.json")
+    parts = [config, *(part for part in config.values() if isinstance(part, dict))]
+    found = [part[key] for part in parts for key in _QUANTISED_BY if part.get(key)]
+    found += [_object(folder / name) for name in _QUANTISERS if (folder / name).is_file()]
+    if found:
+        raise _quantised(folder, _scheme_of(found[0]))
+
+
+def _scheme_of(told: Any) -> str:
+    """How a quantiser calls itself, with its bits where it says so."""
+    if not isinstance(told, dict):
+        return "unnamed"
+    told = told | told.get("quantization", {})
+    name = str(told.get("quant_method") or told.get("quant_algo") or "unnamed")
+    bits = next((n for key, n in _BITS.items() if told.get(key)), told.get("bits") or told.get("w_bit"))
+    return f"{name}, {bits} bits" if bits else name
+
+
+_BITS = {"load_in_4bit": 4, "load_in_8bit": 8}
+
+
+def _quantised(folder: Path, scheme: str) -> ModelError:
+    return ModelError(
+        message(
+            "{folder} is quantised ({scheme}): truing neither trains, samples, scores nor merges it",
+            folder=folder,
+            scheme=scheme,
+        ),
+        hint=message("name the build of this model that is not quantised (float32, bfloat16 or float16)"),
+    )
 
 
 def _refuse_links_out(folder: Path) -> None:
@@ -49,18 +115,7 @@ def _refuse_links_out(folder: Path) -> None:
 def _refuse_code(path: Path) -> None:
     if not path.exists():
         return
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ModelError(
-            message("{path} is not JSON: {error}", path=path, error=error),
-            hint=message("fetch the model again"),
-        ) from error
-    if not isinstance(content, dict):
-        raise ModelError(
-            message("{path} is {kind}, not an object", path=path, kind=type(content).__name__),
-            hint=message("fetch the model again"),
-        )
+    content = _object(path)
     if content.get("auto_map"):
         raise ModelError(
             message("{path} asks to run Python code that comes with the model (auto_map)", path=path),
@@ -77,6 +132,23 @@ def _refuse_code(path: Path) -> None:
             ),
             hint=message("remove that key, and keep the weights in model.safetensors"),
         )
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """What a JSON file holds. Raises `ModelError` unless that is an object."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ModelError(
+            message("{path} is not JSON: {error}", path=path, error=error),
+            hint=message("fetch the model again"),
+        ) from error
+    if not isinstance(content, dict):
+        raise ModelError(
+            message("{path} is {kind}, not an object", path=path, kind=type(content).__name__),
+            hint=message("fetch the model again"),
+        )
+    return content
 
 
 def weight_files(folder: Path, *, bins: bool) -> list[Path]:
@@ -126,15 +198,26 @@ def _no_weights(folder: Path) -> ModelError:
     )
 
 
-def _check_weights(path: Path) -> None:
-    """Raises `ModelError` if the header is damaged or does not cover the file; reads the header only."""
+def tensor_types(path: Path) -> Mapping[str, str]:
+    """Each tensor of a safetensors file and the name of its type, such as F32; reads the header only.
+
+    Raises `ModelError` if the header is damaged or does not cover the file.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="numpy"):
-            pass
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - not a dict
     except SafetensorError as error:
         raise ModelError(
             message("{path} is damaged: {error}", path=path, error=error),
             hint=message("fetch or export the model again"),
         ) from error
+
+
+def _check_weights(path: Path) -> None:
+    """Raises `ModelError` for a damaged file, and for codes that only their scales make numbers of."""
+    for name, kind in tensor_types(path).items():
+        codes = name.endswith(".weight") and kind in ("I8", "U8")
+        if codes or kind.startswith(("F8", "F4", "F6")):
+            raise _quantised(path.parent, f"{name} is {kind}")

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad as pad_right
 
-from truing.data.packing import LAYOUTS, PackedBatch, pack, shared_start, split_into_passes
+from truing.data.packing import PackedBatch, pack, shared_start
 from truing.data.trees import Tree
 from truing.models.attention import using_trees
 from truing.models.entry import Entry, entering_norm, key_of, only, path_of, untrained_below
 from truing.models.logprobs import GRAIN
 from truing.models.reference import AdapterOff
+from truing.models.room import run_passes
 from truing.models.scoring import Trunk, probe, without_dropout
 
 LIMIT = 512 << 20  # bytes
@@ -44,10 +45,10 @@ def _lower(scorer: Trunk, batch: PackedBatch, depth: int) -> Tensor:
 def _kept(scorer: Trunk, trees: Sequence[Tree], tokens_per_pass: int, depth: int) -> Entry:
     shared = shared_start([tree.prompt for tree in trees])
     root, kept = None, {}
-    for group in split_into_passes(trees, tokens_per_pass, "trees"):
-        batch = pack([trees[i] for i in group]).to(scorer.device)
-        states = _lower(scorer, batch, depth)
-        for i, span in zip(group, batch.spans or (), strict=True):
+    assert scorer.layout == "trees", "`may_keep` says so"
+    numbered = dict(enumerate(trees))
+    for batch, states in run_passes(numbered, scorer, tokens_per_pass, lambda b: _lower(scorer, b, depth)):
+        for i, span in zip(batch.items, batch.spans or (), strict=True):
             path = states[path_of(span).to(states.device)]
             root = path[:shared].clone() if root is None else root
             kept[key_of(trees[i])] = path[shared:].clone()
@@ -110,9 +111,7 @@ def reference_states(
     if not items or _bytes_of(scorer, sum(sizes.values())) > LIMIT:
         return None
     found: dict[int, Tensor] = {}
-    for group in split_into_passes(list(trees.values()), tokens_per_pass, scorer.layout):
-        chosen = [items[i] for i in group]
-        batch = LAYOUTS[scorer.layout]([trees[item] for item in chosen], chosen).to(scorer.device)
-        parts = start.states(batch).split([sizes[item] for item in chosen])
-        found |= {item: part.clone() for item, part in zip(chosen, parts, strict=True)}
+    for batch, states in run_passes(trees, scorer, tokens_per_pass, start.states):
+        parts = states.split([sizes[item] for item in batch.items])
+        found |= {item: part.clone() for item, part in zip(batch.items, parts, strict=True)}
     return KeptStates(found)

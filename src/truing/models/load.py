@@ -1,5 +1,6 @@
 """A policy ready to train: weights, adapters, what is frozen."""
 
+import json
 import logging
 import re
 import warnings
@@ -14,11 +15,22 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
 from truing.core.errors import ConfigError, ModelError
+from truing.core.messages import message
 from truing.core.recipe import Lora
+from truing.models.folders import refuse_reward
+from truing.models.weights import opened, require_finite, require_fit, require_shapes
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # [CLS] prompt [SEP] response [SEP], the ids such models were trained on.
 SEPARATED = "{{ cls_token }}{% for message in messages %}{{ message['content'] + sep_token }}{% endfor %}"
+# Modules of a trunk that come after its last layer, as the families call them.
+_AFTER_LAYERS = re.compile(
+    r"((en|de)coder\.)?(norm|norm_f|ln_f|ln_out|final_norm|(final_)?layer_?norm|pooler)\..*"
+)
+# PEFT puts no adapter on these in families that read their weights past the layer.
+_MAMBA = ("mamba", "mamba2", "falcon_mamba", "falcon_h1", "nemotron_h")
+_MAMBA_OWN = ("out_proj", "conv1d")
+_DEVICE = re.compile(r"(cpu|cuda|mps)(?::(\d+))?")
 _POSITIONS = re.compile(r"position_embeddings$|embed_positions$|wpe$")
 
 
@@ -30,9 +42,26 @@ logging.getLogger("transformers.modeling_utils").addFilter(
 
 
 def pick_device(asked: str) -> torch.device:
-    """`auto` is CUDA where there is one."""
+    """`auto` is CUDA where there is one. Raises ConfigError for a device that is none, or is not there."""
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    match = _DEVICE.fullmatch(asked)
+    if match is None:
+        raise ConfigError(
+            message("device is {asked!r}: expected auto, cpu, cuda, cuda:NUMBER or mps", asked=asked),
+            hint=message("device: auto takes CUDA where there is one"),
+        )
+    kind, number = match[1], int(match[2] or 0)
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
+    if number >= count:
+        raise ConfigError(
+            message(
+                "device is {asked}, and PyTorch finds {count} devices of that kind here",
+                asked=asked,
+                count=count,
+            ),
+            hint=message("set device: auto or cpu; a GPU needs a build of PyTorch for it, and its driver"),
+        )
     return torch.device(asked)
 
 
@@ -56,16 +85,31 @@ def quiet() -> Iterator[None]:
 
 
 def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
-    """The causal language model of a folder, in eval mode."""
+    """The causal language model of a folder, in eval mode.
+
+    Raises ModelError for a folder of another kind, and for weights that do not fit or are not finite.
+    """
+    refuse_reward(folder)
     try:
         with quiet():
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+            model, info = opened(AutoModelForCausalLM, folder, dtype)
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder}: {str(error).splitlines()[0]}", hint="a policy is a causal language model"
-        ) from error
+        raise _not_causal(folder, error) from error
+    require_shapes(folder, model, info)
+    require_fit(folder, model, info)
+    require_finite(folder, model.named_parameters())
     model.to(device)  # pyright: ignore[reportArgumentType]
     return model.eval()
+
+
+def _not_causal(folder: Path, error: Exception) -> ModelError:
+    """The error for a folder that transformers does not open as a causal language model."""
+    hint = message("a policy is a causal language model")
+    if "Unrecognized configuration class" in str(error):
+        kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
+        said = "{folder} is of the family {kind}, which is no causal language model"
+        return ModelError(message(said, folder=folder, kind=kind), hint=hint)
+    return ModelError(f"{folder}: {str(error).splitlines()[0]}", hint=hint)
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -124,8 +168,7 @@ def add_adapter(
         target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
         use_dora=lora.dora,
         use_rslora=lora.rslora,
-        # DistilBERT has two head layers, and PEFT would both adapt the first and train it in full.
-        exclude_modules=["pre_classifier"] if task == "SEQ_CLS" else None,
+        exclude_modules=_excluded(model, lora, task),
         task_type=task,
     )
     with torch.random.fork_rng(), warnings.catch_warnings():
@@ -141,19 +184,55 @@ def add_adapter(
     return wrapped
 
 
-def freeze_below(model: PreTrainedModel, top_layers: int) -> None:
-    """Leave only the top N decoder layers and the final norm trainable; embeddings and head are frozen."""
-    layers = getattr(model.base_model, "layers", None)
-    if not isinstance(layers, nn.ModuleList):
+def _excluded(model: PreTrainedModel, lora: Lora, task: str) -> list[str] | None:
+    """The modules that `all-linear` means and no adapter may be put on."""
+    # DistilBERT has two head layers, and PEFT would both adapt the first and train it in full.
+    found = ["pre_classifier"] if task == "SEQ_CLS" else []
+    if lora.targets == "all-linear" and model.config.model_type in _MAMBA:
+        found += _MAMBA_OWN
+    return found or None
+
+
+def freeze_below(model: PreTrainedModel, top_layers: int, *, head: bool = False) -> None:
+    """Leave only the top N layers and what follows them (final norm, pooler) trainable, and a reward `head`.
+
+    Embeddings and the output head of a language model are frozen. Raises ConfigError when the model has fewer
+    layers, ModelError when it has no list of them.
+    """
+    trunk = model.base_model
+    assert isinstance(trunk, nn.Module)
+    count = model.config.get_text_config().num_hidden_layers
+    # The outermost comes first: experts inside a layer may be a list of the same length.
+    lists = [m for m in trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+    if not lists:
         raise ModelError(f"{type(model).__name__} has no list of layers; top_layers cannot be used with it")
-    if top_layers > len(layers):
-        raise ConfigError(f"top_layers is {top_layers}, but the model has {len(layers)} layers")
-    model.requires_grad_(False)
-    for layer in layers[len(layers) - top_layers :]:
+    if top_layers > count:
+        raise ConfigError(f"top_layers is {top_layers}, but the model has {count} layers")
+    model.requires_grad_(head)
+    trunk.requires_grad_(False)
+    for layer in lists[0][count - top_layers :]:
         layer.requires_grad_(True)
-    norm = getattr(model.base_model, "norm", None)
-    if isinstance(norm, nn.Module):
-        norm.requires_grad_(True)
+    inside = {id(parameter) for parameter in lists[0].parameters()}
+    for name, parameter in trunk.named_parameters():
+        if id(parameter) not in inside and _AFTER_LAYERS.fullmatch(name):
+            parameter.requires_grad_(True)
+
+
+def without_adapter(model: nn.Module) -> str | None:
+    """Say how many of the weights are experts that no adapter reaches; None where there are none.
+
+    Many families keep the experts of a layer in one tensor of three axes, which is no linear layer.
+    """
+    named = [(name, p) for name, p in model.named_parameters() if p.dim() == 3 and "expert" in name]
+    left = [p for name, p in named if not p.requires_grad and "lora_" not in name]
+    if not left or not any("lora_" in name for name in trainable(model)):
+        return None
+    share = sum(p.numel() for p in left) / sum(p.numel() for p in model.parameters())
+    return message(
+        "lora.targets reaches no expert: {n} tensors of experts, {share:.0%} of all weights, do not train",
+        n=len(left),
+        share=share,
+    )
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -23,10 +23,11 @@ from torch import Tensor
 from truing.core.errors import DivergedError
 from truing.core.files import write_atomic
 from truing.data import packing
-from truing.data.packing import LAYOUTS, PackedBatch, split_into_passes
+from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
 from truing.models.finite import fault_of
 from truing.models.roles import playing
+from truing.models.room import run_passes
 from truing.models.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -88,16 +89,15 @@ def score_all(
     Raises DivergedError that names the first module that is not finite, and the trees of that pass.
     """
     logps: dict[int, Tensor] = {}
-    for group in split_into_passes(trees, tokens_per_pass, scorer.layout):
-        batch = LAYOUTS[scorer.layout]([trees[i] for i in group], group).to(scorer.device)
-        flat = scorer(batch).logps.cpu()
+    numbered = dict(enumerate(trees))
+    for batch, flat in run_passes(numbered, scorer, tokens_per_pass, lambda b: scorer(b).logps.cpu()):
         if not torch.isfinite(flat).all():
             first = fault_of(scorer, lambda batch=batch: scorer(batch))
-            told = f"the log-probabilities of texts {', '.join(map(str, group[:8]))} are not finite"
+            told = f"the log-probabilities of texts {', '.join(map(str, batch.items[:8]))} are not finite"
             hint = "the weights, or what the model makes of them, are no numbers: begin from others"
             raise DivergedError(f"{told}, first in {first}" if first else told, hint=hint)
-        sizes = [sum(branch.count for branch in trees[i].branches) for i in group]
-        logps.update(zip(group, flat.split(sizes), strict=True))
+        sizes = [sum(branch.count for branch in trees[i].branches) for i in batch.items]
+        logps.update(zip(batch.items, flat.split(sizes), strict=True))
         on_progress(len(logps), len(trees))
     return logps
 

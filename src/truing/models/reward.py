@@ -8,7 +8,6 @@ so the score others get from the same folder. `reward_folder` opens and writes s
 new head a pad token that no text ends in: then it reads the last token of the branch.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,14 +15,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from truing.core.errors import ConfigError, ModelError
+from truing.core.errors import ModelError
 from truing.data.packing import PackedBatch, pack, pad
 from truing.data.trees import Tree
 from truing.models.attention import takes_trees
 from truing.models.scoring import Trunk, probe, without_dropout
-
-# Modules of a trunk that come after its last layer, as the families call them.
-_AFTER_LAYERS = re.compile(r"((en|de)coder\.)?(norm|norm_f|ln_f|final_norm|final_layer_?norm|pooler)\..*")
 
 
 def linear_head(model: PreTrainedModel) -> nn.Module | None:
@@ -147,27 +143,3 @@ def choose_reward_layout(
     if gap > allowed:
         return "padded", f"packed and plain scores differ by {gap:.2g} of their spread"
     return "trees", f"packed and plain scores agree to {gap:.1g} of their spread"
-
-
-def freeze_reward_below(model: PreTrainedModel, top_layers: int) -> None:
-    """Leave only the head, the top N layers and what follows them (final norm, pooler) trainable.
-
-    Raises ConfigError when the model has fewer layers, ModelError when it has no list of them.
-    """
-    trunk = model.base_model
-    assert isinstance(trunk, nn.Module)
-    count = model.config.get_text_config().num_hidden_layers
-    # The outermost comes first: experts inside a layer may be a list of the same length.
-    lists = [m for m in trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
-    if not lists:
-        raise ModelError(f"{type(model).__name__} has no list of layers; top_layers cannot be used with it")
-    if top_layers > count:
-        raise ConfigError(f"top_layers is {top_layers}, but the model has {count} layers")
-    model.requires_grad_(True)
-    trunk.requires_grad_(False)
-    for layer in lists[0][count - top_layers :]:
-        layer.requires_grad_(True)
-    inside = {id(parameter) for parameter in lists[0].parameters()}
-    for name, parameter in trunk.named_parameters():
-        if id(parameter) not in inside and _AFTER_LAYERS.fullmatch(name):
-            parameter.requires_grad_(True)

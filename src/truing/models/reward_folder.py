@@ -7,7 +7,6 @@ amount, which no preference depends on and a Bradley-Terry loss never trains; it
 kept as `reward_bias` in the config, and written back into value_head.safetensors.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,16 +16,24 @@ from typing import Any, Literal
 
 import torch
 from peft import PeftModel
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
 from truing.core.errors import ModelError
 from truing.core.files import MANIFEST, disk_errors_explained, written_aside
+from truing.core.messages import message
+from truing.models.adapters import merged, tokenizer_of, with_adapter
 from truing.models.export import MAKER, export_folder
 from truing.models.load import load_tokenizer, quiet
+from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from truing.models.reward import linear_head
 from truing.models.reward_heads import SIDE_FILES, VALUE_HEAD, StoredHead, stored_heads
+from truing.models.sources import require_base, resolve
+from truing.models.weights import opened, require_finite, require_fit, require_rows, require_shapes
+
+_HEADS = ("score", "classifier")  # of classifiers, as PEFT saves them beside an adapter
 
 
 class HeadOrigin(Enum):
@@ -47,16 +54,6 @@ class RewardModel:
     bias: float = 0.0  # what the folder's own toolkit would add to every score
 
 
-def holds_reward(folder: Path) -> bool:
-    """Whether transformers opens a folder, or the base of the adapter in it, as a classifier."""
-    for name, key in (("config.json", "architectures"), ("adapter_config.json", "task_type")):
-        if (folder / name).is_file():
-            told = json.loads((folder / name).read_text("utf-8")).get(key)
-            if "SEQ_CLS" in str(told) or "ForSequenceClassification" in str(told):
-                return True
-    return False
-
-
 def load_reward(
     folder: Path,
     dtype: torch.dtype,
@@ -71,9 +68,11 @@ def load_reward(
     A new linear head is drawn from N(0, 1 / (D + 1)), arXiv:2009.01325; a new encoder's head
     as transformers draws it. Both depend on `seed` alone. Raises ModelError for a head of another size, for
     two heads that differ, for backbone weights that are missing, without a head where `require_head`, and
-    for a head or weights that only a .bin file holds, which `import_bin` alone reads.
+    for a head or weights that only a .bin file holds, which `import_bin` alone reads. An adapter that was
+    trained with its head is merged into its base, in float32.
     """
-    _refuse_adapter(folder)
+    if (folder / ADAPTER_CONFIG).is_file():
+        return _merged(folder, dtype, device)
     # Before transformers reads the same files: its errors would be less plain.
     stored = stored_heads(folder, import_bin=import_bin)
     tokenizer = load_tokenizer(folder)
@@ -89,6 +88,8 @@ def load_reward(
             f" nor {' or '.join(SIDE_FILES)}",
             hint="train one with `method: reward`, or name the folder that a reward run wrote",
         )
+    require_finite(folder, model.named_parameters())
+    require_rows(model, tokenizer, folder)
     bias = next((head.bias for head in stored if head.bias), 0.0)
     if bias:
         model.config.reward_bias = bias
@@ -97,12 +98,25 @@ def load_reward(
     return RewardModel(model.eval(), tokenizer, origin, getattr(model.config, "reward_bias", 0.0))
 
 
-def _refuse_adapter(folder: Path) -> None:
-    if (folder / "adapter_config.json").is_file():
+def _merged(folder: Path, dtype: torch.dtype, device: torch.device) -> RewardModel:
+    """The base of an adapter with the adapter and the head beside it folded in."""
+    with safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
+        names = list(file.keys())
+    if not any(part in name.split(".") for name in names for part in _HEADS):
         raise ModelError(
-            f"{folder} holds an adapter, and transformers would open its base with a new head",
-            hint="merge it into its base first, with PEFT's merge_and_unload",
+            message("{folder} holds an adapter without a reward head", folder=folder),
+            hint=message(
+                "write it again with modules_to_save=['score'], or name the reward run that made it"
+            ),
         )
+    # The head of the base, if it has one, is the adapter's in the end.
+    base = load_reward(resolve(require_base(folder)).path, torch.float32, torch.device("cpu"))
+    whole = merged(with_adapter(base.model, folder))
+    tokenizer = tokenizer_of(folder, base.tokenizer)
+    require_rows(whole, tokenizer, folder)
+    _settle_padding(whole, tokenizer, keep=False)
+    whole.to(device, dtype)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return RewardModel(whole.eval(), tokenizer, HeadOrigin.OWN, base.bias)
 
 
 def _open(folder: Path, dtype: torch.dtype, seed: int, import_bin: bool) -> tuple[PreTrainedModel, bool]:
@@ -116,35 +130,36 @@ def _open(folder: Path, dtype: torch.dtype, seed: int, import_bin: bool) -> tupl
             # transformers would read the named file, a pickle too, whatever `use_safetensors` says.
             if named := getattr(config, "transformers_weights", None):
                 raise ValueError(f"its config.json names weights of its own: transformers_weights {named}")
-            model, info = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                dtype=dtype,
-                num_labels=1,
-                trust_remote_code=False,
-                use_safetensors=None if import_bin else True,
-                ignore_mismatched_sizes=True,  # named below
-                output_loading_info=True,
-            )
+            kind, safe = AutoModelForSequenceClassification, None if import_bin else True
+            model, info = opened(kind, folder, dtype, num_labels=1, use_safetensors=safe)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{folder}: {str(error).splitlines()[0]}",
             hint="a reward model is a decoder or an encoder that AutoModelForSequenceClassification opens",
         ) from error
-    if info["mismatched_keys"]:
-        name, found, wanted = min(info["mismatched_keys"])
-        raise ModelError(
-            f"{folder}: {name} is {list(found)} and would have to be {list(wanted)}",
-            hint="a reward model has one label; a classifier with more cannot be read as one",
-        )
     trunk = f"{model.base_model_prefix}."
+    _require_one_label(folder, [one for one in info["mismatched_keys"] if not one[0].startswith(trunk)])
+    require_shapes(folder, model, info)
     fresh = any(not name.startswith(trunk) for name in info["missing_keys"])
     lost = [n for n in sorted(info["missing_keys"]) if n.startswith(trunk) and not (fresh and "pooler" in n)]
-    if lost:
-        raise ModelError(
-            f"{folder} lacks {len(lost)} weights of {type(model).__name__}, such as {lost[0]}",
-            hint="the names of its weights must be those transformers gives them",
-        )
+    require_fit(folder, model, {**info, "missing_keys": lost})
     return model, fresh
+
+
+def _require_one_label(folder: Path, mismatched: list[tuple[str, Any, Any]]) -> None:
+    """Raises ModelError for a head that gives more than one number."""
+    if mismatched:
+        name, found, _ = min(mismatched)
+        raise ModelError(
+            message(
+                "{folder} has {n} labels ({name} is {shape}), and a reward model gives one score",
+                folder=folder,
+                n=found[0],
+                name=name,
+                shape=list(found),
+            ),
+            hint=message("a classifier with more labels cannot be read as a reward model"),
+        )
 
 
 def _fill_head(

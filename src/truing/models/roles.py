@@ -142,6 +142,7 @@ class RewardRole(Trunk):
 
     def __init__(self, host: Trunk, role: str, head: nn.Linear, pad_id: int | None) -> None:
         super().__init__(host.model, layout=host.layout, autocast=host.autocast)
+        self.room = host.room
         self.role, self.head, self.pad_id = role, head.requires_grad_(False), pad_id
 
     @torch.no_grad()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from peft import PeftModel
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.nn.functional import pad as pad_right
 from transformers import PreTrainedModel
@@ -21,6 +22,7 @@ from truing.data.trees import Branch, Tree
 from truing.models.attention import takes_trees, using_trees
 from truing.models.entry import Entry, only
 from truing.models.logprobs import GRAIN, Head, head_collision, head_divergence, head_entropy, head_logprobs
+from truing.models.room import Room
 
 
 @contextmanager
@@ -45,6 +47,11 @@ def _unwrap(model: nn.Module) -> PreTrainedModel:
 def head_of(model: PreTrainedModel) -> Head:
     """The output head of a causal language model with what its family does to the logits."""
     layer = model.get_output_embeddings()
+    if isinstance(layer, BaseTunerLayer):
+        raise ModelError(
+            "an adapter sits on the output head, and tokens are scored through the head alone",
+            hint="leave the head out of lora.targets",
+        )
     if not isinstance(layer, nn.Linear):
         raise ModelError(
             f"{type(model).__name__} has no linear output head; truing scores tokens through one",
@@ -81,6 +88,7 @@ class Trunk(nn.Module):
         self.layout = layout
         self.autocast = autocast
         self.entry: Entry | None = None
+        self.room = Room()
 
     @property
     def inner(self) -> PreTrainedModel:

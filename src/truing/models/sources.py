@@ -326,7 +326,7 @@ def _check_run(source: str, bins: bool) -> None:
 def _check_base(run: RunModel) -> None:
     if run.step is not None:
         require(run.recipe["policy"])
-    elif _is_adapter(str(run.result)):
+    elif is_adapter(str(run.result)):
         require_base(run.result)
 
 
@@ -369,7 +369,8 @@ def require_base(folder: Path) -> str:
     return base
 
 
-def _is_adapter(source: str) -> bool:
+def is_adapter(source: str) -> bool:
+    """Tell whether a source is a folder with an adapter alone."""
     folder = Path(source).expanduser()
     return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
 
@@ -387,7 +388,7 @@ SOURCES = {
         lambda name: name.startswith(WHEEL_PREFIX), _from_wheel, lambda name, bins: _pinned(name)
     ),
     "run": Source(lambda name: find_run(name) is not None, _from_run, _check_run),
-    "adapter": Source(_is_adapter, _from_adapter, lambda name, bins: require_base(Path(name))),
+    "adapter": Source(is_adapter, _from_adapter, lambda name, bins: require_base(Path(name))),
     "folder": Source(lambda name: Path(name).expanduser().is_dir(), _from_folder, _check_folder),
     "hub": Source(lambda name: _HUB_NAME.fullmatch(name) is not None, _from_hub, _check_hub),
 }

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from truing.core.files import MANIFEST, sha256_file, write_atomic
 from truing.core.messages import message
 from truing.core.recipe import Lora
 from truing.models import checkpoint
+from truing.models.adapters import merged, tokenizer_of, with_adapter
 from truing.models.contents import contents_of
 from truing.models.export import export_folder
+from truing.models.folders import holds_reward
 from truing.models.load import (
     DTYPES,
     add_adapter,
@@ -26,14 +28,14 @@ from truing.models.load import (
     load_model,
     load_tokenizer,
     pick_device,
-    quiet,
     trainable,
 )
 from truing.models.precision import pick_precision
 from truing.models.results import ADAPTER_CONFIG, RunModel, find_run
-from truing.models.reward_folder import holds_reward, load_reward
+from truing.models.reward_folder import load_reward
 from truing.models.sealed import damage_of, require_whole
-from truing.models.sources import AGAIN, require_base, resolve
+from truing.models.sources import AGAIN, is_adapter, require_base, resolve
+from truing.models.weights import require_rows
 
 Policy = PreTrainedModel | PeftModel
 
@@ -79,7 +81,20 @@ def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> T
     folder = resolve(source).path
     precision = pick_precision(dtype, place, adapter=True)
     with doing(message("loading the weights of {source}", source=source)):
-        return Trained(load_model(folder, precision.base, place), load_tokenizer(folder), source)
+        return _checked(load_model(folder, precision.base, place), load_tokenizer(folder), source)
+
+
+def _checked(model: Policy, tokenizer: Any, source: str) -> Trained:
+    """A model with a tokenizer whose tokens it has rows for. Raises ModelError with both numbers."""
+    require_rows(inner_of(model), tokenizer, source)
+    return Trained(model, tokenizer, source)
+
+
+def inner_of(model: Policy) -> PreTrainedModel:
+    """The transformers model behind a PEFT wrapper, or the model itself."""
+    inner = model.get_base_model() if isinstance(model, PeftModel) else model
+    assert isinstance(inner, PreTrainedModel)
+    return inner
 
 
 def load_trained_reward(
@@ -95,9 +110,13 @@ def load_trained_reward(
             f"{source}: of a reward run the result alone can be opened",
             hint=f"name {run.run}, without a step",
         )
-    folder = run.result if run else resolve(source, bins=True).path  # load_reward judges the bins
     if run is not None:
+        folder = run.result
         require_whole(folder, AGAIN)
+    elif is_adapter(source):  # it brings its head, and would be merged without it as a policy
+        folder = Path(source).expanduser()
+    else:
+        folder = resolve(source, bins=True).path  # load_reward judges the bins
     place = pick_device(device)
     with doing(message("loading the weights of {source}", source=source)):
         opened = load_reward(folder, DTYPES[dtype], place, require_head=True, import_bin=import_bin)
@@ -109,9 +128,8 @@ def load_trained_reward(
 def _with_adapter(path: Path, dtype: str, device: str) -> Trained:
     base = require_base(path)
     found = load_trained(base, dtype=dtype, device=device)
-    with quiet():
-        model = PeftModel.from_pretrained(found.model, path)
-    return Trained(model.eval(), load_tokenizer(path), base)
+    model = with_adapter(merged(found.model), path)
+    return replace(_checked(model, tokenizer_of(path, found.tokenizer), str(path)), base=base)
 
 
 def _at_step(run: RunModel, dtype: str, device: str) -> Trained:

@@ -22,11 +22,11 @@ from truing.core.messages import joined, message
 from truing.core.records import Record, reply
 from truing.core.runs import run_recipe
 from truing.data.chat import Renderer, make_renderer
-from truing.data.packing import LAYOUTS, split_into_passes
 from truing.data.trees import Tree
 from truing.models.load import context_of, load_tokenizer
 from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.roles import RewardRole, add_role, linear, role_on
+from truing.models.room import Overfull, run_passes
 from truing.models.scoring import Scorer, without_dropout
 from truing.models.trained import load_trained_reward
 from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
@@ -71,10 +71,13 @@ class ModelReward:
         trees = grafted(single, self.tokens_per_pass)
         found: dict[int, list[float]] = {}
         with without_dropout(self.scorer):
-            for group in split_into_passes(trees, self.tokens_per_pass, self.scorer.layout):
-                batch = LAYOUTS[self.scorer.layout]([trees[i] for i in group], group).to(self.scorer.device)
-                scores = self.scorer(batch).cpu().split(batch.sizes)
-                found.update((i, own.tolist()) for i, own in zip(group, scores, strict=True))
+            numbered, read = dict(enumerate(trees)), lambda batch: self.scorer(batch).cpu()
+            try:
+                for batch, flat in run_passes(numbered, self.scorer, self.tokens_per_pass, read):
+                    scores = flat.split(batch.sizes)
+                    found.update((i, own.tolist()) for i, own in zip(batch.items, scores, strict=True))
+            except Overfull as error:
+                raise error.at([f"{i + 1} of those that {self.name} scores" for i in numbered]) from error
         return [score for i in range(len(trees)) for score in found[i]]
 
 

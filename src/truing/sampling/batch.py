@@ -23,6 +23,26 @@ class Response:
     finish: Finish | None = None
 
 
+@dataclass(frozen=True)
+class Part:
+    """Rows that are read together: some of the siblings of every one of these prompts."""
+
+    prompts: Sequence[int]
+    siblings: Sequence[int]
+
+    @property
+    def rows(self) -> int:
+        return len(self.prompts) * len(self.siblings)
+
+    def halves(self) -> "list[Part]":
+        """Two parts of about half the rows; none where there is one row alone."""
+        if (middle := len(self.prompts) // 2) > 0:
+            return [Part(some, self.siblings) for some in (self.prompts[:middle], self.prompts[middle:])]
+        if (middle := len(self.siblings) // 2) > 0:
+            return [Part(self.prompts, some) for some in (self.siblings[:middle], self.siblings[middle:])]
+        return []
+
+
 @dataclass
 class Batch:
     """Row i of every tensor belongs to rows[i]. B rows, V tokens."""

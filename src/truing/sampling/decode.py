@@ -4,6 +4,7 @@ A decoder reads prompts into a `Reading`, which is then extended token by token.
 and a class like `PlainReading`, and choose it in `open_decoder`.
 """
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
@@ -76,12 +77,14 @@ class PlainReading:
         self.cache = cache
         self.mask = mask  # [B, T] i64, 1 on tokens and with room for what follows; padding is only in front
         self.length = 0
+        self.recurrent = is_recurrent(model)
         context = context_of(model)
         self._last = None if context is None else context - 1
 
     def extend(self, tokens: Tensor) -> None:
         # Ended rows may be carried along; learned positions end where the context does.
-        self.take(tokens[:, None], (self.positions + 1).clamp(max=self._last))
+        next_ = self.positions + 1
+        self.take(tokens[:, None], next_ if self._last is None else next_.clamp(max=self._last))
 
     def keep(self, index: Sequence[int]) -> None:
         rows = torch.tensor(index, device=self.mask.device)
@@ -90,16 +93,24 @@ class PlainReading:
 
     def take(self, ids: Tensor, positions: Tensor) -> None:
         """Reads on: ids and positions [B, S]."""
-        self.length += ids.shape[1]
+        begun, self.length = self.length > 0, self.length + ids.shape[1]
+        # A recurrent model has its past in the state alone, and takes a mask for the tokens it is given.
+        unmasked = begun and self.recurrent
         output = self.model(
             input_ids=ids,
-            attention_mask=self.mask[:, : self.length],
+            attention_mask=None if unmasked else self.mask[:, : self.length],
             position_ids=positions,
-            past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
+            **{"cache_params" if self.recurrent else "past_key_values": self.cache},
         )
         self.logits, self.positions = output.logits[:, -1], positions[:, -1:]
+
+
+def is_recurrent(model: "PreTrainedModel | PeftModel") -> bool:
+    """Tell whether a model keeps its past as Mamba and its like do, which is called otherwise there."""
+    inner = model if isinstance(model, PreTrainedModel) else model.get_base_model()
+    return "cache_params" in inspect.signature(inner.forward).parameters
 
 
 def context_of(model: "PreTrainedModel | PeftModel") -> int | None:

@@ -6,18 +6,21 @@ prompts into a running batch (vLLM does that, through `http`), compiled graphs, 
 would round the weights.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from truing.core.errors import DataError, UsageError
+from truing.core.errors import DataError, MemoryShortError, UsageError
 from truing.core.memory import keep_freed_memory
 from truing.models.finite import fault_of
+from truing.models.room import Short, unless_short
 from truing.models.scoring import without_dropout
-from truing.sampling.batch import Batch, Response, plan_batches
+from truing.sampling.batch import Batch, Part, Response, plan_batches
 from truing.sampling.decode import Decoder, Opened, context_of, open_decoder
 from truing.sampling.endings import Endings
 from truing.sampling.filters import Drawn, draw, filtered, not_finite
@@ -27,6 +30,8 @@ from truing.sampling.types import Finish, NoLogitsError, Sample, Sampling
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+log = logging.getLogger(__name__)
 
 # Ended rows are carried along until this share of a batch has ended: leaving moves tensors in every layer.
 WORTH_LEAVING = 1 / 16
@@ -38,7 +43,8 @@ class LocalSampler:
 
     Weights are laid out anew when torch knows that they have changed; what writes around torch (through
     `.data`, or with kernels of its own) is followed by `refresh`. `tokens_in_flight` bounds the memory of the
-    cache: rows of a batch times their longest possible length. A single group is never split, however large.
+    cache: rows of a batch times their longest possible length. A single group is split only where memory runs
+    out, which halves `tokens_in_flight` for good; what is drawn stays the same.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class LocalSampler:
         self.tokens_in_flight = tokens_in_flight
         self._opened: Opened | None = None
         self._changed = False
+        self._short = False  # whether memory has run out: a group is then split too
 
     @property
     def path(self) -> str:
@@ -91,28 +98,44 @@ class LocalSampler:
         room = [self._room(index, prompt, sampling) for index, prompt in enumerate(prompts)]
         keys = range(len(prompts)) if keys is None else keys
         endings = Endings(self.tokenizer, self.stop_ids, sampling.stop)
-        samples: list[Sample | None] = [None] * (len(prompts) * group_size)
-        ended = 0
+        samples: dict[int, Sample] = {}
+        planned = plan_batches(list(map(len, prompts)), room, group_size, self.tokens_in_flight)
+        waiting = [Part(indices, range(group_size)) for indices in planned]
+
+        def draw(opened: Opened, part: Part) -> None:
+            rows = [Response(i, k, room[i], Address(keys[i], k)) for i in part.prompts for k in part.siblings]
+            batch = _read(opened.decoder, [prompts[i] for i in part.prompts], rows, sampling, step)
+            for row in self._written(batch, endings, sampling, prompts):
+                samples[row.prompt * group_size + row.k] = _as_sample(row, endings)
+                if on_progress is not None:
+                    on_progress(len(samples), len(prompts) * group_size)
+
         training = self.model.training
         with without_dropout(self.model), torch.inference_mode():
-            self._opened = open_decoder(self.model, self._opened, changed=self._changed)
+            opened = self._opened = open_decoder(self.model, self._opened, changed=self._changed)
             self._changed = False
-            for indices in plan_batches(list(map(len, prompts)), room, group_size, self.tokens_in_flight):
-                rows = [
-                    Response(prompt, k, room[prompt], Address(keys[prompt], k))
-                    for prompt in indices
-                    for k in range(group_size)
-                ]
-                asked = [prompts[index] for index in indices]
-                batch = _read(self._opened.decoder, asked, rows, sampling, step)
-                for row in self._written(batch, endings, sampling, prompts):
-                    samples[row.prompt * group_size + row.k] = _as_sample(row, endings)
-                    ended += 1
-                    if on_progress is not None:
-                        on_progress(ended, len(samples))
+            while waiting:
+                part = waiting.pop(0)
+                tokens = part.rows * max(len(prompts[i]) + room[i] for i in part.prompts)
+                halves = part.halves() if self._short and tokens > self.tokens_in_flight else []
+                if not halves and isinstance(unless_short(partial(draw, opened, part)), Short):
+                    halves = self._halved(part, tokens)
+                waiting[:0] = halves
         if training:
-            self._opened.rest()  # it needs the room, and most of what was laid out will have changed
-        return [sample for sample in samples if sample is not None]
+            opened.rest()  # it needs the room, and most of what was laid out will have changed
+        return [samples[place] for place in range(len(prompts) * group_size)]
+
+    def _halved(self, part: Part, tokens: int) -> list[Part]:
+        """The halves of what memory was too small for, and its size remembered. Raises MemoryShortError."""
+        halves = part.halves()
+        if not halves:
+            raise MemoryShortError(
+                f"memory does not hold one response to prompt {part.prompts[0]}: {tokens} tokens",
+                hint="lower sampling.max_new_tokens, or shorten the prompt",
+            )
+        self._short, self.tokens_in_flight = True, max(1, tokens // 2)
+        log.warning("memory ran out while sampling: %d tokens at once from here on", self.tokens_in_flight)
+        return halves
 
     def _written(
         self, batch: Batch, endings: Endings, sampling: Sampling, prompts: Sequence[Sequence[int]]

@@ -6,11 +6,12 @@ import torch
 
 from truing.core.recipe import Optim
 from truing.data.packing import PackedBatch
+from truing.models.room import Overfull, Room
 from truing.models.scoring import without_dropout
 from truing.train.hooks import Hook, Logs
 from truing.train.loop import run_steps
 from truing.train.plan import Plan
-from truing.train.step import Objective, accumulate, learn_step
+from truing.train.step import Again, Objective, accumulate_within, learn_step, smaller
 
 Batches = Callable[[Sequence[int]], list[PackedBatch]]  # items to the passes that hold them
 
@@ -25,18 +26,27 @@ def train(
     peak: float,
     start: int = 0,
     hooks: Sequence[Hook] = (),
+    room: Room | None = None,
 ) -> int:
-    """One update per step on the plan's items. The other arguments and the result are `run_steps`'s."""
+    """One update per step on the plan's items. The other arguments and the result are `run_steps`'s.
+
+    `room` is what `batches` cuts passes to; where memory runs out, they are cut anew in a smaller one.
+    """
 
     def learn(step: int) -> Logs:
+        items = plan.items_of(step)
+        again = smaller(room, lambda: batches(items))
         return learn_step(
-            optimizer, batches(plan.items_of(step)), objective, max_grad_norm=config.max_grad_norm
+            optimizer, batches(items), objective, max_grad_norm=config.max_grad_norm, again=again
         )
 
     return run_steps(plan, learn, optimizer, config, peak=peak, start=start, hooks=hooks)
 
 
-def evaluate(passes: Sequence[PackedBatch], objective: Objective) -> Logs:
+def evaluate(passes: Sequence[PackedBatch], objective: Objective, again: Again | None = None) -> Logs:
     """The means of an objective over held-out passes, without gradient and without dropout."""
     with without_dropout(objective.scorer):
-        return accumulate(passes, objective, backward=False)
+        try:
+            return accumulate_within(passes, objective, again=again, backward=False)
+        except Overfull as error:
+            raise error.held_out() from error

@@ -11,10 +11,11 @@ import torch
 
 from truing.core.recipe import Optim
 from truing.data.packing import PackedBatch
+from truing.models.room import Room
 from truing.train.hooks import Hook, Logs
 from truing.train.loop import run_steps
 from truing.train.plan import Plan
-from truing.train.step import Objective, learn_step
+from truing.train.step import Objective, learn_step, smaller
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Gathered:
     updates: Sequence[Callable[[], list[PackedBatch]]]  # the passes of each, made when it is its turn
     logs: Logs  # of sampling and rewards
     target_kl: float = math.inf  # the rest of the updates are left out once approx_kl is above it
+    room: Room | None = None  # what `updates` cut passes to
 
 
 def train(
@@ -46,7 +48,8 @@ def train(
         gathered = gather(step)
         found: list[Logs] = []
         for passes in gathered.updates:
-            logs = learn_step(optimizer, passes(), gathered.objective, max_grad_norm=config.max_grad_norm)
+            again, most = smaller(gathered.room, passes), config.max_grad_norm
+            logs = learn_step(optimizer, passes(), gathered.objective, max_grad_norm=most, again=again)
             found.append(logs)
             if logs["approx_kl"] > gathered.target_kl:
                 break

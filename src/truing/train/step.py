@@ -12,6 +12,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from truing.core.errors import DivergedError
 from truing.data.packing import PackedBatch
 from truing.models.finite import bad_gradient, fault_of
+from truing.models.room import Overfull, Room, attempt
 
 Unit = Literal[
     "pair",
@@ -27,6 +28,7 @@ Unit = Literal[
     "undesirable",
 ]
 Totals = Mapping[Unit, int]
+Again = Callable[[Overfull], Sequence[PackedBatch]]
 
 
 class Tally(NamedTuple):
@@ -145,6 +147,68 @@ def accumulate(
     return logs
 
 
+def smaller(room: Room | None, cut: Callable[[], Sequence[PackedBatch]]) -> Again | None:
+    """What cuts a step anew once `room` holds half of a pass that memory was too small for."""
+    if room is None:
+        return None
+
+    def again(found: Overfull) -> Sequence[PackedBatch]:
+        room.halve(found)
+        return cut()
+
+    return again
+
+
+class _Watched:
+    """An objective that remembers the pass it was last called on."""
+
+    def __init__(self, objective: Objective, passes: Sequence[PackedBatch]) -> None:
+        self._objective = objective
+        self.batch = max(passes, key=lambda batch: batch.tokens.numel())  # until the first call
+        self.scorer = objective.scorer
+
+    def prepare(self, passes: Sequence[PackedBatch]) -> "tuple[Objective, Sequence[PackedBatch]]":
+        self._objective, looped = self._objective.prepare(passes)
+        return self, looped
+
+    def count(self, batch: PackedBatch) -> Totals:
+        return self._objective.count(batch)
+
+    def __call__(self, batch: PackedBatch) -> Outcome:
+        self.batch = batch
+        return self._objective(batch)
+
+
+def accumulate_within(
+    passes: Sequence[PackedBatch],
+    objective: Objective,
+    *,
+    again: Again | None,
+    undo: Callable[[], None] = lambda: None,
+    backward: bool = True,
+) -> dict[str, float]:
+    """`accumulate`, once more over the smaller passes that `again` cuts where memory runs out.
+
+    `undo` takes back the gradient that a pass left before it failed. Random numbers are drawn anew from where
+    the step began, as a run with small passes from the start would draw them.
+    """
+    if again is None or not passes:
+        return accumulate(passes, objective, backward=backward)
+    drawn = torch.get_rng_state()
+    while isinstance(found := _tried(passes, objective, backward), Overfull):
+        undo()
+        passes = again(found)
+        torch.set_rng_state(drawn)
+    return found
+
+
+def _tried(
+    passes: Sequence[PackedBatch], objective: Objective, backward: bool
+) -> dict[str, float] | Overfull:
+    watched = _Watched(objective, passes)
+    return attempt(lambda: accumulate(passes, watched, backward=backward), lambda: watched.batch)
+
+
 def clip_gradients(optimizer: torch.optim.Optimizer, most: float | None) -> dict[str, float]:
     """Clip the gradient of each part of an optimiser; their norms before that, by name."""
     parts: dict[str, list[torch.nn.Parameter]] = {}
@@ -166,13 +230,15 @@ def learn_step(
     objective: Objective,
     *,
     max_grad_norm: float | None = 1.0,
+    again: Again | None = None,
 ) -> dict[str, float]:
     """One optimiser step over `passes`. Returns its means, and the `grad_norm` of each part before clipping.
 
-    Raises DivergedItems before anything is changed when the loss or the gradient is not finite.
+    `again` cuts the same items into smaller passes where memory runs out. Raises DivergedItems before
+    anything is changed when the loss or the gradient is not finite, and Overfull when one row does not fit.
     """
     optimizer.zero_grad(set_to_none=True)
-    logs = accumulate(passes, objective)
+    logs = accumulate_within(passes, objective, again=again, undo=optimizer.zero_grad)
     norms = clip_gradients(optimizer, max_grad_norm)
     for name, norm in norms.items():
         if not math.isfinite(norm):

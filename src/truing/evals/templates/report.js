@@ -71,3 +71,32 @@ const unfold = () => {
 };
 addEventListener("hashchange", unfold);
 unfold();
+
+// A press on a column's head sorts its rows: names from A to Z, numbers from the largest; the next press turns them round.
+const amount = (cell) => {
+  const shown = (cell.querySelector(".number") ?? cell).textContent.trim();
+  return parseFloat(shown.replace("\u2212", "-").replaceAll(",", ""));
+};
+const later = (a, b) => {
+  const [left, right] = [amount(a), amount(b)];
+  if (Number.isNaN(left) || Number.isNaN(right)) return Number.isNaN(left) - Number.isNaN(right);
+  return right - left;
+};
+for (const table of document.querySelectorAll("table.sortable")) {
+  const heads = [...table.querySelectorAll("thead th")];
+  const body = table.tBodies[0];
+  heads.forEach((head, place) => {
+    const press = document.createElement("button");
+    press.type = "button";
+    press.append(...head.childNodes);
+    head.append(press);
+    press.addEventListener("click", () => {
+      const turned = head.getAttribute("aria-sort") === (place ? "descending" : "ascending");
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", Boolean(place) === turned ? "ascending" : "descending");
+      const named = (a, b) => a.textContent.localeCompare(b.textContent);
+      const order = (a, b) => (place ? later : named)(a.cells[place], b.cells[place]) * (turned ? -1 : 1);
+      body.append(...[...body.rows].sort(order));
+    });
+  });
+}

@@ -1,0 +1,156 @@
+"""An adapter on its base: every tensor of it finds a place there, and every place a tensor.
+
+PEFT leaves a place without a tensor as it was drawn, which merges to the base itself, and warns at most.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import AuxiliaryTrainingWrapper
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from truing.core.errors import ModelError
+from truing.core.messages import joined, message
+from truing.models.load import load_tokenizer, quiet
+from truing.models.results import ADAPTER_WEIGHTS
+from truing.models.weights import listed, require_finite
+
+_TABLES = ("embed_tokens", "wte", "embed_in", "word_embeddings", "lm_head", "embed_out")
+_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt")
+_AGAIN = "save the adapter again from the model it was trained on, or name that model as its base"
+
+
+def with_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedModel:
+    """The adapter of a folder on its base, in eval mode; merged where it changes embeddings or head.
+
+    A base with fewer tokens than the adapter's own embeddings grows to them. Raises ModelError for what
+    does not fit, with the names of both sides, and for an adapter that is more than a change of weights.
+    """
+    config = _config_of(folder)
+    tensors = load_file(folder / ADAPTER_WEIGHTS)
+    require_finite(folder, tensors.items())
+    _grow(base, tensors, folder)
+    try:
+        with quiet(), warnings.catch_warnings(action="ignore"), torch.random.fork_rng():
+            model = get_peft_model(base, config)
+            found = set_peft_model_state_dict(model, dict(tensors), adapter_name="default")
+    except (ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(
+            message("{folder} does not fit its base: {error}", folder=folder, error=_first_cause(error)),
+            hint=message(_AGAIN),
+        ) from error
+    assert isinstance(model, PeftModel)
+    # PEFT's own parts alone; the weights of the base are not in the file.
+    unfilled = [name for name in found.missing_keys if ".default" in name and not _is_shared(model, name)]
+    _require_fit(folder, unfilled, list(found.unexpected_keys))
+    return _plain_ends(model).eval()
+
+
+def _plain_ends(model: PeftModel) -> PeftModel | PreTrainedModel:
+    """The model as it is where its embeddings and its head are plain layers, else merged."""
+    inner: Any = model.get_base_model()
+    ends = (inner.get_input_embeddings(), inner.get_output_embeddings())
+    if not any(isinstance(end, BaseTunerLayer | AuxiliaryTrainingWrapper) for end in ends):
+        return model
+    return merged(model)
+
+
+def merged(model: PeftModel | PreTrainedModel) -> PreTrainedModel:
+    """A model with its adapter, if it has one, folded into its weights."""
+    with quiet():
+        whole = model.merge_and_unload() if isinstance(model, PeftModel) else model
+    assert isinstance(whole, PreTrainedModel)
+    return whole
+
+
+def _config_of(folder: Path) -> PeftConfig:
+    try:
+        config = PeftConfig.from_pretrained(str(folder))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(
+            message("{folder} holds no adapter that PEFT opens: {error}", folder=folder, error=error),
+            hint=message("write the adapter again with PEFT's save_pretrained"),
+        ) from error
+    if config.is_prompt_learning or config.is_adaption_prompt:
+        raise ModelError(
+            message(
+                "{folder} is a {kind} adapter, which puts learnt states before a text; truing reads adapters"
+                " that change weights, such as LoRA",
+                folder=folder,
+                kind=str(getattr(config.peft_type, "value", config.peft_type)),
+            ),
+            hint=message("train a LoRA adapter instead"),
+        )
+    config.inference_mode = True
+    return config
+
+
+def _first_cause(error: Exception) -> str:
+    """The first line of an error that says what is wrong; torch begins with one that does not."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "mismatch" in line), lines[0] if lines else type(error).__name__)
+
+
+def _is_shared(model: nn.Module, name: str) -> bool:
+    """Tell whether a parameter is another one under a second name."""
+    named = {own for own, _ in model.named_parameters()}
+    return name not in named and name in dict(model.named_parameters(remove_duplicate=False))
+
+
+def _require_fit(folder: Path, unfilled: list[str], unplaced: list[str]) -> None:
+    if not unfilled and not unplaced:
+        return
+    parts = []
+    if unplaced:
+        said = "the base has no place for {n} of its tensors ({names})"
+        parts.append(message(said, n=len(unplaced), names=listed(sorted(unplaced))))
+    if unfilled:
+        said = "it lacks {n} tensors that its adapter_config.json asks for ({names})"
+        parts.append(message(said, n=len(unfilled), names=listed(sorted(unfilled))))
+    raise ModelError(
+        message("{folder} does not fit its base: {parts}", folder=folder, parts=joined("; ", parts)),
+        hint=message(_AGAIN),
+    )
+
+
+def _tables(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, int]]:
+    """The embeddings and heads of a file in full, and how many tokens each has a row for."""
+    for name, tensor in tensors.items():
+        parts = name.split(".")
+        if parts[-1] == "weight" and "lora" not in name and any(part in _TABLES for part in parts):
+            yield name, tensor.shape[0]
+
+
+def _grow(base: PreTrainedModel, tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """Give the base as many rows as the adapter's own embeddings have; they fill all of them."""
+    embedding: Any = base.get_input_embeddings()
+    rows, asked = embedding.weight.shape[0], dict(_tables(tensors))
+    if not asked or set(asked.values()) == {rows}:
+        return
+    tied = base.get_output_embeddings() is None or base.config.get_text_config().tie_word_embeddings
+    if len(set(asked.values())) > 1 or len(asked) < (1 if tied else 2):
+        raise ModelError(
+            message(
+                "{folder} has {found} for a vocabulary of its own, and its base has {rows} rows in each of"
+                " its embeddings and its head",
+                folder=folder,
+                found=", ".join(f"{name} of {n} rows" for name, n in asked.items()),
+                rows=rows,
+            ),
+            hint=message(
+                "save the adapter with both, the embeddings and the head, or resize the base before training"
+            ),
+        )
+    base.resize_token_embeddings(next(iter(asked.values())), mean_resizing=False)
+
+
+def tokenizer_of(folder: Path, base: Any) -> Any:
+    """The tokenizer in an adapter's folder, or where there is none that of its base."""
+    return load_tokenizer(folder) if any((folder / name).is_file() for name in _TOKENIZERS) else base

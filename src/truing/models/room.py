@@ -1,0 +1,145 @@
+"""How many tokens a pass may hold: what was asked for, and half of what memory turned out too small for.
+
+    room.within(4096)     what a pass is cut to
+    attempt(work, batch)  what `work` gives, or an `Overfull` where memory ran out
+    run_passes(...)       a function of every pass over some trees, cut anew where one is too large
+
+Results do not depend on how trees share passes, so a smaller size changes rounding alone. What is left of a
+pass that failed is freed before the next one begins: no exception with its frames is kept.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+
+from truing.core.errors import MemoryShortError
+from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
+from truing.data.trees import Tree
+
+if TYPE_CHECKING:
+    from truing.models.scoring import Trunk
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+# How PyTorch's CPU allocator, its libraries and C++ itself say it; CUDA has a class for it.
+_SAID = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "bad_alloc", "could not allocate")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error is that of an allocation that failed."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+
+
+class Overfull(MemoryShortError):
+    """Memory ran out in a pass. `items` are its trees; `at` names them for people."""
+
+    def __init__(self, tokens: int, items: Sequence[int]) -> None:
+        self.tokens, self.items = tokens, tuple(items)
+        super().__init__(self._told([f"number {item}" for item in self.items]), hint=HINT)
+
+    def at(self, places: Sequence[str]) -> MemoryShortError:
+        """The same with each item as `file:line`, given those of all items."""
+        return MemoryShortError(self._told([places[item] for item in self.items]), hint=HINT)
+
+    def held_out(self) -> MemoryShortError:
+        """The same for an item of an evaluation."""
+        return MemoryShortError(self._told([f"{i + 1} of those held out" for i in self.items]), hint=HINT)
+
+    def _told(self, rows: Sequence[str]) -> str:
+        named = f"{', '.join(rows[:3])}{' …' if len(rows) > 3 else ''}"
+        return f"memory does not hold a pass of {self.tokens} tokens (row {named})"
+
+
+HINT = (
+    "one row is the least that a pass holds: lower data.max_tokens, set activation_checkpointing: true,"
+    " or train fewer weights"
+)
+
+
+def attempt(work: Callable[[], T], batch: Callable[[], PackedBatch]) -> T | Overfull:
+    """What `work` gives, or which pass memory was too small for; `batch` is the one under way by then."""
+    found = unless_short(work)
+    if not isinstance(found, Short):
+        return found
+    short = batch()
+    return Overfull(short.tokens.numel(), short.items)
+
+
+class Short:
+    """Memory ran out, and what was under way is freed."""
+
+
+def unless_short(work: Callable[[], T]) -> T | Short:
+    """What `work` gives, unless an allocation in it fails."""
+    try:
+        return work()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    return Short()
+
+
+@dataclass
+class Room:
+    """What memory has turned out to hold. `most` is None until it ran out."""
+
+    most: int | None = field(default=None)  # tokens
+
+    def within(self, tokens: int) -> int:
+        """`tokens`, or what fits where that is less."""
+        return tokens if self.most is None else min(tokens, self.most)
+
+    def halve(self, found: Overfull) -> None:
+        """From here on hold half of a pass that did not fit. Raises it where it holds one tree alone."""
+        if len(found.items) < 2:
+            raise found
+        self.most = max(1, found.tokens // 2)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # in pieces of the larger pass
+        said = "memory ran out in a pass of %d tokens: passes hold %d from here on, steps are the same"
+        log.warning(said, found.tokens, self.most)
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run goes on with: nothing where memory was enough."""
+        return {} if self.most is None else {"tokens_per_pass": self.most}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.most = state.get("tokens_per_pass")
+
+
+def cut(
+    trees: Mapping[int, Tree], trunk: "Trunk", tokens_per_pass: int, role: Role = "learn"
+) -> Iterator[PackedBatch]:
+    """The passes that hold these trees, on the trunk's device; their items are the keys of `trees`."""
+    items = list(trees)
+    for group in split_into_passes(list(trees.values()), trunk.room.within(tokens_per_pass), trunk.layout):
+        chosen = [items[i] for i in group]
+        batch = LAYOUTS[trunk.layout]([trees[i] for i in chosen], chosen)
+        yield replace(batch, role=role).to(trunk.device)
+
+
+def run_passes(
+    trees: Mapping[int, Tree],
+    trunk: "Trunk",
+    tokens_per_pass: int,
+    work: Callable[[PackedBatch], T],
+    role: Role = "learn",
+) -> Iterator[tuple[PackedBatch, T]]:
+    """Every pass over `trees` with what `work` makes of it, in halves where memory runs out.
+
+    Raises Overfull where one tree alone is too large.
+    """
+    left = dict(trees)
+    while left:
+        for batch in cut(left, trunk, tokens_per_pass, role):
+            found = attempt(lambda batch=batch: work(batch), lambda batch=batch: batch)
+            if isinstance(found, Overfull):
+                trunk.room.halve(found)
+                break
+            left = {item: tree for item, tree in left.items() if item not in set(batch.items)}
+            yield batch, found
