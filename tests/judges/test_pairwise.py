@@ -194,8 +194,9 @@ def test_every_comparison_is_counted_once():
         Comparison(TIE, TIE, asked=False),
     ]
     counts = agreement(found)
-    assert counts == Agreement(consistent=2, ties=1, contradicting=2, errors=3, equal=1)
+    assert counts == Agreement(consistent=2, ties=1, contradicting=2, errors=3, equal=1, first=1)
     assert counts.position_bias == 2 / 5
+    assert agreement([Comparison(SECOND, SECOND)]).second == 1
 
 
 def test_without_verdicts_there_is_no_position_bias():
