@@ -354,4 +354,13 @@ ZH = {
     "{reason}": "{reason}",
     "{reason}; a quote after a backslash is Spark's: write the file with .option('escape', '\"')": "{reason}；反斜杠加引号是 Spark 的写法：写文件时请用 .option('escape', '\"')",
     "{name}:{line}: the header is broken, blank, or has one name twice: {shown}": "{name}:{line}：表头损坏、为空或有重名：{shown}",
+    # What is told of rows before they are learnt from
+    "{n} of {of} rows lose {part}: the longest has {long} tokens, and {most} are kept": "{of} 行中有 {n} 行失去{part}：最长的有 {long} 个词元，保留 {most} 个",
+    "the start of their prompt": "提示的开头",
+    "the end of a response": "回答的结尾",
+    "{n} of {of} rows that are learnt from stand in the evaluation too, which will look better for it": "训练的 {of} 行中有 {n} 行也在评测数据里，评测结果会因此偏好",
+    "all {n} rows have the label {label}: nothing tells good from bad": "全部 {n} 行的标签都是 {label}：无从分辨好坏",
+    "add rows of the other class, or say data.one_class: true to go on without": "请加入另一类的行；若本意如此，请设 data.one_class: true",
+    "first step  nothing to learn from {items} items, {tokens} tokens": "第一步    {items} 项、{tokens} 个词元中没有可学的内容",
+    "{n} responses between the best and the worst are left out; --to responses keeps them": "最好与最差之间的 {n} 条回答被略去；用 --to responses 可全部保留",
 }

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import torch
 
+from truing.core.errors import RewardError
 from truing.core.recipe import Recipe
 from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
@@ -69,6 +70,8 @@ class OnlineSession:
     sampled: int = field(default=0, init=False)  # tokens of the newest step
     step: int = field(default=0, init=False)  # the newest step that was sampled for
     alike: int = field(default=0, init=False)  # steps in a row whose rewards told nothing apart
+    warned: bool = field(default=False, init=False)  # of the first of them
+    rewarded: bool = field(default=False, init=False)  # whether any response of the run had a reward
 
     def __post_init__(self) -> None:
         require_known(self.recipe.health)
@@ -143,7 +146,7 @@ class OnlineSession:
             step=step,
         )
         self._draw_ahead(step + 1)
-        self._warn_of_sameness(rounds)
+        self._warn_of_sameness(step, rounds)
         self.sampled = sum(one.tokens for one in rounds)
         self._show(step, rounds[0])
         rollouts = joined(rounds, len(items)) if online.resample else rounds[0].rollouts
@@ -164,17 +167,31 @@ class OnlineSession:
             online.target_kl or math.inf,
         )
 
-    def _warn_of_sameness(self, rounds: Sequence[Asked]) -> None:
-        """Say it once when rewards have told nothing apart for `ALIKE` steps."""
+    def _warn_of_sameness(self, step: int, rounds: Sequence[Asked]) -> None:
+        """Say it of the first step in which rewards tell nothing apart, and once more of `ALIKE` in a row."""
+        if self._has_none(step, rounds):
+            return
         by_group = self.chosen.credit.takes("group")
         told = any(one.telling() if by_group else one.differ for one in rounds)
         self.alike = 0 if told else self.alike + 1
+        among = "responses to a prompt" if by_group else "responses"
         if self.alike == ALIKE:
-            among = "responses to a prompt" if by_group else "responses"
             self.say(
                 f"for {ALIKE} steps all {among} have had the same reward, and nothing is learnt: look at"
                 " samples.jsonl; the task may be too hard or too easy, or the reward blind to it"
             )
+        elif self.alike and not self.warned:
+            self.warned = True
+            self.say(f"step {step}: all {among} have the same reward, and nothing is learnt from them")
+
+    def _has_none(self, step: int, rounds: Sequence[Asked]) -> bool:
+        """Whether no response of a step has a reward, which is said."""
+        if any(total is not None for one in rounds for total in one.scores.totals):
+            self.rewarded = True
+            return False
+        reasons = "; ".join(rounds[0].scores.reasons().values())
+        self.say(f"step {step}: no response has a reward, and nothing is learnt: {reasons}")
+        return True
 
     def _draw_ahead(self, step: int) -> None:
         """Have the servers begin with `step`, from the weights they have now."""
@@ -210,7 +227,13 @@ class OnlineSession:
     def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:
         config, peak = self.recipe.optim, self.learning_rate
         steer: list[Hook] = [self._steer, *hooks]
-        return train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
+        last = train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
+        if not self.rewarded:
+            raise RewardError(
+                f"no response had a reward in {last} steps: nothing was learnt",
+                hint="mend the reward; online.skip_failed lets responses without one pass, up to all of them",
+            )
+        return last
 
     def _steer(self, step: int, logs: Logs) -> None:
         if "kl" in logs:
@@ -227,11 +250,12 @@ class OnlineSession:
             self.sampler.refresh(self.model, self.step)
         asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
         totals = [total for total in asked.scores.totals if total is not None]
-        return {"reward": sum(totals) / len(totals), **_told(asked)}
+        mean = {"reward": sum(totals) / len(totals)} if totals else {}
+        return {**mean, **_told(asked)}
 
     def better(self, logs: Logs) -> float:
-        """What of an evaluation should be small."""
-        return -logs["reward"]
+        """What of an evaluation should be small; one without a reward is no best."""
+        return -logs.get("reward", -math.inf)
 
     def tokens_of(self, step: int) -> int:
         return self.sampled
@@ -246,10 +270,12 @@ class OnlineSession:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside weights and moments."""
-        return {"controller": self.controller.state(), "ahead": self.ahead.state() if self.ahead else {}}
+        ahead = self.ahead.state() if self.ahead else {}
+        return {"controller": self.controller.state(), "ahead": ahead, "rewarded": self.rewarded}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.controller.restore(state["controller"])
+        self.rewarded = state.get("rewarded", True)  # runs begun before did not say
         if self.ahead is not None:
             self.ahead.restore(state["ahead"])
 

@@ -11,7 +11,8 @@ from truing.data.chat import Renderer
 from truing.data.limits import render_all, require_most
 from truing.data.load import load_records
 from truing.data.trees import Tree
-from truing.methods.rows import Rows, Say
+from truing.methods.rows import Rows, Say, say_cuts
+from truing.rewards.reference import reference_of
 from truing.rewards.types import Item
 from truing.sampling.types import Sample
 
@@ -31,7 +32,7 @@ class Prompt:
             response=sample.text,
             finish=sample.finish,
             tokens=len(sample.tokens),
-            reference=responses[0].text if responses else None,
+            reference=reference_of(self.record.columns, responses[0].text if responses else None),
             category=self.record.category,
             columns=self.record.columns,
             place=self.record.place,
@@ -61,6 +62,7 @@ def read_prompts(
     asked = [record for record in loaded.records if record.prompt]
     bare = [replace(record, responses=()) for record in asked]
     rendered = render_all(bare, renderer, data.max_tokens - new, data.truncation)
+    say_cuts(rendered, data.max_tokens - new, say)
     if data.bad_rows == "stop":
         require_most(", ".join(paths), rendered, data.max_tokens, beside=new)
     if not rendered.trees:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Renderer
 from truing.data.differing import only_differing
-from truing.data.limits import ASIDE, CUT, Rendered, render_all, require_most
+from truing.data.limits import ASIDE, CUT, Reason, Rendered, render_all, require_most
 from truing.data.load import Loaded, load_records
 from truing.data.trees import Tree
 from truing.methods.offline import Chosen, choose
-from truing.methods.shapes import unpaired
+from truing.methods.shapes import UNPAIRED, unpaired
 
 Say = Callable[[str], None]
 
@@ -33,6 +33,7 @@ class Rows:
     trees: list[Tree]
     taught: int  # records the method can learn from, before length limits
     made: int = 0  # more records than rows, where pairs became two each
+    in_evaluation: int = 0  # rows that are learnt from and stand in the evaluation too
 
     @property
     def read(self) -> int:
@@ -52,7 +53,14 @@ class Rows:
 
     @property
     def summary(self) -> dict[str, Any]:
-        return {"read": self.read, "made": self.made, "kept": len(self.trees), "set_aside": self.aside}
+        return {
+            "read": self.read,
+            "made": self.made,
+            "kept": len(self.trees),
+            "set_aside": self.aside,
+            "cut": {reason.value: n for reason in CUT if (n := self.rendered.counts[reason])},
+            "in_evaluation": self.in_evaluation,
+        }
 
     def describe(self) -> Message:
         """One line for people: `12 of 12 rows kept (6 read, 6 made of pairs), set aside: none`."""
@@ -106,6 +114,7 @@ def read_rows(
             hint=message("see which methods fit with `truing data show`"),
         )
     rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
+    say_cuts(rendered, data.max_tokens, say)
     if data.bad_rows == "stop":
         require_most(", ".join(paths), rendered, data.max_tokens)
     if not rendered.trees:
@@ -119,6 +128,47 @@ def read_rows(
     if data.tokens == "differing":
         trees = [only_differing(tree) for tree in trees]
     return Rows(loaded, rendered, trees, len(taught), len(records) - len(loaded.records))
+
+
+def say_cuts(rendered: Rendered, most: int, say: Say) -> None:
+    """Tell how many rows lost a part to `most` tokens, and how long the longest was."""
+    parts = {
+        Reason.PROMPT_CUT: message("the start of their prompt"),
+        Reason.RESPONSE_CUT: message("the end of a response"),
+    }
+    for reason, part in parts.items():
+        if n := rendered.counts[reason]:
+            said = "{n} of {of} rows lose {part}: the longest has {long} tokens, and {most} are kept"
+            say(message(said, n=n, of=len(rendered.trees), part=part, long=max(rendered.lengths), most=most))
+
+
+def say_shared(rows: Rows, learnt: Sequence[Hashable], held_out: Sequence[Hashable], say: Say) -> Rows:
+    """The rows, with the number of those learnt from that the evaluation holds too, which is told.
+
+    The other arguments are what makes two rows the same: prompt and responses, or the prompt alone.
+    """
+    known = set(held_out)
+    shared = sum(one in known for one in learnt)
+    if shared:
+        said = (
+            "{n} of {of} rows that are learnt from stand in the evaluation too, which will look better for it"
+        )
+        say(message(said, n=shared, of=len(learnt)))
+    return replace(rows, in_evaluation=shared)
+
+
+def require_classes(trees: Sequence[Tree], recipe: Recipe, chosen: Chosen) -> None:
+    """Raises DataError where labelled rows are of one class, unless data.one_class says that they may be."""
+    labels = {tree.labels[0] > 0.5 for tree in trees} if chosen.shape is UNPAIRED else set()
+    if len(labels) != 1 or recipe.data.one_class:
+        return
+    label = str(labels.pop()).lower()
+    raise DataError(
+        message(
+            "all {n} rows have the label {label}: nothing tells good from bad", n=len(trees), label=label
+        ),
+        hint=message("add rows of the other class, or say data.one_class: true to go on without"),
+    )
 
 
 def read_retained(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:
