@@ -3,17 +3,26 @@
 To add a target, write `(record, plain) -> rows` and give it a line in `WRITERS`. `plain` is true where
 every record is one user turn and single assistant turns: then prompts and responses are written as
 text, else all of them as messages, so that a column has one type in the whole file.
+
+Columns that the record is not made of go along as they are. One whose name means something to a format is
+written as `NAME_unread`, so that the new file is not read as something else.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from truing.core.errors import DataError, StorageError, UsageError
 from truing.core.files import json_line, write_atomic
 from truing.core.records import Kind, Message, Record, Response
+from truing.data.formats import ALWAYS, FORMATS, SCORE
+from truing.data.frames import without_nan
 
 SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
+
+
+MEANT = {key for each in FORMATS.values() for need in each.needs for key in need.split("|")}
+MEANT |= {*ALWAYS, *SCORE.split("|")}  # keys that a format reads
 
 
 @dataclass(frozen=True)
@@ -24,11 +33,11 @@ class Writer:
     rows: Callable[[Record, bool], list[dict]]
 
 
-def convert(records: Iterable[Record], name: str) -> Iterator[dict]:
+def convert(records: Iterable[Record], name: str, formats: Sequence[str] = ()) -> Iterator[dict]:
     """The rows of all records in the format `name`; a preference pair is two rows of "unpaired".
 
-    Raises `UsageError` for an unknown format and `DataError` for a record that does not fit it, before
-    the first row is yielded.
+    `formats` names the format of each source; without it no further column goes along. Raises `UsageError`
+    for an unknown format and `DataError` for a record that does not fit it, before the first row is yielded.
     """
     if name not in WRITERS:
         raise UsageError(f"cannot write {name!r}", hint=f"formats to write are {', '.join(WRITERS)}")
@@ -36,7 +45,23 @@ def convert(records: Iterable[Record], name: str) -> Iterator[dict]:
     for record in kept:
         _check_fits(record, name, writer)
     plain = all(map(_is_plain, kept))
-    return (_without_none(row) for record in kept for row in writer.rows(record, plain))
+    return (
+        _without_none(row) | _beside(record, row, formats)
+        for record in kept
+        for row in writer.rows(record, plain)
+    )
+
+
+def _beside(record: Record, written: dict, formats: Sequence[str]) -> dict:
+    """The columns of a record's row that what is written does not hold."""
+    if not formats:
+        return {}
+    read = FORMATS[formats[record.source]].reads(record.columns)
+    left = {key: without_nan(value) for key, value in record.columns.items() if key not in read}
+    known = MEANT | written.keys()
+    return {
+        f"{key}_unread" if key in known else key: value for key, value in left.items() if value is not None
+    }
 
 
 def write_jsonl(path: Path, rows: Iterable[dict]) -> int:
@@ -88,6 +113,8 @@ def _messages(record: Record, plain: bool) -> list[dict]:
     row = {"messages": _chat((*record.prompt, *(best.turns if best else ()))), **_extras(record)}
     if best and record.kind is Kind.UNPAIRED:
         row["label"] = best.label
+    if best and record.kind is Kind.DEMONSTRATION:
+        row["score"] = best.score
     if record.kind is Kind.PREFERENCE:
         row["rejected_messages"] = _chat((*record.prompt, *record.rejected.turns))
     return [row]
@@ -99,7 +126,21 @@ def _prompt(record: Record, plain: bool) -> list[dict]:
 
 def _prompt_completion(record: Record, plain: bool) -> list[dict]:
     completion = _side(record.chosen.turns, plain)
-    return [{"prompt": _side(record.prompt, plain), "completion": completion, **_extras(record)}]
+    scored = {"score": record.chosen.score, **_extras(record)}
+    return [{"prompt": _side(record.prompt, plain), "completion": completion, **scored}]
+
+
+def _responses(record: Record, plain: bool) -> list[dict]:
+    """All responses, with their scores where each has one, and else in their order."""
+    row = {
+        "prompt": _side(record.prompt, plain),
+        "responses": [_side(r.turns, plain) for r in record.responses],
+    }
+    scores = [response.score for response in record.responses]
+    if None not in scores:
+        return [{**row, "scores": scores, **_extras(record)}]
+    ranks = [place if one.rank is None else one.rank for place, one in enumerate(record.responses)]
+    return [{**row, "ranks": ranks, **_extras(record)}]
 
 
 def _preference(record: Record, plain: bool) -> list[dict]:
@@ -181,6 +222,7 @@ WRITERS: dict[str, Writer] = {
     "messages": Writer((Kind.PROMPT, Kind.DEMONSTRATION, Kind.UNPAIRED, Kind.PREFERENCE), _messages),
     "prompt-completion": Writer((Kind.DEMONSTRATION,), _prompt_completion),
     "preference": Writer((Kind.PREFERENCE, Kind.RANKING), _preference),
+    "responses": Writer((Kind.PREFERENCE, Kind.RANKING), _responses),
     "unpaired": Writer((Kind.UNPAIRED, Kind.PREFERENCE), _unpaired),
     "paddle": Writer((Kind.DEMONSTRATION, Kind.PREFERENCE, Kind.RANKING), _paddle),
     "sharegpt": Writer((Kind.PROMPT, Kind.DEMONSTRATION, Kind.UNPAIRED, Kind.PREFERENCE), _sharegpt),

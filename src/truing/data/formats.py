@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from truing.core.errors import UsageError
 from truing.core.messages import message
 from truing.core.records import Message, Record, Response
-from truing.data.beside import REJECTED, asked, holds, refuse_under, unread, with_beside
+from truing.data.beside import REJECTED, SYSTEM, UNDER, asked, holds, refuse_under, unread, with_beside
 from truing.data.fields import Row, as_label, as_list, as_number, number, present, value_of, words
 from truing.data.rows import RowError, excerpt
 from truing.data.turns import (
@@ -37,6 +37,13 @@ QUESTION = f"{PROMPT}|instruction"
 SCORE = "score|helpfulness"  # the latter is HelpSteer's
 LABEL = "label|kto_tag"
 MESSAGES = "messages|conversations"
+ALWAYS = (*SYSTEM, *UNDER, "history", "margin", "category", "score_chosen", "score_rejected")
+SCORED = (
+    "prompt-completion",
+    "alpaca",
+    "messages",
+    "sharegpt",
+)  # formats of one response, which may have a score
 OPINIONS = "chosen|rejected|rejected_response|rejected_messages|responses|completions|label|kto_tag"
 
 
@@ -56,6 +63,11 @@ class Format:
 
     def matches(self, row: Row) -> bool:
         return not self.missing(row) and self.shape(row)
+
+    def reads(self, row: Row) -> set[str]:
+        """The keys of a row that a record of this format is made of."""
+        of_needs = {key for need in self.needs if (key := present(row, need))}
+        return of_needs | {*ALWAYS, *([present(row, SCORE)] if self.name in SCORED else [])}
 
     def read(self, row: Row) -> Record:
         """The row as a record without a place, or `RowError`."""
@@ -119,10 +131,8 @@ def _interleaved(row: Row) -> Turns:
         [row[key]] if isinstance(row[key], str) else as_list(row, key) for key in ("src", "tgt")
     )
     if len(users) - len(assistants) not in (0, 1):
-        raise RowError(
-            "src-tgt-length",
-            message("{users} in `src` and {said} in `tgt`", users=len(users), said=len(assistants)),
-        )
+        said = message("{users} in `src` and {said} in `tgt`", users=len(users), said=len(assistants))
+        raise RowError("src-tgt-length", said)
     turns = [Message("user", as_text(text, "src")) for text in users]
     for index, text in enumerate(assistants):
         turns.insert(2 * index + 1, Message("assistant", as_text(text, "tgt")))
@@ -140,12 +150,8 @@ def paddle_preference(row: Row) -> Record:
         raise RowError("src-tgt-length", message("`src` and `tgt` are of one length; `src` has one more"))
     worse = [-as_number(value, "sort") for value in as_list(row, "sort")]
     if len(set(worse)) != len(worse):
-        raise RowError(
-            "tied-sort",
-            message(
-                "`sort` {value} has a tie; every response needs its own value", value=excerpt(row["sort"])
-            ),
-        )
+        said = "`sort` {value} has a tie; every response needs its own value"
+        raise RowError("tied-sort", message(said, value=excerpt(row["sort"])))
     texts = as_list(row, "response")
     responses = [as_response(text, f"response[{index}]") for index, text in enumerate(texts)]
     return _ranked(check_prompt(turns, "src/tgt"), responses, worse, "sort")
@@ -289,10 +295,8 @@ def ultrafeedback(row: Row) -> Record:
     items: list[Response] = []
     for index, item in enumerate(as_list(row, "completions")):
         if not isinstance(item, dict) or item.get("response") is None or item.get("overall_score") is None:
-            raise RowError(
-                "missing-score",
-                message("`completions[{index}]` needs `response` and `overall_score`", index=index),
-            )
+            said = message("`completions[{index}]` needs `response` and `overall_score`", index=index)
+            raise RowError("missing-score", said)
         score, source = as_number(item["overall_score"], "overall_score"), item.get("model")
         items.append(as_response(item["response"], f"completions[{index}]", score=score, source=source))
     return _ranked(_alpaca_prompt(row), items, [-(item.score or 0.0) for item in items], "overall_score")
