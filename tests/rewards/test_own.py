@@ -314,6 +314,7 @@ def test_a_function_that_takes_turns_for_text_is_told_and_scores_nothing(functio
     (said,) = reasons(run(function, [item("The Elbe.", answer="The Elbe.")], retries=0))
     assert "list of messages and no text" in said
     assert "`responses`" in said
+    assert "(test_own.py:" in said
 
 
 def test_a_function_that_says_text_is_given_text():

@@ -9,7 +9,7 @@ and does not score every response alike.
 import inspect
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from truing.core.errors import ConfigError
 from truing.rewards.types import Item
@@ -30,6 +30,16 @@ SINGULAR = {"prompt": "prompts", "response": "responses", "completion": "complet
 
 class TurnsAreNoTextError(TypeError):
     """A function took messages for text."""
+
+    def in_the_function(self) -> Self:
+        """The same error, its traceback ending in the function's own line."""
+        line = last = self.__traceback__
+        while line is not None:
+            last = last if line.tb_frame.f_code.co_filename == __file__ else line
+            line = line.tb_next
+        if last is not None:
+            last.tb_next = None
+        return self
 
 
 class Turns(list):

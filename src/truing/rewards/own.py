@@ -142,7 +142,7 @@ class FunctionReward:
             except HungError:
                 raise GaveUpError(f"took longer than {self.patience.timeout:g} s") from None
             except TurnsAreNoTextError as error:
-                raise GaveUpError(f"raised {told(error)}") from error
+                raise GaveUpError(f"raised {told(error.in_the_function())}") from error
             except (
                 Exception,
                 SystemExit,
