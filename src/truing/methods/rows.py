@@ -157,6 +157,32 @@ def say_shared(rows: Rows, learnt: Sequence[Hashable], held_out: Sequence[Hashab
     return replace(rows, in_evaluation=shared)
 
 
+@dataclass(frozen=True)
+class Parted:
+    """Rows as a run uses them."""
+
+    rows: Rows
+    learnt: list[Tree]
+    held_out: list[Tree]
+    held_out_records: list[Record]  # what they were made of
+
+
+def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted:
+    """Part what is learnt from what is evaluated: the rows of `evaluated`, else a share of `rows`."""
+    learnt, held_out = rows.trees, (evaluated or rows).trees
+    if evaluated is None:
+        ids = [record.id for record in rows.rendered.records]
+        learnt, held_out = split_off(rows.trees, ids, recipe.data.eval_fraction, recipe.seed)
+    records = (evaluated or rows).records_of(held_out)
+    told = say_shared(rows, _turns_of(rows.records_of(learnt)), _turns_of(records), say)
+    return Parted(told, learnt, held_out, records)
+
+
+def _turns_of(records: Sequence[Record]) -> list[tuple]:
+    """What makes two rows the same: their turns."""
+    return [(record.prompt, *(response.turns for response in record.responses)) for record in records]
+
+
 def require_classes(trees: Sequence[Tree], recipe: Recipe, chosen: Chosen) -> None:
     """Raises DataError where labelled rows are of one class, unless data.one_class says that they may be."""
     labels = {tree.labels[0] > 0.5 for tree in trees} if chosen.shape is UNPAIRED else set()

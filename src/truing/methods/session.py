@@ -27,7 +27,7 @@ from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
 from truing.methods.passes import passes_of, tokens_per_pass
 from truing.methods.policies import precision_of, references, trained_of
-from truing.methods.rows import Rows, Say, read_retained, read_rows, require_classes, say_shared, split_off
+from truing.methods.rows import Rows, Say, part, read_retained, read_rows, require_classes
 from truing.methods.shapes import PAIR
 from truing.models.frozen import entry_states, may_keep, reference_states
 from truing.models.load import load_tokenizer, pick_device, require_positions, trainable
@@ -263,14 +263,9 @@ def open_session(
     tokenizer = load_tokenizer(source)
     renderer = make_renderer(tokenizer, recipe.data.template, recipe.data.trust_control_tokens)
     rows = read_rows(recipe.data.train, recipe, chosen, renderer, say, aside)
-    evaluated = read_rows(recipe.data.eval, recipe, chosen, renderer, say) if recipe.data.eval else rows
-    if recipe.data.eval:
-        pool, held_out = rows.trees, evaluated.trees
-    else:
-        ids = [record.id for record in rows.rendered.records]
-        pool, held_out = split_off(rows.trees, ids, recipe.data.eval_fraction, recipe.seed)
-    held_out_records = evaluated.records_of(held_out)
-    rows = say_shared(rows, *map(_said, (rows.records_of(pool), held_out_records)), say)
+    evaluated = read_rows(recipe.data.eval, recipe, chosen, renderer, say) if recipe.data.eval else None
+    parted = part(rows, evaluated, recipe, say)
+    pool, held_out = parted.learnt, parted.held_out
     require_classes(pool, recipe, chosen)
     kept = read_retained(recipe, renderer, say)
     retained = kept.trees if kept else []
@@ -287,10 +282,10 @@ def open_session(
         chosen=chosen,
         tokenizer=trained.tokenizer,
         renderer=renderer,
-        rows=rows,
+        rows=parted.rows,
         train=pool,
         held_out=held_out,
-        held_out_records=held_out_records,
+        held_out_records=parted.held_out_records,
         retained=retained,
         places=rows.places_of(pool) + (kept.places_of(retained) if kept else []),
         sources=_sources(rows, evaluated, kept),
@@ -302,11 +297,6 @@ def open_session(
     )
     bind(session, say, first_step=first_step)
     return session
-
-
-def _said(records: Sequence[Record]) -> list[tuple]:
-    """What makes two rows the same: their turns."""
-    return [(record.prompt, *(response.turns for response in record.responses)) for record in records]
 
 
 def _sources(*given: Rows | None) -> list[SourceReport]:
