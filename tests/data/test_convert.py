@@ -1,6 +1,7 @@
 """Records back into rows: exact rows by hand, and every target read again to the same record."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -187,3 +188,35 @@ def test_no_key_of_a_turn_and_no_column_is_lost():
 
 def convert_all(record: Record, name: str) -> list[dict]:
     return list(convert([record], name))
+
+
+def test_no_column_is_lost_and_none_takes_a_place_of_the_new_format(tmp_path):
+    row = {
+        "question": "q",
+        "answer": "r",
+        "score": 4.0,
+        "id": 7,
+        "source": "web",
+        "label": "odd",
+        "margin": None,
+    }
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    loaded = load_records(tmp_path / "a.jsonl", format="prompt-completion")
+    (written,) = convert(loaded.records, "messages")
+    assert written == {
+        "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "r"}],
+        "score": 4.0,
+        "id": 7,
+        "source": "web",
+        "label_unread": "odd",
+    }
+    assert detect([written]).read(written).responses == loaded.records[0].responses
+
+
+def test_a_ranking_is_written_whole():
+    scored = replace(
+        RANKING, responses=tuple(replace(one, score=2.0 - k) for k, one in enumerate(RANKING.responses))
+    )
+    for record in (RANKING, scored):
+        (row,) = convert([record], "responses")
+        assert detect([row]).read(row) == record

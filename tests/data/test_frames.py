@@ -36,7 +36,9 @@ def test_a_response_in_json_to_a_prompt_in_words_is_what_was_said():
     assert settled(row | {"completion": "[1, 2"}) == row | {"completion": "[1, 2"}
 
 
-@pytest.mark.parametrize("text", [str(TURNS)[:-3] + "]", "[{'role': 'user', 'content': '5}]"])
+@pytest.mark.parametrize(
+    "text", [str(TURNS)[:-3] + "]", "[{'role': 'user', 'content': '5}]", json.dumps(TURNS)[:40]]
+)
 def test_text_that_means_to_be_messages_and_is_not_is_never_a_prompt(text):
     with pytest.raises(RowError) as caught:
         settled({"prompt": text, "completion": "r"})
@@ -55,6 +57,11 @@ def test_prompts_that_only_begin_with_a_bracket_stay_text():
 def test_lists_as_they_stand_in_a_cell(text, spelled):
     assert settled({"responses": text})["responses"] == spelled
     assert settled({"response": text})["response"] == text
+
+
+def test_a_blank_cell_is_no_opinion():
+    row = {"prompt": "q", "completion": "r", "label": "", "rejected_response": ""}
+    assert settled(row) == {"prompt": "q", "completion": "r", "label": None, "rejected_response": None}
 
 
 def test_layouts_of_messages():

@@ -42,7 +42,7 @@ DAMAGE = {
     "too-long": b'{"prompt": "' + b"x" * MAX_ROW_BYTES + b'", "chosen": "a", "rejected": "b"}',
     "missing-chosen": b'{"prompt": "q", "rejected": "b"}',
     "missing-rejected": b'{"prompt": "q", "chosen": "a", "rejected": null}',
-    "wrong-type": b'{"prompt": "q", "chosen": 5, "rejected": "b"}',
+    "wrong-type": b'{"prompt": "q", "chosen": [5], "rejected": "b"}',
     "empty-response": b'{"prompt": "q", "chosen": "", "rejected": "b"}',
     "empty-prompt": b'{"prompt": "", "chosen": "a", "rejected": "b"}',
     "identical-pair": b'{"prompt": "q", "chosen": "a", "rejected": "a"}',
@@ -282,6 +282,11 @@ def test_a_row_is_its_file_and_its_number_and_not_its_line(tmp_path):
     assert [record.id for record in both] == [(source, n) for source in (0, 1) for n in range(1, 5)]
     assert len({record.place for record in both}) == 8
     assert both[4].place == f"{second}:2"
+
+
+def test_one_file_under_two_names_is_read_once(tmp_path):
+    path = write(tmp_path / "a.jsonl", [line(good(0))])
+    assert len(load_records([path, tmp_path / "." / ".." / tmp_path.name / "a.jsonl"]).records) == 1
 
 
 def test_a_damaged_row_has_a_number_too(tmp_path):

@@ -31,7 +31,7 @@ def refusing(responses):
 
 
 def every_third(prompts, responses):
-    return [None if i % 3 == 0 else float(i) for i in range(len(responses))]
+    return [float("nan") if i % 3 == 0 else float(i) for i in range(len(responses))]
 
 
 def same(responses):
@@ -156,12 +156,53 @@ def test_groups_of_one_reward_teach_nothing(opened, tmp_path, uniform, branches)
 
 
 @pytest.mark.parametrize("method", ["grpo", "reinforce_pp"])
-def test_rewards_that_tell_nothing_apart_are_told_of_once(opened, tmp_path, method):
+def test_rewards_that_tell_nothing_apart_are_told_of_at_once_and_once_more(opened, tmp_path, method):
     session = opened(method, reward="same", optim={"items_per_step": 6, "max_steps": 12, "epochs": 6})
     said: list[str] = []
     session.say = said.append
     trained(session, tmp_path / "run")
-    assert len(said) == 1 and "nothing is learnt" in said[0]
+    assert [text.partition(" all ")[0] for text in said] == ["step 1:", "for 5 steps"]
+
+
+def test_a_step_that_teaches_nothing_is_checked_in_words(opened):
+    session = opened(reward="same", loss={"uniform": "drop"})
+    said: list[str] = []
+    session.say = said.append
+    found = check_session(session)
+    assert found.as_json()["loss"] is None
+    assert any("nothing to learn from 6 items" in line for line in found.lines())
+    assert "all responses to a prompt have the same reward" in said[0]
+
+
+def test_a_run_without_a_reward_does_not_end_as_done(opened, tmp_path):
+    """Nor does it where it goes on from its last step."""
+    for _ in range(2):
+        session = opened(
+            reward="refusing",
+            online={"group_size": 2, "skip_failed": 1.0},
+            optim={"items_per_step": 2, "max_steps": 2},
+        )
+        said: list[str] = []
+        session.say = said.append
+        with pytest.raises(RewardError, match="no response had a reward in 2 steps"):
+            trained(session, tmp_path / "run")
+        assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "failed"
+        assert all(
+            "no response has a reward" in text and "all of them returned None" in text for text in said
+        )
+
+
+def test_a_group_of_one_is_refused_where_groups_teach(opened):
+    for method in ("grpo", "rloo", "reinforce_pp_baseline"):
+        with pytest.raises(ConfigError, match=f"{method} compares responses: one alone teaches nothing"):
+            opened(method, online={"group_size": 1})
+
+
+def test_prompts_of_the_evaluation_that_are_learnt_from_are_counted(opened, tmp_path):
+    rows = tmp_path / "held.jsonl"
+    rows.write_text("".join(json.dumps({"prompt": f"Question {i}?"}) + "\n" for i in range(9, 20)))
+    session = opened(data={"train": str(tmp_path / "prompts.jsonl"), "eval": str(rows)})
+    assert session.rows.summary["in_evaluation"] == 3
 
 
 def test_every_mini_batch_of_an_epoch_holds_other_prompts():

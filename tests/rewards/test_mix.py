@@ -6,7 +6,7 @@ import pytest
 from truing.core.errors import RewardError
 from truing.rewards.mix import Mix, Part, Scores
 from truing.rewards.own import FunctionReward, Patience
-from truing.rewards.types import Failed, Item, Outcome, Reward, Scored, place_of
+from truing.rewards.types import Failed, Item, NotMine, Outcome, Reward, Scored, place_of
 
 
 def fixed(*values: float | None) -> Reward:
@@ -107,3 +107,34 @@ def test_a_score_is_a_finite_number(value: float):
 def test_places(batch: list[Item]):
     assert place_of(batch[2], 2) == "item 2 (rows.jsonl:2)"
     assert place_of(Item((), "a"), 0) == "item 0"
+
+
+def partly(*values: float | None) -> Reward:
+    """A reward of these values; None is not its to score."""
+    return lambda items: [NotMine() if value is None else Scored(value) for value in values]
+
+
+def test_a_reward_that_a_response_is_not_for_is_left_out_of_it(batch: list[Item]):
+    """Two tasks with a reward each: every response has its own task's score."""
+    maths, text = Part("maths", 1.0, partly(1, 0, None, None)), Part("text", 0.5, partly(None, None, 1, 2))
+    scores = Mix([maths, text], 0.0)(batch)
+    assert scores.totals == [1.0, 0.0, 0.5, 1.0]
+    assert scores.metrics() == {
+        "rewards/maths/mean": 0.5,
+        "rewards/maths/std": 0.5,
+        "rewards/maths/failures": 0.0,
+        "rewards/maths/not_mine": 2.0,
+        "rewards/text/mean": 1.5,
+        "rewards/text/std": 0.5,
+        "rewards/text/failures": 0.0,
+        "rewards/text/not_mine": 2.0,
+    }
+
+
+def test_a_response_that_no_reward_scores_has_failed(batch: list[Item]):
+    """Neither has a reward that is only logged, and one that fails is no other's to make up for."""
+    parts = [Part("a", 1.0, partly(1, None, None, 2)), Part("seen", 0.0, partly(1, 1, 1, 1))]
+    with pytest.raises(RewardError, match="2 that no reward with a weight scores"):
+        Mix(parts, 0.4)(batch)
+    assert Mix(parts, 0.5)(batch).totals == [1.0, None, None, 2.0]
+    assert Mix([*parts, Part("b", 1.0, fixed(None, 1, 1, 1))], 0.5)(batch).totals == [None, 1.0, 1.0, 3.0]

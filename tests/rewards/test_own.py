@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 import torch
 
 from truing.core.errors import ConfigError
+from truing.core.records import user
 from truing.rewards.own import FunctionReward, Patience, own_reward
-from truing.rewards.types import Failed, Item, Outcome, Scored
+from truing.rewards.types import Failed, Item, NotMine, Outcome, Scored
 
 AT_ONCE = {"backoff": 0.0}
 
@@ -178,7 +180,6 @@ def test_a_coroutine_that_blocks_does_not_spoil_the_next_call(batch: list[Item])
 @pytest.mark.parametrize(
     "value",
     [
-        None,
         float("nan"),
         float("inf"),
         -float("inf"),
@@ -271,3 +272,113 @@ def test_options_of_a_function_by_name(mine: str, options: dict[str, Any], told:
 def test_a_builtin_without_a_signature():
     with pytest.raises(ConfigError, match="does not say what its arguments are"):
         own_reward("builtins:max", {})
+
+
+# Functions written for TRL
+
+
+def item(response: str, prompt: object = "Why?", **columns: object) -> Item:
+    return Item(user("Why?"), response, columns={"prompt": prompt, **columns})
+
+
+def test_none_is_not_this_rewards_to_score():
+    def maths_only(completions, kind, **kwargs):
+        return [1.0 if one == "maths" else None for one in kind]
+
+    found = run(maths_only, [item("2", kind="maths"), item("tea", kind="text")])
+    assert found == [Scored(1.0), NotMine()]
+
+
+def measures(completions, **kwargs):
+    return [float(len(one)) for one in completions]
+
+
+def searches(completions, **kwargs):
+    return [float("The" in one) for one in completions]
+
+
+def compares(completions, answer, **kwargs):
+    return [float(one == right) for one, right in zip(completions, answer, strict=True)]
+
+
+def begins(completions, **kwargs):
+    return [float(one.startswith("The")) for one in completions]
+
+
+def asks_with(completions, **kwargs):
+    return [float(f"Is this right? {one}"[-1] == ".") for one in completions]
+
+
+@pytest.mark.parametrize("function", [measures, searches, compares, begins, asks_with])
+def test_a_function_that_takes_turns_for_text_is_told_and_scores_nothing(function: Callable[..., Any]):
+    (said,) = reasons(run(function, [item("The Elbe.", answer="The Elbe.")], retries=0))
+    assert "list of messages and no text" in said
+    assert "`responses`" in said
+    assert "(test_own.py:" in said
+
+
+def test_a_function_that_says_text_is_given_text():
+    def annotated(prompts: list[str], completions: list[str], **kwargs) -> list[float]:
+        return [float(len(prompt) + len(one)) for prompt, one in zip(prompts, completions, strict=True)]
+
+    assert run(annotated, [item("four")]) == [Scored(8.0)]
+
+
+def test_rows_of_messages_give_the_lists_that_trl_gives():
+    asked = [{"role": "user", "content": "Why?"}]
+    assert run(measures, [item("The Elbe.", prompt=asked)]) == [Scored(1.0)]
+
+
+@pytest.mark.parametrize("name", ["completion_ids", "trainer_state"])
+def test_what_cannot_be_given_is_told_before_anything_is_sampled(tmp_path, monkeypatch, name: str):
+    (tmp_path / f"asks_{name}.py").write_text(f"def reward(completions, {name}):\n    return [0.0]\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"asks for '{name}', which is not given"):
+        own_reward(f"asks_{name}:reward", {})
+
+
+def test_a_column_that_no_row_of_the_run_has_is_told_before_anything_is_sampled():
+    def reward(completion, solution):
+        return [0.0]
+
+    mine = FunctionReward("my:reward", reward, {"completion": 1}, Patience())
+    mine.require_columns({"prompt", "solution"})
+    with pytest.raises(
+        ConfigError, match="asks for 'solution', and no row has such a field; there are kind, prompt"
+    ):
+        mine.require_columns({"prompt", "kind"})
+    with pytest.raises(ConfigError, match="asks for 'completion'") as caught:
+        FunctionReward("my:reward", reward, {}, Patience()).require_columns({"prompt"})
+    assert caught.value.hint == "a function gets the whole batch: completions"
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ROW = {"kind": "maths", "level": "3", "topic": "tea"}
+ASKED = [
+    Item(user("What is 2 + 3, please?"), "It is 5.", reference="5", columns=ROW),
+    Item(
+        user("A line on tea?"),
+        "Please take some tea, it is hot.",
+        reference="none",
+        columns=ROW | {"kind": "text"},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "scores"),
+    [
+        ("short", [1.0, 1.0]),
+        ("polite", [0.0, 1.0]),
+        ("brief", [1.0, 0.0]),
+        ("right", [1.0, 0.0]),
+        ("level", [6.0, 6.0]),
+        ("named", [0.0, 1.0]),
+        ("maths", [1.0, None]),
+        ("prose", [None, 0.8]),
+    ],
+)
+def test_the_examples_of_the_documentation(monkeypatch, name: str, scores: list[float | None]):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    mine = own_reward(f"reward_functions:{name}", {"factor": 2.0} if name == "level" else {})
+    assert mine(ASKED) == [NotMine() if score is None else Scored(score) for score in scores]

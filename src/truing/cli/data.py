@@ -133,7 +133,11 @@ def convert(
 
     require_writer(to)
     loaded = load_rows(files, format_, bad_rows)
-    written = list(convert_records(loaded.records, to))
+    written = list(convert_records(loaded.records, to, [source.format for source in loaded.sources]))
+    lost = sum(max(0, len(record.responses) - 2) for record in loaded.records)
+    if lost and to == "preference":
+        said = "{n} responses between the best and the worst are left out; --to responses keeps them"
+        say(message(said, n=lost))
     write_jsonl(output, written)
     say(message("wrote {n} rows to {path}", n=len(written), path=output))
     next_step(command("data show", output), "look at them")

@@ -43,6 +43,9 @@ class Data(Section):
         default=0.0, ge=0, lt=1, description="Share of the training rows kept for evaluation."
     )
     unpair: bool = Field(default=False, description="Make two labelled rows of every pair, for KTO and BCO.")
+    one_class: bool = Field(
+        default=False, description="Learn from labelled rows that are all of one class, for KTO and BCO."
+    )
     tokens: Literal["all", "differing"] = Field(
         default="all", description="Which tokens of a pair carry loss; differing suits near-identical pairs."
     )

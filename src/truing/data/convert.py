@@ -1,7 +1,8 @@
 """Records back into rows, in the formats that other tools read.
 
 Nothing is lost on the way: turns go out with all their keys, rows with what they give to the template and
-with the columns that were not read. What a target cannot hold is refused.
+with the columns that were not read. One of these whose name means something to a format is written as
+`NAME_unread`, so that the new file is not read as something else. What a target cannot hold is refused.
 
 To add a target, write `(record, plain) -> rows` and give it a line in `WRITERS`. `plain` is true where
 every record is one user turn and single assistant turns: then prompts and responses are written as
@@ -18,8 +19,12 @@ from truing.core.files import json_line, write_atomic
 from truing.core.messages import message
 from truing.core.records import Kind, Message, Record, Response
 from truing.data.columns import ARGUMENTS, GIVEN
+from truing.data.formats import ALWAYS, FORMATS, SCORE
+from truing.data.frames import without_nan
 
 SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
+MEANT = {key for each in FORMATS.values() for need in each.needs for key in need.split("|")}
+MEANT |= {*ALWAYS, *SCORE.split("|")}  # keys that a format reads
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,9 @@ def _whole(record: Record, row: dict) -> dict:
     """A row with what its record has beside the turns; what the format writes itself goes first."""
     given = json.loads(record.given) if record.given else {}
     arguments = {key: given.pop(key) for key in [*given] if key not in GIVEN}
-    rest = {key: record.columns[key] for key in record.unread}
+    known = MEANT | row.keys()
+    left = {key: without_nan(record.columns[key]) for key in record.unread}
+    rest = {f"{key}_unread" if key in known else key: value for key, value in left.items()}
     found = {**rest, ARGUMENTS: arguments or None, **given, **row}
     return {key: value for key, value in found.items() if value is not None}
 
@@ -106,6 +113,8 @@ def _messages(record: Record, plain: bool) -> list[dict]:
     row = {"messages": _chat((*record.prompt, *(best.turns if best else ()))), **_extras(record)}
     if best and record.kind is Kind.UNPAIRED:
         row["label"] = best.label
+    if best and record.kind is Kind.DEMONSTRATION:
+        row["score"] = best.score
     if record.kind is Kind.PREFERENCE:
         row["rejected_messages"] = _chat((*record.prompt, *record.rejected.turns))
     return [row]
@@ -117,7 +126,21 @@ def _prompt(record: Record, plain: bool) -> list[dict]:
 
 def _prompt_completion(record: Record, plain: bool) -> list[dict]:
     completion = _side(record.chosen.turns, plain)
-    return [{"prompt": _side(record.prompt, plain), "completion": completion, **_extras(record)}]
+    scored = {"score": record.chosen.score, **_extras(record)}
+    return [{"prompt": _side(record.prompt, plain), "completion": completion, **scored}]
+
+
+def _responses(record: Record, plain: bool) -> list[dict]:
+    """All responses, with their scores where each has one, and else in their order."""
+    row = {
+        "prompt": _side(record.prompt, plain),
+        "responses": [_side(r.turns, plain) for r in record.responses],
+    }
+    scores = [response.score for response in record.responses]
+    if None not in scores:
+        return [{**row, "scores": scores, **_extras(record)}]
+    ranks = [place if one.rank is None else one.rank for place, one in enumerate(record.responses)]
+    return [{**row, "ranks": ranks, **_extras(record)}]
 
 
 def _preference(record: Record, plain: bool) -> list[dict]:
@@ -204,6 +227,7 @@ WRITERS: dict[str, Writer] = {
     "messages": Writer((Kind.PROMPT, Kind.DEMONSTRATION, Kind.UNPAIRED, Kind.PREFERENCE), _messages),
     "prompt-completion": Writer((Kind.DEMONSTRATION,), _prompt_completion),
     "preference": Writer((Kind.PREFERENCE, Kind.RANKING), _preference),
+    "responses": Writer((Kind.PREFERENCE, Kind.RANKING), _responses),
     "unpaired": Writer((Kind.UNPAIRED, Kind.PREFERENCE), _unpaired),
     "paddle": Writer((Kind.DEMONSTRATION, Kind.PREFERENCE, Kind.RANKING), _paddle),
     "sharegpt": Writer((Kind.PROMPT, Kind.DEMONSTRATION, Kind.UNPAIRED, Kind.PREFERENCE), _sharegpt),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from truing.core.errors import UsageError
 from truing.core.messages import message
 from truing.core.records import Message, Record, Response
-from truing.data.beside import REJECTED, asked, holds, refuse_under, unread, with_beside
+from truing.data.beside import REJECTED, SYSTEM, UNDER, asked, holds, refuse_under, unread, with_beside
 from truing.data.columns import Watched, given_of
 from truing.data.fields import Row, as_label, as_list, as_number, number, present, value_of, words
 from truing.data.rows import RowError, excerpt
@@ -38,6 +38,7 @@ QUESTION = f"{PROMPT}|instruction"
 SCORE = "score|helpfulness"  # the latter is HelpSteer's
 LABEL = "label|kto_tag"
 MESSAGES = "messages|conversations"
+ALWAYS = (*SYSTEM, *UNDER, "history", "margin", "category", "score_chosen", "score_rejected")
 OPINIONS = "chosen|rejected|rejected_response|rejected_messages|responses|completions|label|kto_tag"
 
 
@@ -123,10 +124,8 @@ def _interleaved(row: Row) -> Turns:
         [row[key]] if isinstance(row[key], str) else as_list(row, key) for key in ("src", "tgt")
     )
     if len(users) - len(assistants) not in (0, 1):
-        raise RowError(
-            "src-tgt-length",
-            message("{users} in `src` and {said} in `tgt`", users=len(users), said=len(assistants)),
-        )
+        said = message("{users} in `src` and {said} in `tgt`", users=len(users), said=len(assistants))
+        raise RowError("src-tgt-length", said)
     turns = [Message("user", as_text(text, "src")) for text in users]
     for index, text in enumerate(assistants):
         turns.insert(2 * index + 1, Message("assistant", as_text(text, "tgt")))
@@ -144,12 +143,8 @@ def paddle_preference(row: Row) -> Record:
         raise RowError("src-tgt-length", message("`src` and `tgt` are of one length; `src` has one more"))
     worse = [-as_number(value, "sort") for value in as_list(row, "sort")]
     if len(set(worse)) != len(worse):
-        raise RowError(
-            "tied-sort",
-            message(
-                "`sort` {value} has a tie; every response needs its own value", value=excerpt(row["sort"])
-            ),
-        )
+        said = "`sort` {value} has a tie; every response needs its own value"
+        raise RowError("tied-sort", message(said, value=excerpt(row["sort"])))
     texts = as_list(row, "response")
     responses = [as_response(text, f"response[{index}]") for index, text in enumerate(texts)]
     return _ranked(check_prompt(turns, "src/tgt"), responses, worse, "sort")
@@ -293,10 +288,8 @@ def ultrafeedback(row: Row) -> Record:
     items: list[Response] = []
     for index, item in enumerate(as_list(row, "completions")):
         if not isinstance(item, dict) or item.get("response") is None or item.get("overall_score") is None:
-            raise RowError(
-                "missing-score",
-                message("`completions[{index}]` needs `response` and `overall_score`", index=index),
-            )
+            said = message("`completions[{index}]` needs `response` and `overall_score`", index=index)
+            raise RowError("missing-score", said)
         score, source = as_number(item["overall_score"], "overall_score"), item.get("model")
         items.append(as_response(item["response"], f"completions[{index}]", score=score, source=source))
     return _ranked(_alpaca_prompt(row), items, [-(item.score or 0.0) for item in items], "overall_score")

@@ -29,12 +29,16 @@ RESPONSES = (
     *(key for two in SIDES for key in two),
 )
 LISTS = ("responses", "completions", "ranks", "scores", "sort", "history")
+BLANK = frozenset(
+    ["rejected_response", "label", "kto_tag", "score", "scores", "ranks", "sort"]
+)  # blank is none
 PADDLE = ("src", "tgt", "response")
 
 
 def settled(row: dict) -> dict:
     """The row with its values as they were meant. `RowError` for one that cannot be told."""
     found = {key: value if key in NUMBERS else without_nan(value) for key, value in row.items()}
+    found = {key: None if value == "" and key in BLANK else value for key, value in found.items()}
     for key in LISTS:
         found = _with_list(found, key)
     if "src" in found and "tgt" in found:

@@ -260,8 +260,9 @@ def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
                     hint=message("quote the pattern and check the folder"),
                 )
         for name in chain.from_iterable(map(_in_parts, names)):
-            if name not in seen:
-                seen.add(name)
+            file = name if name.startswith(HUB) else str(Path(name).resolve())
+            if file not in seen:
+                seen.add(file)
                 yield name
 
 

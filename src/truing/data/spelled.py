@@ -49,9 +49,10 @@ def spelled_turns(text: str, key: str) -> list | dict | None:
     Raises `RowError` for text that clearly means to spell messages and cannot be read as such.
     """
     given = text.strip()
-    if not means_turns(given):
+    broken = LOOKS.match(given) and _is_open(given)
+    if not means_turns(given) and not broken:
         return None
-    value = _value(given)
+    value = None if broken else _value(given)
     if isinstance(value, dict):
         return value if is_turn(value) or are_turns(value.get("messages")) else None
     if are_turns(value) or (isinstance(value, list) and len(value) == 1 and are_turns(value[0])):
@@ -66,6 +67,12 @@ def spelled_turns(text: str, key: str) -> list | dict | None:
             ),
         )
     return None
+
+
+def _is_open(text: str) -> bool:
+    """Whether brackets of a text are never closed, as in a cell that a spreadsheet cut short."""
+    tokens = TOKEN.findall(text)
+    return sum(token in OPENS for token in tokens) > sum(token in CLOSES for token in tokens)
 
 
 def _value(text: str) -> object:

@@ -10,6 +10,7 @@ from truing.evals.sides import Question
 from truing.evals.suites import load_suite
 from truing.evals.suites.headlines import Headline, load_headlines
 from truing.evals.suites.ordinary import load_ordinary
+from truing.rewards.reference import reference_of
 
 Rows = Sequence[str]  # paths, in any format that training reads
 
@@ -49,7 +50,7 @@ def _question(record: Record, name: str) -> Question:
         name,
         record.prompt,
         category=record.category or "",
-        reference=record.chosen.text if record.responses else None,
+        reference=reference_of(record.columns, record.chosen.text if record.responses else None),
         facts=dict(record.columns),
         place=record.place,
         given=record.given,

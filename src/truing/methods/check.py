@@ -38,7 +38,7 @@ class Checked:
         fields = dict(vars(self))
         del fields["described"]
         return {
-            "loss": self.logs["loss"],
+            "loss": self.logs.get("loss"),
             "grad_norm": self.grad_norm,
             "metrics": fields.pop("logs"),
             **fields,
@@ -60,13 +60,7 @@ class Checked:
                 n=self.masks["branches"],
                 found=joined("; ", warnings or [message("all sound")]),
             ),
-            message(
-                "first step  loss {loss:.6g}, gradient norm {norm:.6g}, {items} items, {tokens} tokens",
-                loss=self.logs["loss"],
-                norm=self.grad_norm,
-                items=self.items,
-                tokens=self.tokens,
-            ),
+            self._first_step(),
             message(
                 "parameters  {trained:,} of {all:,} trained ({share:.2%}), {dtype}, {layout}",
                 trained=trained,
@@ -83,6 +77,13 @@ class Checked:
                 seconds=self.seconds_per_step,
             ),
         ]
+
+    def _first_step(self) -> Message:
+        told = {"items": self.items, "tokens": self.tokens}
+        if "loss" not in self.logs:
+            return message("first step  nothing to learn from {items} items, {tokens} tokens", **told)
+        said = "first step  loss {loss:.6g}, gradient norm {norm:.6g}, {items} items, {tokens} tokens"
+        return message(said, loss=self.logs["loss"], norm=self.grad_norm, **told)
 
 
 def _clock(seconds: float) -> Message:

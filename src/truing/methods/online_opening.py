@@ -18,7 +18,7 @@ from truing.methods.passes import tokens_per_pass
 from truing.methods.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
 from truing.methods.prompts import Prompt, Prompts, read_prompts
 from truing.methods.rollouts import Teacher
-from truing.methods.rows import Rows, Say, read_rows, split_off
+from truing.methods.rows import Rows, Say, read_rows, say_shared, split_off
 from truing.methods.text import Text
 from truing.models.load import pick_device
 from truing.models.scoring import Scorer
@@ -37,12 +37,15 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
     )
     _require_overlap(recipe, chosen)
+    _require_groups(recipe, chosen)
     source = resolve(recipe.policy).path
     renderer = renderer_of(recipe, source)
     tokenizer: Any = renderer.encoder.tokenizer
     prompts = read_prompts(recipe.data.train, recipe, renderer, say, aside)
     asked = read_prompts(recipe.data.eval, recipe, renderer, say) if recipe.data.eval else None
     pool, held_out = _split(prompts, asked, recipe)
+    learnt, evaluated = ([prompt.record.prompt for prompt in part] for part in (pool, held_out))
+    rows = say_shared(prompts.rows, learnt, evaluated, say)
     text = _read_text(recipe, renderer, say)
     device = pick_device(recipe.device)
     precision = precision_of(recipe, device, say)
@@ -51,6 +54,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     tell_of(scorer, reason, say)
     host = Host(renderer, scorer, source)
     rewards = build_mix(_remembering(recipe), host=host, say=say, skip_failed=recipe.online.skip_failed)
+    rewards.require_columns({key for prompt in [*pool, *held_out] for key in prompt.record.columns})
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
     if critic is not None:
         critic.critic.room = scorer.room  # their passes are cut together
@@ -72,7 +76,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         recipe=recipe,
         chosen=chosen,
         tokenizer=tokenizer,
-        rows=prompts.rows,
+        rows=rows,
         train=pool,
         held_out=held_out,
         places=[prompt.record.place for prompt in pool] + (text.places_of(text.trees) if text else []),
@@ -111,6 +115,16 @@ def _require_overlap(recipe: Recipe, chosen: ChosenOnline) -> None:
         raise ConfigError(
             "online.overlap draws from weights one step old, and loss.correction is none",
             hint="set loss.correction: token_truncate",
+        )
+
+
+def _require_groups(recipe: Recipe, chosen: ChosenOnline) -> None:
+    """A credit that compares the responses to a prompt learns nothing from a single one."""
+    size = recipe.online.group_size or chosen.method.group_size
+    if size == 1 and chosen.credit.takes("group"):
+        raise ConfigError(
+            f"online.group_size is 1, and {recipe.method} compares responses: one alone teaches nothing",
+            hint="set online.group_size to 2 or more, or method: reinforce_pp, which takes one",
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import torch
 
+from truing.core.errors import RewardError
 from truing.core.messages import message
 from truing.core.recipe import Recipe
 from truing.data.load import SourceReport
@@ -77,6 +78,8 @@ class OnlineSession:
     sampled: int = field(default=0, init=False)  # tokens of the newest step
     step: int = field(default=0, init=False)  # the newest step that was sampled for
     alike: int = field(default=0, init=False)  # steps in a row whose rewards told nothing apart
+    warned: bool = field(default=False, init=False)  # of the first of them
+    rewarded: bool = field(default=False, init=False)  # whether any response of the run had a reward
 
     def __post_init__(self) -> None:
         require_known(self.recipe.health)
@@ -159,7 +162,7 @@ class OnlineSession:
             step=step,
         )
         self._draw_ahead(step + 1)
-        self._warn_of_sameness(rounds)
+        self._warn_of_sameness(step, rounds)
         for asked in rounds:
             self._keep_failures(step, asked, "training")
         self.sampled = sum(one.tokens for one in rounds)
@@ -183,18 +186,34 @@ class OnlineSession:
             self.scorer.room,
         )
 
-    def _warn_of_sameness(self, rounds: Sequence[Asked]) -> None:
-        """Say it once when rewards have told nothing apart for `ALIKE` steps."""
+    def _warn_of_sameness(self, step: int, rounds: Sequence[Asked]) -> None:
+        """Say it of the first step in which rewards tell nothing apart, and once more of `ALIKE` in a row."""
+        if self._has_none(step, rounds):
+            return
         by_group = self.chosen.credit.takes("group")
         told = any(one.telling() if by_group else one.differ for one in rounds)
         self.alike = 0 if told else self.alike + 1
+        among = "responses to a prompt" if by_group else "responses"
         if self.alike == ALIKE:
-            among = "responses to a prompt" if by_group else "responses"
             said = (
                 "for {steps} steps all {among} have had the same reward, and nothing is learnt: look at"
                 " samples.jsonl; the task may be too hard or too easy, or the reward blind to it"
             )
             self.say(message(said, steps=ALIKE, among=message(among)))
+        elif self.alike and not self.warned:
+            self.warned = True
+            said = "step {step}: all {among} have the same reward, and nothing is learnt from them"
+            self.say(message(said, step=step, among=message(among)))
+
+    def _has_none(self, step: int, rounds: Sequence[Asked]) -> bool:
+        """Whether no response of a step has a reward, which is said."""
+        if any(total is not None for one in rounds for total in one.scores.totals):
+            self.rewarded = True
+            return False
+        reasons = "; ".join(rounds[0].scores.reasons().values())
+        said = "step {step}: no response has a reward, and nothing is learnt: {reasons}"
+        self.say(message(said, step=step, reasons=reasons))
+        return True
 
     def _keep_failures(self, step: int, asked: Asked, when: str) -> None:
         """Write down why rewards failed that are few enough to go on; say the first of each part."""
@@ -243,7 +262,13 @@ class OnlineSession:
     def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:
         config, peak = self.recipe.optim, self.learning_rate
         steer: list[Hook] = [self._steer, *hooks]
-        return train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
+        last = train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
+        if not self.rewarded:
+            raise RewardError(
+                f"no response had a reward in {last} steps: nothing was learnt",
+                hint="mend the reward; online.skip_failed lets responses without one pass, up to all of them",
+            )
+        return last
 
     def _steer(self, step: int, logs: Logs) -> None:
         if "kl" in logs:
@@ -261,11 +286,12 @@ class OnlineSession:
         asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
         self._keep_failures(self.step, asked, "evaluation")
         totals = [total for total in asked.scores.totals if total is not None]
-        return {"reward": sum(totals) / len(totals) if totals else math.nan, **_told(asked)}
+        mean = {"reward": sum(totals) / len(totals)} if totals else {}
+        return {**mean, **_told(asked)}
 
     def better(self, logs: Logs) -> float:
-        """What of an evaluation should be small."""
-        return math.inf if math.isnan(logs["reward"]) else -logs["reward"]
+        """What of an evaluation should be small; one without a reward is no best."""
+        return -logs.get("reward", -math.inf)
 
     def tokens_of(self, step: int) -> int:
         return self.sampled
@@ -281,12 +307,13 @@ class OnlineSession:
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside weights and moments."""
         ahead = self.ahead.state() if self.ahead else {}
-        known = {"step": self.step, "sampled": self.sampled} | self.scorer.room.state()
-        return {"controller": self.controller.state(), "ahead": ahead, **known}
+        known = {"step": self.step, "sampled": self.sampled, "rewarded": self.rewarded}
+        return {"controller": self.controller.state(), "ahead": ahead, **known, **self.scorer.room.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.controller.restore(state["controller"])
         self.step, self.sampled = state.get("step", 0), state.get("sampled", 0)
+        self.rewarded = state.get("rewarded", True)  # runs begun before did not say
         self.scorer.room.restore(state)
         if self.ahead is not None:
             self.ahead.restore(state["ahead"])

@@ -69,7 +69,12 @@ def require_read(recipe: Recipe) -> None:
     require_method(recipe.method)
     data = recipe.data
     if recipe.method in ONLINE_METHODS:
-        unread = {"data.retain": data.retain, "data.unpair": data.unpair, "data.tokens": data.tokens != "all"}
+        unread = {
+            "data.retain": data.retain,
+            "data.unpair": data.unpair,
+            "data.one_class": data.one_class,
+            "data.tokens": data.tokens != "all",
+        }
         hint = "leave it out"
     else:
         unread = {"rewards": recipe.rewards, "data.ptx": data.ptx}

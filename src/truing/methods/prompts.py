@@ -12,7 +12,8 @@ from truing.data.limits import render_all, require_most, require_written
 from truing.data.load import load_records
 from truing.data.trees import Tree
 from truing.methods.notes import notes_on
-from truing.methods.rows import Rows, Say
+from truing.methods.rows import Rows, Say, say_cuts
+from truing.rewards.reference import reference_of
 from truing.rewards.types import Item
 from truing.sampling.types import Sample
 
@@ -32,7 +33,7 @@ class Prompt:
             response=sample.text,
             finish=sample.finish,
             tokens=len(sample.tokens),
-            reference=responses[0].text if responses else None,
+            reference=reference_of(self.record.columns, responses[0].text if responses else None),
             category=self.record.category,
             columns=self.record.columns,
             given=self.record.given,
@@ -64,6 +65,7 @@ def read_prompts(
     bare = [replace(record, responses=()) for record in asked]
     rendered = render_all(bare, renderer, data.max_tokens - new, data.truncation)
     require_written(", ".join(paths), rendered, all_of_them=data.bad_rows == "skip")
+    say_cuts(rendered, data.max_tokens - new, say)
     if data.bad_rows == "stop":
         require_most(", ".join(paths), rendered, data.max_tokens, beside=new)
     if not rendered.trees:

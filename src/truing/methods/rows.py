@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Note, Renderer
 from truing.data.differing import only_differing
-from truing.data.limits import CUT, Rendered, render_all, require_most, require_written
+from truing.data.limits import CUT, Reason, Rendered, render_all, require_most, require_written
 from truing.data.load import Loaded, load_records
 from truing.data.trees import Tree
 from truing.methods.notes import mask_counts, notes_on
 from truing.methods.offline import Chosen, choose
-from truing.methods.shapes import unpaired
+from truing.methods.shapes import UNPAIRED, unpaired
 
 Say = Callable[[str], None]
 
@@ -35,6 +35,7 @@ class Rows:
     taught: int  # records the method can learn from, before length limits
     made: int = 0  # more records than rows, where pairs became two each
     masks: Mapping[str, int] = field(default_factory=dict)  # what to worry about in what is scored, by name
+    in_evaluation: int = 0  # rows that are learnt from and stand in the evaluation too
 
     @property
     def read(self) -> int:
@@ -66,6 +67,8 @@ class Rows:
             "made": self.made + self.turns,
             "kept": len(self.trees),
             "set_aside": self.aside,
+            "cut": {reason.value: n for reason in CUT if (n := self.rendered.counts[reason])},
+            "in_evaluation": self.in_evaluation,
             "notes": notes | worries,
             "refused": [
                 {"place": one.place, "code": one.reason, "words": one.words} for one in self.rendered.refused
@@ -130,6 +133,7 @@ def read_rows(
     rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
     where = ", ".join(paths)
     require_written(where, rendered, all_of_them=data.bad_rows == "skip")
+    say_cuts(rendered, data.max_tokens, say)
     if data.bad_rows == "stop":
         require_most(where, rendered, data.max_tokens)
     if not rendered.trees:
@@ -146,6 +150,73 @@ def read_rows(
     for note in notes_on(rendered, renderer, masks):
         say(note)
     return Rows(loaded, rendered, trees, len(taught), len(records) - len(loaded.records), masks)
+
+
+def say_cuts(rendered: Rendered, most: int, say: Say) -> None:
+    """Tell how many rows lost a part to `most` tokens, and how long the longest was."""
+    parts = {
+        Reason.PROMPT_CUT: message("the start of their prompt"),
+        Reason.RESPONSE_CUT: message("the end of a response"),
+    }
+    for reason, part in parts.items():
+        if n := rendered.counts[reason]:
+            said = "{n} of {of} rows lose {part}: the longest has {long} tokens, and {most} are kept"
+            say(message(said, n=n, of=len(rendered.trees), part=part, long=max(rendered.lengths), most=most))
+
+
+def say_shared(rows: Rows, learnt: Sequence[Hashable], held_out: Sequence[Hashable], say: Say) -> Rows:
+    """The rows, with the number of those learnt from that the evaluation holds too, which is told.
+
+    The other arguments are what makes two rows the same: prompt and responses, or the prompt alone.
+    """
+    known = set(held_out)
+    shared = sum(one in known for one in learnt)
+    if shared:
+        said = (
+            "{n} of {of} rows that are learnt from stand in the evaluation too, which will look better for it"
+        )
+        say(message(said, n=shared, of=len(learnt)))
+    return replace(rows, in_evaluation=shared)
+
+
+@dataclass(frozen=True)
+class Parted:
+    """Rows as a run uses them."""
+
+    rows: Rows
+    learnt: list[Tree]
+    held_out: list[Tree]
+    held_out_records: list[Record]  # what they were made of
+
+
+def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted:
+    """Part what is learnt from what is evaluated: the rows of `evaluated`, else a share of `rows`."""
+    learnt, held_out = rows.trees, (evaluated or rows).trees
+    if evaluated is None:
+        ids = [record.id for record in rows.rendered.records]
+        learnt, held_out = split_off(rows.trees, ids, recipe.data.eval_fraction, recipe.seed)
+    records = (evaluated or rows).records_of(held_out)
+    told = say_shared(rows, _turns_of(rows.records_of(learnt)), _turns_of(records), say)
+    return Parted(told, learnt, held_out, records)
+
+
+def _turns_of(records: Sequence[Record]) -> list[tuple]:
+    """What makes two rows the same: their turns."""
+    return [(record.prompt, *(response.turns for response in record.responses)) for record in records]
+
+
+def require_classes(trees: Sequence[Tree], recipe: Recipe, chosen: Chosen) -> None:
+    """Raises DataError where labelled rows are of one class, unless data.one_class says that they may be."""
+    labels = {tree.labels[0] > 0.5 for tree in trees} if chosen.shape is UNPAIRED else set()
+    if len(labels) != 1 or recipe.data.one_class:
+        return
+    label = str(labels.pop()).lower()
+    raise DataError(
+        message(
+            "all {n} rows have the label {label}: nothing tells good from bad", n=len(trees), label=label
+        ),
+        hint=message("add rows of the other class, or say data.one_class: true to go on without"),
+    )
 
 
 def read_retained(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:

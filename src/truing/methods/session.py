@@ -30,7 +30,7 @@ from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
 from truing.methods.passes import passes_of, tokens_per_pass
 from truing.methods.policies import precision_of, references, renderer_of, tell_of, trained_of
-from truing.methods.rows import Rows, Say, read_retained, read_rows, split_off
+from truing.methods.rows import Rows, Say, part, read_retained, read_rows, require_classes
 from truing.methods.shapes import PAIR
 from truing.models.frozen import entry_states, may_keep, reference_states
 from truing.models.load import pick_device, require_positions, trainable
@@ -270,12 +270,10 @@ def open_session(
     renderer = renderer_of(recipe, source)
     tokenizer: Any = renderer.encoder.tokenizer
     rows = read_rows(recipe.data.train, recipe, chosen, renderer, say, aside)
-    evaluated = read_rows(recipe.data.eval, recipe, chosen, renderer, say) if recipe.data.eval else rows
-    if recipe.data.eval:
-        pool, held_out = rows.trees, evaluated.trees
-    else:
-        ids = [record.id for record in rows.rendered.records]
-        pool, held_out = split_off(rows.trees, ids, recipe.data.eval_fraction, recipe.seed)
+    evaluated = read_rows(recipe.data.eval, recipe, chosen, renderer, say) if recipe.data.eval else None
+    parted = part(rows, evaluated, recipe, say)
+    pool, held_out = parted.learnt, parted.held_out
+    require_classes(pool, recipe, chosen)
     kept = read_retained(recipe, renderer, say)
     retained = kept.trees if kept else []
     device = pick_device(recipe.device)
@@ -290,10 +288,10 @@ def open_session(
         chosen=chosen,
         tokenizer=trained.tokenizer,
         renderer=renderer,
-        rows=rows,
+        rows=parted.rows,
         train=pool,
         held_out=held_out,
-        held_out_records=evaluated.records_of(held_out),
+        held_out_records=parted.held_out_records,
         retained=retained,
         places=rows.places_of(pool) + (kept.places_of(retained) if kept else []),
         sources=_sources(rows, evaluated, kept),

@@ -117,12 +117,19 @@ def unread(method: str) -> set[str]:
     """The keys and sections of a recipe that a method has no use for."""
     if method in ONLINE:
         chosen = choose_online(method, None)
-        found = {"data.unpair", "data.tokens", "data.retain", "data.retain_weight", "loss.mix"}
+        found = {
+            "data.unpair",
+            "data.one_class",
+            "data.tokens",
+            "data.retain",
+            "data.retain_weight",
+            "loss.mix",
+        }
         return found | (set() if chosen.needs_critic else {"critic"}) | _reference(chosen.needs_reference)
     chosen = choose(method, None, {})
     found = {"rewards", "sampling", "online", "critic", "data.ptx", "data.ptx_weight"}
     found |= _reference(chosen.needs_reference)
-    found |= set() if OFFLINE[method].tables == SINGLE else {"data.unpair"}
+    found |= set() if OFFLINE[method].tables == SINGLE else {"data.unpair", "data.one_class"}
     found |= set() if chosen.shape is PAIR else {"data.tokens"}
     return found | ({"data.retain", "data.retain_weight"} if OFFLINE[method].scores else set())
 

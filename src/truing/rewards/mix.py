@@ -3,17 +3,19 @@
     items -> parts, side by side -> Scores -> totals, one or None per item
 
 A response that a weighted part could not score has no total, for a sum without that part would be on another
-scale. Parts that wait for others (functions of one's own) run in threads beside the rest; rules and models
-run here, where the number of threads and so every digit is settled.
+scale. A part that a response is not for is left out of its sum; where no weighted part scored it, it has no
+total either. Parts that wait for others (functions of one's own) run in threads beside the rest; rules and
+models run here, where the number of threads and so every digit is settled.
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from truing.core.errors import RewardError
 from truing.core.threads import in_thread
-from truing.rewards.types import Failed, Item, Outcome, Reward, Scored
+from truing.rewards.own import FunctionReward
+from truing.rewards.types import Failed, Item, NotMine, Outcome, Reward, Scored
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Scores:
     """What the parts say of a batch."""
 
     parts: dict[str, list[Outcome]]  # by title
-    totals: list[float | None]  # None: a part with a weight failed
+    totals: list[float | None]  # None: a part with a weight failed, or none scored it
 
     @property
     def failed(self) -> int:
@@ -39,23 +41,33 @@ class Scores:
         return sum(total is None for total in self.totals)
 
     def metrics(self) -> dict[str, float]:
-        """Mean and standard deviation of what each part scored, and how often it failed."""
+        """Mean and standard deviation of what each part scored, and how often it failed or was not asked."""
         found: dict[str, float] = {}
         for title, outcomes in self.parts.items():
             values = [one.value for one in outcomes if isinstance(one, Scored)]
             if values:
                 found[f"rewards/{title}/mean"] = statistics.fmean(values)
                 found[f"rewards/{title}/std"] = statistics.pstdev(values)
-            found[f"rewards/{title}/failures"] = float(len(outcomes) - len(values))
+            found[f"rewards/{title}/failures"] = float(sum(isinstance(one, Failed) for one in outcomes))
+            if others := sum(isinstance(one, NotMine) for one in outcomes):
+                found[f"rewards/{title}/not_mine"] = float(others)
         return found
 
     def reasons(self) -> dict[str, str]:
-        """Why parts failed: of each, how often and its first reason."""
+        """Why responses have no total: of each part, how often it failed and its first reason."""
         failures = {
             title: [one.reason for one in outcomes if isinstance(one, Failed)]
             for title, outcomes in self.parts.items()
         }
-        return {title: f"{len(said)} of {title}: {said[0]}" for title, said in failures.items() if said}
+        found = {title: f"{len(said)} of {title}: {said[0]}" for title, said in failures.items() if said}
+        by_response = list(zip(*self.parts.values(), strict=True))
+        unasked = sum(
+            total is None and not any(isinstance(one, Failed) for one in outcomes)
+            for total, outcomes in zip(self.totals, by_response, strict=True)
+        )
+        if unasked:
+            found["nobody's"] = f"{unasked} that no reward with a weight scores: all of them returned None"
+        return found
 
 
 @dataclass(frozen=True)
@@ -86,12 +98,19 @@ class Mix:
             )
         return scores
 
+    def require_columns(self, columns: Collection[str]) -> None:
+        """Raises ConfigError where a function of one's own asks for a field that no row has."""
+        for part in self.parts:
+            if isinstance(part.reward, FunctionReward):
+                part.reward.require_columns(columns)
+
     def _total(self, outcomes: dict[str, list[Outcome]], index: int) -> float | None:
-        total = 0.0
+        total, scored = 0.0, False
         for part in self.parts:
             outcome = outcomes[part.title][index]
             if isinstance(outcome, Scored):
                 total += part.weight * outcome.value
-            elif part.weight:
+                scored = scored or part.weight != 0
+            elif part.weight and isinstance(outcome, Failed):
                 return None
-        return total
+        return total if scored or not any(part.weight for part in self.parts) else None

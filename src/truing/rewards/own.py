@@ -7,22 +7,23 @@ A function is given by name what its signature asks for, a list with one entry p
 
     prompts        turns, as [{"role": …, "content": …}, …]
     responses      text
-    completions    the same as one assistant turn each: reward functions written for TRL run as they are
+    completions    the same as one assistant turn each, or text; see `given.py` for functions written for TRL
     reference, category, and every other field of the row; None where a row lacks it
 
-`**columns` receives all of that; an argument that the recipe sets is an option and no column. Plain functions
-run in a thread, coroutines on an event loop that stays, so that clients with open connections can be kept.
+It returns a list of one number per response, and None for a response that is not its to score. `**columns`
+receives all of that; an argument that the recipe sets is an option and no column. Plain functions run in a
+thread, coroutines on an event loop that stays, so that clients with open connections can be kept.
 
 Whatever a function does, each response gets a score or a reason why not: an exception is tried again, a hang
-is cut off (not tried again: its time is spent, and its thread may still run), None, nan, inf, text or a
-wrong count is a failure. A function inside C code that holds the interpreter cannot be cut off.
+is cut off (not tried again: its time is spent, and its thread may still run), nan, inf, text or a wrong count
+is a failure. A function inside C code that holds the interpreter cannot be cut off.
 """
 
 import asyncio
 import inspect
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 from numbers import Real
@@ -34,7 +35,16 @@ from truing.core.errors import ConfigError
 from truing.core.imports import load_function, told
 from truing.core.options import check_options, keyword_options
 from truing.core.threads import in_thread
-from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
+from truing.rewards.given import (
+    BATCH,
+    TurnsAreNoTextError,
+    offered,
+    require_given,
+    require_possible,
+    required,
+    texts_of,
+)
+from truing.rewards.types import Failed, Item, NotMine, Outcome, Scored, place_of
 
 GRACE = 0.5  # seconds beyond the timeout, in which a cancelled coroutine may end by itself
 
@@ -68,13 +78,12 @@ def own_reward(name: str, options: Mapping[str, Any]) -> "FunctionReward":
     except ValueError as error:
         raise ConfigError(f"{name} does not say what its arguments are") from error
     named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-    takes = {
-        one.name: _as_option(one) for one in named if one.name not in ("prompts", "responses", "completions")
-    }
+    takes = {one.name: _as_option(one) for one in named if one.name not in BATCH}
     patience = keyword_options(Patience)
     check_options(f"the reward {name!r}", {**takes, **patience}, options)
     own = {key: value for key, value in options.items() if key not in patience}
     rest = {key: value for key, value in options.items() if key in patience}
+    require_possible(name, required(function, own))
     return FunctionReward(name, function, own, Patience(**rest))
 
 
@@ -100,6 +109,10 @@ class FunctionReward:
         self.patience = patience or Patience()
         self._runner = asyncio.Runner()  # makes its event loop with the first coroutine
 
+    def require_columns(self, columns: Collection[str]) -> None:
+        """Raises ConfigError where the function asks for what rows with these columns do not give."""
+        require_given(self.name, required(self.function, self.options), columns)
+
     def __call__(self, items: Sequence[Item]) -> list[Outcome]:
         if not items:
             return []
@@ -110,16 +123,15 @@ class FunctionReward:
             return [Failed(f"{self.name} on {place_of(item, i)}: {error}") for i, item in enumerate(items)]
 
     def _arguments(self, items: Sequence[Item]) -> dict[str, Any]:
-        offered = {**_offered(items), **self.options}
+        found = {**offered(items, texts_of(self.function)), **self.options}
         parameters = inspect.signature(self.function).parameters.values()
         if any(one.kind is one.VAR_KEYWORD for one in parameters):
-            taken = offered
+            taken = found
         else:
-            taken = {one.name: offered[one.name] for one in parameters if one.name in offered}
-        for one in parameters:
-            required = one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
-            if required and one.name not in taken:
-                raise GaveUpError(f"it asks for {one.name!r}, and no row has such a field")
+            taken = {one.name: found[one.name] for one in parameters if one.name in found}
+        for name in required(self.function, self.options):
+            if name not in taken:
+                raise GaveUpError(f"it asks for {name!r}, and no row has such a field")
         return taken
 
     def _tried(self, arguments: dict[str, Any]) -> object:
@@ -129,6 +141,8 @@ class FunctionReward:
                 return self._once(arguments)
             except HungError:
                 raise GaveUpError(f"took longer than {self.patience.timeout:g} s") from None
+            except TurnsAreNoTextError as error:
+                raise GaveUpError(f"raised {told(error.in_the_function())}") from error
             except (
                 Exception,
                 SystemExit,
@@ -161,6 +175,9 @@ class FunctionReward:
             raise GaveUpError(f"returned {len(returned)} values for {len(items)} responses")
         found: list[Outcome] = []
         for index, value in enumerate(map(_plain, returned)):
+            if value is None:
+                found.append(NotMine())
+                continue
             score = _score(value)
             place = place_of(items[index], index)
             found.append(
@@ -181,22 +198,6 @@ async def _within(awaitable: Awaitable[object], timeout: float) -> object:
         if deadline.expired():
             raise HungError from None
         raise
-
-
-def _offered(items: Sequence[Item]) -> dict[str, list[Any]]:
-    """Everything there is to tell of a batch."""
-    prompts = [[turn.as_dict() for turn in item.prompt] for item in items]
-    keys = dict.fromkeys(key for item in items for key in item.columns)
-    columns = {key: [item.columns.get(key) for item in items] for key in keys}
-    own = {"reference": [item.reference for item in items], "category": [item.category for item in items]}
-    known = {key: values for key, values in own.items() if any(value is not None for value in values)}
-    return {
-        **columns,
-        **known,
-        "prompts": prompts,
-        "responses": [item.response for item in items],
-        "completions": [[{"role": "assistant", "content": item.response}] for item in items],
-    }
 
 
 def _plain(value: Any) -> object:

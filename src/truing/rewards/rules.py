@@ -21,6 +21,7 @@ from truing.rewards.answers import final_answer, find_number, folded, normalised
 from truing.rewards.json_schema import json_schema
 from truing.rewards.maths import close, formula, same
 from truing.rewards.maths_text import UnreadableError
+from truing.rewards.reference import PLACES
 from truing.rewards.types import Failed, Item
 
 PATTERN_SECONDS = 1.0  # of CPU time
@@ -30,7 +31,7 @@ Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Tolerance = Annotated[float, Field(ge=0, lt=1)]
 
-NO_REFERENCE = Failed("the row has no reference answer")
+NO_REFERENCE = Failed(f"the row has no reference answer: none of {', '.join(PLACES)}, no response of its own")
 NO_COUNT = Failed("how many tokens the response has is not known")
 
 _HAN = r"\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"

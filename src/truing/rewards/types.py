@@ -1,7 +1,8 @@
 """What is scored and what comes of it: plain records, no torch.
 
 A reward takes a batch of `Item`s and gives one `Outcome` for each, in order. It never raises because of
-what a response says: what it cannot score it calls `Failed`, and a failure is never a score.
+what a response says: what it cannot score it calls `Failed`, and a failure is never a score. What is not its
+to score it calls `NotMine`.
 """
 
 import math
@@ -21,7 +22,7 @@ class Item:
     response: str
     finish: Finish | None = None  # None: it was not sampled here
     tokens: int | None = None  # how many were sampled, the stop token included
-    reference: str | None = None  # the row's own answer
+    reference: str | None = None  # the row's answer, see `reference.py`
     category: str | None = None
     columns: Mapping[str, object] = field(default_factory=dict)  # the other fields of the row
     place: str = ""  # of the row, `file:line`
@@ -46,7 +47,14 @@ class Failed:
     reason: str
 
 
-Outcome = Scored | Failed
+@dataclass(frozen=True, slots=True)
+class NotMine:
+    """No score, for the reward is about other responses: it has no part in this one's."""
+
+    reason: str = "the reward is not for this response"
+
+
+Outcome = Scored | Failed | NotMine
 
 
 class Reward(Protocol):
