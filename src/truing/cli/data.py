@@ -133,7 +133,7 @@ def convert(
 
     require_writer(to)
     loaded = load_rows(files, format_, bad_rows)
-    written = list(convert_records(loaded.records, to, [source.format for source in loaded.sources]))
+    written = list(convert_records(loaded.records, to))
     lost = sum(max(0, len(record.responses) - 2) for record in loaded.records)
     if lost and to == "preference":
         said = "{n} responses between the best and the worst are left out; --to responses keeps them"

@@ -1,5 +1,6 @@
 """From a recipe of an online method to its session: prompts, then the policy, then the other roles."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from truing.models.sources import resolve
 from truing.models.trained import Policy
 from truing.models.weights import require_rows
 from truing.rewards.build import JUDGE, build_mix
+from truing.rewards.mix import Mix
 from truing.rewards.model import Host
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sampler
@@ -52,9 +54,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     scorer, reason = trained_policy(recipe, source, precision, device, dropout=False)
     require_rows(scorer.inner, tokenizer, recipe.policy)
     tell_of(scorer, reason, say)
-    host = Host(renderer, scorer, source)
-    rewards = build_mix(_remembering(recipe), host=host, say=say, skip_failed=recipe.online.skip_failed)
-    rewards.require_columns({key for prompt in [*pool, *held_out] for key in prompt.record.columns})
+    rewards = _rewards(recipe, Host(renderer, scorer, source), [*pool, *held_out], say)
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
     if critic is not None:
         critic.critic.room = scorer.room  # their passes are cut together
@@ -92,6 +92,13 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         ahead=Ahead() if online.overlap else None,
         say=say,
     )
+
+
+def _rewards(recipe: Recipe, host: Host, prompts: Sequence[Prompt], say: Say) -> Mix:
+    """The rewards of a recipe, which are given all that they ask for of these prompts."""
+    rewards = build_mix(_remembering(recipe), host=host, say=say, skip_failed=recipe.online.skip_failed)
+    rewards.require_columns({key for prompt in prompts for key in prompt.record.columns})
+    return rewards
 
 
 def _remembering(recipe: Recipe) -> list[RewardPart]:
