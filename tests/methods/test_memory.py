@@ -38,7 +38,13 @@ def recipe_of(method: str, policy: Path, rows: Path, output: Path, **changes: An
         "policy": str(policy),
         "data": {"train": str(rows)},
         "lora": {"r": 4},
-        "optim": {"learning_rate": 1e-2, "items_per_step": 6, "schedule": "constant", "max_steps": 3},
+        "optim": {
+            "learning_rate": 1e-2,
+            "items_per_step": 6,
+            "schedule": "constant",
+            "epochs": 2,
+            "max_steps": 3,
+        },
         "dtype": "float32",
         "output": str(output),
     }
