@@ -96,6 +96,7 @@ def training(
             opened.log_metrics(step, {**row, "seconds": 1.0})
         opened.write_status(RunState.DONE, step=len(metrics))
         rows = {"read": 50, "made": 0, "kept": kept, "set_aside": {"too-long": 50 - kept}}
+        rows |= {"cut": {"prompt-cut": 3}, "in_evaluation": 2}
         opened.write_facts(ROWS, rows | {"train": kept, "held_out": 0})
     return folder
 

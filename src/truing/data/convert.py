@@ -56,7 +56,7 @@ def _beside(record: Record, written: dict, formats: Sequence[str]) -> dict:
     """The columns of a record's row that what is written does not hold."""
     if not formats:
         return {}
-    read = FORMATS[formats[record.source]].reads(record.columns)
+    read = FORMATS[formats[record.source]].reads(dict(record.columns))
     left = {key: without_nan(value) for key, value in record.columns.items() if key not in read}
     known = MEANT | written.keys()
     return {
