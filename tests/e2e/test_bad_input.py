@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from truing.core.config import load_recipe
 from truing.data.trees import Tree
-from truing.methods.session import open_session, split_off
+from truing.methods.rows import split_off
+from truing.methods.session import open_session
 from truing.train.plan import Plan
 
 GOOD = {"prompt": "Hello?", "chosen": "Hello to you.", "rejected": "No."}
@@ -103,6 +104,8 @@ def test_prompt_longer_than_the_limit_is_counted(truing, tmp_path, model_folder)
         "made": 0,
         "kept": 1,
         "set_aside": {"too-long": 1},
+        "cut": {},
+        "in_evaluation": 0,
     }
     assert_told(truing("check", path, "--set", "data.max_tokens=4"), 3, "max_tokens")
 

@@ -268,6 +268,8 @@ def test_a_run_resumed_is_the_run_unbroken_and_says_how_good_its_best_weights_ar
         "made": 0,
         "kept": 12,
         "set_aside": {},
+        "cut": {},
+        "in_evaluation": 0,
         "train": 12,
         "held_out": 9,
     }

@@ -96,6 +96,7 @@ def training(
             opened.log_metrics(step, {**row, "seconds": 1.0})
         opened.write_status(RunState.DONE, step=len(metrics))
         rows = {"read": 50, "made": 0, "kept": kept, "set_aside": {"too-long": 50 - kept}}
+        rows |= {"cut": {"prompt-cut": 3}, "in_evaluation": 2}
         opened.write_facts(ROWS, rows | {"train": kept, "held_out": 0})
     return folder
 
@@ -169,7 +170,7 @@ def test_only_keys_that_differ_are_shown_and_what_is_the_same_is_counted(tmp_pat
     assert page.row("seed")[1:] == ["0", "7"]
     keys = [row[0].strip() for row in page.cells if len(row) == 3]
     assert not {"method", "output", "resolved.learning_rate"} & set(keys)
-    assert "2 differ" in page.text and "Data nothing differs, 7 the same" in " ".join(page.text.split())
+    assert "2 differ" in page.text and "Data nothing differs, 9 the same" in " ".join(page.text.split())
     assert "Their recipes differ in 2 keys: optim.learning_rate, seed." in page.text
 
 

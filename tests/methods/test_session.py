@@ -200,7 +200,7 @@ def test_rows_add_up_where_pairs_become_two(opened, tmp_path):
     session = opened("bco", {"train": str(path), "unpair": True, "max_tokens": 60, "bad_rows": "skip"})
     summary = session.rows.summary
     counted = {"read": 3, "made": 3, "kept": 5, "set_aside": {"too-long": 1}}
-    assert summary == counted | {"notes": {}, "refused": []}
+    assert summary == counted | {"cut": {}, "in_evaluation": 0, "notes": {}, "refused": []}
     assert [tree.labels for tree in session.train] == [(1.0,), (0.0,), (0.0,), (1.0,), (0.0,)]
     assert session.places == [f"mixed.jsonl:{line}" for line in (1, 1, 2, 3, 3)]
     told = "rows        5 of 6 rows kept (3 read, 3 made of pairs), set aside: 1 too-long"

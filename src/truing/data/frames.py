@@ -70,12 +70,10 @@ def _unwrapped(value: object) -> object:
     """Turns out of a list too many, or out of an object of lists; any other value as it is."""
     if isinstance(value, list) and len(value) == 1 and are_turns(value[0]):
         return value[0]
-    return _of_structs(value) if is_turn(value) or _of_responses(value) else value
-
-
-def _of_responses(value: object) -> bool:
-    """Whether a value is UltraFeedback's `completions`, one list for each of their fields."""
-    return isinstance(value, dict) and "response" in value
+    # A turn, or UltraFeedback's `completions`, with one list for each of its fields.
+    return (
+        _of_structs(value) if isinstance(value, dict) and (is_turn(value) or "response" in value) else value
+    )
 
 
 def _of_structs(value: dict) -> object:

@@ -55,7 +55,7 @@ def spelled_turns(text: str, key: str) -> list | dict | None:
     value = None if broken else _value(given)
     if isinstance(value, dict):
         return value if is_turn(value) or are_turns(value.get("messages")) else None
-    if are_turns(value) or (isinstance(value, list) and len(value) == 1 and are_turns(value[0])):
+    if isinstance(value, list) and (are_turns(value) or (len(value) == 1 and are_turns(value[0]))):
         return value
     if value is None and LOOKS.match(given):
         raise RowError(

@@ -46,6 +46,7 @@ ROW_COUNTS = {
     "kept": "rows kept",
     "train": "rows trained on",
     "held_out": "rows held out",
+    "in_evaluation": "rows in the evaluation too",
 }
 VERDICTS = ("better", "worse", "changed")  # that the headline counts
 
@@ -171,10 +172,11 @@ def _data(run: RunRecord) -> dict[str, str]:
         (PurePath(path).name if names[PurePath(path).name] == 1 else path): f"sha256 {digest[:DIGITS]}"
         for path, digest in inputs.items()
     }
-    rows = dict(run.rows or {})
-    aside = rows.pop("set_aside", {})
-    found |= {t(ROW_COUNTS[name]): f"{count:,}" for name, count in rows.items()}
-    return found | {t("rows set aside, {why}", why=why): f"{count:,}" for why, count in aside.items()}
+    rows = run.rows or {}
+    found |= {t(title): f"{rows[name]:,}" for name, title in ROW_COUNTS.items() if name in rows}
+    aside, cut = rows.get("set_aside", {}), rows.get("cut", {})
+    found |= {t("rows set aside, {why}", why=why): f"{count:,}" for why, count in aside.items()}
+    return found | {t("rows cut, {why}", why=why): f"{count:,}" for why, count in cut.items()}
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

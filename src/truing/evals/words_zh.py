@@ -308,6 +308,8 @@ ZH = HEALTH_ZH | {
     "rows trained on": "训练行数",
     "rows held out": "留出行数",
     "rows set aside, {why}": "排除行数，{why}",
+    "rows cut, {why}": "截短行数，{why}",
+    "rows in the evaluation too": "也在评测数据里的行数",
     "Training recipe": "训练配方",
     "Versions in training": "训练时的版本",
     "Versions in evaluation": "评估时的版本",
