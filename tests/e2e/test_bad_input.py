@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from truing.core.config import load_recipe
 from truing.data.trees import Tree
-from truing.methods.session import open_session, split_off
+from truing.methods.rows import split_off
+from truing.methods.session import open_session
 from truing.train.plan import Plan
 
 GOOD = {"prompt": "Hello?", "chosen": "Hello to you.", "rejected": "No."}
