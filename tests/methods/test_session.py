@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from truing.core.errors import ConfigError, DataError
 from truing.core.recipe import Recipe
@@ -300,3 +301,17 @@ def test_a_run_does_not_go_on_with_other_files_under_an_unchanged_path(
             folder.write_config(asked | inputs_of(session.recipe, session.sources, {}))
         assert f"--allow-change models.{role}.{part}" in caught.value.hint
         assert caught.value.exit_code == 2
+
+
+def test_a_session_says_what_check_says_of_its_rows_and_keeps_the_counts(opened, model_folder, tmp_path):
+    end = AutoTokenizer.from_pretrained(model_folder).eos_token
+    row = {"id": 1, "prompt": f"what is {end}?", "completion": "an end"}
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    said: list[str] = []
+    session = opened("sft", {"train": str(path)}, said.append)
+    assert "rows.jsonl: 1/1 rows, prompt and completion; not read: id" in said
+    (told,) = [line for line in said if "control tokens" in line]
+    assert told.startswith("1 strings in the rows read like control tokens and stay text")
+    assert session.rows.summary["notes"] == {"control-token": 1}
+    assert check_session(session).masks["control-token"] == 1

@@ -111,3 +111,14 @@ def test_the_ends_of_a_folder_are_those_of_its_generation_config_or_else_its_con
     assert ends_of(tmp_path) == {0, 7}
     (tmp_path / "generation_config.json").write_text("{}")
     assert ends_of(tmp_path) == frozenset()
+
+
+def test_arguments_of_a_recipe_are_defaults_of_the_template_wherever_it_is_written(model_folder, tmp_path):
+    tokenizer = load_tokenizer(model_folder)
+    tokenizer.chat_template = "{{ messages[0].content }}{{ ' thinking' if thinking else '' }}"
+    tokenizer.save_pretrained(tmp_path / "asked")
+    load_tokenizer(tmp_path / "asked", {"thinking": True}).save_pretrained(tmp_path / "written")
+    again = load_tokenizer(tmp_path / "written")
+    turns = [{"role": "user", "content": "a"}]
+    assert again.apply_chat_template(turns, tokenize=False) == "a thinking"
+    assert again.apply_chat_template(turns, tokenize=False, thinking=False) == "a"

@@ -17,7 +17,7 @@ from truing.core.records import Message, Record
 from truing.data.fields import Row, words
 from truing.data.rows import RowError
 from truing.data.spelled import are_turns
-from truing.data.turns import Turns, as_messages, as_text
+from truing.data.turns import Turns, as_messages, as_text, unread_code
 
 SYSTEM = ("system", "system_prompt")
 UNDER = ("input", "context")  # what stands under a question
@@ -32,8 +32,7 @@ def holds(row: Row, key: str) -> bool:
 
 def unread(key: str, why: str) -> RowError:
     """The refusal of a row for a key that changes its meaning and cannot be read where it stands."""
-    code = f"unread-{key.replace('_', '-')}"
-    return RowError(code, message("`{key}` is not read: {why}", key=key, why=message(why)))
+    return RowError(unread_code(key), message("`{key}` is not read: {why}", key=key, why=message(why)))
 
 
 def asked(text: str, row: Row, keys: tuple[str, ...] = UNDER) -> str:

@@ -64,7 +64,8 @@ class Speaker:
             return self.sampler.sample(ids, sampling, **how)
         except NoLogitsError as error:
             asked = prompts[error.prompt]
-            text = asked if isinstance(asked, str) else asked[-1].content
+            turns = asked.prompt if isinstance(asked, Record) else asked
+            text = turns if isinstance(turns, str) else turns[-1].content
             raise error.named(f"asked {text[:60]!r}") from error
 
     def trees(self, prompts: Sequence[Asked], samples: Sequence[Sample]) -> list[Tree]:
