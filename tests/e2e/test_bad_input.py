@@ -106,6 +106,8 @@ def test_prompt_longer_than_the_limit_is_counted(truing, tmp_path, model_folder)
         "set_aside": {"too-long": 1},
         "cut": {},
         "in_evaluation": 0,
+        "notes": {},
+        "refused": [],
     }
     assert_told(truing("check", path, "--set", "data.max_tokens=4"), 3, "max_tokens")
 

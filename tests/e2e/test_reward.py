@@ -270,6 +270,8 @@ def test_a_run_resumed_is_the_run_unbroken_and_says_how_good_its_best_weights_ar
         "set_aside": {},
         "cut": {},
         "in_evaluation": 0,
+        "notes": {},
+        "refused": [],
         "train": 12,
         "held_out": 9,
     }

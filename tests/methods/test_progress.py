@@ -35,7 +35,7 @@ def letters(responses):
 
 
 def some_fail(responses):
-    return [None if place % 12 == 0 else value for place, value in enumerate(letters(responses))]
+    return ["none" if place % 12 == 0 else value for place, value in enumerate(letters(responses))]
 
 
 def huge(responses):
@@ -149,7 +149,7 @@ def test_what_failed_and_was_borne_is_written_down(train, tmp_path):
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     first = {key: rows[0][key] for key in ("when", "reward", "failed", "of")}
     assert first == {"when": "training", "reward": "some_fail", "failed": 1, "of": 12}
-    assert "returned None" in rows[0]["reasons"][0]
+    assert "returned 'none'" in rows[0]["reasons"][0]
     assert sum("the reasons are kept in failures.jsonl" in line for line in said) == 1
 
 

@@ -8,6 +8,7 @@ from truing.data.packing import PackedBatch, pad
 from truing.data.trees import Branch, Tree
 from truing.methods.offline import choose
 from truing.methods.session import crossed, mismatched
+from truing.models.room import Room
 from truing.models.scoring import Scorer, Scores
 from truing.train.step import accumulate
 
@@ -48,7 +49,7 @@ def test_a_response_of_another_prompt_is_cut_to_what_fits():
 class Told(torch.nn.Module):
     """The log-probability of a token is a hundredth of it, less the prompt's last token, times `scale`."""
 
-    device, autocast = torch.device("cpu"), None
+    device, autocast, room = torch.device("cpu"), None, Room()
 
     def __init__(self, scale: float) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ def report(
     """
     for run in runs:
         if not run.exists():
-            hint = message("give a run folder, or the folder of an evaluation")
+            hint = message("give a run folder, as `truing train` writes it, or the folder of an evaluation")
             raise UsageError(message("{path} does not exist", path=run), hint=hint)
     if len(runs) > 1:
         _compare(runs, output or COMPARISON, language)

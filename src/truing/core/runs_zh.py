@@ -152,7 +152,7 @@ RUNS_ZH = {
     "{path}: {n} steps": "{path}：{n} 步",
     "{run}: {method} on {policy}. {state}{reason}": "{run}：{policy} 的 {method} 训练。{state}{reason}",
     " {reason}.": "{reason}。",
-    "give a run folder, or the folder of an evaluation": "请给出训练目录，或评估的输出目录",
+    "give a run folder, as `truing train` writes it, or the folder of an evaluation": "请给出 `truing train` 写出的训练目录，或评估的输出目录",
     "give a run folder, or none to describe this machine": "请给出训练目录；不给则检查本机",
     "{run} is no run folder and holds no {name}": "{run} 不是训练目录，其中也没有 {name}",
     "a run folder is what a recipe names as its `output`; `truing train` writes it": "训练目录是配方里 `output` 指定的目录，由 `truing train` 写出",

@@ -34,13 +34,13 @@ class Ends:
 
 
 def read_series(rows: Sequence[Mapping[str, Any]], name: str) -> Series:
-    """The metric `name` of the rows that carry it."""
+    """The metric `name` of the rows that carry it; null is what a run writes for a number that is none."""
     steps, values, not_finite = [], [], 0
     for row in rows:
-        value = row.get(name)
-        if value is None:
+        if name not in row:
             continue
-        if math.isfinite(value):
+        value = row[name]
+        if value is not None and math.isfinite(value):
             steps.append(row["step"])
             values.append(value)
         else:
