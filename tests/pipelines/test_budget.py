@@ -31,17 +31,15 @@ def test_each_stage_costs_what_its_prompts_tokens_and_steps_cost():
     measuring   200 × (10 × 0.001 + 20 × 0.005) + 1000 × 1.3 × 0.001 = 23.3
     ordinary    200 × (10 × 0.001 + 10 × 0.005) = 12
     drift       2 × 200 / 6 responses × (10 + 20) tokens × 1.3 × 0.001 = 2.6
-
-    All but the loads go 0.88 of what a short trial takes.
     """
     found = expected(PACE, SIZES, 80, FEWER)
     assert found == pytest.approx(
         {
-            "measure_before": 2 + 0.88 * 23.3,
-            "sample": 2 + 0.88 * (130 * (10 * 0.001 + 4 * 0.005) + 16 * (10 * 0.001 + 40 * 0.005)),
-            "sft": 4 + 0.88 * 80 * (0.1 + 0.5),
-            "dpo": 4 + 0.88 * 8 * 4.5 * 0.5,
-            "measure_after": 4 + 0.88 * (23.3 + 12 + 2.6),
+            "measure_before": 2 + 23.3,
+            "sample": 2 + (130 * (10 * 0.001 + 4 * 0.005) + 16 * (10 * 0.001 + 40 * 0.005)),
+            "sft": 4 + 80 * (0.1 + 0.5),
+            "dpo": 4 + 8 * 4.5 * 0.5,
+            "measure_after": 4 + (23.3 + 12 + 2.6),
         },
         rel=1e-4,
     )

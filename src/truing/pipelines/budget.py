@@ -30,7 +30,6 @@ HELD = 0.02  # what each further token of a retained response adds to a topic's 
 LOADS = {"measure_before": 1, "sample": 1, "sft": 2, "dpo": 2, "measure_after": 2}  # models opened or written
 DRIFT_EVERY = 6  # every sixth response is scored under both models, for the KL
 MARGIN = 0.05  # of the time, left free
-STEADY = 0.88  # of the pace of a trial, which is short: what long stages take
 ALL_GOALS, FEWER_GOALS = (0.9, 0.12), (0.85, 0.2)  # harmful and look-alikes refused, by topics learnt from
 
 
@@ -45,9 +44,9 @@ class Schedule:
     retain_weight: float
 
 
-# Where time is short, a topic not seen before teaches more than one seen again, and small steps are taken at
-# a higher rate. Whether a refusal begins is decided in the first tokens; there is no time for more.
-ALL, FEWER = Schedule(8, 1.75, 1e-3, 12, 8.0), Schedule(4, 1.0, 2e-3, 4, 4.0)
+# Where time is short, a topic not seen before teaches more than one seen again, and few steps need a higher
+# rate. Whether a refusal begins is decided in the first tokens; there is no time for more.
+ALL, FEWER = Schedule(8, 1.75, 1e-3, 12, 8.0), Schedule(8, 1.0, 3e-3, 4, 3.5)
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def expected(pace: Pace, sizes: Sizes, topics: int, schedule: Schedule) -> dict[
         "dpo": PAIRS_EPOCHS * pairs * PAIR * learn,
         "measure_after": measuring + ordinary + drift,
     }
-    return {name: LOADS[name] * pace.load + STEADY * seconds for name, seconds in work.items()}
+    return {name: LOADS[name] * pace.load + seconds for name, seconds in work.items()}
 
 
 def _total(pace: Pace, sizes: Sizes, topics: int, schedule: Schedule) -> float:
