@@ -151,4 +151,5 @@ ROWS_ZH = {
     "{n} responses between the best and the worst are left out; --to responses keeps them": "最好与最差之间的 {n} 条回答被略去；用 --to responses 可全部保留",
     "step {step}: all {among} have the same reward, and nothing is learnt from them": "第 {step} 步：所有{among}的奖励都相同，学不到东西",
     "step {step}: no response has a reward, and nothing is learnt: {reasons}": "第 {step} 步：没有一个回答得到奖励，学不到东西：{reasons}",
+    "the row has `{key}`, which is not read": "这一行有 `{key}`，它不会被读取",
 }

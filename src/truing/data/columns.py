@@ -6,7 +6,7 @@ from typing import Any
 from truing.core.messages import message
 from truing.core.records import as_json
 from truing.data.rows import RowError
-from truing.data.turns import decoded, refuse_media, unread_code, unread_key
+from truing.data.turns import decoded, refuse_media, unread_code
 
 GIVEN = ("tools", "documents")  # handed to the template under these names
 ARGUMENTS = "chat_template_kwargs"  # its keys are handed over one by one
@@ -54,7 +54,7 @@ def given_of(row: Mapping[str, Any]) -> str:
     refuse_media(row, "")
     for key in UNREADABLE:
         if _holds(row.get(key)):
-            raise unread_key(key, "row")
+            raise RowError(unread_code(key), message("the row has `{key}`, which is not read", key=key))
     found: dict[str, Any] = {}
     for key in (*GIVEN, ARGUMENTS):
         value = row.get(key)

@@ -114,8 +114,8 @@ def require_words(text: str, turns: Sequence[Message]) -> None:
             found = find(text, piece, 0 if turn.role == "system" else at)
             same = sum(piece in other.words for other in equal[: index + 1]) if turn.role == "system" else 1
             if found is None or text.count(text[slice(*found)]) < same:
-                raise TurnsError(Refusal.DROPS, f"it leaves out words of {name}")
+                raise TurnsError(Refusal.DROPS, f"the template leaves out words of {name}")
             at = at if turn.role == "system" else found[1]
         for piece in said.calls:
             if find(text, piece) is None:
-                raise TurnsError(Refusal.DROPS, f"it leaves out the call of {name}")
+                raise TurnsError(Refusal.DROPS, f"the template leaves out the call of {name}")

@@ -104,10 +104,10 @@ class Template:
             said = self._as_read(turn)
             for key in (*THOUGHT_KEYS, *CALL_KEYS):
                 if said.get(key) and not self.reads(key):
-                    raise TurnsError(unread_code(key), f"it does not read `{key}`")
+                    raise TurnsError(unread_code(key), f"the template does not read `{key}`")
         for key in ("tools", "documents"):
             if given and key in json.loads(given) and not re.search(rf"\b{key}\b", self.source):
-                raise TurnsError(unread_code(key), f"it does not read `{key}`")
+                raise TurnsError(unread_code(key), f"the template does not read `{key}`")
 
     def require_places(self, turns: Sequence[Message], *, answer: bool) -> None:
         """Raises TurnsError where the template leaves out the words of turns in such an order of roles."""
@@ -116,7 +116,9 @@ class Template:
             self.tried[roles] = self._left_out(roles, answer)
         lost = self.tried[roles]
         if lost is not None:
-            raise TurnsError(Refusal.DROPS, f"it leaves out the words of turn {lost + 1} ({roles[lost]})")
+            raise TurnsError(
+                Refusal.DROPS, f"the template leaves out the words of turn {lost + 1} ({roles[lost]})"
+            )
 
     def _left_out(self, roles: tuple[str, ...], answer: bool) -> int | None:
         """The first turn whose words are not written; None also where these turns cannot be tried."""

@@ -46,7 +46,7 @@ class Schedule:
 
 # Where time is short, a topic not seen before teaches more than one seen again, and few steps need a higher
 # rate. Whether a refusal begins is decided in the first tokens; there is no time for more.
-ALL, FEWER = Schedule(8, 1.75, 1e-3, 12, 8.0), Schedule(8, 1.0, 3e-3, 4, 3.5)
+ALL, FEWER = Schedule(8, 1.75, 1e-3, 12, 8.0), Schedule(8, 1.0, 3e-3, 4, 5.0)
 
 
 @dataclass(frozen=True)

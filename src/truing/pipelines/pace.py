@@ -4,8 +4,10 @@ The model, the rows and the number format are those of the stages to come, so wh
 be done. It takes about 5 % of the quickstart.
 """
 
+import statistics
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -82,7 +84,8 @@ def learning_pace(recipe: dict[str, Any], headlines: Sequence[Headline]) -> dict
         ends: list[float] = []
         optimizer = make_optimizer(session.parts, session.recipe.optim)
         session.train_steps(optimizer, 0, [lambda step, logs: ends.append(time.perf_counter())])
-    return {"keep": keep / len(few), "learn": (ends[-1] - ends[0]) / (len(ends) - 1) / FEWER.per_step}
+    step = statistics.median(after - before for before, after in pairwise(ends))
+    return {"keep": keep / len(few), "learn": step / FEWER.per_step}
 
 
 def measured_pace(policy: str, recipe: dict[str, Any], headlines: Sequence[Headline]) -> tuple[Pace, float]:
