@@ -109,6 +109,8 @@ def test_both_sides_of_a_pair_follow_the_prompt_that_is_sampled_with(
     record = Record(user(asked), (reply(good), reply(bad)), place="rows.jsonl:1")
     if good.strip() == bad.strip():
         return
+    if name == "r1" and any(text[0].isspace() for text in (good, bad)):
+        return  # such a pair may be set aside as `unclear-turns`: the prompt ends where its responses differ
     tree = renderer.tree(record)
     assert good.strip() in scored(tree, renderer)[0] and bad.strip() in scored(tree, renderer, 1)[0]
     if name != "r1":
