@@ -7,7 +7,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from truing.core.errors import ConfigError, ModelError
@@ -102,6 +102,7 @@ def test_a_system_turn_is_written_or_the_row_is_refused(name: str, shapes, rende
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=10, deadline=None)
 @given(asked=WORDS, good=WORDS, bad=WORDS)
+@example(asked="<", good=" >", bad="\n<")
 def test_both_sides_of_a_pair_follow_the_prompt_that_is_sampled_with(
     name: str, renderer_of, asked, good, bad
 ):
@@ -109,8 +110,6 @@ def test_both_sides_of_a_pair_follow_the_prompt_that_is_sampled_with(
     record = Record(user(asked), (reply(good), reply(bad)), place="rows.jsonl:1")
     if good.strip() == bad.strip():
         return
-    if name == "r1" and any(text[0].isspace() for text in (good, bad)):
-        return  # such a pair may be set aside as `unclear-turns`: the prompt ends where its responses differ
     tree = renderer.tree(record)
     assert good.strip() in scored(tree, renderer)[0] and bad.strip() in scored(tree, renderer, 1)[0]
     if name != "r1":

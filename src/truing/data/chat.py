@@ -94,7 +94,7 @@ class Renderer:
             lay_out(self.template, prompt, self._disarm(turns, marks.cut), marks, self.stops, given)
             for turns in spoken
         ]
-        start = min((layout.start for layout in layouts), default=0)
+        start = _shared_start(layouts) if layouts else 0
         layouts = [_begun_at(layout, start) for layout in layouts]
         sampled = {self._sampled(prompt, given, needed=not layouts)} - {None}
         written = {layout.prompt for layout in layouts} or sampled
@@ -242,6 +242,15 @@ def _up_to_the_last_answer(turns: Sequence[Message]) -> Sequence[Message]:
     """Turns after the last assistant turn that is learnt teach nothing."""
     last = max(k for k, turn in enumerate(turns) if turn.role == "assistant" and turn.scored)
     return turns[: last + 1]
+
+
+def _shared_start(layouts: Sequence[Layout]) -> int:
+    """Where the first response of a prompt begins, or before white space in which the responses differ."""
+    start = min(layout.start for layout in layouts)
+    prompts = [layout.text[:start] for layout in layouts]
+    columns = enumerate(zip(*prompts, strict=True))
+    shared = next((at for at, column in columns if len(set(column)) > 1), start)
+    return start if any(prompt[shared:].strip() for prompt in prompts) else shared
 
 
 def _begun_at(layout: Layout, start: int) -> Layout:
