@@ -1,4 +1,4 @@
-"""How soon every verb says something, and how soon a mistake is told: medians of several starts, in seconds.
+"""Time the first line of every verb and the message of every mistake: medians of several starts, in seconds.
 
     python benchmarks/first_line.py --rounds 5
 

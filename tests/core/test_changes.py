@@ -1,4 +1,4 @@
-"""What may differ when a run goes on, and what is said of it."""
+"""Differences with which a run goes on or not, and what is said of them."""
 
 import pytest
 

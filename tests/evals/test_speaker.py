@@ -1,4 +1,4 @@
-"""What a speaker is asked: turns, a text, or the prompt of a row, and how it names one that went wrong."""
+"""Prompts of a speaker: turns, a text, or the prompt of a row, and how one that went wrong is named."""
 
 from typing import Any, cast
 

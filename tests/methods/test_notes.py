@@ -1,4 +1,4 @@
-"""What is said of rendered rows: every count in words, turns without an end, refusals with their places."""
+"""Notes on rendered rows: every count in words, turns without an end, refusals with their places."""
 
 from collections import Counter
 

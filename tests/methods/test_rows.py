@@ -1,4 +1,4 @@
-"""What a run learns from and what it keeps for evaluation."""
+"""Rows that a run learns from and rows that it keeps for evaluation."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""What differs between a run as it was begun and as it is asked to go on: told, refused, or let pass.
+"""Changes between a run as it was begun and as it is asked to go on: told, refused, or let pass.
 
     compare(old recipe, new recipe) -> Change -> refuse_unsafe, or recorded in `config.json`
 
@@ -110,12 +110,12 @@ def recorded_since(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str =
 
 
 def _is_later(key: str) -> bool:
-    """Whether a record that lacks a key is of a version that did not write it."""
+    """Tell whether a record that lacks a key is of a version that did not write it."""
     return key == "models" or key.startswith("resolved.")
 
 
 def _default_of(key: str) -> Any:
-    """What a recipe has under a key that it does not set; ABSENT where there is no default."""
+    """Return the default of a recipe's key; ABSENT where there is none."""
     found: Any = _defaults()
     for name in key.split("."):
         found = found.get(name, ABSENT) if isinstance(found, Mapping) else ABSENT

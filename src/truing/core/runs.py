@@ -84,7 +84,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What differs between a run as it was begun, or last went on, and as it goes on now."""
+    """Changes of a run since it was begun, or since it last went on."""
 
     changes: tuple[Change, ...] = ()  # of the recipe and of what stands beside it
     versions: tuple[Change, ...] = ()
@@ -236,7 +236,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def missing_steps(path: Path) -> int:
-    """How many of the steps that a run has taken its metrics lack: a file that was cut short."""
+    """Count the steps of a run that its metrics lack: the file was cut short."""
     status = read_status(path)
     logged = {row["step"] for row in read_metrics(path)}
     return max(0, status.step - len(logged)) if status else 0

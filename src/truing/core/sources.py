@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from truing.core.files import sha256_file
+
 INSTALLED = {"site-packages", "dist-packages"}
 
 
@@ -22,8 +24,8 @@ def source_hash(module_name: str) -> str:
     depth = module_name.count(".") + (own.name == "__init__.py")
     files = _files_behind(own, module_name, own.parents[depth])
     if len(files) == 1:
-        return _sha256(own)
-    named = sorted((str(path.relative_to(own.parents[depth])), _sha256(path)) for path in files)
+        return sha256_file(own)
+    named = sorted((str(path.relative_to(own.parents[depth])), sha256_file(path)) for path in files)
     return hashlib.sha256(repr(named).encode()).hexdigest()
 
 
@@ -68,7 +70,3 @@ def _imports(path: Path, module: str) -> Iterator[str]:
 def _file_of(name: str, root: Path) -> Path | None:
     base = root.joinpath(*name.split("."))
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

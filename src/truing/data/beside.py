@@ -1,4 +1,4 @@
-"""What stands beside the turns of a row and belongs to the conversation.
+"""Keys beside the turns of a row that belong to the conversation.
 
 People write these keys beside every format, so they are read here for all of them:
 
@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from truing.core.messages import message
 from truing.core.records import Message, Record
-from truing.data.fields import Row, words
+from truing.data.fields import Row, holds, words
 from truing.data.rows import RowError
 from truing.data.spelled import are_turns
 from truing.data.turns import Turns, as_messages, as_text, unread_code
@@ -22,12 +22,6 @@ from truing.data.turns import Turns, as_messages, as_text, unread_code
 SYSTEM = ("system", "system_prompt")
 UNDER = ("input", "context")  # what stands under a question
 REJECTED = "rejected_response"
-
-
-def holds(row: Row, key: str) -> bool:
-    """Whether there is something under a key: neither null nor blank, nor an empty list or object."""
-    value = row.get(key)
-    return bool(value.strip()) if isinstance(value, str) else value not in (None, [], {})
 
 
 def unread(key: str, why: str) -> RowError:
@@ -38,7 +32,7 @@ def unread(key: str, why: str) -> RowError:
 def asked(text: str, row: Row, keys: tuple[str, ...] = UNDER) -> str:
     """The question with what stands under it."""
     for key in keys:
-        if not holds(row, key):
+        if not holds(row.get(key)):
             continue
         more = words(row[key])
         if not isinstance(more, str):
@@ -50,7 +44,7 @@ def asked(text: str, row: Row, keys: tuple[str, ...] = UNDER) -> str:
 
 def refuse_under(row: Row, keys: tuple[str, ...] = UNDER) -> None:
     """Raises `RowError` for what stands under a question where turns are no single text."""
-    if key := next((key for key in keys if holds(row, key)), None):
+    if key := next((key for key in keys if holds(row.get(key))), None):
         raise unread(key, "beside messages its place is unclear; write it into a turn, or rename the column")
 
 
@@ -65,7 +59,7 @@ def with_beside(record: Record, row: Row) -> Record:
     if rest[: len(history)] != history:
         rest = (*history, *rest)
     for key in SYSTEM:
-        if holds(row, key):
+        if holds(row.get(key)):
             own = _with_system(own, row[key], key, prompted=bool(rest))
     return replace(record, prompt=(*own, *rest))
 
@@ -82,7 +76,7 @@ def _with_system(own: Turns, value: object, key: str, *, prompted: bool) -> Turn
 
 def _history(row: Row) -> Turns:
     """The earlier turns of a row."""
-    if not holds(row, "history"):
+    if not holds(row.get("history")):
         return ()
     given, turns = row["history"], []
     if are_turns(given):

@@ -18,7 +18,7 @@ from jinja2 import TemplateError
 
 from truing.core.errors import ModelError
 from truing.core.records import Message, Record
-from truing.data.layout import Layout, Marks, lay_out
+from truing.data.layout import Layout, Marks, common_length, lay_out
 from truing.data.refusals import Refusal, RefusedRowError, TurnsError
 from truing.data.said import require_words
 from truing.data.templates import TEMPLATES, Template, make_template
@@ -99,7 +99,7 @@ class Renderer:
         sampled = {self._sampled(prompt, given, needed=not layouts)} - {None}
         written = {layout.prompt for layout in layouts} or sampled
         if len(written) != 1:
-            raise TurnsError(Refusal.UNCLEAR, "it writes the prompt differently for each response")
+            raise TurnsError(Refusal.UNCLEAR, "the template writes the prompt differently for each response")
         counts[Note.PROMPT_DIFFERS] = int(bool(sampled) and written != sampled)
         prompt_ids = self._prompt_ids(written.pop() or "", marks.cut)
         branches: list[Branch] = []
@@ -108,7 +108,7 @@ class Renderer:
             branches.append(branch)
             counts[Note.BOUNDARY_MERGE] += merged
         if len({tuple(branch.tokens) for branch in branches}) < len(branches):
-            raise TurnsError(Refusal.SAME, "it writes two of its responses in the same way")
+            raise TurnsError(Refusal.SAME, "the template writes two of the responses in the same way")
         return Rendering(Tree(prompt_ids, tuple(branches)), +counts)
 
     def _sampled(self, prompt: Sequence[Message], given: str, *, needed: bool) -> str | None:
@@ -123,7 +123,7 @@ class Renderer:
             return None
 
     def _holds_template(self, text: str) -> bool:
-        """Whether some words hold an end of turn of the template and another of its tokens."""
+        """Tell whether some words hold an end of turn of the template and another of its tokens."""
         found, ends = set(self.encoder.pattern.findall(text)), set(self.stops)
         return not found.isdisjoint(ends) and any(one in self.template.source for one in found - ends)
 
@@ -245,11 +245,10 @@ def _up_to_the_last_answer(turns: Sequence[Message]) -> Sequence[Message]:
 
 
 def _shared_start(layouts: Sequence[Layout]) -> int:
-    """Where the first response of a prompt begins, or before white space in which the responses differ."""
+    """Find where the first response of a prompt begins, before white space in which the responses differ."""
     start = min(layout.start for layout in layouts)
     prompts = [layout.text[:start] for layout in layouts]
-    columns = enumerate(zip(*prompts, strict=True))
-    shared = next((at for at, column in columns if len(set(column)) > 1), start)
+    shared = common_length(*prompts)
     return start if any(prompt[shared:].strip() for prompt in prompts) else shared
 
 
@@ -270,7 +269,7 @@ def _own(turns: Sequence[Message]) -> list[bool]:
 
 @contextmanager
 def _refusing(template: str, place: str) -> Iterator[None]:
-    """What goes wrong with the turns of a row is told with its place."""
+    """Name the row where something goes wrong with its turns."""
     try:
         yield
     except TurnsError as error:

@@ -1,10 +1,11 @@
-"""What a row holds beside its turns: what the chat template is given, and the columns that nothing reads."""
+"""Columns beside the turns of a row: those the chat template is given, and those that nothing reads."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from truing.core.messages import message
 from truing.core.records import as_json
+from truing.data.fields import holds
 from truing.data.rows import RowError
 from truing.data.turns import decoded, refuse_media, unread_code
 
@@ -37,29 +38,24 @@ class Watched(dict):
 
     def unread(self) -> Iterator[str]:
         """The keys with a value that were not asked for."""
-        return (key for key, value in self.items() if key not in self.asked and _holds(value))
-
-
-def _holds(value: object) -> bool:
-    """Whether there is something under a key; NaN is how a data frame writes nothing."""
-    return value is not None and value == value and value not in ("", [], {})
+        return (key for key, value in self.items() if key not in self.asked and holds(value))
 
 
 def given_of(row: Mapping[str, Any]) -> str:
-    """What a row hands to the template, as `Record.given`.
+    """Return the columns that a row hands to the template, as `Record.given`.
 
     Raises RowError for what cannot be handed over, and for columns that change what the row means and that
     nothing reads: pictures, video, sound, masks of tokens.
     """
     refuse_media(row, "")
     for key in UNREADABLE:
-        if _holds(row.get(key)):
+        if holds(row.get(key)):
             raise RowError(unread_code(key), message("the row has `{key}`, which is not read", key=key))
     found: dict[str, Any] = {}
     for key in (*GIVEN, ARGUMENTS):
         value = row.get(key)
         value = decoded(value, key) if isinstance(value, str) else value
-        if _holds(value):
+        if holds(value):
             found[key] = value
     arguments = found.pop(ARGUMENTS, {})
     if not isinstance(arguments, dict) or RESERVED & arguments.keys():

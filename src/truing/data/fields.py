@@ -12,6 +12,13 @@ LABELS = dict.fromkeys(WANTED, True) | dict.fromkeys(UNWANTED, False)
 SPELLINGS = "true/false, 1/0, 1/-1, yes/no, good/bad, desirable/undesirable, chosen/rejected"
 
 
+def holds(value: object) -> bool:
+    """Tell whether a value is something: not null, NaN (a data frame's null), blank or an empty container."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and value == value and value not in ([], {})
+
+
 def present(row: Row, need: str) -> str | None:
     """The first of the alternatives `a|b` that a row has and that is not null."""
     return next((key for key in need.split("|") if row.get(key) is not None), None)
@@ -51,7 +58,7 @@ def words(value: object) -> object:
 
 
 def as_label(value: object, key: str = "label") -> bool:
-    """Whether a response is wanted, in one of `SPELLINGS`, in any case."""
+    """Tell whether a response is wanted, written in one of `SPELLINGS`, in any case."""
     given = str(value).strip().lower()
     if not isinstance(value, bool | int | float | str) or given not in LABELS:
         said = "`{key}` is {value}, expected {spellings}"

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from truing.core.errors import UsageError
 from truing.core.messages import message
 from truing.core.records import Message, Record, Response
-from truing.data.beside import REJECTED, SYSTEM, UNDER, asked, holds, refuse_under, unread, with_beside
+from truing.data.beside import REJECTED, SYSTEM, UNDER, asked, refuse_under, unread, with_beside
 from truing.data.columns import Watched, given_of
-from truing.data.fields import Row, as_label, as_list, as_number, number, present, value_of, words
+from truing.data.fields import Row, as_label, as_list, as_number, holds, number, present, value_of, words
 from truing.data.rows import RowError, excerpt
 from truing.data.turns import (
     Turns,
@@ -53,7 +53,7 @@ class Format:
     shape: Callable[[Row], bool] = lambda row: True
 
     def missing(self, row: Row) -> list[str]:
-        """What a row lacks of the needed keys, each with its alternatives."""
+        """List the needed keys that a row lacks, each with its alternatives."""
         return [need for need in self.needs if not present(row, need)]
 
     def matches(self, row: Row) -> bool:
@@ -71,7 +71,7 @@ class Format:
             )
         given = given_of(row)
         record = with_beside(self.parse(row), row)
-        if holds(row, REJECTED) and not any(REJECTED in need for need in self.needs):
+        if holds(row.get(REJECTED)) and not any(REJECTED in need for need in self.needs):
             raise unread(REJECTED, "the row has a rejected response already")
         record = replace(record, margin=number(row, "margin"), category=_category(row))
         return replace(record, given=given, columns=columns, unread=tuple(row.unread()))
@@ -318,7 +318,7 @@ def _continues(row: Row) -> bool:
 
 
 def _no_opinion(row: Row) -> bool:
-    """Whether a row asks and nothing else; where it has turns beside a `problem`, these are the row."""
+    """Tell whether a row asks and nothing else; where it has turns beside a `problem`, these are the row."""
     return not present(row, OPINIONS) and bool(
         present(row, "prompt|question|query") or not present(row, MESSAGES)
     )

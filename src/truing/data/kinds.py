@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says; for other kinds, the way to rows.
+"""Kinds of files by their first bytes, whatever their names say, and the command that makes rows of each.
 
 To name another kind, add a line to `OTHERS`: its first bytes, what it is, and the command that converts it.
 `{path}` and `{target}` in a command are the file and the one to write, quoted for a shell.

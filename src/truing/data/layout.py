@@ -117,18 +117,20 @@ def _spans(
 
 def _words_end(text: str, turn: Message, start: int, before: int) -> int:
     """Where the last thing that a turn says ends; all of it has to lie between `start` and `before`."""
-    said, at, furthest = Said.of(turn), start, start
-    for code, pieces in ((Refusal.CUTS, said.thoughts if turn.scored else ()), (Refusal.DROPS, said.words)):
+    told, at, furthest = Said.of(turn), start, start
+    for code, pieces in ((Refusal.CUTS, told.thoughts if turn.scored else ()), (Refusal.DROPS, told.words)):
         for piece in pieces:
             found = find(text, piece, at)
             if found is None or found[1] > before:
                 what = "a thought" if code is Refusal.CUTS else "words"
-                raise TurnsError(code, f"it leaves {what} of an assistant turn out of what is learnt")
+                raise TurnsError(
+                    code, f"the template leaves {what} of an assistant turn out of what is learnt"
+                )
             at = furthest = found[1]
-    for piece in said.calls:
+    for piece in told.calls:
         found = find(text, piece, start)
         if found is None or found[1] > before:
-            raise TurnsError(Refusal.DROPS, "it leaves a call out of what is learnt")
+            raise TurnsError(Refusal.DROPS, "the template leaves a call out of what is learnt")
         furthest = max(furthest, found[1])
     return furthest
 
@@ -154,7 +156,7 @@ def _marked_words(
         opened = [i for i, character in enumerate(rendered) if character == marks.open]
         if unmarked == text and len(opened) == rendered.count(marks.close) == len(spoken):
             return [o - 2 * n for n, o in enumerate(opened)]
-    raise TurnsError(Refusal.UNCLEAR, "it changes the words of assistant turns")
+    raise TurnsError(Refusal.UNCLEAR, "the template changes the words of assistant turns")
 
 
 def _end_of_turn(text: str, at: int, after: int, blank: str, stops: tuple[str, ...], *, calls: bool) -> int:
@@ -172,10 +174,10 @@ def _end_of_turn(text: str, at: int, after: int, blank: str, stops: tuple[str, .
     return end + len(behind) - len(behind.lstrip()) if stop else at
 
 
-def common_length(first: str, second: str) -> int:
-    """How many characters two texts begin with alike."""
-    pairs = enumerate(zip(first, second, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(first), len(second)))
+def common_length(*texts: str) -> int:
+    """Count the characters that all of some texts begin with."""
+    columns = enumerate(zip(*texts, strict=False))
+    return next((at for at, column in columns if len(set(column)) > 1), min(map(len, texts)))
 
 
 def _closed(text: str, start: int, at: int, end: int, stops: tuple[str, ...]) -> _Span:
@@ -185,7 +187,7 @@ def _closed(text: str, start: int, at: int, end: int, stops: tuple[str, ...]) ->
     belongs to the turn.
     """
     if at > end:
-        raise TurnsError(Refusal.UNCLEAR, "it ends an assistant turn before its words")
+        raise TurnsError(Refusal.UNCLEAR, "the template ends an assistant turn before its words")
     places = [place for stop in stops if (place := text.find(stop, at, end)) >= 0]
     if not places:
         end = _with_stop(text, end, stops)

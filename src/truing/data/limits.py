@@ -47,7 +47,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What came of the records: `len(trees)` plus those set aside is the number that came in, plus `made`."""
+    """Trees of some records: `len(trees)` plus those set aside is the number that came in, plus `made`."""
 
     trees: list[Tree] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)  # those of `trees`, in the same order
@@ -59,7 +59,7 @@ class Rendered:
 
     @property
     def aside(self) -> Counter[str]:
-        """How many were set aside, by code."""
+        """Count the records that were set aside, by code."""
         lost = Counter({reason.value: self.counts[reason] for reason in LOST})
         return +(lost + Counter(one.reason for one in self.refused))
 

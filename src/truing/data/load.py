@@ -190,7 +190,7 @@ def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:
 
 
 def _names(paths: Sequence[str]) -> list[str]:
-    """What places in each file begin with: its name, or the whole path where another file has that name."""
+    """Name each file for places in it: by its name, or its path where another file has that name."""
     names = [path if path.startswith(HUB) else Path(path).name for path in paths]
     return [path if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
 

@@ -116,5 +116,5 @@ def _text(value: bytes, key: str) -> str:
 
 
 def _written(value: object) -> str:
-    """What stands for a value that JSON has no form for."""
+    """Write a value that JSON has no form for as one that it has."""
     return _text(value, "") if isinstance(value, bytes) else str(value)

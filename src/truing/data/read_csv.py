@@ -56,7 +56,7 @@ def _with_line_feeds(file: BinaryIO) -> BinaryIO:
 
 
 def _delimiter(file: BinaryIO, usual: str) -> str:
-    """What parts the cells of the header."""
+    """Find the character between the cells of the header."""
     lines = _Lines(file)
     first = next(iter(lines), "").removeprefix("\ufeff").strip("\r\n")
     file.seek(0)
@@ -115,7 +115,7 @@ def _row(name: str, header: list[str], record: _Record) -> RawRow:
 
 
 def _damage(line: bytes, error: csv.Error) -> Message:
-    """What is wrong with a record; Spark writes quotes inside quotes as other readers do not read them."""
+    """Name the damage of a record; Spark writes quotes inside quotes as other readers do not read them."""
     if b'\\"' in line:
         said = "{reason}; a quote after a backslash is Spark's: write the file with .option('escape', '\"')"
         return message(said, reason=str(error)[:80])

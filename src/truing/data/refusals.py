@@ -27,7 +27,7 @@ HINTS = {
 
 
 def hint_of(code: str) -> str:
-    """What to do about rows that were set aside under `code`."""
+    """Say what to do about rows that were set aside under `code`."""
     return HINTS.get(Refusal(code), "") if code in list(Refusal) else f"leave the key out, or {_OTHER}"
 
 

@@ -1,4 +1,4 @@
-"""What a turn says, piece by piece, and whether a text holds it.
+"""The pieces of what a turn says, and the search for them in a text.
 
 Templates may move the white space around words, take a thought out of its tags and write it between their
 own, and spell words as JSON. Whatever else they do to words loses some of them.
@@ -39,7 +39,7 @@ EMPTY_THOUGHT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one turn says: its thoughts, its words, and the strings in its calls."""
+    """One turn in pieces: its thoughts, its words, and the strings in its calls."""
 
     thoughts: tuple[str, ...]
     words: tuple[str, ...]

@@ -20,12 +20,12 @@ OPENS, CLOSES = ("[", "{", "("), ("]", "}", ")")
 
 
 def is_turn(value: object) -> bool:
-    """Whether a value is a message: an object with a speaker."""
+    """Tell whether a value is a message: an object with a speaker."""
     return isinstance(value, dict) and bool({"role", "from"} & value.keys())
 
 
 def are_turns(value: object) -> bool:
-    """Whether a value is a list of messages that is not empty."""
+    """Tell whether a value is a list of messages that is not empty."""
     return isinstance(value, list) and bool(value) and all(map(is_turn, value))
 
 
@@ -36,7 +36,7 @@ def spelled_list(text: str) -> list | None:
 
 
 def means_turns(value: object) -> bool:
-    """Whether a value is text in brackets in which somebody speaks."""
+    """Tell whether a value is text in brackets in which somebody speaks."""
     if not isinstance(value, str):
         return False
     given = value.strip()
@@ -70,13 +70,13 @@ def spelled_turns(text: str, key: str) -> list | dict | None:
 
 
 def _is_open(text: str) -> bool:
-    """Whether brackets of a text are never closed, as in a cell that a spreadsheet cut short."""
+    """Tell whether brackets of a text are never closed, as in a cell that a spreadsheet cut short."""
     tokens = TOKEN.findall(text)
     return sum(token in OPENS for token in tokens) > sum(token in CLOSES for token in tokens)
 
 
 def _value(text: str) -> object:
-    """What a text spells; None where it spells nothing whole."""
+    """Return the value that a text spells; None where it spells nothing whole."""
     try:
         return STRICT.decode(text)
     except (ValueError, RecursionError):

@@ -85,7 +85,7 @@ class Template:
             raise TemplateError(f"{type(error).__name__}: {error}") from error
 
     def begins(self, text: str, turns: Sequence[Message], *, answer: bool, given: str = "") -> int | None:
-        """How much of `text` is these turns as they stand alone; None where it does not start with them."""
+        """Count the characters of these turns alone; None where `text` does not start with them."""
         if not turns and self.name != "plain":
             return None
         try:
@@ -95,7 +95,7 @@ class Template:
         return len(prefix) if text.startswith(prefix) else None
 
     def reads(self, key: str) -> bool:
-        """Whether the template looks at this key of a turn."""
+        """Tell whether the template looks at this key of a turn."""
         return re.search(rf"""\.{key}\b|['"]{key}['"]""", self.source) is not None
 
     def require_read(self, turns: Sequence[Message], given: str) -> None:

@@ -121,7 +121,7 @@ def _calls(content: object) -> list[dict] | None:
 
 
 def _learnt(item: Mapping[str, object], flag: str, key: str) -> bool:
-    """Whether a turn's flag leaves it to be learnt; a weight between 0 and 1 cannot be obeyed."""
+    """Tell whether a turn's flag leaves it to be learnt; a weight between 0 and 1 cannot be obeyed."""
     value = item.get(flag)
     if value is None or isinstance(value, bool):
         return value is not False
@@ -154,7 +154,7 @@ def unread_code(key: str) -> str:
 
 
 def decoded(text: str, key: str) -> Any:
-    """What a column holds as JSON text; a row whose text is none is refused."""
+    """Return the value that a column holds as JSON text; a row whose text is none is refused."""
     try:
         return json.loads(text) if text.strip() else None
     except ValueError:

@@ -37,12 +37,10 @@ from truing.sampling.types import Finish, Sampling
 Tokens = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 AUTO = "auto"
-TURNED = (
-    0.25  # share of comparisons that contradict each other when places are swapped, from which it is said
-)
-LEANING = (
-    0.65  # share of comparisons that the longer answer wins, with the whole interval, from which it is said
-)
+# Shares of comparisons from which a bias is told: those that contradict each other when places are swapped,
+TURNED = 0.25
+# and those that the longer answer wins, with the whole interval.
+LEANING = 0.65
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Question:
 
     @property
     def asked(self) -> Record:
-        """What a model is given; equal for questions that are asked in the same way."""
+        """Return the record that a model is given; equal for questions that are asked in the same way."""
         return Record(self.prompt, given=self.given)
 
     def item(self, sample: Sample) -> Item:

@@ -7,9 +7,11 @@ A setting counts as written where its value is not the default. To add one: a ro
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from truing.core.messages import message
 from truing.core.online_parts import Critic, Online, Sampling
-from truing.core.recipe import Lora, Recipe
+from truing.core.recipe import Recipe
 from truing.methods.offline import Chosen
 from truing.methods.online import ChosenOnline
 
@@ -22,9 +24,14 @@ class Idle(NamedTuple):
     why: str
 
 
+def _set(section: BaseModel, name: str) -> bool:
+    """Tell whether a key of a recipe's section has another value than its default."""
+    return getattr(section, name) != type(section).model_fields[name].default
+
+
 def _without_dropout(recipe: Recipe, chosen: Any) -> bool:
     acts = isinstance(chosen, Chosen) and chosen.method.dropout
-    return recipe.lora is not None and recipe.lora.dropout != Lora().dropout and not acts
+    return recipe.lora is not None and _set(recipe.lora, "dropout") and not acts
 
 
 def _of_loss(key: str, idle: Callable[[Any], bool], why: str) -> Idle:
@@ -40,17 +47,17 @@ ANY_IDLE = (
     ),
     Idle(
         "data.retain_weight",
-        lambda recipe, chosen: recipe.data.retain_weight != 1.0 and not recipe.data.retain,
+        lambda recipe, chosen: _set(recipe.data, "retain_weight") and not recipe.data.retain,
         "there is no data.retain",
     ),
     Idle(
         "data.ptx_weight",
-        lambda recipe, chosen: recipe.data.ptx_weight != 1.0 and not recipe.data.ptx,
+        lambda recipe, chosen: _set(recipe.data, "ptx_weight") and not recipe.data.ptx,
         "there is no data.ptx",
     ),
     Idle(
         "health.rollbacks",
-        lambda recipe, chosen: recipe.health.rollbacks != 2 and recipe.health.action != "rollback",
+        lambda recipe, chosen: _set(recipe.health, "rollbacks") and recipe.health.action != "rollback",
         "health.action is not rollback",
     ),
     Idle(
@@ -112,7 +119,7 @@ ONLINE_IDLE = (
     ),
     Idle(
         "sampling.timeout",
-        lambda recipe, chosen: recipe.sampling.timeout != 600.0 and not recipe.sampling.servers,
+        lambda recipe, chosen: _set(recipe.sampling, "timeout") and not recipe.sampling.servers,
         "there are no sampling.servers",
     ),
 )

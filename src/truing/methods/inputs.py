@@ -1,4 +1,4 @@
-"""What a resumed run must find unchanged beside its recipe: rows, models, one's own code, and defaults."""
+"""Inputs that a resumed run must find unchanged beside its recipe: rows, models, own code, and defaults."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -68,7 +68,7 @@ def notes_on(rendered: Rendered, renderer: Renderer, masks: Mapping[str, int]) -
 
 
 def _opening(renderer: Renderer) -> str:
-    """What the template writes when it is asked for an answer and not when it is given one."""
+    """Return the text that the template writes when asked for an answer, and not when given one."""
     asked = [Turn("user", "a")]
     try:
         texts = [

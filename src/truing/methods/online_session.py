@@ -206,7 +206,7 @@ class OnlineSession:
             self.say(message(said, step=step, among=message(among)))
 
     def _has_none(self, step: int, rounds: Sequence[Asked]) -> bool:
-        """Whether no response of a step has a reward, which is said."""
+        """Tell whether no response of a step has a reward, and say so."""
         if any(total is not None for one in rounds for total in one.scores.totals):
             self.rewarded = True
             return False
@@ -290,7 +290,7 @@ class OnlineSession:
         return {**mean, **_told(asked)}
 
     def better(self, logs: Logs) -> float:
-        """What of an evaluation should be small; one without a reward is no best."""
+        """Return the number of an evaluation that should be small; one without a reward is no best."""
         return -logs.get("reward", -math.inf)
 
     def tokens_of(self, step: int) -> int:
@@ -319,7 +319,7 @@ class OnlineSession:
             self.ahead.restore(state["ahead"])
 
     def inputs(self) -> dict[str, Any]:
-        """What a resumed run must find unchanged beside its recipe; every file is read."""
+        """Return what a resumed run must find unchanged beside its recipe; every file is read."""
         resolved = {
             **self.chosen.described,
             "learning_rate": self.learning_rate,

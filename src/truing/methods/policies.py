@@ -66,7 +66,7 @@ def precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
 
 
 def renderer_of(recipe: Recipe, source: Path) -> Renderer:
-    """How the rows of a recipe become tokens; the ends of responses are also those of the policy's folder."""
+    """Return the renderer of a recipe's rows; responses also end where the policy's folder says."""
     tokenizer = load_tokenizer(source, recipe.data.template_arguments)
     data = recipe.data
     return make_renderer(tokenizer, data.template, data.trust_control_tokens, ends=ends_of(source))

@@ -1,4 +1,4 @@
-"""How far a run has got: what is saved of it, and where it goes on."""
+"""Progress of a run: its checkpoints, and the step it goes on from."""
 
 import logging
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class Learner(Protocol):
 
 @dataclass
 class Progress:
-    """What of a run outlives its process: parameters, moments, the best evaluation, the last save.
+    """The parts of a run that outlive its process: parameters, moments, best evaluation, last save.
 
     A step is learnt, then told to the hooks, of which this is the last. What fails in between, such as a
     judge that an evaluation asks, leaves a checkpoint that is `pending`: its hooks are called when the run

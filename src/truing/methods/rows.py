@@ -43,7 +43,7 @@ class Rows:
 
     @property
     def turns(self) -> int:
-        """How many more records came of conversations that are trained turn by turn."""
+        """Count the records that conversations trained turn by turn added."""
         return sum(self.rendered.made)
 
     @property
@@ -201,7 +201,7 @@ def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted
 
 
 def _turns_of(records: Sequence[Record]) -> list[tuple]:
-    """What makes two rows the same: their turns."""
+    """Return the turns of a row, by which it is the same as another."""
     return [(record.prompt, *(response.turns for response in record.responses)) for record in records]
 
 

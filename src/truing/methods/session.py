@@ -183,14 +183,14 @@ class Session:
         return logs["loss"]
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds beside weights and moments: all but the room follows from the step."""
+        """Return what a checkpoint holds beside tensors: all but the room follows from the step."""
         return self.scorer.room.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         self.scorer.room.restore(state)
 
     def inputs(self) -> dict[str, Any]:
-        """What a resumed run must find unchanged beside its recipe; every file is read."""
+        """Return what a resumed run must find unchanged beside its recipe; every file is read."""
         resolved = {
             "loss": self.chosen.name,
             "hyper": self.chosen.hyper | self.chosen.options,

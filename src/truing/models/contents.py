@@ -1,4 +1,4 @@
-"""What the files of a model hold, as hashes: a cache must not outlive them, nor a run go on with others.
+"""Hashes of a model's files: a cache must not outlive the files, nor a run go on with others.
 
     weights     safetensors, and the pickles that old reward models lie in
     config      what the layers are, and what ends a response

@@ -73,7 +73,7 @@ def _refuse_quantised(folder: Path) -> None:
 
 
 def _scheme_of(told: Any) -> str:
-    """How a quantiser calls itself, with its bits where it says so."""
+    """Name the scheme of a quantiser, with its bits where it says so."""
     if not isinstance(told, dict):
         return "unnamed"
     told = told | told.get("quantization", {})
@@ -135,7 +135,7 @@ def _refuse_code(path: Path) -> None:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    """What a JSON file holds. Raises `ModelError` unless that is an object."""
+    """Read the object in a JSON file. Raises `ModelError` for anything else."""
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""How many tokens a pass may hold: what was asked for, and half of what memory turned out too small for.
+"""Tokens that a pass may hold: those asked for, or half of a pass that memory was too small for.
 
     room.within(4096)     what a pass is cut to
     attempt(work, batch)  what `work` gives, or an `Overfull` where memory ran out
@@ -62,7 +62,7 @@ HINT = (
 
 
 def attempt(work: Callable[[], T], batch: Callable[[], PackedBatch]) -> T | Overfull:
-    """What `work` gives, or which pass memory was too small for; `batch` is the one under way by then."""
+    """Return what `work` gives, or the pass that memory was too small for, which `batch` gives."""
     found = unless_short(work)
     if not isinstance(found, Short):
         return found
@@ -75,7 +75,7 @@ class Short:
 
 
 def unless_short(work: Callable[[], T]) -> T | Short:
-    """What `work` gives, unless an allocation in it fails."""
+    """Return what `work` gives, or a `Short` where an allocation in it fails."""
     try:
         return work()
     except (RuntimeError, MemoryError) as error:
@@ -86,7 +86,7 @@ def unless_short(work: Callable[[], T]) -> T | Short:
 
 @dataclass
 class Room:
-    """What memory has turned out to hold. `most` is None until it ran out."""
+    """The size of pass that memory has turned out to hold. `most` is None until it ran out."""
 
     most: int | None = field(default=None)  # tokens
 
@@ -105,7 +105,7 @@ class Room:
         log.warning(said, found.tokens, self.most)
 
     def state(self) -> dict[str, Any]:
-        """What a resumed run goes on with: nothing where memory was enough."""
+        """Return what a resumed run goes on with: nothing where memory was enough."""
         return {} if self.most is None else {"tokens_per_pass": self.most}
 
     def restore(self, state: Mapping[str, Any]) -> None:

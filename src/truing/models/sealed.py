@@ -7,13 +7,12 @@ from truing.core.errors import StorageError
 from truing.core.files import MANIFEST, differences, read_manifest
 
 UNSEALED = ("README.md",)  # may be edited
-_sound: set[tuple[str, tuple[tuple[int, ...], ...]]] = (
-    set()
-)  # folders that this process has read, as they were
+# Folders that this process has read, as they were.
+_sound: set[tuple[str, tuple[tuple[int, ...], ...]]] = set()
 
 
 def damage_of(folder: Path) -> Iterator[str]:
-    """What of a folder is not what its manifest says, in words; a missing manifest is damage too.
+    """Tell in words where a folder is not what its manifest says; a missing manifest is damage too.
 
     Every byte is read: a disk that loses a bit moves no time.
     """

@@ -1,4 +1,4 @@
-"""What a function of one's own is given: the whole batch, by the names that its signature asks for.
+"""Arguments of a function of one's own: the whole batch, by the names that its signature asks for.
 
 TRL's `prompts` and `completions` are text for rows whose prompt is text, and lists of messages for others.
 Here they are messages, unless the function says text: `completions: list[str]`. Where TRL would have given
@@ -68,7 +68,7 @@ class Turns(list):
 
 
 def is_text(item: Item) -> bool:
-    """Whether TRL would give text for a row: its prompt is no list of messages in the file."""
+    """Tell whether TRL would give text for a row: its prompt is no list of messages in the file."""
     return len(item.prompt) == 1 and not any(
         isinstance(item.columns.get(key), list) for key in ("prompt", "messages", "conversations", "query")
     )

@@ -25,7 +25,7 @@ def reference_of(columns: Mapping[str, object], own: str | None) -> str | None:
 
 
 def _ground_truth(value: object) -> object:
-    """What verl's column says is right, also where the column is JSON text."""
+    """Return the answer in verl's column, also where the column is JSON text."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value)

@@ -127,7 +127,7 @@ class Finding:
         return replace(self, saw=self.saw + "".join(map(str, more)), told=(*self.told, *more))
 
     def seen(self) -> Message:
-        """What was seen, as a message where its numbers were kept apart from its words."""
+        """Return what was seen, as a message where its numbers were kept apart from its words."""
         return joined("", [one.message() for one in self.told] or [self.saw])
 
     def message(self) -> Message:

@@ -148,7 +148,7 @@ def accumulate(
 
 
 def smaller(room: Room | None, cut: Callable[[], Sequence[PackedBatch]]) -> Again | None:
-    """What cuts a step anew once `room` holds half of a pass that memory was too small for."""
+    """Return a function that cuts a step anew once `room` holds half of a pass that was too large."""
     if room is None:
         return None
 
