@@ -21,8 +21,8 @@ from workload import (
     grpo_prompts,
 )
 
-from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder, read_metrics
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder, read_metrics
 from truing.data.trees import Tree
 from truing.methods.online_session import OnlineSession
 from truing.methods.opening import open_run

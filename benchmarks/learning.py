@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from curves import Line, draw
 
-from truing.core.config import load_recipe
+from truing.config.config import load_recipe
+from truing.config.run_folder import RunFolder, read_metrics, versions
 from truing.core.errors import TruingError, UsageError
-from truing.core.runs import RunFolder, read_metrics, versions
 from truing.evals.intervals import bootstrap_mean, paired_bootstrap
 from truing.losses.kl import k3
 from truing.methods.asking import Asked

@@ -19,8 +19,8 @@ from workload import (
     rows_for,
 )
 
-from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder, read_metrics
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder, read_metrics
 from truing.data.packing import pack
 from truing.data.trees import Tree
 from truing.methods.online_session import OnlineSession

@@ -46,8 +46,8 @@ def recipe(method: str, folder: Path, dtype: str) -> dict[str, Any]:
 def train(method: str, folder: Path, dtype: str) -> None:
     """One run in this process; prints its peak memory in MB."""
     from truing.cli.show import stage
-    from truing.core.recipe import Recipe
-    from truing.core.runs import RunFolder
+    from truing.config.recipe import Recipe
+    from truing.config.run_folder import RunFolder
     from truing.pipelines.training import train_recipe
 
     asked = Recipe.model_validate(recipe(method, folder, dtype))

@@ -18,8 +18,8 @@ from typing import Any
 
 from workload import ITEMS_PER_STEP, LEARNING_RATE, LORA_RANK, make_pairs, rows_for
 
-from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder
 from truing.methods.run import run
 from truing.methods.session import open_session
 from truing.models.machine import cpu_line

@@ -21,7 +21,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from truing.core.recipe import Recipe
+from truing.config.recipe import Recipe
 from truing.data.trees import Branch, Tree
 from truing.methods.objectives import Reference
 from truing.methods.offline import choose

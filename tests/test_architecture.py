@@ -23,6 +23,7 @@ LAYERS = [
     {"judges", "sampling"},
     {"models"},
     {"losses", "data"},
+    {"config"},
     {"core"},
 ]
 # The heads of older reward models lie in .bin files. With weights_only=True torch builds tensors and nothing

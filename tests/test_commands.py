@@ -28,8 +28,8 @@ import yaml
 from typer.main import get_command
 
 from truing.cli.main import app, main
-from truing.core.config import load_eval_recipe, load_recipe
-from truing.core.stages import load_stages
+from truing.config.config import load_eval_recipe, load_recipe
+from truing.config.stages import load_stages
 from truing.methods.offline import choose
 from truing.methods.online import ONLINE, choose_online
 from truing.methods.opening import require_read

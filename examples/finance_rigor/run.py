@@ -28,10 +28,10 @@ from figures import write_figures
 from make_pairs import write_pairs
 from measure import DRAWN, HeldOut, Likelihood, answer, judge, likelihood
 
-from truing.core.config import load_recipe
+from truing.config.config import load_recipe
+from truing.config.run_folder import RunFolder, read_metrics, versions
 from truing.core.errors import TruingError
 from truing.core.files import append_jsonl, write_atomic
-from truing.core.runs import RunFolder, read_metrics, versions
 from truing.methods.run import run
 from truing.methods.session import Session, open_session
 from truing.train.hooks import Hook, Logs

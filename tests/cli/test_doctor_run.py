@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from truing.cli.main import main
+from truing.config.run_folder import RunFolder, RunState
 from truing.core.files import append_jsonl
-from truing.core.runs import RunFolder, RunState
 from truing.train.health import Finding
 from truing.train.trainer_state import find_state, read_state
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from transformers import AutoTokenizer
 
-from truing.core.recipe import Recipe
+from truing.config.recipe import Recipe
 from truing.methods.check import check_session
 from truing.methods.session import open_session
 

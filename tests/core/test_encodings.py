@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from truing.core.config import load_recipe
+from truing.config.config import load_recipe
 from truing.core.encodings import gb18030_remedy, is_gb18030
 from truing.core.errors import ConfigError, DataError
 from truing.data.read import read_rows

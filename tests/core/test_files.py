@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 from safetensors import SafetensorError
 
+from truing.config.run_folder import RunFolder
 from truing.core import files
 from truing.core.errors import StorageError
 from truing.core.files import problems, written_aside
-from truing.core.runs import RunFolder
 
 
 def test_write_atomic_replaces_the_whole_content(tmp_path: Path):

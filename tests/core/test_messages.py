@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import truing
+from truing.config.config import load_recipe
 from truing.core import rows_zh, runs_zh, told_zh
-from truing.core.config import load_recipe
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
 from truing.core.told_zh import ZH

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from truing.core.imports import load_function
+from truing.config.imports import load_function
 from truing.core.sources import source_hash
 
 Write = Callable[..., None]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from truing.core.config import load_recipe
+from truing.config.config import load_recipe
 from truing.data.trees import Tree
 from truing.methods.rows import split_off
 from truing.methods.session import open_session
@@ -156,7 +156,8 @@ def test_two_processes_on_one_run_folder(truing, recipe, tmp_path):
         [
             sys.executable,
             "-c",
-            "import sys, time; from truing.core.runs import RunFolder; held = RunFolder.open(sys.argv[1]); "
+            "import sys, time; from truing.config.run_folder import RunFolder; "
+            "held = RunFolder.open(sys.argv[1]); "
             "print('held', flush=True); time.sleep(60)",
             str(tmp_path / "run"),
         ],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from truing.cli.main import main
-from truing.core.runs import read_metrics
+from truing.config.run_folder import read_metrics
 from truing.methods.online import ONLINE
 
 REWARD = '''

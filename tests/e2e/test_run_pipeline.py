@@ -15,7 +15,7 @@ import yaml
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from truing.core.documents import read_document
+from truing.config.documents import read_document
 from truing.models.trained import load_trained
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from truing.core.config import load_recipe
-from truing.core.documents import read_document
+from truing.config.config import load_recipe
+from truing.config.documents import read_document
 from truing.core.records import Message
 from truing.data.load import load_records
 from truing.evals.speaker import Speaker

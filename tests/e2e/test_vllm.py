@@ -22,9 +22,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
+from truing.config.recipe import Lora, Recipe
+from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import ConfigError
-from truing.core.recipe import Lora, Recipe
-from truing.core.runs import RunFolder, read_metrics
 from truing.methods.opening import open_run
 from truing.methods.run import run
 from truing.models.fused import fuse

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from truing.cli.main import main
-from truing.core.config import load_eval_recipe
+from truing.config.config import load_eval_recipe
+from truing.config.recipe import Recipe
+from truing.config.run_folder import HEALTH, REWARD, ROWS, RunFolder, RunState
 from truing.core.files import append_jsonl
-from truing.core.recipe import Recipe
 from truing.core.records import user
-from truing.core.runs import HEALTH, REWARD, ROWS, RunFolder, RunState
 from truing.core.words import speaking
 from truing.evals import answers
 from truing.evals.bench import Marks, Result, Scored

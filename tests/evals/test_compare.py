@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from truing.core.config import load_eval_recipe
+from truing.config.config import load_eval_recipe
+from truing.config.recipe import Recipe
+from truing.config.run_folder import ROWS, RunFolder, RunState
 from truing.core.errors import DataError, UsageError
-from truing.core.recipe import Recipe
 from truing.core.records import user
-from truing.core.runs import ROWS, RunFolder, RunState
 from truing.evals import run
 from truing.evals.bench import Marks, Result, Scored
 from truing.evals.compare import comparison_report, flat

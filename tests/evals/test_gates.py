@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from truing.core.eval_recipe import Gate
+from truing.config.evaluation import Gate
 from truing.evals.clusters import Measured
 from truing.evals.gates import judge_gates
 from truing.evals.intervals import Interval

@@ -18,8 +18,8 @@ import pytest
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from truing.config.evaluation import EvalRecipe
 from truing.core.errors import ConfigError, DataError, ModelError
-from truing.core.eval_recipe import EvalRecipe
 from truing.evals.bench import Bench, Result, Task
 from truing.evals.eval_report import evaluation_report
 from truing.evals.intervals import mcnemar, wilson

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from truing.core.config import load_recipe
+from truing.config.config import load_recipe
+from truing.config.recipe import Recipe
+from truing.config.run_folder import HEALTH, LOCK, REWARD, ROWS, RunFolder, RunState
 from truing.core.errors import DataError, UsageError
 from truing.core.files import append_jsonl
-from truing.core.recipe import Recipe
-from truing.core.runs import HEALTH, LOCK, REWARD, ROWS, RunFolder, RunState
 from truing.evals.report import render_report
 from truing.evals.report_records import DataCount
 from truing.evals.reward_summary import RewardSummary

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from truing.config.evaluation import EvalRecipe
 from truing.core.errors import ConfigError, DataError, RewardError
-from truing.core.eval_recipe import EvalRecipe
 from truing.evals.eval_report import evaluation_report
 from truing.evals.pair_judges import length_decides
 from truing.evals.run import Evaluation, evaluate, require_passed, write_evaluation

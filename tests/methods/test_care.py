@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder, read_metrics, read_status
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder, read_metrics, read_status
 from truing.methods.opening import open_run
 from truing.methods.run import run, write_result
 from truing.train.health import Finding, Unhealthy, read_findings

@@ -18,8 +18,8 @@ from transformers import (
     PreTrainedModel,
 )
 
+from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError, ModelError
-from truing.core.recipe import Recipe
 from truing.methods.session import Session, open_session
 from truing.models.export import export_folder
 from truing.models.load import freeze_below, trainable

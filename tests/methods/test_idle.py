@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from truing.core.recipe import Recipe
+from truing.config.recipe import Recipe
 from truing.methods.idle import idle_settings
 from truing.methods.offline import OFFLINE, choose
 from truing.methods.online import choose_online

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import MemoryShortError
-from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder, read_metrics
 from truing.data.packing import PackedBatch
 from truing.methods.opening import open_run
 from truing.methods.run import run

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import ConfigError, DataError, RewardError
-from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder, read_metrics
 from truing.methods.check import check_session
 from truing.methods.online import ONLINE, choose_online
 from truing.methods.online_session import OnlineSession

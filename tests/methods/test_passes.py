@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from truing.core.recipe import Recipe
+from truing.config.recipe import Recipe
 from truing.methods.passes import LARGE, ON_CPU, ON_CPU_LOW, tokens_per_pass
 from truing.models.room import Room
 

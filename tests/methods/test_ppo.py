@@ -11,9 +11,9 @@ import pytest
 import torch
 from peft import PeftModel
 
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import ConfigError
-from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder, read_metrics
 from truing.methods.ahead import Ahead
 from truing.methods.online_session import OnlineSession
 from truing.methods.opening import open_run

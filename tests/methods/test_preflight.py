@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError, DataError, ModelError
-from truing.core.recipe import Recipe
 from truing.methods.preflight import require_possible
 
 # Every verb in one process: after each, which of the heavy packages it has imported.

@@ -11,9 +11,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from truing.config.recipe import Recipe
+from truing.config.run_folder import (
+    FAILURES,
+    METRICS,
+    SAMPLES,
+    RunFolder,
+    RunState,
+    read_metrics,
+    read_status,
+)
 from truing.core.errors import ConfigError, DivergedError, RewardError, StorageError
-from truing.core.recipe import Recipe
-from truing.core.runs import FAILURES, METRICS, SAMPLES, RunFolder, RunState, read_metrics, read_status
 from truing.methods.online_session import OnlineSession
 from truing.methods.opening import open_run
 from truing.methods.run import Finished, run

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from truing.core.recipe import Lora, Recipe
-from truing.core.runs import RunFolder
+from truing.config.recipe import Lora, Recipe
+from truing.config.run_folder import RunFolder
 from truing.data.packing import LAYOUTS
 from truing.data.trees import Tree
 from truing.methods.objectives import RetainObjective

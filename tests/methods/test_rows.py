@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
+from truing.config.recipe import Recipe
 from truing.core.errors import DataError
-from truing.core.recipe import Recipe
 from truing.data.limits import Reason, Rendered
 from truing.data.load import Loaded
 from truing.data.trees import Branch, Tree

@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
+from truing.config.recipe import Recipe
+from truing.config.run_folder import Resumed, RunFolder, resolved_dtype
 from truing.core.errors import ConfigError, DataError
-from truing.core.recipe import Recipe
-from truing.core.runs import Resumed, RunFolder, resolved_dtype
 from truing.methods.check import check_session
 from truing.methods.inputs import inputs_of
 from truing.methods.objectives import PairObjective, UnpairedObjective

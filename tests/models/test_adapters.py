@@ -11,8 +11,8 @@ from peft import LoraConfig, PrefixTuningConfig, get_peft_model, get_peft_model_
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
+from truing.config.recipe import Lora
 from truing.core.errors import ModelError
-from truing.core.recipe import Lora
 from truing.models.export import export_folder
 from truing.models.load import add_adapter
 from truing.models.reward_folder import save_reward

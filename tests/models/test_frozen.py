@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from truing.core.recipe import Lora
+from truing.config.recipe import Lora
 from truing.data.packing import pack, pad
 from truing.models import frozen
 from truing.models.entry import untrained_below

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from transformers.utils import logging as hf_logging
 
+from truing.config.recipe import Lora
 from truing.core.errors import ConfigError, ModelError
-from truing.core.recipe import Lora
 from truing.data.packing import pad
 from truing.models.load import (
     add_adapter,

@@ -5,8 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from truing.config.recipe import Lora
 from truing.core.errors import DivergedError
-from truing.core.recipe import Lora
 from truing.data.packing import LAYOUTS
 from truing.data.trees import Branch, Tree
 from truing.models.fused import fuse

@@ -11,8 +11,8 @@ from torch.nn.functional import logsigmoid
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from truing.config.recipe import Lora
 from truing.core.errors import ConfigError, ModelError
-from truing.core.recipe import Lora
 from truing.data.packing import LAYOUTS, pack, pad
 from truing.data.trees import Branch, Tree
 from truing.models import attention

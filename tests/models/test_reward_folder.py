@@ -17,9 +17,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from truing.config.recipe import Lora
 from truing.core.errors import ModelError, StorageError
 from truing.core.files import problems
-from truing.core.recipe import Lora
 from truing.data.packing import LAYOUTS
 from truing.data.trees import Branch, Tree
 from truing.models.export import MAKER

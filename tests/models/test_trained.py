@@ -12,9 +12,9 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder
 from truing.core.errors import ModelError, StorageError
-from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder
 from truing.methods.run import run, write_result
 from truing.methods.session import open_session
 from truing.models.export import export_folder

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from truing.config.run_folder import read_metrics, read_status
+from truing.config.stages import load_stages
 from truing.core.errors import ConfigError, DataError, ModelError, TruingError, UsageError
-from truing.core.runs import read_metrics, read_status
-from truing.core.stages import load_stages
 from truing.pipelines.stages import planned, run_stages
 
 TWO = """\

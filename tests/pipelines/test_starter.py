@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from truing.core.config import load_recipe
-from truing.core.recipe import Recipe
+from truing.config.config import load_recipe
+from truing.config.recipe import Recipe
 from truing.methods import opening
 from truing.methods.offline import OFFLINE, choose
 from truing.methods.online import choose_online

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from truing.config.rewards import RewardPart
 from truing.core.errors import ConfigError, ModelError
-from truing.core.reward_parts import RewardPart
 from truing.rewards.build import build_mix, rule_reward
 from truing.rewards.rules import NO_REFERENCE, RULES
 from truing.rewards.types import Failed, Item, Scored

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from truing.config.rewards import RewardPart
 from truing.core.errors import ConfigError, RewardError
 from truing.core.records import user
-from truing.core.reward_parts import RewardPart
 from truing.rewards.build import build_mix
 from truing.rewards.mix import Mix
 from truing.rewards.types import Failed, Item, Scored

@@ -27,7 +27,7 @@ def reward(reward_folder: Path) -> ModelReward:
 
 
 def part(folder: Path, **options: object):
-    from truing.core.reward_parts import RewardPart
+    from truing.config.rewards import RewardPart
 
     return RewardPart.model_validate({"name": "model", "path": str(folder), **options})
 

@@ -15,8 +15,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
+from truing.config.recipe import Lora
 from truing.core.errors import ConfigError, DataError, ModelError, UsageError
-from truing.core.recipe import Lora
 from truing.models.fused import fuse
 from truing.models.load import add_adapter
 from truing.sampling import servers

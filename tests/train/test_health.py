@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from truing.config.health import Health
 from truing.core.errors import ConfigError
-from truing.core.health_parts import Health
 from truing.train.health import RULES, Finding, HealthHook, Unhealthy, Watch, diagnose, looks, read_findings
 from truing.train.health_series import History, Series, noise
 

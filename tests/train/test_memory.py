@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from truing.config.recipe import Optim
 from truing.core.errors import MemoryShortError
-from truing.core.recipe import Optim
 from truing.data.packing import PackedBatch
 from truing.models.scoring import Scorer, Trunk
 from truing.train.offline import evaluate, train

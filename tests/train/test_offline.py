@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from truing.core.recipe import Lora, Optim
+from truing.config.recipe import Lora, Optim
 from truing.data.packing import LAYOUTS, PackedBatch, split_into_passes
 from truing.data.trees import Tree
 from truing.methods.offline import choose

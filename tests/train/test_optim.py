@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from truing.core.recipe import Optim
+from truing.config.recipe import Optim
 from truing.train.optim import Part, learning_rate_at, make_optimizer, set_learning_rate
 from truing.train.step import clip_gradients
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder
 from truing.methods.opening import open_run
 from truing.methods.run import run, write_result
 from truing.train.health import Finding, read_findings

@@ -48,7 +48,7 @@ def show(
 ) -> None:
     """Show rows as truing reads them."""
     if tokens:
-        from truing.core.names import require_template
+        from truing.config.names import require_template
         from truing.models.sources import require
 
         require_template(template)

@@ -10,9 +10,9 @@ import typer
 from truing.cli.commands import command
 from truing.cli.language import console_language, here
 from truing.cli.show import next_step
+from truing.config.health import Health
 from truing.core.doing import doing
 from truing.core.errors import UsageError
-from truing.core.health_parts import Health
 from truing.core.messages import joined, message
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
     What was remedied while the run trained does not count as sick; a log that tells no rule anything does.
     """
     with doing(message("reading {path}", path=run)):
-        from truing.core.runs import run_recipe
+        from truing.config.run_folder import run_recipe
         from truing.train.health import diagnose
 
         patient = _read(run)
@@ -87,7 +87,7 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
 
 
 def _read(run: Path) -> _Patient:
-    from truing.core.runs import run_recipe
+    from truing.config.run_folder import run_recipe
     from truing.train.trainer_state import STATE, find_state, read_state
 
     if not run.exists():
@@ -107,7 +107,7 @@ def _read(run: Path) -> _Patient:
 
 
 def _read_folder(run: Path, recipe: Mapping[str, Any]) -> _Patient:
-    from truing.core.runs import missing_steps
+    from truing.config.run_folder import missing_steps
     from truing.core.words import speaking
     from truing.evals.run_report import read_run, state_text, told_reason
     from truing.train.health import read_findings

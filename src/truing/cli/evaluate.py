@@ -53,10 +53,10 @@ def evaluate(
 ) -> None:
     """Measure a model, alone or against another; exit code 7 where a gate is missed."""
     with doing(message("reading {path}", path=what)):
-        from truing.core.config import load_eval_recipe
-        from truing.core.eval_recipe import REPORT
-        from truing.core.names import require_tasks
-        from truing.core.runs import run_recipe
+        from truing.config.config import load_eval_recipe
+        from truing.config.evaluation import REPORT
+        from truing.config.names import require_tasks
+        from truing.config.run_folder import run_recipe
         from truing.models.sources import require_openable
     is_recipe = what.endswith(RECIPES)
     if output is None and not is_recipe and run_recipe(Path(what)):

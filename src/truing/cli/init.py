@@ -8,10 +8,10 @@ import typer
 from truing.cli.commands import command, quoted
 from truing.cli.language import here
 from truing.cli.show import IMPORTING, SMALL_MODEL, next_step, say
+from truing.config.names import require_method
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import joined, message
-from truing.core.names import require_method
 
 
 def init(

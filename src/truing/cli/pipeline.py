@@ -23,7 +23,7 @@ def run(
     """Train the stages of a file, each from the results before it; run it again to resume."""
     flags = [*(set_ or []), *([f"output={json.dumps(str(output))}"] if output else [])]
     with doing(message("reading {path}", path=stages)):
-        from truing.core.stages import load_stages, naming_stage
+        from truing.config.stages import load_stages, naming_stage
         from truing.methods.preflight import require_possible
 
         loaded = load_stages(stages, flags)

@@ -47,7 +47,7 @@ def report(
 
 def _one(run: Path, output: Path | None, language: Language) -> None:
     with doing(message("reading {path}", path=run)):
-        from truing.core.runs import run_recipe
+        from truing.config.run_folder import run_recipe
         from truing.evals.compare_read import is_evaluation
     if is_evaluation(run) and run_recipe(run) is None:
         _evaluation(run / "report.html", output, language)

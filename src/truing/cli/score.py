@@ -38,7 +38,7 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
 ) -> None:
     """Score every response of rows with a reward model, and say how well it orders and how sure it is."""
-    from truing.core.names import require_dtype, require_template
+    from truing.config.names import require_dtype, require_template
     from truing.models.sources import require_openable
 
     require_dtype(dtype)

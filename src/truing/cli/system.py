@@ -76,7 +76,7 @@ def _describe_machine() -> None:
     with doing(IMPORTING):
         import torch
 
-        from truing.core.runs import versions
+        from truing.config.run_folder import versions
         from truing.data.read import INSTALL
         from truing.models.load import pick_device
         from truing.models.machine import cpu_line
@@ -109,6 +109,6 @@ def _describe_machine() -> None:
 
 def schema() -> None:
     """Print the JSON Schema of a recipe, for editors."""
-    from truing.core.recipe import json_schema
+    from truing.config.recipe import json_schema
 
     print(json.dumps(json_schema(), indent=2))

@@ -17,7 +17,7 @@ from truing.core.messages import message
 if TYPE_CHECKING:
     import torch
 
-    from truing.core.recipe import Recipe
+    from truing.config.recipe import Recipe
 
 
 HeadLayout = Literal["transformers", "value_head"]
@@ -32,7 +32,7 @@ BadRows = Annotated[str | None, typer.Option(help="stop (default) or skip rows t
 
 
 def _load(recipe: Path, overrides: list[str] | None, bad_rows: str | None, output: Path | None = None):
-    from truing.core.config import load_recipe
+    from truing.config.config import load_recipe
 
     flags = [*(overrides or [])]
     flags += [f"data.bad_rows={bad_rows}"] if bad_rows else []
@@ -96,7 +96,7 @@ def train(
         loaded = _load(recipe, set_, bad_rows, output)
     _require_possible(loaded.recipe)
     with doing(IMPORTING):
-        from truing.core.runs import RunFolder
+        from truing.config.run_folder import RunFolder
         from truing.pipelines.training import train_recipe
     with RunFolder.open(loaded.recipe.output) as folder:
         done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
@@ -122,7 +122,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a folder that transformers opens. A reward model's .bin files are read here and nowhere else."""
-    from truing.core.names import require_dtype
+    from truing.config.names import require_dtype
     from truing.models.sources import require_openable
 
     require_dtype(dtype)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from truing.core.health_parts import Health
+from truing.config.health import Health
 from truing.core.words import t
 from truing.evals.report_records import Alarm
 from truing.train.health import Finding, diagnose

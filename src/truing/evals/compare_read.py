@@ -15,10 +15,10 @@ from typing import Any
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
+from truing.config.evaluation import ITEMS, RESULTS
+from truing.config.run_folder import run_recipe
 from truing.core.errors import DataError, UsageError
-from truing.core.eval_recipe import ITEMS, RESULTS
 from truing.core.files import read_jsonl
-from truing.core.runs import run_recipe
 from truing.core.words import t
 from truing.evals.compare_records import MOST
 from truing.evals.intervals import Interval

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import yaml
 
+from truing.config.run_folder import versions
 from truing.core.messages import told
-from truing.core.runs import versions
 from truing.core.words import sentences, spoken, t
 from truing.evals.bench import Result, Scored
 from truing.evals.gates import GateOutcome

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from truing.core.eval_recipe import Gate
+from truing.config.evaluation import Gate
 from truing.core.words import t
 from truing.evals.clusters import Measured
 from truing.evals.numbers import Finding, Unit

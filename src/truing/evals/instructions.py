@@ -23,9 +23,9 @@ from pydantic import (
     model_validator,
 )
 
+from truing.config.imports import closest
+from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
-from truing.core.imports import closest
-from truing.core.options import check_options, keyword_options
 from truing.evals import units
 from truing.rewards import rules
 from truing.rewards.answers import folded, normalised

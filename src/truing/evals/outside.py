@@ -23,10 +23,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from truing.config.imports import closest
+from truing.config.run_folder import run_recipe
 from truing.core.errors import ConfigError, DataError, ModelError
-from truing.core.imports import closest
 from truing.core.messages import message
-from truing.core.runs import run_recipe
 from truing.evals.bench import Bench, Marks, Result, Scored, Task
 from truing.evals.clusters import Measured
 from truing.evals.intervals import Interval

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from truing.config.imports import closest
+from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
-from truing.core.imports import closest
 from truing.core.messages import message
-from truing.core.options import check_options, keyword_options
 from truing.evals.bench import Marks
 from truing.evals.intervals import wilson_bounds
 from truing.evals.sides import Answer

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from truing.config.evaluation import ITEMS, RESULTS, EvalRecipe
+from truing.config.run_folder import versions
 from truing.core.errors import GateError, RewardError
-from truing.core.eval_recipe import ITEMS, RESULTS, EvalRecipe
 from truing.core.files import write_atomic
 from truing.core.messages import joined, message
-from truing.core.runs import versions
 from truing.data.convert import write_jsonl
 from truing.evals.bench import Bench, Result, Watch
 from truing.evals.clusters import Measured

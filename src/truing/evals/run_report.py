@@ -2,7 +2,7 @@
 
     run folder -> `read_run` -> `RunRecord` -> `run_report` -> `Report`
 
-Everything comes from the files that the run wrote (core/runs.py); no weights are opened.
+Everything comes from the files that the run wrote (config/run_folder.py); no weights are opened.
 """
 
 import json
@@ -15,9 +15,7 @@ from typing import Any
 
 import yaml
 
-from truing.core.errors import DataError, UsageError
-from truing.core.messages import recognised, told
-from truing.core.runs import (
+from truing.config.run_folder import (
     REWARD,
     RunState,
     RunStatus,
@@ -27,6 +25,8 @@ from truing.core.runs import (
     read_rows,
     read_status,
 )
+from truing.core.errors import DataError, UsageError
+from truing.core.messages import recognised, told
 from truing.core.words import sentences, spoken, t
 from truing.evals.alarms import alarms, healthy
 from truing.evals.curves import ends, read_series

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from truing.config.run_folder import SAMPLES
 from truing.core import files
-from truing.core.runs import SAMPLES
 from truing.evals.report_records import Rewarded, SampleGroup, SampleTable
 
 OF_STEP, OF_RANK = 4, 3  # responses shown of one step, and of the best or the worst

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from truing.config.imports import closest
+from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError, ModelError
-from truing.core.imports import closest
-from truing.core.options import check_options, keyword_options
 from truing.core.records import Message
 from truing.evals.bench import Marks
 from truing.evals.refusal import is_refusal

@@ -8,12 +8,12 @@ to `TASKS`, and a test. `module:function` in a recipe names one of the user's ow
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from truing.config.evaluation import EvalRecipe
+from truing.config.imports import closest, is_import, load_function
+from truing.config.names import require_tasks
+from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
-from truing.core.eval_recipe import EvalRecipe
-from truing.core.imports import closest, is_import, load_function
 from truing.core.messages import message
-from truing.core.names import require_tasks
-from truing.core.options import check_options, keyword_options
 from truing.evals import answers, moved, outside, versus
 from truing.evals.bench import Task, TaskMaker
 

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from truing.config.foreign import ours_of
+from truing.config.imports import closest
+from truing.config.names import require_loss
 from truing.core.errors import ConfigError
-from truing.core.foreign import ours_of
-from truing.core.imports import closest
-from truing.core.names import require_loss
 
 Scalar = bool | int | float | str
 Hyper = Scalar | Mapping[str, Scalar]  # a mapping where the parts of a mix have each a default of its own

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from truing.config.run_folder import HEALTH, RunFolder, read_metrics
 from truing.core import files
 from truing.core.messages import message
-from truing.core.runs import HEALTH, RunFolder, read_metrics
 from truing.methods.displacement import HELD, can_hold, drivers, hold, told
 from truing.methods.rows import Say
 from truing.methods.session import Session

@@ -13,9 +13,9 @@ from typing import Any, cast
 from peft import LoraConfig, PeftModel
 from torch import nn
 
+from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
 from truing.core.messages import message
-from truing.core.recipe import Recipe
 from truing.data.chat import Renderer
 from truing.methods.rows import Say
 from truing.models.critic import Critic, new_head

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from truing.config.online import Critic, Online, Sampling
+from truing.config.recipe import Recipe
 from truing.core.messages import message
-from truing.core.online_parts import Critic, Online, Sampling
-from truing.core.recipe import Recipe
 from truing.methods.offline import Chosen
 from truing.methods.online import ChosenOnline
 

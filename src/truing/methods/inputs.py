@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from truing.config.imports import is_import
+from truing.config.recipe import Recipe
+from truing.config.rewards import RewardPart
 from truing.core.files import sha256_file
-from truing.core.imports import is_import
-from truing.core.recipe import Recipe
-from truing.core.reward_parts import RewardPart
 from truing.core.sources import source_hash
 from truing.data.load import SourceReport
 from truing.methods.preflight import CRITIC_STARTS

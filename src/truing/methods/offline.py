@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from truing.config.imports import is_import
+from truing.config.names import require_method
 from truing.core.errors import ConfigError
-from truing.core.imports import is_import
-from truing.core.names import require_method
 from truing.losses.likelihood import LIKELIHOOD_LOSSES
 from truing.losses.preference import COUPLED_PAIR_LOSSES, PAIR_LOSSES
 from truing.losses.reference_free import REFERENCE_FREE_LOSSES

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from truing.config.recipe import Recipe
+from truing.config.rewards import RewardPart
 from truing.core.errors import ConfigError
-from truing.core.recipe import Recipe
-from truing.core.reward_parts import RewardPart
 from truing.data.chat import Renderer
 from truing.judges.cache import ANSWERS
 from truing.losses.kl import KlController

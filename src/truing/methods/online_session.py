@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import torch
 
+from truing.config.recipe import Recipe
 from truing.core.errors import RewardError
 from truing.core.messages import message
-from truing.core.recipe import Recipe
 from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
 from truing.losses.kl import KlController

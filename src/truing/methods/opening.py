@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from truing.core.recipe import Recipe
+from truing.config.recipe import Recipe
 from truing.methods.idle import idle_settings
 from truing.methods.online import ONLINE
 from truing.methods.online_opening import open_online

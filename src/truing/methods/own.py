@@ -8,8 +8,8 @@ hyper-parameter with its default.
 import inspect
 from collections.abc import Collection, Sequence
 
+from truing.config.imports import load_function
 from truing.core.errors import ConfigError
-from truing.core.imports import load_function
 from truing.core.sources import source_hash
 from truing.methods.binding import Loss, Scalar, arguments_of, closest
 from truing.methods.mixing import Part

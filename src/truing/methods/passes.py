@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from truing.core.recipe import Recipe
+from truing.config.recipe import Recipe
 from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Tree
 from truing.models.room import cut

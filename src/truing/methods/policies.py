@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from truing.config.recipe import Recipe
+from truing.config.run_folder import resolved_dtype
 from truing.core.doing import doing
 from truing.core.messages import message
-from truing.core.recipe import Recipe
-from truing.core.runs import resolved_dtype
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Tree
 from truing.methods.objectives import Reference

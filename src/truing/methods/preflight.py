@@ -7,11 +7,11 @@ mistakes are found again where the things are opened, for who calls the library.
 from collections.abc import Iterator
 from pathlib import Path
 
+from truing.config.names import ONLINE_METHODS, require_losses, require_method
+from truing.config.recipe import Recipe
+from truing.config.stages import STAGE
 from truing.core.errors import ConfigError
 from truing.core.messages import message
-from truing.core.names import ONLINE_METHODS, require_losses, require_method
-from truing.core.recipe import Recipe
-from truing.core.stages import STAGE
 from truing.data.load import require_files
 from truing.models.folders import refuse_reward
 from truing.models.results import REWARD_METHOD

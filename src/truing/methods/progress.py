@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import torch
 
+from truing.config.recipe import Recipe
+from truing.config.run_folder import METRICS, RunFolder, RunState, read_metrics, read_status
 from truing.core.errors import StorageError, TruingError
 from truing.core.messages import message
-from truing.core.recipe import Recipe
-from truing.core.runs import METRICS, RunFolder, RunState, read_metrics, read_status
 from truing.methods.rows import Rows, Say
 from truing.models import checkpoint
 from truing.models.trained import Policy

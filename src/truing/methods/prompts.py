@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from truing.config.recipe import Recipe
 from truing.core.errors import DataError
-from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Renderer
 from truing.data.limits import render_all, require_most, require_written

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from truing.config.recipe import Recipe
 from truing.core.doing import doing
 from truing.core.errors import DataError
 from truing.core.messages import Message, message
-from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Note, Renderer
 from truing.data.differing import only_differing

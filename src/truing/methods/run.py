@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from peft import PeftModel
 
+from truing.config.run_folder import ROWS, RunFolder, RunState
 from truing.core.errors import DivergedError, Stopped, StorageError, TruingError
 from truing.core.files import require_free_space
 from truing.core.memory import keep_freed_memory
 from truing.core.messages import message
-from truing.core.runs import ROWS, RunFolder, RunState
 from truing.methods.care import Care
 from truing.methods.progress import Learner, Progress
 from truing.methods.rows import Say

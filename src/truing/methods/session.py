@@ -14,9 +14,9 @@ from typing import Any, cast
 
 import torch
 
+from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
 from truing.core.messages import message
-from truing.core.recipe import Recipe
 from truing.core.records import Record
 from truing.data.chat import Renderer
 from truing.data.limits import Truncation, fit

@@ -14,9 +14,9 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
+from truing.config.recipe import Lora
 from truing.core.errors import ConfigError, ModelError
 from truing.core.messages import message
-from truing.core.recipe import Lora
 from truing.data.templates import with_arguments
 from truing.models.folders import refuse_reward
 from truing.models.weights import opened, require_finite, require_fit, require_shapes

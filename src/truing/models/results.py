@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from truing.config.run_folder import CHECKPOINTS, read_status, run_recipe
 from truing.core.errors import ModelError
 from truing.core.messages import joined, message
-from truing.core.runs import CHECKPOINTS, read_status, run_recipe
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"

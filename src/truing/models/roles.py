@@ -18,8 +18,8 @@ from peft import LoraConfig, PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from truing.config.run_folder import run_recipe
 from truing.core.errors import ModelError
-from truing.core.runs import run_recipe
 from truing.data.packing import PackedBatch
 from truing.models.adapters import require_filled
 from truing.models.contents import contents_of

@@ -11,11 +11,11 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
+from truing.config.recipe import Lora
 from truing.core.doing import doing
 from truing.core.errors import ModelError
 from truing.core.files import MANIFEST, sha256_file, write_atomic
 from truing.core.messages import message
-from truing.core.recipe import Lora
 from truing.models import checkpoint
 from truing.models.adapters import merged, tokenizer_of, with_adapter
 from truing.models.contents import contents_of

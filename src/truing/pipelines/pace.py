@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from truing.core.recipe import Recipe
+from truing.config.recipe import Recipe
 from truing.data.convert import write_jsonl
 from truing.evals.speaker import Speaker
 from truing.evals.suites.headlines import Headline

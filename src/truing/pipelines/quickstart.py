@@ -20,12 +20,12 @@ from typing import Any
 import yaml
 from transformers import AutoConfig
 
-from truing.core.config import load_recipe
+from truing.config.config import load_recipe
+from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import Stopped
 from truing.core.files import write_atomic
 from truing.core.languages import Language
 from truing.core.messages import joined, message
-from truing.core.runs import RunFolder, read_metrics
 from truing.core.words import speaking
 from truing.data.convert import write_jsonl
 from truing.data.trees import Tree

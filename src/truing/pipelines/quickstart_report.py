@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from truing.config.run_folder import versions
 from truing.core.files import write_atomic
 from truing.core.memory import peak_bytes
-from truing.core.runs import versions
 from truing.core.words import t
 from truing.evals.report import write_report
 from truing.evals.report_records import DataCount, Measure, Report, Stage

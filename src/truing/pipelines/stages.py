@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.core.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
+from truing.config.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
+from truing.config.options import check_options, keyword_options
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder, RunState, read_config, read_status
+from truing.config.stages import STAGE, Stage, naming_stage
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import MANIFEST
 from truing.core.messages import joined, message
-from truing.core.options import check_options, keyword_options
-from truing.core.recipe import Recipe
-from truing.core.runs import RunFolder, RunState, read_config, read_status
-from truing.core.stages import STAGE, Stage, naming_stage
 from truing.data.load import load_records
 from truing.methods.critics import AUTO, POLICY, REWARD
 from truing.methods.offline import OFFLINE, Chosen, choose

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import truing
-from truing.core.recipe import Hyper, Lora, Recipe
-from truing.core.reward_parts import RewardPart
-from truing.core.section import Section
+from truing.config.recipe import Hyper, Lora, Recipe
+from truing.config.rewards import RewardPart
+from truing.config.section import Section
 from truing.methods.offline import OFFLINE, SINGLE, choose
 from truing.methods.online import NONE, ONLINE, choose_online
 from truing.methods.shapes import DEMONSTRATION, PAIR, UNPAIRED

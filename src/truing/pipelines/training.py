@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from truing.config.recipe import Recipe
+from truing.config.run_folder import REWARD, RunFolder
 from truing.core.messages import message
-from truing.core.recipe import Recipe
-from truing.core.runs import REWARD, RunFolder
 from truing.evals.rewards import held_out_logger, judge_held_out
 from truing.methods.online_session import OnlineSession
 from truing.methods.opening import open_run

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from truing.config.imports import closest, is_import
+from truing.config.options import check_options, keyword_options
+from truing.config.rewards import RewardPart
 from truing.core.errors import ConfigError
-from truing.core.imports import closest, is_import
-from truing.core.options import check_options, keyword_options
-from truing.core.reward_parts import RewardPart
 from truing.rewards.mix import Mix, Part
 from truing.rewards.own import own_reward
 from truing.rewards.rules import RULES

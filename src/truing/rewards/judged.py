@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from truing.core.options import check_options, keyword_options
+from truing.config.options import check_options, keyword_options
 from truing.judges.cache import AnswerCache
 from truing.judges.client import Endpoint, Judge, NoVerdict
 from truing.judges.pointwise import RUBRIC, TEMPLATE, Pointwise, read_template

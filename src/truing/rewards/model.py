@@ -17,10 +17,10 @@ from peft import PeftModel
 from pydantic import Field
 from transformers import AutoConfig
 
+from truing.config.run_folder import run_recipe
 from truing.core.errors import DataError, ModelError
 from truing.core.messages import joined, message
 from truing.core.records import Record, reply
-from truing.core.runs import run_recipe
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Tree
 from truing.models.load import context_of, load_tokenizer

@@ -31,9 +31,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
+from truing.config.imports import load_function, told
+from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
-from truing.core.imports import load_function, told
-from truing.core.options import check_options, keyword_options
 from truing.core.threads import in_thread
 from truing.rewards.given import (
     BATCH,

@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from truing.config.health import Health
+from truing.config.imports import closest
+from truing.config.run_folder import HEALTH
 from truing.core import files
 from truing.core.errors import ConfigError, DivergedError
-from truing.core.health_parts import Health
-from truing.core.imports import closest
 from truing.core.messages import Message, joined, message
-from truing.core.runs import HEALTH
 from truing.train import health_online, health_rules
 from truing.train.health_rules import Part, Seen
 from truing.train.health_series import History

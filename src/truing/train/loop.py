@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from truing.core.recipe import Optim
+from truing.config.recipe import Optim
 from truing.train.hooks import EarlyStop, Hook, Logs
 from truing.train.optim import learning_rate_at, set_learning_rate
 from truing.train.plan import Plan

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from truing.core.recipe import Optim
+from truing.config.recipe import Optim
 from truing.data.packing import PackedBatch
 from truing.models.room import Overfull, Room
 from truing.models.scoring import without_dropout

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from truing.core.recipe import Optim
+from truing.config.recipe import Optim
 from truing.data.packing import PackedBatch
 from truing.models.room import Room
 from truing.train.hooks import Hook, Logs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from truing.core.recipe import Optim
+from truing.config.recipe import Optim
 
 
 @dataclass(frozen=True)

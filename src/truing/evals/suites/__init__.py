@@ -17,8 +17,8 @@ from typing import Annotated, Literal, TypeVar, overload
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from truing.config.imports import closest
 from truing.core.errors import ConfigError, DataError
-from truing.core.imports import closest
 from truing.core.languages import LANGUAGES
 from truing.evals.instructions import Check
 from truing.evals.suites.lines import read_lines, refuse_repeats

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from truing.core.section import Section
+from truing.config.section import Section
 
 
 class RewardPart(Section):

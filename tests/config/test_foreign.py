@@ -5,9 +5,9 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from truing.core.config import _section
-from truing.core.foreign import LOSSES, METHODS, PEERS, Ours, ours_of, told_key, told_loss, told_method
-from truing.core.recipe import Recipe
+from truing.config.config import _section
+from truing.config.foreign import LOSSES, METHODS, PEERS, Ours, ours_of, told_key, told_loss, told_method
+from truing.config.recipe import Recipe
 from truing.methods.binding import defaults_of
 from truing.methods.offline import OFFLINE, choose
 from truing.methods.online import ONLINE, choose_online

@@ -2,7 +2,7 @@
 
 import pytest
 
-from truing.core.changes import Change, compare, refuse_unsafe
+from truing.config.changes import Change, compare, refuse_unsafe
 from truing.core.errors import ConfigError
 
 RECIPE = {

@@ -16,13 +16,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from truing.core.documents import DEFAULT, OVERRIDE, Node, Origin, overridden, read_document
+from truing.config.documents import DEFAULT, OVERRIDE, Node, Origin, overridden, read_document
+from truing.config.evaluation import EvalRecipe
+from truing.config.foreign import told_key
+from truing.config.foreign_file import refuse_foreign
+from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
-from truing.core.eval_recipe import EvalRecipe
-from truing.core.foreign import told_key
-from truing.core.foreign_file import refuse_foreign
 from truing.core.messages import OR, Message, joined, message
-from truing.core.recipe import Recipe
 
 Model = TypeVar("Model", bound=BaseModel)
 

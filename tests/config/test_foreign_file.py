@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from truing.core.config import load_recipe
+from truing.config.config import load_recipe
 from truing.core.errors import ConfigError
 
 FILES = {

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from truing.config.imports import closest, is_import, load_function
 from truing.core.errors import ConfigError
-from truing.core.imports import closest, is_import, load_function
 
 
 @pytest.fixture

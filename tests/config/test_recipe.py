@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from truing.core.recipe import Evaluate, Lora, Loss, Optim, Recipe, Section, json_schema
+from truing.config.recipe import Evaluate, Lora, Loss, Optim, Recipe, Section, json_schema
 
 MINIMAL: dict[str, Any] = {"method": "dpo", "policy": "model", "data": {"train": ["pairs.jsonl"]}}
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from truing.config.imports import closest
 from truing.core.errors import ConfigError
-from truing.core.imports import closest
 
 _FINITE = ConfigDict(allow_inf_nan=False)
 

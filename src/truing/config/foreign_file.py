@@ -1,10 +1,10 @@
 """A configuration of another toolkit that was given as a recipe: recognised whole, its keys beside ours."""
 
-from truing.core.documents import Node
+from truing.config.documents import Node
+from truing.config.foreign import METHODS, PEERS
+from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
-from truing.core.foreign import METHODS, PEERS
 from truing.core.messages import message
-from truing.core.recipe import Recipe
 
 _ENOUGH = 3  # keys that only the other toolkit has; fewer are slips in a recipe of ours
 

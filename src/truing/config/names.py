@@ -2,15 +2,15 @@
 
 The functions behind the names stand in the tables `methods/offline.py`, `methods/online.py` and
 `evals/tasks.py`, which import torch: a misspelt name would be told half a minute late. To add a row to one of
-them, add its name here; `tests/core/test_names.py` holds both equal.
+them, add its name here; `tests/config/test_names.py` holds both equal.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
+from truing.config.foreign import told_loss, told_method
+from truing.config.imports import closest, is_import
 from truing.core.errors import ConfigError, UsageError
-from truing.core.foreign import told_loss, told_method
-from truing.core.imports import closest, is_import
 from truing.core.messages import message
 
 _FREE = ("cpo", "cpo_hinge", "cpo_ipo", "simpo", "alphapo", "orpo")

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from truing.core import files, runs
+from truing.config import run_folder as runs
+from truing.config.run_folder import Resumed, RunFolder, RunState
+from truing.core import files
 from truing.core.errors import ConfigError, StorageError, UsageError
-from truing.core.runs import Resumed, RunFolder, RunState
 
 RECIPE = {
     "method": "dpo",
@@ -24,7 +25,7 @@ RECIPE = {
     "seed": 0,
 }
 HOLD = """import sys, time
-from truing.core.runs import RunFolder
+from truing.config.run_folder import RunFolder
 {opened}
 print("open", flush=True)
 time.sleep(60)"""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from truing.core.section import Section
+from truing.config.section import Section
 
 Threshold = Annotated[float, Field(strict=True, gt=0)]  # strict: true is not 1
 

@@ -18,10 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-from truing.core.health_parts import Health
-from truing.core.online_parts import Critic, Online, Sampling
-from truing.core.reward_parts import RewardPart
-from truing.core.section import Section
+from truing.config.health import Health
+from truing.config.online import Critic, Online, Sampling
+from truing.config.rewards import RewardPart
+from truing.config.section import Section
 
 Hyper = bool | int | float | str
 

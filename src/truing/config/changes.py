@@ -124,7 +124,7 @@ def _default_of(key: str) -> Any:
 
 @cache
 def _defaults() -> dict[str, Any]:
-    from truing.core.recipe import Lora, Recipe
+    from truing.config.recipe import Lora, Recipe
 
     least: Any = {"method": "sft", "policy": "p", "data": {"train": "t"}, "lora": Lora()}
     return Recipe.model_validate(least).model_dump(mode="json")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from truing.core.section import Section
+from truing.config.section import Section
 
 
 class Sampling(Section):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from truing.core.documents import Origin, parse_json, parse_yaml
+from truing.config.documents import Origin, parse_json, parse_yaml
 from truing.core.errors import ConfigError
 
 COLON = "a full-width colon '：' after "

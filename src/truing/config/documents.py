@@ -16,10 +16,10 @@ import yaml
 from yaml.composer import ComposerError
 from yaml.reader import ReaderError
 
+from truing.config.yaml_mistakes import Mistake, mistake_in, mistake_in_json, mistake_near
 from truing.core.encodings import gb18030_remedy, is_gb18030
 from truing.core.errors import ConfigError, UsageError
 from truing.core.messages import message
-from truing.core.yaml_mistakes import Mistake, mistake_in, mistake_in_json, mistake_near
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32

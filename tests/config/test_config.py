@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from truing.core.config import load_recipe
-from truing.core.documents import MAX_ALIASES, MAX_BYTES, Origin, parse_json, parse_yaml
+from truing.config.config import load_recipe
+from truing.config.documents import MAX_ALIASES, MAX_BYTES, Origin, parse_json, parse_yaml
 from truing.core.errors import ConfigError, UsageError
 
 MINIMAL = "method: dpo\npolicy: model\ndata: {train: [pairs.jsonl]}\n"

@@ -20,12 +20,12 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from truing.core.config import validate
-from truing.core.documents import MAX_DEPTH, OVERRIDE, Node, Origin, overridden, read_document
+from truing.config.config import validate
+from truing.config.documents import MAX_DEPTH, OVERRIDE, Node, Origin, overridden, read_document
+from truing.config.imports import closest
+from truing.config.recipe import Recipe
+from truing.config.section import Section
 from truing.core.errors import ConfigError, TruingError
-from truing.core.imports import closest
-from truing.core.recipe import Recipe
-from truing.core.section import Section
 
 STAGE = "stage:"  # before the name of an earlier stage
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

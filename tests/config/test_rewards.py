@@ -1,10 +1,10 @@
 import pytest
 
-from truing.core.config import validate
-from truing.core.documents import Origin, parse_yaml
+from truing.config.config import validate
+from truing.config.documents import Origin, parse_yaml
+from truing.config.rewards import RewardPart
+from truing.config.section import Section
 from truing.core.errors import ConfigError
-from truing.core.reward_parts import RewardPart
-from truing.core.section import Section
 
 
 class Rewards(Section):

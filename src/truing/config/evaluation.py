@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from truing.config.section import Section
 from truing.core.languages import Language
-from truing.core.section import Section
 
 RESULTS, ITEMS, REPORT = "results.json", "items.jsonl", "report.html"  # in `output`
 DEFAULT_TASKS = ("harmlessness", "over_refusal", "helpfulness", "honesty", "degeneration", "tax")

@@ -32,8 +32,8 @@ from typing import Any, Self
 
 import psutil
 
+from truing.config.changes import Change, compare, recorded_since, refuse_unsafe
 from truing.core import files, locks
-from truing.core.changes import Change, compare, recorded_since, refuse_unsafe
 from truing.core.errors import StorageError, UsageError
 from truing.core.messages import Message, message
 

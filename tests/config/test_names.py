@@ -2,8 +2,7 @@
 
 import pytest
 
-from truing.core.errors import ConfigError, UsageError
-from truing.core.names import (
+from truing.config.names import (
     OFFLINE_LOSSES,
     ONLINE_METHODS,
     POLICY_LOSSES,
@@ -14,6 +13,7 @@ from truing.core.names import (
     require_tasks,
     require_template,
 )
+from truing.core.errors import ConfigError, UsageError
 from truing.data import templates
 from truing.evals import tasks
 from truing.methods import offline, online
