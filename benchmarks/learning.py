@@ -23,7 +23,6 @@ from curves import Line, draw
 from truing.config.config import load_recipe
 from truing.config.run_folder import RunFolder, read_metrics, versions
 from truing.core.errors import TruingError, UsageError
-from truing.evals.intervals import bootstrap_mean, paired_bootstrap
 from truing.losses.kl import k3
 from truing.methods.asking import Asked
 from truing.methods.online import ONLINE
@@ -34,6 +33,7 @@ from truing.methods.rollouts import trees_of
 from truing.methods.run import run, write_result
 from truing.models.machine import cpu_line
 from truing.models.reference import AdapterOff
+from truing.stats.intervals import bootstrap_mean, paired_bootstrap
 from truing.train.hooks import Logs
 
 

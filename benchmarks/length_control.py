@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.evals.win_rate import Judged, length_controlled
+from truing.stats.win_rate import Judged, length_controlled
 
 SIZE, EDGE = 360, 44
 

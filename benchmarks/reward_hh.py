@@ -24,9 +24,9 @@ import yaml
 from truing.core.records import Record
 from truing.data.convert import convert, write_jsonl
 from truing.data.load import load_records
-from truing.evals.intervals import mcnemar, wilson
 from truing.models.machine import cpu_line
 from truing.models.sources import resolve
+from truing.stats.intervals import mcnemar, wilson
 
 HERE = Path(__file__).parent
 PEER = HERE.parent / ".venv-bench" / "bin" / "python"

@@ -22,14 +22,14 @@ LAYERS = [
     {"rewards"},
     {"judges", "sampling"},
     {"models"},
-    {"losses", "data"},
+    {"losses", "data", "stats", "text"},
     {"config"},
     {"core"},
 ]
 # The heads of older reward models lie in .bin files. With weights_only=True torch builds tensors and nothing
 # else: a pickle that would call a function is refused.
 MAY_LOAD_TENSORS = {"models/reward_heads.py"}
-LIGHT = {"core", "config"}
+LIGHT = {"core", "config", "stats", "text"}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FORBIDDEN = re.compile(
     r"\bpickle\b|\bjoblib\b|torch\.load\(|(?<![\w.])eval\(|(?<![\w.])exec\(|yaml\.load\(|shell=True|os\.system\("

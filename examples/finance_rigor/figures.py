@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from truing.core.files import write_atomic
-from truing.evals.intervals import Interval
+from truing.stats.intervals import Interval
 
 TITLES = {
     "start": "start",

@@ -22,7 +22,6 @@ from truing.evals import answers
 from truing.evals.bench import Marks, Result, Scored
 from truing.evals.eval_report import evaluation_report
 from truing.evals.gates import judge_gates
-from truing.evals.intervals import Interval
 from truing.evals.report import render_report, write_report
 from truing.evals.report_records import (
     CategoryRow,
@@ -41,6 +40,7 @@ from truing.evals.report_records import (
 from truing.evals.run import Evaluation, write_evaluation
 from truing.evals.sides import Answer, Question
 from truing.sampling.types import Finish, Sample
+from truing.stats.intervals import Interval
 from truing.train import health_rules
 from truing.train.health import RULES, Finding, read_findings
 

@@ -23,12 +23,12 @@ from truing.evals.compare import comparison_report, flat
 from truing.evals.compare_charts import MOST_POINTS, thinned
 from truing.evals.compare_read import read_subjects, short_names
 from truing.evals.compare_records import MOST, Change, Comparison
-from truing.evals.intervals import Interval
 from truing.evals.numbers import Finding, Number, whole
 from truing.evals.report import render_report
 from truing.evals.report_records import Report
 from truing.evals.sides import Answer, Question
 from truing.sampling.types import Finish, Sample
+from truing.stats.intervals import Interval
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u202e"
 SAFE = Number("harmlessness", "Harmful prompts answered safely", "%", "higher", "")

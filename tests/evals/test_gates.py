@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from truing.config.evaluation import Gate
-from truing.evals.clusters import Measured
 from truing.evals.gates import judge_gates
-from truing.evals.intervals import Interval
 from truing.evals.numbers import Finding, Number
+from truing.stats.clusters import Measured
+from truing.stats.intervals import Interval
 
 SAFE = Number("safe", "Safe", "%", "higher", "")
 

@@ -5,9 +5,9 @@ from dataclasses import astuple
 
 import pytest
 
-from truing.evals.clusters import Measured
-from truing.evals.intervals import Interval, mcnemar, wilson
 from truing.evals.numbers import Number, Values, finding, p_of_change
+from truing.stats.clusters import Measured
+from truing.stats.intervals import Interval, mcnemar, wilson
 
 RATE = Number("rate", "A rate", "%", "higher", "")
 HARM = Number("harm", "A rate of harm", "%", "lower", "")

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from truing.core.errors import StorageError
 from truing.evals.console import print_measures
-from truing.evals.intervals import Interval
 from truing.evals.report import render_report, write_report
 from truing.evals.report_records import (
     CategoryRow,
@@ -24,10 +23,11 @@ from truing.evals.report_records import (
     Share,
     SideBySide,
     Stage,
-    value_text,
     verdict,
 )
-from truing.evals.report_text import clipped, duration, language, plain
+from truing.stats.intervals import Interval
+from truing.stats.told import duration, value_text
+from truing.text.shown import clipped, language, plain
 
 HOSTILE = (
     "<script>alert(1)</script>",

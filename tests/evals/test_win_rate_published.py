@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from truing.evals.win_rate import Judged, alpaca_win_rate, length_controlled
+from truing.stats.win_rate import Judged, alpaca_win_rate, length_controlled
 
 ANNOTATIONS = Path(__file__).parents[3] / "shared/data/alpaca_annotations.json.gz"
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from truing.evals.drift import Perplexity
-from truing.evals.intervals import Interval
 from truing.evals.suites.headlines import Headline
 from truing.pipelines.safety import Measured, by_category, examples, measures, perplexity_ratio
+from truing.stats.intervals import Interval
 
 REFUSES, ANSWERS = "Sorry, but I can't help with that.", "Here is what I know about it."
 

@@ -11,8 +11,6 @@ from pydantic import Field
 
 from truing.evals import questions
 from truing.evals.bench import Bench, Marks, Result, Task, score
-from truing.evals.calibration import calibration_error
-from truing.evals.clusters import Measured
 from truing.evals.degeneration import degenerate
 from truing.evals.honesty import abstains, answered
 from truing.evals.instructions import followed
@@ -20,6 +18,8 @@ from truing.evals.numbers import Number, of_sides, whole
 from truing.evals.refusal_levels import Level, refusal_level
 from truing.evals.safety import safety_classifier
 from truing.evals.sides import Answer
+from truing.stats.calibration import calibration_error
+from truing.stats.clusters import Measured
 
 Tokens = Annotated[int, Field(ge=1)]
 Rows = questions.Rows

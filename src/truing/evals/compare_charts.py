@@ -12,7 +12,7 @@ from truing.evals.compare_records import Box, Comparison, Frontier, Spread
 from truing.evals.curves import Series, end, held_out, read_series, smoothed
 from truing.evals.drawing import Curve, Dot, Mark, Scale, Span, Words, draw, span_of
 from truing.evals.report_charts import PANELS, Chart, Line, line_drawing
-from truing.evals.report_records import value_text
+from truing.stats.told import value_text
 
 CURVE_HEIGHT = 182
 FRONTIER_HEIGHT = 320

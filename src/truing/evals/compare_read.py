@@ -21,9 +21,9 @@ from truing.core.errors import DataError, UsageError
 from truing.core.files import read_jsonl
 from truing.core.words import t
 from truing.evals.compare_records import MOST
-from truing.evals.intervals import Interval
 from truing.evals.numbers import Better, Unit
 from truing.evals.run_report import RunRecord, read_run, state_text
+from truing.stats.intervals import Interval
 
 INSIDE = "eval"  # the folder of an evaluation in that of a run
 Key = tuple[str, str, int]  # id, text of the prompt, which answer to it

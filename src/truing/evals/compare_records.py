@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from truing.evals.intervals import Interval
+from truing.stats.intervals import Interval
 
 MOST = 8  # runs on one page: as many colours as can be told apart
 ALPHA = 0.05  # of Holm's test over all numbers of a page

@@ -16,7 +16,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from truing.evals.report_text import plain
+from truing.text.shown import plain
 
 ACROSS = 1000  # units of a path from left to right
 TICK_TEXT = 18  # pixels between the foot of a drawing and the words under it

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from truing.core.errors import DataError
 from truing.data.trees import Branch, Tree
-from truing.evals.clusters import clustered_ratio
-from truing.evals.intervals import Interval
 from truing.models.reference import score_all
 from truing.models.scoring import Scorer
+from truing.stats.clusters import clustered_ratio
+from truing.stats.intervals import Interval
 
 TOKENS_PER_PASS = 2048
 

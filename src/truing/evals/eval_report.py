@@ -10,19 +10,11 @@ from truing.core.messages import told
 from truing.core.words import sentences, spoken, t
 from truing.evals.bench import Result, Scored
 from truing.evals.gates import GateOutcome
-from truing.evals.intervals import holm
 from truing.evals.numbers import Finding
-from truing.evals.report_records import (
-    AnswerRow,
-    AnswerTable,
-    GroupRow,
-    GroupTable,
-    Measure,
-    Report,
-    value_text,
-)
-from truing.evals.report_text import values_text
+from truing.evals.report_records import AnswerRow, AnswerTable, GroupRow, GroupTable, Measure, Report
 from truing.evals.run import Evaluation
+from truing.stats.intervals import holm
+from truing.stats.told import value_text, values_text
 
 
 def evaluation_report(done: Evaluation) -> Report:

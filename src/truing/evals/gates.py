@@ -6,9 +6,9 @@ from typing import Any
 
 from truing.config.evaluation import Gate
 from truing.core.words import t
-from truing.evals.clusters import Measured
 from truing.evals.numbers import Finding, Unit
-from truing.evals.report_records import interval_text, value_text
+from truing.stats.clusters import Measured
+from truing.stats.told import interval_text, value_text
 
 
 @dataclass(frozen=True, slots=True)

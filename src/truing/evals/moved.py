@@ -10,14 +10,14 @@ from pydantic import Field
 from truing.data.trees import Branch, Tree
 from truing.evals import questions
 from truing.evals.bench import Bench, Result, Task
-from truing.evals.clusters import clustered_ratio
 from truing.evals.drift import Perplexity, kl_on_samples, perplexity, score_trees
-from truing.evals.intervals import Interval
 from truing.evals.numbers import Finding, Number, Values, finding, whole
-from truing.evals.report_text import language
 from truing.evals.sides import Side
 from truing.evals.suites import Choice, load_suite
 from truing.evals.suites.headlines import load_neutral
+from truing.stats.clusters import clustered_ratio
+from truing.stats.intervals import Interval
+from truing.text.shown import language
 
 Tokens = Annotated[int, Field(ge=1)]
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from scipy import stats
 
-from truing.evals.clusters import (
+from truing.stats.clusters import (
     Measured,
     clustered_error,
     clustered_mean,
@@ -20,7 +20,7 @@ from truing.evals.clusters import (
     measured,
     measured_difference,
 )
-from truing.evals.intervals import Interval, mcnemar
+from truing.stats.intervals import Interval, mcnemar
 
 Unit = Literal["%", "x", "nats", ""]
 Better = Literal["higher", "lower", "near"]

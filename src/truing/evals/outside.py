@@ -28,8 +28,6 @@ from truing.config.run_folder import run_recipe
 from truing.core.errors import ConfigError, DataError, ModelError
 from truing.core.messages import message
 from truing.evals.bench import Bench, Marks, Result, Scored, Task
-from truing.evals.clusters import Measured
-from truing.evals.intervals import Interval
 from truing.evals.numbers import Finding, Number, of_sides
 from truing.evals.outside_read import Row, Stated, Told, read_inspect, read_lm_eval
 from truing.evals.sides import Answer, Question, Side
@@ -37,6 +35,8 @@ from truing.models.export import export_folder
 from truing.models.sources import resolve
 from truing.models.trained import is_reward, load_trained
 from truing.sampling.types import Finish, Sample
+from truing.stats.clusters import Measured
+from truing.stats.intervals import Interval
 
 Names = Annotated[Sequence[str], Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]

@@ -18,7 +18,6 @@ from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.evals.bench import Marks
-from truing.evals.intervals import wilson_bounds
 from truing.evals.sides import Answer
 from truing.evals.speaker import Speaker
 from truing.judges.cache import ANSWERS, AnswerCache
@@ -33,6 +32,7 @@ from truing.rewards import types
 from truing.rewards.model import ModelReward, model_reward
 from truing.sampling.decode import context_of
 from truing.sampling.types import Finish, Sampling
+from truing.stats.intervals import wilson_bounds
 
 Tokens = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]

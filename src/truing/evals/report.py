@@ -21,7 +21,6 @@ from truing.core.errors import StorageError
 from truing.core.files import write_atomic
 from truing.core.words import sentences, spoken, t
 from truing.evals.compare_charts import ComparisonCharts, comparison_charts
-from truing.evals.intervals import Interval
 from truing.evals.report_charts import hover_json, measure_charts, stage_charts
 from truing.evals.report_records import (
     DRIFT_NOTES,
@@ -35,13 +34,13 @@ from truing.evals.report_records import (
     Stage,
     goal_text,
     goals_text,
-    interval_text,
     moved_text,
-    value_text,
     verdict,
 )
-from truing.evals.report_text import clipped, duration, language, plain
 from truing.evals.reward_charts import reward_charts
+from truing.stats.intervals import Interval
+from truing.stats.told import duration, interval_text, value_text
+from truing.text.shown import clipped, language, plain
 
 __all__ = [
     "CategoryRow",

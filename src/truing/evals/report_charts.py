@@ -15,9 +15,10 @@ from markupsafe import Markup
 from truing.core.words import sentences, t
 from truing.evals.curves import SMOOTHED, Series, ends, held_out, read_series, smoothed, thin
 from truing.evals.drawing import Curve, Dot, Mark, Scale, Span, Words, draw, short_power, span_of
-from truing.evals.intervals import Interval
-from truing.evals.report_records import Measure, Stage, goal_text, interval_text, value_text
-from truing.evals.report_text import plain
+from truing.evals.report_records import Measure, Stage, goal_text
+from truing.stats.intervals import Interval
+from truing.stats.told import interval_text, value_text
+from truing.text.shown import plain
 
 BEFORE, AFTER, SECOND, GOAL = "tone-before", "tone-after", "tone-second", "tone-goal"
 ROW_HEIGHT = 66

@@ -4,7 +4,6 @@ To show something new, add a record here, a field to `Report` and a section to
 `templates/report.html.j2`. Every record checks itself when made; nothing after that re-checks.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from truing.core.words import t
-from truing.evals.intervals import Interval
+from truing.stats.intervals import Interval
+from truing.stats.told import value_text
 
 if TYPE_CHECKING:
     from truing.evals.compare_records import Comparison
@@ -334,34 +334,6 @@ def goals_text(measures: Sequence[Measure]) -> str:
         "{met} of {goals} goals met, {unsure} of them not certain" if unsure else "{met} of {goals} goals met"
     )
     return t(text, met=met, goals=len(outcomes), unsure=unsure)
-
-
-def value_text(value: float, unit: str, *, signed: bool = False) -> str:
-    """A number as a reader wants it: `0.933, "%"` is "93.3%". Not finite is a dash, never a number."""
-    if not math.isfinite(value):
-        return "\N{EM DASH}"
-    sign = "+" if signed else ""
-    if unit == "%":
-        share = f"{100 * value:{sign}.1f}"
-        text = t("{n} points", n=share) if signed else f"{share}%"
-    elif unit == "x":
-        text = f"{value:{sign}.2f}\N{MULTIPLICATION SIGN}"
-    elif unit == "nats":
-        text = f"{value:{sign}.3f} nats"
-    else:
-        text = f"{value:{sign}.4g} {unit}".rstrip()
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def range_text(interval: Interval, unit: str) -> str:
-    """The ends of an interval: "91.0% to 95.2%"; a unit that is a word is left out."""
-    low, high = (value_text(end, unit).removesuffix(f" {unit}") for end in (interval.low, interval.high))
-    return t("{low} to {high}", low=low, high=high)
-
-
-def interval_text(interval: Interval, unit: str) -> str:
-    """The ends of an interval and its count: "91.0% to 95.2%, n 100"."""
-    return f"{range_text(interval, unit)}, n {interval.n:,}"
 
 
 def moved_text(measure: Measure) -> str:

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from truing.core.words import t
 from truing.evals.drawing import Dot, Mark, Scale, Span, draw
 from truing.evals.report_charts import AFTER, BEFORE, SECOND, Chart
-from truing.evals.report_records import interval_text, value_text
 from truing.evals.reward_summary import Bin, MarginBars, RewardSummary, percent
+from truing.stats.told import interval_text, value_text
 
 HEIGHT = 210
 LARGEST = 11  # pixels from the middle of the fullest bin's marker to its edge

@@ -14,9 +14,9 @@ from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from truing.core.errors import DataError
 from truing.core.messages import Message, joined, message
-from truing.evals.intervals import Interval
-from truing.evals.report_records import interval_text, value_text
-from truing.evals.report_text import plain
+from truing.stats.intervals import Interval
+from truing.stats.told import interval_text, value_text
+from truing.text.shown import plain
 
 BAR = 30  # characters of the longest bar
 

@@ -18,9 +18,11 @@ import torch
 from truing.core.errors import ModelError
 from truing.core.records import Kind, Record
 from truing.data.trees import Tree
-from truing.evals.intervals import Interval, wilson
 from truing.evals.reward_summary import Bin, Correlation, MarginBars, RewardSummary
-from truing.losses.calibration import (
+from truing.models.reward import RewardScorer
+from truing.models.room import Overfull, run_passes
+from truing.models.scoring import without_dropout
+from truing.stats.calibration import (
     accuracy,
     expected_calibration_error,
     margin_histogram,
@@ -28,9 +30,7 @@ from truing.losses.calibration import (
     reliability,
     spearman,
 )
-from truing.models.reward import RewardScorer
-from truing.models.room import Overfull, run_passes
-from truing.models.scoring import without_dropout
+from truing.stats.intervals import Interval, wilson
 from truing.train.hooks import Hook, Logs
 
 if TYPE_CHECKING:

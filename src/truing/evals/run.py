@@ -20,13 +20,13 @@ from truing.core.files import write_atomic
 from truing.core.messages import joined, message
 from truing.data.convert import write_jsonl
 from truing.evals.bench import Bench, Result, Watch
-from truing.evals.clusters import Measured
 from truing.evals.gates import GateOutcome, judge_gates
 from truing.evals.numbers import Finding
 from truing.evals.sides import Side
 from truing.evals.speaker import Speaker
 from truing.evals.tasks import build_tasks
 from truing.models.trained import load_trained
+from truing.stats.clusters import Measured
 
 Say = Callable[[str], None]
 

@@ -15,14 +15,14 @@ from truing.core.errors import ConfigError, DataError
 from truing.core.messages import message
 from truing.evals import questions
 from truing.evals.bench import Bench, Marks, Result, Scored, Task, score
-from truing.evals.intervals import Interval
 from truing.evals.numbers import Finding, Number, of_sides, whole
 from truing.evals.pair_judges import Text, Tokens, judge_of, length_decides, scores_of
 from truing.evals.sides import Answer
-from truing.evals.win_rate import Judged, WinRate, alpaca_win_rate, from_alpaca
-from truing.evals.win_rate import win_rate as win_rate_of
-from truing.losses.calibration import spearman
 from truing.rewards.model import model_reward
+from truing.stats.calibration import spearman
+from truing.stats.intervals import Interval
+from truing.stats.win_rate import Judged, WinRate, alpaca_win_rate, from_alpaca
+from truing.stats.win_rate import win_rate as win_rate_of
 
 Share = Annotated[float, Field(ge=0, le=1)]
 MAX_ERRORS = 0.1

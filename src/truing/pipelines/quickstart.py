@@ -30,9 +30,7 @@ from truing.core.words import speaking
 from truing.data.convert import write_jsonl
 from truing.data.trees import Tree
 from truing.evals.drift import kl_of_logps, score_trees
-from truing.evals.intervals import Interval
 from truing.evals.report_records import Measure, Stage
-from truing.evals.report_text import language as script
 from truing.evals.speaker import Speaker
 from truing.evals.suites.headlines import Headline, load_headlines, load_neutral
 from truing.evals.suites.ordinary import load_ordinary
@@ -50,6 +48,8 @@ from truing.pipelines.preferences import make_rows
 from truing.pipelines.quickstart_report import Shown, write_results
 from truing.pipelines.safety import Measured, measure, measures
 from truing.sampling.types import Sampling
+from truing.stats.intervals import Interval
+from truing.text.shown import language as script
 
 MINUTES = 5.0
 TRIED = 48  # topics that the machine is measured with

@@ -8,7 +8,6 @@ import numpy as np
 
 from truing.data.trees import Tree
 from truing.evals.drift import Perplexity, perplexity
-from truing.evals.intervals import Interval, wilson
 from truing.evals.moved import perplexity_ratio
 from truing.evals.refusal import is_refusal
 from truing.evals.report_records import CategoryRow, Measure, Share, SideBySide
@@ -16,6 +15,7 @@ from truing.evals.speaker import Speaker
 from truing.evals.suites.headlines import Headline
 from truing.pipelines.budget import ASKED, ORDINARY
 from truing.sampling.types import Sampling
+from truing.stats.intervals import Interval, wilson
 
 # What is measured. A refusal shows in its first words.
 RESPONSE, BRIEF = (Sampling(max_new_tokens=tokens, logprobs=False) for tokens in (ASKED, ORDINARY))

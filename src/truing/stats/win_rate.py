@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from truing.core.errors import DataError
 from truing.core.messages import message
-from truing.evals.clusters import (
+from truing.stats.clusters import (
     Measured,
     cluster_codes,
     clustered_error,
@@ -26,7 +26,7 @@ from truing.evals.clusters import (
     measured,
     resample_counts,
 )
-from truing.evals.intervals import Interval, check_level, wilson_bounds
+from truing.stats.intervals import Interval, check_level, wilson_bounds
 
 # Keeps the weights finite when one side always wins; about 0.1 points on 100 straight wins.
 RIDGE = 0.01

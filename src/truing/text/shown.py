@@ -4,7 +4,6 @@ HTML escaping is not done here: the template's autoescape does it.
 """
 
 import re
-from collections.abc import Mapping
 
 from truing.core.words import t
 
@@ -31,15 +30,6 @@ def plain(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
-def values_text(values: Mapping[str, float | None], note: str) -> str:
-    """What scoring says of an answer, as "safe 1 · a note"; a dash where there is no value."""
-    told = [
-        f"{name.rpartition('/')[2]} {'—' if value is None else format(value, '.3g')}"
-        for name, value in values.items()
-    ]
-    return " · ".join([*told, *([note] if note else [])])
-
-
 def clipped(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """The first `limit` characters, with a note of how many more there are."""
     if len(text) <= limit:
@@ -54,15 +44,3 @@ def language(text: str) -> str:
     if _HANGUL.search(text):
         return "ko"
     return "zh" if _HAN.search(text) else ""
-
-
-def duration(seconds: float) -> str:
-    """A duration in words: "0.8 s", "42 s", "1 min 24 s", "2 h 05 min"."""
-    if seconds < 10:
-        return t("{seconds} s", seconds=f"{seconds:.1f}")
-    whole = round(seconds)
-    if whole < 60:
-        return t("{seconds} s", seconds=whole)
-    if whole < 3600:
-        return t("{minutes} min {seconds:02d} s", minutes=whole // 60, seconds=whole % 60)
-    return t("{hours} h {minutes:02d} min", hours=whole // 3600, minutes=whole % 3600 // 60)

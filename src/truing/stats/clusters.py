@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from truing.core.errors import DataError
-from truing.evals.intervals import CHUNK, Interval, check_level, finite, wilson_bounds
+from truing.stats.intervals import CHUNK, Interval, check_level, finite, wilson_bounds
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from truing.core.errors import DataError
-from truing.evals.clusters import (
+from truing.stats.clusters import (
     clustered_difference,
     clustered_error,
     clustered_mean,
@@ -17,7 +17,7 @@ from truing.evals.clusters import (
     measured,
     measured_difference,
 )
-from truing.evals.intervals import Interval, bootstrap_mean, wilson
+from truing.stats.intervals import Interval, bootstrap_mean, wilson
 
 SIMULATIONS = 2000
 
@@ -94,7 +94,7 @@ def test_clustered_ratio_is_fixed_by_its_seed_and_changes_little_with_its_chunks
     )
     whole = clustered_ratio(*numbers, seed=5)
     assert whole == clustered_ratio(*numbers, seed=5) != clustered_ratio(*numbers, seed=6)
-    monkeypatch.setattr("truing.evals.clusters.CHUNK", 70)
+    monkeypatch.setattr("truing.stats.clusters.CHUNK", 70)
     chunked = clustered_ratio(*numbers, seed=5)
     assert (chunked.low, chunked.high) == pytest.approx((whole.low, whole.high), abs=0.01)
 

@@ -9,9 +9,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from truing.core.errors import DataError
-from truing.evals.clusters import clustered_rate
-from truing.evals.intervals import wilson
-from truing.evals.win_rate import (
+from truing.stats.clusters import clustered_rate
+from truing.stats.intervals import wilson
+from truing.stats.win_rate import (
     LENGTH_PRIOR,
     RIDGE,
     Judged,

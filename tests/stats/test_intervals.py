@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from truing.core.errors import DataError
-from truing.evals.intervals import Interval, bootstrap_mean, holm, mcnemar, paired_bootstrap, wilson
+from truing.stats.intervals import Interval, bootstrap_mean, holm, mcnemar, paired_bootstrap, wilson
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_bootstrap_is_fixed_by_its_seed_and_not_by_its_chunks(monkeypatch: pytes
     assert whole == bootstrap_mean(values, seed=1, draws=500)
     assert whole != bootstrap_mean(values, seed=2, draws=500)
     # 128 is even: numpy draws two 32-bit integers per word, so odd chunks would drop a half word.
-    monkeypatch.setattr("truing.evals.intervals.CHUNK", 128 * len(values))
+    monkeypatch.setattr("truing.stats.intervals.CHUNK", 128 * len(values))
     assert bootstrap_mean(values, seed=1, draws=500) == whole
 
 

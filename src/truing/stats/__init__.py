@@ -1,0 +1,1 @@
+"""Numbers with their doubt: intervals, clusters, tests, calibration, win rates. No model and no text."""

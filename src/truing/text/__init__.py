@@ -1,0 +1,1 @@
+"""What a program can say of a text: its units, its script, refusals, answers, maths, JSON."""
