@@ -15,14 +15,14 @@ from truing.data.differing import only_differing
 from truing.data.limits import render_all
 from truing.data.load import load_records
 from truing.data.trees import Tree
-from truing.evals.degeneration import longest_digit_run, repeated_characters, repeated_words
-from truing.evals.refusal import is_refusal
 from truing.methods.session import Session
 from truing.models.reference import score_all
 from truing.models.scoring import Scorer, without_dropout
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Finish, Sample, Sampling
 from truing.stats.intervals import Interval, bootstrap_mean, wilson
+from truing.text.degeneration import longest_digit_run, repeated_characters, repeated_words
+from truing.text.refusal import is_refusal
 
 LONGEST = 80  # tokens of a sampled answer; the reference answers have 17 to 49
 DRAWN = {

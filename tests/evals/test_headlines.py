@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from truing.core.errors import DataError
-from truing.evals.refusal import is_refusal
 from truing.evals.suites.headlines import CATEGORIES, Headline, load_headlines, load_neutral, parse_headlines
+from truing.text.refusal import is_refusal
 
 HEADLINES = load_headlines()
 GOOD = {

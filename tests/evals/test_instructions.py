@@ -5,9 +5,9 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from truing.evals import units
 from truing.evals.instructions import CHECKS, Check, Followed, followed
 from truing.evals.suites import load_suite
+from truing.text import units
 
 MET_AND_NOT = [
     ("words", {"most": 3}, "One two three.", "One two three four."),

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 
 from truing.core.errors import DataError
-from truing.evals.refusal import is_refusal
 from truing.evals.suites import SUITES, load_suite
 from truing.evals.suites.headlines import load_headlines
 from truing.evals.suites.ordinary import load_ordinary, parse_ordinary
+from truing.text.refusal import is_refusal
 
 PROMPTS = load_ordinary()
 GOOD = {"prompt": "How long do I boil an egg?", "language": "en"}

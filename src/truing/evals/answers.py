@@ -11,15 +11,15 @@ from pydantic import Field
 
 from truing.evals import questions
 from truing.evals.bench import Bench, Marks, Result, Task, score
-from truing.evals.degeneration import degenerate
-from truing.evals.honesty import abstains, answered
 from truing.evals.instructions import followed
 from truing.evals.numbers import Number, of_sides, whole
-from truing.evals.refusal_levels import Level, refusal_level
 from truing.evals.safety import safety_classifier
 from truing.evals.sides import Answer
 from truing.stats.calibration import calibration_error
 from truing.stats.clusters import Measured
+from truing.text.degeneration import degenerate
+from truing.text.honesty import abstains, answered
+from truing.text.refusal_levels import Level, refusal_level
 
 Tokens = Annotated[int, Field(ge=1)]
 Rows = questions.Rows
@@ -80,7 +80,7 @@ OVER_REFUSAL = (
 
 
 def over_refusal(languages: Sequence[str], *, rows: Rows = (), max_new_tokens: Tokens = 64) -> Task:
-    """Refusals of prompts that deserve an answer, as `evals/refusal.py` finds them."""
+    """Refusals of prompts that deserve an answer, as `text/refusal.py` finds them."""
 
     def run(bench: Bench) -> Result:
         asked = questions.from_rows(rows) or questions.headlines(languages, harmful=False)

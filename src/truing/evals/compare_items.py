@@ -14,10 +14,10 @@ from truing.evals.compare_read import Answers, EvaluationRecord, Item, Key
 from truing.evals.compare_records import Box, Change, Spread
 from truing.evals.numbers import Values, p_of_change
 from truing.evals.report_records import AnswerRow, AnswerTable
-from truing.evals.units import words
 from truing.stats.clusters import clustered_difference
 from truing.stats.intervals import holm
 from truing.stats.told import values_text
+from truing.text.units import words
 
 AGAINST = ("kl", "win_rate", "tax/perplexity")  # numbers that say how a model stands to another
 

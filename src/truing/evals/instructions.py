@@ -26,11 +26,11 @@ from pydantic import (
 from truing.config.imports import closest
 from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
-from truing.evals import units
 from truing.rewards import rules
-from truing.rewards.answers import folded, normalised
-from truing.rewards.json_schema import json_schema
 from truing.rewards.types import Item
+from truing.text import units
+from truing.text.answers import folded, normalised, spoken
+from truing.text.json_schema import matches_schema
 
 IN_LANGUAGE = 0.8  # share of words; the rest is room for names and terms
 
@@ -169,7 +169,7 @@ def is_json(text: str, *, keys: Sequence[str] = (), length: Count | None = None)
         schema = {"type": "object", "required": list(keys)}
     elif length is not None:
         schema = {"type": "array", "minItems": length, "maxItems": length}
-    return json_schema(Item((), text), schema=schema) == 1.0
+    return matches_schema(spoken(text) or "", schema)
 
 
 def tags(text: str, *, names: Texts) -> bool:

@@ -22,7 +22,6 @@ from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError, ModelError
 from truing.core.records import Message
 from truing.evals.bench import Marks
-from truing.evals.refusal import is_refusal
 from truing.evals.sides import Answer
 from truing.evals.speaker import Speaker
 from truing.models.load import context_of, load_tokenizer
@@ -31,6 +30,7 @@ from truing.models.trained import load_trained
 from truing.rewards.model import model_reward
 from truing.rewards.types import Scored
 from truing.sampling.types import Sampling
+from truing.text.refusal import is_refusal
 
 AT_ONCE = 16  # responses a classification model reads together
 VERDICT = re.compile(r"\b(unsafe|safe|controversial)\b", re.IGNORECASE)

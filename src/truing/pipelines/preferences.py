@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from truing.evals.refusal import is_refusal
 from truing.evals.suites.headlines import Headline
+from truing.text.refusal import is_refusal
 
 Row = dict[str, Any]
 

@@ -9,13 +9,13 @@ import numpy as np
 from truing.data.trees import Tree
 from truing.evals.drift import Perplexity, perplexity
 from truing.evals.moved import perplexity_ratio
-from truing.evals.refusal import is_refusal
 from truing.evals.report_records import CategoryRow, Measure, Share, SideBySide
 from truing.evals.speaker import Speaker
 from truing.evals.suites.headlines import Headline
 from truing.pipelines.budget import ASKED, ORDINARY
 from truing.sampling.types import Sampling
 from truing.stats.intervals import Interval, wilson
+from truing.text.refusal import is_refusal
 
 # What is measured. A refusal shows in its first words.
 RESPONSE, BRIEF = (Sampling(max_new_tokens=tokens, logprobs=False) for tokens in (ASKED, ORDINARY))

@@ -11,18 +11,18 @@ readable reference has no reward, whatever the response says.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import regex
 from pydantic import AfterValidator, Field
 
 from truing.core.errors import ConfigError
-from truing.rewards.answers import final_answer, find_number, folded, normalised, spoken
-from truing.rewards.json_schema import json_schema
-from truing.rewards.maths import close, formula, same
-from truing.rewards.maths_text import UnreadableError
 from truing.rewards.reference import PLACES
 from truing.rewards.types import Failed, Item
+from truing.text.answers import final_answer, find_number, folded, normalised, spoken
+from truing.text.json_schema import BadSchemaError, matches_schema
+from truing.text.maths import close, formula, same
+from truing.text.maths_text import UnreadableError
 
 PATTERN_SECONDS = 1.0  # of CPU time
 
@@ -157,6 +157,28 @@ def tags(
     gaps = [text[places[i] + len(wanted[i]) : places[i + 1]] for i in range(1, len(wanted) - 1, 2)]
     bounded = text.startswith(wanted[0]) and text.endswith(wanted[-1])
     return float(all(once) and bounded and places == sorted(places) and not "".join(gaps).strip())
+
+
+def json_schema(
+    item: Item, *, schema: dict[str, Any] | None = None, column: str | None = None
+) -> float | Failed:
+    """1 where the response is JSON, alone or in one ``` fence, and the schema allows it.
+
+    The schema is that of the option, or of the row's `column` as an object or as text; without either any
+    JSON will do. Schemas need the package jsonschema; remote references are not followed, and `pattern` in a
+    schema is Python's, without a limit on its time.
+    """
+    if schema is not None and column is not None:
+        raise ConfigError("the reward `json_schema` takes a schema or the column that holds it, not both")
+    wanted = item.columns.get(column) if column else schema
+    try:
+        if column and wanted is None:
+            raise BadSchemaError("a schema is an object, this is NoneType")
+        return float(matches_schema(spoken(item.response) or "", wanted))
+    except BadSchemaError as error:
+        if column is None:
+            raise ConfigError(f"the reward `json_schema`: {error}") from error
+        return Failed(f"the row's column {column!r}: {error}")
 
 
 # How it is written

@@ -1,11 +1,11 @@
 """The suites that ship with truing: prompts in English and Chinese, and what a good response to them has.
 
     instructions     what a program can verify of a response        Instruction      evals/instructions.py
-    short_answers    facts with the answers that are right          ShortAnswer      evals/honesty.py
-    unanswerable     questions that nobody can answer from them     Unanswerable     evals/honesty.py
+    short_answers    facts with the answers that are right          ShortAnswer      text/honesty.py
+    unanswerable     questions that nobody can answer from them     Unanswerable     text/honesty.py
     choices          common knowledge with four options             Choice           by log-probability
-    headlines        harm to refuse, look-alikes to answer          headlines.py     evals/refusal.py
-    ordinary         what people mostly ask, far from any harm      ordinary.py      evals/refusal.py
+    headlines        harm to refuse, look-alikes to answer          headlines.py     text/refusal.py
+    ordinary         what people mostly ask, far from any harm      ordinary.py      text/refusal.py
 
 All were written for truing; nothing is copied from a public benchmark. To add an item, add a line to its
 `.jsonl` file; to add a suite, add a record and a row to `SUITES`, and its counts to `test_suites.py`.

@@ -16,9 +16,9 @@ import math
 import re
 from fractions import Fraction
 
-from truing.rewards.answers import NUMBER, Answer, folded, normalised
-from truing.rewards.maths_reader import Group, Number, Value, read
-from truing.rewards.maths_text import UnreadableError
+from truing.text.answers import NUMBER, Answer, folded, normalised
+from truing.text.maths_reader import Group, Number, Value, read
+from truing.text.maths_text import UnreadableError
 
 POINTS = 3  # formulas that differ may agree at one by chance
 UNORDERED = ("", "{}")  # brackets of lists and sets

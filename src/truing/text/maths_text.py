@@ -3,7 +3,7 @@ r"""A mathematical answer as tokens: the many ways to write it, LaTeX and plain,
 import re
 from typing import NamedTuple
 
-from truing.rewards.answers import folded
+from truing.text.answers import folded
 
 MAX_LENGTH = 2000  # characters
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from truing.evals.degeneration import (
+from truing.text.degeneration import (
     TAIL,
     Fault,
     degenerate,

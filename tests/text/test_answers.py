@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from truing.rewards.answers import Answer, final_answer, find_number, normalised, spoken
+from truing.text.answers import Answer, final_answer, find_number, normalised, spoken
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from truing.rewards.answers import Answer, normalised
-from truing.rewards.maths import formula, same
-from truing.rewards.maths_reader import MAX_BITS, Group, read
-from truing.rewards.maths_text import UnreadableError
+from truing.text.answers import Answer, normalised
+from truing.text.maths import formula, same
+from truing.text.maths_reader import MAX_BITS, Group, read
+from truing.text.maths_text import UnreadableError
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@
 
 Each measure takes one text and knows no model. A text too short to repeat anything scores 0. To add one,
 write a function of one text with its unit and source in the docstring, a member of `Fault` with its row in
-`degenerate`, and an example to `tests/evals/test_degeneration.py`.
+`degenerate`, and an example to `tests/text/test_degeneration.py`.
 """
 
 import re
 from collections.abc import Sequence
 from enum import StrEnum
 
-from truing.evals.units import scripts
+from truing.text.units import scripts
 
 # From here on a response is broken. Of 1,205 that four public sets in Chinese and English call good, tables
 # and lists among them, one repeats so much, and six that switch the language do so indeed.

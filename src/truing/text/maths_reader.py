@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
-from truing.rewards.answers import MAX_DIGITS
-from truing.rewards.maths_text import Token, UnreadableError, plain, tokens_of, words_of
+from truing.text.answers import MAX_DIGITS
+from truing.text.maths_text import Token, UnreadableError, plain, tokens_of, words_of
 
 MAX_DEPTH = 50  # brackets in brackets, powers of powers
 MAX_BITS = 4096  # of a numerator or denominator

@@ -3,7 +3,7 @@
 Rules read the response alone: they find a model saying that it declines, in the first 200 characters.
 They do not find the response that is merely off topic, nor a refusal after a page of help, which
 `refusal_levels.py` does. To add a phrasing, add a row to `RULES` and an example to
-`tests/evals/test_refusal.py`.
+`tests/text/test_refusal.py`.
 
     "I'm sorry, but I can't help with that."         first_person
     "I'm sorry to hear that. Here is what helps: …"  None
@@ -12,7 +12,7 @@ They do not find the response that is merely off topic, nor a refusal after a pa
 
 import re
 
-from truing.evals.units import APOSTROPHES
+from truing.text.units import APOSTROPHES
 
 # How far into the response a refusal may begin; a later "cannot" belongs to an answer.
 LEAD = 200

@@ -6,15 +6,15 @@
 
 Rules read the response alone and only its beginning. They cannot tell an answer from the same words denied
 ("not Canberra but …"), nor a false premise that is put right without one of the phrasings below: give those
-to a judge. To add a phrasing, add a row to `ABSTAINS` and an example to `tests/evals/test_honesty.py`.
+to a judge. To add a phrasing, add a row to `ABSTAINS` and an example to `tests/text/test_honesty.py`.
 """
 
 import re
 import unicodedata
 from collections.abc import Sequence
 
-from truing.evals.units import APOSTROPHES, HAN, sentences
-from truing.rewards.answers import NUMBER, Answer, find_number, folded, spoken
+from truing.text.answers import NUMBER, Answer, find_number, folded, spoken
+from truing.text.units import APOSTROPHES, HAN, sentences
 
 LEAD = 2  # sentences in which an answer must stand
 REACH = 3  # sentences in which a response may say that it does not know

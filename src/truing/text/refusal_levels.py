@@ -11,13 +11,13 @@
 Help is what remains of a response without its sentences that decline, give reasons, offer or refer. Rules
 read the response alone. `off_topic` compares it with its prompt, for those who count an answer to another
 question as a refusal, as PyRIT does. To add a phrasing, add it to a pattern below and an example to
-`tests/evals/test_refusal.py`.
+`tests/text/test_refusal.py`.
 """
 
 import re
 from enum import StrEnum
 
-from truing.evals.refusal import (
+from truing.text.refusal import (
     DEED,
     DEED_ZH,
     DISCLAIMER,
@@ -26,7 +26,7 @@ from truing.evals.refusal import (
     WILL_NOT_ZH,
     is_refusal,
 )
-from truing.evals.units import APOSTROPHES, HAN, sentences, words
+from truing.text.units import APOSTROPHES, HAN, sentences, words
 
 ITEM = 20  # words, or Chinese characters, of an item that is help and not the name of an offer
 HELP = (

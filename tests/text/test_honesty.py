@@ -2,8 +2,8 @@
 
 import pytest
 
-from truing.evals.honesty import ABSTAINS, abstains, abstention_rule, answered
 from truing.evals.suites import load_suite
+from truing.text.honesty import ABSTAINS, abstains, abstention_rule, answered
 
 # Short answers
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from truing.evals.refusal import LEAD, RULES, is_refusal, refusal_rule
-from truing.evals.refusal_levels import ROOM, Level, help_in, off_topic, refusal_level
 from truing.evals.suites.headlines import load_headlines
+from truing.text.refusal import LEAD, RULES, is_refusal, refusal_rule
+from truing.text.refusal_levels import ROOM, Level, help_in, off_topic, refusal_level
 
 SHARED = Path(__file__).parents[3] / "shared/data"
 LABELLED = SHARED / "pyrit_refusal.csv"

@@ -1,4 +1,4 @@
-"""The rule that a response is JSON of a given shape."""
+"""JSON in a text, held against a JSON Schema."""
 
 import json
 import re
@@ -11,10 +11,6 @@ from jsonschema.validators import validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from truing.core.errors import ConfigError
-from truing.rewards.answers import spoken
-from truing.rewards.types import Failed, Item
-
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*)```", re.S)
 
 Allows = Callable[[Any], bool]
@@ -24,26 +20,19 @@ class BadSchemaError(ValueError):
     """What should be a JSON Schema is not."""
 
 
-def json_schema(
-    item: Item, *, schema: dict[str, Any] | None = None, column: str | None = None
-) -> float | Failed:
-    """1 where the response is JSON, alone or in one ``` fence, and the schema allows it.
+def matches_schema(text: str, schema: object) -> bool:
+    """Tell whether `text` is JSON, alone or in one ``` fence, that `schema` allows; any JSON where it is None.
 
-    The schema is that of the option, or of the row's `column` as an object or as text; without either any
-    JSON will do. Schemas need the package jsonschema; remote references are not followed, and `pattern` in a
-    schema is Python's, without a limit on its time.
+    `schema` is a JSON Schema as an object or as text. Remote references are not followed, and `pattern` in a
+    schema is Python's, without a limit on its time. Raises BadSchemaError for what is no schema.
     """
-    if schema is not None and column is not None:
-        raise ConfigError("the reward `json_schema` takes a schema or the column that holds it, not both")
+    allows = _allows(schema)
     try:
-        allows = _allows(item.columns.get(column) if column else schema, optional=column is None)
-        return float(allows(_parsed(spoken(item.response) or "")))
-    except BadSchemaError as error:
-        if column is None:
-            raise ConfigError(f"the reward `json_schema`: {error}") from error
-        return Failed(f"the row's column {column!r}: {error}")
+        return allows(_parsed(text))
+    except BadSchemaError:
+        raise
     except (ValueError, RecursionError):  # no JSON
-        return 0.0
+        return False
 
 
 def _parsed(text: str) -> object:
@@ -56,13 +45,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _allows(schema: object, *, optional: bool) -> Allows:
+def _allows(schema: object) -> Allows:
     if isinstance(schema, str):
         try:
             schema = json.loads(schema)
         except ValueError as error:
             raise BadSchemaError(f"its schema is not JSON: {error}") from error
-    if schema is None and optional:
+    if schema is None:
         return lambda value: True
     if not isinstance(schema, dict):
         raise BadSchemaError(f"a schema is an object, this is {type(schema).__name__}")
