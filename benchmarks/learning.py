@@ -34,7 +34,7 @@ from truing.methods.run import run, write_result
 from truing.models.machine import cpu_line
 from truing.models.reference import AdapterOff
 from truing.stats.intervals import bootstrap_mean, paired_bootstrap
-from truing.train.hooks import Logs
+from truing.training.hooks import Logs
 
 
 def answers(session: OnlineSession, samples: int) -> Asked:

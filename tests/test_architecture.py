@@ -18,7 +18,7 @@ LAYERS = [
     {"web", "pipelines"},
     {"evals"},
     {"methods"},
-    {"train"},
+    {"training"},
     {"rewards"},
     {"judges", "sampling"},
     {"models"},

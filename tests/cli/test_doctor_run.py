@@ -10,8 +10,8 @@ import pytest
 from truing.cli.main import main
 from truing.config.run_folder import RunFolder, RunState
 from truing.core.files import append_jsonl
-from truing.train.health import Finding
-from truing.train.trainer_state import find_state, read_state
+from truing.training.health import Finding
+from truing.training.trainer_state import find_state, read_state
 
 RECIPE = {"method": "dpo", "policy": "some/model"}
 Doctor = Callable[..., tuple[int, str]]

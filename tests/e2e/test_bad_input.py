@@ -15,7 +15,7 @@ from truing.config.config import load_recipe
 from truing.data.trees import Tree
 from truing.methods.rows import split_off
 from truing.methods.session import open_session
-from truing.train.plan import Plan
+from truing.training.plan import Plan
 
 GOOD = {"prompt": "Hello?", "chosen": "Hello to you.", "rejected": "No."}
 

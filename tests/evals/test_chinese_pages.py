@@ -41,8 +41,8 @@ from truing.evals.run import Evaluation, write_evaluation
 from truing.evals.sides import Answer, Question
 from truing.sampling.types import Finish, Sample
 from truing.stats.intervals import Interval
-from truing.train import health_rules
-from truing.train.health import RULES, Finding, read_findings
+from truing.training import health_rules
+from truing.training.health import RULES, Finding, read_findings
 
 ENGLISH = re.compile(r"[A-Za-z']{2,},? [A-Za-z']{2,}")  # two words in a row
 HOSTILE = "<script>alert(1)</script>{0}{x}\u202e"

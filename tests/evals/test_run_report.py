@@ -18,7 +18,7 @@ from truing.evals.report import render_report
 from truing.evals.report_records import DataCount
 from truing.evals.reward_summary import RewardSummary
 from truing.evals.run_report import read_run, run_report
-from truing.train.health import Finding
+from truing.training.health import Finding
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 

@@ -18,7 +18,7 @@ from truing.evals.numbers import Number
 from truing.evals.report_charts import PANELS, SIDES
 from truing.evals.report_records import DRIFT_NOTES
 from truing.evals.words_zh import ZH
-from truing.train.health import RULES
+from truing.training.health import RULES
 
 EVALS = Path(truing.evals.__file__).parent
 HEALTH = [

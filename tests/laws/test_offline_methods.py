@@ -18,7 +18,7 @@ from truing.methods.offline import OFFLINE, choose
 from truing.models.reference import Live
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
-from truing.train.step import accumulate
+from truing.training.step import accumulate
 
 # Every method with its own loss, every loss once, and what the objectives add.
 ROWS: dict[tuple[str, Any], tuple[str, str, dict[str, Any]]] = {}

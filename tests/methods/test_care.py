@@ -14,7 +14,7 @@ from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder, read_metrics, read_status
 from truing.methods.opening import open_run
 from truing.methods.run import run, write_result
-from truing.train.health import Finding, Unhealthy, read_findings
+from truing.training.health import Finding, Unhealthy, read_findings
 
 Train = Callable[..., Path]
 STEPS = 40

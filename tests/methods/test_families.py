@@ -25,7 +25,7 @@ from truing.models.export import export_folder
 from truing.models.load import freeze_below, trainable
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sampling
-from truing.train.step import accumulate, learn_step
+from truing.training.step import accumulate, learn_step
 
 WIDTH, LAYERS, HEADS = 32, 2, 4
 SIZES = {

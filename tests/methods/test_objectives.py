@@ -15,7 +15,7 @@ from truing.losses.preference import Pair, dpo, wpo
 from truing.methods.objectives import LikelihoodObjective, PairObjective, sides
 from truing.methods.session import whole
 from truing.models.scoring import Scores
-from truing.train.step import accumulate
+from truing.training.step import accumulate
 
 
 def branch(count: int) -> Branch:

@@ -18,7 +18,7 @@ from truing.methods.online_session import OnlineSession
 from truing.methods.opening import open_run
 from truing.methods.rollouts import cut
 from truing.methods.run import run
-from truing.train.hooks import Hook, Logs
+from truing.training.hooks import Hook, Logs
 
 OWN = '''
 def letters(responses):

@@ -22,7 +22,7 @@ from truing.models.roles import playing
 from truing.models.trained import load_trained_reward
 from truing.rewards.model import ModelReward, model_reward
 from truing.sampling.local import LocalSampler
-from truing.train.hooks import Hook
+from truing.training.hooks import Hook
 
 OWN = '''
 def letters(responses):

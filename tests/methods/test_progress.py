@@ -25,7 +25,7 @@ from truing.core.errors import ConfigError, DivergedError, RewardError, StorageE
 from truing.methods.online_session import OnlineSession
 from truing.methods.opening import open_run
 from truing.methods.run import Finished, run
-from truing.train.hooks import Hook, Logs
+from truing.training.hooks import Hook, Logs
 
 PACE = ("seconds", "tokens_per_second")
 REWARDS = '''

@@ -20,9 +20,9 @@ from truing.models import frozen
 from truing.models.load import add_adapter
 from truing.models.reference import AdapterOff
 from truing.models.scoring import Scorer
-from truing.train.hooks import Logs
-from truing.train.optim import make_optimizer
-from truing.train.step import accumulate
+from truing.training.hooks import Logs
+from truing.training.optim import make_optimizer
+from truing.training.step import accumulate
 
 
 def scorer_of(model, layout: str) -> Scorer:

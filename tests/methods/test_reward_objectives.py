@@ -10,7 +10,7 @@ from truing.data.packing import PackedBatch, pad
 from truing.data.trees import Branch, Tree
 from truing.losses.reward import all_pairs, binary_cross_entropy, bradley_terry, plackett_luce, squared_error
 from truing.methods.reward import RankingObjective, RegressionObjective, RewardPairObjective
-from truing.train.step import accumulate
+from truing.training.step import accumulate
 
 
 class Fixed(nn.Module):

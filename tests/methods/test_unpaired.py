@@ -10,7 +10,7 @@ from truing.methods.offline import choose
 from truing.methods.session import crossed, mismatched
 from truing.models.room import Room
 from truing.models.scoring import Scorer, Scores
-from truing.train.step import accumulate
+from truing.training.step import accumulate
 
 
 def single(prompt: list[int], tokens: list[int], good: bool) -> Tree:

@@ -16,7 +16,7 @@ from truing.core.errors import UsageError
 from truing.core.messages import joined, message
 
 if TYPE_CHECKING:
-    from truing.train.health import Finding
+    from truing.training.health import Finding
 
 SICK = 4  # the exit code of --strict
 DONE = {
@@ -49,7 +49,7 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
     """
     with doing(message("reading {path}", path=run)):
         from truing.config.run_folder import run_recipe
-        from truing.train.health import diagnose
+        from truing.training.health import diagnose
 
         patient = _read(run)
         found, watch = diagnose(patient.rows, patient.asked)
@@ -88,7 +88,7 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
 
 def _read(run: Path) -> _Patient:
     from truing.config.run_folder import run_recipe
-    from truing.train.trainer_state import STATE, find_state, read_state
+    from truing.training.trainer_state import STATE, find_state, read_state
 
     if not run.exists():
         hint = message("give a run folder, or none to describe this machine")
@@ -110,7 +110,7 @@ def _read_folder(run: Path, recipe: Mapping[str, Any]) -> _Patient:
     from truing.config.run_folder import missing_steps
     from truing.core.words import speaking
     from truing.evals.run_report import read_run, state_text, told_reason
-    from truing.train.health import read_findings
+    from truing.training.health import read_findings
 
     found = read_run(run)
     with speaking(console_language()):

@@ -6,7 +6,7 @@ from typing import Any
 from truing.config.health import Health
 from truing.core.words import t
 from truing.evals.report_records import Alarm
-from truing.train.health import Finding, diagnose
+from truing.training.health import Finding, diagnose
 
 TITLES = {
     "not_a_number": "The numbers stopped being numbers",

@@ -31,7 +31,7 @@ from truing.stats.calibration import (
     spearman,
 )
 from truing.stats.intervals import Interval, wilson
-from truing.train.hooks import Hook, Logs
+from truing.training.hooks import Hook, Logs
 
 if TYPE_CHECKING:
     from truing.methods.session import Session

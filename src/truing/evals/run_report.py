@@ -33,10 +33,12 @@ from truing.evals.curves import ends, read_series
 from truing.evals.report_records import DataCount, Report, Stage
 from truing.evals.reward_summary import RewardSummary, percent
 from truing.evals.run_samples import Sampled, read_samples, sample_tables
-from truing.train.health import Finding, read_findings
+from truing.training.health import Finding, read_findings
 
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best
-STOPPED = ("stopped by {name} after step {step}",)  # reasons that `train/hooks.py` writes into a run's status
+STOPPED = (
+    "stopped by {name} after step {step}",
+)  # reasons that `training/hooks.py` writes into a run's status
 NOT_RECIPE = ("inputs", "models", "resolved")  # what a run writes into its config beside the recipe
 
 

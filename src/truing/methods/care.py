@@ -20,9 +20,9 @@ from truing.methods.displacement import HELD, can_hold, drivers, hold, told
 from truing.methods.rows import Say
 from truing.methods.session import Session
 from truing.models import checkpoint
-from truing.train.health import Finding, HealthHook, Turn, read_findings
-from truing.train.health_rules import part
-from truing.train.hooks import Hook
+from truing.training.health import Finding, HealthHook, Turn, read_findings
+from truing.training.health_rules import part
+from truing.training.hooks import Hook
 
 if TYPE_CHECKING:
     from truing.methods.progress import Progress

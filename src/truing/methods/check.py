@@ -13,7 +13,7 @@ from truing.data.packing import PackedBatch
 from truing.methods.notes import mask_counts
 from truing.methods.online_session import OnlineSession
 from truing.methods.session import Session
-from truing.train.step import accumulate_within, smaller
+from truing.training.step import accumulate_within, smaller
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from truing.data.trees import Tree
 from truing.methods.objectives import PairObjective, RetainObjective
 from truing.methods.session import Session
 from truing.models.scoring import without_dropout
-from truing.train.health_rules import Part, part
-from truing.train.step import Objective
+from truing.training.health_rules import Part, part
+from truing.training.step import Objective
 
 HELD = 1.0  # weight of the likelihood term that is switched on
 RECENT = 64  # pairs that are looked at

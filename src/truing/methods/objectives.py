@@ -24,7 +24,7 @@ from truing.losses.unpaired import kl_baseline
 from truing.methods.binding import Hyper, Loss, Makers, needs, number_of, supply
 from truing.methods.coupling import Given, Share, shares
 from truing.models.scoring import Scorer, Scores
-from truing.train.step import Objective, Outcome, Tally, Totals, Unit
+from truing.training.step import Objective, Outcome, Tally, Totals, Unit
 
 Reference = Callable[[PackedBatch], Tensor]  # a batch to the reference's log-probabilities, [N] f32
 Prepared = tuple[Objective, Sequence[PackedBatch]]

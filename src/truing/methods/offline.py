@@ -19,7 +19,7 @@ from truing.methods.probe import is_coupled
 from truing.methods.shapes import DEMONSTRATION, PAIR, RANKING, SCORED, SCORED_PAIR, UNPAIRED, Shape
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
-from truing.train.step import Objective
+from truing.training.step import Objective
 
 
 @dataclass(frozen=True)

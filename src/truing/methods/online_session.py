@@ -1,6 +1,6 @@
 """An online run in memory: prompts, a policy, a sampler, rewards, and what a step learns from them.
 
-step -> Asked (prompts, samples, scores) -> Teacher: Experience -> updates of train/online.py
+step -> Asked (prompts, samples, scores) -> Teacher: Experience -> updates of training/online.py
 """
 
 import math
@@ -36,13 +36,13 @@ from truing.models.trained import Policy
 from truing.rewards.mix import Mix
 from truing.rewards.types import Failed, Scored
 from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling
-from truing.train.health import require_known
-from truing.train.hooks import Hook, Logs
-from truing.train.online import Gathered, train
-from truing.train.optim import Part
-from truing.train.plan import Plan
-from truing.train.signs import signs
-from truing.train.step import DivergedItems, Objective
+from truing.training.health import require_known
+from truing.training.hooks import Hook, Logs
+from truing.training.online import Gathered, train
+from truing.training.optim import Part
+from truing.training.plan import Plan
+from truing.training.signs import signs
+from truing.training.step import DivergedItems, Objective
 
 ALIKE = 5  # steps
 REASONS = 16  # of failures of one reward in one step, each once

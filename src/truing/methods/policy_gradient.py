@@ -22,7 +22,7 @@ from truing.methods.objectives import Prepared
 from truing.methods.online import Bound, ChosenOnline
 from truing.models.critic import Critic
 from truing.models.scoring import Scorer
-from truing.train.step import Objective, Outcome, Tally, Totals, Unit
+from truing.training.step import Objective, Outcome, Tally, Totals, Unit
 
 PerTree = Mapping[int, Tensor]  # item to [n] f32, the scored tokens of all branches in order
 

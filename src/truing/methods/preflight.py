@@ -17,7 +17,7 @@ from truing.models.folders import refuse_reward
 from truing.models.results import REWARD_METHOD
 from truing.models.sources import require, require_openable
 from truing.rewards.build import MODEL, require_reward
-from truing.train.health import require_known
+from truing.training.health import require_known
 
 CRITIC_STARTS = ("auto", "reward", "policy")
 

@@ -23,7 +23,7 @@ from truing.methods.binding import Hyper
 from truing.methods.mixing import Part
 from truing.methods.shapes import Shape
 from truing.models.scoring import Scores
-from truing.train.step import Objective
+from truing.training.step import Objective
 
 ROWS, VOCABULARY = 7, 50
 

@@ -16,10 +16,10 @@ from truing.core.messages import message
 from truing.methods.rows import Rows, Say
 from truing.models import checkpoint
 from truing.models.trained import Policy
-from truing.train.hooks import EarlyStop, Evaluate, Hook, Logs, Signals
-from truing.train.optim import Part
-from truing.train.plan import Plan
-from truing.train.step import DivergedItems
+from truing.training.hooks import EarlyStop, Evaluate, Hook, Logs, Signals
+from truing.training.optim import Part
+from truing.training.plan import Plan
+from truing.training.step import DivergedItems
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from truing.data.packing import PackedBatch
 from truing.losses.preference import Pair
 from truing.methods.binding import Hyper, Loss, Makers, supply
 from truing.models.reward import RewardScorer
-from truing.train.step import Objective, Outcome, Tally, Unit
+from truing.training.step import Objective, Outcome, Tally, Unit
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from truing.models.critic import Critic
 from truing.models.room import run_passes
 from truing.models.scoring import Scorer, Trunk, without_dropout
 from truing.sampling.types import Finish, Sample
-from truing.train.hooks import Logs
+from truing.training.hooks import Logs
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from truing.models import checkpoint
 from truing.models.export import export_folder
 from truing.models.reward_folder import save_reward
 from truing.models.roles import ADAPTER
-from truing.train.hooks import Evaluate, Hook, Logs, Pace, Signals
-from truing.train.optim import make_optimizer
+from truing.training.hooks import Evaluate, Hook, Logs, Pace, Signals
+from truing.training.optim import make_optimizer
 
 
 @dataclass(frozen=True)

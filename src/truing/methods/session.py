@@ -41,12 +41,12 @@ from truing.models.room import Overfull
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
-from truing.train.health import require_known
-from truing.train.hooks import Hook, Logs
-from truing.train.offline import evaluate, train
-from truing.train.optim import Part
-from truing.train.plan import Plan
-from truing.train.step import DivergedItems, Objective, smaller
+from truing.training.health import require_known
+from truing.training.hooks import Hook, Logs
+from truing.training.offline import evaluate, train
+from truing.training.optim import Part
+from truing.training.plan import Plan
+from truing.training.step import DivergedItems, Objective, smaller
 
 
 @dataclass

@@ -8,7 +8,7 @@ from truing.core.records import Kind, Record
 from truing.data.trees import Tree
 from truing.methods.objectives import LikelihoodObjective, PairObjective, UnpairedObjective
 from truing.methods.reward import RankingObjective, RegressionObjective, RewardPairObjective
-from truing.train.step import Objective
+from truing.training.step import Objective
 
 
 def demonstration(record: Record) -> Record | None:

@@ -21,7 +21,7 @@ from truing.models.trained import load_trained
 from truing.pipelines.budget import FEWER, Pace
 from truing.pipelines.preferences import first_sentence
 from truing.sampling.types import Sampling
-from truing.train.optim import make_optimizer
+from truing.training.optim import make_optimizer
 
 WRITTEN = 8  # tokens of each response after the first
 BEGUN = 3  # words, about the tokens of a retained response

@@ -15,7 +15,7 @@ from truing.methods.opening import open_run
 from truing.methods.rows import Say
 from truing.methods.run import Finished, run, write_result
 from truing.methods.session import Session
-from truing.train.hooks import Hook, Logs
+from truing.training.hooks import Hook, Logs
 
 
 class Progress(Protocol):

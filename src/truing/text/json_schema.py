@@ -21,7 +21,7 @@ class BadSchemaError(ValueError):
 
 
 def matches_schema(text: str, schema: object) -> bool:
-    """Tell whether `text` is JSON, alone or in one ``` fence, that `schema` allows; any JSON where it is None.
+    """Tell whether `text` is JSON, alone or in one ``` fence, that `schema` allows; None allows any JSON.
 
     `schema` is a JSON Schema as an object or as text. Remote references are not followed, and `pattern` in a
     schema is Python's, without a limit on its time. Raises BadSchemaError for what is no schema.

@@ -8,10 +8,10 @@ from truing.config.recipe import Optim
 from truing.data.packing import PackedBatch
 from truing.models.room import Overfull, Room
 from truing.models.scoring import without_dropout
-from truing.train.hooks import Hook, Logs
-from truing.train.loop import run_steps
-from truing.train.plan import Plan
-from truing.train.step import Again, Objective, accumulate_within, learn_step, smaller
+from truing.training.hooks import Hook, Logs
+from truing.training.loop import run_steps
+from truing.training.plan import Plan
+from truing.training.step import Again, Objective, accumulate_within, learn_step, smaller
 
 Batches = Callable[[Sequence[int]], list[PackedBatch]]  # items to the passes that hold them
 

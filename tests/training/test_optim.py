@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from truing.config.recipe import Optim
-from truing.train.optim import Part, learning_rate_at, make_optimizer, set_learning_rate
-from truing.train.step import clip_gradients
+from truing.training.optim import Part, learning_rate_at, make_optimizer, set_learning_rate
+from truing.training.step import clip_gradients
 
 
 def rates(total: int, **config: object) -> list[float]:

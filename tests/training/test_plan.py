@@ -1,6 +1,6 @@
 import pytest
 
-from truing.train.plan import Plan
+from truing.training.plan import Plan
 
 
 def test_counts_by_hand():

@@ -14,10 +14,10 @@ from truing.models.fused import fuse
 from truing.models.load import add_adapter, silence_dropout, trainable
 from truing.models.reference import AdapterOff
 from truing.models.scoring import Scorer
-from truing.train.hooks import EarlyStop, Logs
-from truing.train.offline import evaluate, train
-from truing.train.optim import Part, make_optimizer
-from truing.train.plan import Plan
+from truing.training.hooks import EarlyStop, Logs
+from truing.training.offline import evaluate, train
+from truing.training.optim import Part, make_optimizer
+from truing.training.plan import Plan
 
 OPTIM = Optim(learning_rate=0.01, schedule="cosine", warmup=2, weight_decay=0.1)
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 import torch
 
 from truing.config.recipe import Optim
-from truing.train.hooks import EarlyStop, Hook, Logs
-from truing.train.optim import learning_rate_at, set_learning_rate
-from truing.train.plan import Plan
-from truing.train.step import DivergedItems
+from truing.training.hooks import EarlyStop, Hook, Logs
+from truing.training.optim import learning_rate_at, set_learning_rate
+from truing.training.plan import Plan
+from truing.training.step import DivergedItems
 
 
 def _seed_of(seed: int, step: int) -> int:

@@ -16,7 +16,7 @@ from truing.methods.offline import choose
 from truing.models.finite import bad_gradient
 from truing.models.reference import Cached, score_all
 from truing.models.scoring import Scorer
-from truing.train.step import DivergedItems, Outcome, Tally, accumulate, clip_gradients, learn_step
+from truing.training.step import DivergedItems, Outcome, Tally, accumulate, clip_gradients, learn_step
 
 
 def passes_of(trees: list[Tree], tokens_per_pass: int, layout: str) -> list[PackedBatch]:

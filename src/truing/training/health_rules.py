@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from truing.core.messages import Message, message
-from truing.train.health_series import RECENT, TAIL, Change, History, Series, noise
+from truing.training.health_series import RECENT, TAIL, Change, History, Series, noise
 
 # What is to become likelier, by the names of preference and of unpaired methods: the better side, the worse.
 SIDES = (("chosen", "rejected"), ("desirable", "undesirable"))

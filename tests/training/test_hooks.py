@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from truing.core.errors import Stopped
-from truing.train.hooks import Evaluate, Pace, Signals
+from truing.training.hooks import Evaluate, Pace, Signals
 
 
 def evaluated(losses: Iterable[float], **fields: object) -> tuple[Evaluate, list[dict[str, float]]]:

@@ -13,8 +13,17 @@ from pydantic import ValidationError
 
 from truing.config.health import Health
 from truing.core.errors import ConfigError
-from truing.train.health import RULES, Finding, HealthHook, Unhealthy, Watch, diagnose, looks, read_findings
-from truing.train.health_series import History, Series, noise
+from truing.training.health import (
+    RULES,
+    Finding,
+    HealthHook,
+    Unhealthy,
+    Watch,
+    diagnose,
+    looks,
+    read_findings,
+)
+from truing.training.health_series import History, Series, noise
 
 Course = Callable[[int], float]  # of a metric, by step
 

@@ -2,8 +2,8 @@
 
 import statistics
 
-from truing.train.health_rules import Part, Seen, part
-from truing.train.health_series import BASE, Change, History
+from truing.training.health_rules import Part, Seen, part
+from truing.training.health_series import BASE, Change, History
 
 CLEARLY = 3.0  # standard errors
 AWAY = {

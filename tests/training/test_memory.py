@@ -10,9 +10,9 @@ from truing.config.recipe import Optim
 from truing.core.errors import MemoryShortError
 from truing.data.packing import PackedBatch
 from truing.models.scoring import Scorer, Trunk
-from truing.train.offline import evaluate, train
-from truing.train.plan import Plan
-from truing.train.step import smaller
+from truing.training.offline import evaluate, train
+from truing.training.plan import Plan
+from truing.training.step import smaller
 
 ALL = 10_000
 

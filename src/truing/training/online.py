@@ -12,10 +12,10 @@ import torch
 from truing.config.recipe import Optim
 from truing.data.packing import PackedBatch
 from truing.models.room import Room
-from truing.train.hooks import Hook, Logs
-from truing.train.loop import run_steps
-from truing.train.plan import Plan
-from truing.train.step import Objective, learn_step, smaller
+from truing.training.hooks import Hook, Logs
+from truing.training.loop import run_steps
+from truing.training.plan import Plan
+from truing.training.step import Objective, learn_step, smaller
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder
 from truing.methods.opening import open_run
 from truing.methods.run import run, write_result
-from truing.train.health import Finding, read_findings
+from truing.training.health import Finding, read_findings
 
 REWARDS = '''
 from zlib import crc32

@@ -19,10 +19,10 @@ from truing.config.run_folder import HEALTH
 from truing.core import files
 from truing.core.errors import ConfigError, DivergedError
 from truing.core.messages import Message, joined, message
-from truing.train import health_online, health_rules
-from truing.train.health_rules import Part, Seen
-from truing.train.health_series import History
-from truing.train.hooks import Logs
+from truing.training import health_online, health_rules
+from truing.training.health_rules import Part, Seen
+from truing.training.health_series import History
+from truing.training.hooks import Logs
 
 Look = Callable[[History], Seen | None]
 

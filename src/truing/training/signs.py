@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
-from truing.train.hooks import Logs
+from truing.training.hooks import Logs
 
 NGRAM = 4  # tokens, as in arXiv:1908.04319
 

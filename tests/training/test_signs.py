@@ -1,6 +1,6 @@
 import pytest
 
-from truing.train.signs import repetition, signs
+from truing.training.signs import repetition, signs
 
 
 def test_repetition_is_the_share_of_token_4_grams_that_came_before():
