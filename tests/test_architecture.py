@@ -22,7 +22,8 @@ LAYERS = [
     {"rewards"},
     {"judges", "sampling"},
     {"models"},
-    {"losses", "data", "stats", "text"},
+    {"kernels", "losses"},
+    {"data", "stats", "text"},
     {"config"},
     {"core"},
 ]

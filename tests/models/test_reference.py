@@ -9,7 +9,7 @@ from truing.config.recipe import Lora
 from truing.core.errors import DivergedError
 from truing.data.packing import LAYOUTS
 from truing.data.trees import Branch, Tree
-from truing.models.fused import fuse
+from truing.kernels.fused import fuse
 from truing.models.load import add_adapter
 from truing.models.reference import AdapterOff, Cached, cached, code_of_scoring, content_hash, score_all
 from truing.models.scoring import Scorer

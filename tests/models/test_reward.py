@@ -15,7 +15,7 @@ from truing.config.recipe import Lora
 from truing.core.errors import ConfigError, ModelError
 from truing.data.packing import LAYOUTS, pack, pad
 from truing.data.trees import Branch, Tree
-from truing.models import attention
+from truing.kernels import attention
 from truing.models.load import add_adapter, freeze_below, trainable
 from truing.models.reward import RewardScorer, choose_reward_layout, last_tokens
 

@@ -11,7 +11,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from truing.core.errors import ModelError
 from truing.data.packing import LAYOUTS, pack, split_into_passes
 from truing.data.trees import Branch, Tree
-from truing.models import attention
+from truing.kernels import attention
 from truing.models.scoring import Scorer, choose_layout, head_of
 
 # family, what is special about it, and the layout it must get

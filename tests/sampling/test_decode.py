@@ -31,7 +31,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from truing.models.fused import fuse
+from truing.kernels.fused import fuse
 from truing.sampling import lean
 from truing.sampling.decode import PlainDecoder, difference, open_decoder
 from truing.sampling.lean import LeanDecoder

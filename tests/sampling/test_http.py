@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from truing.config.recipe import Lora
 from truing.core.errors import ConfigError, DataError, ModelError, UsageError
-from truing.models.fused import fuse
+from truing.kernels.fused import fuse
 from truing.models.load import add_adapter
 from truing.sampling import servers
 from truing.sampling.completions import seed_of

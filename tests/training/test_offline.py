@@ -8,9 +8,9 @@ import torch
 from truing.config.recipe import Lora, Optim
 from truing.data.packing import LAYOUTS, PackedBatch, split_into_passes
 from truing.data.trees import Tree
+from truing.kernels.fused import fuse
 from truing.methods.offline import choose
 from truing.models import checkpoint
-from truing.models.fused import fuse
 from truing.models.load import add_adapter, silence_dropout, trainable
 from truing.models.reference import AdapterOff
 from truing.models.scoring import Scorer

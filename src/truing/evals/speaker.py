@@ -7,7 +7,7 @@ from typing import Any
 from truing.core.records import Message, Record, user
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Branch, Tree
-from truing.models.fused import fuse
+from truing.kernels.fused import fuse
 from truing.models.precision import pick_precision
 from truing.models.scoring import Scorer, choose_layout
 from truing.models.trained import Policy, Trained

@@ -17,10 +17,10 @@ from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.data.chat import Renderer
+from truing.kernels.fused import fuse
+from truing.kernels.layers import fuse_layers
 from truing.methods.rows import Say
 from truing.models.critic import Critic, new_head
-from truing.models.fused import fuse
-from truing.models.layers import fuse_layers
 from truing.models.load import add_adapter, load_model, silence_dropout, trainable
 from truing.models.precision import Precision
 from truing.models.reward import linear_head

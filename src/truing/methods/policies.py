@@ -16,14 +16,14 @@ from truing.core.doing import doing
 from truing.core.messages import message
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Tree
+from truing.kernels.fused import fuse
+from truing.kernels.layers import fuse_layers
 from truing.methods.objectives import Reference
 from truing.methods.offline import Chosen
 from truing.methods.passes import tokens_per_pass
 from truing.methods.rows import Say
 from truing.models import reference
 from truing.models.contents import contents_of
-from truing.models.fused import fuse
-from truing.models.layers import fuse_layers
 from truing.models.load import (
     add_adapter,
     ends_of,

@@ -16,9 +16,9 @@ from torch.nn.functional import pad as pad_right
 
 from truing.data.packing import PackedBatch, pack, shared_start
 from truing.data.trees import Tree
-from truing.models.attention import using_trees
+from truing.kernels.attention import using_trees
+from truing.kernels.logprobs import GRAIN
 from truing.models.entry import Entry, entering_norm, key_of, only, path_of, untrained_below
-from truing.models.logprobs import GRAIN
 from truing.models.reference import AdapterOff
 from truing.models.room import run_passes
 from truing.models.scoring import Trunk, probe, without_dropout

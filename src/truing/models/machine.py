@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import torch
 
-from truing.models.products import product
+from truing.kernels.products import product
 
 # Names as torch.cpu.get_capabilities spells them, weakest first, and as people read them.
 INSTRUCTIONS = {

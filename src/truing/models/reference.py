@@ -25,6 +25,7 @@ from truing.core.files import write_atomic
 from truing.data import packing
 from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
+from truing.kernels import logprobs
 from truing.models.finite import fault_of
 from truing.models.roles import playing
 from truing.models.room import run_passes
@@ -106,8 +107,8 @@ def score_all(
 def code_of_scoring() -> str:
     """A hash of the code that log-probabilities come from, and of the libraries that it calls."""
     digest = hashlib.sha256(f"torch {torch.__version__}, transformers {transformers.__version__}".encode())
-    sources = [*Path(__file__).parent.glob("*.py"), *Path(packing.__file__).parent.glob("*.py")]
-    for path in sorted(sources):
+    rooms = sorted({Path(module).parent for module in (__file__, logprobs.__file__, packing.__file__)})
+    for path in [path for room in rooms for path in sorted(room.glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

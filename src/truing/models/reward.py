@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from truing.core.errors import ModelError
 from truing.data.packing import PackedBatch, pack, pad
 from truing.data.trees import Tree
-from truing.models.attention import takes_trees
+from truing.kernels.attention import takes_trees
 from truing.models.scoring import Trunk, probe, without_dropout
 
 

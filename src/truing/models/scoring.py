@@ -19,9 +19,9 @@ from truing.core.errors import ModelError
 from truing.core.messages import message
 from truing.data.packing import WORTH_SHARING, PackedBatch, pack, pad
 from truing.data.trees import Branch, Tree
-from truing.models.attention import takes_trees, using_trees
+from truing.kernels.attention import takes_trees, using_trees
+from truing.kernels.logprobs import GRAIN, Head, head_collision, head_divergence, head_entropy, head_logprobs
 from truing.models.entry import Entry, only
-from truing.models.logprobs import GRAIN, Head, head_collision, head_divergence, head_entropy, head_logprobs
 from truing.models.room import Room
 
 

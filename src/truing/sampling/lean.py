@@ -16,8 +16,8 @@ from torch.nn.functional import embedding, pad, rms_norm, silu
 
 from truing.data.packing import pack
 from truing.data.trees import Tree
-from truing.models.attention_cpu import trees_on_cpu
-from truing.models.products import AVX2_ALONE
+from truing.kernels.attention_cpu import trees_on_cpu
+from truing.kernels.products import AVX2_ALONE
 from truing.sampling.shared import SharedCache
 from truing.sampling.structure import Block, Linear, Norm, Structure
 

@@ -17,8 +17,8 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.activations import SiLUActivation
 from transformers.cache_utils import DynamicLayer
 
-from truing.models.layers import is_fused
-from truing.models.logprobs import Head
+from truing.kernels.layers import is_fused
+from truing.kernels.logprobs import Head
 from truing.models.scoring import head_of
 
 # Frequencies of other kinds depend on how long the longest row of a batch is.

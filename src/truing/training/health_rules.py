@@ -4,7 +4,7 @@
 
 A rule is a function of a `History`; its keyword-only arguments are thresholds that a recipe may set, and it
 returns what it saw or None. It says nothing where its metrics are absent. To add one: a function here or
-in `health_online.py`, a row in the table of `health.py`, a planted fault in `tests/train/test_planted.py`.
+in `health_online.py`, a row in the table of `health.py`, a planted fault in `tests/training/test_planted.py`.
 These are the rules of offline training.
 """
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from truing.models.products import product
+from truing.kernels.products import product
 
 # Bytes of f32 logits alive at a time. Below the 32 MB at which glibc's allocator hands memory back to the
 # system after every use: the page faults of larger buffers cost more than the head itself.

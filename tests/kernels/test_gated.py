@@ -10,8 +10,8 @@ from transformers import GemmaConfig, LlamaConfig
 from transformers.models.gemma.modeling_gemma import GemmaMLP
 from transformers.models.llama.modeling_llama import LlamaMLP
 
-from truing.models.gated import fuse_gates
-from truing.models.layers import is_fused
+from truing.kernels.gated import fuse_gates
+from truing.kernels.layers import is_fused
 
 
 def mlp(dtype: torch.dtype = torch.float32) -> nn.Module:

@@ -16,7 +16,7 @@ from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from truing.models.products import added, product
+from truing.kernels.products import added, product
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from truing.data.packing import Span
-from truing.models import attention_cpu
+from truing.kernels import attention_cpu
 
 ROOT = 5
 BOUNDS = (
@@ -73,7 +73,7 @@ def test_attention_follows_the_rule_in_value_and_gradient(
 @pytest.mark.parametrize("window", [None, 7])
 @pytest.mark.parametrize("root", [0, ROOT])
 def test_the_mask_for_cuda_is_the_same_rule(root: int, window: int | None):
-    flex = pytest.importorskip("truing.models.flex", reason="needs torch's FlexAttention")
+    flex = pytest.importorskip("truing.kernels.flex", reason="needs torch's FlexAttention")
     trees = spans(root)
     index = torch.arange(trees[-1].end)
     zero = torch.tensor(0)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from truing.data.packing import Span
-from truing.models.attention import TREES, tree_attention
-from truing.models.fused import in_float32, together
-from truing.models.gated import alike, fuse_gates, gated
+from truing.kernels.attention import TREES, tree_attention
+from truing.kernels.fused import in_float32, together
+from truing.kernels.gated import alike, fuse_gates, gated
 
 _PARTS = {"q_proj", "k_proj", "v_proj", "o_proj"}
 

@@ -10,7 +10,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 
-from truing.models.fused import fuse
+from truing.kernels.fused import fuse
 
 
 class Net(nn.Module):

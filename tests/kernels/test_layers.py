@@ -13,8 +13,8 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from truing.data.packing import pack
 from truing.data.trees import Branch, Tree
-from truing.models.fused import fuse
-from truing.models.layers import attended, fuse_layers, is_fused, normed
+from truing.kernels.fused import fuse
+from truing.kernels.layers import attended, fuse_layers, is_fused, normed
 from truing.models.scoring import Scorer
 
 SMALL: dict[str, Any] = {

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 from transformers.activations import SiLUActivation
 
-from truing.models.fused import (
+from truing.kernels.fused import (
     AdaptedLayer,
     in_float32,
     joinable,

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from truing.data.packing import Span
-from truing.models.attention_cpu import trees_on_cpu
+from truing.kernels.attention_cpu import trees_on_cpu
 
 TREES = "truing_trees"
 
@@ -38,7 +38,7 @@ def _by_blocks(
     query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float, window: int | None
 ) -> Tensor:
     """The same through FlexAttention; the block mask is built once per batch and window."""
-    from truing.models.flex import flex_trees
+    from truing.kernels.flex import flex_trees
 
     return flex_trees(query, key, value, spans, scale, window)
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from truing.models import logprobs
-from truing.models.logprobs import Head, head_collision, head_divergence, head_entropy, head_logprobs
+from truing.kernels import logprobs
+from truing.kernels.logprobs import Head, head_collision, head_divergence, head_entropy, head_logprobs
 
 COUNT, VOCABULARY, WIDTH = 37, 53, 8
 HEADS = {
