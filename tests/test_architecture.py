@@ -18,6 +18,7 @@ LAYERS = [
     {"web", "pipelines"},
     {"evals"},
     {"methods"},
+    {"objectives"},
     {"training"},
     {"rewards"},
     {"judges", "sampling"},

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from truing.config.config import _section
 from truing.config.foreign import LOSSES, METHODS, PEERS, Ours, ours_of, told_key, told_loss, told_method
 from truing.config.recipe import Recipe
-from truing.methods.binding import defaults_of
 from truing.methods.offline import OFFLINE, choose
 from truing.methods.online import ONLINE, choose_online
+from truing.objectives.binding import defaults_of
 
 
 def keys_of(section: type[BaseModel], prefix: str = "") -> set[str]:

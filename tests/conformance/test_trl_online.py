@@ -20,8 +20,8 @@ from truing.data.trees import Branch, Tree
 from truing.losses.aggregate import AGGREGATIONS
 from truing.losses.kl import k3, k3_weighted
 from truing.losses.policy_gradient import POLICY_LOSSES
-from truing.methods.binding import Loss, pick
 from truing.models.scoring import Scorer
+from truing.objectives.binding import Loss, pick
 
 PEER = Path(__file__).parents[3] / "shared" / "conformance"
 HERE = PEER.is_dir()

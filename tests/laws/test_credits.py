@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from truing.losses.credit import CREDITS, token_rewards
-from truing.methods.binding import checked, defaults_of, needs, pick
+from truing.objectives.binding import checked, defaults_of, needs, pick
 
 Credit = Callable[..., Tensor]
 GROUPED = {name: credit for name, credit in CREDITS.items() if needs(credit, "group")}

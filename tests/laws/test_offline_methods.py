@@ -13,11 +13,11 @@ from torch import Tensor
 
 from truing.data.packing import LAYOUTS
 from truing.data.trees import Branch, Tree
-from truing.methods import shapes
 from truing.methods.offline import OFFLINE, choose
 from truing.models.reference import Live
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
+from truing.objectives import shapes
 from truing.training.step import accumulate
 
 # Every method with its own loss, every loss once, and what the objectives add.

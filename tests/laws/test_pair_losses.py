@@ -13,7 +13,7 @@ from torch import Tensor
 
 from truing.losses.preference import COUPLED_PAIR_LOSSES, DIVERGENCES, PAIR_LOSSES, Pair
 from truing.losses.reference_free import REFERENCE_FREE_LOSSES
-from truing.methods.binding import Loss, needs, pick
+from truing.objectives.binding import Loss, needs, pick
 
 LOSSES: dict[str, Loss] = {
     **PAIR_LOSSES,

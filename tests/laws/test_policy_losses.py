@@ -16,7 +16,7 @@ from truing.losses.aggregate import AGGREGATIONS, response_mean
 from truing.losses.importance import CORRECTIONS
 from truing.losses.kl import KL_ESTIMATORS, WITHOUT_PULL
 from truing.losses.policy_gradient import POLICY_LOSSES, VALUE_LOSSES
-from truing.methods.binding import checked, defaults_of, needs, pick
+from truing.objectives.binding import checked, defaults_of, needs, pick
 
 TABLES = {**POLICY_LOSSES, **VALUE_LOSSES, **CORRECTIONS, **KL_ESTIMATORS}
 Formula = Callable[..., Tensor]

@@ -7,7 +7,7 @@ import torch
 
 from truing.losses.preference import Pair
 from truing.losses.reward import RANKING_LOSSES, REGRESSION_LOSSES, REWARD_PAIR_LOSSES, bradley_terry
-from truing.methods.binding import Loss
+from truing.objectives.binding import Loss
 
 EVERY_PAIR_LOSS = pytest.mark.parametrize("loss", REWARD_PAIR_LOSSES.values(), ids=REWARD_PAIR_LOSSES)
 EVERY_RANKING_LOSS = pytest.mark.parametrize("loss", RANKING_LOSSES.values(), ids=RANKING_LOSSES)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from truing.losses.unpaired import COUPLED_UNPAIRED_LOSSES, UNPAIRED_LOSSES, kl_baseline
-from truing.methods.binding import Loss, pick
+from truing.objectives.binding import Loss, pick
 
 EVERY_LOSS = pytest.mark.parametrize("loss", UNPAIRED_LOSSES.values(), ids=UNPAIRED_LOSSES)
 AT_THE_REFERENCE = {"kto": 0.5, "apo_zero_unpaired": 0.5, "bco": math.log(2)}

@@ -19,7 +19,7 @@ from truing.losses.kl import (
     k3_weighted,
     straight_through,
 )
-from truing.methods.binding import needs, pick
+from truing.objectives.binding import needs, pick
 
 LOGPS, REF = torch.tensor([-1.0, -3.0]), torch.tensor([-1.5, -1.0])  # x is 0.5 and -2
 

@@ -8,11 +8,11 @@ from truing.data.packing import pad
 from truing.data.trees import Branch, Tree
 from truing.losses.likelihood import nll
 from truing.losses.preference import PAIR_LOSSES, dpo
-from truing.methods.binding import defaults_of
-from truing.methods.objectives import LikelihoodObjective, PairObjective
 from truing.methods.offline import OFFLINE, choose
-from truing.methods.shapes import unpaired
 from truing.models.scoring import Scorer
+from truing.objectives.binding import defaults_of
+from truing.objectives.offline import LikelihoodObjective, PairObjective
+from truing.objectives.shapes import unpaired
 
 BEST, MIDDLE, WORST = reply("best", score=3.0), reply("middle", score=2.0), reply("worst", score=1.0)
 RECORDS = {

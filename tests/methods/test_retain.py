@@ -13,13 +13,13 @@ from truing.config.recipe import Lora, Recipe
 from truing.config.run_folder import RunFolder
 from truing.data.packing import LAYOUTS
 from truing.data.trees import Tree
-from truing.methods.objectives import RetainObjective
 from truing.methods.run import run
 from truing.methods.session import Session, open_session
 from truing.models import frozen
 from truing.models.load import add_adapter
 from truing.models.reference import AdapterOff
 from truing.models.scoring import Scorer
+from truing.objectives.offline import RetainObjective
 from truing.training.hooks import Logs
 from truing.training.optim import make_optimizer
 from truing.training.step import accumulate

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from truing.data.packing import PackedBatch, pad
 from truing.data.trees import Branch, Tree
 from truing.losses.reward import all_pairs, binary_cross_entropy, bradley_terry, plackett_luce, squared_error
-from truing.methods.reward import RankingObjective, RegressionObjective, RewardPairObjective
+from truing.objectives.reward import RankingObjective, RegressionObjective, RewardPairObjective
 from truing.training.step import accumulate
 
 

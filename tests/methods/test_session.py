@@ -15,11 +15,11 @@ from truing.config.run_folder import Resumed, RunFolder, resolved_dtype
 from truing.core.errors import ConfigError, DataError
 from truing.methods.check import check_session
 from truing.methods.inputs import inputs_of
-from truing.methods.objectives import PairObjective, UnpairedObjective
 from truing.methods.rows import Say
 from truing.methods.session import Session, open_session
 from truing.models import precision
 from truing.models.reference import AdapterOff, Cached, Live
+from truing.objectives.offline import PairObjective, UnpairedObjective
 
 
 @pytest.fixture(autouse=True)

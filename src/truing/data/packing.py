@@ -18,7 +18,7 @@ from truing.data.trees import Tree
 
 Role = Literal[
     "learn", "whole", "retain", "mismatched", "crossed", "value", "ptx"
-]  # what a pass is for; see methods/objectives.py
+]  # what a pass is for; see objectives/offline.py
 
 WORTH_SHARING = 32  # tokens that a row must be shorter by for its trees to share what they begin with
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from truing.data.trees import Tree
-from truing.methods.objectives import PairObjective, RetainObjective
 from truing.methods.session import Session
 from truing.models.scoring import without_dropout
+from truing.objectives.offline import PairObjective, RetainObjective
 from truing.training.health_rules import Part, part
 from truing.training.step import Objective
 

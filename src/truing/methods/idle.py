@@ -13,7 +13,7 @@ from truing.config.online import Critic, Online, Sampling
 from truing.config.recipe import Recipe
 from truing.core.messages import message
 from truing.methods.offline import Chosen
-from truing.methods.online import ChosenOnline
+from truing.objectives.choices import ChosenOnline
 
 
 class Idle(NamedTuple):

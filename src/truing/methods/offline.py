@@ -11,14 +11,14 @@ from truing.losses.preference import COUPLED_PAIR_LOSSES, PAIR_LOSSES
 from truing.losses.reference_free import REFERENCE_FREE_LOSSES
 from truing.losses.reward import RANKING_LOSSES, REGRESSION_LOSSES, REWARD_PAIR_LOSSES
 from truing.losses.unpaired import COUPLED_UNPAIRED_LOSSES, UNPAIRED_LOSSES
-from truing.methods.binding import Hyper, Loss, checked, filled, lookup, needs
-from truing.methods.mixing import Part, mixture
-from truing.methods.objectives import Reference
-from truing.methods.own import find_own
-from truing.methods.probe import is_coupled
-from truing.methods.shapes import DEMONSTRATION, PAIR, RANKING, SCORED, SCORED_PAIR, UNPAIRED, Shape
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
+from truing.objectives.binding import Hyper, Loss, checked, filled, lookup, needs
+from truing.objectives.mixing import Part, mixture
+from truing.objectives.offline import Reference
+from truing.objectives.own import find_own
+from truing.objectives.probe import is_coupled
+from truing.objectives.shapes import DEMONSTRATION, PAIR, RANKING, SCORED, SCORED_PAIR, UNPAIRED, Shape
 from truing.training.step import Objective
 
 

@@ -13,7 +13,7 @@ from truing.losses.kl import KlController
 from truing.methods.ahead import Ahead
 from truing.methods.critics import open_critic
 from truing.methods.offline import choose
-from truing.methods.online import ChosenOnline, choose_online
+from truing.methods.online import choose_online
 from truing.methods.online_session import OnlineSession
 from truing.methods.passes import tokens_per_pass
 from truing.methods.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
@@ -26,6 +26,7 @@ from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
 from truing.models.weights import require_rows
+from truing.objectives.choices import ChosenOnline
 from truing.rewards.build import JUDGE, build_mix
 from truing.rewards.mix import Mix
 from truing.rewards.model import Host

@@ -22,8 +22,6 @@ from truing.methods.ahead import Ahead
 from truing.methods.asking import Asked, ask_until_telling, joined
 from truing.methods.critics import OpenedCritic
 from truing.methods.inputs import inputs_of
-from truing.methods.online import ChosenOnline
-from truing.methods.policy_gradient import ByRole, Experience, PolicyObjective, TextObjective, ValueObjective
 from truing.methods.prompts import Prompt
 from truing.methods.rollouts import Teacher, cut
 from truing.methods.rows import Rows, Say
@@ -33,6 +31,14 @@ from truing.models.precision import Precision
 from truing.models.room import Overfull
 from truing.models.scoring import Scorer
 from truing.models.trained import Policy
+from truing.objectives.choices import ChosenOnline
+from truing.objectives.policy_gradient import (
+    ByRole,
+    Experience,
+    PolicyObjective,
+    TextObjective,
+    ValueObjective,
+)
 from truing.rewards.mix import Mix
 from truing.rewards.types import Failed, Scored
 from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling

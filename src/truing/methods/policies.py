@@ -18,7 +18,6 @@ from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Tree
 from truing.kernels.fused import fuse
 from truing.kernels.layers import fuse_layers
-from truing.methods.objectives import Reference
 from truing.methods.offline import Chosen
 from truing.methods.passes import tokens_per_pass
 from truing.methods.rows import Say
@@ -39,6 +38,7 @@ from truing.models.reward_folder import load_reward
 from truing.models.scoring import Scorer, Trunk, choose_layout
 from truing.models.sources import cache_folder, resolve
 from truing.models.weights import require_rows
+from truing.objectives.offline import Reference
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Branch, Tree
 from truing.losses.credit import penalised, tied, token_rewards, whiten
 from truing.losses.policy_gradient import high_entropy
-from truing.methods.objectives import Reference
-from truing.methods.online import ChosenOnline
 from truing.methods.passes import passes_of
-from truing.methods.policy_gradient import Experience, PerTree
 from truing.models.critic import Critic
 from truing.models.room import run_passes
 from truing.models.scoring import Scorer, Trunk, without_dropout
+from truing.objectives.choices import ChosenOnline
+from truing.objectives.offline import Reference
+from truing.objectives.policy_gradient import Experience, PerTree
 from truing.sampling.types import Finish, Sample
 from truing.training.hooks import Logs
 

@@ -20,7 +20,7 @@ from truing.data.load import Loaded, load_records
 from truing.data.trees import Tree
 from truing.methods.notes import mask_counts, notes_on
 from truing.methods.offline import Chosen, choose
-from truing.methods.shapes import UNPAIRED, unpaired
+from truing.objectives.shapes import UNPAIRED, unpaired
 
 Say = Callable[[str], None]
 

@@ -24,14 +24,11 @@ from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Branch, Tree
 from truing.losses.unpaired import kto, kto_advice
-from truing.methods.binding import number_of
 from truing.methods.inputs import inputs_of
-from truing.methods.objectives import RetainObjective
 from truing.methods.offline import Chosen, choose
 from truing.methods.passes import passes_of, tokens_per_pass
 from truing.methods.policies import precision_of, references, renderer_of, tell_of, trained_of
 from truing.methods.rows import Rows, Say, part, read_retained, read_rows, require_classes
-from truing.methods.shapes import PAIR
 from truing.models.frozen import entry_states, may_keep, reference_states
 from truing.models.load import pick_device, require_positions, trainable
 from truing.models.precision import Precision
@@ -41,6 +38,9 @@ from truing.models.room import Overfull
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
+from truing.objectives.binding import number_of
+from truing.objectives.offline import RetainObjective
+from truing.objectives.shapes import PAIR
 from truing.training.health import require_known
 from truing.training.hooks import Hook, Logs
 from truing.training.offline import evaluate, train

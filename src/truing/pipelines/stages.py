@@ -26,10 +26,10 @@ from truing.methods.offline import OFFLINE, Chosen, choose
 from truing.methods.online import ONLINE, choose_online
 from truing.methods.preflight import require_read
 from truing.methods.session import Say
-from truing.methods.shapes import unpaired
 from truing.models.results import find_run
 from truing.models.sources import resolve
 from truing.models.trained import merged_run
+from truing.objectives.shapes import unpaired
 from truing.pipelines.training import Watch, train_recipe
 from truing.rewards.build import MODEL, build_mix
 from truing.rewards.model import model_reward

@@ -20,8 +20,9 @@ from truing.config.recipe import Hyper, Lora, Recipe
 from truing.config.rewards import RewardPart
 from truing.config.section import Section
 from truing.methods.offline import OFFLINE, SINGLE, choose
-from truing.methods.online import NONE, ONLINE, choose_online
-from truing.methods.shapes import DEMONSTRATION, PAIR, UNPAIRED
+from truing.methods.online import ONLINE, choose_online
+from truing.objectives.choices import NONE
+from truing.objectives.shapes import DEMONSTRATION, PAIR, UNPAIRED
 
 WIDTH, COLUMN = 110, 44  # of a line, and where its comment begins
 PLAIN = re.compile(r"[A-Za-z][\w./=-]*(:[\w./=-]+)?")

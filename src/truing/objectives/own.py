@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from truing.config.imports import load_function
 from truing.core.errors import ConfigError
 from truing.core.sources import source_hash
-from truing.methods.binding import Loss, Scalar, arguments_of, closest
-from truing.methods.mixing import Part
-from truing.methods.shapes import Shape
+from truing.objectives.binding import Loss, Scalar, arguments_of, closest
+from truing.objectives.mixing import Part
+from truing.objectives.shapes import Shape
 
 OF_THE_RECIPE = ("name", "mix")  # keys of `loss:` that are no hyper-parameters
 

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from truing.core.errors import ConfigError
-from truing.methods.binding import (
+from truing.objectives.binding import (
     Hyper,
     arguments_of,
     checked,

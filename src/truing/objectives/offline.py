@@ -21,9 +21,9 @@ from truing.core.errors import ConfigError
 from truing.data.packing import PackedBatch
 from truing.losses.preference import Pair, per_token
 from truing.losses.unpaired import kl_baseline
-from truing.methods.binding import Hyper, Loss, Makers, needs, number_of, supply
-from truing.methods.coupling import Given, Share, shares
 from truing.models.scoring import Scorer, Scores
+from truing.objectives.binding import Hyper, Loss, Makers, needs, number_of, supply
+from truing.objectives.coupling import Given, Share, shares
 from truing.training.step import Objective, Outcome, Tally, Totals, Unit
 
 Reference = Callable[[PackedBatch], Tensor]  # a batch to the reference's log-probabilities, [N] f32

@@ -6,8 +6,8 @@ from typing import Any
 
 from truing.core.records import Kind, Record
 from truing.data.trees import Tree
-from truing.methods.objectives import LikelihoodObjective, PairObjective, UnpairedObjective
-from truing.methods.reward import RankingObjective, RegressionObjective, RewardPairObjective
+from truing.objectives.offline import LikelihoodObjective, PairObjective, UnpairedObjective
+from truing.objectives.reward import RankingObjective, RegressionObjective, RewardPairObjective
 from truing.training.step import Objective
 
 

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from truing.losses.preference import PAIR_LOSSES, Pair
 from truing.losses.unpaired import UNPAIRED_LOSSES
-from truing.methods.binding import Loss, pick
-from truing.methods.coupling import Given, shares
 from truing.methods.offline import COUPLED
+from truing.objectives.binding import Loss, pick
+from truing.objectives.coupling import Given, shares
 
 LOSSES = {**PAIR_LOSSES, **UNPAIRED_LOSSES}
 SIZES = [3, 1, 4]

@@ -19,10 +19,10 @@ from truing.core.errors import ConfigError, TruingError
 from truing.core.records import Record, reply, user
 from truing.data.packing import PackedBatch, pad
 from truing.data.trees import Branch, Tree
-from truing.methods.binding import Hyper
-from truing.methods.mixing import Part
-from truing.methods.shapes import Shape
 from truing.models.scoring import Scores
+from truing.objectives.binding import Hyper
+from truing.objectives.mixing import Part
+from truing.objectives.shapes import Shape
 from truing.training.step import Objective
 
 ROWS, VOCABULARY = 7, 50

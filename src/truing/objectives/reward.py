@@ -13,8 +13,8 @@ from torch import Tensor
 
 from truing.data.packing import PackedBatch
 from truing.losses.preference import Pair
-from truing.methods.binding import Hyper, Loss, Makers, supply
 from truing.models.reward import RewardScorer
+from truing.objectives.binding import Hyper, Loss, Makers, supply
 from truing.training.step import Objective, Outcome, Tally, Unit
 
 

@@ -17,11 +17,11 @@ from truing.data.trees import Tree
 from truing.losses.importance import ratio_stats, token_log_ratio
 from truing.losses.kl import k3
 from truing.losses.policy_gradient import sampled_entropy
-from truing.methods.binding import Makers, supply
-from truing.methods.objectives import Prepared
-from truing.methods.online import Bound, ChosenOnline
 from truing.models.critic import Critic
 from truing.models.scoring import Scorer
+from truing.objectives.binding import Makers, supply
+from truing.objectives.choices import Bound, ChosenOnline
+from truing.objectives.offline import Prepared
 from truing.training.step import Objective, Outcome, Tally, Totals, Unit
 
 PerTree = Mapping[int, Tensor]  # item to [n] f32, the scored tokens of all branches in order

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from truing.core.errors import ConfigError
 from truing.losses.preference import Pair, bco_pair, dpo
-from truing.methods.binding import arguments_of, defaults_of, needs
-from truing.methods.mixing import Part, mixture
-from truing.methods.objectives import PairObjective
 from truing.methods.offline import choose
-from truing.methods.shapes import PAIR, SCORED
 from truing.models.scoring import Scorer
+from truing.objectives.binding import arguments_of, defaults_of, needs
+from truing.objectives.mixing import Part, mixture
+from truing.objectives.offline import PairObjective
+from truing.objectives.shapes import PAIR, SCORED
 
 POLICY = Pair(torch.tensor([-1.0, -4.0]), torch.tensor([-2.0, -3.0]))  # gaps 1 and -1
 REF = Pair(torch.zeros(2), torch.zeros(2))

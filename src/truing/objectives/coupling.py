@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from truing.losses.preference import Pair
-from truing.methods.binding import Hyper, Loss
+from truing.objectives.binding import Hyper, Loss
 
 Given = dict[str, Any]  # what a loss is called with: under "policy" and others a Tensor or a Pair
 

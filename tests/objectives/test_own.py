@@ -11,11 +11,11 @@ import torch
 
 from truing.core.errors import ConfigError
 from truing.losses.preference import dpo
-from truing.methods.binding import defaults_of
-from truing.methods.mixing import Part
 from truing.methods.offline import COUPLED, OFFLINE, Chosen, choose
-from truing.methods.probe import is_coupled
-from truing.methods.shapes import PAIR, RANKING, SCORED, SCORED_PAIR, UNPAIRED, Shape
+from truing.objectives.binding import defaults_of
+from truing.objectives.mixing import Part
+from truing.objectives.probe import is_coupled
+from truing.objectives.shapes import PAIR, RANKING, SCORED, SCORED_PAIR, UNPAIRED, Shape
 
 GOOD = "def f(policy, ref, *, beta=0.1):\n    return -beta * (policy.gap - ref.gap)\n"
 NUMBERS = count()

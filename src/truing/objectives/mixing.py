@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from truing.methods.binding import Hyper, Loss, Scalar, arguments_of, defaults_of, pick
-from truing.methods.shapes import Shape
+from truing.objectives.binding import Hyper, Loss, Scalar, arguments_of, defaults_of, pick
+from truing.objectives.shapes import Shape
 
 
 @dataclass(frozen=True)
