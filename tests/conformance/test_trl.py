@@ -6,8 +6,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from truing.config.recipe import Recipe
-from truing.methods.check import check_session
-from truing.methods.session import open_session
+from truing.runs.check import check_session
+from truing.runs.session import open_session
 
 
 @pytest.mark.parametrize(("packing", "tokens_per_pass"), [("trees", 64), ("padded", 10_000)])

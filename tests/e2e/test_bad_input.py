@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from truing.config.config import load_recipe
 from truing.data.trees import Tree
-from truing.methods.rows import split_off
-from truing.methods.session import open_session
+from truing.runs.rows import split_off
+from truing.runs.session import open_session
 from truing.training.plan import Plan
 
 GOOD = {"prompt": "Hello?", "chosen": "Hello to you.", "rejected": "No."}

@@ -26,10 +26,10 @@ from truing.config.recipe import Lora, Recipe
 from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import ConfigError
 from truing.kernels.fused import fuse
-from truing.methods.opening import open_run
-from truing.methods.run import run
 from truing.models.load import add_adapter, load_model
 from truing.models.sources import resolve
+from truing.runs.opening import open_run
+from truing.runs.run import run
 from truing.sampling.filters import filtered
 from truing.sampling.http import HttpSampler
 from truing.sampling.local import LocalSampler

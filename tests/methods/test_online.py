@@ -12,12 +12,12 @@ import torch
 from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import ConfigError, DataError, RewardError
-from truing.methods.check import check_session
 from truing.methods.online import ONLINE, choose_online
-from truing.methods.online_session import OnlineSession
-from truing.methods.opening import open_run
-from truing.methods.rollouts import cut
-from truing.methods.run import run
+from truing.rollouts.experience import cut
+from truing.runs.check import check_session
+from truing.runs.online_session import OnlineSession
+from truing.runs.opening import open_run
+from truing.runs.run import run
 from truing.training.hooks import Hook, Logs
 
 OWN = '''

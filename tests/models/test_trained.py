@@ -15,12 +15,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder
 from truing.core.errors import ModelError, StorageError
-from truing.methods.run import run, write_result
-from truing.methods.session import open_session
 from truing.models.export import export_folder
 from truing.models.load import load_model, load_tokenizer
 from truing.models.sources import resolve
 from truing.models.trained import identities, load_trained
+from truing.runs.run import run, write_result
+from truing.runs.session import open_session
 
 TOKENS = torch.arange(3, 19)[None]
 FLOAT32, CPU = torch.float32, torch.device("cpu")

@@ -12,9 +12,9 @@ from truing.data.packing import PackedBatch, pad
 from truing.data.trees import Branch, Tree
 from truing.losses.likelihood import nll
 from truing.losses.preference import Pair, dpo, wpo
-from truing.methods.session import whole
 from truing.models.scoring import Scores
 from truing.objectives.offline import LikelihoodObjective, PairObjective, sides
+from truing.runs.session import whole
 from truing.training.step import accumulate
 
 

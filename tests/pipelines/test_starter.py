@@ -6,10 +6,10 @@ import pytest
 
 from truing.config.config import load_recipe
 from truing.config.recipe import Recipe
-from truing.methods import opening
 from truing.methods.offline import OFFLINE, choose
 from truing.methods.online import choose_online
 from truing.pipelines.starter import HYPER, METHODS, sample_rows, starting, unread, wants, write_recipe
+from truing.runs import opening
 
 OWN_RATE = {name: method.adapter_rate for name, method in METHODS.items()}
 

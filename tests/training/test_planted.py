@@ -14,8 +14,8 @@ import pytest
 
 from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder
-from truing.methods.opening import open_run
-from truing.methods.run import run, write_result
+from truing.runs.opening import open_run
+from truing.runs.run import run, write_result
 from truing.training.health import Finding, read_findings
 
 REWARDS = '''

@@ -24,7 +24,7 @@ def run(
     flags = [*(set_ or []), *([f"output={json.dumps(str(output))}"] if output else [])]
     with doing(message("reading {path}", path=stages)):
         from truing.config.stages import load_stages, naming_stage
-        from truing.methods.preflight import require_possible
+        from truing.runs.preflight import require_possible
 
         loaded = load_stages(stages, flags)
         for stage_ in loaded:

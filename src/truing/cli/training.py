@@ -42,7 +42,7 @@ def _load(recipe: Path, overrides: list[str] | None, bad_rows: str | None, outpu
 
 def _require_possible(recipe: "Recipe") -> None:
     """Refuse wrong names of a recipe before the long imports."""
-    from truing.methods.preflight import require_possible
+    from truing.runs.preflight import require_possible
 
     with doing(message("looking for its files and models")):
         require_possible(recipe)
@@ -63,9 +63,9 @@ def check(
         return
     _require_possible(loaded.recipe)
     with doing(IMPORTING):
-        from truing.methods.check import check_session
-        from truing.methods.opening import open_run
-        from truing.methods.session import Session
+        from truing.runs.check import check_session
+        from truing.runs.opening import open_run
+        from truing.runs.session import Session
     session = open_run(loaded.recipe, say, first_step=True)
     with session.rows_named(), doing(message("computing the first step's loss and gradient")):
         found = check_session(session)
@@ -97,7 +97,7 @@ def train(
     _require_possible(loaded.recipe)
     with doing(IMPORTING):
         from truing.config.run_folder import RunFolder
-        from truing.pipelines.training import train_recipe
+        from truing.runs.train import train_recipe
     with RunFolder.open(loaded.recipe.output) as folder:
         done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
     if done.scores and done.held_out:

@@ -9,7 +9,7 @@ Chinese; a template that is not in it stays English. Plain text is looked up who
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from string import Formatter
 
@@ -17,6 +17,8 @@ from truing.core.languages import Language
 from truing.core.words import translated
 
 OR = " or "  # between alternatives
+
+Say = Callable[[str], None]  # tells one line to whoever watches
 
 
 class Message(str):

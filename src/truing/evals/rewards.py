@@ -9,8 +9,7 @@ K (K - 1) / 2. Pairs of one row are not independent, so that the interval of K-w
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -31,10 +30,6 @@ from truing.stats.calibration import (
     spearman,
 )
 from truing.stats.intervals import Interval, wilson
-from truing.training.hooks import Hook, Logs
-
-if TYPE_CHECKING:
-    from truing.methods.session import Session
 
 BARS = 20
 
@@ -129,25 +124,6 @@ def summarise(scored: Sequence[ScoredRecord]) -> RewardSummary:
         ),
         categories={name: _accuracy(np.array(by_category[name])) for name in sorted(by_category)},
     )
-
-
-def judge_held_out(session: "Session", step: int) -> RewardSummary:
-    """How well the reward model of a run, which has the weights of `step`, does on its held-out rows."""
-    assert isinstance(session.scorer, RewardScorer)
-    trees, records = session.held_out, session.held_out_records
-    scored = score_records(session.scorer, records, trees, session.tokens_per_pass)
-    return replace(summarise(scored), step=step)
-
-
-def held_out_logger(session: "Session") -> Hook:
-    """Adds to the metrics of every evaluation what its means do not say: ECE, correlation with length."""
-
-    def log(step: int, logs: Logs) -> None:
-        if "eval/loss" in logs:
-            found = {f"eval/{name}": value for name, value in judge_held_out(session, step).metrics().items()}
-            logs.update({name: value for name, value in found.items() if name not in logs})
-
-    return log
 
 
 def _accuracy(margins: np.ndarray) -> Interval:

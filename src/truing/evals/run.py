@@ -17,7 +17,7 @@ from truing.config.evaluation import ITEMS, RESULTS, EvalRecipe
 from truing.config.run_folder import versions
 from truing.core.errors import GateError, RewardError
 from truing.core.files import write_atomic
-from truing.core.messages import joined, message
+from truing.core.messages import Say, joined, message
 from truing.data.convert import write_jsonl
 from truing.evals.bench import Bench, Result, Watch
 from truing.evals.gates import GateOutcome, judge_gates
@@ -27,8 +27,6 @@ from truing.evals.speaker import Speaker
 from truing.evals.tasks import build_tasks
 from truing.models.trained import load_trained
 from truing.stats.clusters import Measured
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import Stopped
 from truing.core.files import write_atomic
 from truing.core.languages import Language
-from truing.core.messages import joined, message
+from truing.core.messages import Say, joined, message
 from truing.core.words import speaking
 from truing.data.convert import write_jsonl
 from truing.data.trees import Tree
@@ -34,8 +34,6 @@ from truing.evals.report_records import Measure, Stage
 from truing.evals.speaker import Speaker
 from truing.evals.suites.headlines import Headline, load_headlines, load_neutral
 from truing.evals.suites.ordinary import load_ordinary
-from truing.methods.run import Finished, run
-from truing.methods.session import Say, open_session
 from truing.models.export import export_folder
 from truing.models.load import load_tokenizer, pick_device
 from truing.models.machine import cpu_line
@@ -47,6 +45,8 @@ from truing.pipelines.pace import measured_pace, speaker_of
 from truing.pipelines.preferences import make_rows
 from truing.pipelines.quickstart_report import Shown, write_results
 from truing.pipelines.safety import Measured, measure, measures
+from truing.runs.run import Finished, run
+from truing.runs.session import open_session
 from truing.sampling.types import Sampling
 from truing.stats.intervals import Interval
 from truing.text.shown import language as script

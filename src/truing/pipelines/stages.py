@@ -19,20 +19,19 @@ from truing.config.run_folder import RunFolder, RunState, read_config, read_stat
 from truing.config.stages import STAGE, Stage, naming_stage
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import MANIFEST
-from truing.core.messages import joined, message
+from truing.core.messages import Say, joined, message
 from truing.data.load import load_records
-from truing.methods.critics import AUTO, POLICY, REWARD
 from truing.methods.offline import OFFLINE, Chosen, choose
 from truing.methods.online import ONLINE, choose_online
-from truing.methods.preflight import require_read
-from truing.methods.session import Say
 from truing.models.results import find_run
 from truing.models.sources import resolve
 from truing.models.trained import merged_run
 from truing.objectives.shapes import unpaired
-from truing.pipelines.training import Watch, train_recipe
 from truing.rewards.build import MODEL, build_mix
 from truing.rewards.model import model_reward
+from truing.runs.critics import AUTO, POLICY, REWARD
+from truing.runs.preflight import require_read
+from truing.runs.train import Watch, train_recipe
 
 TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
 

@@ -7,7 +7,7 @@ that the prompt is computed once for a group.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -19,7 +19,7 @@ from transformers import AutoConfig
 
 from truing.config.run_folder import run_recipe
 from truing.core.errors import DataError, ModelError
-from truing.core.messages import joined, message
+from truing.core.messages import Say, joined, message
 from truing.core.records import Record, reply
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Tree
@@ -30,8 +30,6 @@ from truing.models.room import Overfull, run_passes
 from truing.models.scoring import Scorer, without_dropout
 from truing.models.trained import load_trained_reward
 from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from truing.core.errors import ModelError
+from truing.core.messages import Say
 from truing.sampling.servers import Server, ServerDown
 
-Say = Callable[[str], None]
 Job = TypeVar("Job")
 
 IN_FLIGHT = 128  # requests a server has at once; vLLM queues what exceeds its own batch

@@ -16,9 +16,10 @@ import httpx
 from transformers import PreTrainedTokenizerBase
 
 from truing.core.errors import DataError, UsageError
+from truing.core.messages import Say
 from truing.sampling.completions import Wanted, draw, require_processed, seed_of, unfiltered
 from truing.sampling.endings import Endings
-from truing.sampling.fleet import Say, in_use, on_each, spread
+from truing.sampling.fleet import in_use, on_each, spread
 from truing.sampling.servers import Server, make_client, open_server, parse_servers
 from truing.sampling.types import Sample, Sampling
 from truing.sampling.weights import load_adapter, load_whole, remove_older, write_weights

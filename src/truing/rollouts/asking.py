@@ -1,0 +1,92 @@
+"""What a step asks its policy: prompts, responses, rewards; and other prompts where those teach nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from truing.losses.credit import tied
+from truing.rewards.mix import Scores
+from truing.rollouts.experience import Rollouts
+from truing.rollouts.prompts import Prompt
+from truing.sampling.types import Sample
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Prompts by their numbers among the rows, `group_size` responses to each, and what scores them."""
+
+    items: Sequence[int]
+    prompts: Sequence[Prompt]
+    samples: Sequence[Sample]
+    scores: Scores
+
+    @property
+    def rollouts(self) -> Rollouts:
+        ids = [prompt.tree.prompt for prompt in self.prompts]
+        return Rollouts(self.items, ids, self.samples, self.scores.totals)
+
+    @property
+    def tokens(self) -> int:
+        """Of prompts and responses, a prompt once per response."""
+        return sum(len(self.prompts[s.prompt].tree.prompt) + len(s.tokens) for s in self.samples)
+
+    @property
+    def differ(self) -> bool:
+        """Whether any two rewards do."""
+        return len({total for total in self.scores.totals if total is not None}) > 1
+
+    def telling(self) -> list[int]:
+        """Which prompts, by place, have responses of different rewards."""
+        known = [(s.prompt, total) for s, total in zip(self.samples, self.scores.totals, strict=True)]
+        known = [(prompt, total) for prompt, total in known if total is not None]
+        group = torch.tensor([prompt for prompt, _ in known], dtype=torch.long)
+        same = tied(torch.tensor([total for _, total in known]), group) if known else group.bool()
+        return sorted(set(group[~same].tolist()))
+
+
+def joined(rounds: Sequence[Asked], wanted: int) -> Rollouts:
+    """The first `wanted` prompts that tell responses apart; all of the last round where none does."""
+    told = [(one, place) for one in rounds for place in one.telling()][:wanted]
+    if not told:
+        return rounds[-1].rollouts
+    items, prompts, samples, rewards = [], [], [], []
+    for one, place in told:
+        for sample, total in zip(one.samples, one.scores.totals, strict=True):
+            if sample.prompt == place:
+                samples.append(_moved(sample, len(items)))
+                rewards.append(total)
+        items.append(one.items[place])
+        prompts.append(one.prompts[place].tree.prompt)
+    return Rollouts(items, prompts, samples, rewards)
+
+
+def _moved(sample: Sample, prompt: int) -> Sample:
+    return Sample(sample.tokens, sample.logprobs, sample.text, sample.finish, prompt, sample.k)
+
+
+def ask_until_telling(
+    first: Asked,
+    ask: Callable[[Sequence[int]], Asked],
+    count: int,
+    rounds: int,
+    *,
+    seed: int,
+    step: int,
+) -> list[Asked]:
+    """Up to `rounds` times ask others of `count` prompts in place of those whose rewards are all alike.
+
+    DAPO's dynamic sampling, arXiv:2503.14476 section 3.2. The others are drawn by (seed, step), each once.
+    """
+    key = [seed, 2**35 + step]
+    drawn = np.random.Generator(np.random.Philox(key=key)).permutation(count).tolist()
+    others = [item for item in drawn if item not in set(first.items)]
+    found = [first]
+    for _ in range(rounds):
+        missing = len(first.items) - sum(len(one.telling()) for one in found)
+        if missing <= 0 or not others:
+            break
+        found.append(ask(others[:missing]))
+        others = others[missing:]
+    return found

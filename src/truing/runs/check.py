@@ -1,0 +1,134 @@
+"""What `truing check` finds out: masks, counts, the first step's loss and gradient, memory and time."""
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from truing.core.messages import Message, joined, message
+from truing.data.packing import PackedBatch
+from truing.data.notes import mask_counts
+from truing.runs.online_session import OnlineSession
+from truing.runs.session import Session
+from truing.training.step import accumulate_within, smaller
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The findings; `as_json` is what scripts read."""
+
+    logs: dict[str, float]  # the first step's means
+    grad_norm: float  # L2 over all trained parameters, before clipping
+    items: int  # trees in the first step
+    tokens: int  # of the first step, every prompt counted once per response
+    rows: dict[str, Any]  # read, made of pairs, kept, set aside by reason
+    described: Message  # the same for people
+    masks: dict[str, int]  # of all training branches: what to worry about, by name
+    steps: int  # of the whole run
+    seconds_per_step: float
+    memory: int  # peak bytes of this process so far
+    parameters: dict[str, int]  # trained and all
+    layout: str
+    dtype: str
+
+    def as_json(self) -> dict[str, Any]:
+        fields = dict(vars(self))
+        del fields["described"]
+        return {
+            "loss": self.logs.get("loss"),
+            "grad_norm": self.grad_norm,
+            "metrics": fields.pop("logs"),
+            **fields,
+        }
+
+    def lines(self) -> list[Message]:
+        """The same for people."""
+        trained, all_ = self.parameters["trained"], self.parameters["all"]
+        warnings = [
+            message("{what}: {n}", what=message(name), n=n)
+            for name, n in self.masks.items()
+            if n and name != "branches"
+        ]
+        duration = _clock(self.steps * self.seconds_per_step)
+        return [
+            message("rows        {described}", described=self.described),
+            message(
+                "masks       {n} responses; {found}",
+                n=self.masks["branches"],
+                found=joined("; ", warnings or [message("all sound")]),
+            ),
+            self._first_step(),
+            message(
+                "parameters  {trained:,} of {all:,} trained ({share:.2%}), {dtype}, {layout}",
+                trained=trained,
+                all=all_,
+                share=trained / all_,
+                dtype=self.dtype,
+                layout=self.layout,
+            ),
+            message("memory      {gigabytes:.1f} GB so far", gigabytes=self.memory / 1e9),
+            message(
+                "time        about {duration} for {steps} steps at {seconds:.1f} s",
+                duration=duration,
+                steps=self.steps,
+                seconds=self.seconds_per_step,
+            ),
+        ]
+
+    def _first_step(self) -> Message:
+        told = {"items": self.items, "tokens": self.tokens}
+        if "loss" not in self.logs:
+            return message("first step  nothing to learn from {items} items, {tokens} tokens", **told)
+        said = "first step  loss {loss:.6g}, gradient norm {norm:.6g}, {items} items, {tokens} tokens"
+        return message(said, loss=self.logs["loss"], norm=self.grad_norm, **told)
+
+
+def _clock(seconds: float) -> Message:
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    if hours:
+        return message("{hours} h {minutes} min", hours=hours, minutes=minutes)
+    return message("{minutes} min", minutes=minutes)
+
+
+def _masks(session: Session | OnlineSession, passes: Sequence[PackedBatch]) -> dict[str, int]:
+    if isinstance(session, Session):
+        everything = session.recipe.data.tokens == "all"
+        return mask_counts(session.train, session.renderer, everything=everything)
+    return {"branches": sum(batch.branches for batch in passes)}  # what is sampled is scored whole
+
+
+def check_session(session: Session | OnlineSession) -> Checked:
+    """Run the first step's forward and backward without an update."""
+    names = {name: one for part in session.parts for name, one in part.parameters.items()}
+    items = session.plan.items_of(1)
+    start = time.perf_counter()
+    passes, objective = session.first_step()
+    again = smaller(session.scorer.room, lambda: session.first_step()[0])
+    with session.rows_named():
+        logs = accumulate_within(passes, objective, again=again, undo=session.model.zero_grad)
+    seconds = time.perf_counter() - start
+    squares = [float(p.grad.double().square().sum()) for p in names.values() if p.grad is not None]
+    for parameter in names.values():
+        parameter.grad = None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Checked(
+        logs=logs,
+        grad_norm=math.sqrt(sum(squares)),
+        items=len(items),
+        tokens=session.tokens_of(1),
+        rows=session.rows.summary,
+        described=session.rows.describe(),
+        masks=_masks(session, passes) | dict(session.rows.rendered.counts),
+        steps=session.plan.total,
+        seconds_per_step=seconds,
+        memory=peak,
+        parameters={
+            "trained": sum(p.numel() for p in names.values()),
+            "all": sum(p.numel() for p in session.model.parameters()),
+        },
+        layout=session.scorer.layout,
+        dtype=session.precision.name,
+    )

@@ -1,0 +1,173 @@
+"""From a recipe of an online method to its session: prompts, then the policy, then the other roles."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from truing.config.recipe import Recipe
+from truing.config.rewards import RewardPart
+from truing.core.errors import ConfigError
+from truing.data.chat import Renderer
+from truing.judges.cache import ANSWERS
+from truing.losses.kl import KlController
+from truing.rollouts.ahead import Ahead
+from truing.runs.critics import open_critic
+from truing.methods.offline import choose
+from truing.methods.online import choose_online
+from truing.runs.online_session import OnlineSession
+from truing.models.passes import tokens_per_pass
+from truing.runs.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
+from truing.rollouts.prompts import Prompt, Prompts, read_prompts
+from truing.rollouts.experience import Teacher
+from truing.runs.rows import read_rows, split_off
+from truing.data.kept import Rows
+from truing.core.messages import Say
+from truing.data.kept import say_shared
+from truing.rollouts.text import Text
+from truing.models.load import pick_device
+from truing.models.scoring import Scorer
+from truing.models.sources import resolve
+from truing.models.trained import Policy
+from truing.models.weights import require_rows
+from truing.objectives.choices import ChosenOnline
+from truing.rewards.build import JUDGE, build_mix
+from truing.rewards.mix import Mix
+from truing.rewards.model import Host
+from truing.sampling.local import LocalSampler
+from truing.sampling.types import Sampler
+
+
+def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> OnlineSession:
+    """Load prompts, weights and rewards. Nothing is sampled yet."""
+    chosen = choose_online(
+        recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
+    )
+    _require_overlap(recipe, chosen)
+    _require_groups(recipe, chosen)
+    source = resolve(recipe.policy).path
+    renderer = renderer_of(recipe, source)
+    tokenizer: Any = renderer.encoder.tokenizer
+    prompts = read_prompts(recipe.data.train, recipe, renderer, say, aside)
+    asked = read_prompts(recipe.data.eval, recipe, renderer, say) if recipe.data.eval else None
+    pool, held_out = _split(prompts, asked, recipe)
+    learnt, evaluated = ([prompt.record.prompt for prompt in part] for part in (pool, held_out))
+    rows = say_shared(prompts.rows, learnt, evaluated, say)
+    text = _read_text(recipe, renderer, say)
+    device = pick_device(recipe.device)
+    precision = precision_of(recipe, device, say)
+    scorer, reason = trained_policy(recipe, source, precision, device, dropout=False)
+    require_rows(scorer.inner, tokenizer, recipe.policy)
+    tell_of(scorer, reason, say)
+    rewards = _rewards(recipe, Host(renderer, scorer, source), [*pool, *held_out], say)
+    critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
+    if critic is not None:
+        critic.critic.room = scorer.room  # their passes are cut together
+    reference = live_reference(recipe, scorer, source, precision) if chosen.needs_reference else None
+    online, settings = recipe.online, chosen.settings
+    cut = tokens_per_pass(recipe, scorer)
+    teacher = Teacher(
+        scorer,
+        chosen,
+        reference,
+        critic.critic if critic else None,
+        cut,
+        updates=(online.epochs or chosen.method.epochs) * online.mini_batches,
+        missing_eos_penalty=online.missing_eos_penalty,
+        mask_truncated=online.truncated == "mask",
+    )
+    read = [prompts.rows, *([asked.rows] if asked else []), *([text] if text else [])]
+    return OnlineSession(
+        recipe=recipe,
+        chosen=chosen,
+        tokenizer=tokenizer,
+        rows=rows,
+        train=pool,
+        held_out=held_out,
+        places=[prompt.record.place for prompt in pool] + (text.places_of(text.trees) if text else []),
+        sources=[source for rows in read for source in rows.loaded.sources],
+        precision=precision,
+        layout_reason=reason,
+        sampler=_sampler(recipe, scorer, tokenizer, renderer, say),
+        rewards=rewards,
+        teacher=teacher,
+        critic=critic,
+        text=Text(text.trees, len(pool), scorer, cut, recipe.seed) if text else None,
+        controller=KlController(settings.kl_weight, settings.kl_target, settings.kl_horizon),
+        ahead=Ahead() if online.overlap else None,
+        say=say,
+    )
+
+
+def _rewards(recipe: Recipe, host: Host, prompts: Sequence[Prompt], say: Say) -> Mix:
+    """The rewards of a recipe, which are given all that they ask for of these prompts."""
+    rewards = build_mix(_remembering(recipe), host=host, say=say, skip_failed=recipe.online.skip_failed)
+    rewards.require_columns({key for prompt in prompts for key in prompt.record.columns})
+    return rewards
+
+
+def _remembering(recipe: Recipe) -> list[RewardPart]:
+    """The rewards, of which a judge keeps its answers in the run folder where the recipe says nothing."""
+    kept = {"cache": str(Path(recipe.output) / ANSWERS)}
+    return [
+        part if part.name != JUDGE else RewardPart.model_validate(kept | part.model_dump())
+        for part in recipe.rewards
+    ]
+
+
+def _require_overlap(recipe: Recipe, chosen: ChosenOnline) -> None:
+    if not recipe.online.overlap:
+        return
+    if not recipe.sampling.servers:
+        raise ConfigError(
+            "online.overlap needs servers: this machine cannot sample while it learns",
+            hint="set sampling.servers, or leave it out",
+        )
+    if chosen.correction is None:
+        raise ConfigError(
+            "online.overlap draws from weights one step old, and loss.correction is none",
+            hint="set loss.correction: token_truncate",
+        )
+
+
+def _require_groups(recipe: Recipe, chosen: ChosenOnline) -> None:
+    """A credit that compares the responses to a prompt learns nothing from a single one."""
+    size = recipe.online.group_size or chosen.method.group_size
+    if size == 1 and chosen.credit.takes("group"):
+        raise ConfigError(
+            f"online.group_size is 1, and {recipe.method} compares responses: one alone teaches nothing",
+            hint="set online.group_size to 2 or more, or method: reinforce_pp, which takes one",
+        )
+
+
+def _sampler(recipe: Recipe, scorer: Scorer, tokenizer: Any, renderer: Renderer, say: Say) -> Sampler:
+    asked = recipe.sampling
+    if not asked.servers:
+        return LocalSampler(cast(Policy, scorer.model), tokenizer, stop_ids=renderer.stop_ids)
+    from truing.sampling.http import HttpSampler
+
+    return HttpSampler(
+        asked.servers,
+        tokenizer,
+        stop_ids=renderer.stop_ids,
+        folder=Path(recipe.output) / "served",
+        say=say,
+        timeout=asked.timeout,
+        model=asked.served_model,
+    )
+
+
+def _split(prompts: Prompts, asked: Prompts | None, recipe: Recipe) -> tuple[list[Prompt], list[Prompt]]:
+    if asked is not None:
+        return prompts.prompts, asked.prompts
+    trees = [prompt.tree for prompt in prompts.prompts]
+    ids = [prompt.record.id for prompt in prompts.prompts]
+    by_tree = {id(prompt.tree): prompt for prompt in prompts.prompts}
+    kept, out = split_off(trees, ids, recipe.data.eval_fraction, recipe.seed)
+    return [by_tree[id(tree)] for tree in kept], [by_tree[id(tree)] for tree in out]
+
+
+def _read_text(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:
+    """The rows of `data.ptx`: one response each, as supervised fine-tuning reads them."""
+    if not recipe.data.ptx:
+        return None
+    return read_rows(recipe.data.ptx, recipe, choose("sft", None, {}), renderer, say)

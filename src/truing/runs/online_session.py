@@ -1,0 +1,353 @@
+"""An online run in memory: prompts, a policy, a sampler, rewards, and what a step learns from them.
+
+step -> Asked (prompts, samples, scores) -> Teacher: Experience -> updates of training/online.py
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+import torch
+
+from truing.config.recipe import Recipe
+from truing.core.errors import RewardError
+from truing.core.messages import message
+from truing.data.load import SourceReport
+from truing.data.packing import PackedBatch, Role
+from truing.losses.kl import KlController
+from truing.rollouts.ahead import Ahead
+from truing.rollouts.asking import Asked, ask_until_telling, joined
+from truing.runs.critics import OpenedCritic
+from truing.runs.inputs import inputs_of
+from truing.rollouts.prompts import Prompt
+from truing.rollouts.experience import Teacher, cut
+from truing.data.kept import Rows
+from truing.core.messages import Say
+from truing.rollouts.text import Text
+from truing.models.load import trainable
+from truing.models.precision import Precision
+from truing.models.room import Overfull
+from truing.models.scoring import Scorer
+from truing.models.trained import Policy
+from truing.objectives.choices import ChosenOnline
+from truing.objectives.policy_gradient import (
+    ByRole,
+    Experience,
+    PolicyObjective,
+    TextObjective,
+    ValueObjective,
+)
+from truing.rewards.mix import Mix
+from truing.rewards.types import Failed, Scored
+from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling
+from truing.training.health import require_known
+from truing.training.hooks import Hook, Logs
+from truing.training.online import Gathered, train
+from truing.training.optim import Part
+from truing.training.plan import Plan
+from truing.training.signs import signs
+from truing.training.step import DivergedItems, Objective
+
+ALIKE = 5  # steps
+REASONS = 16  # of failures of one reward in one step, each once
+LARGEST = 1e15  # of a score: sums of squares of it stay far below the largest number of 32 bits
+EVALUATION = 2**32  # the step whose random numbers evaluation draws with; no run is as long
+
+
+@dataclass
+class OnlineSession:
+    """Everything of an online run that lives in memory."""
+
+    recipe: Recipe
+    chosen: ChosenOnline
+    tokenizer: Any
+    rows: Rows
+    train: list[Prompt]
+    held_out: list[Prompt]
+    places: list[str]  # `file:line` of every row of `train`, then of `text`
+    sources: list[SourceReport]
+    precision: Precision
+    layout_reason: str
+    sampler: Sampler
+    rewards: Mix
+    teacher: Teacher
+    critic: OpenedCritic | None
+    text: Text | None
+    controller: KlController
+    ahead: Ahead | None = None
+    say: Say = lambda line: None
+    log_sample: Callable[[int, dict[str, Any]], None] = lambda step, row: None
+    log_failure: Callable[[int, dict[str, Any]], None] = lambda step, row: None
+    failing: set[str] = field(default_factory=set, init=False)  # parts of the reward that have failed
+    sampled: int = field(default=0, init=False)  # tokens of the newest step
+    step: int = field(default=0, init=False)  # the newest step that was sampled for
+    alike: int = field(default=0, init=False)  # steps in a row whose rewards told nothing apart
+    warned: bool = field(default=False, init=False)  # of the first of them
+    rewarded: bool = field(default=False, init=False)  # whether any response of the run had a reward
+
+    def __post_init__(self) -> None:
+        require_known(self.recipe.health)
+
+    @property
+    def scores(self) -> bool:
+        """Whether a reward model is trained, not a policy."""
+        return False
+
+    @property
+    def scorer(self) -> Scorer:
+        return self.teacher.scorer
+
+    @property
+    def model(self) -> Policy:
+        return cast(Policy, self.scorer.model)
+
+    @property
+    def plan(self) -> Plan:
+        optim = self.recipe.optim
+        return Plan(len(self.train), optim.items_per_step, optim.epochs, self.recipe.seed, optim.max_steps)
+
+    @property
+    def learning_rate(self) -> float:
+        method = self.chosen.method
+        default = method.adapter_rate if self.recipe.lora else method.full_rate
+        return self.recipe.optim.learning_rate or default
+
+    @property
+    def parts(self) -> list[Part]:
+        """What trains: the policy, and the critic where there is one."""
+        critics = {} if self.critic is None else self.critic.parameters
+        policy = {name: one for name, one in trainable(self.model).items() if name not in critics}
+        found = [Part("", policy, self.learning_rate)]
+        if critics:
+            found.append(Part("critic", critics, self.recipe.critic.learning_rate or self.learning_rate))
+        return found
+
+    @property
+    def group_size(self) -> int:
+        return self.recipe.online.group_size or self.chosen.method.group_size
+
+    def draw(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> list[Sample]:
+        """Responses of the policy as the sampler has it, keyed by step and item."""
+        how = self.recipe.sampling.model_dump(exclude={"servers", "served_model", "timeout"})
+        ids = [pool[item].tree.prompt for item in items]
+        sampling = Sampling(**how, seed=self.recipe.seed)
+        try:
+            return self.sampler.sample(ids, sampling, group_size=group_size, step=step, keys=items)
+        except NoLogitsError as error:
+            item = items[error.prompt]
+            what = f"the logits of a response are not finite after {error.written} tokens"
+            raise DivergedItems(what, [item], first=error.first, rows=[pool[item].record.place]) from error
+
+    def judged(self, pool: Sequence[Prompt], items: Sequence[int], samples: Sequence[Sample]) -> Asked:
+        """These responses and their scores. Raises DivergedItems for a score too large to reckon with."""
+        asked = [pool[item] for item in items]
+        scores = self.rewards([asked[s.prompt].item(s) for s in samples])
+        found = Asked(items, asked, samples, scores)
+        _require_moderate(found)
+        return found
+
+    def ask(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> Asked:
+        """Responses and their scores."""
+        return self.judged(pool, items, self.draw(pool, items, step, group_size))
+
+    def gather(self, step: int) -> Gathered:
+        """Sample, score and give credit: all that a step needs before its first update."""
+        online, items = self.recipe.online, self.plan.items_of(step)
+        waiting = self.ahead.take(step) if self.ahead else None
+        self.sampler.refresh(self.model, step - 1)
+        self.step = step
+        first = self.draw(self.train, items, step, self.group_size) if waiting is None else waiting
+        rounds = ask_until_telling(
+            self.judged(self.train, items, first),
+            lambda some: self.ask(self.train, some, step, self.group_size),
+            len(self.train),
+            online.resample,
+            seed=self.recipe.seed,
+            step=step,
+        )
+        self._draw_ahead(step + 1)
+        self._warn_of_sameness(step, rounds)
+        for asked in rounds:
+            self._keep_failures(step, asked, "training")
+        self.sampled = sum(one.tokens for one in rounds)
+        self._show(step, rounds[0])
+        rollouts = joined(rounds, len(items)) if online.resample else rounds[0].rollouts
+        weight = self.controller.weight
+        experience, logs = self.teacher.experience(rollouts, weight)
+        cuts = cut(
+            list(experience.trees),
+            online.epochs or self.chosen.method.epochs,
+            online.mini_batches,
+            seed=self.recipe.seed,
+            step=step,
+        )
+        return Gathered(
+            self._objective(experience, weight),
+            [partial(self._passes, experience, part, step, update) for update, part in enumerate(cuts)],
+            {**rounds[0].rollouts.logs(), **_told(rounds[0]), **logs, "kl_weight": weight}
+            | ({"sampling/staleness": float(waiting is not None)} if self.ahead else {}),
+            online.target_kl or math.inf,
+            self.scorer.room,
+        )
+
+    def _warn_of_sameness(self, step: int, rounds: Sequence[Asked]) -> None:
+        """Say it of the first step in which rewards tell nothing apart, and once more of `ALIKE` in a row."""
+        if self._has_none(step, rounds):
+            return
+        by_group = self.chosen.credit.takes("group")
+        told = any(one.telling() if by_group else one.differ for one in rounds)
+        self.alike = 0 if told else self.alike + 1
+        among = "responses to a prompt" if by_group else "responses"
+        if self.alike == ALIKE:
+            said = (
+                "for {steps} steps all {among} have had the same reward, and nothing is learnt: look at"
+                " samples.jsonl; the task may be too hard or too easy, or the reward blind to it"
+            )
+            self.say(message(said, steps=ALIKE, among=message(among)))
+        elif self.alike and not self.warned:
+            self.warned = True
+            said = "step {step}: all {among} have the same reward, and nothing is learnt from them"
+            self.say(message(said, step=step, among=message(among)))
+
+    def _has_none(self, step: int, rounds: Sequence[Asked]) -> bool:
+        """Tell whether no response of a step has a reward, and say so."""
+        if any(total is not None for one in rounds for total in one.scores.totals):
+            self.rewarded = True
+            return False
+        reasons = "; ".join(rounds[0].scores.reasons().values())
+        said = "step {step}: no response has a reward, and nothing is learnt: {reasons}"
+        self.say(message(said, step=step, reasons=reasons))
+        return True
+
+    def _keep_failures(self, step: int, asked: Asked, when: str) -> None:
+        """Write down why rewards failed that are few enough to go on; say the first of each part."""
+        for title, outcomes in asked.scores.parts.items():
+            reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, Failed)]
+            if not reasons:
+                continue
+            row = {"when": when, "reward": title, "failed": len(reasons), "of": len(outcomes)}
+            self.log_failure(step, row | {"reasons": list(dict.fromkeys(reasons))[:REASONS]})
+            if title not in self.failing:
+                self.failing.add(title)
+                said = f"{len(reasons)} of {len(outcomes)} responses have no reward of {title}: {reasons[0]}"
+                self.say(f"{said}; the reasons are kept in failures.jsonl")
+
+    def _draw_ahead(self, step: int) -> None:
+        """Have the servers begin with `step`, from the weights they have now."""
+        if self.ahead is not None and step <= self.plan.total:
+            items = self.plan.items_of(step)
+            self.ahead.begin(step, lambda: self.draw(self.train, items, step, self.group_size))
+
+    def _objective(self, experience: Experience, kl_weight: float) -> Objective:
+        policy = PolicyObjective(self.scorer, self.chosen, experience, kl_weight)
+        parts: dict[Role, Objective] = {"learn": policy}
+        if self.critic is not None and self.chosen.value_loss is not None:
+            weight = self.chosen.settings.value_weight
+            parts["value"] = ValueObjective(self.critic.critic, self.chosen.value_loss, weight, experience)
+        if self.text is not None:
+            parts["ptx"] = TextObjective(self.scorer, self.recipe.data.ptx_weight)
+        return ByRole(parts) if len(parts) > 1 else policy
+
+    def _passes(
+        self, experience: Experience, items: Sequence[int], step: int, update: int
+    ) -> list[PackedBatch]:
+        """What one update of a step learns from."""
+        passes = self.teacher.passes(experience, items)
+        return passes if self.text is None else passes + self.text.passes(step, update, len(items))
+
+    def _show(self, step: int, asked: Asked) -> None:
+        """Keep the first group of a step where people can read it."""
+        for sample, total in list(zip(asked.samples, asked.scores.totals, strict=True))[: self.group_size]:
+            record = asked.prompts[sample.prompt].record
+            row = {"place": record.place, "prompt": "\n\n".join(turn.content for turn in record.prompt)}
+            row |= {"k": sample.k, "response": sample.text, "finish": str(sample.finish)}
+            self.log_sample(step, row | {"reward": total})
+
+    def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:
+        config, peak = self.recipe.optim, self.learning_rate
+        steer: list[Hook] = [self._steer, *hooks]
+        last = train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
+        if not self.rewarded:
+            raise RewardError(
+                f"no response had a reward in {last} steps: nothing was learnt",
+                hint="mend the reward; online.skip_failed lets responses without one pass, up to all of them",
+            )
+        return last
+
+    def _steer(self, step: int, logs: Logs) -> None:
+        if "kl" in logs:
+            self.controller.update(logs["kl"], len(self.plan.items_of(step)) * self.group_size)
+
+    def first_step(self) -> tuple[list[PackedBatch], Objective]:
+        """What the first update of step 1 learns from, and how."""
+        gathered = self.gather(1)
+        return (gathered.updates[0]() if gathered.updates else []), gathered.objective
+
+    def evaluation(self) -> Logs:
+        """Mean reward of one response to every held-out prompt."""
+        if self.ahead is None:  # else the servers are at work for the next step, one update behind
+            self.sampler.refresh(self.model, self.step)
+        asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
+        self._keep_failures(self.step, asked, "evaluation")
+        totals = [total for total in asked.scores.totals if total is not None]
+        mean = {"reward": sum(totals) / len(totals)} if totals else {}
+        return {**mean, **_told(asked)}
+
+    def better(self, logs: Logs) -> float:
+        """Return the number of an evaluation that should be small; one without a reward is no best."""
+        return -logs.get("reward", -math.inf)
+
+    def tokens_of(self, step: int) -> int:
+        return self.sampled
+
+    @contextmanager
+    def rows_named(self) -> Iterator[None]:
+        """Inside, a step that diverges names its rows by `file:line` instead of by item."""
+        try:
+            yield
+        except (DivergedItems, Overfull) as error:
+            raise error.at(self.places) from error
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds beside weights and moments."""
+        ahead = self.ahead.state() if self.ahead else {}
+        known = {"step": self.step, "sampled": self.sampled, "rewarded": self.rewarded}
+        return {"controller": self.controller.state(), "ahead": ahead, **known, **self.scorer.room.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.controller.restore(state["controller"])
+        self.step, self.sampled = state.get("step", 0), state.get("sampled", 0)
+        self.rewarded = state.get("rewarded", True)  # runs begun before did not say
+        self.scorer.room.restore(state)
+        if self.ahead is not None:
+            self.ahead.restore(state["ahead"])
+
+    def inputs(self) -> dict[str, Any]:
+        """Return what a resumed run must find unchanged beside its recipe; every file is read."""
+        resolved = {
+            **self.chosen.described,
+            "learning_rate": self.learning_rate,
+            "dtype": self.precision.name,
+            "device": self.scorer.device.type,
+        }
+        return inputs_of(self.recipe, self.sources, resolved)
+
+
+def _require_moderate(asked: Asked) -> None:
+    """Raises DivergedItems that names the row and the part of the reward whose score is too large."""
+    for title, outcomes in asked.scores.parts.items():
+        for sample, outcome in zip(asked.samples, outcomes, strict=True):
+            if isinstance(outcome, Scored) and abs(outcome.value) > LARGEST:
+                what = f"a reward is {outcome.value:.3g}, and its square is no number in 32 bits"
+                item, row = asked.items[sample.prompt], asked.prompts[sample.prompt].record.place
+                how = {"first": f"the reward {title}", "rows": [row], "hint": "mend the reward, or bound it"}
+                raise DivergedItems(what, [item], **how)
+
+
+def _told(asked: Asked) -> Logs:
+    """What the parts of the reward say of responses, and the responses of themselves."""
+    found = signs([sample.tokens for sample in asked.samples], asked.scores.totals)
+    return asked.scores.metrics() | found

@@ -1,0 +1,34 @@
+"""From a recipe to its session, whichever kind its method is of."""
+
+from pathlib import Path
+
+from truing.config.recipe import Recipe
+from truing.runs.idle import idle_settings
+from truing.methods.online import ONLINE
+from truing.runs.online_opening import open_online
+from truing.runs.online_session import OnlineSession
+from truing.runs.preflight import require_read
+from truing.core.messages import Say
+from truing.runs.session import Session, open_session
+
+
+def open_run(
+    recipe: Recipe,
+    say: Say = lambda line: None,
+    *,
+    aside: Path | None = None,
+    first_step: bool = False,
+) -> Session | OnlineSession:
+    """All that a run of this recipe needs; nothing is trained yet. Raises ConfigError for no method.
+
+    With `first_step`, all that its first step needs. `say` is told which settings do nothing.
+    """
+    require_read(recipe)
+    session: Session | OnlineSession
+    if recipe.method in ONLINE:
+        session = open_online(recipe, say, aside=aside)
+    else:
+        session = open_session(recipe, say, aside=aside, first_step=first_step)
+    for line in idle_settings(recipe, session.chosen):
+        say(line)
+    return session

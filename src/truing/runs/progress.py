@@ -1,0 +1,236 @@
+"""Progress of a run: its checkpoints, and the step it goes on from."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from truing.config.recipe import Recipe
+from truing.config.run_folder import METRICS, RunFolder, RunState, read_metrics, read_status
+from truing.core.errors import StorageError, TruingError
+from truing.core.messages import message
+from truing.data.kept import Rows
+from truing.core.messages import Say
+from truing.models import checkpoint
+from truing.models.trained import Policy
+from truing.training.hooks import EarlyStop, Evaluate, Hook, Logs, Signals
+from truing.training.optim import Part
+from truing.training.plan import Plan
+from truing.training.step import DivergedItems
+
+log = logging.getLogger(__name__)
+
+
+class Learner(Protocol):
+    """A session, offline or online, to the run around it."""
+
+    recipe: Recipe
+    tokenizer: Any
+    rows: Rows
+
+    @property
+    def train(self) -> Sequence[Any]: ...
+
+    @property
+    def held_out(self) -> Sequence[Any]: ...
+
+    @property
+    def scores(self) -> bool: ...
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def model(self) -> Policy: ...
+
+    @property
+    def parts(self) -> Sequence[Part]: ...
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int: ...
+
+    def evaluation(self) -> Logs: ...
+
+    def better(self, logs: Logs) -> float: ...
+
+    def tokens_of(self, step: int) -> int: ...
+
+    def rows_named(self) -> AbstractContextManager[None]: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+    def inputs(self) -> dict[str, Any]: ...
+
+
+@dataclass
+class Progress:
+    """The parts of a run that outlive its process: parameters, moments, best evaluation, last save.
+
+    A step is learnt, then told to the hooks, of which this is the last. What fails in between, such as a
+    judge that an evaluation asks, leaves a checkpoint that is `pending`: its hooks are called when the run
+    goes on.
+    """
+
+    session: Learner
+    folder: RunFolder
+    names: dict[str, torch.nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    evaluation: Evaluate
+    signals: Signals
+    inputs: dict[str, Any]  # what the run reads, as it was found at its start
+    say: Say = lambda line: None
+    step: int = 0  # the newest whose hooks have been called
+    saved: Path | None = None
+    logs: Logs = field(default_factory=dict)
+    pending: tuple[int, Logs] | None = None  # a step that is learnt, before its hooks have said anything
+    moved: bool = False  # whether parameters are no longer those of `step`
+
+    def __post_init__(self) -> None:
+        self._evaluated = self.evaluation.state()  # before the hooks of `pending`
+        self.optimizer.register_step_post_hook(self._move)
+
+    def _move(self, *_: object) -> None:
+        self.moved = True
+
+    def resume(self) -> None:
+        """Continue from the newest whole checkpoint; without one, start over.
+
+        Raises StorageError where there were checkpoints and none can be read.
+        """
+        checkpoint.remove_leftovers(self.folder.checkpoints)
+        newest = checkpoint.newest(self.folder.checkpoints, self._pass_over)
+        if newest is None:
+            self._require_none_lost()
+            self.folder.rewind(None)
+            return
+        self.restore(newest)
+        self._forget_a_damaged_best()
+
+    def _pass_over(self, problem: str) -> None:
+        self.say(message("a damaged checkpoint is passed over: {problem}", problem=problem))
+
+    def _require_none_lost(self) -> None:
+        status, steps = read_status(self.folder.path), checkpoint.steps_in(self.folder.checkpoints)
+        logged = len(read_metrics(self.folder.path))
+        if steps or (status and status.last_checkpoint) or logged > self.session.recipe.checkpoint.every:
+            stood = status.step if status else logged
+            said = "{path}: the run stood at step {step}, and none of its checkpoints can be read"
+            hint = "put them back from a copy; to begin again, choose another output or remove {path}"
+            path = self.folder.path
+            raise StorageError(message(said, path=path, step=stood), hint=message(hint, path=path))
+        if logged:
+            self.say(message("no checkpoint was saved yet: it begins again at step 1"))
+
+    def _forget_a_damaged_best(self) -> None:
+        best = self.evaluation.best_step
+        if best is not None and (problem := self.problem_of_best()):
+            self.evaluation.forget()
+            said = "the weights of the best evaluation, after step {step}, are lost: {problem}"
+            self.say(message(said, step=best, problem=problem))
+
+    def path_of(self, step: int) -> Path:
+        return self.folder.checkpoints / f"step-{step:06d}"
+
+    def problem_of_best(self) -> str:
+        """Why the checkpoint of the best evaluation cannot be used, or nothing."""
+        best = self.evaluation.best_step
+        return "" if best is None or best == self.step else checkpoint.problem_of(self.path_of(best))
+
+    def restore(self, path: Path) -> None:
+        """Stand where a checkpoint stands, logs included."""
+        found = checkpoint.read(path)
+        checkpoint.restore_parameters(self.names, found.tensors["model"])
+        checkpoint.restore_optimizer(self.optimizer, self.names, found.tensors["optimizer"])
+        self.evaluation.restore(found.state["evaluation"])
+        self.session.restore(found.state.get("session", {}))
+        logs = found.state.get("pending")
+        self.pending = None if logs is None else (found.step, logs)
+        told = found.step if logs is None else found.step - 1
+        self.step, self.saved, self.moved = told, path, False
+        self.folder.rewind(found.step, metrics=told)
+        lost = told - len({row["step"] for row in read_metrics(self.folder.path)})
+        if lost > 0:
+            said = "{path} was cut short: the numbers of {lost} of {told} steps are lost"
+            self.say(message(said, path=self.folder.path / METRICS, lost=lost, told=told))
+
+    def save(self) -> None:
+        self._write(self.step, {"evaluation": self.evaluation.state()})
+        self.status(RunState.RUNNING)
+
+    def _write(self, step: int, facts: dict[str, Any], *, replace: bool = False) -> None:
+        tensors = {
+            "model": self.names,
+            "optimizer": checkpoint.optimizer_tensors(self.optimizer, self.names),
+        }
+        facts = {**facts, "session": self.session.state(), "inputs": self.inputs}
+        self.saved = checkpoint.save(self.folder.checkpoints, step, tensors, facts, replace=replace)
+        keep = self.session.recipe.checkpoint.keep
+        checkpoint.prune(self.folder.checkpoints, keep, protect=self.evaluation.best_step)
+
+    def keep(self) -> None:
+        """Save where the run stands after something beside the training failed, such as a reward.
+
+        Nothing is saved in the middle of a step's updates, or before the first.
+        """
+        step = self.step
+        if self.pending is not None:
+            step, logs = self.pending
+            self._write(step, {"evaluation": self._evaluated, "pending": logs}, replace=True)
+        elif step and not self.moved:
+            self._write(step, {"evaluation": self.evaluation.state()})
+        else:
+            return
+        self.say(message("saved after step {step}: the same command goes on from there", step=step))
+
+    def keep_if_possible(self, error: TruingError) -> None:
+        """`keep`, where the disk and the samplers let it; `error` is what failed before."""
+        try:
+            self.keep()
+        except TruingError as another:
+            log.warning("no checkpoint was saved after %s: %s", error, another)
+
+    def status(self, state: RunState, reason: str = "") -> None:
+        name = self.saved.name if self.saved else None
+        self.folder.write_status(state, step=self.step, last_checkpoint=name, reason=reason)
+
+    def learnt(self, step: int, logs: Logs) -> None:
+        """The first hook of a step: its updates are done."""
+        self.pending, self._evaluated = (step, dict(logs)), self.evaluation.state()
+
+    def finish_pending(self, hooks: Sequence[Hook]) -> bool:
+        """Call the hooks of a step that was learnt before the run stopped; whether that ends the run."""
+        if self.pending is None:
+            return False
+        step, logs = self.pending
+        try:
+            for hook in hooks:
+                hook(step, logs)
+        except DivergedItems as error:
+            raise error.at_step(step) from error
+        except EarlyStop:
+            return True
+        return False
+
+    def __call__(self, step: int, logs: Logs) -> None:
+        """The last hook of a step: log it, save where due, stop where asked."""
+        unfinished = self.saved is not None and self.saved == self.path_of(step)  # by an earlier process
+        self.step, self.logs, self.pending, self.moved = step, dict(logs), None, False
+        self.folder.log_metrics(step, logs)
+        ending = step == self.session.plan.total or self.signals.received is not None
+        ending = ending or self.evaluation.due_to_stop()
+        if unfinished:
+            self._write(step, {"evaluation": self.evaluation.state()}, replace=True)
+        due = step % self.session.recipe.checkpoint.every == 0
+        if ending or due or self.evaluation.best_step == step:
+            self.save()
+        self.signals.raise_if_received(step)
+        if self.evaluation.due_to_stop():
+            raise EarlyStop

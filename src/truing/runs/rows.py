@@ -1,0 +1,137 @@
+"""From files to trees: what a run trains on, evaluates on and retains, with every row accounted for."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truing.config.recipe import Recipe
+from truing.core.doing import doing
+from truing.core.errors import DataError
+from truing.core.messages import Message, message
+from truing.core.records import Record
+from truing.data.chat import Note, Renderer
+from truing.data.differing import only_differing
+from truing.data.limits import CUT, Reason, Rendered, render_all, require_most, require_written
+from truing.data.load import Loaded, load_records
+from truing.data.trees import Tree
+from truing.data.notes import mask_counts, notes_on
+from truing.methods.offline import Chosen, choose
+from truing.objectives.shapes import UNPAIRED, unpaired
+
+def read_rows(
+    paths: Sequence[str],
+    recipe: Recipe,
+    chosen: Chosen,
+    renderer: Renderer,
+    say: Say,
+    aside: Path | None = None,
+) -> Rows:
+    """Load, select and render. Raises DataError when nothing is left to train on."""
+    data = recipe.data
+    with doing(message("reading {path}", path=", ".join(paths))):
+        loaded = load_records(paths, format=data.format, bad_rows=data.bad_rows, quarantine=aside)
+    for source in loaded.sources:
+        say(source.describe())
+    records = loaded.records
+    if data.unpair:
+        records = [part for record in records for part in unpaired(record)]
+    shape = chosen.shape
+    taught = [part for record in records if (part := shape.teaches(record)) is not None]
+    if not taught:
+        kinds = sorted({record.kind.value for record in records})
+        said = "{paths}: {loss} ({method}) needs {wants}, these rows are {kinds}"
+        names = {"paths": ", ".join(paths), "loss": chosen.name, "method": chosen.method.name}
+        raise DataError(
+            message(said, **names, wants=message(shape.wants), kinds=", ".join(kinds)),
+            hint=message("see which methods fit with `truing data show`"),
+        )
+    rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
+    where = ", ".join(paths)
+    require_written(where, rendered, all_of_them=data.bad_rows == "skip")
+    say_cuts(rendered, data.max_tokens, say)
+    if data.bad_rows == "stop":
+        require_most(where, rendered, data.max_tokens)
+    if not rendered.trees:
+        said = "{paths}: none of {n} rows can be used with data.max_tokens = {most}: {counts}"
+        counts = ", ".join(f"{count} {code}" for code, count in rendered.aside.items())
+        raise DataError(
+            message(said, paths=where, n=len(taught), counts=counts, most=data.max_tokens),
+            hint=message("raise data.max_tokens or set data.truncation: prompt-left"),
+        )
+    trees = list(map(shape.labelled, rendered.trees, rendered.records))
+    if data.tokens == "differing":
+        trees = [only_differing(tree) for tree in trees]
+    masks = mask_counts(trees, renderer, everything=data.tokens == "all")
+    for note in notes_on(rendered, renderer, masks):
+        say(note)
+    return Rows(loaded, rendered, trees, len(taught), len(records) - len(loaded.records), masks)
+
+
+@dataclass(frozen=True)
+class Parted:
+    """Rows as a run uses them."""
+
+    rows: Rows
+    learnt: list[Tree]
+    held_out: list[Tree]
+    held_out_records: list[Record]  # what they were made of
+
+
+def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted:
+    """Part what is learnt from what is evaluated: the rows of `evaluated`, else a share of `rows`."""
+    learnt, held_out = rows.trees, (evaluated or rows).trees
+    if evaluated is None:
+        ids = [record.id for record in rows.rendered.records]
+        learnt, held_out = split_off(rows.trees, ids, recipe.data.eval_fraction, recipe.seed)
+    records = (evaluated or rows).records_of(held_out)
+    told = say_shared(rows, _turns_of(rows.records_of(learnt)), _turns_of(records), say)
+    return Parted(told, learnt, held_out, records)
+
+
+def _turns_of(records: Sequence[Record]) -> list[tuple]:
+    """Return the turns of a row, by which it is the same as another."""
+    return [(record.prompt, *(response.turns for response in record.responses)) for record in records]
+
+
+def require_classes(trees: Sequence[Tree], recipe: Recipe, chosen: Chosen) -> None:
+    """Raises DataError where labelled rows are of one class, unless data.one_class says that they may be."""
+    labels = {tree.labels[0] > 0.5 for tree in trees} if chosen.shape is UNPAIRED else set()
+    if len(labels) != 1 or recipe.data.one_class:
+        return
+    label = str(labels.pop()).lower()
+    raise DataError(
+        message(
+            "all {n} rows have the label {label}: nothing tells good from bad", n=len(trees), label=label
+        ),
+        hint=message("add rows of the other class, or say data.one_class: true to go on without"),
+    )
+
+
+def read_retained(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:
+    """The rows of `data.retain`: one response each, as supervised fine-tuning reads them."""
+    if not recipe.data.retain:
+        return None
+    return read_rows(recipe.data.retain, recipe, choose("sft", None, {}), renderer, say)
+
+
+def split_off(
+    trees: Sequence[Tree], rows: Sequence[Hashable], share: float, seed: int
+) -> tuple[list[Tree], list[Tree]]:
+    """Keep a share of the rows, drawn by seed, for evaluation.
+
+    `rows` names the row of each tree; trees of one row stay together.
+    """
+    drawn = list(dict.fromkeys(rows))
+    held = max(1, round(len(drawn) * share)) if share else 0
+    if held >= len(drawn):
+        raise DataError(f"data.eval_fraction {share} of {len(drawn)} rows leaves none to train on")
+    order = np.random.Generator(np.random.Philox(key=[seed, 2**32])).permutation(len(drawn))
+    out = {drawn[i] for i in order[:held]}
+    sides: tuple[list[Tree], list[Tree]] = ([], [])
+    for tree, row in zip(trees, rows, strict=True):
+        sides[row in out].append(tree)
+    return sides

@@ -1,0 +1,127 @@
+"""Train a session in its run folder: resume, save, evaluate, stop, and say how it ended."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+
+from truing.config.run_folder import ROWS, RunFolder, RunState
+from truing.core.errors import DivergedError, Stopped, StorageError, TruingError
+from truing.core.files import require_free_space
+from truing.core.memory import keep_freed_memory
+from truing.core.messages import message
+from truing.runs.care import Care
+from truing.runs.progress import Learner, Progress
+from truing.core.messages import Say
+from truing.models import checkpoint
+from truing.models.export import export_folder
+from truing.models.reward_folder import save_reward
+from truing.models.roles import ADAPTER
+from truing.training.hooks import Evaluate, Hook, Logs, Pace, Signals
+from truing.training.optim import make_optimizer
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a training run ended; the session's model holds the result."""
+
+    step: int
+    checkpoint: Path
+    best_step: int | None
+    logs: Logs
+    note: str = ""  # what a reader of the result should know of it
+
+
+@contextmanager
+def _ending(progress: Progress) -> Iterator[None]:
+    """Leaves in `status.json` how the loop ended, and a checkpoint where what failed is not the training."""
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt) as stop:
+        progress.status(RunState.STOPPED, str(stop) or "stopped by SIGINT")
+        raise
+    except BaseException as error:
+        if isinstance(error, TruingError) and not isinstance(error, DivergedError | StorageError):
+            progress.keep_if_possible(error)
+        progress.status(RunState.FAILED, f"{type(error).__name__}: {error}")
+        raise
+
+
+def run(
+    session: Learner,
+    folder: RunFolder,
+    *,
+    say: Say = lambda line: None,
+    watch: Sequence[Hook] = (),
+    allow_change: Sequence[str] = (),
+    result: Callable[[Finished], object] = lambda finished: None,
+) -> Finished:
+    """Train in a run folder, from its newest whole checkpoint where it has one.
+
+    `result` writes what is to outlive the run; only then it is done.
+    Raises Stopped after a signal (with a complete checkpoint), DivergedError, StorageError.
+    """
+    keep_freed_memory()
+    recipe, plan = session.recipe, session.plan
+    inputs = session.inputs()
+    resumed = folder.write_config(recipe.model_dump(mode="json") | inputs, allow_change)
+    for line in resumed.told():
+        say(line)
+    split = {"train": len(session.train), "held_out": len(session.held_out)}
+    folder.write_facts(ROWS, session.rows.summary | split)
+    names = {name: one for part in session.parts for name, one in part.parameters.items()}
+    require_free_space(folder.path, 2 * checkpoint.room_for(names))
+    optimizer = make_optimizer(session.parts, recipe.optim)
+    asked = recipe.evaluate
+    evaluation = Evaluate(session.evaluation, asked.every, plan.total, asked.patience, session.better)
+    progress = Progress(session, folder, names, optimizer, evaluation, Signals(), inputs, say)
+    progress.resume()
+    if stands := progress.pending[0] if progress.pending else progress.step:
+        say(message("resuming after step {step} of {total}", step=stands, total=plan.total))
+    hooks: list[Hook] = [progress.learnt, *([evaluation] if recipe.data.evaluates else [])]
+    hooks += [Pace(session.tokens_of), *watch, progress]
+    care = Care(progress, folder, say)
+    care.begin(changed=bool(resumed.changes))
+    with progress.signals.watching(), _ending(progress), session.rows_named():
+        progress.status(RunState.RUNNING)
+        care.train(optimizer, hooks)
+    with _ending(progress):
+        finished = _finish(progress, say)
+        result(finished)
+        progress.status(RunState.DONE, finished.note)
+    return finished
+
+
+def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Path:
+    """Write what was trained for transformers to open: an adapter alone, a whole policy or a reward model.
+
+    A reward model is whole and in float32: merged into bfloat16, its scores would be rounded to another one.
+    Its adapter is written beside it.
+    """
+    facts = {"method": session.recipe.method, "base_model": session.recipe.policy, **facts}
+    if session.scores:
+        if isinstance(session.model, PeftModel):  # for PPO, whose policy can carry it on its own backbone
+            export_folder(session.model, session.tokenizer, target.parent / ADAPTER, merge=False, facts=facts)
+        return save_reward(session.model, session.tokenizer, target, dtype=torch.float32, facts=facts)
+    return export_folder(session.model, session.tokenizer, target, merge=False, facts=facts)
+
+
+def _finish(progress: Progress, say: Say) -> Finished:
+    """Put the best weights in place."""
+    best, note = progress.evaluation.best_step, ""
+    if problem := progress.problem_of_best():
+        said = "the result is the weights after step {step}; the best, after step {best}, are lost: {problem}"
+        note = message(said, best=best, problem=problem, step=progress.step)
+        say(note)
+        best = None
+    elif best is not None and best != progress.step:
+        say(message("the best evaluation was after step {step}: its weights are the result", step=best))
+        found = checkpoint.read(progress.path_of(best))
+        checkpoint.restore_parameters(progress.names, found.tensors["model"])
+        progress.moved = True  # they are no longer those of the last step
+    assert progress.saved is not None, "the last step is always saved"
+    return Finished(progress.step, progress.saved, best, progress.logs, note)

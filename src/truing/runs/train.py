@@ -1,0 +1,65 @@
+"""One run from its recipe to its result: what `truing train` does, and every stage of `truing run`."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from truing.config.recipe import Recipe
+from truing.config.run_folder import REWARD, RunFolder
+from truing.core.messages import message
+from truing.runs.held_out import held_out_logger, judge_held_out
+from truing.runs.online_session import OnlineSession
+from truing.runs.opening import open_run
+from truing.core.messages import Say
+from truing.runs.run import Finished, run, write_result
+from truing.runs.session import Session
+from truing.training.hooks import Hook, Logs
+
+
+class Progress(Protocol):
+    """What is told of every step."""
+
+    def step(self, step: int, logs: Logs) -> None: ...
+
+
+Watch = Callable[[str, int], AbstractContextManager[Progress]]  # a title and a number of steps
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended, and its result."""
+
+    target: Path
+    scores: bool  # whether it is a reward model
+    held_out: bool  # whether rows were kept to measure it on
+
+
+def train_recipe(
+    recipe: Recipe, folder: RunFolder, say: Say, watch: Watch, *, allow_change: Sequence[str] = ()
+) -> Done:
+    """Train in a run folder, resuming where it stands; the result is written last."""
+    session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
+    say(session.rows.describe())
+    hooks: list[Hook] = []
+    judged = session if isinstance(session, Session) and session.scores and session.held_out else None
+    if judged:
+        hooks.append(held_out_logger(judged))
+    if isinstance(session, OnlineSession):
+        session.log_sample, session.log_failure = folder.log_sample, folder.log_failure
+    target = folder.path / "model"
+
+    def write(finished: Finished) -> None:
+        write_result(session, target, {"step": finished.step})
+        if judged:
+            summary = judge_held_out(judged, finished.best_step or finished.step)
+            folder.write_facts(REWARD, summary.as_json())
+            said = "held out: {found}; more in {path}"
+            say(message(said, found=summary.headline(), path=folder.path / REWARD))
+
+    with watch(recipe.method.upper(), session.plan.total) as line:
+        how = {"say": say, "watch": [*hooks, line.step], "allow_change": allow_change}
+        finished = run(session, folder, **how, result=write)
+    say(message("{steps} steps; the result is in {path}", steps=finished.step, path=target))
+    return Done(target, session.scores, bool(session.held_out))
