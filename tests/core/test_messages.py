@@ -14,11 +14,11 @@ from truing.config.config import load_recipe
 from truing.core import rows_zh, runs_zh, told_zh
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
+from truing.core.pages_zh import ZH as PAGES
 from truing.core.told_zh import ZH
 from truing.core.words import add_words
 from truing.data.kinds import PANDAS
 from truing.data.load import load_records
-from truing.evals.words_zh import ZH as PAGES
 
 PACKAGE = Path(truing.__file__).parent
 SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.name.endswith("_zh.py")]

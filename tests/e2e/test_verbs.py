@@ -14,8 +14,8 @@ from truing.config.config import load_recipe
 from truing.config.documents import read_document
 from truing.core.records import Message
 from truing.data.load import load_records
-from truing.evals.speaker import Speaker
 from truing.models.trained import load_trained
+from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
 
 ROOT = Path(__file__).parents[2]

@@ -21,14 +21,14 @@ from transformers import AutoModelForCausalLM
 from truing.config.evaluation import EvalRecipe
 from truing.core.errors import ConfigError, DataError, ModelError
 from truing.evals.bench import Bench, Result, Task
-from truing.evals.eval_report import evaluation_report
 from truing.evals.numbers import Finding
 from truing.evals.outside import inspect, lm_eval
-from truing.evals.report import write_report
 from truing.evals.run import evaluate, write_evaluation
 from truing.evals.sides import Side
-from truing.evals.speaker import Speaker
 from truing.evals.tasks import build_tasks
+from truing.reports.evaluation import evaluation_report
+from truing.reports.page import write_report
+from truing.sampling.speaker import Speaker
 from truing.stats.intervals import mcnemar, wilson
 
 DATE = "2026-02-03T04-05-06.789012"

@@ -11,11 +11,11 @@ import pytest
 
 from truing.config.evaluation import EvalRecipe
 from truing.core.errors import ConfigError, DataError, RewardError
-from truing.evals.eval_report import evaluation_report
 from truing.evals.pair_judges import length_decides
 from truing.evals.run import Evaluation, evaluate, require_passed, write_evaluation
 from truing.evals.tasks import build_tasks
 from truing.models.contents import contents_of_source
+from truing.reports.evaluation import evaluation_report
 
 Judging = Callable[[str], str]  # the question to the answer
 

@@ -109,7 +109,7 @@ def _read(run: Path) -> _Patient:
 def _read_folder(run: Path, recipe: Mapping[str, Any]) -> _Patient:
     from truing.config.run_folder import missing_steps
     from truing.core.words import speaking
-    from truing.evals.run_report import read_run, state_text, told_reason
+    from truing.reports.run import read_run, state_text, told_reason
     from truing.training.health import read_findings
 
     found = read_run(run)

@@ -15,7 +15,7 @@ from truing.core.errors import UsageError
 from truing.core.messages import message
 
 if TYPE_CHECKING:
-    from truing.evals.report_records import Report
+    from truing.reports.records import Report
 
 RECIPES = (".yaml", ".yml", ".json")
 
@@ -75,11 +75,11 @@ def evaluate(
             require_openable(source)
     with doing(IMPORTING):
         from truing.core.words import speaking
-        from truing.evals.eval_report import evaluation_report
-        from truing.evals.report import write_report
         from truing.evals.run import as_json as found_as_json
         from truing.evals.run import evaluate as run_evaluation
         from truing.evals.run import require_passed, write_evaluation
+        from truing.reports.evaluation import evaluation_report
+        from truing.reports.page import write_report
     lines, folder = Lines(), Path(recipe.output)
     try:
         done = run_evaluation(recipe, say, lines, keep=lambda part: write_evaluation(part, folder))
@@ -98,7 +98,7 @@ def evaluate(
 
 
 def _show(report: "Report") -> None:
-    from truing.evals.console import print_measures
+    from truing.reports.console import print_measures
 
     print_measures(report.measures, console)
     for note in report.notes:

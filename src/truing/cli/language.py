@@ -31,9 +31,8 @@ def console_language() -> Language:
     if found == "en" or not shows("中文"):
         return "en"
     from truing.cli.help_zh import HELP, TYPER
-    from truing.core.told_zh import ZH
 
-    add_words(found, {**ZH, **HELP, **TYPER})
+    add_words(found, {**HELP, **TYPER})
     return found
 
 

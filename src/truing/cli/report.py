@@ -48,13 +48,13 @@ def report(
 def _one(run: Path, output: Path | None, language: Language) -> None:
     with doing(message("reading {path}", path=run)):
         from truing.config.run_folder import run_recipe
-        from truing.evals.compare_read import is_evaluation
+        from truing.reports.compare.read import is_evaluation
     if is_evaluation(run) and run_recipe(run) is None:
         _evaluation(run / "report.html", output, language)
         return
     from truing.core.words import speaking
-    from truing.evals.report import write_report
-    from truing.evals.run_report import read_run, run_report, state_text
+    from truing.reports.page import write_report
+    from truing.reports.run import read_run, run_report, state_text
 
     found = read_run(run)
     with speaking(console_language()):
@@ -92,9 +92,9 @@ def _evaluation(page: Path, output: Path | None, language: Language) -> None:
 def _compare(paths: Sequence[Path], target: Path, language: Language) -> None:
     with doing(message("reading {n} runs", n=len(paths))):
         from truing.core.words import speaking
-        from truing.evals.compare import comparison_report
-        from truing.evals.compare_read import read_subjects
-        from truing.evals.report import write_report
+        from truing.reports.compare.page import comparison_report
+        from truing.reports.compare.read import read_subjects
+        from truing.reports.page import write_report
     subjects = read_subjects(paths)
     with speaking(language):
         found = comparison_report(subjects)

@@ -37,8 +37,8 @@ def quickstart(
         require(model)
     with doing(IMPORTING):
         from truing.core.words import speaking
-        from truing.evals.console import print_measures
         from truing.pipelines.quickstart import quickstart as run_quickstart
+        from truing.reports.console import print_measures
     table = run_quickstart(output, say, stage, policy=model, language=language, minutes=minutes)
     with speaking(console_language()):
         print_measures(table, console)

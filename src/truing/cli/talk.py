@@ -18,7 +18,7 @@ from truing.core.messages import joined, message
 
 if TYPE_CHECKING:
     from truing.core.records import Record
-    from truing.evals.speaker import Speaker
+    from truing.sampling.speaker import Speaker
 
 Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
 MaxNew = Annotated[int, typer.Option(help="Most tokens of a response.")]
@@ -52,8 +52,8 @@ def sample(
         raise UsageError(message("no prompts given"), hint=hint)
     _look_at(model)
     with doing(IMPORTING):
-        from truing.evals.speaker import Speaker
         from truing.models.trained import load_trained
+        from truing.sampling.speaker import Speaker
         from truing.sampling.types import Sampling
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
     speaker = Speaker.of(load_trained(model))
@@ -145,8 +145,8 @@ def chat(
     _look_at(*sources)
     with doing(IMPORTING):
         from truing.core.records import Message
-        from truing.evals.speaker import Speaker
         from truing.models.trained import load_trained
+        from truing.sampling.speaker import Speaker
         from truing.sampling.types import Sampling
     speakers = [Speaker.of(load_trained(source)) for source in sources]
     histories: list[list[Message]] = [[] for _ in sources]

@@ -10,17 +10,25 @@ sentence. What no table knows, such as the words of a user's file, stays as it i
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 
 from truing.core.languages import Language
-
-_tables: dict[Language, dict[str, str]] = {"en": {}, "zh": {}}
 
 _spoken: ContextVar[Language] = ContextVar("the language of pages", default="en")
 
 
 def add_words(language: Language, table: Mapping[str, str]) -> None:
     """Let `language` also know the translations of `table`, which belong to one part of the package."""
-    _tables[language].update(table)
+    _table(language).update(table)
+
+
+@cache
+def _table(language: Language) -> dict[str, str]:
+    if language == "en":
+        return {}
+    from truing.core import pages_zh, told_zh
+
+    return {**pages_zh.ZH, **told_zh.ZH}
 
 
 @contextmanager
@@ -40,7 +48,7 @@ def spoken() -> Language:
 
 def translated(text: str, language: Language) -> str:
     """`text` in `language` with its placeholders as they are; what no table knows stays English."""
-    return _tables[language].get(text, text)
+    return _table(language).get(text, text)
 
 
 def t(text: str, /, **filled: object) -> str:

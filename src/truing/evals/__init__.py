@@ -1,6 +1,1 @@
-"""Did it get better? Sampled tasks with intervals, and one HTML report, whose words are added here."""
-
-from truing.core.words import add_words
-from truing.evals.words_zh import ZH
-
-add_words("zh", ZH)
+"""Did it get better? Tasks that ask both sides the same questions, numbers with intervals, and gates."""

@@ -19,7 +19,6 @@ from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.evals.bench import Marks
 from truing.evals.sides import Answer
-from truing.evals.speaker import Speaker
 from truing.judges.cache import ANSWERS, AnswerCache
 from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
 from truing.judges.client import Question as JudgeQuestion
@@ -31,6 +30,7 @@ from truing.models.trained import load_trained
 from truing.rewards import types
 from truing.rewards.model import ModelReward, model_reward
 from truing.sampling.decode import context_of
+from truing.sampling.speaker import Speaker
 from truing.sampling.types import Finish, Sampling
 from truing.stats.intervals import wilson_bounds
 

@@ -23,12 +23,12 @@ from truing.core.errors import ConfigError, ModelError
 from truing.core.records import Message
 from truing.evals.bench import Marks
 from truing.evals.sides import Answer
-from truing.evals.speaker import Speaker
 from truing.models.load import context_of, load_tokenizer
 from truing.models.sources import resolve
 from truing.models.trained import load_trained
 from truing.rewards.model import model_reward
 from truing.rewards.types import Scored
+from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
 from truing.text.refusal import is_refusal
 

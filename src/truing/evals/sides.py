@@ -13,8 +13,8 @@ from typing import Any
 from truing.core.records import Message, Record
 from truing.data.refusals import RefusedRowError
 from truing.data.trees import Branch, Tree
-from truing.evals.speaker import Speaker
 from truing.rewards.types import Item
+from truing.sampling.speaker import Speaker
 from truing.sampling.types import Finish, Sample, Sampling
 
 Prompt = tuple[Message, ...]

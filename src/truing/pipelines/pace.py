@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 from truing.config.recipe import Recipe
 from truing.data.convert import write_jsonl
-from truing.evals.speaker import Speaker
 from truing.evals.suites.headlines import Headline
 from truing.models.trained import load_trained
 from truing.pipelines.budget import FEWER, Pace
 from truing.pipelines.preferences import first_sentence
 from truing.runs.session import open_session
+from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
 from truing.training.optim import make_optimizer
 

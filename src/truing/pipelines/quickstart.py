@@ -30,8 +30,6 @@ from truing.core.words import speaking
 from truing.data.convert import write_jsonl
 from truing.data.trees import Tree
 from truing.evals.drift import kl_of_logps, score_trees
-from truing.evals.report_records import Measure, Stage
-from truing.evals.speaker import Speaker
 from truing.evals.suites.headlines import Headline, load_headlines, load_neutral
 from truing.evals.suites.ordinary import load_ordinary
 from truing.models.export import export_folder
@@ -45,8 +43,10 @@ from truing.pipelines.pace import measured_pace, speaker_of
 from truing.pipelines.preferences import make_rows
 from truing.pipelines.quickstart_report import Shown, write_results
 from truing.pipelines.safety import Measured, measure, measures
+from truing.reports.records import Measure, Stage
 from truing.runs.run import Finished, run
 from truing.runs.session import open_session
+from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
 from truing.stats.intervals import Interval
 from truing.text.shown import language as script

@@ -12,11 +12,11 @@ from truing.config.run_folder import versions
 from truing.core.files import write_atomic
 from truing.core.memory import peak_bytes
 from truing.core.words import t
-from truing.evals.report import write_report
-from truing.evals.report_records import DataCount, Measure, Report, Stage
 from truing.evals.suites.headlines import Headline
 from truing.pipelines.budget import Plan
 from truing.pipelines.safety import Measured, by_category, examples
+from truing.reports.page import write_report
+from truing.reports.records import DataCount, Measure, Report, Stage
 
 EXAMPLES = 10
 UNREAD = 60.0  # perplexity of everyday text above which a model hardly reads its language

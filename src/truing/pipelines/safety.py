@@ -9,10 +9,10 @@ import numpy as np
 from truing.data.trees import Tree
 from truing.evals.drift import Perplexity, perplexity
 from truing.evals.moved import perplexity_ratio
-from truing.evals.report_records import CategoryRow, Measure, Share, SideBySide
-from truing.evals.speaker import Speaker
 from truing.evals.suites.headlines import Headline
 from truing.pipelines.budget import ASKED, ORDINARY
+from truing.reports.records import CategoryRow, Measure, Share, SideBySide
+from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
 from truing.stats.intervals import Interval, wilson
 from truing.text.refusal import is_refusal

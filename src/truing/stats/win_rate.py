@@ -32,7 +32,7 @@ from truing.stats.intervals import Interval, check_level, wilson_bounds
 RIDGE = 0.01
 # Precision of the prior on the length weight, whose spread is then 0.8: two judges in three change the odds
 # of a much longer response at most 2.3-fold. Of 0.5, 1, 1.5 .. 4 it agrees best with AlpacaEval 2, on either
-# half of the models in tests/evals/test_win_rate_published.py.
+# half of the models in tests/stats/test_win_rate_published.py.
 LENGTH_PRIOR = 1.5
 # Spread of the length feature, as a share of its mean square, below which it looks like the intercept.
 MIN_SPREAD = 0.01

@@ -14,10 +14,10 @@ from truing.config.recipe import Recipe
 from truing.config.run_folder import HEALTH, LOCK, REWARD, ROWS, RunFolder, RunState
 from truing.core.errors import DataError, UsageError
 from truing.core.files import append_jsonl
-from truing.evals.report import render_report
-from truing.evals.report_records import DataCount
 from truing.evals.reward_summary import RewardSummary
-from truing.evals.run_report import read_run, run_report
+from truing.reports.page import render_report
+from truing.reports.records import DataCount
+from truing.reports.run import read_run, run_report
 from truing.training.health import Finding
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"

@@ -20,9 +20,9 @@ from truing.config.run_folder import run_recipe
 from truing.core.errors import DataError, UsageError
 from truing.core.files import read_jsonl
 from truing.core.words import t
-from truing.evals.compare_records import MOST
 from truing.evals.numbers import Better, Unit
-from truing.evals.run_report import RunRecord, read_run, state_text
+from truing.reports.compare.records import MOST
+from truing.reports.run import RunRecord, read_run, state_text
 from truing.stats.intervals import Interval
 
 INSIDE = "eval"  # the folder of an evaluation in that of a run

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from truing.core.words import t
-from truing.evals.compare_records import Box, Comparison, Frontier, Spread
-from truing.evals.curves import Series, end, held_out, read_series, smoothed
-from truing.evals.drawing import Curve, Dot, Mark, Scale, Span, Words, draw, span_of
-from truing.evals.report_charts import PANELS, Chart, Line, line_drawing
+from truing.reports.charts import PANELS, Chart, Line, line_drawing
+from truing.reports.compare.records import Box, Comparison, Frontier, Spread
+from truing.reports.curves import Series, end, held_out, read_series, smoothed
+from truing.reports.drawing import Curve, Dot, Mark, Scale, Span, Words, draw, span_of
 from truing.stats.told import value_text
 
 CURVE_HEIGHT = 182

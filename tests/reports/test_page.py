@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from truing.core.errors import StorageError
-from truing.evals.console import print_measures
-from truing.evals.report import render_report, write_report
-from truing.evals.report_records import (
+from truing.reports.console import print_measures
+from truing.reports.page import render_report, write_report
+from truing.reports.records import (
     CategoryRow,
     DataCount,
     Measure,

@@ -10,10 +10,10 @@ from functools import reduce
 
 import numpy as np
 
-from truing.evals.compare_read import Answers, EvaluationRecord, Item, Key
-from truing.evals.compare_records import Box, Change, Spread
 from truing.evals.numbers import Values, p_of_change
-from truing.evals.report_records import AnswerRow, AnswerTable
+from truing.reports.compare.read import Answers, EvaluationRecord, Item, Key
+from truing.reports.compare.records import Box, Change, Spread
+from truing.reports.records import AnswerRow, AnswerTable
 from truing.stats.clusters import clustered_difference
 from truing.stats.intervals import holm
 from truing.stats.told import values_text

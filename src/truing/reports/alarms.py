@@ -5,7 +5,7 @@ from typing import Any
 
 from truing.config.health import Health
 from truing.core.words import t
-from truing.evals.report_records import Alarm
+from truing.reports.records import Alarm
 from truing.training.health import Finding, diagnose
 
 TITLES = {

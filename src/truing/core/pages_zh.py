@@ -4,7 +4,7 @@
 A translation holds the placeholders of its key, or fewer. Texts with `&nbsp;` are of templates and markup.
 """
 
-from truing.evals.words_zh_health import HEALTH_ZH
+from truing.core.health_zh import HEALTH_ZH
 
 ZH = HEALTH_ZH | {
     ", ": "，",

@@ -9,26 +9,26 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, nodes
 
-import truing.evals
+import truing
+from truing.core.pages_zh import ZH
 from truing.core.told_zh import ZH as TERMINAL
 from truing.core.words import speaking, spoken, t
 from truing.evals import answers, moved, versus
-from truing.evals.alarms import DONE, TITLES
 from truing.evals.numbers import Number
-from truing.evals.report_charts import PANELS, SIDES
-from truing.evals.report_records import DRIFT_NOTES
-from truing.evals.words_zh import ZH
+from truing.reports.alarms import DONE, TITLES
+from truing.reports.charts import PANELS, SIDES
+from truing.reports.records import DRIFT_NOTES
 from truing.training.health import RULES
 
-EVALS = Path(truing.evals.__file__).parent
+PACKAGE = Path(truing.__file__).parent
 HEALTH = [
-    *sorted((EVALS.parent / "train").glob("health*.py")),
-    *(EVALS.parent / "methods" / name for name in ("care.py", "displacement.py")),
+    *sorted((PACKAGE / "training").glob("health*.py")),
+    *(PACKAGE / "runs" / name for name in ("care.py", "displacement.py")),
 ]
-PIPELINES = EVALS.parent / "pipelines"
-SOURCES = [path for path in sorted(EVALS.glob("*.py")) if not path.name.startswith("words_zh")]
-SOURCES += [PIPELINES / name for name in ("quickstart_report.py", "safety.py")]
-TEMPLATES = sorted((EVALS / "templates").glob("*.j2"))
+SOURCES = [path for room in ("evals", "reports") for path in sorted((PACKAGE / room).rglob("*.py"))]
+SOURCES += [PACKAGE / name for name in ("pipelines/quickstart_report.py", "pipelines/safety.py")]
+SOURCES += [PACKAGE / name for name in ("stats/told.py", "text/shown.py")]
+TEMPLATES = sorted((PACKAGE / "reports/templates").glob("*.j2"))
 LANGUAGES = ("en", "zh")
 
 

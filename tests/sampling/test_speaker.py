@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from truing.core.records import Message, Record, as_json, user
-from truing.evals.speaker import Asked, Speaker
+from truing.sampling.speaker import Asked, Speaker
 from truing.sampling.types import NoLogitsError, Sampling
 
 TOOLS = as_json({"tools": [{"name": "f"}]})

@@ -11,8 +11,8 @@ from truing.core.words import sentences, spoken, t
 from truing.evals.bench import Result, Scored
 from truing.evals.gates import GateOutcome
 from truing.evals.numbers import Finding
-from truing.evals.report_records import AnswerRow, AnswerTable, GroupRow, GroupTable, Measure, Report
 from truing.evals.run import Evaluation
+from truing.reports.records import AnswerRow, AnswerTable, GroupRow, GroupTable, Measure, Report
 from truing.stats.intervals import holm
 from truing.stats.told import value_text, values_text
 

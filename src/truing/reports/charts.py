@@ -13,9 +13,9 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from truing.core.words import sentences, t
-from truing.evals.curves import SMOOTHED, Series, ends, held_out, read_series, smoothed, thin
-from truing.evals.drawing import Curve, Dot, Mark, Scale, Span, Words, draw, short_power, span_of
-from truing.evals.report_records import Measure, Stage, goal_text
+from truing.reports.curves import SMOOTHED, Series, ends, held_out, read_series, smoothed, thin
+from truing.reports.drawing import Curve, Dot, Mark, Scale, Span, Words, draw, short_power, span_of
+from truing.reports.records import Measure, Stage, goal_text
 from truing.stats.intervals import Interval
 from truing.stats.told import interval_text, value_text
 from truing.text.shown import plain

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from truing.config.run_folder import SAMPLES
 from truing.core import files
-from truing.evals.report_records import Rewarded, SampleGroup, SampleTable
+from truing.reports.records import Rewarded, SampleGroup, SampleTable
 
 OF_STEP, OF_RANK = 4, 3  # responses shown of one step, and of the best or the worst
 

@@ -20,9 +20,9 @@ from markupsafe import Markup
 from truing.core.errors import StorageError
 from truing.core.files import write_atomic
 from truing.core.words import sentences, spoken, t
-from truing.evals.compare_charts import ComparisonCharts, comparison_charts
-from truing.evals.report_charts import hover_json, measure_charts, stage_charts
-from truing.evals.report_records import (
+from truing.reports.charts import hover_json, measure_charts, stage_charts
+from truing.reports.compare.charts import ComparisonCharts, comparison_charts
+from truing.reports.records import (
     DRIFT_NOTES,
     CategoryRow,
     DataCount,
@@ -37,7 +37,7 @@ from truing.evals.report_records import (
     moved_text,
     verdict,
 )
-from truing.evals.reward_charts import reward_charts
+from truing.reports.reward_charts import reward_charts
 from truing.stats.intervals import Interval
 from truing.stats.told import duration, interval_text, value_text
 from truing.text.shown import clipped, language, plain
@@ -179,7 +179,7 @@ def _curves_note(report: Report) -> str:
 
 
 def _template_file(name: str) -> str:
-    text = resources.files("truing.evals").joinpath("templates", name).read_text(encoding="utf-8")
+    text = resources.files("truing.reports").joinpath("templates", name).read_text(encoding="utf-8")
     return text.replace("\r\n", "\n")
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from truing.core.words import t
-from truing.evals.report_records import Interval, Measure, Outcome, goal_text, goals_text, moved_text
+from truing.reports.records import Interval, Measure, Outcome, goal_text, goals_text, moved_text
 from truing.stats.told import range_text, value_text
 from truing.text.shown import plain
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from truing.evals.curves import end, ends, read_series, smoothed, thin
+from truing.reports.curves import end, ends, read_series, smoothed, thin
 
 
 def test_series_count_what_is_not_finite():

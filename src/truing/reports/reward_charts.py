@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from truing.core.words import t
-from truing.evals.drawing import Dot, Mark, Scale, Span, draw
-from truing.evals.report_charts import AFTER, BEFORE, SECOND, Chart
 from truing.evals.reward_summary import Bin, MarginBars, RewardSummary, percent
+from truing.reports.charts import AFTER, BEFORE, SECOND, Chart
+from truing.reports.drawing import Dot, Mark, Scale, Span, draw
 from truing.stats.told import interval_text, value_text
 
 HEIGHT = 210

@@ -20,10 +20,12 @@ from truing.core.records import user
 from truing.core.words import speaking
 from truing.evals import answers
 from truing.evals.bench import Marks, Result, Scored
-from truing.evals.eval_report import evaluation_report
 from truing.evals.gates import judge_gates
-from truing.evals.report import render_report, write_report
-from truing.evals.report_records import (
+from truing.evals.run import Evaluation, write_evaluation
+from truing.evals.sides import Answer, Question
+from truing.reports.evaluation import evaluation_report
+from truing.reports.page import render_report, write_report
+from truing.reports.records import (
     CategoryRow,
     DataCount,
     GroupRow,
@@ -37,8 +39,6 @@ from truing.evals.report_records import (
     SideBySide,
     Stage,
 )
-from truing.evals.run import Evaluation, write_evaluation
-from truing.evals.sides import Answer, Question
 from truing.sampling.types import Finish, Sample
 from truing.stats.intervals import Interval
 from truing.training import health_rules

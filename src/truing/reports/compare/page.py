@@ -17,9 +17,10 @@ from pathlib import PurePath
 from typing import Any
 
 from truing.core.words import sentences, t
-from truing.evals.compare_items import answer_tables, changes, differently, spreads
-from truing.evals.compare_read import EvaluationRecord, Found, FoundNumber, Subject
-from truing.evals.compare_records import (
+from truing.reports.charts import PANELS
+from truing.reports.compare.items import answer_tables, changes, differently, spreads
+from truing.reports.compare.read import EvaluationRecord, Found, FoundNumber, Subject
+from truing.reports.compare.records import (
     Cell,
     Comparison,
     DifferenceTable,
@@ -30,10 +31,9 @@ from truing.evals.compare_records import (
     Point,
     RunLine,
 )
-from truing.evals.curves import end, read_series
-from truing.evals.report_charts import PANELS
-from truing.evals.report_records import Report
-from truing.evals.run_report import NOT_RECIPE, RunRecord
+from truing.reports.curves import end, read_series
+from truing.reports.records import Report
+from truing.reports.run import NOT_RECIPE, RunRecord
 
 ABSENT = "(not set)"
 ASIDE = ("output", "page_language")  # keys that say nothing of what was done

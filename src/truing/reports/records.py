@@ -15,8 +15,8 @@ from truing.stats.intervals import Interval
 from truing.stats.told import value_text
 
 if TYPE_CHECKING:
-    from truing.evals.compare_records import Comparison
     from truing.evals.reward_summary import RewardSummary
+    from truing.reports.compare.records import Comparison
 
 DRIFT_NOTES = {
     "kl": (

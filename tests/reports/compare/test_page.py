@@ -19,14 +19,14 @@ from truing.core.errors import DataError, UsageError
 from truing.core.records import user
 from truing.evals import run
 from truing.evals.bench import Marks, Result, Scored
-from truing.evals.compare import comparison_report, flat
-from truing.evals.compare_charts import MOST_POINTS, thinned
-from truing.evals.compare_read import read_subjects, short_names
-from truing.evals.compare_records import MOST, Change, Comparison
 from truing.evals.numbers import Finding, Number, whole
-from truing.evals.report import render_report
-from truing.evals.report_records import Report
 from truing.evals.sides import Answer, Question
+from truing.reports.compare.charts import MOST_POINTS, thinned
+from truing.reports.compare.page import comparison_report, flat
+from truing.reports.compare.read import read_subjects, short_names
+from truing.reports.compare.records import MOST, Change, Comparison
+from truing.reports.page import render_report
+from truing.reports.records import Report
 from truing.sampling.types import Finish, Sample
 from truing.stats.intervals import Interval
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from truing.evals.drawing import Curve, Dot, Scale, Span, Words, draw, round_step, span_of, tick_text
+from truing.reports.drawing import Curve, Dot, Scale, Span, Words, draw, round_step, span_of, tick_text
 
 
 @pytest.mark.parametrize(

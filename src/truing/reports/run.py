@@ -28,11 +28,11 @@ from truing.config.run_folder import (
 from truing.core.errors import DataError, UsageError
 from truing.core.messages import recognised, told
 from truing.core.words import sentences, spoken, t
-from truing.evals.alarms import alarms, healthy
-from truing.evals.curves import ends, read_series
-from truing.evals.report_records import DataCount, Report, Stage
 from truing.evals.reward_summary import RewardSummary, percent
-from truing.evals.run_samples import Sampled, read_samples, sample_tables
+from truing.reports.alarms import alarms, healthy
+from truing.reports.curves import ends, read_series
+from truing.reports.records import DataCount, Report, Stage
+from truing.reports.samples import Sampled, read_samples, sample_tables
 from truing.training.health import Finding, read_findings
 
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best

@@ -1,0 +1,1 @@
+"""Runs side by side: what differs in their recipes, their curves, their numbers and their answers."""
