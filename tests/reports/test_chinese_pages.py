@@ -18,11 +18,11 @@ from truing.config.run_folder import HEALTH, REWARD, ROWS, RunFolder, RunState
 from truing.core.files import append_jsonl
 from truing.core.records import user
 from truing.core.words import speaking
-from truing.evals import answers
 from truing.evals.bench import Marks, Result, Scored
 from truing.evals.gates import judge_gates
 from truing.evals.run import Evaluation, write_evaluation
 from truing.evals.sides import Answer, Question
+from truing.evals.tasks.table import answers
 from truing.reports.evaluation import evaluation_report
 from truing.reports.page import render_report, write_report
 from truing.reports.records import (

@@ -13,8 +13,8 @@ import truing
 from truing.core.pages_zh import ZH
 from truing.core.told_zh import ZH as TERMINAL
 from truing.core.words import speaking, spoken, t
-from truing.evals import answers, moved, versus
 from truing.evals.numbers import Number
+from truing.evals.tasks.table import answers, moved, versus
 from truing.reports.alarms import DONE, TITLES
 from truing.reports.charts import PANELS, SIDES
 from truing.reports.records import DRIFT_NOTES

@@ -9,7 +9,7 @@
       harmlessness: {above: 0.9}
       kl: {below: 0.1}
 
-Options of a task are checked by `evals/tasks.py` against the signature of what the task names.
+Options of a task are checked by `evals/tasks/table.py` against the signature of what the task names.
 """
 
 from typing import Any, Literal

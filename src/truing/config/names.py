@@ -1,8 +1,8 @@
 """Names of methods, losses and tasks that a recipe may use, known before torch is imported.
 
 The functions behind the names stand in the tables `methods/offline.py`, `methods/online.py` and
-`evals/tasks.py`, which import torch: a misspelt name would be told half a minute late. To add a row to one of
-them, add its name here; `tests/config/test_names.py` holds both equal.
+`evals/tasks/table.py`, which import torch: a misspelt name would be told half a minute late. To add a row to
+one of them, add its name here; `tests/config/test_names.py` holds both equal.
 """
 
 from collections.abc import Iterable, Mapping

@@ -23,7 +23,7 @@ from truing.evals.bench import Bench, Result, Watch
 from truing.evals.gates import GateOutcome, judge_gates
 from truing.evals.numbers import Finding
 from truing.evals.sides import Side
-from truing.evals.tasks import build_tasks
+from truing.evals.tasks.table import build_tasks
 from truing.models.trained import load_trained
 from truing.sampling.speaker import Speaker
 from truing.stats.clusters import Measured

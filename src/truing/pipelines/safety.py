@@ -8,8 +8,8 @@ import numpy as np
 
 from truing.data.trees import Tree
 from truing.evals.drift import Perplexity, perplexity
-from truing.evals.moved import perplexity_ratio
 from truing.evals.suites.headlines import Headline
+from truing.evals.tasks.moved import perplexity_ratio
 from truing.pipelines.budget import ASKED, ORDINARY
 from truing.reports.records import CategoryRow, Measure, Share, SideBySide
 from truing.sampling.speaker import Speaker

@@ -13,7 +13,7 @@ from truing.config.evaluation import EvalRecipe
 from truing.core.errors import ConfigError, DataError, RewardError
 from truing.evals.pair_judges import length_decides
 from truing.evals.run import Evaluation, evaluate, require_passed, write_evaluation
-from truing.evals.tasks import build_tasks
+from truing.evals.tasks.table import build_tasks
 from truing.models.contents import contents_of_source
 from truing.reports.evaluation import evaluation_report
 

@@ -7,10 +7,10 @@ import pytest
 from truing.core.errors import DataError
 from truing.core.records import Message, Record, user
 from truing.data.refusals import Refusal, RefusedRowError, TurnsError
-from truing.evals.answers import over_refusal_ordinary
 from truing.evals.bench import Bench
 from truing.evals.sides import Question, Side
 from truing.evals.suites.ordinary import load_ordinary
+from truing.evals.tasks.answers import over_refusal_ordinary
 from truing.sampling.types import Finish, Sample
 
 WORDS = {True: "Sorry, but I can't help with that.", False: "Gladly: begin with the oven."}

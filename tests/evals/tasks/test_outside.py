@@ -22,10 +22,10 @@ from truing.config.evaluation import EvalRecipe
 from truing.core.errors import ConfigError, DataError, ModelError
 from truing.evals.bench import Bench, Result, Task
 from truing.evals.numbers import Finding
-from truing.evals.outside import inspect, lm_eval
 from truing.evals.run import evaluate, write_evaluation
 from truing.evals.sides import Side
-from truing.evals.tasks import build_tasks
+from truing.evals.tasks.outside import inspect, lm_eval
+from truing.evals.tasks.table import build_tasks
 from truing.reports.evaluation import evaluation_report
 from truing.reports.page import write_report
 from truing.sampling.speaker import Speaker

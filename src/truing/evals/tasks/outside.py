@@ -5,8 +5,8 @@
     lm_eval: {tasks: [arc_easy], results: out/after, against_results: out/before}     # runs nothing
 
 The model is written as a folder that transformers opens, and each task becomes one number: `lm_eval/mmlu`,
-`inspect/capitals`. To add a tool, write its reader in `evals/outside_read.py`, a function here that says how
-it is run, and a row in TASKS.
+`inspect/capitals`. To add a tool, write its reader in `outside_read.py`, a function here that says how it is
+run, and a row in TASKS.
 """
 
 import importlib.util
@@ -29,8 +29,8 @@ from truing.core.errors import ConfigError, DataError, ModelError
 from truing.core.messages import message
 from truing.evals.bench import Bench, Marks, Result, Scored, Task
 from truing.evals.numbers import Finding, Number, of_sides
-from truing.evals.outside_read import Row, Stated, Told, read_inspect, read_lm_eval
 from truing.evals.sides import Answer, Question, Side
+from truing.evals.tasks.outside_read import Row, Stated, Told, read_inspect, read_lm_eval
 from truing.models.export import export_folder
 from truing.models.sources import resolve
 from truing.models.trained import is_reward, load_trained
