@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from truing.config.recipe import Recipe
-from truing.runs.idle import idle_settings
 from truing.methods.offline import OFFLINE, choose
 from truing.methods.online import choose_online
+from truing.runs.idle import idle_settings
 
 
 def idle(method: str, **changes: Any) -> list[str]:

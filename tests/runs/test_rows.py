@@ -6,14 +6,12 @@ import pytest
 
 from truing.config.recipe import Recipe
 from truing.core.errors import DataError
+from truing.data.kept import Rows, say_cuts, say_shared
 from truing.data.limits import Reason, Rendered
 from truing.data.load import Loaded
 from truing.data.trees import Branch, Tree
 from truing.methods.offline import choose
 from truing.runs.rows import require_classes, split_off
-from truing.data.kept import Rows
-from truing.data.kept import say_cuts
-from truing.data.kept import say_shared
 
 TREES = [Tree([index + 1], (Branch([1], [True]),)) for index in range(8)]
 

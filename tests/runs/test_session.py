@@ -13,13 +13,13 @@ from transformers import AutoTokenizer
 from truing.config.recipe import Recipe
 from truing.config.run_folder import Resumed, RunFolder, resolved_dtype
 from truing.core.errors import ConfigError, DataError
-from truing.runs.check import check_session
-from truing.runs.inputs import inputs_of
 from truing.core.messages import Say
-from truing.runs.session import Session, open_session
 from truing.models import precision
 from truing.models.reference import AdapterOff, Cached, Live
 from truing.objectives.offline import PairObjective, UnpairedObjective
+from truing.runs.check import check_session
+from truing.runs.inputs import inputs_of
+from truing.runs.session import Session, open_session
 
 
 @pytest.fixture(autouse=True)

@@ -15,11 +15,10 @@ import torch
 
 from truing.config.run_folder import HEALTH, RunFolder, read_metrics
 from truing.core import files
-from truing.core.messages import message
-from truing.runs.displacement import HELD, can_hold, drivers, hold, told
-from truing.core.messages import Say
-from truing.runs.session import Session
+from truing.core.messages import Say, message
 from truing.models import checkpoint
+from truing.runs.displacement import HELD, can_hold, drivers, hold, told
+from truing.runs.session import Session
 from truing.training.health import Finding, HealthHook, Turn, read_findings
 from truing.training.health_rules import part
 from truing.training.hooks import Hook

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from truing.core.messages import Message, joined, message
-from truing.data.packing import PackedBatch
 from truing.data.notes import mask_counts
+from truing.data.packing import PackedBatch
 from truing.runs.online_session import OnlineSession
 from truing.runs.session import Session
 from truing.training.step import accumulate_within, smaller

@@ -15,11 +15,10 @@ from torch import nn
 
 from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
-from truing.core.messages import message
+from truing.core.messages import Say, message
 from truing.data.chat import Renderer
 from truing.kernels.fused import fuse
 from truing.kernels.layers import fuse_layers
-from truing.core.messages import Say
 from truing.models.critic import Critic, new_head
 from truing.models.load import add_adapter, load_model, silence_dropout, trainable
 from truing.models.precision import Precision

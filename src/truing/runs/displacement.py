@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from truing.data.trees import Tree
-from truing.runs.session import Session
 from truing.models.scoring import without_dropout
 from truing.objectives.offline import PairObjective, RetainObjective
+from truing.runs.session import Session
 from truing.training.health_rules import Part, part
 from truing.training.step import Objective
 

@@ -10,13 +10,13 @@ from truing.config.rewards import RewardPart
 from truing.core.files import sha256_file
 from truing.core.sources import source_hash
 from truing.data.load import SourceReport
-from truing.runs.preflight import CRITIC_STARTS
 from truing.models.contents import contents_of, contents_of_source
 from truing.models.results import ADAPTER_CONFIG, find_run
 from truing.models.roles import ADAPTER
 from truing.models.sources import resolve
 from truing.models.trained import identities
 from truing.rewards.build import JUDGE, MODEL
+from truing.runs.preflight import CRITIC_STARTS
 
 
 def inputs_of(recipe: Recipe, sources: Sequence[SourceReport], resolved: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,24 +7,15 @@ from typing import Any, cast
 from truing.config.recipe import Recipe
 from truing.config.rewards import RewardPart
 from truing.core.errors import ConfigError
+from truing.core.messages import Say
 from truing.data.chat import Renderer
+from truing.data.kept import Rows, say_shared
 from truing.judges.cache import ANSWERS
 from truing.losses.kl import KlController
-from truing.rollouts.ahead import Ahead
-from truing.runs.critics import open_critic
 from truing.methods.offline import choose
 from truing.methods.online import choose_online
-from truing.runs.online_session import OnlineSession
-from truing.models.passes import tokens_per_pass
-from truing.runs.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
-from truing.rollouts.prompts import Prompt, Prompts, read_prompts
-from truing.rollouts.experience import Teacher
-from truing.runs.rows import read_rows, split_off
-from truing.data.kept import Rows
-from truing.core.messages import Say
-from truing.data.kept import say_shared
-from truing.rollouts.text import Text
 from truing.models.load import pick_device
+from truing.models.passes import tokens_per_pass
 from truing.models.scoring import Scorer
 from truing.models.sources import resolve
 from truing.models.trained import Policy
@@ -33,6 +24,14 @@ from truing.objectives.choices import ChosenOnline
 from truing.rewards.build import JUDGE, build_mix
 from truing.rewards.mix import Mix
 from truing.rewards.model import Host
+from truing.rollouts.ahead import Ahead
+from truing.rollouts.experience import Teacher
+from truing.rollouts.prompts import Prompt, Prompts, read_prompts
+from truing.rollouts.text import Text
+from truing.runs.critics import open_critic
+from truing.runs.online_session import OnlineSession
+from truing.runs.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
+from truing.runs.rows import read_rows, split_off
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sampler
 

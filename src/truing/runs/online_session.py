@@ -14,19 +14,11 @@ import torch
 
 from truing.config.recipe import Recipe
 from truing.core.errors import RewardError
-from truing.core.messages import message
+from truing.core.messages import Say, message
+from truing.data.kept import Rows
 from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
 from truing.losses.kl import KlController
-from truing.rollouts.ahead import Ahead
-from truing.rollouts.asking import Asked, ask_until_telling, joined
-from truing.runs.critics import OpenedCritic
-from truing.runs.inputs import inputs_of
-from truing.rollouts.prompts import Prompt
-from truing.rollouts.experience import Teacher, cut
-from truing.data.kept import Rows
-from truing.core.messages import Say
-from truing.rollouts.text import Text
 from truing.models.load import trainable
 from truing.models.precision import Precision
 from truing.models.room import Overfull
@@ -42,6 +34,13 @@ from truing.objectives.policy_gradient import (
 )
 from truing.rewards.mix import Mix
 from truing.rewards.types import Failed, Scored
+from truing.rollouts.ahead import Ahead
+from truing.rollouts.asking import Asked, ask_until_telling, joined
+from truing.rollouts.experience import Teacher, cut
+from truing.rollouts.prompts import Prompt
+from truing.rollouts.text import Text
+from truing.runs.critics import OpenedCritic
+from truing.runs.inputs import inputs_of
 from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling
 from truing.training.health import require_known
 from truing.training.hooks import Hook, Logs

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from truing.config.recipe import Recipe
-from truing.runs.idle import idle_settings
+from truing.core.messages import Say
 from truing.methods.online import ONLINE
+from truing.runs.idle import idle_settings
 from truing.runs.online_opening import open_online
 from truing.runs.online_session import OnlineSession
 from truing.runs.preflight import require_read
-from truing.core.messages import Say
 from truing.runs.session import Session, open_session
 
 

@@ -13,14 +13,12 @@ from transformers import PreTrainedModel
 from truing.config.recipe import Recipe
 from truing.config.run_folder import resolved_dtype
 from truing.core.doing import doing
-from truing.core.messages import message
+from truing.core.messages import Say, message
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Tree
 from truing.kernels.fused import fuse
 from truing.kernels.layers import fuse_layers
 from truing.methods.offline import Chosen
-from truing.models.passes import tokens_per_pass
-from truing.core.messages import Say
 from truing.models import reference
 from truing.models.contents import contents_of
 from truing.models.load import (
@@ -32,6 +30,7 @@ from truing.models.load import (
     silence_dropout,
     without_adapter,
 )
+from truing.models.passes import tokens_per_pass
 from truing.models.precision import Precision, pick_precision, slow_bf16
 from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.reward_folder import load_reward

@@ -12,9 +12,8 @@ import torch
 from truing.config.recipe import Recipe
 from truing.config.run_folder import METRICS, RunFolder, RunState, read_metrics, read_status
 from truing.core.errors import StorageError, TruingError
-from truing.core.messages import message
+from truing.core.messages import Say, message
 from truing.data.kept import Rows
-from truing.core.messages import Say
 from truing.models import checkpoint
 from truing.models.trained import Policy
 from truing.training.hooks import EarlyStop, Evaluate, Hook, Logs, Signals

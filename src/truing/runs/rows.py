@@ -1,26 +1,26 @@
 """From files to trees: what a run trains on, evaluates on and retains, with every row accounted for."""
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from truing.config.recipe import Recipe
 from truing.core.doing import doing
 from truing.core.errors import DataError
-from truing.core.messages import Message, message
+from truing.core.messages import Say, message
 from truing.core.records import Record
-from truing.data.chat import Note, Renderer
+from truing.data.chat import Renderer
 from truing.data.differing import only_differing
-from truing.data.limits import CUT, Reason, Rendered, render_all, require_most, require_written
-from truing.data.load import Loaded, load_records
-from truing.data.trees import Tree
+from truing.data.kept import Rows, say_cuts, say_shared
+from truing.data.limits import render_all, require_most, require_written
+from truing.data.load import load_records
 from truing.data.notes import mask_counts, notes_on
+from truing.data.trees import Tree
 from truing.methods.offline import Chosen, choose
 from truing.objectives.shapes import UNPAIRED, unpaired
+
 
 def read_rows(
     paths: Sequence[str],

@@ -13,14 +13,13 @@ from truing.config.run_folder import ROWS, RunFolder, RunState
 from truing.core.errors import DivergedError, Stopped, StorageError, TruingError
 from truing.core.files import require_free_space
 from truing.core.memory import keep_freed_memory
-from truing.core.messages import message
-from truing.runs.care import Care
-from truing.runs.progress import Learner, Progress
-from truing.core.messages import Say
+from truing.core.messages import Say, message
 from truing.models import checkpoint
 from truing.models.export import export_folder
 from truing.models.reward_folder import save_reward
 from truing.models.roles import ADAPTER
+from truing.runs.care import Care
+from truing.runs.progress import Learner, Progress
 from truing.training.hooks import Evaluate, Hook, Logs, Pace, Signals
 from truing.training.optim import make_optimizer
 

@@ -16,23 +16,19 @@ import torch
 
 from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
-from truing.core.messages import message
+from truing.core.messages import Say, message
 from truing.core.records import Record
 from truing.data.chat import Renderer
+from truing.data.kept import Rows
 from truing.data.limits import Truncation, fit
 from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Branch, Tree
 from truing.losses.unpaired import kto, kto_advice
-from truing.runs.inputs import inputs_of
 from truing.methods.offline import Chosen, choose
-from truing.models.passes import passes_of, tokens_per_pass
-from truing.runs.policies import precision_of, references, renderer_of, tell_of, trained_of
-from truing.runs.rows import part, read_retained, read_rows, require_classes
-from truing.data.kept import Rows
-from truing.core.messages import Say
 from truing.models.frozen import entry_states, may_keep, reference_states
 from truing.models.load import pick_device, require_positions, trainable
+from truing.models.passes import passes_of, tokens_per_pass
 from truing.models.precision import Precision
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
@@ -43,6 +39,9 @@ from truing.models.trained import Policy
 from truing.objectives.binding import number_of
 from truing.objectives.offline import RetainObjective
 from truing.objectives.shapes import PAIR
+from truing.runs.inputs import inputs_of
+from truing.runs.policies import precision_of, references, renderer_of, tell_of, trained_of
+from truing.runs.rows import part, read_retained, read_rows, require_classes
 from truing.training.health import require_known
 from truing.training.hooks import Hook, Logs
 from truing.training.offline import evaluate, train

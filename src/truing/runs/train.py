@@ -8,11 +8,10 @@ from typing import Protocol
 
 from truing.config.recipe import Recipe
 from truing.config.run_folder import REWARD, RunFolder
-from truing.core.messages import message
+from truing.core.messages import Say, message
 from truing.runs.held_out import held_out_logger, judge_held_out
 from truing.runs.online_session import OnlineSession
 from truing.runs.opening import open_run
-from truing.core.messages import Say
 from truing.runs.run import Finished, run, write_result
 from truing.runs.session import Session
 from truing.training.hooks import Hook, Logs

@@ -1,0 +1,28 @@
+"""A reward run measured on the rows it holds out: in the metrics of every evaluation, and at its end."""
+
+from dataclasses import replace
+
+from truing.evals.reward_summary import RewardSummary
+from truing.evals.rewards import score_records, summarise
+from truing.models.reward import RewardScorer
+from truing.runs.session import Session
+from truing.training.hooks import Hook, Logs
+
+
+def judge_held_out(session: Session, step: int) -> RewardSummary:
+    """How well the reward model of a run, which has the weights of `step`, does on its held-out rows."""
+    assert isinstance(session.scorer, RewardScorer)
+    trees, records = session.held_out, session.held_out_records
+    scored = score_records(session.scorer, records, trees, session.tokens_per_pass)
+    return replace(summarise(scored), step=step)
+
+
+def held_out_logger(session: Session) -> Hook:
+    """Adds to the metrics of every evaluation what its means do not say: ECE, correlation with length."""
+
+    def log(step: int, logs: Logs) -> None:
+        if "eval/loss" in logs:
+            found = {f"eval/{name}": value for name, value in judge_held_out(session, step).metrics().items()}
+            logs.update({name: value for name, value in found.items() if name not in logs})
+
+    return log
