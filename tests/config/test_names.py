@@ -15,7 +15,7 @@ from truing.config.names import (
 )
 from truing.core.errors import ConfigError, UsageError
 from truing.data import templates
-from truing.evals.tasks.table import table as tasks
+from truing.evals.tasks import table as tasks
 from truing.methods import offline, online
 
 

@@ -22,7 +22,7 @@ from truing.evals.bench import Marks, Result, Scored
 from truing.evals.gates import judge_gates
 from truing.evals.run import Evaluation, write_evaluation
 from truing.evals.sides import Answer, Question
-from truing.evals.tasks.table import answers
+from truing.evals.tasks import answers
 from truing.reports.evaluation import evaluation_report
 from truing.reports.page import render_report, write_report
 from truing.reports.records import (

@@ -14,7 +14,7 @@ from truing.core.pages_zh import ZH
 from truing.core.told_zh import ZH as TERMINAL
 from truing.core.words import speaking, spoken, t
 from truing.evals.numbers import Number
-from truing.evals.tasks.table import answers, moved, versus
+from truing.evals.tasks import answers, moved, versus
 from truing.reports.alarms import DONE, TITLES
 from truing.reports.charts import PANELS, SIDES
 from truing.reports.records import DRIFT_NOTES
@@ -25,9 +25,10 @@ HEALTH = [
     *sorted((PACKAGE / "training").glob("health*.py")),
     *(PACKAGE / "runs" / name for name in ("care.py", "displacement.py")),
 ]
-SOURCES = [path for room in ("evals", "reports") for path in sorted((PACKAGE / room).rglob("*.py"))]
-SOURCES += [PACKAGE / name for name in ("pipelines/quickstart_report.py", "pipelines/safety.py")]
-SOURCES += [PACKAGE / name for name in ("stats/told.py", "text/shown.py")]
+SOURCES = [path for room in ("evals", "reports", "stats") for path in sorted((PACKAGE / room).rglob("*.py"))]
+SOURCES += [
+    PACKAGE / name for name in ("pipelines/quickstart_report.py", "pipelines/safety.py", "text/shown.py")
+]
 TEMPLATES = sorted((PACKAGE / "reports/templates").glob("*.j2"))
 LANGUAGES = ("en", "zh")
 

@@ -113,7 +113,7 @@ def render_report(report: Report) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("truing.evals"),
+        loader=PackageLoader("truing.reports"),
         autoescape=True,
         finalize=_shown,
         undefined=StrictUndefined,

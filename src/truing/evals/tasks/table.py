@@ -15,7 +15,7 @@ from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.evals.bench import Task, TaskMaker
-from truing.evals.tasks.table import answers, moved, outside, versus
+from truing.evals.tasks import answers, moved, outside, versus
 
 TASKS: dict[str, TaskMaker] = {
     "win_rate": versus.win_rate,
