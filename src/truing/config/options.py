@@ -13,9 +13,14 @@ _FINITE = ConfigDict(allow_inf_nan=False)
 
 
 def keyword_options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The keyword-only arguments of a function."""
+    """Return the keyword-only arguments of a function."""
     parameters = inspect.signature(function).parameters.values()
     return {one.name: one for one in parameters if one.kind is one.KEYWORD_ONLY}
+
+
+def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the keyword-only arguments of a function and the values they have when nobody sets them."""
+    return {name: one.default for name, one in keyword_options(function).items()}
 
 
 def check_options(what: str, takes: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> None:

@@ -73,9 +73,7 @@ class ModelReward:
         numbered, read = dict(enumerate(trees)), lambda batch: self.scorer(batch).cpu()
         with without_dropout(self.scorer):
             try:
-                found = numbers_of(
-                    numbered, self.scorer, self.tokens_per_pass, lambda b: self.scorer(b).cpu()
-                )
+                found = numbers_of(numbered, self.scorer, self.tokens_per_pass, read)
             except Overfull as error:
                 raise error.at([f"{i + 1} of those that {self.name} scores" for i in numbered]) from error
         return [score for i in numbered for score in found[i].tolist()]
