@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import Cache, PreTrainedModel
 
+from truing.kernels import onednn
 from truing.kernels.families import is_recurrent, positions_of
 from truing.models.scoring import unwrapped
 from truing.sampling.kv import growing_cache
@@ -162,9 +163,9 @@ def _require_kernels(structure: Structure) -> None:
         raise Unreadable(f"the model is on {device}")
     if torch.is_autocast_enabled("cpu"):
         raise Unreadable("autocast is on")
-    if dtype not in TOLERANCE or not torch.backends.mkldnn.is_available():
+    if dtype not in TOLERANCE or not onednn.AVAILABLE:
         raise Unreadable(f"oneDNN does not multiply {dtype} here")
-    if dtype is torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if dtype is torch.bfloat16 and not onednn.multiplies_bfloat16():
         raise Unreadable("this processor has no instructions for bfloat16")
 
 
