@@ -14,6 +14,7 @@ s the logistic function.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -52,7 +53,7 @@ def _margin(policy: Pair, ref: Pair) -> Tensor:
 
 
 # f' of arXiv:2309.16240, table 1, as a function of u and alpha; constants are left out, they cancel in a gap.
-DIVERGENCES = {
+DIVERGENCES: dict[str, Callable[[Tensor, float], Tensor]] = {
     "reverse_kl": lambda ratio, alpha: ratio,
     "forward_kl": lambda ratio, alpha: power_log(ratio, 1.0),
     "js": lambda ratio, alpha: logsigmoid(ratio),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import stats  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from truing.core.errors import DataError
 
@@ -61,7 +61,7 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
 
 def wilson_bounds(rate: float, n: float, level: float) -> tuple[float, float]:
     """The two ends of `wilson`; `n` may be an effective number of items, so it need not be whole."""
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(stats.norm.ppf((1 + level) / 2))  # pyright: ignore[reportUnknownMemberType] - scipy has no types
     shrink = 1 + z * z / n
     centre = (rate + z * z / (2 * n)) / shrink
     half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / shrink
@@ -112,7 +112,8 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     """
     difference = _paired(_flags(before, "before"), _flags(after, "after"))
     lost, won = int((difference < 0).sum()), int((difference > 0).sum())
-    return min(1.0, 2 * float(stats.binom.cdf(min(lost, won), lost + won, 0.5)))
+    tail = stats.binom.cdf(min(lost, won), lost + won, 0.5)  # pyright: ignore[reportUnknownMemberType] - scipy has no types
+    return min(1.0, 2 * float(tail))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
