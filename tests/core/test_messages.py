@@ -77,6 +77,16 @@ COVERED = [
     "cli/show.py",
     "cli/system.py",
     "cli/talk.py",
+    "api/evaluating.py",
+    "api/given.py",
+    "api/opening.py",
+    "api/sampling.py",
+    "api/scoring.py",
+    "api/training.py",
+    "config/lent.py",
+    "evals/scored.py",
+    "reports/writing.py",
+    "sampling/replies.py",
     "cli/training.py",
 ]
 PYTHONS = [Path(json.decoder.__file__), Path(json.scanner.__file__)]

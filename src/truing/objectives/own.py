@@ -9,8 +9,8 @@ import inspect
 from collections.abc import Collection, Sequence
 
 from truing.config.imports import load_function
+from truing.config.lent import code_hash
 from truing.core.errors import ConfigError
-from truing.core.sources import source_hash
 from truing.objectives.binding import Loss, Scalar, arguments_of, closest
 from truing.objectives.mixing import Part
 from truing.objectives.shapes import Shape
@@ -25,7 +25,7 @@ def find_own(name: str, weight: float, method: str, shapes: Sequence[Shape], tak
     """
     loss = load_function(name)
     _require_plain(name, loss, {*taken, *OF_THE_RECIPE})
-    return Part(name, loss, _fitting(name, loss, method, shapes), weight, source_hash(name.partition(":")[0]))
+    return Part(name, loss, _fitting(name, loss, method, shapes), weight, code_hash(name))
 
 
 def _require_plain(name: str, loss: Loss, taken: Collection[str]) -> None:
