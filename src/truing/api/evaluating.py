@@ -27,7 +27,7 @@ class Evaluated:
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """By name: `model` and `against` with `value`, `low`, `high`, `n`, `missing`; `change`, `p`, `unit`."""
+        """By name: `model` and `against`, each with `value`, `low`, `high`, `n`, `missing`; and `change`, `p`."""
         return dict(self.results["numbers"])
 
     @property
@@ -75,10 +75,10 @@ def evaluate(
 
     `model` and `against` are a `Run`, a source or a loaded model; `tokenizer` belongs to the loaded ones.
     `tasks` are names, or names with options; without it the usual six. `recipe` is an evaluation's file or a
-    dict, over which the other arguments and `keys` (`samples`, `temperature`, `languages`, `gates`, …) are laid.
+    dict; the other arguments and `keys` (`samples`, `temperature`, `languages`, `gates`, …) are laid over it.
     The folder is `output`, else `eval` in the run folder, else `eval` here.
 
-    Missed gates are told by `passed`, and raise nothing. Raises ConfigError, ModelError, and what a task raises.
+    Missed gates are told by `passed`, and raise nothing. Raises ConfigError, ModelError, what a task raises.
     """
     origin = Origin("truing.evaluate")
     root = read_document(Path(recipe)) if isinstance(recipe, str | Path) else node_of(recipe or {}, origin)

@@ -57,7 +57,10 @@ class LiveModel:
         return digest.hexdigest()
 
     def write(self, target: Path) -> None:
-        """Write a folder that transformers opens, an adapter merged. Raises ConfigError over another model."""
+        """Write a folder that transformers opens, an adapter merged.
+
+        Raises ConfigError where another model lies there.
+        """
         from truing.models.export import export_folder
 
         note = target.with_name(f"{target.name}.of")

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 class Scored:
     """Scores, response by response and all together."""
 
-    rows: list[
-        dict[str, Any]
-    ]  # one a response: `place`, `prompt`, `response`, `score`, and what its row says
+    rows: list[dict[str, Any]]  # one a response: `place`, `prompt`, `response`, `score`, …
     summary: "RewardSummary"  # accuracy, calibration, margins, correlation with length; `lines()` for people
 
     def _repr_html_(self) -> str:
@@ -39,10 +37,10 @@ def score(
         truing.score("pairs.jsonl", model="runs/reward")
         truing.score(truing.sample(run, prompts, k=4, temperature=1.0), model=reward_run)
 
-    `rows` are files, dicts, a `datasets.Dataset` or a data frame, in any format that training reads. `model` is
-    a `Run` of method reward, a source, or a loaded sequence classification model with its `tokenizer`. A score
-    is a logit: only differences between responses to one prompt have a meaning. `template` (auto, chat, alpaca,
-    plain) stands in for the one that the model was trained with.
+    `rows` are files, dicts, a `datasets.Dataset` or a data frame, in any format that training reads. `model`
+    is a `Run` of method reward, a source, or a loaded sequence classification model with its `tokenizer`. A
+    score is a logit: only differences between responses to one prompt have a meaning. `template` (auto, chat,
+    alpaca, plain) stands in for the one that the model was trained with.
 
     Raises DataError for rows without a response or too long for the model, ModelError for no reward model.
     """

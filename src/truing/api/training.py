@@ -107,12 +107,12 @@ def train(
         data        rows: dicts, a `datasets.Dataset` or a data frame; or {"train": …, "eval": …} of them
         policy      a `Run`, or a loaded model with `tokenizer`; so may be `reference`
         loss        a function of the user's own, or the name of a loss; also as `loss={"name": …, "beta": …}`
-        rewards     functions, names, or dicts with a weight: [{"name": my_function, "weight": 0.5}, "numeric"]
+        rewards     functions, names, or dicts: [{"name": my_function, "weight": 0.5}, "numeric"]
         lora        True for the defaults
 
     Rows and models in memory are written to `given/` in the run folder. A model that is passed is copied: the
-    run trains the copy, and the object stays as it was. Without `output` the run folder is `runs/METHOD-HASH`,
-    the hash being that of all arguments: the same call finds it again, another call takes another one.
+    run trains the copy, and the object stays as it was. Without `output` the run folder is
+    `runs/METHOD-HASH`, with the hash of all arguments: the same call finds it again.
 
     `progress` is "auto" (bars in a notebook, nothing in a script), True, False, or a function that is called
     with every step's number and metrics. In a notebook an interrupted cell returns the run as it stands, with

@@ -1,4 +1,4 @@
-"""Show the progress of a call: not at all in a script, as a bar in a notebook, through a callback on request."""
+"""Show the progress of a call: nothing in a script, a bar in a notebook, a callback on request."""
 
 import logging
 import sys
@@ -67,9 +67,9 @@ class _Bar:
 def display_of(progress: Progress) -> Display:
     """Return the display that `progress` asks for.
 
-    "auto" draws bars in a notebook and is quiet elsewhere; True draws them anywhere, False nowhere. A function
-    is called with the number and the metrics of every step. Sentences go to the logger `truing`, and beside
-    bars to stderr. Raises ConfigError for anything else.
+    "auto" draws bars in a notebook and is quiet elsewhere; True draws them anywhere, False nowhere. A
+    function is called with the number and the metrics of every step. Sentences go to the logger `truing`,
+    and beside bars to stderr. Raises ConfigError for anything else.
     """
     if callable(progress):
         return Display(log.info, lambda title, total: _silently(progress))

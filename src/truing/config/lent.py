@@ -25,9 +25,9 @@ def lend(function: Callable[..., Any], taken: Collection[str] = ()) -> str:
     """Return the name by which `load_function` finds a function, which is none of those `taken`."""
     own = getattr(function, "__name__", type(function).__name__)
     module = getattr(function, "__module__", None)
-    if module not in (None, "__main__") and own.isidentifier():
-        if getattr(sys.modules.get(module), own, None) is function:
-            return f"{module}:{own}"
+    there = sys.modules.get(module) if module not in (None, "__main__") else None
+    if own.isidentifier() and getattr(there, own, None) is function:
+        return f"{module}:{own}"
     base = f"{GIVEN}:{own if own.isidentifier() else 'function'}"
     name, number = base, 2
     while name in taken:

@@ -64,7 +64,8 @@ def evaluate(
 ) -> Evaluation:
     """Run all tasks; `keep` is given what there is after each of them, before its gates are judged.
 
-    `opened` are models of the recipe that are in memory already, by the name it has for them. Raises ConfigError before anything is asked, and what a task raises.
+    `opened` are models of the recipe that are in memory already, by the name it has for them. Raises
+    ConfigError before anything is asked, and what a task raises.
     """
     tasks = build_tasks(recipe)
     model, *held = (
