@@ -27,7 +27,7 @@ class Evaluated:
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """By name: `model` and `against`, each with `value`, `low`, `high`, `n`, `missing`; and `change`, `p`."""
+        """By name: `model` and `against`, each with `value`, `low`, `high`, `n`; `change`, `p`, `unit`."""
         return dict(self.results["numbers"])
 
     @property

@@ -216,7 +216,7 @@ def _data(value: Any, files: dict[str, bytes]) -> dict[str, Any]:
 def _are_files(value: Any) -> bool:
     if isinstance(value, str | Path):
         return True
-    return isinstance(value, Sequence) and all(isinstance(one, str | Path) for one in value)
+    return isinstance(value, Sequence) and bool(value) and all(isinstance(one, str | Path) for one in value)
 
 
 def rows_file(rows: Any, name: str) -> bytes:
