@@ -27,8 +27,9 @@ from truing.models.results import find_run
 from truing.models.sources import resolve
 from truing.models.trained import merged_run
 from truing.objectives.shapes import unpaired
-from truing.rewards.build import MODEL, build_mix
+from truing.rewards.build import build_mix
 from truing.rewards.model import model_reward
+from truing.rewards.names import MODEL
 from truing.runs.critics import AUTO, POLICY, REWARD
 from truing.runs.preflight import require_read
 from truing.runs.train import Watch, train_recipe

@@ -26,7 +26,7 @@ from truing.models.reward import linear_head
 from truing.models.roles import CRITIC, add_role, linear, role_on
 from truing.models.scoring import Scorer
 from truing.models.trained import Policy, load_trained_reward
-from truing.rewards.build import MODEL
+from truing.rewards.names import MODEL
 
 AUTO, REWARD, POLICY = "auto", "reward", "policy"
 

@@ -15,7 +15,7 @@ from truing.models.results import ADAPTER_CONFIG, find_run
 from truing.models.roles import ADAPTER
 from truing.models.sources import resolve
 from truing.models.trained import identities
-from truing.rewards.build import JUDGE, MODEL
+from truing.rewards.names import JUDGE, MODEL
 from truing.runs.preflight import CRITIC_STARTS
 
 

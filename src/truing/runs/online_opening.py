@@ -21,9 +21,10 @@ from truing.models.sources import resolve
 from truing.models.trained import Policy
 from truing.models.weights import require_rows
 from truing.objectives.choices import ChosenOnline
-from truing.rewards.build import JUDGE, build_mix
+from truing.rewards.build import build_mix
 from truing.rewards.mix import Mix
 from truing.rewards.model import Host
+from truing.rewards.names import JUDGE
 from truing.rollouts.ahead import Ahead
 from truing.rollouts.experience import Teacher
 from truing.rollouts.prompts import Prompt, Prompts, read_prompts

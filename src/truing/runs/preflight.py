@@ -16,7 +16,7 @@ from truing.data.load import require_files
 from truing.models.folders import refuse_reward
 from truing.models.results import REWARD_METHOD
 from truing.models.sources import require, require_openable
-from truing.rewards.build import MODEL, require_reward
+from truing.rewards.names import MODEL, require_reward
 from truing.training.health import require_known
 
 CRITIC_STARTS = ("auto", "reward", "policy")
