@@ -46,6 +46,8 @@ EVALS_ZH = {
     "expected {answer}": "应为 {answer}",
     "score {value}": "得分 {value}",
     "longer than the {context} tokens it reads": "超过它能读的 {context} 个词元",
+    "names nothing of what was asked": "没有提到所问的内容",
+    "{n} of {of} answers read well and name nothing of what was asked; their notes say so.": "{of} 条回答中有 {n} 条通顺但没有提到所问的内容；见其备注。",
     "{ours} to {theirs}": "{ours} 对 {theirs}",
     # Other harnesses
     "there is no file {files}, of which inspect is to run a task": "没有文件 {files}，而 inspect 要运行其中的任务",

@@ -7,5 +7,6 @@ note needs a template here, in `NOTES`, and its Chinese in `core/evals_zh.py`.
 EXPECTED = "expected {answer}"
 SCORE = "score {value}"
 TOO_LONG = "longer than the {context} tokens it reads"
+OFF_TOPIC = "names nothing of what was asked"
 WEIGHED = "{ours} to {theirs}"
-NOTES = (EXPECTED, SCORE, TOO_LONG, WEIGHED)
+NOTES = (EXPECTED, SCORE, TOO_LONG, OFF_TOPIC, WEIGHED)
