@@ -71,7 +71,7 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     """
     difference = _paired(_flags(before, "before"), _flags(after, "after"))
     lost, won = int((difference < 0).sum()), int((difference > 0).sum())
-    return min(1.0, 2 * float(stats.binom.cdf(min(lost, won), lost + won, 0.5)))
+    return float(stats.binomtest(lost, lost + won, 0.5).pvalue) if lost + won else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -62,7 +62,7 @@ class TalksOfAvocados:
     TEXT = (
         "Peel the avocado and mash it with lime juice and salt. Dice one red onion very finely. Stir both"
         " together in a wide bowl, then add chopped coriander leaves. Season again after ten minutes. Serve"
-        " with toasted flatbread or crisps. Leftovers keep until tomorrow under cling film, though they darken."
+        " with toasted flatbread or crisps. Leftovers keep until tomorrow under film, though they darken."
         " A little more citrus slows that down considerably, as does storing everything cold."
     )
 
