@@ -75,7 +75,12 @@ class Bench:
         if questions and not kept:
             name, words = next((one.id, self.refused[one.id]) for one in questions)
             raise DataError(
-                f"the chat template can write none of {len(questions)} questions; the first, {name}: {words}",
+                message(
+                    "the chat template can write none of {n} questions; the first, {name}: {words}",
+                    n=len(questions),
+                    name=name,
+                    words=words,
+                ),
                 hint=HINTS[Refusal.REFUSED],
             )
         return kept

@@ -26,6 +26,7 @@ from pydantic import (
 from truing.config.imports import closest
 from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
+from truing.core.messages import message
 from truing.rewards import rules
 from truing.rewards.types import Item
 from truing.text import units
@@ -236,7 +237,7 @@ class Check(BaseModel):
 def _refuse_bad_options(name: str, options: dict[str, Any]) -> None:
     takes = keyword_options(CHECKS[name])
     try:
-        check_options(f"the check {name!r}", takes, options)
+        check_options(message("the check {name!r}", name=name), takes, options)
     except ConfigError as error:
         raise ValueError(str(error)) from error
     least, most = options.get("least"), options.get("most")

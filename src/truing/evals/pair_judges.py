@@ -18,6 +18,7 @@ from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.evals.bench import Marks
+from truing.evals.notes import WEIGHED
 from truing.evals.sides import Answer
 from truing.judges.cache import ANSWERS, AnswerCache
 from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
@@ -68,8 +69,8 @@ def by_reward(_folder: Path | None, *, path: Text) -> Compare:
     def compare(ours: Sequence[Answer], theirs: Sequence[Answer]) -> Opinions:
         pairs = list(zip(scores_of(reward, ours), scores_of(reward, theirs), strict=True))
         preferences = [_preferred(a.values["reward"], b.values["reward"]) for a, b in pairs]
-        reasons = [a.note or b.note or _shown(a) + " to " + _shown(b) for a, b in pairs]
-        return Opinions(preferences, reasons, [f"Decided by the reward model {path}."])
+        reasons = [a.note or b.note or message(WEIGHED, ours=_shown(a), theirs=_shown(b)) for a, b in pairs]
+        return Opinions(preferences, reasons, [message("Decided by the reward model {path}.", path=path)])
 
     return compare
 
@@ -211,13 +212,18 @@ def judge_of(asked: Mapping[str, Any]) -> Callable[[Path | None], Compare]:
     name = options.pop("name", None)
     if name not in JUDGES:
         raise ConfigError(
-            f"no judge {name!r} of a win rate; known: {', '.join(JUDGES)}{closest(str(name), JUDGES)}",
+            message(
+                "no judge {name!r} of a win rate; known: {names}{end}",
+                name=name,
+                names=", ".join(JUDGES),
+                end=closest(str(name), JUDGES),
+            ),
             hint="judge: {name: model, path: runs/reward}",
         )
     takes = keyword_options(JUDGES[name])
     if name == "server":
         takes |= keyword_options(Endpoint)
-    check_options(f"the judge {name!r}", takes, options)
+    check_options(message("the judge {name!r}", name=name), takes, options)
     return partial(JUDGES[name], **options)
 
 

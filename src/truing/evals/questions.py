@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from truing.core.errors import DataError
+from truing.core.messages import message
 from truing.core.records import Record, user
 from truing.data.load import Loaded, load_records
 from truing.evals.sides import Question
@@ -41,7 +42,7 @@ def read_rows(paths: Rows) -> list[Record]:
 def _with_prompt(loaded: Loaded, paths: Rows) -> list[Record]:
     records = [record for record in loaded.records if record.prompt]
     if not records:
-        raise DataError(f"{', '.join(paths)}: no row has a prompt to ask")
+        raise DataError(message("{paths}: no row has a prompt to ask", paths=", ".join(paths)))
     return records
 
 

@@ -93,9 +93,8 @@ def _with_refusals(result: Result, bench: Bench, say: Say) -> Result:
     if not bench.refused:
         return result
     name, words = next(iter(bench.refused.items()))
-    note = (
-        f"{len(bench.refused)} questions were not asked: the chat template cannot write them; {name}: {words}"
-    )
+    said = "{n} questions were not asked: the chat template cannot write them; {name}: {words}"
+    note = message(said, n=len(bench.refused), name=name, words=words)
     bench.refused.clear()
     say(note)
     return replace(result, notes=[*result.notes, note])
@@ -195,8 +194,13 @@ def require_passed(done: Evaluation) -> None:
     """Raises RewardError for a result that is void, and GateError that names the gates that were missed."""
     if done.void:
         raise RewardError(
-            "\n".join(f"{task} is void: {why}" for task, why in done.void.items()),
-            hint="mend the judge and run the same command: what it has answered is kept; or raise max_errors",
+            joined(
+                "\n",
+                [message("{task} is void: {why}", task=task, why=why) for task, why in done.void.items()],
+            ),
+            hint=message(
+                "mend the judge and run the same command: what it has answered is kept; or raise max_errors"
+            ),
         )
     missed = [gate for gate in done.gates if not gate.met]
     if missed:

@@ -131,8 +131,8 @@ def _planned(stage: Stage, earlier: Mapping[str, Planned]) -> Planned:
         try:
             refuse_unsafe(changes)
         except ConfigError as error:
-            hint = f"put the old values back, or choose another output; {recipe.output} stays as it is"
-            raise ConfigError(str(error), hint=hint) from error
+            hint = "put the old values back, or choose another output; {path} stays as it is"
+            raise ConfigError(error.message, hint=message(hint, path=recipe.output)) from error
         longer = any(change.key in SAFE_WHEN_LARGER for change in changes)
     return Planned(
         stage.name,
@@ -149,9 +149,11 @@ def _refuse_stale(stage: Planned, begun: Sequence[Planned]) -> None:
     """A stage cannot train on under those that began from its result."""
     if not stage.trained and begun:
         names = ", ".join(other.name for other in begun)
+        said = "stage {name} has steps to train, and {names} began from an earlier result of it"
+        runs = " ".join(str(other.run) for other in begun)
         raise ConfigError(
-            f"stage {stage.name} has steps to train, and {names} began from an earlier result of it",
-            hint="choose another output, or remove " + " ".join(str(other.run) for other in begun),
+            message(said, name=stage.name, names=names),
+            hint=message("choose another output, or remove {runs}", runs=runs),
         )
 
 
@@ -184,7 +186,7 @@ def _chosen(recipe: Recipe) -> Chosen | None:
     )
     models = [part for part in recipe.rewards if part.name == MODEL]
     for part in models:
-        check_options(f"the reward {MODEL!r}", keyword_options(model_reward), part.options)
+        check_options(message("the reward {name!r}", name=MODEL), keyword_options(model_reward), part.options)
     if len(models) < len(recipe.rewards) or not models:
         build_mix([part for part in recipe.rewards if part.name != MODEL])
     return None
@@ -216,6 +218,10 @@ def _read(recipe: Recipe, chosen: Chosen | None) -> dict[str, str]:
         parts = [one for row in loaded.records for one in (unpaired(row) if data.unpair else [row])]
         if not any(chosen.shape.teaches(part) for part in parts):
             kinds = ", ".join(sorted({part.kind.value for part in parts}))
-            needs = f"{recipe.method} needs {chosen.shape.wants}, these rows are {kinds}"
-            raise DataError(f"{', '.join(paths)}: {needs}", hint="see `truing data show`")
+            said = "{paths}: {method} needs {wants}, these rows are {kinds}"
+            wants = message(chosen.shape.wants)
+            raise DataError(
+                message(said, paths=", ".join(paths), method=recipe.method, wants=wants, kinds=kinds),
+                hint=message("see `truing data show`"),
+            )
     return found

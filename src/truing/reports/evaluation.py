@@ -76,7 +76,7 @@ def _measure(
 def _explained(finding: Finding, corrected: Mapping[str, float]) -> str:
     """The number in words, with what was missing and the p of its change."""
     number, model = finding.number, finding.model
-    said = [t(number.explains)]
+    said = [told(number.explains, spoken())]
     if model.missing:
         worst, best = (value_text(end, number.unit) for end in (model.worst, model.best))
         missing = "{n} answers could not be scored; they could make it {worst} to {best}."

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from truing.core.errors import StorageError
 from truing.core.files import write_atomic
+from truing.core.messages import message
 from truing.core.words import sentences, spoken, t
 from truing.reports.charts import hover_json, measure_charts, stage_charts
 from truing.reports.compare.charts import ComparisonCharts, comparison_charts
@@ -68,9 +69,10 @@ def write_report(report: Report, path: str | Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        said = "the folder {path} for the report cannot be made: {why}"
         raise StorageError(
-            f"the folder {path.parent} for the report cannot be made: {error.strerror}",
-            hint="choose another path for the report",
+            message(said, path=path.parent, why=error.strerror),
+            hint=message("choose another path for the report"),
         ) from error
     write_atomic(path, page)
 

@@ -8,15 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from truing.core.words import t
+from truing.evals.reward_summary import RewardSummary
+from truing.reports.compare.records import Comparison
 from truing.stats.intervals import Interval
 from truing.stats.told import value_text
-
-if TYPE_CHECKING:
-    from truing.evals.reward_summary import RewardSummary
-    from truing.reports.compare.records import Comparison
 
 DRIFT_NOTES = {
     "kl": (
@@ -283,8 +281,8 @@ class Report:
     alarms: Sequence[Alarm] = ()
     healthy: str = ""
     measures: Sequence[Measure] = ()
-    comparison: "Comparison | None" = None
-    reward: "RewardSummary | None" = None
+    comparison: Comparison | None = None
+    reward: RewardSummary | None = None
     groups: Sequence[GroupTable] = ()
     answers: Sequence[AnswerTable] = ()
     stages: Sequence[Stage] = ()

@@ -14,9 +14,6 @@ from scipy import stats
 
 from truing.core.errors import DataError
 
-# Resampled indices held at once; bounds memory at about 16 MB however long the data.
-CHUNK = 2_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -33,11 +30,6 @@ class Interval:
         # The estimate may leave [low, high]: a percentile bootstrap promises nothing about it.
         if not (self.low <= self.high and math.isfinite(self.estimate)):
             raise ValueError(f"{self.low} to {self.high} around {self.estimate} is not an interval")
-
-    @property
-    def excludes_zero(self) -> bool:
-        """For a difference: whether zero lies outside the interval."""
-        return self.low > 0 or self.high < 0
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
@@ -69,39 +61,6 @@ def wilson_bounds(rate: float, n: float, level: float) -> tuple[float, float]:
     return (0.0 if rate == 0 else centre - half), (1.0 if rate == 1 else centre + half)
 
 
-def bootstrap_mean(
-    values: Sequence[float], *, seed: int = 0, level: float = 0.95, draws: int = 10_000
-) -> Interval:
-    """The percentile bootstrap interval of a mean: quantiles of the means of `draws` resamples.
-
-    The same seed gives the same interval. Source: Efron & Tibshirani 1993, An Introduction to the
-    Bootstrap, section 13.3. Too narrow for few items (n < 20 or so); for rates use `wilson`.
-    """
-    check_level(level)
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, not {draws}")
-    data = finite(values, "values")
-    means = _resampled_means(data, np.random.default_rng(seed), draws)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(data.mean()), float(low), float(high), len(data))
-
-
-def paired_bootstrap(
-    before: Sequence[float],
-    after: Sequence[float],
-    *,
-    seed: int = 0,
-    level: float = 0.95,
-    draws: int = 10_000,
-) -> Interval:
-    """The interval of mean(after - before), where place i of both is the same item.
-
-    Items are resampled as pairs, so what makes an item hard for both cancels out.
-    """
-    difference = _paired(finite(before, "before"), finite(after, "after"))
-    return bootstrap_mean(difference.tolist(), seed=seed, level=level, draws=draws)
-
-
 def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     """The two-sided p of "as many items were lost as won", by the exact binomial test.
 
@@ -112,7 +71,7 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     """
     difference = _paired(_flags(before, "before"), _flags(after, "after"))
     lost, won = int((difference < 0).sum()), int((difference > 0).sum())
-    return min(1.0, 2 * float(stats.binom.cdf(min(lost, won), lost + won, 0.5)))
+    return float(stats.binomtest(lost, lost + won, 0.5).pvalue) if lost + won else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -135,17 +94,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty_like(given)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted.tolist()
-
-
-def _resampled_means(data: NDArray[np.float64], rng: np.random.Generator, draws: int) -> NDArray[np.float64]:
-    """Means of `draws` resamples of `data`: [n] f64 to [draws] f64."""
-    n = len(data)
-    rows = max(1, CHUNK // n)
-    means = [
-        data[rng.integers(n, size=(min(rows, draws - start), n))].mean(axis=1)
-        for start in range(0, draws, rows)
-    ]
-    return np.concatenate(means)
 
 
 def _paired(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -180,7 +128,7 @@ def _flags(values: Sequence[bool], name: str) -> NDArray[np.float64]:
     if not np.isin(data, (0.0, 1.0)).all():
         raise DataError(
             f"{name} holds numbers other than passed (1) and failed (0)",
-            hint="use paired_bootstrap for graded scores",
+            hint="use clustered_difference for graded scores",
         )
     return data
 

@@ -66,14 +66,17 @@ def win_rate(
     if annotations is not None:
         if judge is not None or rows:
             raise ConfigError(
-                "the task 'win_rate' has annotations, which say who was asked what by which judge",
-                hint="leave out judge and rows, or annotations",
+                message("the task 'win_rate' has annotations, which say who was asked what by which judge"),
+                hint=message("leave out judge and rows, or annotations"),
             )
         return Task(WIN_RATE, partial(_read_annotations, Path(annotations), max_errors))
     if judge is None:
         raise ConfigError(
-            "the task 'win_rate' has no judge",
-            hint="judge: {name: model, path: runs/reward}, or annotations: FILE of AlpacaEval",
+            message("the task 'win_rate' has no judge"),
+            hint=message(
+                "judge: {example}, or annotations: FILE of AlpacaEval",
+                example="{name: model, path: runs/reward}",
+            ),
         )
     opened = judge_of(judge)
 
@@ -126,11 +129,15 @@ def _read_annotations(path: Path, max_errors: float, bench: Bench) -> Result:
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        said = "{path} cannot be read as annotations: {why}"
         raise DataError(
-            f"{path} cannot be read as annotations: {error}", hint="name AlpacaEval's annotations.json"
+            message(said, path=path, why=error), hint=message("name AlpacaEval's annotations.json")
         ) from error
     if not isinstance(read, list) or not all(isinstance(row, dict) for row in read):
-        raise DataError(f"{path} is no list of annotations", hint="name AlpacaEval's annotations.json")
+        raise DataError(
+            message("{path} is no list of annotations", path=path),
+            hint=message("name AlpacaEval's annotations.json"),
+        )
     judged = from_alpaca(read)
     if void := too_many_errors([row.preference for row in judged], max_errors, ""):
         return Result([], [], [], void)

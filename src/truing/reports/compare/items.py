@@ -10,6 +10,8 @@ from functools import reduce
 
 import numpy as np
 
+from truing.core.messages import recognised
+from truing.evals.notes import NOTES
 from truing.evals.numbers import Values, p_of_change
 from truing.reports.compare.read import Answers, EvaluationRecord, Item, Key
 from truing.reports.compare.records import Box, Change, Spread
@@ -160,6 +162,6 @@ def _row(items: Sequence[Item]) -> AnswerRow:
         prompt=items[0].text,
         category=items[0].category or items[0].language,
         responses=[item.response for item in items],
-        values=[values_text(item.values, item.note) for item in items],
+        values=[values_text(item.values, recognised(item.note, NOTES)) for item in items],
         changed=any(item.values != items[0].values for item in items),
     )
