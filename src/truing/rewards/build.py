@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from truing.config.imports import closest, is_import
 from truing.config.options import check_options, keyword_options
-from truing.config.rewards import RewardPart
+from truing.config.rewards import JUDGE, MODEL, RewardPart
 from truing.core.errors import ConfigError
 from truing.rewards.mix import Mix, Part
 from truing.rewards.own import own_reward
@@ -14,9 +14,6 @@ from truing.rewards.types import Failed, Item, Outcome, Reward, Scored
 
 if TYPE_CHECKING:
     from truing.rewards.model import Host
-
-MODEL = "model"
-JUDGE = "judge"
 
 
 def build_mix(

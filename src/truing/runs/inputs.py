@@ -5,18 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from truing.config.imports import is_import
+from truing.config.online import CRITIC_STARTS
 from truing.config.recipe import Recipe
-from truing.config.rewards import RewardPart
+from truing.config.rewards import JUDGE, MODEL, RewardPart
 from truing.core.files import sha256_file
 from truing.core.sources import source_hash
 from truing.data.load import SourceReport
 from truing.models.contents import contents_of, contents_of_source
-from truing.models.results import ADAPTER_CONFIG, find_run
-from truing.models.roles import ADAPTER
+from truing.models.results import ADAPTER, ADAPTER_CONFIG, find_run, identities
 from truing.models.sources import resolve
-from truing.models.trained import identities
-from truing.rewards.build import JUDGE, MODEL
-from truing.runs.preflight import CRITIC_STARTS
 
 
 def inputs_of(recipe: Recipe, sources: Sequence[SourceReport], resolved: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,7 @@ from truing.losses.kl import KlController
 from truing.models.load import trainable
 from truing.models.precision import Precision
 from truing.models.room import Overfull
-from truing.models.scoring import Scorer
-from truing.models.trained import Policy
+from truing.models.scoring import Policy, Scorer
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.policy_gradient import (
     ByRole,
