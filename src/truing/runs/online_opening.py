@@ -122,7 +122,7 @@ def _require_overlap(recipe: Recipe, chosen: ChosenOnline) -> None:
             "online.overlap needs servers: this machine cannot sample while it learns",
             hint="set sampling.servers, or leave it out",
         )
-    if chosen.correction is None:
+    if not chosen.needs_sampler:
         raise ConfigError(
             "online.overlap draws from weights one step old, and loss.correction is none",
             hint="set loss.correction: token_truncate",

@@ -330,6 +330,7 @@ class OnlineSession:
             "learning_rate": self.learning_rate,
             "dtype": self.precision.name,
             "device": self.scorer.device.type,
+            **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
         }
         return inputs_of(self.recipe, self.sources, resolved)
 
