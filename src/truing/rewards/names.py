@@ -4,11 +4,9 @@
 """
 
 from truing.config.imports import closest, is_import
+from truing.config.rewards import JUDGE, MODEL
 from truing.core.errors import ConfigError
 from truing.rewards.rules import RULES
-
-MODEL = "model"
-JUDGE = "judge"
 
 
 def require_reward(name: str) -> None:

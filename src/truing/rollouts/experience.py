@@ -150,7 +150,7 @@ class Teacher:
         settings, trees = self.chosen.settings, trees_of(rollouts)
         in_reward = settings.kl_in == "reward" and kl_weight > 0
         drawn = [logprob for sample in rollouts.samples for logprob in sample.logprobs]
-        sampler = torch.tensor(drawn) if self.chosen.correction is not None else None
+        sampler = torch.tensor(drawn) if self.chosen.needs_sampler else None
         asks_old = self.updates > 1 or in_reward or sampler is not None
         old = self._scored(trees, lambda batch: self.scorer(batch).logps) if asks_old else None
         ref = self._scored(trees, self.reference) if self.reference is not None else None
@@ -179,6 +179,8 @@ class Teacher:
     ) -> Tensor:
         """Advantages of all tokens, [N]."""
         credit = self.chosen.credit
+        if not len(rewards):  # a function of the user's own may not know what to do with none
+            return torch.zeros(0)
         if credit.takes("token_rewards"):
             per_token = token_rewards(rewards, kl, response, weight=weight)
             if self.chosen.settings.whiten_rewards:

@@ -6,17 +6,14 @@ from typing import Any
 
 from truing.config.imports import is_import
 from truing.config.lent import code_hash
+from truing.config.online import CRITIC_STARTS
 from truing.config.recipe import Recipe
-from truing.config.rewards import RewardPart
+from truing.config.rewards import JUDGE, MODEL, RewardPart
 from truing.core.files import sha256_file
 from truing.data.load import SourceReport
 from truing.models.contents import contents_of, contents_of_source
-from truing.models.results import ADAPTER_CONFIG, find_run
-from truing.models.roles import ADAPTER
+from truing.models.results import ADAPTER, ADAPTER_CONFIG, find_run, identities
 from truing.models.sources import resolve
-from truing.models.trained import identities
-from truing.rewards.names import JUDGE, MODEL
-from truing.runs.preflight import CRITIC_STARTS
 
 
 def inputs_of(recipe: Recipe, sources: Sequence[SourceReport], resolved: Mapping[str, Any]) -> dict[str, Any]:

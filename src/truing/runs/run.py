@@ -16,8 +16,7 @@ from truing.core.memory import keep_freed_memory
 from truing.core.messages import Say, message
 from truing.models import checkpoint
 from truing.models.export import export_folder
-from truing.models.reward_folder import save_reward
-from truing.models.roles import ADAPTER
+from truing.models.results import ADAPTER
 from truing.runs.care import Care
 from truing.runs.progress import Learner, Progress
 from truing.training.hooks import Evaluate, Hook, Logs, Pace, Signals
@@ -103,6 +102,8 @@ def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Pa
     """
     facts = {"method": session.recipe.method, "base_model": session.recipe.policy, **facts}
     if session.scores:
+        from truing.models.reward_folder import save_reward  # reads heads of many kinds
+
         if isinstance(session.model, PeftModel):  # for PPO, whose policy can carry it on its own backbone
             export_folder(session.model, session.tokenizer, target.parent / ADAPTER, merge=False, facts=facts)
         return save_reward(session.model, session.tokenizer, target, dtype=torch.float32, facts=facts)
