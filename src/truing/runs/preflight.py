@@ -17,6 +17,7 @@ from truing.models.folders import refuse_reward
 from truing.models.results import REWARD_METHOD
 from truing.models.sources import require, require_openable
 from truing.rewards.build import MODEL, require_reward
+from truing.runs.trackers import require_trackers
 from truing.training.health import require_known
 
 CRITIC_STARTS = ("auto", "reward", "policy")
@@ -30,6 +31,7 @@ def require_possible(recipe: Recipe) -> None:
     require_read(recipe)
     require_losses(recipe.method, recipe.loss.mix or filter(None, [recipe.loss.name]))
     require_known(recipe.health)
+    require_trackers(recipe.track.to)
     for part in recipe.rewards:
         require_reward(part.name)
     require_servable(recipe)
