@@ -70,7 +70,7 @@ class ModelReward:
     def _scores(self, single: Sequence[Tree]) -> list[float]:
         """The score of each tree's one branch, in order."""
         trees = grafted(single, self.tokens_per_pass)
-        numbered, read = dict(enumerate(trees)), lambda batch: self.scorer(batch).cpu()
+        numbered = dict(enumerate(trees))
         with without_dropout(self.scorer):
             try:
                 found = numbers_of(

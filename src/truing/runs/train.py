@@ -12,6 +12,7 @@ from truing.core.messages import Say, message
 from truing.runs.opening import open_run
 from truing.runs.run import Finished, run, write_result
 from truing.runs.session import Session
+from truing.runs.tracking import tracked
 from truing.training.hooks import Hook, Logs
 
 
@@ -55,8 +56,10 @@ def train_recipe(
             said = "held out: {found}; more in {path}"
             say(message(said, found=summary.headline(), path=folder.path / REWARD))
 
-    with watch(recipe.method.upper(), session.plan.total) as line:
-        how = {"say": say, "watch": [*hooks, line.step], "allow_change": allow_change}
+    title, total = recipe.method.upper(), session.plan.total
+    with tracked(recipe, folder, say) as trackers, watch(title, total) as line:
+        hooks += [trackers.log, line.step]
+        how = {"say": say, "watch": hooks, "allow_change": allow_change, "alert": trackers.alert}
         finished = run(session, folder, **how, result=write)
     say(message("{steps} steps; the result is in {path}", steps=finished.step, path=target))
     return Done(target, session.scores, bool(session.held_out))
