@@ -4,7 +4,6 @@
 CALLS_ZH = {
     "a loaded model was passed without its tokenizer": "传入了已加载的模型，却没有它的分词器",
     "pass tokenizer=TOKENIZER beside it, or name the model's folder": "请同时传入 tokenizer=分词器，或改为给出模型目录",
-    "{path} is no run folder": "{path} 不是运行目录",
     "a run folder is what a recipe names as its `output`; truing.train returns one": "运行目录就是配方里的 `output`；truing.train 会返回它",
     "{path} holds other {what} than those of this call": "{path} 里的{what}与这次调用的不同",
     "rows": "数据",
