@@ -182,7 +182,7 @@ def test_bootstraps_cover() -> None:
     """Lengths are skewed: gamma of shape 4, mean 4. The change has mean ½ and varies with the length."""
     rng = np.random.default_rng(4)
     means, changes = [], []
-    for seed in range(1000):
+    for seed in range(2000):
         before = rng.gamma(4.0, size=120)
         after = before + rng.normal(0.5, 0.2 * before)
         mean = bootstrap_mean(before.tolist(), seed=seed, draws=500)
