@@ -20,6 +20,7 @@ SAFE = (
     "checkpoint",
     "evaluate",
     "health",
+    "track",
     "output",
     "tokens_per_pass",
     "activation_checkpointing",

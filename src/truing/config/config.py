@@ -14,7 +14,6 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from truing.config.documents import DEFAULT, OVERRIDE, Node, Origin, overridden, read_document
 from truing.config.evaluation import EvalRecipe
@@ -93,6 +92,8 @@ def validate(root: Node, model: type[Model]) -> Model:
 def _origins(section: BaseModel, node: Node | None, prefix: str = "") -> Iterator[tuple[str, Origin]]:
     for name, value in section:
         child = node.children.get(name) if node else None
+        if child is None and name in section.model_fields_set:
+            child = node  # a section that is written as one of its keys
         if isinstance(value, BaseModel):
             yield from _origins(value, child, f"{prefix}{name}.")
         else:
@@ -125,7 +126,7 @@ _EXPECTED = {
 }
 
 
-def _problems(errors: Sequence[ErrorDetails], root: Node, model: type[BaseModel]) -> list[Message]:
+def _problems(errors: Sequence[Mapping[str, Any]], root: Node, model: type[BaseModel]) -> list[Message]:
     """One line for each place that is wrong, in the order of the file.
 
     Each member of a union objects on its own: objections to one place are joined by "or".

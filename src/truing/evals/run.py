@@ -8,9 +8,10 @@ report.html    the same for people
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from truing.config.evaluation import ITEMS, RESULTS, EvalRecipe
@@ -24,7 +25,7 @@ from truing.evals.gates import GateOutcome, judge_gates
 from truing.evals.numbers import Finding
 from truing.evals.sides import Side
 from truing.evals.tasks.table import build_tasks
-from truing.models.trained import load_trained
+from truing.models.trained import Trained, load_trained
 from truing.sampling.speaker import Speaker
 from truing.stats.clusters import Measured
 
@@ -55,15 +56,22 @@ class Evaluation:
 
 
 def evaluate(
-    recipe: EvalRecipe, say: Say, watch: TaskWatch, keep: Callable[[Evaluation], None] = lambda part: None
+    recipe: EvalRecipe,
+    say: Say,
+    watch: TaskWatch,
+    keep: Callable[[Evaluation], None] = lambda part: None,
+    opened: Mapping[str, Trained] = MappingProxyType({}),
 ) -> Evaluation:
     """Run all tasks; `keep` is given what there is after each of them, before its gates are judged.
 
-    Raises ConfigError before anything is asked, and what a task raises.
+    `opened` are models of the recipe that are in memory already, by the name it has for them. Raises
+    ConfigError before anything is asked, and what a task raises.
     """
     tasks = build_tasks(recipe)
     model, *held = (
-        Side(source, _opener(source, recipe.template)) for source in (recipe.model, recipe.against) if source
+        Side(source, _opener(source, recipe.template, opened.get(source)))
+        for source in (recipe.model, recipe.against)
+        if source
     )
     against = held[0] if held else None
     bench = Bench(model, against, recipe.samples, recipe.temperature, recipe.seed, watch, Path(recipe.output))
@@ -92,8 +100,8 @@ def _with_refusals(result: TaskResult, bench: Bench, say: Say) -> TaskResult:
     return replace(result, notes=[*result.notes, note])
 
 
-def _opener(source: str, template: str) -> Callable[[], Speaker]:
-    return lambda: Speaker.of(load_trained(source), None if template == "auto" else template)
+def _opener(source: str, template: str, opened: Trained | None) -> Callable[[], Speaker]:
+    return lambda: Speaker.of(opened or load_trained(source), None if template == "auto" else template)
 
 
 def write_evaluation(done: Evaluation, folder: Path) -> None:

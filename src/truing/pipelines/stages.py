@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from truing.config.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
+from truing.config.online import CRITIC_STARTS
 from truing.config.options import check_options, keyword_options
+from truing.config.reads import require_read
 from truing.config.recipe import Recipe
+from truing.config.rewards import MODEL
 from truing.config.run_folder import RunFolder, RunState, read_config, read_status
 from truing.config.stages import STAGE, Stage, naming_stage
 from truing.core.errors import ConfigError, DataError
@@ -27,10 +30,9 @@ from truing.models.results import find_run
 from truing.models.sources import resolve
 from truing.models.trained import merged_run
 from truing.objectives.shapes import unpaired
-from truing.rewards.build import MODEL, build_mix
+from truing.rewards.build import build_mix
 from truing.rewards.model import model_reward
-from truing.runs.critics import AUTO, POLICY, REWARD
-from truing.runs.preflight import require_read
+from truing.runs.idle import require_used
 from truing.runs.train import Watch, train_recipe
 
 TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
@@ -179,10 +181,11 @@ def _chosen(recipe: Recipe) -> Chosen | None:
     """What an offline recipe learns, None for an online one, whose loss and rewards are looked up as well."""
     require_read(recipe)
     if recipe.method in OFFLINE:
-        return choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
-    choose_online(
-        recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
-    )
+        chosen = choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
+        require_used(recipe, chosen)
+        return chosen
+    most = recipe.sampling.max_new_tokens
+    require_used(recipe, choose_online(recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=most))
     models = [part for part in recipe.rewards if part.name == MODEL]
     for part in models:
         check_options(message("the reward {name!r}", name=MODEL), keyword_options(model_reward), part.options)
@@ -197,7 +200,7 @@ def _check_sources(recipe: Recipe) -> None:
         if source and not source.startswith(STAGE):
             resolve(source)
     models = [str(part.options["path"]) for part in recipe.rewards if part.name == MODEL]
-    models += [] if recipe.critic.start in (AUTO, REWARD, POLICY) else [recipe.critic.start]
+    models += [] if recipe.critic.start in CRITIC_STARTS else [recipe.critic.start]
     for path in models:
         if not path.startswith(STAGE) and not Path(path).is_dir():
             resolve(path, bins=True)

@@ -22,8 +22,7 @@ from truing.losses.kl import KlController
 from truing.models.load import trainable
 from truing.models.precision import Precision
 from truing.models.room import Overfull
-from truing.models.scoring import Scorer
-from truing.models.trained import Policy
+from truing.models.scoring import Policy, Scorer
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.policy_gradient import (
     ByRole,
@@ -331,6 +330,7 @@ class OnlineSession:
             "learning_rate": self.learning_rate,
             "dtype": self.precision.name,
             "device": self.scorer.device.type,
+            **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
         }
         return inputs_of(self.recipe, self.sources, resolved)
 
