@@ -71,7 +71,7 @@ COVERED = [
     "evals/rewards.py",
     "evals/run.py",
     "evals/safety.py",
-    "evals/tasks/answers.py",
+    "evals/tasks/responses.py",
     "evals/tasks/outside.py",
     "evals/tasks/outside_options.py",
     "evals/tasks/outside_read.py",

@@ -15,7 +15,7 @@ from truing.core.pages_zh import ZH
 from truing.core.told_zh import ZH as TERMINAL
 from truing.core.words import speaking, spoken, t
 from truing.evals.numbers import Number
-from truing.evals.tasks import answers, moved, versus
+from truing.evals.tasks import moved, responses, versus
 from truing.reports.alarms import DONE, TITLES
 from truing.reports.charts import PANELS, SIDES
 from truing.reports.records import DRIFT_NOTES
@@ -61,14 +61,14 @@ WORDS = re.compile(r"[A-Za-z]{2,}")
 
 
 def numbers() -> list[Number]:
-    tasks = [answers.harmlessness(LANGUAGES), moved.kl(LANGUAGES), moved.tax(LANGUAGES)]
+    tasks = [responses.harmlessness(LANGUAGES), moved.kl(LANGUAGES), moved.tax(LANGUAGES)]
     return [
         *(number for task in tasks for number in task.numbers),
-        *answers.OVER_REFUSAL,
-        answers.OVER_REFUSAL_ORDINARY,
-        *answers.HELPFULNESS,
-        *answers.HONESTY,
-        *answers.DEGENERATION,
+        *responses.OVER_REFUSAL,
+        responses.OVER_REFUSAL_ORDINARY,
+        *responses.HELPFULNESS,
+        *responses.HONESTY,
+        *responses.DEGENERATION,
         *versus.WIN_RATE,
         *versus.REWARD,
     ]

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from truing.core.errors import DataError
-from truing.stats.intervals import Interval, finite, holm, mcnemar, wilson
+from truing.stats.intervals import Interval, bootstrap_mean, holm, mcnemar, paired_bootstrap, wilson
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,51 @@ def test_wilson_refuses_what_is_no_rate(successes: int, n: int) -> None:
         wilson(successes, n)
 
 
+def test_bootstrap_of_two_values_by_enumeration() -> None:
+    """Resamples of [0, 1] have mean 0, ½, 1 with chance ¼, ½, ¼: quantiles .025/.975 and .3/.7 follow."""
+    assert bootstrap_mean([0, 1], level=0.95) == Interval(0.5, 0.0, 1.0, 2)
+    assert bootstrap_mean([0, 1], level=0.4) == Interval(0.5, 0.5, 0.5, 2)
+
+
+def test_the_bootstrap_of_one_value_is_that_value() -> None:
+    assert bootstrap_mean([0.3]) == Interval(0.3, 0.3, 0.3, 1)
+
+
+def test_bootstrap_approaches_the_normal_interval() -> None:
+    """0..99: mean 49.5, variance (100² - 1)/12, so the 95 % half-width is near 1.96·√(833.25/100) = 5.66."""
+    found = bootstrap_mean(range(100), seed=3)
+    assert found.estimate == 49.5
+    assert found.low == pytest.approx(49.5 - 5.66, abs=0.25)
+    assert found.high == pytest.approx(49.5 + 5.66, abs=0.25)
+
+
+def test_bootstrap_is_fixed_by_its_seed_and_not_by_its_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [0.1, 0.4, 0.2, 0.9, 0.7]
+    whole = bootstrap_mean(values, seed=1, draws=500)
+    assert whole == bootstrap_mean(values, seed=1, draws=500)
+    assert whole != bootstrap_mean(values, seed=2, draws=500)
+    # 128 is even: numpy draws two 32-bit integers per word, so odd chunks would drop a half word.
+    monkeypatch.setattr("truing.stats.intervals.CHUNK", 128 * len(values))
+    assert bootstrap_mean(values, seed=1, draws=500) == whole
+
+
+def test_paired_bootstrap_cancels_what_both_share() -> None:
+    """Every item gains exactly 0.5 (exact in binary), so the interval has no width."""
+    before = [0.0, 10.0, 100.0, 7.0]
+    assert paired_bootstrap(before, [value + 0.5 for value in before]) == Interval(0.5, 0.5, 0.5, 4)
+
+
+def test_paired_bootstrap_has_the_sign_of_the_gain() -> None:
+    before, after = [0] * 30 + [1] * 10, [1] * 25 + [0] * 5 + [1] * 10
+    gained, lost = paired_bootstrap(before, after), paired_bootstrap(after, before)
+    assert gained.estimate == 25 / 40
+    assert gained.low > 0
+    assert lost.estimate == -25 / 40
+    assert lost.high < 0
+    even = paired_bootstrap([0, 1], [1, 0])
+    assert even.low < 0 < even.high
+
+
 @pytest.mark.parametrize(
     ("lost", "won", "p"),
     [(1, 5, 14 / 64), (0, 10, 2 / 1024), (10, 0, 2 / 1024), (3, 3, 1.0), (0, 0, 1.0), (0, 1, 1.0)],
@@ -59,15 +104,16 @@ def test_mcnemar_by_hand(lost: int, won: int, p: float) -> None:
     assert mcnemar(before, after) == pytest.approx(p)
 
 
-def test_pairs_need_the_same_items() -> None:
+@pytest.mark.parametrize("compare", [mcnemar, paired_bootstrap])
+def test_pairs_need_the_same_items(compare) -> None:
     with pytest.raises(DataError, match="2 items before but 1 after"):
-        mcnemar([False, True], [True])
+        compare([0, 1], [1])
 
 
 @pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf]])
 def test_unscored_items_are_never_averaged(values: list[float]) -> None:
     with pytest.raises(DataError):
-        finite(values, "values")
+        bootstrap_mean(values)
 
 
 def test_mcnemar_refuses_graded_scores() -> None:
@@ -79,6 +125,8 @@ def test_mcnemar_refuses_graded_scores() -> None:
 def test_a_level_is_a_share(level: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         wilson(1, 2, level)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        bootstrap_mean([1.0, 2.0], level=level)
 
 
 def test_an_interval_checks_itself() -> None:
@@ -128,3 +176,18 @@ def test_wilson_covers_few_items_on_average_over_rates(n: int) -> None:
     assert np.mean([wilson_coverage(n, rate) for rate in np.arange(0.03, 0.98, 0.01)]) == pytest.approx(
         0.95, abs=0.01
     )
+
+
+def test_bootstraps_cover() -> None:
+    """Lengths are skewed: gamma of shape 4, mean 4. The change has mean ½ and varies with the length."""
+    rng = np.random.default_rng(4)
+    means, changes = [], []
+    for seed in range(2000):
+        before = rng.gamma(4.0, size=120)
+        after = before + rng.normal(0.5, 0.2 * before)
+        mean = bootstrap_mean(before.tolist(), seed=seed, draws=500)
+        change = paired_bootstrap(before.tolist(), after.tolist(), seed=seed, draws=500)
+        means.append(mean.low <= 4.0 <= mean.high)
+        changes.append(change.low <= 0.5 <= change.high)
+    assert 0.93 <= np.mean(means) <= 0.97
+    assert 0.93 <= np.mean(changes) <= 0.97

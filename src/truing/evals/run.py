@@ -1,7 +1,7 @@
 """One evaluation from its recipe: tasks one after the other, gates at the end, everything written down.
 
 results.json   every number with its interval, what was missing, gates, versions, seconds
-items.jsonl    every answer of every side with its values: what the numbers are made of
+items.jsonl    every response of every side with its values: what the numbers are made of
 report.html    the same for people
 """
 
@@ -20,7 +20,7 @@ from truing.core.errors import GateError, RewardError
 from truing.core.files import write_atomic
 from truing.core.messages import Say, joined, message
 from truing.data.convert import write_jsonl
-from truing.evals.bench import Bench, Result, Watch
+from truing.evals.bench import Bench, TaskResult, TaskWatch
 from truing.evals.gates import GateOutcome, judge_gates
 from truing.evals.numbers import Finding
 from truing.evals.sides import Side
@@ -35,7 +35,7 @@ class Evaluation:
     """What came of a recipe."""
 
     recipe: EvalRecipe
-    results: dict[str, Result]  # by task
+    results: dict[str, TaskResult]  # by task
     gates: list[GateOutcome]
     seconds: dict[str, float]  # by task
     unfinished: tuple[str, ...] = ()  # tasks that have not been run, or not to their end
@@ -58,7 +58,7 @@ class Evaluation:
 def evaluate(
     recipe: EvalRecipe,
     say: Say,
-    watch: Watch,
+    watch: TaskWatch,
     keep: Callable[[Evaluation], None] = lambda part: None,
     opened: Mapping[str, Trained] = MappingProxyType({}),
 ) -> Evaluation:
@@ -75,7 +75,7 @@ def evaluate(
     )
     against = held[0] if held else None
     bench = Bench(model, against, recipe.samples, recipe.temperature, recipe.seed, watch, Path(recipe.output))
-    results: dict[str, Result] = {}
+    results: dict[str, TaskResult] = {}
     seconds: dict[str, float] = {}
     for name, task in tasks.items():
         start = time.perf_counter()
@@ -88,7 +88,7 @@ def evaluate(
     return Evaluation(recipe, results, judge_gates(recipe.gates, findings), seconds)
 
 
-def _with_refusals(result: Result, bench: Bench, say: Say) -> Result:
+def _with_refusals(result: TaskResult, bench: Bench, say: Say) -> TaskResult:
     """A result that also notes the questions which could not be asked for it."""
     if not bench.refused:
         return result
@@ -140,7 +140,7 @@ def _finding_json(task: str, finding: Finding) -> dict[str, Any]:
         "title": finding.number.title,
         "unit": finding.number.unit,
         "better": finding.number.better,
-        "model": _measured_json(finding.model),
+        "model": _measured_json(finding.policy),
         "against": _measured_json(finding.against) if finding.against else None,
         "change": None if change is None else [change.estimate, change.low, change.high],
         "p": finding.p,
@@ -169,22 +169,24 @@ def _finite(value: float) -> float | None:
 
 
 def item_rows(done: Evaluation) -> Iterator[dict[str, Any]]:
-    """Every answer with what was made of it."""
+    """Every response with what was made of it."""
     for task, result in done.results.items():
         for scored in result.scored:
-            for side, answers, marks in zip(("model", "against"), scored.answers, scored.marks, strict=False):
-                for answer, mark in zip(answers, marks, strict=True):
-                    question = answer.question
+            for side, responses, marks in zip(
+                ("model", "against"), scored.responses, scored.marks, strict=False
+            ):
+                for response, mark in zip(responses, marks, strict=True):
+                    question = response.question
                     yield {
                         "task": task,
                         "side": side,
                         "id": question.id,
-                        "k": answer.k,
+                        "k": response.k,
                         "category": question.category,
                         "language": question.language,
                         "prompt": [turn.as_dict() for turn in question.prompt],
-                        "response": answer.text,
-                        "finish": answer.sample.finish.value,
+                        "response": response.text,
+                        "finish": response.sample.finish.value,
                         "values": dict(mark.values),
                         "note": mark.note,
                     }

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from truing.config.evaluation import REPORT, EvalRecipe
 from truing.core.messages import Say
 from truing.core.words import speaking
-from truing.evals.bench import Watch
+from truing.evals.bench import TaskWatch
 from truing.evals.run import Evaluation, evaluate, write_evaluation
 from truing.models.trained import Trained
 from truing.reports.evaluation import evaluation_report
@@ -15,7 +15,7 @@ from truing.reports.page import write_report
 
 
 def evaluate_recipe(
-    recipe: EvalRecipe, say: Say, watch: Watch, opened: Mapping[str, Trained] = MappingProxyType({})
+    recipe: EvalRecipe, say: Say, watch: TaskWatch, opened: Mapping[str, Trained] = MappingProxyType({})
 ) -> Evaluation:
     """Measure, and write `results.json`, `items.jsonl` and the page into the recipe's `output`.
 

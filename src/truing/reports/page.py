@@ -27,12 +27,12 @@ from truing.reports.records import (
     DRIFT_NOTES,
     CategoryRow,
     DataCount,
+    GoalOutcome,
     Measure,
-    Outcome,
     Report,
     Share,
     SideBySide,
-    Stage,
+    StageRecord,
     goal_text,
     goals_text,
     moved_text,
@@ -46,13 +46,13 @@ from truing.text.shown import clipped, language, plain
 __all__ = [
     "CategoryRow",
     "DataCount",
+    "GoalOutcome",
     "Interval",
     "Measure",
-    "Outcome",
     "Report",
     "Share",
     "SideBySide",
-    "Stage",
+    "StageRecord",
     "render_report",
     "verdict",
     "write_report",
@@ -86,7 +86,7 @@ def render_report(report: Report) -> str:
     charts_of_reward = reward_charts(report.reward) if report.reward else []
     compared = comparison_charts(report.comparison) if report.comparison else ComparisonCharts()
     charts = [*compared, *charts_of_measures, *charts_of_reward, *charts_of_drift, *chain(*charts_of_stages)]
-    scripts = [_template_file("report.js")] if charts or report.answers else []
+    scripts = [_template_file("report.js")] if charts or report.responses else []
     style = _style()
     return (
         _environment()
@@ -133,7 +133,7 @@ def _environment() -> Environment:
         t=t,
         value=value_text,
     )
-    environment.globals.update(Outcome=Outcome, t=_words)
+    environment.globals.update(GoalOutcome=GoalOutcome, t=_words)
     return environment
 
 

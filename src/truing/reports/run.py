@@ -31,7 +31,7 @@ from truing.core.words import sentences, spoken, t
 from truing.evals.reward_summary import RewardSummary, percent
 from truing.reports.alarms import alarms, healthy
 from truing.reports.curves import ends, read_series
-from truing.reports.records import DataCount, Report, Stage
+from truing.reports.records import DataCount, Report, StageRecord
 from truing.reports.samples import Sampled, read_samples, sample_tables
 from truing.training.health import Finding, read_findings
 
@@ -91,7 +91,7 @@ def run_report(found: RunRecord) -> Report:
     method = found.asked["method"].upper()
     seconds = sum(row.get("seconds", 0.0) for row in found.metrics)
     loss = found.asked["resolved"]["loss"]  # a name; of an online method, with what it is called with
-    stage = Stage(
+    stage = StageRecord(
         method, loss if isinstance(loss, str) else loss["name"], seconds, _steps(found), found.metrics
     )
     return Report(

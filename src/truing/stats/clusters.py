@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from truing.core.errors import DataError
-from truing.stats.intervals import Interval, check_level, finite, wilson_bounds
-
-# Resampled indices held at once; bounds memory at about 16 MB however long the data.
-CHUNK = 2_000_000
+from truing.stats.intervals import CHUNK, Interval, check_level, finite, wilson_bounds
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,15 +22,16 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from truing.config.fields import Count, Text
 from truing.config.imports import closest
 from truing.config.run_folder import run_recipe
 from truing.core.errors import ConfigError, DataError, ModelError
 from truing.core.messages import joined, message
-from truing.evals.bench import Bench, Marks, Result, Scored, Task
+from truing.evals.bench import Bench, Marks, ScoredResponses, Task, TaskResult
 from truing.evals.numbers import Finding, Number, of_sides
-from truing.evals.sides import Answer, Question, Side
+from truing.evals.sides import Question, SampledResponse, Side
 from truing.evals.tasks.outside_options import Options, flags_of, pairs, present
-from truing.evals.tasks.outside_read import Row, Stated, Told, read_inspect, read_lm_eval
+from truing.evals.tasks.outside_read import BenchmarkRow, Stated, Told, read_inspect, read_lm_eval
 from truing.models.export import export_folder
 from truing.models.sources import resolve
 from truing.models.trained import is_reward, load_trained
@@ -39,8 +40,7 @@ from truing.stats.clusters import Measured
 from truing.stats.intervals import Interval
 
 Names = Annotated[Sequence[str], Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
+AtLeastOne = Annotated[int, Field(ge=1)]
 Command = Callable[[Path, Path, Bench], list[str]]  # of the model's folder, and of where results go
 
 LAST_LINES = 8  # of what a process said before it failed
@@ -65,8 +65,8 @@ def lm_eval(
     languages: Sequence[str],
     *,
     tasks: Names,
-    limit: Count | None = None,
-    few_shot: Annotated[int, Field(ge=0)] | None = None,
+    limit: AtLeastOne | None = None,
+    few_shot: Count | None = None,
     options: Mapping[str, Any] = {},
     python: Text | None = None,
     results: Text | None = None,
@@ -96,7 +96,7 @@ def inspect(
     languages: Sequence[str],
     *,
     tasks: Names,
-    limit: Count | None = None,
+    limit: AtLeastOne | None = None,
     options: Mapping[str, Any] = {},
     python: Text | None = None,
     results: Text | None = None,
@@ -178,7 +178,7 @@ def _task(
     read = [_read(tool, file, names) for file in files]
     interpreter = "" if files else _interpreter(tool, python)
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         if files:
             both = zip(read, files, strict=True)
             notes: list[str] = [
@@ -292,9 +292,9 @@ def _place(source: str, folder: Path) -> None:
 # Findings
 
 
-def _result(tool: Tool, numbers: Mapping[str, Number], told: Sequence[Told], notes: list[str]) -> Result:
+def _result(tool: Tool, numbers: Mapping[str, Number], told: Sequence[Told], notes: list[str]) -> TaskResult:
     findings: list[Finding] = []
-    items: list[Scored] = []
+    items: list[ScoredResponses] = []
     for name, number in numbers.items():
         stated = [one.tasks[name] for one in told if name in one.tasks]
         if len(stated) < len(told):
@@ -310,12 +310,12 @@ def _result(tool: Tool, numbers: Mapping[str, Number], told: Sequence[Told], not
         if rows[0]:
             scored = _scored(number.name, rows)
             grouped = any(row.category for row in rows[0])
-            group = (lambda answer: answer.question.category) if grouped else None
+            group = (lambda response: response.question.category) if grouped else None
             findings.append(scored.finding(described, number.name, group=group))
             items.append(scored)
         else:
             findings.append(of_sides(described, [_whole(one, described) for one in stated]))
-    return Result(findings, items, notes)
+    return TaskResult(findings, items, notes)
 
 
 def _described(tool: Tool, number: Number, stated: Sequence[Stated]) -> Number:
@@ -343,7 +343,7 @@ def _described(tool: Tool, number: Number, stated: Sequence[Stated]) -> Number:
     )
 
 
-def _common(sides: Sequence[Sequence[Row]]) -> tuple[list[list[Row]], int]:
+def _common(sides: Sequence[Sequence[BenchmarkRow]]) -> tuple[list[list[BenchmarkRow]], int]:
     """The rows that all sides have, in one order, and how many there are beside them."""
     keyed = [{(row.question, row.k, row.content): row for row in rows} for rows in sides]
     shared = [key for key in keyed[0] if all(key in other for other in keyed)]
@@ -352,18 +352,18 @@ def _common(sides: Sequence[Sequence[Row]]) -> tuple[list[list[Row]], int]:
     return [[side[key] for key in shared] for side in keyed], apart
 
 
-def _scored(name: str, sides: Sequence[Sequence[Row]]) -> Scored:
-    return Scored(
-        [[_answer(row) for row in rows] for rows in sides],
+def _scored(name: str, sides: Sequence[Sequence[BenchmarkRow]]) -> ScoredResponses:
+    return ScoredResponses(
+        [[_response(row) for row in rows] for rows in sides],
         [[Marks({name: row.value}, row.note) for row in rows] for rows in sides],
     )
 
 
-def _answer(row: Row) -> Answer:
+def _response(row: BenchmarkRow) -> SampledResponse:
     """A row as the report shows it; its tokens are not known."""
     finish = Finish.LENGTH if row.cut else Finish.STOP
     sample = Sample([], [], row.response, finish, prompt=0, k=row.k)
-    return Answer(Question(row.question, row.prompt, row.category), sample, row.k)
+    return SampledResponse(Question(row.question, row.prompt, row.category), sample, row.k)
 
 
 def _whole(stated: Stated, number: Number) -> Measured:

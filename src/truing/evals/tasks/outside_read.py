@@ -29,7 +29,7 @@ MADE_BY = "{tool} {version} of {model}"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BenchmarkRow:
     """One sample of a benchmark: what was asked and said, and the value that got."""
 
     question: str  # unique within the number; shared by its repetitions
@@ -53,7 +53,9 @@ class Stated:
     n: int  # samples with a value; 0 where all failed
     missing: int = 0
     better: Better = "higher"
-    rows: Sequence[Row] = ()  # empty where the number is not their mean, or where they were not written
+    rows: Sequence[
+        BenchmarkRow
+    ] = ()  # empty where the number is not their mean, or where they were not written
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _of_lm_eval(name: str, key: str, content: Json, file: Path) -> Stated:
     leaves = _leaves(name, content.get("group_subtasks", {}))
     samples = content.get("n-samples", {})
     n = sum(int(samples.get(leaf, {}).get("effective", 0)) for leaf in leaves)
-    rows: list[Row] = []
+    rows: list[BenchmarkRow] = []
     for leaf in leaves:
         for sample in _lines(file.parent / f"samples_{leaf}_{_date(file)}.jsonl"):
             if sample.get("filter", "none") == filtered and metric in sample:
@@ -160,13 +162,13 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 raise DataError(message(said, path=path, number=number, why=error)) from error
 
 
-def _lm_eval_row(sample: Json, metric: str, name: str, leaf: str) -> Row:
+def _lm_eval_row(sample: Json, metric: str, name: str, leaf: str) -> BenchmarkRow:
     place = f"{name}/{sample['doc_id']}" if leaf == name else f"{name}/{leaf}/{sample['doc_id']}"
     requests = [list(one.values()) for one in sample["arguments"].values()]
     response, target = _said(requests, sample["resps"]), str(sample["target"])
     if len(requests) > 1 and target.isdigit() and int(target) < len(requests):
         target = str(requests[int(target)][1]).strip()
-    return Row(
+    return BenchmarkRow(
         place,
         _finite(sample[metric]),
         user(str(requests[0][0])),
@@ -269,14 +271,14 @@ def _headline(results: Json) -> tuple[Json, str]:
     return score, next((name for name in MEANS if name in score["metrics"]), next(iter(score["metrics"])))
 
 
-def _inspect_row(sample: Json, score: Json, name: str) -> Row:
+def _inspect_row(sample: Json, score: Json, name: str) -> BenchmarkRow:
     attached = sample.get("attachments") or {}
     choices = (sample.get("output") or {}).get("choices") or [{}]
     error = sample.get("error")
     target = sample.get("target", "")
     expected = target if isinstance(target, str) else ", ".join(target)
     prompt = _turns(sample["input"], attached)
-    return Row(
+    return BenchmarkRow(
         f"{name}/{sample['id']}",
         _graded(sample.get("scores") or {}, score),
         prompt,
@@ -319,7 +321,7 @@ def _text(content: Any, attached: Json) -> str:
 
 
 def _stated(
-    metric: str, value: float, error: float | None, n: int, *, rows: list[Row], **rest: Any
+    metric: str, value: float, error: float | None, n: int, *, rows: list[BenchmarkRow], **rest: Any
 ) -> Stated:
     """With its rows where it is their mean: of a question's repetitions first, then of the questions."""
     by_question: dict[str, list[float]] = {}

@@ -15,17 +15,17 @@ from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.evals.bench import Task, TaskMaker
-from truing.evals.tasks import answers, moved, outside, versus
+from truing.evals.tasks import moved, outside, responses, versus
 
 TASKS: dict[str, TaskMaker] = {
     "win_rate": versus.win_rate,
-    "harmlessness": answers.harmlessness,
-    "over_refusal": answers.over_refusal,
-    "over_refusal_ordinary": answers.over_refusal_ordinary,
-    "helpfulness": answers.helpfulness,
-    "honesty": answers.honesty,
+    "harmlessness": responses.harmlessness,
+    "over_refusal": responses.over_refusal,
+    "over_refusal_ordinary": responses.over_refusal_ordinary,
+    "helpfulness": responses.helpfulness,
+    "honesty": responses.honesty,
     "kl": moved.kl,
-    "degeneration": answers.degeneration,
+    "degeneration": responses.degeneration,
     "tax": moved.tax,
     "reward": versus.reward,
     "lm_eval": outside.lm_eval,

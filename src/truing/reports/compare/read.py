@@ -21,14 +21,14 @@ from truing.core.errors import DataError, UsageError
 from truing.core.files import read_jsonl
 from truing.core.messages import Message, joined, message
 from truing.core.words import t
-from truing.evals.numbers import Better, Unit
+from truing.evals.numbers import Better, NumberUnit
 from truing.reports.compare.records import MOST
 from truing.reports.run import RunRecord, read_run, state_text
 from truing.stats.intervals import Interval
 
 INSIDE = "eval"  # the folder of an evaluation in that of a run
-Key = tuple[str, str, int]  # id, text of the prompt, which answer to it
-Answers = Mapping[Key, "Item"]
+Key = tuple[str, str, int]  # id, text of the prompt, which response to it
+ResponsesByKey = Mapping[Key, "ResponseLine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class GroupNumber:
     """A number over the items of a group."""
 
     model: Found
@@ -64,16 +64,16 @@ class FoundNumber:
     """A number of the model that was evaluated."""
 
     title: str
-    unit: Unit
+    unit: NumberUnit
     better: Better
     task: str
-    mean_of: str | None  # the value of each answer of the task whose mean it is
+    mean_of: str | None  # the value of each response of the task whose mean it is
     model: Found
-    groups: dict[str, Part]
+    groups: dict[str, GroupNumber]
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class ResultsFile:
     """results.json, as far as runs are compared by it."""
 
     model: str
@@ -84,7 +84,7 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PromptTurn:
     """One turn of a prompt."""
 
     role: str
@@ -92,8 +92,8 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One line of items.jsonl: an answer with its values. The texts are untrusted."""
+class ResponseLine:
+    """One line of items.jsonl: a response with its values. The texts are untrusted."""
 
     task: str
     side: str
@@ -101,7 +101,7 @@ class Item:
     k: int
     category: str
     language: str
-    prompt: list[Turn]
+    prompt: list[PromptTurn]
     response: str
     values: dict[str, FiniteFloat | None]
     note: str
@@ -113,7 +113,7 @@ class Item:
 
     @property
     def key(self) -> Key:
-        """What an answer of another run to the same question has in common with this one."""
+        """What a response of another run to the same question has in common with this one."""
         return self.id, self.text, self.k
 
 
@@ -122,13 +122,13 @@ class EvaluationRecord:
     """An evaluation's folder, read once."""
 
     path: Path
-    results: Results
-    items: Sequence[Item]  # the answers of the model itself, not of what it was held against
+    results: ResultsFile
+    items: Sequence[ResponseLine]  # the responses of the model itself, not of what it was held against
 
     @cached_property
-    def answers(self) -> dict[str, dict[Key, Item]]:
-        """The answers of each task."""
-        tasks: dict[str, dict[Key, Item]] = {}
+    def responses(self) -> dict[str, dict[Key, ResponseLine]]:
+        """The responses of each task."""
+        tasks: dict[str, dict[Key, ResponseLine]] = {}
         for item in self.items:
             tasks.setdefault(item.task, {})[item.key] = item
         return tasks
@@ -276,5 +276,5 @@ def _held(subject: Subject) -> Message:
     return joined(" and ", parts)
 
 
-_RESULTS = TypeAdapter(Results)
-_ITEMS = TypeAdapter(list[Item])
+_RESULTS = TypeAdapter(ResultsFile)
+_ITEMS = TypeAdapter(list[ResponseLine])
