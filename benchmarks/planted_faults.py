@@ -52,7 +52,7 @@ FAULTS = (
         "a row one token too long passes",
         "if tree.longest <= max_tokens:",
         "if tree.longest <= max_tokens + 1:",
-        ("test_limits.py",),
+        ("test_chat.py",),
     ),
     Fault(
         "a damaged file of the right size is whole",
