@@ -30,7 +30,9 @@ def _named(value: object) -> object:
     return {"to": value} if isinstance(value, str | list | tuple) else value
 
 
-Trackers = Annotated[tuple[Tracker, ...], BeforeValidator(_known, json_schema_input_type=Tracker | list[Tracker])]
+Trackers = Annotated[
+    tuple[Tracker, ...], BeforeValidator(_known, json_schema_input_type=Tracker | list[Tracker])
+]
 
 
 class Track(Section):
