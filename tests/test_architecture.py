@@ -15,6 +15,7 @@ SCRIPTS = [
 ]
 LAYERS = [
     {"cli"},
+    {"api"},
     {"web", "pipelines"},
     {"runs"},
     {"rollouts", "reports"},

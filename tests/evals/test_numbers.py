@@ -22,29 +22,29 @@ def close(found: Interval | None, expected: Interval) -> bool:
 
 def test_a_rate_alone_is_wilsons_and_has_nothing_to_compare_with() -> None:
     found = finding(RATE, Values([1, 1, 0, 1, 1, 1, 0, 1], IDS))
-    assert close(found.model.interval, wilson(6, 8))
+    assert close(found.policy.interval, wilson(6, 8))
     assert (found.against, found.change, found.p) == (None, None, None)
 
 
 def test_a_missing_value_is_no_zero_and_bounds_what_it_could_do() -> None:
     found = finding(RATE, Values([1, None, 1, None], IDS[:4]))
-    assert found.model.interval is not None and found.model.interval.estimate == 1
-    assert (found.model.missing, found.model.worst, found.model.best) == (2, 0.5, 1.0)
+    assert found.policy.interval is not None and found.policy.interval.estimate == 1
+    assert (found.policy.missing, found.policy.worst, found.policy.best) == (2, 0.5, 1.0)
 
 
 def test_the_worst_value_of_a_harm_is_one() -> None:
     found = finding(HARM, Values([0, None, 0, None], IDS[:4]))
-    assert (found.model.worst, found.model.best) == (0.5, 0.0)
+    assert (found.policy.worst, found.policy.best) == (0.5, 0.0)
 
 
 def test_all_missing_has_no_interval() -> None:
-    assert finding(RATE, Values([None, None], IDS[:2])).model == Measured(None, 2, 0.0, 1.0)
+    assert finding(RATE, Values([None, None], IDS[:2])).policy == Measured(None, 2, 0.0, 1.0)
 
 
 def test_a_mean_has_no_end_that_missing_values_could_reach() -> None:
     found = finding(MEAN, Values([1.0, 3.0, None], IDS[:3]))
-    assert found.model.interval is not None and found.model.interval.estimate == 2
-    assert (found.model.worst, found.model.best) == (-math.inf, math.inf)
+    assert found.policy.interval is not None and found.policy.interval.estimate == 2
+    assert (found.policy.worst, found.policy.best) == (-math.inf, math.inf)
 
 
 def test_one_flag_a_question_is_compared_by_mcnemar() -> None:
@@ -80,4 +80,4 @@ def test_groups_are_measured_by_themselves_and_without_a_name_not_at_all() -> No
 
 def test_one_question_has_a_mean_and_no_end() -> None:
     found = finding(MEAN, Values([2.0], ["a"]))
-    assert found.model.interval == Interval(2.0, -math.inf, math.inf, 1)
+    assert found.policy.interval == Interval(2.0, -math.inf, math.inf, 1)

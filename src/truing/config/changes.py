@@ -21,6 +21,7 @@ SAFE = (
     "checkpoint",
     "evaluate",
     "health",
+    "track",
     "output",
     "tokens_per_pass",
     "activation_checkpointing",

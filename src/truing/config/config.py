@@ -92,6 +92,8 @@ def validate(root: Node, model: type[Model]) -> Model:
 def _origins(section: BaseModel, node: Node | None, prefix: str = "") -> Iterator[tuple[str, Origin]]:
     for name, value in section:
         child = node.children.get(name) if node else None
+        if child is None and name in section.model_fields_set:
+            child = node  # a section that is written as one of its keys
         if isinstance(value, BaseModel):
             yield from _origins(value, child, f"{prefix}{name}.")
         else:

@@ -22,6 +22,7 @@ from truing.config.health import Health
 from truing.config.online import Critic, Online, Sampling
 from truing.config.rewards import RewardPart
 from truing.config.section import Section
+from truing.config.track import Track, Tracked
 
 Hyper = bool | int | float | str
 
@@ -260,6 +261,9 @@ class Recipe(Section):
     evaluate: Evaluate = Field(default=Evaluate(), description="When to evaluate while training.")
     checkpoint: Checkpoint = Field(default=Checkpoint(), description="When to save.")
     health: Health = Field(default=Health(), description="What watches the run, and what it does.")
+    track: Tracked = Field(
+        default=Track(), description="Experiment trackers that the numbers go to too: [tensorboard, wandb]."
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
         description="Number format of frozen weights and products; auto: bfloat16 where it is faster here.",
@@ -292,8 +296,6 @@ class Recipe(Section):
         data = info.data.get("data")
         if value is None and data is not None and data.retain:
             raise ValueError("data.retain compares the policy with and without its adapter: set lora")
-        if data is not None and data.retain and info.data.get("method") == "reward":
-            raise ValueError("a reward model has no words to retain: leave data.retain out")
         return value
 
     @field_validator("evaluate")

@@ -8,6 +8,7 @@
     rows.json       how many rows were read, kept, set aside
     reward.json     of a reward model: how its result does on held-out rows
     health.jsonl    what the health rules saw while it trained, each once
+    trackers.json   what experiment trackers call the run
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
     run.lock        who is writing; empty when nobody is
 
@@ -39,7 +40,7 @@ from truing.core.messages import Message, message
 
 LOCK, CONFIG, STATUS = "run.lock", "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
-ROWS, REWARD = "rows.json", "reward.json"
+ROWS, REWARD, TRACKERS = "rows.json", "reward.json", "trackers.json"
 HEALTH, FAILURES = "health.jsonl", "failures.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
@@ -175,7 +176,7 @@ class RunFolder:
         files.write_atomic(self.path / STATUS, json.dumps(asdict(status), indent=2) + "\n")
 
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> None:
-        """Replaces one of the files of facts about a run: ROWS or REWARD."""
+        """Replaces one of the files of facts about a run: ROWS, REWARD or TRACKERS."""
         files.write_atomic(self.path / name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
     def log_metrics(self, step: int, values: Mapping[str, Any]) -> None:
@@ -219,6 +220,16 @@ def read_status(path: Path) -> RunStatus | None:
 def read_config(path: Path) -> dict[str, Any] | None:
     """`config.json` of a run: `recipe`, `versions` and `changes`; None where there is none."""
     return _read_json(path / CONFIG)
+
+
+def require_there(paths: Sequence[Path]) -> None:
+    """Raises `UsageError` for a path that does not exist, and where there is none."""
+    if not paths:
+        raise UsageError(message("no run was given"), hint=message("name a run folder"))
+    for path in paths:
+        if not path.exists():
+            hint = message("give a run folder, as `truing train` writes it, or the folder of an evaluation")
+            raise UsageError(message("{path} does not exist", path=path), hint=hint)
 
 
 def run_recipe(path: Path) -> dict[str, Any] | None:

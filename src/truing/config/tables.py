@@ -49,7 +49,8 @@ def bound(
     `also` are options that it hands on. Raises ConfigError for the name or an option.
     """
     row = find(kind, table, name, hint=hint)
-    check_options(f"the {kind} {name!r}", {**keyword_options(row), **also}, options)
+    what = message("the {kind} {name!r}", kind=message(kind), name=name)
+    check_options(what, {**keyword_options(row), **also}, options)
     return partial(row, **options)
 
 

@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from truing.config.fields import Count, Text
 from truing.config.options import keyword_options
 from truing.config.tables import bound
 from truing.core.errors import ConfigError
@@ -34,9 +35,7 @@ from truing.text.json_schema import matches_schema
 
 IN_LANGUAGE = 0.8  # share of words; the rest is room for names and terms
 
-Count = Annotated[int, Field(ge=0)]
 Texts = Annotated[Sequence[str], Field(min_length=1)]
-Text = Annotated[str, Field(min_length=1)]
 
 
 # How much there is

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from truing.core.errors import ModelError
+from truing.core.messages import message
 from truing.core.records import Kind, Record
 from truing.data.trees import Tree
 from truing.evals.reward_summary import Bin, Correlation, MarginBars, RewardSummary
@@ -91,9 +92,10 @@ def score_records(
 
 def _numbers(scores: list[float], record: Record) -> tuple[float, ...]:
     if not all(map(math.isfinite, scores)):
+        said = "{place}: the reward model gives {scores}, and a score is a finite number"
         raise ModelError(
-            f"{record.place}: the reward model gives {scores}, and a score is a finite number",
-            hint="its weights are damaged, or too large for their number format",
+            message(said, place=record.place, scores=scores),
+            hint=message("its weights are damaged, or too large for their number format"),
         )
     return tuple(scores)
 

@@ -38,12 +38,12 @@ from truing.models.machine import cpu_line
 from truing.models.precision import pick_precision
 from truing.models.sources import resolve
 from truing.pipelines import budget
-from truing.pipelines.budget import ALL, DRIFT_EVERY, EVERY, PAIRS_EPOCHS, SAID, Plan, Schedule
+from truing.pipelines.budget import ALL, DRIFT_EVERY, EVERY, PAIRS_EPOCHS, SAID, QuickstartPlan, Schedule
 from truing.pipelines.pace import measured_pace, speaker_of
 from truing.pipelines.preferences import make_rows
 from truing.pipelines.quickstart_report import Shown, write_results
 from truing.pipelines.safety import Measured, measure, measures
-from truing.reports.records import Measure, Stage
+from truing.reports.records import Measure, StageRecord
 from truing.runs.run import Finished, run
 from truing.runs.session import open_session
 from truing.sampling.speaker import Speaker
@@ -132,7 +132,7 @@ class Material:
 class Quickstart:
     """One quickstart in one folder: its plan, and the stages that have ended."""
 
-    plan: Plan
+    plan: QuickstartPlan
     material: Material
     output: Path
     say: Say
@@ -247,10 +247,10 @@ class Quickstart:
                 finished = run(session, folder, say=self.say, watch=[line.step], result=write)
         return {"steps": finished.step}
 
-    def trained(self, name: str, found: dict[str, Any]) -> Stage:
+    def trained(self, name: str, found: dict[str, Any]) -> StageRecord:
         """A training stage, to the report."""
         metrics = read_metrics(self.output / "runs" / name)
-        return Stage(name.upper(), name, found["seconds"], found["steps"], metrics)
+        return StageRecord(name.upper(), name, found["seconds"], found["steps"], metrics)
 
 
 def recipe_of(policy: str, recipe: dict[str, Any], dtype: str) -> dict[str, Any]:
@@ -259,7 +259,9 @@ def recipe_of(policy: str, recipe: dict[str, Any], dtype: str) -> dict[str, Any]
     return {**recipe, "policy": policy, "lora": upper_half(layers), "dtype": dtype}
 
 
-def make_plan(policy: str, language: Language, minutes: float, material: Material, say: Say) -> Plan:
+def make_plan(
+    policy: str, language: Language, minutes: float, material: Material, say: Say
+) -> QuickstartPlan:
     """Measure this machine and say how many topics fit the time."""
     start = time.perf_counter()
     say(message("measuring this machine"))
@@ -271,7 +273,7 @@ def make_plan(policy: str, language: Language, minutes: float, material: Materia
     learnt = (len(material.train), len(material.retained))
     counts = (*learnt, len(material.held_out), len(material.ordinary))
     machine = cpu_line() if device.type == "cpu" else str(device)
-    plan = Plan(policy, language, minutes, dtype, machine, 0, 0, {}, 0, pace)
+    plan = QuickstartPlan(policy, language, minutes, dtype, machine, 0, 0, {}, 0, pace)
     return budget.planned(plan, budget.Sizes(*counts, neutral, prompt), spent=time.perf_counter() - start)
 
 

@@ -13,10 +13,10 @@ from truing.core.files import write_atomic
 from truing.core.memory import peak_bytes
 from truing.core.words import t
 from truing.evals.suites.headlines import Headline
-from truing.pipelines.budget import Plan
+from truing.pipelines.budget import QuickstartPlan
 from truing.pipelines.safety import Measured, by_category, examples
 from truing.reports.page import write_report
-from truing.reports.records import DataCount, Measure, Report, Stage
+from truing.reports.records import DataCount, Measure, Report, StageRecord
 
 EXAMPLES = 10
 UNREAD = 60.0  # perplexity of everyday text above which a model hardly reads its language
@@ -26,9 +26,9 @@ UNREAD = 60.0  # perplexity of everyday text above which a model hardly reads it
 class Shown:
     """Everything that a quickstart found."""
 
-    plan: Plan
+    plan: QuickstartPlan
     table: Sequence[Measure]
-    stages: Sequence[Stage]
+    stages: Sequence[StageRecord]
     held_out: Sequence[Headline]
     before: Measured
     after: Measured

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from truing.config.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
+from truing.config.online import CRITIC_STARTS
 from truing.config.options import check_options, keyword_options
+from truing.config.reads import require_read
 from truing.config.recipe import Recipe
+from truing.config.rewards import MODEL
 from truing.config.run_folder import RunFolder, RunState, read_config, read_status
 from truing.config.stages import STAGE, Stage, naming_stage
 from truing.core.errors import ConfigError, DataError
@@ -29,9 +32,7 @@ from truing.models.trained import merged_run
 from truing.objectives.shapes import unpaired
 from truing.rewards.build import build_mix
 from truing.rewards.model import model_reward
-from truing.rewards.names import MODEL
-from truing.runs.critics import AUTO, POLICY, REWARD
-from truing.runs.preflight import require_read
+from truing.runs.idle import require_used
 from truing.runs.train import Watch, train_recipe
 
 TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
@@ -131,8 +132,8 @@ def _planned(stage: Stage, earlier: Mapping[str, Planned]) -> Planned:
         try:
             refuse_unsafe(changes)
         except ConfigError as error:
-            hint = f"put the old values back, or choose another output; {recipe.output} stays as it is"
-            raise ConfigError(str(error), hint=hint) from error
+            hint = "put the old values back, or choose another output; {path} stays as it is"
+            raise ConfigError(error.message, hint=message(hint, path=recipe.output)) from error
         longer = any(change.key in SAFE_WHEN_LARGER for change in changes)
     return Planned(
         stage.name,
@@ -149,9 +150,11 @@ def _refuse_stale(stage: Planned, begun: Sequence[Planned]) -> None:
     """A stage cannot train on under those that began from its result."""
     if not stage.trained and begun:
         names = ", ".join(other.name for other in begun)
+        said = "stage {name} has steps to train, and {names} began from an earlier result of it"
+        runs = " ".join(str(other.run) for other in begun)
         raise ConfigError(
-            f"stage {stage.name} has steps to train, and {names} began from an earlier result of it",
-            hint="choose another output, or remove " + " ".join(str(other.run) for other in begun),
+            message(said, name=stage.name, names=names),
+            hint=message("choose another output, or remove {runs}", runs=runs),
         )
 
 
@@ -178,13 +181,14 @@ def _chosen(recipe: Recipe) -> Chosen | None:
     """What an offline recipe learns, None for an online one, whose loss and rewards are looked up as well."""
     require_read(recipe)
     if recipe.method in OFFLINE:
-        return choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
-    choose_online(
-        recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
-    )
+        chosen = choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
+        require_used(recipe, chosen)
+        return chosen
+    most = recipe.sampling.max_new_tokens
+    require_used(recipe, choose_online(recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=most))
     models = [part for part in recipe.rewards if part.name == MODEL]
     for part in models:
-        check_options(f"the reward {MODEL!r}", keyword_options(model_reward), part.options)
+        check_options(message("the reward {name!r}", name=MODEL), keyword_options(model_reward), part.options)
     if len(models) < len(recipe.rewards) or not models:
         build_mix([part for part in recipe.rewards if part.name != MODEL])
     return None
@@ -196,7 +200,7 @@ def _check_sources(recipe: Recipe) -> None:
         if source and not source.startswith(STAGE):
             resolve(source)
     models = [str(part.options["path"]) for part in recipe.rewards if part.name == MODEL]
-    models += [] if recipe.critic.start in (AUTO, REWARD, POLICY) else [recipe.critic.start]
+    models += [] if recipe.critic.start in CRITIC_STARTS else [recipe.critic.start]
     for path in models:
         if not path.startswith(STAGE) and not Path(path).is_dir():
             resolve(path, bins=True)
@@ -216,6 +220,10 @@ def _read(recipe: Recipe, chosen: Chosen | None) -> dict[str, str]:
         parts = [one for row in loaded.records for one in (unpaired(row) if data.unpair else [row])]
         if not any(chosen.shape.teaches(part) for part in parts):
             kinds = ", ".join(sorted({part.kind.value for part in parts}))
-            needs = f"{recipe.method} needs {chosen.shape.wants}, these rows are {kinds}"
-            raise DataError(f"{', '.join(paths)}: {needs}", hint="see `truing data show`")
+            said = "{paths}: {method} needs {wants}, these rows are {kinds}"
+            wants = message(chosen.shape.wants)
+            raise DataError(
+                message(said, paths=", ".join(paths), method=recipe.method, wants=wants, kinds=kinds),
+                hint=message("see `truing data show`"),
+            )
     return found

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from truing.config.imports import is_import
-from truing.config.rewards import RewardPart
+from truing.config.rewards import JUDGE, MODEL, RewardPart
 from truing.config.tables import bound
 from truing.core.errors import ConfigError
 from truing.rewards.judged import judge_reward
 from truing.rewards.mix import Mix, Part
 from truing.rewards.model import Host, model_reward
-from truing.rewards.names import JUDGE, MODEL, require_reward
+from truing.rewards.names import require_reward
 from truing.rewards.own import own_reward
 from truing.rewards.rules import RULES
 from truing.rewards.types import Failed, Item, Outcome, Reward, Scored

@@ -5,11 +5,9 @@
 
 from truing.config.imports import is_import
 from truing.config.names import OWN
+from truing.config.rewards import JUDGE, MODEL
 from truing.config.tables import unknown
 from truing.rewards.rules import RULES
-
-MODEL = "model"
-JUDGE = "judge"
 
 
 def require_reward(name: str) -> None:

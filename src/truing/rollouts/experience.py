@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from truing.core.streams import Stream, generator, within
 from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Branch, Tree
 from truing.losses.credit import penalised, tied, token_rewards, whiten
@@ -150,7 +151,7 @@ class Teacher:
         settings, trees = self.chosen.settings, trees_of(rollouts)
         in_reward = settings.kl_in == "reward" and kl_weight > 0
         drawn = [logprob for sample in rollouts.samples for logprob in sample.logprobs]
-        sampler = torch.tensor(drawn) if self.chosen.correction is not None else None
+        sampler = torch.tensor(drawn) if self.chosen.needs_sampler else None
         asks_old = self.updates > 1 or in_reward or sampler is not None
         old = self._scored(trees, lambda batch: self.scorer(batch).logps) if asks_old else None
         ref = self._scored(trees, self.reference) if self.reference is not None else None
@@ -179,6 +180,8 @@ class Teacher:
     ) -> Tensor:
         """Advantages of all tokens, [N]."""
         credit = self.chosen.credit
+        if not len(rewards):  # a function of the user's own may not know what to do with none
+            return torch.zeros(0)
         if credit.takes("token_rewards"):
             per_token = token_rewards(rewards, kl, response, weight=weight)
             if self.chosen.settings.whiten_rewards:
@@ -236,7 +239,6 @@ def cut(items: Sequence[int], epochs: int, mini_batches: int, *, seed: int, step
     """
     found: list[list[int]] = []
     for epoch in range(epochs):
-        key = [seed, 2**34 + step * 2**16 + epoch]
-        order = np.random.Generator(np.random.Philox(key=key)).permutation(list(items))
+        order = generator(seed, Stream.UPDATES, within(step, epoch)).permutation(list(items))
         found += [part.tolist() for part in np.array_split(order, mini_batches) if len(part)]
     return found

@@ -6,7 +6,7 @@ All of it follows from `health.jsonl` and the checkpoints, so a resumed run know
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ class Care:
     progress: "Progress"
     folder: RunFolder
     say: Say
+    alert: Callable[[Finding], None] = lambda finding: None  # tells a finding elsewhere
     rate: float = field(init=False)  # the recipe's learning rate
 
     def __post_init__(self) -> None:
@@ -68,7 +69,7 @@ class Care:
         """The loop, entered again after every finding that something was done about."""
         while True:
             rows, said = read_metrics(self.folder.path), read_findings(self.folder.path)
-            watch = HealthHook(self.asked, self.folder.path, self.say, rows, said, self.answer)
+            watch = HealthHook(self.asked, self.folder.path, self.say, rows, said, self.answer, self.alert)
             try:
                 if not self.progress.finish_pending([*hooks, watch]):
                     self.session.train_steps(optimizer, self.progress.step, [*hooks, watch])

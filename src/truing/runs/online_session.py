@@ -15,6 +15,7 @@ import torch
 from truing.config.recipe import Recipe
 from truing.core.errors import RewardError
 from truing.core.messages import Say, message
+from truing.core.streams import EVALUATION
 from truing.data.kept import Rows
 from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
@@ -22,8 +23,7 @@ from truing.losses.kl import KlController
 from truing.models.load import trainable
 from truing.models.precision import Precision
 from truing.models.room import Overfull
-from truing.models.scoring import Scorer
-from truing.models.trained import Policy
+from truing.models.scoring import Policy, Scorer
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.policy_gradient import (
     ByRole,
@@ -53,7 +53,6 @@ from truing.training.step import DivergedItems, Objective
 ALIKE = 5  # steps
 REASONS = 16  # of failures of one reward in one step, each once
 LARGEST = 1e15  # of a score: sums of squares of it stay far below the largest number of 32 bits
-EVALUATION = 2**32  # the step whose random numbers evaluation draws with; no run is as long
 
 
 @dataclass
@@ -331,6 +330,7 @@ class OnlineSession:
             "learning_rate": self.learning_rate,
             "dtype": self.precision.name,
             "device": self.scorer.device.type,
+            **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
         }
         return inputs_of(self.recipe, self.sources, resolved)
 

@@ -15,7 +15,7 @@ from truing.core.errors import StorageError, TruingError
 from truing.core.messages import Say, message
 from truing.data.kept import Rows
 from truing.models import checkpoint
-from truing.models.trained import Policy
+from truing.models.scoring import Policy
 from truing.training.hooks import EarlyStop, Evaluate, Hook, Logs, Signals
 from truing.training.optim import Part
 from truing.training.plan import Plan

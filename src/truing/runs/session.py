@@ -15,7 +15,6 @@ from typing import Any, cast
 import torch
 
 from truing.config.recipe import Recipe
-from truing.core.errors import ConfigError
 from truing.core.messages import Say, message
 from truing.core.records import Record
 from truing.data.chat import Renderer
@@ -33,12 +32,11 @@ from truing.models.precision import Precision
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
 from truing.models.room import Overfull
-from truing.models.scoring import Scorer
+from truing.models.scoring import Policy, Scorer
 from truing.models.sources import resolve
-from truing.models.trained import Policy
 from truing.objectives.binding import number_of
 from truing.objectives.offline import RetainObjective
-from truing.objectives.shapes import PAIR
+from truing.runs.idle import require_used
 from truing.runs.inputs import inputs_of
 from truing.runs.policies import precision_of, references, renderer_of, tell_of, trained_of
 from truing.runs.rows import part, read_retained, read_rows, require_classes
@@ -261,12 +259,7 @@ def open_session(
     """
     require_known(recipe.health)
     chosen = choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
-    if recipe.data.tokens == "differing" and chosen.shape is not PAIR:
-        raise ConfigError(
-            f"data.tokens: differing compares the two responses of a pair, and {chosen.name} "
-            f"({recipe.method}) does not learn from their tokens",
-            hint="leave data.tokens out",
-        )
+    require_used(recipe, chosen)
     source = resolve(recipe.policy).path
     renderer = renderer_of(recipe, source)
     tokenizer: Any = renderer.encoder.tokenizer
@@ -294,7 +287,7 @@ def open_session(
         held_out=held_out,
         held_out_records=parted.held_out_records,
         retained=retained,
-        places=rows.places_of(pool) + (kept.places_of(retained) if kept else []),
+        places=parted.places + (kept.places if kept else []),
         sources=_sources(rows, evaluated, kept),
         scorer=trained.scorer,
         precision=precision,
@@ -325,8 +318,6 @@ def advice_on(session: Session) -> str | None:
 def bind(session: Session, say: Say, *, first_step: bool = False) -> None:
     """Give a session its objectives; `first_step` is that of `open_session`."""
     scorer, chosen, recipe = session.scorer, session.chosen, session.recipe
-    if recipe.reference and not chosen.needs_reference:
-        say(message("reference is not read: {loss} compares the policy with none", loss=chosen.name))
     if isinstance(scorer, RewardScorer):
         session.objective = session.eval_objective = chosen.objective(scorer, None)
         return

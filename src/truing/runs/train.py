@@ -9,11 +9,10 @@ from typing import Protocol
 from truing.config.recipe import Recipe
 from truing.config.run_folder import REWARD, RunFolder
 from truing.core.messages import Say, message
-from truing.runs.held_out import held_out_logger, judge_held_out
-from truing.runs.online_session import OnlineSession
 from truing.runs.opening import open_run
 from truing.runs.run import Finished, run, write_result
 from truing.runs.session import Session
+from truing.runs.tracking import tracked
 from truing.training.hooks import Hook, Logs
 
 
@@ -41,24 +40,35 @@ def train_recipe(
     """Train in a run folder, resuming where it stands; the result is written last."""
     session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
     say(session.rows.describe())
-    hooks: list[Hook] = []
     judged = session if isinstance(session, Session) and session.scores and session.held_out else None
-    if judged:
-        hooks.append(held_out_logger(judged))
-    if isinstance(session, OnlineSession):
+    hooks = _measuring(judged)
+    if not isinstance(session, Session):
         session.log_sample, session.log_failure = folder.log_sample, folder.log_failure
     target = folder.path / "model"
 
     def write(finished: Finished) -> None:
         write_result(session, target, {"step": finished.step})
         if judged:
+            from truing.runs.held_out import judge_held_out
+
             summary = judge_held_out(judged, finished.best_step or finished.step)
             folder.write_facts(REWARD, summary.as_json())
             said = "held out: {found}; more in {path}"
             say(message(said, found=summary.headline(), path=folder.path / REWARD))
 
-    with watch(recipe.method.upper(), session.plan.total) as line:
-        how = {"say": say, "watch": [*hooks, line.step], "allow_change": allow_change}
+    title, total = recipe.method.upper(), session.plan.total
+    with tracked(recipe, folder, say) as trackers, watch(title, total) as line:
+        hooks += [trackers.log, line.step]
+        how = {"say": say, "watch": hooks, "allow_change": allow_change, "alert": trackers.alert}
         finished = run(session, folder, **how, result=write)
     say(message("{steps} steps; the result is in {path}", steps=finished.step, path=target))
     return Done(target, session.scores, bool(session.held_out))
+
+
+def _measuring(judged: Session | None) -> list[Hook]:
+    """Return what measures a reward model on its held-out rows, where there is one."""
+    if judged is None:
+        return []
+    from truing.runs.held_out import held_out_logger  # brings the evaluation of reward models along
+
+    return [held_out_logger(judged)]

@@ -229,7 +229,7 @@ class HealthHook:
     """Watches a run while it trains: the last hook of a step.
 
     `rows` is what was logged before this process began; `said` the findings of then, which are not repeated.
-    `answer` decides what is done about a finding: it gives it an action.
+    `answer` decides what is done about a finding: it gives it an action. `alert` tells it elsewhere.
     """
 
     def __init__(
@@ -240,8 +240,9 @@ class HealthHook:
         rows: Sequence[Mapping[str, Any]] = (),
         said: Sequence[Finding] = (),
         answer: Callable[[Finding], Finding] | None = None,
+        alert: Callable[[Finding], None] = lambda finding: None,
     ) -> None:
-        self.asked, self.folder, self.say = asked, folder, say
+        self.asked, self.folder, self.say, self.alert = asked, folder, say, alert
         self.answer = answer or (lambda finding: replace(finding, action=asked.action))
         # After a rollback the same fault may come again.
         self.watch = Watch(asked, (one.rule for one in said if one.action != "rollback"))
@@ -258,8 +259,10 @@ class HealthHook:
             files.append_jsonl(self.folder / HEALTH, finding.row())
             advice = message(finding.advice)
             self.say(message("health: {finding}\n  → {advice}", finding=finding.message(), advice=advice))
+            self.alert(finding)
         for finding in found:
             if finding.action == "stop":
+                advice = message(finding.advice)
                 regardless = message("{advice}; the same command goes on regardless", advice=advice)
                 raise Unhealthy(finding.message(), hint=regardless)
             if finding.action != "warn":
