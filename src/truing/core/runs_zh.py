@@ -197,7 +197,7 @@ RUNS_ZH = {
     # Trackers
     "tracked by {names} as {run} in project {project}": "同时记录到 {names}，项目 {project}，名称 {run}",
     "track: {name} is not installed": "track：没有安装 {name}",
-    "pip install 'truing[trackers]' installs all of them, pip install {package} this one": "pip install 'truing[trackers]' 安装全部，pip install {package} 只装这一个",
+    "pip install {package}; truing's extra `trackers` has all five: pip install '.[trackers]'": "pip install {package}；truing 的附加依赖 `trackers` 包含全部五个：pip install '.[trackers]'",
     "track: {name} does not start: {error}": "track：{name} 无法启动：{error}",
     "leave it out of `track`, or see docs/trackers.md for what it needs": "请从 `track` 中去掉它，或在 docs/trackers.md 里看它需要什么",
     "{name} does not take the metrics: {error}; training goes on, and it is asked again": "{name} 没有收下指标：{error}；训练继续，稍后再试",

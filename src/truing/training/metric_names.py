@@ -60,7 +60,10 @@ ALIASES: Mapping[str, tuple[str, ...]] = {  # ours: theirs, what means most near
     "value/explained_variance": ("critic/vf_explained_var",),
     "returns": ("critic/returns/mean",),
     "sampling/weight": ("sampling/importance_sampling_ratio/mean",),
-    "sampling/logp_gap": ("sampling/sampling_logp_difference/mean",),
+    "sampling/logp_gap": (
+        "sampling/sampling_logp_difference/mean",
+        "debug/vllm_vs_local_logprob_diff_mean",
+    ),
     "tokens": ("perf/total_num_tokens", "progress/tokens"),
     "seconds": ("perf/time_per_step", "time/step", "step_time"),
 }
