@@ -193,6 +193,15 @@ RUNS_ZH = {
     "let a model answer first: `truing sample MODEL --file FILE --output rows.jsonl`": "请先让模型回答：`truing sample MODEL --file FILE --output rows.jsonl`",
     "{paths}: none of {n} rows can be scored": "{paths}：{n} 行中没有一行能打分",
     "shorten them to {n} tokens": "请缩短到 {n} 个词元以内",
+    # Trackers
+    "tracked by {names} as {run} in project {project}": "同时记录到 {names}，项目 {project}，名称 {run}",
+    "track: {name} is not installed": "track：没有安装 {name}",
+    "pip install 'truing[trackers]' installs all of them, pip install {package} this one": "pip install 'truing[trackers]' 安装全部，pip install {package} 只装这一个",
+    "track: {name} does not start: {error}": "track：{name} 无法启动：{error}",
+    "leave it out of `track`, or see docs/trackers.md for what it needs": "请从 `track` 中去掉它，或在 docs/trackers.md 里看它需要什么",
+    "{name} does not take the metrics: {error}; training goes on, and it is asked again": "{name} 没有收下指标：{error}；训练继续，稍后再试",
+    "{name} has not taken {n} of the run's messages; metrics.jsonl has all": "{name} 有 {n} 条没有收下；metrics.jsonl 里是全的",
+    "{name} could not be closed: {error}": "{name} 无法正常结束：{error}",
     # The other verbs
     "{text} is not UTF-8 text": "{text} 不是 UTF-8 文字",
     "the input is not UTF-8 text: {error}": "输入不是 UTF-8 文字：{error}",

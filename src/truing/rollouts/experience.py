@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from truing.core.streams import Stream, generator, within
 from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Branch, Tree
 from truing.losses.credit import penalised, tied, token_rewards, whiten
@@ -238,7 +239,6 @@ def cut(items: Sequence[int], epochs: int, mini_batches: int, *, seed: int, step
     """
     found: list[list[int]] = []
     for epoch in range(epochs):
-        key = [seed, 2**34 + step * 2**16 + epoch]
-        order = np.random.Generator(np.random.Philox(key=key)).permutation(list(items))
+        order = generator(seed, Stream.UPDATES, within(step, epoch)).permutation(list(items))
         found += [part.tolist() for part in np.array_split(order, mini_batches) if len(part)]
     return found

@@ -83,7 +83,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         rows=rows,
         train=pool,
         held_out=held_out,
-        places=[prompt.record.place for prompt in pool] + (text.places_of(text.trees) if text else []),
+        places=[prompt.record.place for prompt in pool] + (text.places if text else []),
         sources=[source for rows in read for source in rows.loaded.sources],
         precision=precision,
         layout_reason=reason,
@@ -159,11 +159,9 @@ def _sampler(recipe: Recipe, scorer: Scorer, tokenizer: Any, renderer: Renderer,
 def _split(prompts: Prompts, asked: Prompts | None, recipe: Recipe) -> tuple[list[Prompt], list[Prompt]]:
     if asked is not None:
         return prompts.prompts, asked.prompts
-    trees = [prompt.tree for prompt in prompts.prompts]
-    ids = [prompt.record.id for prompt in prompts.prompts]
-    by_tree = {id(prompt.tree): prompt for prompt in prompts.prompts}
-    kept, out = split_off(trees, ids, recipe.data.eval_fraction, recipe.seed)
-    return [by_tree[id(tree)] for tree in kept], [by_tree[id(tree)] for tree in out]
+    known = prompts.prompts
+    kept, out = split_off([prompt.record.id for prompt in known], recipe.data.eval_fraction, recipe.seed)
+    return [known[i] for i in kept], [known[i] for i in out]
 
 
 def _read_text(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:

@@ -15,6 +15,7 @@ import torch
 from truing.config.recipe import Recipe
 from truing.core.errors import RewardError
 from truing.core.messages import Say, message
+from truing.core.streams import EVALUATION
 from truing.data.kept import Rows
 from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
@@ -52,7 +53,6 @@ from truing.training.step import DivergedItems, Objective
 ALIKE = 5  # steps
 REASONS = 16  # of failures of one reward in one step, each once
 LARGEST = 1e15  # of a score: sums of squares of it stay far below the largest number of 32 bits
-EVALUATION = 2**32  # the step whose random numbers evaluation draws with; no run is as long
 
 
 @dataclass

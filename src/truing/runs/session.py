@@ -287,7 +287,7 @@ def open_session(
         held_out=held_out,
         held_out_records=parted.held_out_records,
         retained=retained,
-        places=rows.places_of(pool) + (kept.places_of(retained) if kept else []),
+        places=parted.places + (kept.places if kept else []),
         sources=_sources(rows, evaluated, kept),
         scorer=trained.scorer,
         precision=precision,

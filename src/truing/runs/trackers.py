@@ -166,6 +166,12 @@ def _alert_trackio(tracker: Any, finding: "Finding") -> None:
     tracker.run.alert(_title(finding), _text(finding), AlertLevel[_level(finding)], step=finding.step)
 
 
+def _finish_trackio(tracker: object, failed: bool) -> None:
+    import trackio
+
+    trackio.finish()  # also forgets the run, which would be finished again at exit
+
+
 # SwanLab: files in ./swanlog unless SWANLAB_MODE says otherwise
 
 
@@ -214,7 +220,9 @@ KINDS: Mapping[str, Kind] = {
     "wandb": Kind(
         "wandb", _open_wandb, "WANDB_PROJECT", log=_log_wandb, alert=_alert_wandb, finish=_finish_wandb
     ),
-    "trackio": Kind("trackio", _open_trackio, "TRACKIO_PROJECT", alert=_alert_trackio),
+    "trackio": Kind(
+        "trackio", _open_trackio, "TRACKIO_PROJECT", alert=_alert_trackio, finish=_finish_trackio
+    ),
     "swanlab": Kind("swanlab", _open_swanlab, "SWANLAB_PROJECT", finish=_finish_swanlab),
     "mlflow": Kind(
         "mlflow",

@@ -3,8 +3,8 @@
     recipe.track -> tracked(): Tracking -> Tracking.log: a hook; Tracking.alert: what health rules see
 
 What a tracker calls the run is kept in `trackers.json` of the run folder, so that a run that goes on is the
-same one there. A tracker that fails is told of once; what it has not taken is offered again a minute later, in
-order, and what is left at the end is told too. `metrics.jsonl` has every row whatever they do.
+same one there. A tracker that fails is told of once; what it has not taken is offered again a minute later,
+in order, and what is left at the end is told too. `metrics.jsonl` has every row whatever they do.
 """
 
 import json
@@ -100,9 +100,7 @@ class Tracking:
 
     def log(self, step: int, logs: Logs) -> None:
         """Send one step's metrics, as a hook; what is no number is left out, as it is null in the log."""
-        known = {
-            name: one for name, one in logs.items() if isinstance(one, int | float) and math.isfinite(one)
-        }
+        known = {name: one for name, one in logs.items() if not isinstance(one, float) or math.isfinite(one)}
         for line in self.lines:
             line.log(step, known)
 
