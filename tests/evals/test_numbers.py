@@ -6,7 +6,7 @@ from dataclasses import astuple
 import pytest
 
 from truing.evals.numbers import Number, Values, finding, p_of_change
-from truing.stats.clusters import Measured
+from truing.stats.clusters import Measured, clustered_difference
 from truing.stats.intervals import Interval, mcnemar, wilson
 
 RATE = Number("rate", "A rate", "%", "higher", "")
@@ -81,3 +81,14 @@ def test_groups_are_measured_by_themselves_and_without_a_name_not_at_all() -> No
 def test_one_question_has_a_mean_and_no_end() -> None:
     found = finding(MEAN, Values([2.0], ["a"]))
     assert found.policy.interval == Interval(2.0, -math.inf, math.inf, 1)
+
+
+def test_one_question_says_nothing_of_a_change() -> None:
+    found = finding(RATE, Values([1.0], IDS[:1]), Values([0.0], IDS[:1]))
+    assert (found.change, found.p) == (None, None)
+    assert found.policy.interval is not None and found.policy.interval.estimate == 1
+
+
+def test_a_change_is_over_the_questions_with_both_values() -> None:
+    found = finding(RATE, Values([1.0, 1.0, None], IDS[:3]), Values([0.0, 1.0, 0.0], IDS[:3]))
+    assert found.change == clustered_difference([0.0, 1.0], [1.0, 1.0], IDS[:2])

@@ -16,6 +16,7 @@ from truing.core.told_zh import ZH as TERMINAL
 from truing.core.words import speaking, spoken, t
 from truing.evals.numbers import Number
 from truing.evals.tasks import moved, responses, versus
+from truing.pipelines import safety
 from truing.reports.alarms import DONE, TITLES
 from truing.reports.charts import PANELS, SIDES
 from truing.reports.records import DRIFT_NOTES
@@ -71,6 +72,7 @@ def numbers() -> list[Number]:
         *responses.DEGENERATION,
         *versus.WIN_RATE,
         *versus.REWARD,
+        *safety.NUMBERS,
     ]
 
 

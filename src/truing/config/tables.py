@@ -12,7 +12,7 @@ from inspect import Parameter
 from typing import Any, TypeVar
 
 from truing.config.imports import closest
-from truing.config.options import check_options, keyword_options
+from truing.config.options import called, check_options, keyword_options
 from truing.core.errors import ConfigError, TruingError
 from truing.core.messages import message
 
@@ -49,8 +49,7 @@ def bound(
     `also` are options that it hands on. Raises ConfigError for the name or an option.
     """
     row = find(kind, table, name, hint=hint)
-    what = message("the {kind} {name!r}", kind=message(kind), name=name)
-    check_options(what, {**keyword_options(row), **also}, options)
+    check_options(called(kind, name), {**keyword_options(row), **also}, options)
     return partial(row, **options)
 
 

@@ -39,6 +39,7 @@ class Bench:
     samples: int = 1
     temperature: float = 0.0
     seed: int = 0
+    logprobs: bool = True  # of responses: without them confidence is not known, and asking is quicker
     watch: TaskWatch = silent
     folder: Path | None = None  # of the evaluation, for what is to outlive it
     refused: dict[str, str] = field(default_factory=dict)  # by id: why a question could not be asked
@@ -50,7 +51,8 @@ class Bench:
 
     def ask(self, questions: Sequence[Question], max_new_tokens: int) -> "Responses":
         """Every side's responses to the questions, in their order."""
-        sampling = Sampling(max_new_tokens=max_new_tokens, temperature=self.temperature, seed=self.seed)
+        how = {"temperature": self.temperature, "seed": self.seed, "logprobs": self.logprobs}
+        sampling = Sampling(max_new_tokens=max_new_tokens, **how)
         kept = self._askable(questions, self.sides)
         return Responses([self._responses(side, kept, sampling) for side in self.sides])
 

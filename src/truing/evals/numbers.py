@@ -14,11 +14,11 @@ from scipy import stats
 
 from truing.stats.clusters import (
     Measured,
+    clustered_difference,
     clustered_error,
     clustered_mean,
     clustered_rate,
     measured,
-    measured_difference,
 )
 from truing.stats.intervals import Interval, mcnemar
 
@@ -77,13 +77,11 @@ def finding(number: Number, policy: Values, against: Values | None = None, *, me
     }
     if against is None:
         return Finding(number, _measured(number, policy), groups=groups, mean_of=mean_of)
-    worst, best = number.ends
-    gain = measured_difference(against.values, policy.values, policy.questions, worst=worst, best=best)
     return Finding(
         number,
         _measured(number, policy),
         _measured(number, against),
-        gain.interval,
+        _change(against, policy),
         p_of_change(against, policy),
         groups,
         mean_of,
@@ -106,11 +104,7 @@ def p_of_change(before: Values, after: Values) -> float | None:
     McNemar's exact test for one 0 or 1 a question, else the t-test of the difference with errors clustered
     by question.
     """
-    both = [
-        (b, a, question)
-        for b, a, question in zip(before.values, after.values, after.questions, strict=True)
-        if b is not None and a is not None
-    ]
+    both = _both(before, after)
     questions = [question for _, _, question in both]
     if len(set(questions)) < 2:
         return None
@@ -121,6 +115,23 @@ def p_of_change(before: Values, after: Values) -> float | None:
     if error == 0:
         return None
     return float(2 * stats.t.sf(abs(sum(gaps) / len(gaps)) / error, len(set(questions)) - 1))
+
+
+def _both(before: Values, after: Values) -> list[tuple[float, float, Hashable]]:
+    """Value before, value after and the question, of every response that has both."""
+    return [
+        (b, a, question)
+        for b, a, question in zip(before.values, after.values, after.questions, strict=True)
+        if b is not None and a is not None
+    ]
+
+
+def _change(before: Values, after: Values) -> Interval | None:
+    """The mean of after - before; None below two questions, which say nothing of others."""
+    both = _both(before, after)
+    if len({question for _, _, question in both}) < 2:
+        return None
+    return clustered_difference(*(list(column) for column in zip(*both, strict=True)))
 
 
 def _measured(number: Number, values: Values) -> Measured:

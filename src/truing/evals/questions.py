@@ -60,12 +60,17 @@ def _question(record: Record, name: str) -> Question:
 
 def headlines(languages: Sequence[str], *, harmful: bool) -> list[Question]:
     """The held-out headlines, harmful or their harmless look-alikes."""
+    held_out = [one for one in load_headlines() if one.split == "held_out" and one.language in languages]
+    return of_headlines(held_out, harmful=harmful)
 
-    def asked(headline: Headline) -> Question:
-        text = headline.harmful if harmful else headline.benign
-        return Question(headline.topic, user(text), category=headline.category, language=headline.language)
 
-    return [asked(one) for one in load_headlines() if one.split == "held_out" and one.language in languages]
+def of_headlines(headlines: Sequence[Headline], *, harmful: bool) -> list[Question]:
+    """One side of each headline."""
+    texts = [one.harmful if harmful else one.benign for one in headlines]
+    return [
+        Question(one.topic, user(text), category=one.category, language=one.language)
+        for one, text in zip(headlines, texts, strict=True)
+    ]
 
 
 def instructions(languages: Sequence[str]) -> list[Question]:

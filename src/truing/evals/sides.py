@@ -78,6 +78,12 @@ class SampledResponse:
         return math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0
 
 
+def response_of(question: Question, text: str, *, cut: bool = False, k: int = 0) -> SampledResponse:
+    """A response of which the text alone is known, such as one that was read from a file."""
+    finish = Finish.LENGTH if cut else Finish.STOP
+    return SampledResponse(question, Sample([], [], text, finish, prompt=0, k=k), k)
+
+
 class Side:
     """One model of an evaluation."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from truing.config.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
 from truing.config.online import CRITIC_STARTS
-from truing.config.options import check_options, keyword_options
+from truing.config.options import called, check_options, keyword_options
 from truing.config.reads import require_read
 from truing.config.recipe import Recipe
 from truing.config.rewards import MODEL
@@ -22,7 +22,7 @@ from truing.config.run_folder import RunFolder, RunState, read_config, read_stat
 from truing.config.stages import STAGE, Stage, naming_stage
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import MANIFEST
-from truing.core.messages import Say, joined, message
+from truing.core.messages import Message, Say, joined, message
 from truing.data.load import load_records
 from truing.methods.offline import OFFLINE, Chosen, choose
 from truing.methods.online import ONLINE, choose_online
@@ -33,7 +33,7 @@ from truing.objectives.shapes import unpaired
 from truing.rewards.build import build_mix
 from truing.rewards.model import model_reward
 from truing.runs.idle import require_used
-from truing.runs.train import Watch, train_recipe
+from truing.runs.train import Beside, Watch, nothing, train_recipe
 
 TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
 
@@ -78,16 +78,26 @@ def run_stages(stages: Sequence[Stage], say: Say, watch: Watch) -> list[Planned]
     by_name = {stage.name: stage for stage in plan}
     for number, stage in enumerate(plan, 1):
         title = message("{name} ({title})", name=stage.name, title=message(stage.title))
-        heading = message("stage {number} of {all}: {title}", number=number, all=len(plan), title=title)
+        heading = stage_heading(number, len(plan), title)
         if stage.done:
             say(message("{heading} is done; its result is in {path}", heading=heading, path=stage.result))
             continue
         say(joined("\n", ["", heading]))
         for name in stage.needs:
             _merge(by_name[name])
-        with RunFolder.open(stage.run) as folder:
-            train_recipe(stage.recipe, folder, say, watch)
+        train_stage(stage, say, watch)
     return plan
+
+
+def stage_heading(number: int, count: int, title: Message) -> Message:
+    """Name a stage among `count` of them, which begin at 1."""
+    return message("stage {number} of {all}: {title}", number=number, all=count, title=title)
+
+
+def train_stage(stage: Planned, say: Say, watch: Watch, *, beside: Beside = nothing) -> None:
+    """Train a stage in its run folder, from where it stands; `beside` is that of `train_recipe`."""
+    with RunFolder.open(stage.run) as folder:
+        train_recipe(stage.recipe, folder, say, watch, beside=beside)
 
 
 def _merge(stage: Planned) -> None:
@@ -188,7 +198,7 @@ def _chosen(recipe: Recipe) -> Chosen | None:
     require_used(recipe, choose_online(recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=most))
     models = [part for part in recipe.rewards if part.name == MODEL]
     for part in models:
-        check_options(message("the reward {name!r}", name=MODEL), keyword_options(model_reward), part.options)
+        check_options(called("reward", MODEL), keyword_options(model_reward), part.options)
     if len(models) < len(recipe.rewards) or not models:
         build_mix([part for part in recipe.rewards if part.name != MODEL])
     return None

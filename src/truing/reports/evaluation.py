@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import yaml
 
@@ -42,16 +43,24 @@ def measures_of(done: Evaluation) -> list[Measure]:
     tested = {one.number.name: one.p for one in done.findings if one.p is not None}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     return [
-        _measure(finding, gates.get(finding.number.name), task if result.scored else "", corrected)
+        measure_of(finding, gates.get(finding.number.name), task if result.scored else "", corrected)
         for task, result in done.results.items()
         for finding in result.findings
         if finding.policy.interval is not None
     ]
 
 
-def _measure(
-    finding: Finding, gate: GateOutcome | None, task: str, corrected: Mapping[str, float]
+def measure_of(
+    finding: Finding,
+    gate: GateOutcome | None,
+    task: str = "",
+    corrected: Mapping[str, float] = MappingProxyType({}),
 ) -> Measure:
+    """A finding that has a value as a row of the table, with its gate as its goal.
+
+    `task` names the table of its responses where the page has one. `corrected` holds p by the names of
+    numbers; the change of one that is not in it is judged by its intervals.
+    """
     number, policy = finding.number, finding.policy
     assert policy.interval is not None
     before = finding.against.interval if finding.against is not None else None
@@ -81,7 +90,7 @@ def _explained(finding: Finding, corrected: Mapping[str, float]) -> str:
         worst, best = (value_text(end, number.unit) for end in (policy.worst, policy.best))
         missing = "{n} answers could not be scored; they could make it {worst} to {best}."
         said.append(t(missing, n=policy.missing, worst=worst, best=best))
-    if finding.p is not None:
+    if finding.p is not None and number.name in corrected:
         several = "p of no change: {p:.2g}, {adjusted:.2g} among {n} numbers."
         text = several if len(corrected) > 1 else "p of no change: {p:.2g}."
         said.append(t(text, p=finding.p, adjusted=corrected[number.name], n=len(corrected)))

@@ -32,7 +32,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from truing.config.imports import load_function, told
-from truing.config.options import check_options, keyword_options
+from truing.config.options import called, check_options, keyword_options
 from truing.core.errors import ConfigError
 from truing.core.retries import Tries
 from truing.core.threads import in_thread
@@ -81,7 +81,7 @@ def own_reward(name: str, options: Mapping[str, Any]) -> "FunctionReward":
     named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     takes = {one.name: _as_option(one) for one in named if one.name not in BATCH}
     patience = keyword_options(Patience)
-    check_options(f"the reward {name!r}", {**takes, **patience}, options)
+    check_options(called("reward", name), {**takes, **patience}, options)
     own = {key: value for key, value in options.items() if key not in patience}
     rest = {key: value for key, value in options.items() if key in patience}
     require_possible(name, required(function, own))

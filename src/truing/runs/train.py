@@ -10,6 +10,7 @@ from truing.config.recipe import Recipe
 from truing.config.run_folder import REWARD, RunFolder
 from truing.core.messages import Say, message
 from truing.runs.opening import open_run
+from truing.runs.progress import Learner
 from truing.runs.run import Finished, run, write_result
 from truing.runs.session import Session
 from truing.runs.tracking import tracked
@@ -23,6 +24,11 @@ class Progress(Protocol):
 
 
 Watch = Callable[[str, int], AbstractContextManager[Progress]]  # a title and a number of steps
+Beside = Callable[[Learner], object]  # writes more of a session whose result has been written
+
+
+def nothing(session: Learner) -> None:
+    """Write nothing beside a result."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,15 @@ class Done:
 
 
 def train_recipe(
-    recipe: Recipe, folder: RunFolder, say: Say, watch: Watch, *, allow_change: Sequence[str] = ()
+    recipe: Recipe,
+    folder: RunFolder,
+    say: Say,
+    watch: Watch,
+    *,
+    beside: Beside = nothing,
+    allow_change: Sequence[str] = (),
 ) -> Done:
-    """Train in a run folder, resuming where it stands; the result is written last."""
+    """Train in a run folder, resuming where it stands; the result, and what is `beside` it, come last."""
     session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
     say(session.rows.describe())
     judged = session if isinstance(session, Session) and session.scores and session.held_out else None
@@ -48,6 +60,7 @@ def train_recipe(
 
     def write(finished: Finished) -> None:
         write_result(session, target, {"step": finished.step})
+        beside(session)
         if judged:
             from truing.runs.held_out import judge_held_out
 

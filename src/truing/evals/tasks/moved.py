@@ -68,7 +68,7 @@ def tax(languages: Sequence[str], *, rows: questions.RowFiles = ()) -> Task:
         sides = [perplexity(side.speaker.scorer, texts, side.speaker.tokenizer) for side in bench.sides]
         choices = load_suite("choices", languages)
         right = [_chosen(side, choices) for side in bench.sides]
-        return TaskResult([_perplexity(sides, bench.seed), finding(CHOICES, *right)])
+        return TaskResult([relative_perplexity(sides, bench.seed), finding(CHOICES, *right)])
 
     return Task((PERPLEXITY, CHOICES), run)
 
@@ -80,7 +80,7 @@ def _texts(languages: Sequence[str], rows: questions.RowFiles) -> list[str]:
     return [text for text in load_neutral() if (language(text) or "en") in languages]
 
 
-def _perplexity(sides: Sequence[Perplexity], seed: int) -> Finding:
+def relative_perplexity(sides: Sequence[Perplexity], seed: int = 0) -> Finding:
     """Relative to the second side where there is one, whose own value is then 1."""
     names = list(range(len(sides[0].nll)))
     if len(sides) == 1:

@@ -29,13 +29,12 @@ from truing.core.errors import ConfigError, DataError, ModelError
 from truing.core.messages import joined, message
 from truing.evals.bench import Bench, Marks, ScoredResponses, Task, TaskResult
 from truing.evals.numbers import Finding, Number, of_sides
-from truing.evals.sides import Question, SampledResponse, Side
+from truing.evals.sides import Question, SampledResponse, Side, response_of
 from truing.evals.tasks.outside_options import Options, flags_of, pairs, present
 from truing.evals.tasks.outside_read import BenchmarkRow, Stated, Told, read_inspect, read_lm_eval
 from truing.models.export import export_folder
 from truing.models.sources import resolve
 from truing.models.trained import is_reward, load_trained
-from truing.sampling.types import Finish, Sample
 from truing.stats.clusters import Measured
 from truing.stats.intervals import Interval
 
@@ -257,17 +256,17 @@ def _run(
         )
         if done.returncode:
             failed = "{tool} failed on {model} with exit code {code}:"
-            said = message(failed, tool=tool.module, model=side.source, code=done.returncode)
+            why = message(failed, tool=tool.module, model=side.source, code=done.returncode)
             raise ModelError(
-                joined("\n", [said, _end(done)]),
+                joined("\n", [why, _end(done)]),
                 hint=message("it was asked: {call}", call=" ".join(call[1:])),
             )
         try:
             return tool.read(target, names)
         except DataError as error:
             left = "{tool} left no number of {model}: {why}"
-            said = message(left, tool=tool.module, model=side.source, why=error.message)
-            raise ModelError(joined("\n", [said, _end(done)]), hint=error.hint) from error
+            why = message(left, tool=tool.module, model=side.source, why=error.message)
+            raise ModelError(joined("\n", [why, _end(done)]), hint=error.hint) from error
 
 
 def _end(done: subprocess.CompletedProcess[str]) -> str:
@@ -360,10 +359,7 @@ def _scored(name: str, sides: Sequence[Sequence[BenchmarkRow]]) -> ScoredRespons
 
 
 def _response(row: BenchmarkRow) -> SampledResponse:
-    """A row as the report shows it; its tokens are not known."""
-    finish = Finish.LENGTH if row.cut else Finish.STOP
-    sample = Sample([], [], row.response, finish, prompt=0, k=row.k)
-    return SampledResponse(Question(row.question, row.prompt, row.category), sample, row.k)
+    return response_of(Question(row.question, row.prompt, row.category), row.response, cut=row.cut, k=row.k)
 
 
 def _whole(stated: Stated, number: Number) -> Measured:
