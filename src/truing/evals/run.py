@@ -74,7 +74,15 @@ def evaluate(
         if source
     )
     against = held[0] if held else None
-    bench = Bench(model, against, recipe.samples, recipe.temperature, recipe.seed, watch, Path(recipe.output))
+    bench = Bench(
+        model,
+        against,
+        recipe.samples,
+        recipe.temperature,
+        recipe.seed,
+        watch=watch,
+        folder=Path(recipe.output),
+    )
     results: dict[str, TaskResult] = {}
     seconds: dict[str, float] = {}
     for name, task in tasks.items():
