@@ -23,6 +23,7 @@ from curves import Line, draw
 from truing.config.config import load_recipe
 from truing.config.run_folder import RunFolder, read_metrics, versions
 from truing.core.errors import TruingError, UsageError
+from truing.core.streams import EVALUATION
 from truing.losses.kl import k3
 from truing.methods.online import ONLINE
 from truing.models.machine import cpu_line
@@ -30,7 +31,7 @@ from truing.models.passes import passes_of, tokens_per_pass
 from truing.models.reference import AdapterOff
 from truing.rollouts.asking import Asked
 from truing.rollouts.experience import trees_of
-from truing.runs.online_session import EVALUATION, OnlineSession
+from truing.runs.online_session import OnlineSession
 from truing.runs.opening import open_run
 from truing.runs.run import run, write_result
 from truing.stats.intervals import bootstrap_mean, paired_bootstrap

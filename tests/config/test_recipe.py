@@ -120,7 +120,6 @@ def test_early_stopping_is_accepted_with_rows_to_evaluate_on():
     [
         ({}, "set lora"),
         ({"top_layers": 1}, "set lora"),
-        ({"lora": {}, "method": "reward"}, "leave data.retain out"),
     ],
 )
 def test_retained_rows_need_an_adapter_to_compare_with(changes: dict[str, Any], message: str):

@@ -12,7 +12,6 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from truing.config.config import load_recipe
-from truing.data.trees import Tree
 from truing.runs.rows import split_off
 from truing.runs.session import open_session
 from truing.training.plan import Plan
@@ -184,8 +183,8 @@ def test_a_diverging_run_names_the_rows_by_file_and_line(truing, recipe, tmp_pat
     )
     done = truing("train", path)
     lines = (1, 2, *range(4, 13))
-    trained, _ = split_off([Tree([line], ()) for line in lines], list(map(str, lines)), 0.2, seed=0)
-    lines = [trained[item].prompt[0] for item in sorted(Plan(9, 3, epochs=1, seed=0).items_of(2))]
+    trained, _ = split_off(list(map(str, lines)), 0.2, seed=0)
+    lines = [lines[trained[item]] for item in sorted(Plan(9, 3, epochs=1, seed=0).items_of(2))]
     named = ", ".join(f"pairs.jsonl:{line}" for line in lines)
     assert_told(done, 4, "diverged: loss is nan", f"(rows {named})", "lower optim.learning_rate")
     status = json.loads((tmp_path / "run" / "status.json").read_text())

@@ -36,6 +36,11 @@ def every_third(prompts, responses):
 
 def same(responses):
     return [1.0] * len(responses)
+
+
+def of_many(responses):
+    """Fails on the few responses of an evaluation."""
+    return letters(responses) if len(responses) > 3 else [float("nan")] * len(responses)
 '''
 
 
@@ -190,6 +195,23 @@ def test_a_run_without_a_reward_does_not_end_as_done(opened, tmp_path):
         assert all(
             "no response has a reward" in text and "all of them returned None" in text for text in said
         )
+
+
+def test_an_evaluation_whose_every_reward_fails_has_no_number_and_is_no_best(opened, tmp_path):
+    session = opened(
+        reward="of_many",
+        data={"train": str(tmp_path / "prompts.jsonl"), "eval_fraction": 0.25},
+        online={"group_size": 2, "skip_failed": 1.0},
+        optim={"items_per_step": 3, "max_steps": 2},
+        evaluate={"every": 1},
+    )
+    failures: list[dict[str, Any]] = []
+    session.log_failure = lambda step, row: failures.append(row)
+    rows = trained(session, tmp_path / "run")
+    assert [row["eval/rewards/of_many/failures"] for row in rows] == [3, 3]
+    assert all("reward" in row and "eval/reward" not in row for row in rows)
+    assert {(row["when"], row["failed"], row["of"]) for row in failures} == {("evaluation", 3, 3)}
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "done"
 
 
 def test_a_group_of_one_is_refused_where_groups_teach(opened):

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from truing.config.config import load_recipe
+from truing.config.reads import require_read
 from truing.config.recipe import Recipe
 from truing.methods.offline import OFFLINE, choose
 from truing.methods.online import choose_online
 from truing.pipelines.starter import HYPER, METHODS, sample_rows, starting, unread, wants, write_recipe
-from truing.runs import opening
 
 OWN_RATE = {name: method.adapter_rate for name, method in METHODS.items()}
 
@@ -24,7 +24,7 @@ def test_a_written_recipe_loads_to_itself(recipes: dict[str, Recipe], tmp_path: 
         path = tmp_path / f"{name}.yaml"
         path.write_text(write_recipe(recipe))
         assert load_recipe(path).recipe == recipe, name
-        opening.require_read(recipe)
+        require_read(recipe)
 
 
 def test_every_key_is_told_once_with_its_meaning(recipes: dict[str, Recipe]):

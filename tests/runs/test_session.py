@@ -213,12 +213,6 @@ def test_labelled_rows_want_labels_or_pairs_to_take_apart(opened):
         opened("kto")
 
 
-def test_differing_tokens_are_for_losses_on_the_tokens_of_pairs(opened):
-    for method, data in {"kto": UNPAIR, "sft": {}, "reward": {}}.items():
-        with pytest.raises(ConfigError, match=rf"\({method}\) does not learn from their tokens"):
-            opened(method, {**data, "tokens": "differing"})
-
-
 def test_masks_of_differing_tokens_raise_no_alarm(opened):
     session = opened("dpo", {"tokens": "differing"}, lora={})
     whole = opened("dpo", lora={})
@@ -240,7 +234,7 @@ def test_the_likelihood_of_the_whole_sequence_includes_the_prompt(opened):
 
 def test_the_two_halves_of_a_pair_are_held_out_together(opened):
     session = opened("kto", {**UNPAIR, "eval_fraction": 0.25})
-    sides = [set(session.rows.places_of(trees)) for trees in (session.train, session.held_out)]
+    sides = [set(session.places), {record.place for record in session.held_out_records}]
     assert [len(side) for side in sides] == [9, 3] and not sides[0] & sides[1]
     assert (len(session.train), len(session.held_out)) == (18, 6)
     assert session.rows.describe() == "24 of 24 rows kept (12 read, 12 made of pairs), set aside: none"

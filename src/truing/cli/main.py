@@ -87,7 +87,3 @@ def main() -> None:
     if code == INTERRUPTED:
         say("stopped; the same command goes on where it can")
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,7 +14,6 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from truing.config.documents import DEFAULT, OVERRIDE, Node, Origin, overridden, read_document
 from truing.config.evaluation import EvalRecipe
@@ -127,7 +126,7 @@ _EXPECTED = {
 }
 
 
-def _problems(errors: Sequence[ErrorDetails], root: Node, model: type[BaseModel]) -> list[Message]:
+def _problems(errors: Sequence[Mapping[str, Any]], root: Node, model: type[BaseModel]) -> list[Message]:
     """One line for each place that is wrong, in the order of the file.
 
     Each member of a union objects on its own: objections to one place are joined by "or".

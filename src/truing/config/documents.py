@@ -7,7 +7,7 @@ are errors.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -263,6 +263,35 @@ def _replaced(node: Node | None, path: Sequence[str], new: Node) -> Node:
     old = node.children if node else {}
     entries = {**old, path[0]: _replaced(old.get(path[0]), path[1:], new)}
     return Node(entries, node.origin if node and isinstance(node.value, dict) else new.origin)
+
+
+def node_of(value: Any, origin: Origin) -> Node:
+    """A Python value as a node, all of it of one origin: mappings, lists, paths and scalars.
+
+    Raises ConfigError for a value that no recipe holds.
+    """
+    if isinstance(value, Mapping):
+        return Node({str(key): node_of(one, origin) for key, one in value.items()}, origin)
+    if isinstance(value, list | tuple):
+        return Node([node_of(one, origin) for one in value], origin)
+    if isinstance(value, Path):
+        return Node(str(value), origin)
+    if value is None or isinstance(value, str | bool | int | float):
+        return Node(value, origin)
+    said = (
+        "{origin}: a {kind} is no value of a recipe: expected text, a number, true, false, a list or a dict"
+    )
+    raise ConfigError(message(said, origin=origin, kind=type(value).__name__))
+
+
+def laid_over(root: Node, over: Node) -> Node:
+    """`root` with the entries of `over` in the place of its own; a mapping over a mapping adds to it."""
+    if not isinstance(root.value, dict) or not isinstance(over.value, dict):
+        return over
+    entries = dict(root.value)
+    for key, node in over.value.items():
+        entries[key] = laid_over(entries[key], node) if key in entries else node
+    return Node(entries, root.origin)
 
 
 def overridden(root: Node, overrides: Sequence[str]) -> Node:

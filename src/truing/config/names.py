@@ -79,7 +79,7 @@ def require_losses(method: str, names: Iterable[str]) -> None:
     """Raises ConfigError for the first loss that a method lacks; `module:function` is looked up later."""
     known = OFFLINE_LOSSES.get(method, POLICY_LOSSES)
     for name in names:
-        if not (is_import(name) and method in OFFLINE_LOSSES):
+        if not is_import(name):
             require_loss(name, known, method)
 
 

@@ -82,6 +82,9 @@ class Online(Section):
     )
 
 
+CRITIC_STARTS = AUTO, REWARD, POLICY = "auto", "reward", "policy"  # the others are folders of reward models
+
+
 class Critic(Section):
     """What estimates the reward still to come, for methods that need it."""
 

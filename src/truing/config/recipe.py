@@ -296,8 +296,6 @@ class Recipe(Section):
         data = info.data.get("data")
         if value is None and data is not None and data.retain:
             raise ValueError("data.retain compares the policy with and without its adapter: set lora")
-        if data is not None and data.retain and info.data.get("method") == "reward":
-            raise ValueError("a reward model has no words to retain: leave data.retain out")
         return value
 
     @field_validator("evaluate")

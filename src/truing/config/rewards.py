@@ -15,6 +15,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from truing.config.section import Section
 
+MODEL, JUDGE = "model", "judge"  # names of the parts that are neither a rule nor a function of one's own
+
 
 class RewardPart(Section):
     """One part of the reward, and its options."""

@@ -219,6 +219,16 @@ def read_config(path: Path) -> dict[str, Any] | None:
     return _read_json(path / CONFIG)
 
 
+def require_there(paths: Sequence[Path]) -> None:
+    """Raises `UsageError` for a path that does not exist, and where there is none."""
+    if not paths:
+        raise UsageError(message("no run was given"), hint=message("name a run folder"))
+    for path in paths:
+        if not path.exists():
+            hint = message("give a run folder, as `truing train` writes it, or the folder of an evaluation")
+            raise UsageError(message("{path} does not exist", path=path), hint=hint)
+
+
 def run_recipe(path: Path) -> dict[str, Any] | None:
     """The recipe of a run folder, None where `path` is something else."""
     config = read_config(path)

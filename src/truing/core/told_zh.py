@@ -4,6 +4,8 @@
 A translation holds the placeholders of its key, or fewer. Keys, flags, commands and codes stay as they are typed.
 """
 
+from truing.core.calls_zh import CALLS_ZH
+from truing.core.evals_zh import EVALS_ZH
 from truing.core.rows_zh import ROWS_ZH
 from truing.core.runs_zh import RUNS_ZH
 
@@ -277,4 +279,4 @@ _OTHERS_ZH = {
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
 }
 
-ZH = ROWS_ZH | RUNS_ZH | _OTHERS_ZH
+ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | _OTHERS_ZH

@@ -81,14 +81,15 @@ class Rows:
             cut=cut,
         )
 
-    def places_of(self, trees: Sequence[Tree]) -> list[str]:
-        """Where the rows of some of these trees stand, as `file:line`."""
-        return [record.place for record in self.records_of(trees)]
+    @property
+    def records(self) -> list[Record]:
+        """What the trees were made of, in their order, each with the responses that are its branches."""
+        return self.rendered.records
 
-    def records_of(self, trees: Sequence[Tree]) -> list[Record]:
-        """What some of these trees were made of, each with the responses that are its branches."""
-        known = {id(tree): record for tree, record in zip(self.trees, self.rendered.records, strict=True)}
-        return [known[id(tree)] for tree in trees]
+    @property
+    def places(self) -> list[str]:
+        """Where the row of each tree stands, as `file:line`."""
+        return [record.place for record in self.records]
 
 
 def say_cuts(rendered: Rendered, most: int, say: Say) -> None:

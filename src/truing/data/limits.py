@@ -56,6 +56,7 @@ class Rendered:
     places: dict[str, list[str]] = field(default_factory=dict)  # by Reason: which records it concerns
     refused: list[RefusedRowError] = field(default_factory=list)  # set aside for their turns
     made: list[int] = field(default_factory=list)  # per record trained turn by turn: how many more it became
+    origins: list[int] = field(default_factory=list)  # of each tree: which of the records that came in
 
     @property
     def aside(self) -> Counter[str]:
@@ -106,8 +107,8 @@ def render_all(
     rendered = Rendered()
     bos = renderer.encoder.tokenizer.bos_token_id
     with doing(message("tokenising rows"), len(records)) as tick:
-        for number, record in enumerate(records, 1):
-            tick(number)
+        for number, record in enumerate(records):
+            tick(number + 1)
             try:
                 written = _written(record, renderer)
             except RefusedRowError as error:
@@ -125,6 +126,7 @@ def render_all(
                 if fitted.tree:
                     rendered.trees.append(fitted.tree)
                     rendered.records.append(part)
+                    rendered.origins.append(number)
     return rendered
 
 

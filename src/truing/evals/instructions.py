@@ -23,9 +23,11 @@ from pydantic import (
     model_validator,
 )
 
+from truing.config.fields import Count, Text
 from truing.config.imports import closest
 from truing.config.options import check_options, keyword_options
 from truing.core.errors import ConfigError
+from truing.core.messages import message
 from truing.rewards import rules
 from truing.rewards.types import Item
 from truing.text import units
@@ -34,9 +36,7 @@ from truing.text.json_schema import matches_schema
 
 IN_LANGUAGE = 0.8  # share of words; the rest is room for names and terms
 
-Count = Annotated[int, Field(ge=0)]
 Texts = Annotated[Sequence[str], Field(min_length=1)]
-Text = Annotated[str, Field(min_length=1)]
 
 
 # How much there is
@@ -236,7 +236,7 @@ class Check(BaseModel):
 def _refuse_bad_options(name: str, options: dict[str, Any]) -> None:
     takes = keyword_options(CHECKS[name])
     try:
-        check_options(f"the check {name!r}", takes, options)
+        check_options(message("the check {name!r}", name=name), takes, options)
     except ConfigError as error:
         raise ValueError(str(error)) from error
     least, most = options.get("least"), options.get("most")

@@ -1,13 +1,15 @@
 """The table of online methods: how credit is given, what is minimised, how tokens are averaged.
 
 To add one: a row here. To add a credit, a loss, an aggregation or a KL estimator: a row in its own table
-under `losses/`; every method can then be told to use it, under `loss:` in a recipe.
+under `losses/`; every method can then be told to use it, under `loss:` in a recipe. A loss or a credit may
+also be a function of the user's own, `module:function`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
+from truing.config.imports import is_import
 from truing.core.errors import ConfigError
 from truing.losses.aggregate import AGGREGATIONS, Aggregation
 from truing.losses.credit import CREDITS
@@ -25,6 +27,7 @@ from truing.objectives.binding import (
     unknown_hyper,
 )
 from truing.objectives.choices import CHOICES, NONE, Bound, ChosenOnline, OnlineMethod, Settings
+from truing.objectives.own_online import Own, own_credit, own_policy_loss
 
 ONLINE = {
     method.name: method
@@ -84,6 +87,18 @@ ONLINE = {
 }
 
 
+def _loss(name: str, method: str, taken: Collection[str]) -> Own:
+    if is_import(name):
+        return own_policy_loss(name, method, taken)
+    return Own(lookup(POLICY_LOSSES, name, method), "")
+
+
+def _credit(name: Hyper, method: str, taken: Collection[str]) -> Own:
+    if isinstance(name, str) and is_import(name):
+        return own_credit(name, method, taken)
+    return Own(_found(CREDITS, "credit", name), "")
+
+
 def _found(table: Mapping[str, Any], kind: str, name: Hyper) -> Any:
     if name not in table:
         known = sorted(table)
@@ -94,15 +109,19 @@ def _found(table: Mapping[str, Any], kind: str, name: Hyper) -> Any:
 def choose_online(
     name: str, loss_name: str | None, hyper: Mapping[str, Hyper] = EMPTY, *, max_length: int = 1024
 ) -> ChosenOnline:
-    """Look up what a recipe's method and `loss:` ask for. Raises ConfigError naming what exists."""
+    """Look up what a recipe's method and `loss:` ask for; a loss or credit of the user's own is tried.
+
+    Raises ConfigError naming what exists, or what is wrong with the user's function.
+    """
     method = ONLINE[name]
     options: dict[str, Hyper] = {**method.functions, **asdict(method.settings)}
     asked = {key: checked(key, hyper.get(key, default), default) for key, default in options.items()}
     asked["loss"] = loss_name or method.loss
     aggregation: Aggregation = _found(AGGREGATIONS, "aggregation", asked["aggregation"])
+    loss, credit = _loss(str(asked["loss"]), name, options), _credit(asked["credit"], name, options)
     found: dict[str, Callable[..., Any]] = {
-        "loss": lookup(POLICY_LOSSES, str(asked["loss"]), name),
-        "credit": _found(CREDITS, "credit", asked["credit"]),
+        "loss": loss.function,
+        "credit": credit.function,
         "aggregation": aggregation.weigh,
         "kl": _found(KL_ESTIMATORS, "KL estimator", asked["kl"]),
     }
@@ -133,6 +152,7 @@ def choose_online(
         bound.get("value_loss"),
         bound.get("correction"),
         settings,
+        {str(asked[part]): own.sha256 for part, own in (("loss", loss), ("credit", credit)) if own.sha256},
     )
 
 

@@ -6,6 +6,7 @@
 Nothing here imports torch, so that a name that leads nowhere is told at once. `models/trained.py` opens them.
 """
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from typing import Any
 
 from truing.config.run_folder import CHECKPOINTS, read_status, run_recipe
 from truing.core.errors import ModelError
+from truing.core.files import MANIFEST
 from truing.core.messages import joined, message
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+ADAPTER = "adapter"  # the folder of a reward run that holds its adapter, beside the merged model
 REWARD_METHOD = "reward"
 _CHECKPOINT = re.compile(r"step-(\d{6,})")
 
@@ -137,3 +140,18 @@ def adapter_base(folder: Path) -> str:
             hint=message("set base_model_name_or_path in it to the folder or the hub name of that model"),
         )
     return base
+
+
+def identities(*sources: str | None) -> dict[str, str]:
+    """By source, what tells the weights of a run from those it has once it has trained again.
+
+    A run that began from them must not go on with others. Sources that are no run are left out.
+    """
+    runs = {source: run for source in sources if source and (run := find_run(source)) is not None}
+    return {source: _identity(run) for source, run in runs.items()}
+
+
+def _identity(run: RunModel) -> str:
+    manifest = json.loads(((run.result if run.step is None else run.checkpoint) / MANIFEST).read_bytes())
+    weights = {name: facts for name, facts in manifest["files"].items() if name.endswith(".safetensors")}
+    return hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()

@@ -23,13 +23,13 @@ from truing.core.errors import ModelError
 from truing.data.packing import PackedBatch
 from truing.models.adapters import require_filled
 from truing.models.contents import contents_of
+from truing.models.results import ADAPTER
 from truing.models.reward import last_tokens
 from truing.models.scoring import Trunk
 from truing.models.sealed import require_whole
 from truing.models.sources import AGAIN, resolve
 
 CRITIC = "critic"
-ADAPTER = "adapter"  # the folder of a reward run that holds its adapter, beside the merged model
 _HEAD = "base_model.model.score.weight"  # PEFT's name for the score head it saves with an adapter
 
 

@@ -24,6 +24,8 @@ from truing.kernels.logprobs import GRAIN, Head, head_collision, head_divergence
 from truing.models.entry import Entry, only
 from truing.models.room import Room
 
+Policy = PreTrainedModel | PeftModel
+
 
 @contextmanager
 def without_dropout(model: nn.Module) -> Iterator[None]:

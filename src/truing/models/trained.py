@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
-from transformers import PreTrainedModel
 
 from truing.config.recipe import Lora
 from truing.core.doing import doing
@@ -34,12 +32,10 @@ from truing.models.load import (
 from truing.models.precision import pick_precision
 from truing.models.results import ADAPTER_CONFIG, RunModel, find_run
 from truing.models.reward_folder import load_reward
-from truing.models.scoring import unwrapped
+from truing.models.scoring import Policy, unwrapped
 from truing.models.sealed import damage_of, require_whole
 from truing.models.sources import AGAIN, is_adapter, require_base, resolve
 from truing.models.weights import require_rows
-
-Policy = PreTrainedModel | PeftModel
 
 log = logging.getLogger(__name__)
 
@@ -193,18 +189,3 @@ def _merged(source: str, target: Path, of: str, facts: dict[str, Any]) -> Path:
         export_folder(trained.model, trained.tokenizer, target, merge=True, **how)
     write_atomic(note, of)
     return target
-
-
-def identities(*sources: str | None) -> dict[str, str]:
-    """By source, what tells the weights of a run from those it has once it has trained again.
-
-    A run that began from them must not go on with others. Sources that are no run are left out.
-    """
-    runs = {source: run for source in sources if source and (run := find_run(source)) is not None}
-    return {source: _identity(run) for source, run in runs.items()}
-
-
-def _identity(run: RunModel) -> str:
-    manifest = json.loads(((run.result if run.step is None else run.checkpoint) / MANIFEST).read_bytes())
-    weights = {name: facts for name, facts in manifest["files"].items() if name.endswith(".safetensors")}
-    return hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()

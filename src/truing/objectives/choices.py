@@ -3,8 +3,8 @@
 `methods/online.py` has the table of methods and makes a `ChosenOnline` of a recipe.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from truing.objectives.binding import Hyper, arguments_of
@@ -87,6 +87,7 @@ class ChosenOnline:
     value_loss: Bound | None  # None: the credit asks no critic
     correction: Bound | None  # of samplers that differ from the policy; None: taken as they are
     settings: Settings
+    files: Mapping[str, str] = field(default_factory=dict)  # sha256 of the files of each `module:function`
 
     @property
     def needs_reference(self) -> bool:
@@ -95,6 +96,11 @@ class ChosenOnline:
     @property
     def needs_critic(self) -> bool:
         return self.value_loss is not None
+
+    @property
+    def needs_sampler(self) -> bool:
+        """Whether log-probabilities as the sampler reported them are weighed against the policy's own."""
+        return self.correction is not None or self.loss.takes("sampler_logps")
 
     @property
     def described(self) -> dict[str, Any]:

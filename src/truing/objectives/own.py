@@ -9,8 +9,8 @@ import inspect
 from collections.abc import Collection, Sequence
 
 from truing.config.imports import load_function
+from truing.config.lent import code_hash
 from truing.core.errors import ConfigError
-from truing.core.sources import source_hash
 from truing.objectives.binding import Loss, Scalar, arguments_of, closest
 from truing.objectives.mixing import Part
 from truing.objectives.shapes import Shape
@@ -24,11 +24,14 @@ def find_own(name: str, weight: float, method: str, shapes: Sequence[Shape], tak
     `taken` are the keys under `loss:` that the method's objective reads itself.
     """
     loss = load_function(name)
-    _require_plain(name, loss, {*taken, *OF_THE_RECIPE})
-    return Part(name, loss, _fitting(name, loss, method, shapes), weight, source_hash(name.partition(":")[0]))
+    require_plain(name, loss, taken)
+    fits = require_supplied(
+        name, arguments_of(loss), [shape.supplies for shape in shapes], f"{method} supplies"
+    )
+    return Part(name, loss, tuple(shapes[place] for place in fits), weight, code_hash(name))
 
 
-def _require_plain(name: str, loss: Loss, taken: Collection[str]) -> None:
+def require_plain(name: str, loss: Loss, taken: Collection[str]) -> None:
     """Refuse what a signature cannot say: arguments without names, defaults where none can act."""
     try:
         parameters = inspect.signature(loss).parameters.values()
@@ -45,22 +48,25 @@ def _require_plain(name: str, loss: Loss, taken: Collection[str]) -> None:
             wrong = "a hyper-parameter needs a default"
         elif keyword and not isinstance(one.default, Scalar):
             wrong = "the default of a hyper-parameter is a number, true, false or a word"
-        elif keyword and one.name in taken:
+        elif keyword and one.name in {*taken, *OF_THE_RECIPE}:
             wrong = "that key of loss: is taken"
         if wrong:
             raise ConfigError(f"{name} takes {one}: {wrong}")
 
 
-def _fitting(name: str, loss: Loss, method: str, shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-    asked = arguments_of(loss)
-    fits = tuple(shape for shape in shapes if set(asked) <= set(shape.supplies))
+def require_supplied(name: str, asked: Sequence[str], sets: Sequence[Sequence[str]], giver: str) -> list[int]:
+    """Return which of `sets`, by place, hold every argument of a function.
+
+    Raises ConfigError where none does, or where the function leaves out the first, which is learnt from.
+    """
+    fits = [place for place, supplied in enumerate(sets) if set(asked) <= set(supplied)]
     if not fits:
-        supplied = list(dict.fromkeys(key for shape in shapes for key in shape.supplies))
+        supplied = list(dict.fromkeys(key for one in sets for key in one))
         unknown = next((key for key in asked if key not in supplied), None)
-        sets = " or ".join(", ".join(shape.supplies) for shape in shapes)
         near = closest(unknown, supplied) if unknown else ""
-        raise ConfigError(f"{name} takes {', '.join(asked)}; {method} supplies {sets}{near}")
-    trained = fits[0].supplies[0]
+        listed = " or ".join(", ".join(one) for one in sets)
+        raise ConfigError(f"{name} takes {', '.join(asked)}; {giver} {listed}{near}")
+    trained = sets[fits[0]][0]
     if trained not in asked:
         raise ConfigError(f"{name} does not take {trained}, so nothing would be learnt")
     return fits

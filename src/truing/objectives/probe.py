@@ -5,16 +5,15 @@ it? Where it is not, passes that hold a few items of a step each would change it
 the objective that will train, as one pass and one by one, so that what is supplied is supplied here.
 """
 
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
 import torch
 from torch import Tensor
 
+from truing.config.imports import told
 from truing.core.errors import ConfigError, TruingError
 from truing.core.records import Record, reply, user
 from truing.data.packing import PackedBatch, pad
@@ -22,6 +21,7 @@ from truing.data.trees import Branch, Tree
 from truing.models.scoring import Scores
 from truing.objectives.binding import Hyper
 from truing.objectives.mixing import Part
+from truing.objectives.offline import Asked
 from truing.objectives.shapes import Shape
 from truing.training.step import Objective
 
@@ -35,7 +35,7 @@ def is_coupled(part: Part, shape: Shape, hyper: Mapping[str, Hyper]) -> bool:
     """
     trees, numbers = _rows(shape), _Numbers()
     scorer = numbers.scores if shape.supplies[0] == "scores" else numbers
-    objective = shape.bind(scorer, part.loss, hyper, reference=numbers.reference, options={})
+    objective = shape.objective.of(Asked(scorer, part.loss, hyper, numbers.reference))
     with torch.random.fork_rng(devices=[]), catch_warnings():
         simplefilter("ignore")  # such as of a standard deviation of one row
         together = _losses(part.name, shape, objective, trees)
@@ -51,7 +51,7 @@ def _losses(name: str, shape: Shape, objective: Objective, trees: Sequence[Tree]
     except TruingError:
         raise
     except Exception as error:  # whatever the user's own code raises
-        raise ConfigError(f"{name} fails on {len(trees)} made-up rows: {_told(error)}") from error
+        raise ConfigError(f"{name} fails on {len(trees)} made-up rows: {told(error)}") from error
     count = bound.count(batch)[unit]
     expected = f"expected one number per {unit}, a tensor of shape [{count}] and dtype float32"
     if not isinstance(losses, Tensor):
@@ -65,13 +65,6 @@ def _losses(name: str, shape: Shape, objective: Objective, trees: Sequence[Tree]
             f"{name} gives numbers without a gradient: they are to be made of {trained}, attached"
         )
     return losses.detach()
-
-
-def _told(error: Exception) -> str:
-    """What went wrong in the user's code, in one line, and in which line of it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = [frame for frame in frames if "site-packages" not in frame.filename][-1]
-    return f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
 
 
 def _rows(shape: Shape) -> list[Tree]:

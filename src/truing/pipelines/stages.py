@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from truing.config.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
+from truing.config.online import CRITIC_STARTS
 from truing.config.options import check_options, keyword_options
+from truing.config.reads import require_read
 from truing.config.recipe import Recipe
+from truing.config.rewards import MODEL
 from truing.config.run_folder import RunFolder, RunState, read_config, read_status
 from truing.config.stages import STAGE, Stage, naming_stage
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import MANIFEST
-from truing.core.messages import Say, joined, message
+from truing.core.messages import Message, Say, joined, message
 from truing.data.load import load_records
 from truing.methods.offline import OFFLINE, Chosen, choose
 from truing.methods.online import ONLINE, choose_online
@@ -27,11 +30,10 @@ from truing.models.results import find_run
 from truing.models.sources import resolve
 from truing.models.trained import merged_run
 from truing.objectives.shapes import unpaired
-from truing.rewards.build import MODEL, build_mix
+from truing.rewards.build import build_mix
 from truing.rewards.model import model_reward
-from truing.runs.critics import AUTO, POLICY, REWARD
-from truing.runs.preflight import require_read
-from truing.runs.train import Watch, train_recipe
+from truing.runs.idle import require_used
+from truing.runs.train import Beside, Watch, nothing, train_recipe
 
 TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
 
@@ -76,16 +78,26 @@ def run_stages(stages: Sequence[Stage], say: Say, watch: Watch) -> list[Planned]
     by_name = {stage.name: stage for stage in plan}
     for number, stage in enumerate(plan, 1):
         title = message("{name} ({title})", name=stage.name, title=message(stage.title))
-        heading = message("stage {number} of {all}: {title}", number=number, all=len(plan), title=title)
+        heading = stage_heading(number, len(plan), title)
         if stage.done:
             say(message("{heading} is done; its result is in {path}", heading=heading, path=stage.result))
             continue
         say(joined("\n", ["", heading]))
         for name in stage.needs:
             _merge(by_name[name])
-        with RunFolder.open(stage.run) as folder:
-            train_recipe(stage.recipe, folder, say, watch)
+        train_stage(stage, say, watch)
     return plan
+
+
+def stage_heading(number: int, count: int, title: Message) -> Message:
+    """Name a stage among `count` of them, which begin at 1."""
+    return message("stage {number} of {all}: {title}", number=number, all=count, title=title)
+
+
+def train_stage(stage: Planned, say: Say, watch: Watch, *, beside: Beside = nothing) -> None:
+    """Train a stage in its run folder, from where it stands; `beside` is that of `train_recipe`."""
+    with RunFolder.open(stage.run) as folder:
+        train_recipe(stage.recipe, folder, say, watch, beside=beside)
 
 
 def _merge(stage: Planned) -> None:
@@ -130,8 +142,8 @@ def _planned(stage: Stage, earlier: Mapping[str, Planned]) -> Planned:
         try:
             refuse_unsafe(changes)
         except ConfigError as error:
-            hint = f"put the old values back, or choose another output; {recipe.output} stays as it is"
-            raise ConfigError(str(error), hint=hint) from error
+            hint = "put the old values back, or choose another output; {path} stays as it is"
+            raise ConfigError(error.message, hint=message(hint, path=recipe.output)) from error
         longer = any(change.key in SAFE_WHEN_LARGER for change in changes)
     return Planned(
         stage.name,
@@ -148,9 +160,11 @@ def _refuse_stale(stage: Planned, begun: Sequence[Planned]) -> None:
     """A stage cannot train on under those that began from its result."""
     if not stage.trained and begun:
         names = ", ".join(other.name for other in begun)
+        said = "stage {name} has steps to train, and {names} began from an earlier result of it"
+        runs = " ".join(str(other.run) for other in begun)
         raise ConfigError(
-            f"stage {stage.name} has steps to train, and {names} began from an earlier result of it",
-            hint="choose another output, or remove " + " ".join(str(other.run) for other in begun),
+            message(said, name=stage.name, names=names),
+            hint=message("choose another output, or remove {runs}", runs=runs),
         )
 
 
@@ -177,13 +191,14 @@ def _chosen(recipe: Recipe) -> Chosen | None:
     """What an offline recipe learns, None for an online one, whose loss and rewards are looked up as well."""
     require_read(recipe)
     if recipe.method in OFFLINE:
-        return choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
-    choose_online(
-        recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
-    )
+        chosen = choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
+        require_used(recipe, chosen)
+        return chosen
+    most = recipe.sampling.max_new_tokens
+    require_used(recipe, choose_online(recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=most))
     models = [part for part in recipe.rewards if part.name == MODEL]
     for part in models:
-        check_options(f"the reward {MODEL!r}", keyword_options(model_reward), part.options)
+        check_options(message("the reward {name!r}", name=MODEL), keyword_options(model_reward), part.options)
     if len(models) < len(recipe.rewards) or not models:
         build_mix([part for part in recipe.rewards if part.name != MODEL])
     return None
@@ -195,7 +210,7 @@ def _check_sources(recipe: Recipe) -> None:
         if source and not source.startswith(STAGE):
             resolve(source)
     models = [str(part.options["path"]) for part in recipe.rewards if part.name == MODEL]
-    models += [] if recipe.critic.start in (AUTO, REWARD, POLICY) else [recipe.critic.start]
+    models += [] if recipe.critic.start in CRITIC_STARTS else [recipe.critic.start]
     for path in models:
         if not path.startswith(STAGE) and not Path(path).is_dir():
             resolve(path, bins=True)
@@ -215,6 +230,10 @@ def _read(recipe: Recipe, chosen: Chosen | None) -> dict[str, str]:
         parts = [one for row in loaded.records for one in (unpaired(row) if data.unpair else [row])]
         if not any(chosen.shape.teaches(part) for part in parts):
             kinds = ", ".join(sorted({part.kind.value for part in parts}))
-            needs = f"{recipe.method} needs {chosen.shape.wants}, these rows are {kinds}"
-            raise DataError(f"{', '.join(paths)}: {needs}", hint="see `truing data show`")
+            said = "{paths}: {method} needs {wants}, these rows are {kinds}"
+            wants = message(chosen.shape.wants)
+            raise DataError(
+                message(said, paths=", ".join(paths), method=recipe.method, wants=wants, kinds=kinds),
+                hint=message("see `truing data show`"),
+            )
     return found

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import truing
+from truing.config.reads import PARTICULAR, READS
 from truing.config.recipe import Hyper, Lora, Recipe
 from truing.config.rewards import RewardPart
 from truing.config.section import Section
-from truing.methods.offline import OFFLINE, SINGLE, choose
+from truing.methods.offline import OFFLINE, choose
 from truing.methods.online import ONLINE, choose_online
 from truing.objectives.choices import NONE
 from truing.objectives.shapes import DEMONSTRATION, PAIR, UNPAIRED
@@ -116,27 +117,12 @@ def _online_loss(method: str) -> dict[str, Hyper]:
 
 def unread(method: str) -> set[str]:
     """The keys and sections of a recipe that a method has no use for."""
+    found = {key for key in PARTICULAR if key not in READS[method]}
     if method in ONLINE:
-        chosen = choose_online(method, None)
-        found = {
-            "data.unpair",
-            "data.one_class",
-            "data.tokens",
-            "data.retain",
-            "data.retain_weight",
-            "loss.mix",
-        }
-        return found | (set() if chosen.needs_critic else {"critic"}) | _reference(chosen.needs_reference)
-    chosen = choose(method, None, {})
-    found = {"rewards", "sampling", "online", "critic", "data.ptx", "data.ptx_weight"}
-    found |= _reference(chosen.needs_reference)
-    found |= set() if OFFLINE[method].tables == SINGLE else {"data.unpair", "data.one_class"}
-    found |= set() if chosen.shape is PAIR else {"data.tokens"}
-    return found | ({"data.retain", "data.retain_weight"} if OFFLINE[method].scores else set())
-
-
-def _reference(is_run: bool) -> set[str]:
-    return set() if is_run else {"reference"}
+        online = choose_online(method, None)
+        found |= set() if online.needs_critic else {"critic"}
+        return found | (set() if online.needs_reference else {"reference"})
+    return found | (set() if choose(method, None, {}).needs_reference else {"reference"})
 
 
 def write_recipe(recipe: Recipe) -> str:

@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from truing.core.words import sentences, t
 from truing.reports.curves import SMOOTHED, Series, ends, held_out, read_series, smoothed, thin
-from truing.reports.drawing import Curve, Dot, Mark, Scale, Span, Words, draw, short_power, span_of
-from truing.reports.records import Measure, Stage, goal_text
+from truing.reports.drawing import Curve, Dot, Extent, Mark, Scale, Words, draw, short_power, span_of
+from truing.reports.records import Measure, StageRecord, goal_text
 from truing.stats.intervals import Interval
 from truing.stats.told import interval_text, value_text
 from truing.text.shown import plain
@@ -104,7 +104,7 @@ def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
     return charts
 
 
-def stage_charts(stage: Stage, prefix: str) -> list[Chart]:
+def stage_charts(stage: StageRecord, prefix: str) -> list[Chart]:
     """The panels of which the stage has at least two finite values, or one where it has one step."""
     charts = []
     for number, panel in enumerate(PANELS):
@@ -228,7 +228,7 @@ def _measure_drawing(measures: Sequence[Measure], unit: str) -> Markup:
         place = -float(row)
         if measure.goal is not None and _has_goal(measure):
             tip = t("Goal: {goal}", goal=goal_text(measure))
-            marks.append(Span(GOAL, (measure.goal, measure.goal), (place - 0.2, place + 0.2), "thick", tip))
+            marks.append(Extent(GOAL, (measure.goal, measure.goal), (place - 0.2, place + 0.2), "thick", tip))
         if measure.before is not None:
             marks += interval_marks(measure.before, place + 0.1, unit, BEFORE, t("Before"), "hollow")
         marks += interval_marks(measure.after, place - 0.12, unit, AFTER, t("After"))
@@ -253,7 +253,7 @@ def interval_marks(
         return
     tip = f"{name} {value_text(interval.estimate, unit)}\n{interval_text(interval, unit)}"
     if math.isfinite(interval.low) and math.isfinite(interval.high):
-        yield Span(tone, (interval.low, interval.high), (place, place), "thick", tip)
+        yield Extent(tone, (interval.low, interval.high), (place, place), "thick", tip)
     yield Dot(tone, interval.estimate, place, 5.5, look, tip)
 
 

@@ -24,9 +24,10 @@ from truing.core.records import Record, reply
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Tree
 from truing.models.load import context_of, load_tokenizer
+from truing.models.passes import numbers_of
 from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.roles import RewardRole, add_role, linear, role_on
-from truing.models.room import Overfull, run_passes
+from truing.models.room import Overfull
 from truing.models.scoring import Scorer, without_dropout
 from truing.models.trained import load_trained_reward
 from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
@@ -69,16 +70,15 @@ class ModelReward:
     def _scores(self, single: Sequence[Tree]) -> list[float]:
         """The score of each tree's one branch, in order."""
         trees = grafted(single, self.tokens_per_pass)
-        found: dict[int, list[float]] = {}
+        numbered = dict(enumerate(trees))
         with without_dropout(self.scorer):
-            numbered, read = dict(enumerate(trees)), lambda batch: self.scorer(batch).cpu()
             try:
-                for batch, flat in run_passes(numbered, self.scorer, self.tokens_per_pass, read):
-                    scores = flat.split(batch.sizes)
-                    found.update((i, own.tolist()) for i, own in zip(batch.items, scores, strict=True))
+                found = numbers_of(
+                    numbered, self.scorer, self.tokens_per_pass, lambda b: self.scorer(b).cpu()
+                )
             except Overfull as error:
                 raise error.at([f"{i + 1} of those that {self.name} scores" for i in numbered]) from error
-        return [score for i in range(len(trees)) for score in found[i]]
+        return [score for i in numbered for score in found[i].tolist()]
 
 
 def grafted(trees: Sequence[Tree], most_tokens: int) -> list[Tree]:

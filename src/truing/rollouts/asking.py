@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
+from truing.core.streams import Stream, generator
 from truing.losses.credit import tied
 from truing.rewards.mix import Scores
 from truing.rollouts.experience import Rollouts
@@ -79,8 +79,7 @@ def ask_until_telling(
 
     DAPO's dynamic sampling, arXiv:2503.14476 section 3.2. The others are drawn by (seed, step), each once.
     """
-    key = [seed, 2**35 + step]
-    drawn = np.random.Generator(np.random.Philox(key=key)).permutation(count).tolist()
+    drawn = generator(seed, Stream.OTHERS, step).permutation(count).tolist()
     others = [item for item in drawn if item not in set(first.items)]
     found = [first]
     for _ in range(rounds):

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from truing.core.streams import Stream, generator, within
 from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Branch, Tree
 from truing.losses.credit import penalised, tied, token_rewards, whiten
 from truing.losses.policy_gradient import high_entropy
 from truing.models.critic import Critic
-from truing.models.passes import passes_of
-from truing.models.room import run_passes
+from truing.models.passes import numbers_of, passes_of
 from truing.models.scoring import Scorer, Trunk, without_dropout
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.offline import Reference
@@ -151,7 +151,7 @@ class Teacher:
         settings, trees = self.chosen.settings, trees_of(rollouts)
         in_reward = settings.kl_in == "reward" and kl_weight > 0
         drawn = [logprob for sample in rollouts.samples for logprob in sample.logprobs]
-        sampler = torch.tensor(drawn) if self.chosen.correction is not None else None
+        sampler = torch.tensor(drawn) if self.chosen.needs_sampler else None
         asks_old = self.updates > 1 or in_reward or sampler is not None
         old = self._scored(trees, lambda batch: self.scorer(batch).logps) if asks_old else None
         ref = self._scored(trees, self.reference) if self.reference is not None else None
@@ -180,6 +180,8 @@ class Teacher:
     ) -> Tensor:
         """Advantages of all tokens, [N]."""
         credit = self.chosen.credit
+        if not len(rewards):  # a function of the user's own may not know what to do with none
+            return torch.zeros(0)
         if credit.takes("token_rewards"):
             per_token = token_rewards(rewards, kl, response, weight=weight)
             if self.chosen.settings.whiten_rewards:
@@ -198,12 +200,8 @@ class Teacher:
     def _scored(self, trees: Mapping[int, Tree], numbers: Callable[[PackedBatch], Tensor]) -> Tensor:
         """On the CPU, in the order of the trees, [N]."""
         trunk = numbers if isinstance(numbers, Trunk) else self.scorer
-        found: dict[int, Tensor] = {}
         with without_dropout(trunk):
-            passes = run_passes(trees, trunk, self.tokens_per_pass, lambda batch: numbers(batch).cpu())
-            for batch, flat in passes:
-                sizes = [_tokens(trees[item]) for item in batch.items]
-                found.update(zip(batch.items, flat.split(sizes), strict=True))
+            found = numbers_of(trees, trunk, self.tokens_per_pass, lambda batch: numbers(batch).cpu())
         return torch.cat([torch.zeros(0), *(found[item] for item in trees)])
 
     def passes(self, experience: Experience, items: Sequence[int]) -> list[PackedBatch]:
@@ -241,7 +239,6 @@ def cut(items: Sequence[int], epochs: int, mini_batches: int, *, seed: int, step
     """
     found: list[list[int]] = []
     for epoch in range(epochs):
-        key = [seed, 2**34 + step * 2**16 + epoch]
-        order = np.random.Generator(np.random.Philox(key=key)).permutation(list(items))
+        order = generator(seed, Stream.UPDATES, within(step, epoch)).permutation(list(items))
         found += [part.tolist() for part in np.array_split(order, mini_batches) if len(part)]
     return found

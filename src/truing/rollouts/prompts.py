@@ -78,8 +78,6 @@ def read_prompts(
         )
     for note in notes_on(rendered, renderer, {}):
         say(note)
-    whole = dict(zip(map(id, bare), asked, strict=True))
-    prompts = [
-        Prompt(tree, whole[id(record)]) for tree, record in zip(rendered.trees, rendered.records, strict=True)
-    ]
+    origins = zip(rendered.trees, rendered.origins, strict=True)
+    prompts = [Prompt(tree, asked[origin]) for tree, origin in origins]
     return Prompts(Rows(loaded, rendered, rendered.trees, len(asked)), prompts)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from truing.core.streams import Stream, generator, within
 from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
 from truing.models.passes import passes_of
@@ -23,7 +22,6 @@ class Text:
 
     def passes(self, step: int, update: int, count: int) -> list[PackedBatch]:
         """`count` rows, keyed by (seed, step, update); all of them where there are fewer."""
-        key = [self.seed, 2**36 + step * 2**16 + update]
-        order = np.random.Generator(np.random.Philox(key=key)).permutation(len(self.trees))
+        order = generator(self.seed, Stream.TEXT, within(step, update)).permutation(len(self.trees))
         drawn = {self.first + i: self.trees[i] for i in order[:count].tolist()}
         return passes_of(drawn, self.scorer, self.tokens_per_pass, "ptx")

@@ -6,14 +6,16 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truing.core.messages import Message, joined, message
 from truing.data.notes import mask_counts
 from truing.data.packing import PackedBatch
-from truing.runs.online_session import OnlineSession
 from truing.runs.session import Session
 from truing.training.step import accumulate_within, smaller
+
+if TYPE_CHECKING:
+    from truing.runs.online_session import OnlineSession
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,14 @@ def _clock(seconds: float) -> Message:
     return message("{minutes} min", minutes=minutes)
 
 
-def _masks(session: Session | OnlineSession, passes: Sequence[PackedBatch]) -> dict[str, int]:
+def _masks(session: "Session | OnlineSession", passes: Sequence[PackedBatch]) -> dict[str, int]:
     if isinstance(session, Session):
         everything = session.recipe.data.tokens == "all"
         return mask_counts(session.train, session.renderer, everything=everything)
     return {"branches": sum(batch.branches for batch in passes)}  # what is sampled is scored whole
 
 
-def check_session(session: Session | OnlineSession) -> Checked:
+def check_session(session: "Session | OnlineSession") -> Checked:
     """Run the first step's forward and backward without an update."""
     names = {name: one for part in session.parts for name, one in part.parameters.items()}
     items = session.plan.items_of(1)

@@ -13,7 +13,9 @@ from typing import Any, cast
 from peft import LoraConfig, PeftModel
 from torch import nn
 
+from truing.config.online import AUTO, POLICY, REWARD
 from truing.config.recipe import Recipe
+from truing.config.rewards import MODEL
 from truing.core.errors import ConfigError
 from truing.core.messages import Say, message
 from truing.data.chat import Renderer
@@ -24,11 +26,8 @@ from truing.models.load import add_adapter, load_model, silence_dropout, trainab
 from truing.models.precision import Precision
 from truing.models.reward import linear_head
 from truing.models.roles import CRITIC, add_role, linear, role_on
-from truing.models.scoring import Scorer
-from truing.models.trained import Policy, load_trained_reward
-from truing.rewards.build import MODEL
-
-AUTO, REWARD, POLICY = "auto", "reward", "policy"
+from truing.models.scoring import Policy, Scorer
+from truing.models.trained import load_trained_reward
 
 
 @dataclass(frozen=True)

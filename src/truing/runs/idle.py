@@ -1,19 +1,25 @@
-"""Settings that do nothing in a run, told at its start: whoever wrote them expects them to act.
+"""Settings that do nothing in a run: whoever wrote them expects them to act.
+
+`config/reads.py` refuses the keys that a method never reads. Here stand those that the chosen loss or another
+key leaves without use: a second model that nobody asks is refused too, a number is told at the start.
 
 A setting counts as written where its value is not the default. To add one: a row in `OFFLINE_IDLE`,
 `ONLINE_IDLE` or `ANY_IDLE`: its key, when it does nothing, and why.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 
-from truing.config.online import Critic, Online, Sampling
+from truing.config.online import Critic
 from truing.config.recipe import Recipe
-from truing.core.messages import message
+from truing.core.errors import ConfigError
+from truing.core.messages import Message, message
 from truing.methods.offline import Chosen
-from truing.objectives.choices import ChosenOnline
+
+if TYPE_CHECKING:
+    from truing.objectives.choices import ChosenOnline
 
 
 class Idle(NamedTuple):
@@ -67,9 +73,6 @@ ANY_IDLE = (
     ),
 )
 OFFLINE_IDLE = (
-    Idle("sampling", lambda recipe, chosen: recipe.sampling != Sampling(), "nothing is sampled"),
-    Idle("online", lambda recipe, chosen: recipe.online != Online(), "it is read by online methods"),
-    Idle("critic", lambda recipe, chosen: recipe.critic != Critic(), "it is read by online methods"),
     _of_loss("sft_on", lambda chosen: not chosen.options.get("sft_weight"), "loss.sft_weight is 0"),
     _of_loss(
         "divergence_alpha",
@@ -78,16 +81,6 @@ OFFLINE_IDLE = (
     ),
 )
 ONLINE_IDLE = (
-    Idle(
-        "reference",
-        lambda recipe, chosen: bool(recipe.reference) and not chosen.needs_reference,
-        "loss.kl_weight is 0: the policy is held to none",
-    ),
-    Idle(
-        "critic",
-        lambda recipe, chosen: recipe.critic != Critic() and not chosen.needs_critic,
-        "this credit asks no critic",
-    ),
     _of_loss("value_weight", lambda chosen: not chosen.needs_critic, "this credit asks no critic"),
     _of_loss("value_loss", lambda chosen: not chosen.needs_critic, "this credit asks no critic"),
     _of_loss("kl", lambda chosen: not chosen.needs_reference, "loss.kl_weight is 0"),
@@ -125,10 +118,27 @@ ONLINE_IDLE = (
 )
 
 
-def idle_settings(recipe: Recipe, chosen: Chosen | ChosenOnline) -> Iterator[str]:
+def idle_settings(recipe: Recipe, chosen: "Chosen | ChosenOnline") -> Iterator[str]:
     """A line for each setting of a recipe that does nothing under its method."""
     own = OFFLINE_IDLE if isinstance(chosen, Chosen) else ONLINE_IDLE
     for setting in (*ANY_IDLE, *own):
         if setting.idle(recipe, chosen):
             said = "{key} does nothing in this {method} run: {why}"
             yield message(said, key=setting.key, method=recipe.method, why=message(setting.why))
+
+
+def require_used(recipe: Recipe, chosen: "Chosen | ChosenOnline") -> None:
+    """Raises ConfigError for a reference or a critic that the chosen loss or credit does not ask for."""
+    if recipe.reference and not chosen.needs_reference:
+        why = message("loss.kl_weight is 0: the policy is held to none")
+        if isinstance(chosen, Chosen):
+            why = message("{loss} compares the policy with none", loss=chosen.name)
+        raise _unused("reference", why)
+    if isinstance(chosen, Chosen) or chosen.needs_critic or recipe.critic == Critic():
+        return
+    raise _unused("critic", message("{credit} asks no critic", credit=chosen.credit.name))
+
+
+def _unused(key: str, why: Message) -> ConfigError:
+    hint = message("leave {key} out, or choose what reads it under loss:", key=key)
+    return ConfigError(message("{key} is not read: {why}", key=key, why=why), hint=hint)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from truing.config.recipe import Recipe
-from truing.config.rewards import RewardPart
+from truing.config.rewards import JUDGE, RewardPart
 from truing.core.errors import ConfigError
 from truing.core.messages import Say
 from truing.data.chat import Renderer
@@ -16,12 +16,11 @@ from truing.methods.offline import choose
 from truing.methods.online import choose_online
 from truing.models.load import pick_device
 from truing.models.passes import tokens_per_pass
-from truing.models.scoring import Scorer
+from truing.models.scoring import Policy, Scorer
 from truing.models.sources import resolve
-from truing.models.trained import Policy
 from truing.models.weights import require_rows
 from truing.objectives.choices import ChosenOnline
-from truing.rewards.build import JUDGE, build_mix
+from truing.rewards.build import build_mix
 from truing.rewards.mix import Mix
 from truing.rewards.model import Host
 from truing.rollouts.ahead import Ahead
@@ -29,6 +28,7 @@ from truing.rollouts.experience import Teacher
 from truing.rollouts.prompts import Prompt, Prompts, read_prompts
 from truing.rollouts.text import Text
 from truing.runs.critics import open_critic
+from truing.runs.idle import require_used
 from truing.runs.online_session import OnlineSession
 from truing.runs.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
 from truing.runs.rows import read_rows, split_off
@@ -41,6 +41,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     chosen = choose_online(
         recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=recipe.sampling.max_new_tokens
     )
+    require_used(recipe, chosen)
     _require_overlap(recipe, chosen)
     _require_groups(recipe, chosen)
     source = resolve(recipe.policy).path
@@ -82,7 +83,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         rows=rows,
         train=pool,
         held_out=held_out,
-        places=[prompt.record.place for prompt in pool] + (text.places_of(text.trees) if text else []),
+        places=[prompt.record.place for prompt in pool] + (text.places if text else []),
         sources=[source for rows in read for source in rows.loaded.sources],
         precision=precision,
         layout_reason=reason,
@@ -121,7 +122,7 @@ def _require_overlap(recipe: Recipe, chosen: ChosenOnline) -> None:
             "online.overlap needs servers: this machine cannot sample while it learns",
             hint="set sampling.servers, or leave it out",
         )
-    if chosen.correction is None:
+    if not chosen.needs_sampler:
         raise ConfigError(
             "online.overlap draws from weights one step old, and loss.correction is none",
             hint="set loss.correction: token_truncate",
@@ -158,11 +159,9 @@ def _sampler(recipe: Recipe, scorer: Scorer, tokenizer: Any, renderer: Renderer,
 def _split(prompts: Prompts, asked: Prompts | None, recipe: Recipe) -> tuple[list[Prompt], list[Prompt]]:
     if asked is not None:
         return prompts.prompts, asked.prompts
-    trees = [prompt.tree for prompt in prompts.prompts]
-    ids = [prompt.record.id for prompt in prompts.prompts]
-    by_tree = {id(prompt.tree): prompt for prompt in prompts.prompts}
-    kept, out = split_off(trees, ids, recipe.data.eval_fraction, recipe.seed)
-    return [by_tree[id(tree)] for tree in kept], [by_tree[id(tree)] for tree in out]
+    known = prompts.prompts
+    kept, out = split_off([prompt.record.id for prompt in known], recipe.data.eval_fraction, recipe.seed)
+    return [known[i] for i in kept], [known[i] for i in out]
 
 
 def _read_text(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:

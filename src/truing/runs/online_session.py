@@ -15,6 +15,7 @@ import torch
 from truing.config.recipe import Recipe
 from truing.core.errors import RewardError
 from truing.core.messages import Say, message
+from truing.core.streams import EVALUATION
 from truing.data.kept import Rows
 from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
@@ -22,8 +23,7 @@ from truing.losses.kl import KlController
 from truing.models.load import trainable
 from truing.models.precision import Precision
 from truing.models.room import Overfull
-from truing.models.scoring import Scorer
-from truing.models.trained import Policy
+from truing.models.scoring import Policy, Scorer
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.policy_gradient import (
     ByRole,
@@ -53,7 +53,6 @@ from truing.training.step import DivergedItems, Objective
 ALIKE = 5  # steps
 REASONS = 16  # of failures of one reward in one step, each once
 LARGEST = 1e15  # of a score: sums of squares of it stay far below the largest number of 32 bits
-EVALUATION = 2**32  # the step whose random numbers evaluation draws with; no run is as long
 
 
 @dataclass
@@ -80,6 +79,7 @@ class OnlineSession:
     say: Say = lambda line: None
     log_sample: Callable[[int, dict[str, Any]], None] = lambda step, row: None
     log_failure: Callable[[int, dict[str, Any]], None] = lambda step, row: None
+    rate: float | None = field(default=None, init=False)  # that of `set_rate`
     failing: set[str] = field(default_factory=set, init=False)  # parts of the reward that have failed
     sampled: int = field(default=0, init=False)  # tokens of the newest step
     step: int = field(default=0, init=False)  # the newest step that was sampled for
@@ -109,10 +109,19 @@ class OnlineSession:
         return Plan(len(self.train), optim.items_per_step, optim.epochs, self.recipe.seed, optim.max_steps)
 
     @property
-    def learning_rate(self) -> float:
+    def own_rate(self) -> float:
+        """The learning rate of the recipe, or else of the method."""
         method = self.chosen.method
         default = method.adapter_rate if self.recipe.lora else method.full_rate
         return self.recipe.optim.learning_rate or default
+
+    @property
+    def learning_rate(self) -> float:
+        """As high as the schedule goes: `own_rate` until `set_rate` says otherwise."""
+        return self.own_rate if self.rate is None else self.rate
+
+    def set_rate(self, rate: float) -> None:
+        self.rate = rate
 
     @property
     def parts(self) -> list[Part]:
@@ -268,13 +277,15 @@ class OnlineSession:
     def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:
         config, peak = self.recipe.optim, self.learning_rate
         steer: list[Hook] = [self._steer, *hooks]
-        last = train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
+        return train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
+
+    def require_learnt(self) -> None:
+        """Raises RewardError where no response of the run had a reward."""
         if not self.rewarded:
             raise RewardError(
-                f"no response had a reward in {last} steps: nothing was learnt",
+                f"no response had a reward in {self.step} steps: nothing was learnt",
                 hint="mend the reward; online.skip_failed lets responses without one pass, up to all of them",
             )
-        return last
 
     def _steer(self, step: int, logs: Logs) -> None:
         if "kl" in logs:
@@ -331,6 +342,7 @@ class OnlineSession:
             "learning_rate": self.learning_rate,
             "dtype": self.precision.name,
             "device": self.scorer.device.type,
+            **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
         }
         return inputs_of(self.recipe, self.sources, resolved)
 

@@ -1,15 +1,17 @@
 """From a recipe to its session, whichever kind its method is of."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from truing.config.names import ONLINE_METHODS
+from truing.config.reads import require_read
 from truing.config.recipe import Recipe
 from truing.core.messages import Say
-from truing.methods.online import ONLINE
 from truing.runs.idle import idle_settings
-from truing.runs.online_opening import open_online
-from truing.runs.online_session import OnlineSession
-from truing.runs.preflight import require_read
 from truing.runs.session import Session, open_session
+
+if TYPE_CHECKING:
+    from truing.runs.online_session import OnlineSession
 
 
 def open_run(
@@ -18,14 +20,16 @@ def open_run(
     *,
     aside: Path | None = None,
     first_step: bool = False,
-) -> Session | OnlineSession:
+) -> "Session | OnlineSession":
     """All that a run of this recipe needs; nothing is trained yet. Raises ConfigError for no method.
 
     With `first_step`, all that its first step needs. `say` is told which settings do nothing.
     """
     require_read(recipe)
     session: Session | OnlineSession
-    if recipe.method in ONLINE:
+    if recipe.method in ONLINE_METHODS:
+        from truing.runs.online_opening import open_online  # brings samplers, rewards and judges along
+
         session = open_online(recipe, say, aside=aside)
     else:
         session = open_session(recipe, say, aside=aside, first_step=first_step)

@@ -33,7 +33,6 @@ from truing.models.load import (
 from truing.models.passes import tokens_per_pass
 from truing.models.precision import Precision, pick_precision, slow_bf16
 from truing.models.reward import RewardScorer, choose_reward_layout
-from truing.models.reward_folder import load_reward
 from truing.models.scoring import Scorer, Trunk, choose_layout
 from truing.models.sources import cache_folder, resolve
 from truing.models.weights import require_rows
@@ -79,6 +78,8 @@ def trained_of(
         scorer, reason = trained_policy(recipe, source, precision, device, dropout=chosen.method.dropout)
         require_rows(scorer.inner, tokenizer, recipe.policy)
         return Trained(scorer, reason, tokenizer)
+    from truing.models.reward_folder import load_reward  # reads heads of many kinds
+
     with doing(message("loading the weights of {source}", source=recipe.policy)):
         opened = load_reward(source, precision.base, device, seed=recipe.seed)
     model = _prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)

@@ -7,8 +7,11 @@ mistakes are found again where the things are opened, for who calls the library.
 from collections.abc import Iterator
 from pathlib import Path
 
-from truing.config.names import ONLINE_METHODS, require_losses, require_method
+from truing.config.names import require_losses
+from truing.config.online import CRITIC_STARTS
+from truing.config.reads import require_read
 from truing.config.recipe import Recipe
+from truing.config.rewards import MODEL
 from truing.config.stages import STAGE
 from truing.core.errors import ConfigError
 from truing.core.messages import message
@@ -16,11 +19,8 @@ from truing.data.load import require_files
 from truing.models.folders import refuse_reward
 from truing.models.results import REWARD_METHOD
 from truing.models.sources import require, require_openable
-from truing.rewards.build import MODEL, require_reward
 from truing.runs.trackers import require_trackers
 from truing.training.health import require_known
-
-CRITIC_STARTS = ("auto", "reward", "policy")
 
 
 def require_possible(recipe: Recipe) -> None:
@@ -32,8 +32,11 @@ def require_possible(recipe: Recipe) -> None:
     require_losses(recipe.method, recipe.loss.mix or filter(None, [recipe.loss.name]))
     require_known(recipe.health)
     require_trackers(recipe.track.to)
-    for part in recipe.rewards:
-        require_reward(part.name)
+    if recipe.rewards:
+        from truing.rewards.names import require_reward
+
+        for part in recipe.rewards:
+            require_reward(part.name)
     require_servable(recipe)
     for source in _named(recipe.policy, recipe.reference):
         require(source)
@@ -64,23 +67,3 @@ def require_servable(recipe: Recipe) -> None:
             message("lora.dora and sampling.servers: vLLM loads no DoRA adapter (lora_magnitude_vector)"),
             hint=message("set lora.dora: false, or leave sampling.servers out"),
         )
-
-
-def require_read(recipe: Recipe) -> None:
-    """Raises ConfigError for a method that is none, and for keys that the method does not read."""
-    require_method(recipe.method)
-    data = recipe.data
-    if recipe.method in ONLINE_METHODS:
-        unread = {
-            "data.retain": data.retain,
-            "data.unpair": data.unpair,
-            "data.one_class": data.one_class,
-            "data.tokens": data.tokens != "all",
-        }
-        hint = "leave it out"
-    else:
-        unread = {"rewards": recipe.rewards, "data.ptx": data.ptx}
-        hint = f"leave it out, or train online: {', '.join(ONLINE_METHODS)}"
-    for key, is_set in unread.items():
-        if is_set:
-            raise ConfigError(f"{key} is not read by {recipe.method}", hint=hint)

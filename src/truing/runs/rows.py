@@ -4,13 +4,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from truing.config.recipe import Recipe
 from truing.core.doing import doing
 from truing.core.errors import DataError
 from truing.core.messages import Say, message
 from truing.core.records import Record
+from truing.core.streams import Stream, generator
 from truing.data.chat import Renderer
 from truing.data.differing import only_differing
 from truing.data.kept import Rows, say_cuts, say_shared
@@ -77,19 +76,28 @@ class Parted:
 
     rows: Rows
     learnt: list[Tree]
+    places: list[str]  # `file:line` of each of them
     held_out: list[Tree]
     held_out_records: list[Record]  # what they were made of
 
 
 def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted:
     """Part what is learnt from what is evaluated: the rows of `evaluated`, else a share of `rows`."""
-    learnt, held_out = rows.trees, (evaluated or rows).trees
     if evaluated is None:
-        ids = [record.id for record in rows.rendered.records]
-        learnt, held_out = split_off(rows.trees, ids, recipe.data.eval_fraction, recipe.seed)
-    records = (evaluated or rows).records_of(held_out)
-    told = say_shared(rows, _turns_of(rows.records_of(learnt)), _turns_of(records), say)
-    return Parted(told, learnt, held_out, records)
+        ids = [record.id for record in rows.records]
+        learnt, out = split_off(ids, recipe.data.eval_fraction, recipe.seed)
+    else:
+        learnt, out = list(range(len(rows.trees))), list(range(len(evaluated.trees)))
+    source = evaluated or rows
+    records = [source.records[i] for i in out]
+    told = say_shared(rows, _turns_of([rows.records[i] for i in learnt]), _turns_of(records), say)
+    return Parted(
+        told,
+        [rows.trees[i] for i in learnt],
+        [rows.records[i].place for i in learnt],
+        [source.trees[i] for i in out],
+        records,
+    )
 
 
 def _turns_of(records: Sequence[Record]) -> list[tuple]:
@@ -118,10 +126,8 @@ def read_retained(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:
     return read_rows(recipe.data.retain, recipe, choose("sft", None, {}), renderer, say)
 
 
-def split_off(
-    trees: Sequence[Tree], rows: Sequence[Hashable], share: float, seed: int
-) -> tuple[list[Tree], list[Tree]]:
-    """Keep a share of the rows, drawn by seed, for evaluation.
+def split_off(rows: Sequence[Hashable], share: float, seed: int) -> tuple[list[int], list[int]]:
+    """Keep a share of the rows, drawn by seed, for evaluation: which trees are learnt from, and which kept.
 
     `rows` names the row of each tree; trees of one row stay together.
     """
@@ -129,9 +135,9 @@ def split_off(
     held = max(1, round(len(drawn) * share)) if share else 0
     if held >= len(drawn):
         raise DataError(f"data.eval_fraction {share} of {len(drawn)} rows leaves none to train on")
-    order = np.random.Generator(np.random.Philox(key=[seed, 2**32])).permutation(len(drawn))
+    order = generator(seed, Stream.HELD_OUT).permutation(len(drawn))
     out = {drawn[i] for i in order[:held]}
-    sides: tuple[list[Tree], list[Tree]] = ([], [])
-    for tree, row in zip(trees, rows, strict=True):
-        sides[row in out].append(tree)
+    sides: tuple[list[int], list[int]] = ([], [])
+    for place, row in enumerate(rows):
+        sides[row in out].append(place)
     return sides

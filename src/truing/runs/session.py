@@ -15,7 +15,6 @@ from typing import Any, cast
 import torch
 
 from truing.config.recipe import Recipe
-from truing.core.errors import ConfigError
 from truing.core.messages import Say, message
 from truing.core.records import Record
 from truing.data.chat import Renderer
@@ -33,12 +32,11 @@ from truing.models.precision import Precision
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
 from truing.models.room import Overfull
-from truing.models.scoring import Scorer
+from truing.models.scoring import Policy, Scorer
 from truing.models.sources import resolve
-from truing.models.trained import Policy
 from truing.objectives.binding import number_of
 from truing.objectives.offline import RetainObjective
-from truing.objectives.shapes import PAIR
+from truing.runs.idle import require_used
 from truing.runs.inputs import inputs_of
 from truing.runs.policies import precision_of, references, renderer_of, tell_of, trained_of
 from truing.runs.rows import part, read_retained, read_rows, require_classes
@@ -72,6 +70,7 @@ class Session:
     objective: Objective = field(init=False)
     eval_objective: Objective = field(init=False)
     say: Say = field(default=lambda line: None)
+    rate: float | None = field(default=None, init=False)  # that of `set_rate`
     frozen_kept: bool = field(default=False, init=False)  # whether `keep_frozen` has done its work
 
     @property
@@ -96,10 +95,19 @@ class Session:
         return cast(Policy, self.scorer.model)
 
     @property
-    def learning_rate(self) -> float:
+    def own_rate(self) -> float:
+        """The learning rate of the recipe, or else of the method."""
         method = self.chosen.method
         default = method.adapter_rate if self.recipe.lora else method.full_rate
         return self.recipe.optim.learning_rate or default
+
+    @property
+    def learning_rate(self) -> float:
+        """As high as the schedule goes: `own_rate` until `set_rate` says otherwise."""
+        return self.own_rate if self.rate is None else self.rate
+
+    def set_rate(self, rate: float) -> None:
+        self.rate = rate
 
     @property
     def parts(self) -> list[Part]:
@@ -144,6 +152,9 @@ class Session:
         how = {"peak": self.learning_rate, "start": start, "hooks": hooks}
         room = self.scorer.room
         return train(self.plan, self.passes, self.objective, optimizer, self.recipe.optim, room=room, **how)
+
+    def require_learnt(self) -> None:
+        """A run on rows has learnt from them."""
 
     def keep_frozen(self) -> None:
         """Compute once what no step changes, where a row is read more than once; see `models/frozen.py`.
@@ -261,12 +272,7 @@ def open_session(
     """
     require_known(recipe.health)
     chosen = choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
-    if recipe.data.tokens == "differing" and chosen.shape is not PAIR:
-        raise ConfigError(
-            f"data.tokens: differing compares the two responses of a pair, and {chosen.name} "
-            f"({recipe.method}) does not learn from their tokens",
-            hint="leave data.tokens out",
-        )
+    require_used(recipe, chosen)
     source = resolve(recipe.policy).path
     renderer = renderer_of(recipe, source)
     tokenizer: Any = renderer.encoder.tokenizer
@@ -294,7 +300,7 @@ def open_session(
         held_out=held_out,
         held_out_records=parted.held_out_records,
         retained=retained,
-        places=rows.places_of(pool) + (kept.places_of(retained) if kept else []),
+        places=parted.places + (kept.places if kept else []),
         sources=_sources(rows, evaluated, kept),
         scorer=trained.scorer,
         precision=precision,
@@ -325,8 +331,6 @@ def advice_on(session: Session) -> str | None:
 def bind(session: Session, say: Say, *, first_step: bool = False) -> None:
     """Give a session its objectives; `first_step` is that of `open_session`."""
     scorer, chosen, recipe = session.scorer, session.chosen, session.recipe
-    if recipe.reference and not chosen.needs_reference:
-        say(message("reference is not read: {loss} compares the policy with none", loss=chosen.name))
     if isinstance(scorer, RewardScorer):
         session.objective = session.eval_objective = chosen.objective(scorer, None)
         return

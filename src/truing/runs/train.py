@@ -9,9 +9,8 @@ from typing import Protocol
 from truing.config.recipe import Recipe
 from truing.config.run_folder import REWARD, RunFolder
 from truing.core.messages import Say, message
-from truing.runs.held_out import held_out_logger, judge_held_out
-from truing.runs.online_session import OnlineSession
 from truing.runs.opening import open_run
+from truing.runs.progress import Learner
 from truing.runs.run import Finished, run, write_result
 from truing.runs.session import Session
 from truing.runs.tracking import tracked
@@ -25,6 +24,11 @@ class Progress(Protocol):
 
 
 Watch = Callable[[str, int], AbstractContextManager[Progress]]  # a title and a number of steps
+Beside = Callable[[Learner], object]  # writes more of a session whose result has been written
+
+
+def nothing(session: Learner) -> None:
+    """Write nothing beside a result."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +41,29 @@ class Done:
 
 
 def train_recipe(
-    recipe: Recipe, folder: RunFolder, say: Say, watch: Watch, *, allow_change: Sequence[str] = ()
+    recipe: Recipe,
+    folder: RunFolder,
+    say: Say,
+    watch: Watch,
+    *,
+    beside: Beside = nothing,
+    allow_change: Sequence[str] = (),
 ) -> Done:
-    """Train in a run folder, resuming where it stands; the result is written last."""
+    """Train in a run folder, resuming where it stands; the result, and what is `beside` it, come last."""
     session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
     say(session.rows.describe())
-    hooks: list[Hook] = []
     judged = session if isinstance(session, Session) and session.scores and session.held_out else None
-    if judged:
-        hooks.append(held_out_logger(judged))
-    if isinstance(session, OnlineSession):
+    hooks = _measuring(judged)
+    if not isinstance(session, Session):
         session.log_sample, session.log_failure = folder.log_sample, folder.log_failure
     target = folder.path / "model"
 
     def write(finished: Finished) -> None:
         write_result(session, target, {"step": finished.step})
+        beside(session)
         if judged:
+            from truing.runs.held_out import judge_held_out
+
             summary = judge_held_out(judged, finished.best_step or finished.step)
             folder.write_facts(REWARD, summary.as_json())
             said = "held out: {found}; more in {path}"
@@ -65,3 +76,12 @@ def train_recipe(
         finished = run(session, folder, **how, result=write)
     say(message("{steps} steps; the result is in {path}", steps=finished.step, path=target))
     return Done(target, session.scores, bool(session.held_out))
+
+
+def _measuring(judged: Session | None) -> list[Hook]:
+    """Return what measures a reward model on its held-out rows, where there is one."""
+    if judged is None:
+        return []
+    from truing.runs.held_out import held_out_logger  # brings the evaluation of reward models along
+
+    return [held_out_logger(judged)]

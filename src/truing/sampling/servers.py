@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from truing.core.errors import ConfigError, ModelError
 
@@ -64,17 +64,17 @@ def parse_servers(urls: Sequence[str]) -> list[Server]:
     return [Server(url) for url in cleaned]
 
 
-def make_client(timeout: float) -> httpx.AsyncClient:
+def make_client(timeout: float) -> httpx2.AsyncClient:
     """A client for all servers, whose requests may take `timeout` seconds each."""
     key = os.environ.get(API_KEY)
-    return httpx.AsyncClient(
+    return httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {key}"} if key else {},
-        timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None),
-        limits=httpx.Limits(max_connections=None),  # the callers bound what is under way
+        timeout=httpx2.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None),
+        limits=httpx2.Limits(max_connections=None),  # the callers bound what is under way
     )
 
 
-async def ask(client: httpx.AsyncClient, server: Server, path: str, body: Any = None) -> httpx.Response:
+async def ask(client: httpx2.AsyncClient, server: Server, path: str, body: Any = None) -> httpx2.Response:
     """POSTs `body` as JSON, or GETs when there is none, until there is an answer of 2xx.
 
     Raises Refused at once for an answer that asking again will not change, ServerDown after `TRIES` failures.
@@ -84,10 +84,10 @@ async def ask(client: httpx.AsyncClient, server: Server, path: str, body: Any = 
         wait = pause
         try:
             response = await client.request("GET" if body is None else "POST", server.url + path, json=body)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             reason = _in_words(error, client)
             # Waiting out the timeout is expensive: a server that hangs is asked twice, not `TRIES` times.
-            failures += TRIES // 2 + 1 if isinstance(error, httpx.ReadTimeout) else 1
+            failures += TRIES // 2 + 1 if isinstance(error, httpx2.ReadTimeout) else 1
         else:
             if response.is_success:
                 return response
@@ -103,13 +103,13 @@ async def ask(client: httpx.AsyncClient, server: Server, path: str, body: Any = 
         pause *= 2
 
 
-def _in_words(error: httpx.TransportError, client: httpx.AsyncClient) -> str:
-    if isinstance(error, httpx.ReadTimeout):
+def _in_words(error: httpx2.TransportError, client: httpx2.AsyncClient) -> str:
+    if isinstance(error, httpx2.ReadTimeout):
         return f"no answer within {client.timeout.read:g} s"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _message(response: httpx.Response) -> str:
+def _message(response: httpx2.Response) -> str:
     """What a server says of its error, in the forms of vLLM, of FastAPI and of a proxy."""
     try:
         body = response.json()
@@ -121,13 +121,13 @@ def _message(response: httpx.Response) -> str:
     return str(body)
 
 
-def _asked_to_wait(response: httpx.Response) -> float:
+def _asked_to_wait(response: httpx2.Response) -> float:
     """Seconds of a Retry-After; its other form, a date, is left to our own pauses."""
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isdecimal() else 0.0
 
 
-def read_json(server: Server, response: httpx.Response) -> Any:
+def read_json(server: Server, response: httpx2.Response) -> Any:
     """What a server answered; ModelError when it is not JSON."""
     try:
         return response.json()
@@ -137,7 +137,7 @@ def read_json(server: Server, response: httpx.Response) -> Any:
         ) from error
 
 
-async def open_server(client: httpx.AsyncClient, model: str | None, server: Server) -> None:
+async def open_server(client: httpx2.AsyncClient, model: str | None, server: Server) -> None:
     """Asks a server, once, for its context and the names it serves: `model`, or else the first of them."""
     if server.model:
         return

@@ -9,8 +9,8 @@ from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Branch, Tree
 from truing.kernels.fused import fuse
 from truing.models.precision import pick_precision
-from truing.models.scoring import Scorer, choose_layout
-from truing.models.trained import Policy, Trained
+from truing.models.scoring import Policy, Scorer, choose_layout
+from truing.models.trained import Trained
 from truing.sampling.local import IN_FLIGHT, LocalSampler
 from truing.sampling.types import NoLogitsError, Sample, Sampling
 

@@ -163,40 +163,6 @@ def measured(
     return Measured(found, len(values) - len(present), _filled(values, worst), _filled(values, best))
 
 
-def measured_difference(
-    before: Sequence[float | None],
-    after: Sequence[float | None],
-    prompts: Sequence[Hashable],
-    *,
-    worst: float = 0.0,
-    best: float = 1.0,
-    level: float = 0.95,
-) -> Measured:
-    """`clustered_difference` of the items with both values; an item without one of them is missing.
-
-    `worst` is the mean gain if every missing value after were `worst` and every one before `best`.
-    """
-    cluster_codes(prompts, len(before))
-    if len(before) != len(after):
-        raise DataError(f"{len(before)} items before but {len(after)} after", hint="pair the same items")
-    _check_range([v for v in (*before, *after) if v is not None], worst, best)
-    both = [
-        (b, a, prompt)
-        for b, a, prompt in zip(before, after, prompts, strict=True)
-        if b is not None and a is not None
-    ]
-    found = None
-    if both:
-        columns = [list(column) for column in zip(*both, strict=True)]
-        found = clustered_difference(*columns, level=level)
-    return Measured(
-        found,
-        len(before) - len(both),
-        _filled(after, worst) - _filled(before, best),
-        _filled(after, best) - _filled(before, worst),
-    )
-
-
 def cluster_codes(prompts: Sequence[Hashable], n: int) -> tuple[NDArray[np.int64], int]:
     """The place of each value's prompt among the k different prompts, [n] i64 in 0 .. k - 1, and k."""
     if len(prompts) != n or not n:

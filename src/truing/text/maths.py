@@ -17,7 +17,7 @@ import re
 from fractions import Fraction
 
 from truing.text.answers import NUMBER, Answer, folded, normalised
-from truing.text.maths_reader import Group, Number, Value, read
+from truing.text.maths_reader import Group, Real, Value, read
 from truing.text.maths_text import UnreadableError
 
 POINTS = 3  # formulas that differ may agree at one by chance
@@ -93,7 +93,7 @@ def _equal_groups(a: Group, b: Group, tolerance: float) -> bool:
     return True
 
 
-def close(value: Number, reference: Number, tolerance: float) -> bool:
+def close(value: Real, reference: Real, tolerance: float) -> bool:
     """Equal to a relative `tolerance`; two whole numbers are equal or not."""
     if isinstance(value, Fraction) and isinstance(reference, Fraction):
         if value.denominator == reference.denominator == 1:

@@ -25,7 +25,7 @@ MAX_BITS = 4096  # of a numerator or denominator
 MAX_FACTORIAL = 300
 MAX_PARTS = 100  # of a list
 
-Number = Fraction | float
+Real = Fraction | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class Group:
     """Several values between brackets; between braces or none, in any order."""
 
     brackets: str  # such as "(]"
-    parts: tuple["Number | Group", ...]
+    parts: tuple["Real | Group", ...]
 
 
-Value = Number | Group
+Value = Real | Group
 
 _CLOSING = {"(": (")", "]"), "[": (")", "]"), "\\{": ("\\}",), "{": ("}",)}
 _FUNCTIONS: dict[str, Callable[[float], float]] = {
@@ -159,7 +159,7 @@ class _Reader:
                 return self._bracketed(text)
             raise UnreadableError(f"{text!r} was not expected")
 
-    def _mixed(self, value: Fraction, whole: bool) -> Number:
+    def _mixed(self, value: Fraction, whole: bool) -> Real:
         """3 1/2 and 3\\frac{1}{2} are three and a half."""
         match [token.text for token in self.tokens[self.at : self.at + 7]]:
             case [over, "/", under, *_] if whole and over.isdigit() and under.isdigit():
@@ -174,7 +174,7 @@ class _Reader:
         seed = zlib.crc32(f"{self.point}:{name}".encode())
         return Fraction(seed % 89 + 11, 7)
 
-    def _command(self, name: str) -> Number:
+    def _command(self, name: str) -> Real:
         if name == "\\frac":
             return _number(self._atom()) / _number(self._atom())
         if name == "\\sqrt":
@@ -192,7 +192,7 @@ class _Reader:
             return _applied(_FUNCTIONS[name], self._argument())
         raise UnreadableError(f"{name} is outside the grammar")
 
-    def _argument(self) -> Number:
+    def _argument(self) -> Real:
         bracket = self._next in _CLOSING
         return _number(self._atom() if bracket else self._power())
 
@@ -242,13 +242,13 @@ class _Reader:
 # Arithmetic within bounds
 
 
-def _number(value: Value) -> Number:
+def _number(value: Value) -> Real:
     if isinstance(value, Group):
         raise UnreadableError("a list stands where a number is needed")
     return _bounded(value)
 
 
-def _bounded(value: Number) -> Number:
+def _bounded(value: Real) -> Real:
     if isinstance(value, Fraction):
         if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
             raise UnreadableError("a number is too large")
@@ -264,7 +264,7 @@ def _literal(text: str) -> Fraction:
     return Fraction(text)
 
 
-def _powered(base: Number, exponent: Number) -> Number:
+def _powered(base: Real, exponent: Real) -> Real:
     if not isinstance(exponent, Fraction) or exponent.denominator != 1:
         if exponent == Fraction(1, 2):
             return _root(base, Fraction(2))
@@ -280,7 +280,7 @@ def _powered(base: Number, exponent: Number) -> Number:
     return Fraction(base**exponent.numerator)
 
 
-def _root(value: Number, degree: Number) -> Number:
+def _root(value: Real, degree: Real) -> Real:
     """The real root: exact for a perfect square; odd roots of negative numbers are negative."""
     if not isinstance(degree, Fraction) or degree.denominator != 1 or not 1 <= degree <= 100:
         raise UnreadableError("the degree of a root is a whole number from 1 to 100")
@@ -295,13 +295,13 @@ def _root(value: Number, degree: Number) -> Number:
     return float(value) ** (1 / int(degree))
 
 
-def _factorial(value: Number) -> Fraction:
+def _factorial(value: Real) -> Fraction:
     if not isinstance(value, Fraction) or value.denominator != 1 or not 0 <= value <= MAX_FACTORIAL:
         raise UnreadableError(f"a factorial is of a whole number from 0 to {MAX_FACTORIAL}")
     return Fraction(math.factorial(value.numerator))
 
 
-def _applied(function: Callable[[float], float], value: Number) -> float:
+def _applied(function: Callable[[float], float], value: Real) -> float:
     try:
         return function(float(value))
     except ValueError as error:

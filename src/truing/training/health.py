@@ -22,7 +22,7 @@ from truing.core.messages import Message, joined, message
 from truing.training import health_online, health_rules
 from truing.training.health_rules import Part, Seen
 from truing.training.health_series import History
-from truing.training.hooks import Logs
+from truing.training.hooks import EarlyStop, Logs
 
 Look = Callable[[History], Seen | None]
 
@@ -139,14 +139,6 @@ class Finding:
         return str(self.message())
 
 
-class Turn(Exception):
-    """Raised by the hook: the loop is to be entered again once something has been done about a finding."""
-
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(str(finding))
-        self.finding = finding
-
-
 class Unhealthy(DivergedError):
     """A rule saw something and the recipe says `health.action: stop`."""
 
@@ -231,7 +223,8 @@ class HealthHook:
     """Watches a run while it trains: the last hook of a step.
 
     `rows` is what was logged before this process began; `said` the findings of then, which are not repeated.
-    `answer` decides what is done about a finding: it gives it an action. `alert` tells it elsewhere.
+    `answer` decides what is done about a finding: it gives it an action. Where that is to go back or to hold,
+    the loop ends, and `acted` is the finding. `alert` tells a finding elsewhere.
     """
 
     def __init__(
@@ -246,13 +239,14 @@ class HealthHook:
     ) -> None:
         self.asked, self.folder, self.say, self.alert = asked, folder, say, alert
         self.answer = answer or (lambda finding: replace(finding, action=asked.action))
+        self.acted: Finding | None = None
         # After a rollback the same fault may come again.
         self.watch = Watch(asked, (one.rule for one in said if one.action != "rollback"))
         for row in rows:
             self.watch.history.add(row)
 
     def __call__(self, step: int, logs: Logs) -> None:
-        """Raises Unhealthy where a finding ends the run, Turn where the run goes on otherwise."""
+        """Raises Unhealthy where a finding ends the run, EarlyStop where something is to be done first."""
         found: list[Finding] = []
         for finding in self.watch.take({"step": step, **logs}):
             acted = any(one.action != "warn" for one in found)  # one thing at a time
@@ -267,4 +261,5 @@ class HealthHook:
                 regardless = message("{advice}; the same command goes on regardless", advice=advice)
                 raise Unhealthy(finding.message(), hint=regardless)
             if finding.action != "warn":
-                raise Turn(finding)
+                self.acted = finding
+                raise EarlyStop

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
+from truing.core.streams import Stream, generator
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Plan:
     def items_of(self, step: int) -> list[int]:
         """The items of optimiser step `step` (1 .. total)."""
         epoch = self.epoch_of(step)
-        order = np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.items)
+        order = generator(self.seed, Stream.ITEMS, epoch).permutation(self.items)
         start = (step - 1 - epoch * self.steps_per_epoch) * self.items_per_step
         return order[start : start + self.items_per_step].tolist() + self._retained_of(step)
 
@@ -47,6 +47,6 @@ class Plan:
         if not per_step:
             return []
         steps = self.retained // per_step  # whole steps only: an order's tail is left out
-        order = np.random.Generator(np.random.Philox(key=[self.seed, 2**33 + (step - 1) // steps]))
+        order = generator(self.seed, Stream.RETAINED, (step - 1) // steps)
         start = (step - 1) % steps * per_step
         return (self.items + order.permutation(self.retained)[start : start + per_step]).tolist()

@@ -30,7 +30,7 @@ def _trimmed(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_trimmed)]
+Trimmed = Annotated[str, AfterValidator(_trimmed)]
 
 
 class SuiteItem(BaseModel):
@@ -40,7 +40,7 @@ class SuiteItem(BaseModel):
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     language: Literal["en", "zh"]
-    prompt: Text
+    prompt: Trimmed
 
 
 ItemT = TypeVar("ItemT", bound=SuiteItem)
@@ -55,7 +55,7 @@ class Instruction(SuiteItem):
 class ShortAnswer(SuiteItem):
     """A question of fact; any of the answers is right, and none of them stands in the prompt."""
 
-    answers: Annotated[tuple[Text, ...], Field(min_length=1)]
+    answers: Annotated[tuple[Trimmed, ...], Field(min_length=1)]
 
 
 class Missing(StrEnum):
@@ -77,7 +77,7 @@ class Unanswerable(SuiteItem):
 class Choice(SuiteItem):
     """A question with four options, one of them right."""
 
-    options: Annotated[tuple[Text, ...], Field(min_length=4, max_length=4)]
+    options: Annotated[tuple[Trimmed, ...], Field(min_length=4, max_length=4)]
     right: Annotated[int, Field(ge=0, le=3)]  # index into `options`
 
     @model_validator(mode="after")
