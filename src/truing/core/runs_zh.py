@@ -212,8 +212,6 @@ RUNS_ZH = {
     "save or type it as UTF-8": "请以 UTF-8 保存或输入",
     "--head-layout {given}: expected one of {names}": "--head-layout {given}：应为下列之一：{names}",
     "{flag} {given}: expected one of {names}": "{flag} {given}：应为下列之一：{names}",
-    "cannot write {name!r}": "不能写成 {name!r}",
-    "formats to write are {names}": "可写的格式：{names}",
     "--no-merge: {run} holds a reward model, which is always whole": "--no-merge：{run} 是奖励模型，总是完整的",
     "{folder} has no results.json": "{folder} 里没有 results.json",
     "it is the output of `truing eval`": "应为 `truing eval` 的输出目录",

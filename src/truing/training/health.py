@@ -5,7 +5,6 @@
 `RULES` is the table. A rule is said once in a run. To add one, see `health_rules.py`.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import filter as matching
@@ -15,7 +14,9 @@ from typing import Any, Self
 
 from truing.config.health import Health
 from truing.config.imports import closest
+from truing.config.options import keyword_defaults
 from truing.config.run_folder import HEALTH
+from truing.config.tables import find
 from truing.core import files
 from truing.core.errors import ConfigError, DivergedError
 from truing.core.messages import Message, joined, message
@@ -38,8 +39,7 @@ class Rule:
     @property
     def thresholds(self) -> dict[str, float]:
         """What a recipe may set, with the defaults."""
-        given = inspect.signature(self.look).parameters.values()
-        return {one.name: one.default for one in given if one.kind is one.KEYWORD_ONLY}
+        return keyword_defaults(self.look)
 
 
 NO_NUMBER = "not_a_number"
@@ -148,9 +148,7 @@ class Unhealthy(DivergedError):
 def require_known(asked: Health) -> None:
     """Raises ConfigError for rules and thresholds that do not exist."""
     for name in (*asked.rules, *asked.off):
-        if name not in RULES:
-            known = sorted(RULES)
-            raise ConfigError(f"no health rule {name!r}; known: {', '.join(known)}{closest(name, known)}")
+        find("health rule", RULES, name)
     for name, thresholds in asked.rules.items():
         known = RULES[name].thresholds
         for key in thresholds:
