@@ -10,7 +10,7 @@ from truing.config.run_folder import METRICS
 from truing.core.errors import ConfigError, UsageError
 from truing.core.files import read_jsonl
 from truing.runs import tracking
-from truing.runs.trackers import KINDS, Kind, Named
+from truing.runs.trackers import KINDS, Named, TrackerKind
 from truing.training.health import Finding, Unhealthy
 from truing.training.hooks import Logs
 
@@ -51,9 +51,9 @@ class Notebook:
     def finish(self, tracker: object, failed: bool) -> None:
         self.ended.append(failed)
 
-    def kind(self) -> Kind:
+    def kind(self) -> TrackerKind:
         opened: Any = self.open
-        return Kind("json", opened, "NOTEBOOK_PROJECT", self.log, self.alert, self.finish)
+        return TrackerKind("json", opened, "NOTEBOOK_PROJECT", self.log, self.alert, self.finish)
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_what_does_not_open_is_told_before_the_first_step(train_tracked, place, 
 def test_a_package_that_is_not_installed_is_told_with_the_extra(
     train_tracked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    absent = {"wandb": Kind("no_such_package", lambda run: pytest.fail("it was opened"))}
+    absent = {"wandb": TrackerKind("no_such_package", lambda run: pytest.fail("it was opened"))}
     monkeypatch.setattr("truing.runs.trackers.KINDS", absent)
     with pytest.raises(ConfigError, match="track: wandb is not installed") as told:
         train_tracked(tmp_path / "run", "wandb")

@@ -25,7 +25,7 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_ALIASES = 20
 
-Scalar = str | int | float | bool | None
+YamlScalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ OVERRIDE = Origin("--set")
 class Node:
     """A value and where it was written; inside a mapping, the line is that of its key."""
 
-    value: "Scalar | dict[str, Node] | list[Node]"
+    value: "YamlScalar | dict[str, Node] | list[Node]"
     origin: Origin
 
     @property
@@ -179,7 +179,7 @@ def _told(mistake: Mistake, origin: Origin) -> ConfigError:
     )
 
 
-def _plain_scalar(text: str) -> Scalar:
+def _plain_scalar(text: str) -> YamlScalar:
     """An unquoted scalar by the core schema of YAML 1.2."""
     if text in ("", "~", "null", "Null", "NULL"):
         return None

@@ -1,6 +1,6 @@
 """The trackers that a recipe's `track` may name, each as a row of `KINDS`.
 
-    Named -> Kind.open: one of Accelerate's trackers -> Kind.log, Kind.alert -> Kind.finish
+    Named -> `open` of a TrackerKind: one of Accelerate's trackers -> its `log`, `alert` and `finish`
 
 Accelerate drives them; what it has no call for, such as alerts, goes to the package itself. Every package is
 imported where its tracker is opened, so a run that names none imports none. To add one: a row in `KINDS`, its
@@ -49,7 +49,7 @@ def _finish(tracker: "GeneralTracker", failed: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Kind:
+class TrackerKind:
     """How one tracker is opened, told and closed."""
 
     package: str
@@ -219,16 +219,16 @@ def _finish_mlflow(tracker: "GeneralTracker", failed: bool) -> None:
     mlflow.end_run("FAILED" if failed else "FINISHED")
 
 
-KINDS: Mapping[str, Kind] = {
-    "tensorboard": Kind("tensorboard", _open_tensorboard, log=_log_tensorboard),
-    "wandb": Kind(
+KINDS: Mapping[str, TrackerKind] = {
+    "tensorboard": TrackerKind("tensorboard", _open_tensorboard, log=_log_tensorboard),
+    "wandb": TrackerKind(
         "wandb", _open_wandb, "WANDB_PROJECT", log=_log_wandb, alert=_alert_wandb, finish=_finish_wandb
     ),
-    "trackio": Kind(
+    "trackio": TrackerKind(
         "trackio", _open_trackio, "TRACKIO_PROJECT", alert=_alert_trackio, finish=_finish_trackio
     ),
-    "swanlab": Kind("swanlab", _open_swanlab, "SWANLAB_PROJECT", finish=_finish_swanlab),
-    "mlflow": Kind(
+    "swanlab": TrackerKind("swanlab", _open_swanlab, "SWANLAB_PROJECT", finish=_finish_swanlab),
+    "mlflow": TrackerKind(
         "mlflow",
         _open_mlflow,
         "MLFLOW_EXPERIMENT_NAME",
