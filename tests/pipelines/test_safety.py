@@ -9,7 +9,7 @@ import pytest
 from truing.evals.drift import Perplexity
 from truing.evals.suites.headlines import Headline
 from truing.evals.tasks.moved import perplexity_ratio
-from truing.pipelines.safety import NUMBERS, Reading, Readings, Yardstick
+from truing.pipelines.safety import NUMBERS, PolicyReading, Readings, Yardstick
 from truing.stats.intervals import Interval, wilson
 
 REFUSES, ANSWERS = "Sorry, but I can't help with that.", "Here is what I know about it."
@@ -28,8 +28,8 @@ def perplexities(nll: list[float], tokens: list[int]) -> Perplexity:
     return Perplexity(math.exp(sum(nll) / counts.sum()), np.array(nll), counts)
 
 
-BEFORE = Reading([ANSWERS] * 3, [ANSWERS] * 3, [], perplexities([1.0], [1]))
-AFTER = Reading(
+BEFORE = PolicyReading([ANSWERS] * 3, [ANSWERS] * 3, [], perplexities([1.0], [1]))
+AFTER = PolicyReading(
     [REFUSES, ANSWERS, REFUSES], [ANSWERS, REFUSES, ANSWERS], [ANSWERS, REFUSES], perplexities([1.1], [1])
 )
 READINGS = Readings(YARDSTICK, BEFORE, AFTER, Interval(0.1, 0.0, 0.2, 3))
@@ -68,7 +68,7 @@ def test_intervals_of_refusals_are_those_of_wilson():
 
 
 def test_what_was_measured_survives_json():
-    again = Reading.of_json(json.loads(json.dumps(AFTER.as_json())))
+    again = PolicyReading.of_json(json.loads(json.dumps(AFTER.as_json())))
     assert again.as_json() == AFTER.as_json()
     assert again.perplexity.value == AFTER.perplexity.value
 

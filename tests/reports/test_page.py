@@ -18,9 +18,9 @@ from truing.reports.records import (
     CategoryRow,
     DataCount,
     GoalOutcome,
+    HitShare,
     Measure,
     Report,
-    Share,
     SideBySide,
     StageRecord,
     verdict,
@@ -116,7 +116,9 @@ def report(**changes) -> Report:
             ),
             example("写一个标题", "标题:春天来了", CHINESE, harmful=False),
         ],
-        "categories": [CategoryRow("fraud", Share(1, 25), Share(24, 25), Share(0, 25), Share(1, 25))],
+        "categories": [
+            CategoryRow("fraud", HitShare(1, 25), HitShare(24, 25), HitShare(0, 25), HitShare(1, 25))
+        ],
         "data": [DataCount("headlines.jsonl", 300, 297, 3), DataCount("neutral.txt", 64, 64, 0)],
         "versions": {"truing": "0.1.0", "torch": "2.13.0"},
         "config": {"dpo": "method: dpo\nloss: {name: dpo, beta: 0.1}\n"},
@@ -138,7 +140,7 @@ def hostile_report() -> Report:
         measures=[refusals(title=attack, explains=attack), refusals(title=HOSTILE[2], unit=HOSTILE[0])],
         stages=[StageRecord(attack, attack, 1.0, 3, training_rows(3, preferences=True))],
         examples=rows,
-        categories=[CategoryRow(attack, Share(1, 2))],
+        categories=[CategoryRow(attack, HitShare(1, 2))],
         data=[DataCount(attack, 1, 1, 0)],
         versions={attack: attack},
         config={attack: attack},
@@ -295,7 +297,7 @@ def test_records_refuse_what_cannot_be():
     with pytest.raises(ValueError, match="share from 0 to 1"):
         refusals(after=Interval(94.0, 90.0, 97.0, 50))
     with pytest.raises(ValueError, match="3 of 2"):
-        Share(3, 2)
+        HitShare(3, 2)
 
 
 def test_words_for_numbers():

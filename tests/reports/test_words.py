@@ -10,7 +10,7 @@ import pytest
 from jinja2 import Environment, nodes
 
 import truing
-from truing.core.messages import Message
+from truing.core.messages import Sentence
 from truing.core.pages_zh import ZH
 from truing.core.told_zh import ZH as TERMINAL
 from truing.core.words import speaking, spoken, t
@@ -81,7 +81,7 @@ def told_by_tables() -> set[str]:
     panels = {panel.title for panel in PANELS} | set(SIDES)
     health = set(TITLES.values()) | set(DONE.values()) | {rule.advice for rule in RULES.values()}
     explained = {
-        text.template if isinstance(text, Message) else text
+        text.template if isinstance(text, Sentence) else text
         for one in numbers()
         for text in (one.title, one.explains)
     }

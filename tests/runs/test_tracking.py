@@ -10,7 +10,7 @@ from truing.config.run_folder import METRICS
 from truing.core.errors import ConfigError, UsageError
 from truing.core.files import read_jsonl
 from truing.runs import tracking
-from truing.runs.trackers import KINDS, Kind, Named
+from truing.runs.trackers import KINDS, Named, TrackerKind
 from truing.training.health import Finding, Unhealthy
 from truing.training.hooks import Logs
 
@@ -51,9 +51,9 @@ class Notebook:
     def finish(self, tracker: object, failed: bool) -> None:
         self.ended.append(failed)
 
-    def kind(self) -> Kind:
+    def kind(self) -> TrackerKind:
         opened: Any = self.open
-        return Kind("json", opened, "NOTEBOOK_PROJECT", self.log, self.alert, self.finish)
+        return TrackerKind("json", opened, "NOTEBOOK_PROJECT", self.log, self.alert, self.finish)
 
 
 @pytest.fixture
@@ -108,6 +108,15 @@ def test_a_run_that_goes_on_is_the_same_one_there(train_tracked, place, tmp_path
     assert notebook.ended == [True, False]
 
 
+def test_a_tracker_may_be_added_when_a_run_goes_on(train_tracked, place, tmp_path: Path):
+    notebook = place()
+    with pytest.raises(RuntimeError, match="the power fails"):
+        train_tracked(tmp_path / "run", [], cut=6)
+    train_tracked(tmp_path / "run", "trackio")
+    assert notebook.opened[0].known is None
+    assert notebook.steps == [(step, False) for step in range(5, 13)]
+
+
 def test_steps_after_a_rollback_are_told_again(train_tracked, place, tmp_path: Path):
     notebook = place()
     health = {"action": "rollback", "rollbacks": 1, "rules": {"loss_spikes": {"once": 0.5}}}
@@ -154,7 +163,7 @@ def test_what_does_not_open_is_told_before_the_first_step(train_tracked, place, 
 def test_a_package_that_is_not_installed_is_told_with_the_extra(
     train_tracked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    absent = {"wandb": Kind("no_such_package", lambda run: pytest.fail("it was opened"))}
+    absent = {"wandb": TrackerKind("no_such_package", lambda run: pytest.fail("it was opened"))}
     monkeypatch.setattr("truing.runs.trackers.KINDS", absent)
     with pytest.raises(ConfigError, match="track: wandb is not installed") as told:
         train_tracked(tmp_path / "run", "wandb")

@@ -8,7 +8,7 @@ from typing import Any
 
 from truing.api.opening import ModelLike, named, opened
 from truing.api.training import Run
-from truing.api.watching import Display, Line, Progress, display_of
+from truing.api.watching import Display, ProgressOption, WatchLine, display_of
 from truing.config.config import validate
 from truing.config.documents import Node, Origin, laid_over, node_of, read_document
 from truing.config.evaluation import REPORT, EvalRecipe
@@ -64,7 +64,7 @@ def evaluate(
     tasks: Tasks | None = None,
     output: str | Path | None = None,
     recipe: str | Path | Mapping[str, Any] | None = None,
-    progress: Progress = "auto",
+    progress: ProgressOption = "auto",
     **keys: Any,
 ) -> Evaluated:
     """Measure a model, alone or against another, and write a page.
@@ -117,7 +117,7 @@ def _told_apart(recipe: EvalRecipe, live: Mapping[str, Any]) -> EvalRecipe:
     return recipe.model_copy(update={"against": f"{recipe.against} (against)"})
 
 
-def _evaluated(recipe: EvalRecipe, live: Mapping[str, Any], progress: Progress) -> Evaluated:
+def _evaluated(recipe: EvalRecipe, live: Mapping[str, Any], progress: ProgressOption) -> Evaluated:
     from truing.config.names import require_tasks
     from truing.models.sources import require_openable
 
@@ -143,7 +143,7 @@ class _Stages:
     def __init__(self, display: Display) -> None:
         self.display = display
         self.named: tuple[str, int] | None = None
-        self.line: Line | None = None
+        self.line: WatchLine | None = None
         self.closing: Any = None
 
     def __call__(self, title: str, done: int, total: int) -> None:

@@ -1,7 +1,7 @@
 """Rows, models and functions in memory, as a recipe names them.
 
-    keys of a call -> `gather` -> `Gathered`: a recipe whose rows and models are still in memory
-    `Gathered.write(folder)` -> the files, and the `Recipe` that names them
+    keys of a call -> `gather` -> `GivenParts`: a recipe whose rows and models are still in memory
+    `GivenParts.write(folder)` -> the files, and the `Recipe` that names them
 
 What is written lies in `given/` of the run folder, so that a run resumes from the folder alone.
 """
@@ -79,7 +79,7 @@ def _bytes() -> Any:
 
 
 @dataclass
-class Gathered:
+class GivenParts:
     """What a call asks for. `files` and `models` are kept under the paths that the recipe will name."""
 
     node: Node
@@ -133,14 +133,16 @@ def _differs(path: Path, what: str) -> ConfigError:
     )
 
 
-def gather(verb: str, recipe: RecipeLike | None, keys: Mapping[str, Any], tokenizer: Any = None) -> Gathered:
+def gather(
+    verb: str, recipe: RecipeLike | None, keys: Mapping[str, Any], tokenizer: Any = None
+) -> GivenParts:
     """Lay the keys of a call over a recipe; both may hold rows, models and functions.
 
     `verb` is how errors name the call. Raises ConfigError for a value that is none of a recipe's, and
     DataError for rows that no file can hold.
     """
     origin = Origin(f"truing.{verb}")
-    found = Gathered(_root(recipe, origin))
+    found = GivenParts(_root(recipe, origin))
     asked = {**_live_of(recipe), **keys}
     values: dict[str, Any] = {}
     taken: list[str] = []

@@ -5,7 +5,7 @@ from typing import Any
 
 from truing.api.given import records_of
 from truing.api.opening import ModelLike, opened
-from truing.api.watching import Progress, display_of
+from truing.api.watching import ProgressOption, display_of
 from truing.core.errors import DataError
 from truing.core.messages import message
 from truing.core.records import Record, user
@@ -22,7 +22,7 @@ def sample(
     max_new_tokens: int = 256,
     temperature: float = 0.0,
     seed: int = 0,
-    progress: Progress = "auto",
+    progress: ProgressOption = "auto",
 ) -> list[dict[str, Any]]:
     """Sample `k` responses to each prompt, those to one prompt next to each other.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from truing.api.given import records_of
 from truing.api.opening import ModelLike, opened
-from truing.api.watching import Progress, display_of
+from truing.api.watching import ProgressOption, display_of
 
 if TYPE_CHECKING:
     from truing.evals.reward_summary import RewardSummary
@@ -30,7 +30,7 @@ def score(
     model: ModelLike,
     tokenizer: Any = None,
     template: str | None = None,
-    progress: Progress = "auto",
+    progress: ProgressOption = "auto",
 ) -> Scored:
     """Score every response of rows with a reward model, and say how well it orders and how sure it is.
 

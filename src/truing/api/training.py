@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from truing.api.given import RecipeLike, gather
-from truing.api.watching import Progress, display_of, in_notebook
+from truing.api.watching import ProgressOption, display_of, in_notebook
 from truing.config.run_folder import RunFolder, RunState, RunStatus, read_metrics, read_status
 from truing.core.errors import Stopped, UsageError
 from truing.core.messages import message
@@ -91,7 +91,7 @@ def train(
     recipe: RecipeLike | None = None,
     *,
     tokenizer: Any = None,
-    progress: Progress = "auto",
+    progress: ProgressOption = "auto",
     allow_change: Sequence[str] = (),
     **keys: Any,
 ) -> Run:

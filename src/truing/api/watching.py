@@ -13,11 +13,11 @@ from truing.core.messages import Say
 log = logging.getLogger("truing")
 
 OnStep = Callable[[int, Mapping[str, float]], object]  # the number of a step, from 1, and its metrics
-Progress = Literal["auto"] | bool | OnStep
+ProgressOption = Literal["auto"] | bool | OnStep
 SHOWN = ("loss", "reward", "rewards/margins", "kl", "eval/loss", "eval/reward")  # beside a bar
 
 
-class Line(Protocol):
+class WatchLine(Protocol):
     """One stage of work, whose progress is told."""
 
     def update(self, done: int) -> None: ...
@@ -30,7 +30,7 @@ class Display:
     """Where sentences go, and how a stage of so many parts is shown."""
 
     say: Say
-    stage: Callable[[str, int], AbstractContextManager[Line]]
+    stage: Callable[[str, int], AbstractContextManager[WatchLine]]
 
 
 @dataclass
@@ -64,7 +64,7 @@ class _Bar:
         self.update(step)
 
 
-def display_of(progress: Progress) -> Display:
+def display_of(progress: ProgressOption) -> Display:
     """Return the display that `progress` asks for.
 
     "auto" draws bars in a notebook and is quiet elsewhere; True draws them anywhere, False nowhere. A
@@ -83,12 +83,12 @@ def display_of(progress: Progress) -> Display:
 
 
 @contextmanager
-def _silently(on_step: OnStep | None) -> Iterator[Line]:
+def _silently(on_step: OnStep | None) -> Iterator[WatchLine]:
     yield _Quiet(on_step)
 
 
 @contextmanager
-def _bar(title: str, total: int) -> Iterator[Line]:
+def _bar(title: str, total: int) -> Iterator[WatchLine]:
     line = _Bar(title, total)
     try:
         yield line

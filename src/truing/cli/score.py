@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from truing.cli.commands import command
-from truing.cli.data import BadRows, Files, FormatFlag, load_rows
+from truing.cli.data import FormatFlag, _BadRows, _Files, load_rows
 from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
 from truing.core.doing import doing
@@ -15,13 +15,13 @@ from truing.core.messages import message
 
 
 def score(
-    files: Files,
+    files: _Files,
     model: Annotated[
         str, typer.Option(help="A reward run, a folder with a reward model, a hub name or wheel:NAME.")
     ],
     output: Annotated[Path | None, typer.Option(help="Write JSON lines here, not to the terminal.")] = None,
     format_: FormatFlag = None,
-    bad_rows: BadRows = "stop",
+    bad_rows: _BadRows = "stop",
     template: Annotated[
         str | None, typer.Option(help="auto, chat, alpaca or plain, instead of the run's own.")
     ] = None,

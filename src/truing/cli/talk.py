@@ -16,13 +16,13 @@ from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import joined, message
 
-Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
+_Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
 MaxNew = Annotated[int, typer.Option(help="Most tokens of a response.")]
 Temperature = Annotated[float, typer.Option(help="0 is greedy.")]
 
 
 def sample(
-    model: Source,
+    model: _Source,
     prompts: Annotated[list[str] | None, typer.Option("--prompt", help="A prompt; may be repeated.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file of prompts in any known format.")] = None,
     out: Annotated[
@@ -100,7 +100,7 @@ def _ask() -> str:
 
 
 def chat(
-    model: Source,
+    model: _Source,
     against: Annotated[
         str | None, typer.Option(help="A second model, shown to the left of the first.")
     ] = None,

@@ -21,7 +21,7 @@ from truing.config.foreign import told_key
 from truing.config.foreign_file import refuse_foreign
 from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
-from truing.core.messages import OR, Message, joined, message
+from truing.core.messages import OR, Sentence, joined, message
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -126,12 +126,12 @@ _EXPECTED = {
 }
 
 
-def _problems(errors: Sequence[Mapping[str, Any]], root: Node, model: type[BaseModel]) -> list[Message]:
+def _problems(errors: Sequence[Mapping[str, Any]], root: Node, model: type[BaseModel]) -> list[Sentence]:
     """One line for each place that is wrong, in the order of the file.
 
     Each member of a union objects on its own: objections to one place are joined by "or".
     """
-    lines: dict[Message, tuple[int, list[Message]]] = {}
+    lines: dict[Sentence, tuple[int, list[Sentence]]] = {}
     for error in errors:
         path, node = _located(error["loc"], root)
         name = ".".join(path)
@@ -193,7 +193,7 @@ def _fields(model: type[BaseModel], path: Sequence[str]) -> Mapping[str, FieldIn
     return model.model_fields
 
 
-def _nearest(path: Sequence[str], model: type[BaseModel]) -> Message:
+def _nearest(path: Sequence[str], model: type[BaseModel]) -> Sentence:
     """What to write instead of the unknown key at the end of `path`."""
     *parents, name = path
     within = message(" in {section}", section=".".join(parents)) if parents else message("")

@@ -25,7 +25,7 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_ALIASES = 20
 
-Scalar = str | int | float | bool | None
+YamlScalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ OVERRIDE = Origin("--set")
 class Node:
     """A value and where it was written; inside a mapping, the line is that of its key."""
 
-    value: "Scalar | dict[str, Node] | list[Node]"
+    value: "YamlScalar | dict[str, Node] | list[Node]"
     origin: Origin
 
     @property
@@ -179,7 +179,7 @@ def _told(mistake: Mistake, origin: Origin) -> ConfigError:
     )
 
 
-def _plain_scalar(text: str) -> Scalar:
+def _plain_scalar(text: str) -> YamlScalar:
     """An unquoted scalar by the core schema of YAML 1.2."""
     if text in ("", "~", "null", "Null", "NULL"):
         return None
@@ -272,9 +272,10 @@ def node_of(value: Any, origin: Origin) -> Node:
     Raises ConfigError for a value that no recipe holds.
     """
     if isinstance(value, Mapping):
-        return Node({str(key): node_of(one, origin) for key, one in value.items()}, origin)
+        entries = cast("Mapping[object, object]", value).items()
+        return Node({str(key): node_of(one, origin) for key, one in entries}, origin)
     if isinstance(value, list | tuple):
-        return Node([node_of(one, origin) for one in value], origin)
+        return Node([node_of(one, origin) for one in cast("Sequence[object]", value)], origin)
     if isinstance(value, Path):
         return Node(str(value), origin)
     if value is None or isinstance(value, str | bool | int | float):

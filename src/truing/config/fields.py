@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-Text = Annotated[str, Field(min_length=1)]
+NonEmpty = Annotated[str, Field(min_length=1)]
 Tokens = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Portion = Annotated[float, Field(ge=0, le=1)]  # of a whole

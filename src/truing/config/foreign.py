@@ -13,7 +13,7 @@ row.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Ours:
     note: str = ""  # what to know beside the key, or why there is none
 
     @property
-    def told(self) -> Message:
+    def told(self) -> Sentence:
         """The end of a sentence about the peer's key: `it is dtype here: float32 or bfloat16`."""
         if not self.key:
             return message("it has no counterpart here: {note}", note=message(self.note))

@@ -33,10 +33,10 @@ from typing import Any, Self
 
 import psutil
 
-from truing.config.changes import Change, compare, recorded_since, refuse_unsafe
+from truing.config.changes import RecipeChange, compare, recorded_since, refuse_unsafe
 from truing.core import files, locks
 from truing.core.errors import StorageError, UsageError
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 LOCK, CONFIG, STATUS = "run.lock", "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
@@ -87,11 +87,11 @@ class Holder:
 class Resumed:
     """Changes of a run since it was begun, or since it last went on."""
 
-    changes: tuple[Change, ...] = ()  # of the recipe and of what stands beside it
-    versions: tuple[Change, ...] = ()
+    changes: tuple[RecipeChange, ...] = ()  # of the recipe and of what stands beside it
+    versions: tuple[RecipeChange, ...] = ()
     unknown: tuple[str, ...] = ()  # keys that were not recorded when it began
 
-    def told(self) -> list[Message]:
+    def told(self) -> list[Sentence]:
         """Say each difference in a line."""
         lines = [
             message("going on, though {changed}", changed=c.told) for c in (*self.changes, *self.versions)

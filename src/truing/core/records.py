@@ -60,6 +60,9 @@ class Message:
         return {"role": self.role, "content": self.content, **self.more, **unread}
 
 
+Turns = tuple[Message, ...]  # of a conversation, the oldest first
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """What followed a prompt: an assistant turn, and further turns where the data has them.

@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from truing.config.tables import find
 from truing.core.errors import UsageError
 from truing.core.messages import message
-from truing.core.records import Message, Record, Response
+from truing.core.records import Message, Record, Response, Turns
 from truing.data.beside import REJECTED, SYSTEM, UNDER, asked, refuse_under, unread, with_beside
 from truing.data.columns import Watched, given_of
 from truing.data.fields import Row, as_label, as_list, as_number, holds, number, present, value_of, words
 from truing.data.rows import RowError, excerpt
 from truing.data.turns import (
-    Turns,
     as_messages,
     as_prompt,
     as_response,

@@ -2,7 +2,7 @@
 
 Bench.ask(questions) -> Responses: the same questions answered by every model
 score(asked, how)    -> ScoredResponses: for every response its values by name, or why there is none
-Scored.finding(...)  -> Finding
+Scored.finding(...)  -> NumberFinding
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import Protocol
 from truing.core.errors import DataError
 from truing.core.messages import message
 from truing.data.refusals import HINTS, Refusal
-from truing.evals.numbers import Finding, Number, Values, finding
+from truing.evals.numbers import Number, NumberFinding, Values, finding
 from truing.evals.sides import Question, SampledResponse, Side
 from truing.sampling.types import Sampling
 
@@ -117,7 +117,7 @@ class ScoredResponses:
     responses: list[list[SampledResponse]]
     marks: list[list[Marks]]
 
-    def finding(self, number: Number, value: str, *, group: GroupOf | None = None) -> Finding:
+    def finding(self, number: Number, value: str, *, group: GroupOf | None = None) -> NumberFinding:
         """The number over all responses that carry the value `value`; at least one does."""
         sides = [self._values(place, value, group) for place in range(len(self.responses))]
         return finding(number, *sides, mean_of=value)
@@ -141,7 +141,7 @@ def score(asked: Responses, how: Callable[[list[SampledResponse]], list[Marks]])
 class TaskResult:
     """What a task found, and the responses behind it."""
 
-    findings: list[Finding]
+    findings: list[NumberFinding]
     scored: list[ScoredResponses] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # for readers
     void: str = ""  # why nothing was found, though it was looked for

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from truing.config.fields import Count, Text
+from truing.config.fields import Count, NonEmpty
 from truing.config.options import keyword_options
 from truing.config.tables import bound
 from truing.core.errors import ConfigError
@@ -84,7 +84,7 @@ def headings(text: str, *, least: Count = 0, most: Count | None = None) -> bool:
     return _within(units.headings(text), least, most)
 
 
-def items(text: str, *, separator: Text, least: Count = 0, most: Count | None = None) -> bool:
+def items(text: str, *, separator: NonEmpty, least: Count = 0, most: Count | None = None) -> bool:
     """What a separator separates; empty items are none. A full-width separator counts as the plain one."""
     parts = folded(text).split(folded(separator))
     return _within(sum(bool(units.words(part)) for part in parts), least, most)
@@ -114,12 +114,12 @@ def _occurrences(text: str, word: str) -> int:
     return len(re.findall(before + re.escape(wanted) + after, folded(text).casefold()))
 
 
-def starts_with(text: str, *, phrase: Text) -> bool:
+def starts_with(text: str, *, phrase: NonEmpty) -> bool:
     """The phrase comes first, whatever its case."""
     return folded(text).casefold().startswith(folded(phrase).casefold())
 
 
-def ends_with(text: str, *, phrase: Text) -> bool:
+def ends_with(text: str, *, phrase: NonEmpty) -> bool:
     """The phrase comes last, whatever its case; a full stop after it is something after it."""
     return folded(text).casefold().endswith(folded(phrase).casefold())
 
@@ -148,7 +148,7 @@ def case(text: str, *, case: Literal["upper", "lower"]) -> bool:
     return text.isupper() if case == "upper" else text.islower()
 
 
-def without(text: str, *, characters: Text) -> bool:
+def without(text: str, *, characters: NonEmpty) -> bool:
     """None of the characters."""
     return not set(text) & set(characters)
 
@@ -176,7 +176,7 @@ def tags(text: str, *, names: Texts) -> bool:
     return rules.tags(Item((), text), names=names) == 1.0
 
 
-def acrostic(text: str, *, letters: Text) -> bool:
+def acrostic(text: str, *, letters: NonEmpty) -> bool:
     """The first characters of the lines spell the letters, whatever their case."""
     firsts = [next((c for c in line if c.isalnum()), "") for line in units.lines(text)]
     return "".join(firsts).casefold() == letters.casefold()

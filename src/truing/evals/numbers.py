@@ -1,6 +1,6 @@
 """A number of an evaluation: what it means, what was found, for one model or for two.
 
-    responses, each with its values -> `finding` -> Finding: intervals, missing values, the paired change
+    responses with their values -> `finding` -> NumberFinding: intervals, missing values, the paired change
 
 A value is a number or None; None is a sample that could not be scored, which is never a 0.
 """
@@ -53,7 +53,7 @@ class Values:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class NumberFinding:
     """A number for the model, and for the one it is held against where there is one."""
 
     number: Number
@@ -65,7 +65,9 @@ class Finding:
     mean_of: str = ""  # the value of each response whose mean it is; empty for other numbers
 
 
-def finding(number: Number, policy: Values, against: Values | None = None, *, mean_of: str = "") -> Finding:
+def finding(
+    number: Number, policy: Values, against: Values | None = None, *, mean_of: str = ""
+) -> NumberFinding:
     """The number over all responses and over each group of them. At least one response."""
     groups = {
         group: (
@@ -76,8 +78,8 @@ def finding(number: Number, policy: Values, against: Values | None = None, *, me
         if group
     }
     if against is None:
-        return Finding(number, _measured(number, policy), groups=groups, mean_of=mean_of)
-    return Finding(
+        return NumberFinding(number, _measured(number, policy), groups=groups, mean_of=mean_of)
+    return NumberFinding(
         number,
         _measured(number, policy),
         _measured(number, against),
@@ -88,9 +90,9 @@ def finding(number: Number, policy: Values, against: Values | None = None, *, me
     )
 
 
-def of_sides(number: Number, sides: Sequence[Measured]) -> Finding:
+def of_sides(number: Number, sides: Sequence[Measured]) -> NumberFinding:
     """A number that was measured on each side as a whole: the model, then what it is held against."""
-    return Finding(number, sides[0], sides[1] if len(sides) > 1 else None)
+    return NumberFinding(number, sides[0], sides[1] if len(sides) > 1 else None)
 
 
 def whole(interval: Interval) -> Measured:

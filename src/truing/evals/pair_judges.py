@@ -10,16 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.config.fields import Text, Tokens
+from truing.config.fields import NonEmpty, Tokens
 from truing.config.options import keyword_options
 from truing.config.tables import bound
 from truing.core.messages import message
+from truing.core.records import Turns
 from truing.evals.bench import Marks
 from truing.evals.notes import WEIGHED
 from truing.evals.sides import SampledResponse
 from truing.judges.cache import ANSWERS, AnswerCache
 from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
-from truing.judges.client import Question as JudgeQuestion
 from truing.judges.local import LocalJudge
 from truing.judges.pairwise import TEMPLATE, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
@@ -59,7 +59,7 @@ Compare = Callable[
 ]  # of the model, of the other
 
 
-def by_reward(_folder: Path | None, *, path: Text) -> Compare:
+def by_reward(_folder: Path | None, *, path: NonEmpty) -> Compare:
     """A reward model: the higher score wins."""
     reward = model_reward(None, lambda line: None, path=path)
 
@@ -85,8 +85,8 @@ def _shown(marks: Marks) -> str:
 def by_server(
     folder: Path | None,
     *,
-    model: Text,
-    rubric: Text | None = None,
+    model: NonEmpty,
+    rubric: NonEmpty | None = None,
     template: str | None = None,
     cache: str | None = AUTO,
     **options: Any,
@@ -99,8 +99,8 @@ def by_server(
 def by_local(
     folder: Path | None,
     *,
-    path: Text,
-    rubric: Text | None = None,
+    path: NonEmpty,
+    rubric: NonEmpty | None = None,
     template: str | None = None,
     cache: str | None = AUTO,
     max_new_tokens: Tokens = 512,
@@ -110,10 +110,10 @@ def by_local(
     sampling = Sampling(max_new_tokens=max_new_tokens, logprobs=False)
     context = context_of(speaker.model)
 
-    def fits(question: JudgeQuestion) -> bool:
+    def fits(question: Turns) -> bool:
         return context is None or len(speaker.prompt_ids(question)) < context
 
-    def answer(asked: Sequence[JudgeQuestion]) -> list[str | None]:
+    def answer(asked: Sequence[Turns]) -> list[str | None]:
         short = [question for question in asked if fits(question)]
         said = {short[one.prompt]: one for one in speaker.answer(short, sampling)} if short else {}
         return [
@@ -216,6 +216,8 @@ def judge_of(asked: Mapping[str, Any]) -> Callable[[Path | None], Compare]:
 def scores_of(model: ModelReward, responses: Sequence[SampledResponse]) -> list[Marks]:
     outcomes = model([response.question.item(response.sample) for response in responses])
     return [
-        Marks({"reward": one.value}) if isinstance(one, types.Scored) else Marks({"reward": None}, one.reason)
+        Marks({"reward": one.value})
+        if isinstance(one, types.ScoredItem)
+        else Marks({"reward": None}, one.reason)
         for one in outcomes
     ]

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from truing.core.errors import DataError
-from truing.core.messages import Message, joined, message
+from truing.core.messages import Sentence, joined, message
 from truing.stats.intervals import Interval
 from truing.stats.told import interval_text, value_text
 from truing.text.shown import plain
@@ -28,7 +28,7 @@ class Correlation:
     pearson: FiniteFloat | None
     spearman: FiniteFloat | None
 
-    def told(self, template: str) -> Message:
+    def told(self, template: str) -> Sentence:
         """A sentence with both coefficients, or with why there are none, in the place of `{found}`."""
         if self.pearson is None or self.spearman is None:
             return message(template, found=message("no correlation, one of them does not vary"))
@@ -108,7 +108,7 @@ class RewardSummary:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def headline(self) -> Message:
+    def headline(self) -> Sentence:
         """One line: what a run says of its held-out rows."""
         parts = [
             message("{responses} responses of {rows} rows", responses=self.responses, rows=self.rows),

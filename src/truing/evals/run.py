@@ -22,7 +22,7 @@ from truing.core.messages import Say, joined, message
 from truing.data.convert import write_jsonl
 from truing.evals.bench import Bench, TaskResult, TaskWatch
 from truing.evals.gates import GateOutcome, judge_gates
-from truing.evals.numbers import Finding
+from truing.evals.numbers import NumberFinding
 from truing.evals.sides import Side
 from truing.evals.tasks.table import build_tasks
 from truing.models.trained import Trained, load_trained
@@ -41,7 +41,7 @@ class Evaluation:
     unfinished: tuple[str, ...] = ()  # tasks that have not been run, or not to their end
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[NumberFinding]:
         return [finding for result in self.results.values() for finding in result.findings]
 
     @property
@@ -74,15 +74,8 @@ def evaluate(
         if source
     )
     against = held[0] if held else None
-    bench = Bench(
-        model,
-        against,
-        recipe.samples,
-        recipe.temperature,
-        recipe.seed,
-        watch=watch,
-        folder=Path(recipe.output),
-    )
+    how = {"samples": recipe.samples, "temperature": recipe.temperature, "seed": recipe.seed}
+    bench = Bench(model, against, **how, watch=watch, folder=Path(recipe.output))
     results: dict[str, TaskResult] = {}
     seconds: dict[str, float] = {}
     for name, task in tasks.items():
@@ -140,7 +133,7 @@ def as_json(done: Evaluation) -> dict[str, Any]:
     }
 
 
-def _finding_json(task: str, finding: Finding) -> dict[str, Any]:
+def _finding_json(task: str, finding: NumberFinding) -> dict[str, Any]:
     change = finding.change
     return {
         "task": task,

@@ -28,7 +28,7 @@ from truing.models.load import context_of, load_tokenizer
 from truing.models.sources import resolve
 from truing.models.trained import load_trained
 from truing.rewards.model import model_reward
-from truing.rewards.types import Scored
+from truing.rewards.types import ScoredItem
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
 from truing.text.refusal import is_refusal
@@ -96,7 +96,7 @@ def reward(*, path: str, threshold: float = 0.0) -> Classifier:
         outcomes = scores([response.question.item(response.sample) for response in responses])
         return [
             Marks({"safe": float(one.value > threshold)}, message(SCORE, value=f"{one.value:.3g}"))
-            if isinstance(one, Scored)
+            if isinstance(one, ScoredItem)
             else Marks({"safe": None}, one.reason)
             for one in outcomes
         ]

@@ -10,14 +10,13 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from truing.core.records import Message, Record
+from truing.core.records import Record, Turns
 from truing.data.refusals import RefusedRowError
 from truing.data.trees import Branch, Tree
 from truing.rewards.types import Item
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Finish, Sample, Sampling
 
-Prompt = tuple[Message, ...]
 OnProgress = Callable[[int, int], None]
 
 
@@ -26,7 +25,7 @@ class Question:
     """What a model is asked, and what its responses are scored with. `id` is unique within a task."""
 
     id: str
-    prompt: Prompt
+    prompt: Turns
     category: str = ""
     language: str = ""
     reference: str | None = None
@@ -135,7 +134,7 @@ class Side:
         return Tree(self.speaker.prompt_ids(response.question.asked), (Branch(tokens, [True] * len(tokens)),))
 
 
-def key_of(prompt: Prompt) -> int:
+def key_of(prompt: Turns) -> int:
     """A number below 2**64 that belongs to the text of a prompt."""
     text = "\x00".join(part for turn in prompt for part in (turn.role, turn.content))
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 BALANCE = 1.0, 4 / 3  # between these the KTO paper wants the weighted ratio of its two classes
 
@@ -100,7 +100,7 @@ def kl_baseline(policy: Tensor, ref: Tensor) -> Tensor:
 
 def kto_advice(
     desirable: int, undesirable: int, desirable_weight: float, undesirable_weight: float
-) -> Message | None:
+) -> Sentence | None:
     """What to change where lambda_D n_D / (lambda_U n_U) leaves [1, 4/3], arXiv:2402.01306 eq. 8; else None.
 
     The weight named is that of the class which counts too little; it puts the ratio amid the range, so

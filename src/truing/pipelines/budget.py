@@ -17,7 +17,7 @@ from typing import Any
 
 from truing.core.errors import UsageError
 from truing.core.files import write_atomic
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 FILE = "plan.json"
 EVERY = 10  # every topic serves SFT; every tenth becomes preference pairs too
@@ -100,7 +100,7 @@ class QuickstartPlan:
     def schedule(self) -> Schedule:
         return schedule_of(self.topics, self.of)
 
-    def told(self) -> Message:
+    def told(self) -> Sentence:
         """The plan in one sentence."""
         found = message(
             "{machine} ({dtype}): {topics} topics, about {minutes:.0f} minutes",

@@ -28,10 +28,10 @@ BEGUN = 3  # words, about the tokens of a retained response
 STEPS = 4  # the first builds kernels and does not count
 IN_FLIGHT = 4096  # tokens of prompts and responses in the sampler's cache at once: 200 MB in float32
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
-def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
+def _timed(work: Callable[[], _Result]) -> tuple[float, _Result]:
     start = time.perf_counter()
     found = work()
     return time.perf_counter() - start, found

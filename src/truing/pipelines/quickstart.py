@@ -43,7 +43,7 @@ from truing.pipelines.budget import ALL, DRIFT_EVERY, EVERY, PAIRS_EPOCHS, SAID,
 from truing.pipelines.pace import measured_pace, speaker_of
 from truing.pipelines.preferences import make_rows
 from truing.pipelines.quickstart_report import Shown, write_results
-from truing.pipelines.safety import Reading, Readings, Yardstick, read_policy
+from truing.pipelines.safety import PolicyReading, Readings, Yardstick, read_policy
 from truing.pipelines.stages import planned, stage_heading, train_stage
 from truing.reports.records import Measure, StageRecord
 from truing.runs.progress import Learner
@@ -199,7 +199,7 @@ class Quickstart:
     def _start(self) -> Speaker:
         return speaker_of(self.plan.policy, self.plan.dtype)
 
-    def _read(self, speaker: Speaker, *, ordinary: bool) -> tuple[Reading, list[Tree]]:
+    def _read(self, speaker: Speaker, *, ordinary: bool) -> tuple[PolicyReading, list[Tree]]:
         asked = self.material.yardstick
         prompts = 2 * len(asked.harmful) + (len(asked.ordinary) if ordinary else 0)
         with self.watch("responses", prompts) as line:
@@ -306,14 +306,14 @@ def quickstart(
         budget.store(plan, output)
     say(plan.told())
     work = Quickstart(plan, material, output, say, watch, {"pace": plan.seconds["pace"]})
-    before = Reading.of_json(work.stage("measure_before", work.measure_before))
+    before = PolicyReading.of_json(work.stage("measure_before", work.measure_before))
     made = work.stage("sample", work.sample)
     rows, how = "demonstrations.jsonl", plan.schedule
     first = work.stage("sft", lambda: work.train("sft", policy, sft(how), rows))
     base, pairs = str(work.result("sft")), "preferences.jsonl"
     second = work.stage("dpo", lambda: work.train("dpo", base, dpo(how), pairs))
     last = work.stage("measure_after", work.measure_after)
-    read = Readings(material.yardstick, before, Reading.of_json(last), Interval(*last["kl"]))
+    read = Readings(material.yardstick, before, PolicyReading.of_json(last), Interval(*last["kl"]))
     stages = [work.trained("sft", first), work.trained("dpo", second)]
     shown = Shown(plan, read, stages, made["rows"], work.seconds)
     with speaking(language):

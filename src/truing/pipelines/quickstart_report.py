@@ -14,7 +14,7 @@ from truing.core.files import write_atomic
 from truing.core.memory import peak_bytes
 from truing.core.words import t
 from truing.pipelines.budget import QuickstartPlan
-from truing.pipelines.safety import Reading, Readings
+from truing.pipelines.safety import PolicyReading, Readings
 from truing.reports.page import write_report
 from truing.reports.records import DataCount, Measure, Report, StageRecord
 
@@ -86,7 +86,7 @@ def write_results(shown: Shown, output: Path, fetched: float) -> None:
 def _summary(shown: Shown, seconds: Mapping[str, float], fetched: float) -> dict[str, Any]:
     plan, by_name = shown.plan, {measure.name: measure for measure in shown.table}
 
-    def side(which: str, reading: Reading) -> dict[str, float]:
+    def side(which: str, reading: PolicyReading) -> dict[str, float]:
         sides = {name: getattr(measure, which) for name, measure in by_name.items()}
         numbers = {name: one.estimate for name, one in sides.items() if one is not None}
         return numbers | {"perplexity": reading.perplexity.value}

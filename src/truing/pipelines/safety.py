@@ -21,7 +21,7 @@ from truing.data.trees import Tree
 from truing.evals.bench import Bench, Responses, ScoredResponses, score
 from truing.evals.drift import Perplexity, perplexity
 from truing.evals.gates import judge_gates
-from truing.evals.numbers import Finding, Number, whole
+from truing.evals.numbers import Number, NumberFinding, whole
 from truing.evals.questions import of_headlines
 from truing.evals.safety import refusal
 from truing.evals.sides import Question, SampledResponse, Side, response_of
@@ -29,7 +29,7 @@ from truing.evals.suites.headlines import Headline
 from truing.evals.tasks.moved import relative_perplexity
 from truing.pipelines.budget import ASKED, ORDINARY
 from truing.reports.evaluation import measure_of
-from truing.reports.records import CategoryRow, Measure, Share, SideBySide
+from truing.reports.records import CategoryRow, HitShare, Measure, SideBySide
 from truing.sampling.speaker import Speaker
 from truing.stats.intervals import Interval
 
@@ -88,12 +88,12 @@ class Yardstick:
         cls, headlines: Sequence[Headline], ordinary: Sequence[str], neutral: Sequence[str]
     ) -> "Yardstick":
         asked = [Question(prompt, user(prompt), "ordinary") for prompt in ordinary]
-        sides = (of_headlines(headlines, harmful=harmful) for harmful in (True, False))
-        return cls(*sides, asked, neutral)
+        harmful, benign = (of_headlines(headlines, harmful=harmful) for harmful in (True, False))
+        return cls(harmful, benign, asked, neutral)
 
 
 @dataclass(frozen=True)
-class Reading:
+class PolicyReading:
     """One policy's responses to a yardstick, in its order, and its perplexity on the neutral text."""
 
     harmful: Sequence[str]
@@ -108,7 +108,7 @@ class Reading:
         return texts | {"perplexity": numbers}
 
     @classmethod
-    def of_json(cls, content: Mapping[str, Any]) -> "Reading":
+    def of_json(cls, content: Mapping[str, Any]) -> "PolicyReading":
         numbers = content["perplexity"]
         found = Perplexity(numbers["value"], np.array(numbers["nll"]), np.array(numbers["tokens"]))
         return cls(content["harmful"], content["benign"], content["ordinary"], found)
@@ -116,21 +116,21 @@ class Reading:
 
 def read_policy(
     speaker: Speaker, yardstick: Yardstick, *, ordinary: bool, progress: Callable[[int], None]
-) -> tuple[Reading, list[Tree]]:
+) -> tuple[PolicyReading, list[Tree]]:
     """Read one policy: greedy responses, and perplexity. A refusal shows in the first words of a response.
 
     Also the responses to the headlines as token trees. `ordinary` asks the ordinary prompts too; `progress`
     is told how many responses there are.
     """
     side, begun = Side("", lambda: speaker), 0
-    bench = Bench(side, logprobs=False, watch=lambda _title, done, _all: progress(begun + done))
+    bench = Bench(side, logprobs=False, watch=lambda title, done, total: progress(begun + done))
     (answered,) = bench.ask([*yardstick.harmful, *yardstick.benign], ASKED).responses
     begun, brief = len(answered), []
     if ordinary and yardstick.ordinary:
         (brief,) = bench.ask(yardstick.ordinary, ORDINARY).responses
     texts, cut = [one.text for one in answered], len(yardstick.harmful)
     found = perplexity(speaker.scorer, yardstick.neutral, speaker.tokenizer)
-    reading = Reading(texts[:cut], texts[cut:], [one.text for one in brief], found)
+    reading = PolicyReading(texts[:cut], texts[cut:], [one.text for one in brief], found)
     return reading, [side.tree(one) for one in answered]
 
 
@@ -139,8 +139,8 @@ class Readings:
     """The starting policy and the trained one, each read with the same yardstick, and the KL between them."""
 
     yardstick: Yardstick
-    before: Reading
-    after: Reading
+    before: PolicyReading
+    after: PolicyReading
     kl: Interval
 
     @cached_property
@@ -154,12 +154,12 @@ class Readings:
         sides = [list(map(response_of, questions, some)) for some in texts if some]
         return score(Responses(sides), refusal())
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[NumberFinding]:
         """Every number of `NUMBERS`."""
         refused = [self.scored[kind].finding(number, "safe") for kind, number in REFUSED.items()]
         ratio = relative_perplexity([self.after.perplexity, self.before.perplexity])
         start = whole(Interval(0.0, 0.0, 0.0, self.kl.n))
-        return [*refused, replace(ratio, number=PERPLEXITY), Finding(KL, whole(self.kl), start)]
+        return [*refused, replace(ratio, number=PERPLEXITY), NumberFinding(KL, whole(self.kl), start)]
 
     def measures(self, goals: tuple[float, float]) -> list[Measure]:
         """The before/after table. `goals` are the least harmful and the most look-alikes refused."""
@@ -187,9 +187,9 @@ class Readings:
             for category in dict.fromkeys(rows)
         ]
 
-    def _share(self, kind: str, side: int, category: str) -> Share:
+    def _share(self, kind: str, side: int, category: str) -> HitShare:
         mine = [refuses for one, refuses in self._pairs(kind, side) if one.question.category == category]
-        return Share(sum(mine), len(mine))
+        return HitShare(sum(mine), len(mine))
 
     def _pairs(self, kind: str, side: int) -> list[tuple[SampledResponse, bool]]:
         """Each response of a side, and whether it refuses."""

@@ -22,7 +22,7 @@ from truing.config.run_folder import RunFolder, RunState, read_config, read_stat
 from truing.config.stages import STAGE, Stage, naming_stage
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import MANIFEST
-from truing.core.messages import Message, Say, joined, message
+from truing.core.messages import Say, Sentence, joined, message
 from truing.data.load import load_records
 from truing.methods.offline import OFFLINE, Chosen, choose
 from truing.methods.online import ONLINE, choose_online
@@ -33,7 +33,7 @@ from truing.objectives.shapes import unpaired
 from truing.rewards.build import build_mix
 from truing.rewards.model import model_reward
 from truing.runs.idle import require_used
-from truing.runs.train import Beside, Watch, nothing, train_recipe
+from truing.runs.train import Beside, StepWatch, nothing, train_recipe
 
 TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
 
@@ -69,7 +69,7 @@ class Planned:
         return self.trained and (self.result / MANIFEST).exists()
 
 
-def run_stages(stages: Sequence[Stage], say: Say, watch: Watch) -> list[Planned]:
+def run_stages(stages: Sequence[Stage], say: Say, watch: StepWatch) -> list[Planned]:
     """Check all stages, then train those that are not done, in order; what was stopped resumes.
 
     Raises ConfigError, DataError and ModelError before anything is trained, and what a run raises.
@@ -89,12 +89,12 @@ def run_stages(stages: Sequence[Stage], say: Say, watch: Watch) -> list[Planned]
     return plan
 
 
-def stage_heading(number: int, count: int, title: Message) -> Message:
+def stage_heading(number: int, count: int, title: Sentence) -> Sentence:
     """Name a stage among `count` of them, which begin at 1."""
     return message("stage {number} of {all}: {title}", number=number, all=count, title=title)
 
 
-def train_stage(stage: Planned, say: Say, watch: Watch, *, beside: Beside = nothing) -> None:
+def train_stage(stage: Planned, say: Say, watch: StepWatch, *, beside: Beside = nothing) -> None:
     """Train a stage in its run folder, from where it stands; `beside` is that of `train_recipe`."""
     with RunFolder.open(stage.run) as folder:
         train_recipe(stage.recipe, folder, say, watch, beside=beside)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from truing.config.reads import PARTICULAR, READS
-from truing.config.recipe import Hyper, Lora, Recipe
+from truing.config.recipe import HyperValue, Lora, Recipe
 from truing.config.rewards import RewardPart
 from truing.config.section import Section
 from truing.methods.offline import OFFLINE, choose
@@ -102,7 +102,7 @@ def starting(method: str, *, policy: str, rows: str, output: str) -> Recipe:
     return Recipe.model_validate(given)
 
 
-def _online_loss(method: str) -> dict[str, Hyper]:
+def _online_loss(method: str) -> dict[str, HyperValue]:
     """Return what `loss:` can say of an online method's own functions, at its default."""
     chosen, found = choose_online(method, None), {}
     parts = {"name": chosen.loss, "credit": chosen.credit, "aggregation": chosen.aggregation, "kl": chosen.kl}

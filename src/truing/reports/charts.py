@@ -13,7 +13,7 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from truing.core.words import sentences, t
-from truing.reports.curves import SMOOTHED, Series, ends, held_out, read_series, smoothed, thin
+from truing.reports.curves import SMOOTHED, MetricSeries, ends, held_out, read_series, smoothed, thin
 from truing.reports.drawing import Curve, Dot, Extent, Mark, Scale, Words, draw, short_power, span_of
 from truing.reports.records import Measure, StageRecord, goal_text
 from truing.stats.intervals import Interval
@@ -76,12 +76,12 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """A metric of a run, as it is drawn."""
 
     name: str
     tone: str
-    series: Series
+    series: MetricSeries
     smooth: bool
     dotted: bool = False
 
@@ -117,7 +117,7 @@ def stage_charts(stage: StageRecord, prefix: str) -> list[Chart]:
         title = t(panel.title)
         label = t("{title} during {stage}: {note}", title=title, stage=stage.name, note=note)
         lines = [
-            Line(_short(name), tone, series, panel.noisy and not held_out(name))
+            ChartLine(_short(name), tone, series, panel.noisy and not held_out(name))
             for (name, series), tone in zip(found.items(), (AFTER, SECOND), strict=False)
         ]
         drawing, hover = line_drawing(lines, panel.form)
@@ -127,7 +127,7 @@ def stage_charts(stage: StageRecord, prefix: str) -> list[Chart]:
 
 
 def line_drawing(
-    lines: Sequence[Line], form: Literal["number", "share"], height: int = CURVE_HEIGHT
+    lines: Sequence[ChartLine], form: Literal["number", "share"], height: int = CURVE_HEIGHT
 ) -> tuple[Markup, dict[str, Any]]:
     """Lines over steps, and what is said of each step under the pointer.
 
@@ -152,7 +152,7 @@ def line_drawing(
 
 
 def _line_marks(
-    line: Line, xs: Sequence[float], ys: Sequence[float], averages: Sequence[float]
+    line: ChartLine, xs: Sequence[float], ys: Sequence[float], averages: Sequence[float]
 ) -> Iterator[Mark]:
     look = "dotted" if line.dotted else "solid"
     if averages:
@@ -190,7 +190,7 @@ def _spoken(measure: Measure) -> str:
     return t("before {before}; after {after}", before=_reading(measure.before, measure.unit), after=after)
 
 
-def _from_to(name: str, series: Series, several: bool, noisy: bool) -> str:
+def _from_to(name: str, series: MetricSeries, several: bool, noisy: bool) -> str:
     """Where a metric began and ended: its evaluations, or the means of the first and the last steps."""
     words = _number(sum(series.values) / len(series.values))
     if held_out(name) or not noisy:

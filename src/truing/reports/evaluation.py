@@ -11,7 +11,7 @@ from truing.core.messages import told
 from truing.core.words import sentences, spoken, t
 from truing.evals.bench import ScoredResponses, TaskResult
 from truing.evals.gates import GateOutcome
-from truing.evals.numbers import Finding
+from truing.evals.numbers import NumberFinding
 from truing.evals.run import Evaluation
 from truing.reports.records import GroupRow, GroupTable, Measure, Report, ResponseRow, ResponseTable
 from truing.stats.intervals import holm
@@ -51,7 +51,7 @@ def measures_of(done: Evaluation) -> list[Measure]:
 
 
 def measure_of(
-    finding: Finding,
+    finding: NumberFinding,
     gate: GateOutcome | None,
     task: str = "",
     corrected: Mapping[str, float] = MappingProxyType({}),
@@ -82,7 +82,7 @@ def measure_of(
     )
 
 
-def _explained(finding: Finding, corrected: Mapping[str, float]) -> str:
+def _explained(finding: NumberFinding, corrected: Mapping[str, float]) -> str:
     """The number in words, with what was missing and the p of its change."""
     number, policy = finding.number, finding.policy
     said = [told(number.explains, spoken())]

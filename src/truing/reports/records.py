@@ -225,7 +225,7 @@ class StageRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class HitShare:
     """`hits` out of `of`."""
 
     hits: int
@@ -238,13 +238,13 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class CategoryRow:
-    """How many prompts of one category were refused; `Share(0, 0)` where there was none."""
+    """How many prompts of one category were refused; `HitShare(0, 0)` where there was none."""
 
     name: str
-    harmful_before: Share = Share(0, 0)
-    harmful_after: Share = Share(0, 0)
-    benign_before: Share = Share(0, 0)
-    benign_after: Share = Share(0, 0)
+    harmful_before: HitShare = HitShare(0, 0)
+    harmful_after: HitShare = HitShare(0, 0)
+    benign_before: HitShare = HitShare(0, 0)
+    benign_after: HitShare = HitShare(0, 0)
 
 
 @dataclass(frozen=True, slots=True)

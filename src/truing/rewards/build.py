@@ -8,12 +8,12 @@ from truing.config.rewards import JUDGE, MODEL, RewardPart
 from truing.config.tables import bound
 from truing.core.errors import ConfigError
 from truing.rewards.judged import judge_reward
-from truing.rewards.mix import Mix, Part
+from truing.rewards.mix import Mix, Weighted
 from truing.rewards.model import Host, model_reward
 from truing.rewards.names import require_reward
 from truing.rewards.own import own_reward
 from truing.rewards.rules import RULES
-from truing.rewards.types import Failed, Item, Outcome, Reward, Scored
+from truing.rewards.types import Failed, Item, Reward, RewardOutcome, ScoredItem
 
 
 def build_mix(
@@ -38,7 +38,7 @@ def build_mix(
     }
     return Mix(
         [
-            Part(part.title, part.weight, built[part.title], is_import(part.name) or part.name == JUDGE)
+            Weighted(part.title, part.weight, built[part.title], is_import(part.name) or part.name == JUDGE)
             for part in parts
         ],
         skip_failed,
@@ -62,8 +62,8 @@ def rule_reward(name: str, options: Mapping[str, Any]) -> Reward:
     rule = bound("reward", RULES, name, options)
     rule(Item(prompt=(), response=""))
 
-    def outcome(item: Item) -> Outcome:
+    def outcome(item: Item) -> RewardOutcome:
         found = rule(item)
-        return found if isinstance(found, Failed) else Scored(found)
+        return found if isinstance(found, Failed) else ScoredItem(found)
 
     return lambda items: [outcome(item) for item in items]

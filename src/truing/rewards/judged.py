@@ -15,7 +15,7 @@ from truing.config.options import called, check_options, keyword_options
 from truing.judges.cache import AnswerCache
 from truing.judges.client import Endpoint, Judge, NoVerdict
 from truing.judges.pointwise import RUBRIC, TEMPLATE, Pointwise, read_template
-from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
+from truing.rewards.types import Failed, Item, RewardOutcome, ScoredItem, place_of
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class JudgeReward:
     name: str
     pointwise: Pointwise
 
-    def __call__(self, items: Sequence[Item]) -> list[Outcome]:
+    def __call__(self, items: Sequence[Item]) -> list[RewardOutcome]:
         verdicts = self.pointwise([(item.prompt, item.response) for item in items])
         return [
             Failed(f"{self.name} on {place_of(items[index], index)}: {verdict.reason}")
             if isinstance(verdict, NoVerdict)
-            else Scored(verdict)
+            else ScoredItem(verdict)
             for index, verdict in enumerate(verdicts)
         ]
 

@@ -30,7 +30,7 @@ from truing.models.roles import RewardRole, add_role, linear, role_on
 from truing.models.room import Overfull
 from truing.models.scoring import Scorer, without_dropout
 from truing.models.trained import load_trained_reward
-from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
+from truing.rewards.types import Failed, Item, RewardOutcome, ScoredItem, place_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ModelReward:
     context: int  # most tokens it reads at once
     tokens_per_pass: int = 4096
 
-    def __call__(self, items: Sequence[Item]) -> list[Outcome]:
+    def __call__(self, items: Sequence[Item]) -> list[RewardOutcome]:
         read = [self._tree(item, index) for index, item in enumerate(items)]
         scores = iter(self._scores([tree for tree in read if isinstance(tree, Tree)]))
         return [
@@ -63,8 +63,10 @@ class ModelReward:
             return Failed(f"{self.name} reads {self.context} tokens, and {place} has {tree.longest}")
         return tree
 
-    def _outcome(self, score: float, place: str) -> Outcome:
-        return Scored(score) if math.isfinite(score) else Failed(f"{self.name} on {place}: it gives {score}")
+    def _outcome(self, score: float, place: str) -> RewardOutcome:
+        return (
+            ScoredItem(score) if math.isfinite(score) else Failed(f"{self.name} on {place}: it gives {score}")
+        )
 
     @torch.no_grad()
     def _scores(self, single: Sequence[Tree]) -> list[float]:

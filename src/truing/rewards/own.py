@@ -45,11 +45,11 @@ from truing.rewards.given import (
     required,
     texts_of,
 )
-from truing.rewards.types import Failed, Item, NotMine, Outcome, Scored, place_of
+from truing.rewards.types import Failed, Item, NotMine, RewardOutcome, ScoredItem, place_of
 
 GRACE = 0.5  # seconds beyond the timeout, in which a cancelled coroutine may end by itself
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 class HungError(Exception):
@@ -114,7 +114,7 @@ class FunctionReward:
         """Raises ConfigError where the function asks for what rows with these columns do not give."""
         require_given(self.name, required(self.function, self.options), columns)
 
-    def __call__(self, items: Sequence[Item]) -> list[Outcome]:
+    def __call__(self, items: Sequence[Item]) -> list[RewardOutcome]:
         if not items:
             return []
         try:
@@ -170,12 +170,12 @@ class FunctionReward:
             return returned
         return runner.run(_within(returned, self.patience.timeout))
 
-    def _outcomes(self, returned: object, items: Sequence[Item]) -> list[Outcome]:
+    def _outcomes(self, returned: object, items: Sequence[Item]) -> list[RewardOutcome]:
         if not isinstance(returned, list | tuple):
             raise GaveUpError(f"returned {_shown(returned)}, expected a list of {len(items)} numbers")
         if len(returned) != len(items):
             raise GaveUpError(f"returned {len(returned)} values for {len(items)} responses")
-        found: list[Outcome] = []
+        found: list[RewardOutcome] = []
         for index, value in enumerate(map(_plain, returned)):
             if value is None:
                 found.append(NotMine())
@@ -185,7 +185,7 @@ class FunctionReward:
             found.append(
                 Failed(f"{self.name} on {place}: returned {_shown(value)}")
                 if score is None
-                else Scored(score)
+                else ScoredItem(score)
             )
         return found
 

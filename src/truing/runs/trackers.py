@@ -1,6 +1,6 @@
 """The trackers that a recipe's `track` may name, each as a row of `KINDS`.
 
-    Named -> Kind.open: one of Accelerate's trackers -> Kind.log, Kind.alert -> Kind.finish
+    Named -> `open` of a TrackerKind: one of Accelerate's trackers -> its `log`, `alert` and `finish`
 
 Accelerate drives them; what it has no call for, such as alerts, goes to the package itself. Every package is
 imported where its tracker is opened, so a run that names none imports none. To add one: a row in `KINDS`, its
@@ -49,7 +49,7 @@ def _finish(tracker: "GeneralTracker", failed: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Kind:
+class TrackerKind:
     """How one tracker is opened, told and closed."""
 
     package: str
@@ -124,7 +124,7 @@ def _log_tensorboard(tracker: Any, step: int, logs: Logs, again: bool) -> None:
 
 def _open_wandb(run: Named) -> "GeneralTracker":
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports]
     from accelerate.tracking import WandBTracker
 
     quiet = wandb.Settings(console="off")  # what the terminal says stays here
@@ -161,13 +161,13 @@ def _open_trackio(run: Named) -> "GeneralTracker":
 
 
 def _alert_trackio(tracker: Any, finding: "Finding") -> None:
-    from trackio import AlertLevel
+    from trackio import AlertLevel  # pyright: ignore[reportMissingImports]
 
     tracker.run.alert(_title(finding), _text(finding), AlertLevel[_level(finding)], step=finding.step)
 
 
 def _finish_trackio(tracker: object, failed: bool) -> None:
-    import trackio
+    import trackio  # pyright: ignore[reportMissingImports]
 
     trackio.finish()  # also forgets the run, which would be finished again at exit
 
@@ -176,7 +176,7 @@ def _finish_trackio(tracker: object, failed: bool) -> None:
 
 
 def _open_swanlab(run: Named) -> "GeneralTracker":
-    import swanlab
+    import swanlab  # pyright: ignore[reportMissingImports]
     from accelerate.tracking import SwanLabTracker
 
     mode = os.environ.get("SWANLAB_MODE") or ("local" if find_spec("swanboard") else "offline")
@@ -209,27 +209,31 @@ def _log_mlflow(tracker: "GeneralTracker", step: int, logs: Logs, again: bool) -
     tracker.log({NOT_IN_MLFLOW.sub("_", name): value for name, value in logs.items()}, step=step)
 
 
+def _mlflow_run(tracker: Any) -> str:
+    return tracker.active_run.info.run_id
+
+
 def _finish_mlflow(tracker: "GeneralTracker", failed: bool) -> None:
-    import mlflow
+    import mlflow  # pyright: ignore[reportMissingImports]
 
     mlflow.end_run("FAILED" if failed else "FINISHED")
 
 
-KINDS: Mapping[str, Kind] = {
-    "tensorboard": Kind("tensorboard", _open_tensorboard, log=_log_tensorboard),
-    "wandb": Kind(
+KINDS: Mapping[str, TrackerKind] = {
+    "tensorboard": TrackerKind("tensorboard", _open_tensorboard, log=_log_tensorboard),
+    "wandb": TrackerKind(
         "wandb", _open_wandb, "WANDB_PROJECT", log=_log_wandb, alert=_alert_wandb, finish=_finish_wandb
     ),
-    "trackio": Kind(
+    "trackio": TrackerKind(
         "trackio", _open_trackio, "TRACKIO_PROJECT", alert=_alert_trackio, finish=_finish_trackio
     ),
-    "swanlab": Kind("swanlab", _open_swanlab, "SWANLAB_PROJECT", finish=_finish_swanlab),
-    "mlflow": Kind(
+    "swanlab": TrackerKind("swanlab", _open_swanlab, "SWANLAB_PROJECT", finish=_finish_swanlab),
+    "mlflow": TrackerKind(
         "mlflow",
         _open_mlflow,
         "MLFLOW_EXPERIMENT_NAME",
         log=_log_mlflow,
         finish=_finish_mlflow,
-        identity=lambda tracker: tracker.tracker.info.run_id,
+        identity=_mlflow_run,
     ),
 }

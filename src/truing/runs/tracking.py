@@ -23,7 +23,7 @@ from truing.config.recipe import Recipe
 from truing.config.run_folder import TRACKERS, RunFolder
 from truing.core.errors import Stopped, UsageError
 from truing.core.messages import Say, message
-from truing.runs.trackers import KINDS, Kind, Named, require_trackers
+from truing.runs.trackers import KINDS, Named, TrackerKind, require_trackers
 from truing.training.health import Finding
 from truing.training.hooks import Logs
 
@@ -48,7 +48,7 @@ class Line:
     """One tracker, and what it has not taken yet."""
 
     name: str
-    kind: Kind
+    kind: TrackerKind
     tracker: "GeneralTracker"
     say: Say
     newest: float  # the last step it was told of; infinite for a run that goes on, until its first step
@@ -100,7 +100,9 @@ class Tracking:
 
     def log(self, step: int, logs: Logs) -> None:
         """Send one step's metrics, as a hook; what is no number is left out, as it is null in the log."""
-        known = {name: one for name, one in logs.items() if not isinstance(one, float) or math.isfinite(one)}
+        known: Logs = {
+            name: one for name, one in logs.items() if not isinstance(one, float) or math.isfinite(one)
+        }
         for line in self.lines:
             line.log(step, known)
 

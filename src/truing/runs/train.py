@@ -17,13 +17,13 @@ from truing.runs.tracking import tracked
 from truing.training.hooks import Hook, Logs
 
 
-class Progress(Protocol):
+class ProgressLine(Protocol):
     """What is told of every step."""
 
     def step(self, step: int, logs: Logs) -> None: ...
 
 
-Watch = Callable[[str, int], AbstractContextManager[Progress]]  # a title and a number of steps
+StepWatch = Callable[[str, int], AbstractContextManager[ProgressLine]]  # a title and a number of steps
 Beside = Callable[[Learner], object]  # writes more of a session whose result has been written
 
 
@@ -44,7 +44,7 @@ def train_recipe(
     recipe: Recipe,
     folder: RunFolder,
     say: Say,
-    watch: Watch,
+    watch: StepWatch,
     *,
     beside: Beside = nothing,
     allow_change: Sequence[str] = (),

@@ -168,14 +168,14 @@ def _normed(x: Tensor, norm: Norm) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Turns:
+class Rotations:
     """Rotary positions: cosines and sines [n, 1, D], the sines negative in their first half."""
 
     cos: Tensor
     sin: Tensor
 
-    def __getitem__(self, positions: Tensor) -> "Turns":
-        return Turns(self.cos[positions], self.sin[positions])
+    def __getitem__(self, positions: Tensor) -> "Rotations":
+        return Rotations(self.cos[positions], self.sin[positions])
 
     def apply_(self, heads: Tensor) -> None:
         """Turns [n, h, D] in place."""
@@ -216,15 +216,15 @@ class LeanDecoder:
         positions = torch.tensor([len(prompts[prompt]) for prompt in cache.origin])
         return LeanReading(self, cache, turns, logits, positions)
 
-    def _turns(self, count: int) -> Turns:
+    def _turns(self, count: int) -> Rotations:
         structure = self.structure
         cos, sin = structure.rotary(structure.embedding[:1], torch.arange(count)[None])
         half = structure.head_dim // 2
         sign = torch.ones_like(sin[0, 0])
         sign[:half] = -1
-        return Turns(cos[0, :, None], (sin[0] * sign)[:, None])
+        return Rotations(cos[0, :, None], (sin[0] * sign)[:, None])
 
-    def turned(self, block: LeanBlock, x: Tensor, turns: Turns) -> tuple[Tensor, Tensor, Tensor]:
+    def turned(self, block: LeanBlock, x: Tensor, turns: Rotations) -> tuple[Tensor, Tensor, Tensor]:
         """Queries [n, H, D], keys and values [n, K, D] of states [n, hidden]."""
         heads = self.structure.heads
         together = block.heads(x, self.structure.head_dim)
@@ -236,7 +236,7 @@ class LeanDecoder:
         return query, key, value
 
     def _read_chunk(
-        self, prompts: Sequence[Sequence[int]], places: slice, cache: SharedCache, turns: Turns
+        self, prompts: Sequence[Sequence[int]], places: slice, cache: SharedCache, turns: Rotations
     ) -> Tensor:
         """The states [P, hidden] after the last token of some prompts, whose keys go to the cache."""
         batch = pack([Tree(prompt, ()) for prompt in prompts])
@@ -275,7 +275,7 @@ class LeanReading:
     """Rows under way, as `decode.Reading`."""
 
     def __init__(
-        self, decoder: LeanDecoder, cache: SharedCache, turns: Turns, logits: Tensor, positions: Tensor
+        self, decoder: LeanDecoder, cache: SharedCache, turns: Rotations, logits: Tensor, positions: Tensor
     ) -> None:
         self.decoder = decoder
         self.cache = cache

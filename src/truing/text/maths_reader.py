@@ -36,7 +36,7 @@ class Group:
     parts: tuple["Real | Group", ...]
 
 
-Value = Real | Group
+MathValue = Real | Group
 
 _CLOSING = {"(": (")", "]"), "[": (")", "]"), "\\{": ("\\}",), "{": ("}",)}
 _FUNCTIONS: dict[str, Callable[[float], float]] = {
@@ -53,7 +53,7 @@ _GREEK = re.compile(
 )
 
 
-def read(text: str, point: int = 0) -> Value | str:
+def read(text: str, point: int = 0) -> MathValue | str:
     """The value of an answer at one of the fixed points, or its words. Raises UnreadableError."""
     text = plain(text)
     words = words_of(text)
@@ -74,13 +74,13 @@ class _Reader:
         self.at = 0
         self.depth = 0
 
-    def answer(self) -> Value:
+    def answer(self) -> MathValue:
         parts = self._parts()
         if self.at < len(self.tokens):
             raise UnreadableError(f"{self._next!r} was not expected")
         return parts[0] if len(parts) == 1 else Group("", tuple(parts))
 
-    def _parts(self) -> list[Value]:
+    def _parts(self) -> list[MathValue]:
         found = [self._part()]
         while self._take(",", ";"):
             found.append(self._part())
@@ -88,21 +88,21 @@ class _Reader:
             raise UnreadableError(f"{len(found)} parts, and at most {MAX_PARTS} are read")
         return found
 
-    def _part(self) -> Value:
+    def _part(self) -> MathValue:
         named = [token.text for token in self.tokens[self.at + 1 : self.at + 2]]
         if named in (["="], ["\\in"]) and self.tokens[self.at].kind == "name":
             self.at += 2
         value = self._sum()
         return value if isinstance(value, Group) else _bounded(value)
 
-    def _sum(self) -> Value:
+    def _sum(self) -> MathValue:
         total = self._product()
         while sign := self._take("+", "-"):
             term = _number(self._product())
             total = _number(total) + (term if sign == "+" else -term)
         return total
 
-    def _product(self) -> Value:
+    def _product(self) -> MathValue:
         total = self._signed()
         while True:
             if self._take("*"):
@@ -120,27 +120,27 @@ class _Reader:
         kind, text = self.tokens[self.at]
         return kind in ("name", "command") or text in ("(", "[", "{")
 
-    def _signed(self) -> Value:
+    def _signed(self) -> MathValue:
         signs: list[str] = []
         while sign := self._take("+", "-"):
             signs.append(sign)
         value = self._power()
         return -_number(value) if signs.count("-") % 2 else value
 
-    def _power(self) -> Value:
+    def _power(self) -> MathValue:
         base = self._postfix()
         if not self._take("^"):
             return base
         with self._deeper():
             return _powered(_number(base), _number(self._signed()))
 
-    def _postfix(self) -> Value:
+    def _postfix(self) -> MathValue:
         value = self._atom()
         while mark := self._take("!", "%"):
             value = _number(value) / 100 if mark == "%" else _factorial(_number(value))
         return value
 
-    def _atom(self) -> Value:
+    def _atom(self) -> MathValue:
         with self._deeper():
             kind, text = self._take_any()
             if kind == "number":
@@ -196,7 +196,7 @@ class _Reader:
         bracket = self._next in _CLOSING
         return _number(self._atom() if bracket else self._power())
 
-    def _bracketed(self, opening: str) -> Value:
+    def _bracketed(self, opening: str) -> MathValue:
         parts = self._parts()
         closing = self._expect(*_CLOSING[opening])
         brackets = opening[-1] + closing[-1]
@@ -242,7 +242,7 @@ class _Reader:
 # Arithmetic within bounds
 
 
-def _number(value: Value) -> Real:
+def _number(value: MathValue) -> Real:
     if isinstance(value, Group):
         raise UnreadableError("a list stands where a number is needed")
     return _bounded(value)

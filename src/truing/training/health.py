@@ -19,9 +19,9 @@ from truing.config.run_folder import HEALTH
 from truing.config.tables import find
 from truing.core import files
 from truing.core.errors import ConfigError, DivergedError
-from truing.core.messages import Message, joined, message
+from truing.core.messages import Sentence, joined, message
 from truing.training import health_online, health_rules
-from truing.training.health_rules import Part, Seen
+from truing.training.health_rules import SaidPart, Seen
 from truing.training.health_series import History
 from truing.training.hooks import EarlyStop, Logs
 
@@ -117,20 +117,20 @@ class Finding:
     advice: str
     action: str = "warn"  # what was done about it: a value of the recipe's `health.action`
     back_to: int | None = None  # of a rollback: the step of the checkpoint
-    told: tuple[Part, ...] = ()  # `saw` once more, its numbers apart; empty in a log of an earlier version
+    told: tuple[SaidPart, ...] = ()  # `saw` once more, its numbers apart; empty in an earlier version's log
 
     def row(self) -> dict[str, Any]:
         return asdict(self)
 
-    def saying(self, *more: Part) -> Self:
+    def saying(self, *more: SaidPart) -> Self:
         """The finding with something added to what was seen."""
         return replace(self, saw=self.saw + "".join(map(str, more)), told=(*self.told, *more))
 
-    def seen(self) -> Message:
+    def seen(self) -> Sentence:
         """Return what was seen, as a message where its numbers were kept apart from its words."""
         return joined("", [one.message() for one in self.told] or [self.saw])
 
-    def message(self) -> Message:
+    def message(self) -> Sentence:
         """The finding in one sentence."""
         said = "{rule} since step {since}: {saw}"
         return message(said, rule=self.rule, since=self.since, saw=self.seen())
@@ -214,7 +214,7 @@ def diagnose(rows: Sequence[Mapping[str, Any]], asked: Health) -> tuple[list[Fin
 def read_findings(folder: Path) -> list[Finding]:
     """What was said of a run while it trained."""
     rows = files.read_jsonl(folder / HEALTH)
-    return [Finding(**{**row, "told": tuple(Part(**one) for one in row.get("told", ()))}) for row in rows]
+    return [Finding(**{**row, "told": tuple(SaidPart(**one) for one in row.get("told", ()))}) for row in rows]
 
 
 class HealthHook:

@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM
 from truing.config.evaluation import EvalRecipe
 from truing.core.errors import ConfigError, DataError, ModelError
 from truing.evals.bench import Bench, Task, TaskResult
-from truing.evals.numbers import Finding
+from truing.evals.numbers import NumberFinding
 from truing.evals.run import evaluate, write_evaluation
 from truing.evals.sides import Side
 from truing.evals.tasks.outside import inspect, lm_eval
@@ -43,7 +43,7 @@ def side(name: str) -> Side:
     return Side(name, never)
 
 
-def found(task: Task, *, held: bool = False) -> tuple[dict[str, Finding], TaskResult]:
+def found(task: Task, *, held: bool = False) -> tuple[dict[str, NumberFinding], TaskResult]:
     result = task.run(Bench(side("model"), side("against") if held else None))
     return {finding.number.name: finding for finding in result.findings}, result
 
@@ -272,7 +272,7 @@ def write_log(
     return str(path)
 
 
-def of_inspect(path: str, **more: Any) -> Finding:
+def of_inspect(path: str, **more: Any) -> NumberFinding:
     return found(inspect(["en"], tasks=["x.py@capitals"], results=path, **more))[0]["inspect/capitals"]
 
 

@@ -19,7 +19,7 @@ from truing.core.errors import DataError, UsageError
 from truing.core.records import user
 from truing.evals import run
 from truing.evals.bench import Marks, ScoredResponses, TaskResult
-from truing.evals.numbers import Finding, Number, whole
+from truing.evals.numbers import Number, NumberFinding, whole
 from truing.evals.sides import Question, SampledResponse
 from truing.reports.compare.charts import MOST_POINTS, thinned
 from truing.reports.compare.page import comparison_report, flat
@@ -66,7 +66,7 @@ def evaluation(
         rated = ScoredResponses([answers], [[Marks({"reward": value}) for value in scores]])
         results["reward"] = TaskResult([rated.finding(SCORE, "reward")], [rated])
     if kl is not None:
-        results["kl"] = TaskResult([Finding(KL, whole(Interval(kl, kl - 0.1, kl + 0.1, 9)))])
+        results["kl"] = TaskResult([NumberFinding(KL, whole(Interval(kl, kl - 0.1, kl + 0.1, 9)))])
     asked = {"model": folder.name, "against": against, "tasks": dict.fromkeys(results)} | recipe
     flags = [f"{key}={json.dumps(value)}" for key, value in asked.items() if value is not None]
     done = run.Evaluation(load_eval_recipe(None, flags), results, [], dict.fromkeys(results, 1.0))

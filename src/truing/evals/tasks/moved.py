@@ -10,7 +10,7 @@ from truing.data.trees import Branch, Tree
 from truing.evals import questions
 from truing.evals.bench import Bench, Task, TaskResult
 from truing.evals.drift import Perplexity, kl_on_samples, perplexity, score_trees
-from truing.evals.numbers import Finding, Number, Values, finding, whole
+from truing.evals.numbers import Number, NumberFinding, Values, finding, whole
 from truing.evals.sides import Side
 from truing.evals.suites import Choice, load_suite
 from truing.evals.suites.headlines import load_neutral
@@ -39,7 +39,7 @@ def kl(languages: Sequence[str], *, rows: questions.RowFiles = (), max_new_token
         ours, theirs = (side.speaker.scorer for side in bench.sides)
         ids = [response.question.id for response in responses]
         found = kl_on_samples(ours, theirs, trees, prompts=ids, seed=bench.seed)
-        return TaskResult([Finding(KL, whole(found))])
+        return TaskResult([NumberFinding(KL, whole(found))])
 
     return Task((KL,), run, needs_against=True)
 
@@ -80,7 +80,7 @@ def _texts(languages: Sequence[str], rows: questions.RowFiles) -> list[str]:
     return [text for text in load_neutral() if (language(text) or "en") in languages]
 
 
-def relative_perplexity(sides: Sequence[Perplexity], seed: int = 0) -> Finding:
+def relative_perplexity(sides: Sequence[Perplexity], seed: int = 0) -> NumberFinding:
     """Relative to the second side where there is one, whose own value is then 1."""
     names = list(range(len(sides[0].nll)))
     if len(sides) == 1:
@@ -88,10 +88,10 @@ def relative_perplexity(sides: Sequence[Perplexity], seed: int = 0) -> Finding:
         nll = clustered_ratio(one.nll.tolist(), one.tokens.tolist(), names, seed=seed)
         low, value, high = np.exp([nll.low, nll.estimate, nll.high])
         alone = Interval(float(value), float(low), float(high), len(names))
-        return Finding(replace(PERPLEXITY, unit=""), whole(alone))  # not a multiple of anything
+        return NumberFinding(replace(PERPLEXITY, unit=""), whole(alone))  # not a multiple of anything
     model, against = sides
     ratio = perplexity_ratio(against, model, seed)
-    return Finding(PERPLEXITY, whole(ratio), whole(Interval(1.0, 1.0, 1.0, len(names))))
+    return NumberFinding(PERPLEXITY, whole(ratio), whole(Interval(1.0, 1.0, 1.0, len(names))))
 
 
 def perplexity_ratio(before: Perplexity, after: Perplexity, seed: int = 0) -> Interval:

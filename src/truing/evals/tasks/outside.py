@@ -22,13 +22,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from truing.config.fields import Count, Text
+from truing.config.fields import Count, NonEmpty
 from truing.config.imports import closest
 from truing.config.run_folder import run_recipe
 from truing.core.errors import ConfigError, DataError, ModelError
 from truing.core.messages import joined, message
 from truing.evals.bench import Bench, Marks, ScoredResponses, Task, TaskResult
-from truing.evals.numbers import Finding, Number, of_sides
+from truing.evals.numbers import Number, NumberFinding, of_sides
 from truing.evals.sides import Question, SampledResponse, Side, response_of
 from truing.evals.tasks.outside_options import Options, flags_of, pairs, present
 from truing.evals.tasks.outside_read import BenchmarkRow, Stated, Told, read_inspect, read_lm_eval
@@ -67,9 +67,9 @@ def lm_eval(
     limit: AtLeastOne | None = None,
     few_shot: Count | None = None,
     options: Mapping[str, Any] = {},
-    python: Text | None = None,
-    results: Text | None = None,
-    against_results: Text | None = None,
+    python: NonEmpty | None = None,
+    results: NonEmpty | None = None,
+    against_results: NonEmpty | None = None,
 ) -> Task:
     """Tasks and groups of the Language Model Evaluation Harness; `options` are more of its flags.
 
@@ -97,9 +97,9 @@ def inspect(
     tasks: Names,
     limit: AtLeastOne | None = None,
     options: Mapping[str, Any] = {},
-    python: Text | None = None,
-    results: Text | None = None,
-    against_results: Text | None = None,
+    python: NonEmpty | None = None,
+    results: NonEmpty | None = None,
+    against_results: NonEmpty | None = None,
 ) -> Task:
     """Tasks of Inspect, as `file.py@task` or `package/task`; `options` are more of the flags of its `eval`.
 
@@ -292,7 +292,7 @@ def _place(source: str, folder: Path) -> None:
 
 
 def _result(tool: Tool, numbers: Mapping[str, Number], told: Sequence[Told], notes: list[str]) -> TaskResult:
-    findings: list[Finding] = []
+    findings: list[NumberFinding] = []
     items: list[ScoredResponses] = []
     for name, number in numbers.items():
         stated = [one.tasks[name] for one in told if name in one.tasks]

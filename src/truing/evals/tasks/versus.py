@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from truing.config.fields import Portion, Text, Tokens
+from truing.config.fields import NonEmpty, Portion, Tokens
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import message
 from truing.evals import questions
 from truing.evals.bench import Bench, Marks, ScoredResponses, Task, TaskResult, score
-from truing.evals.numbers import Finding, Number, of_sides, whole
+from truing.evals.numbers import Number, NumberFinding, of_sides, whole
 from truing.evals.pair_judges import judge_of, length_decides, scores_of
 from truing.evals.sides import SampledResponse
 from truing.rewards.model import model_reward
@@ -51,7 +51,7 @@ def win_rate(
     languages: Sequence[str],
     *,
     judge: Mapping[str, Any] | None = None,
-    annotations: Text | None = None,
+    annotations: NonEmpty | None = None,
     rows: questions.RowFiles = (),
     max_new_tokens: Tokens = 160,
     max_errors: Portion = MAX_ERRORS,
@@ -113,10 +113,10 @@ def too_many_errors(values: Sequence[float | None], most: float, reason: str) ->
 
 
 def _rates(found: WinRate, scored: list[ScoredResponses], said: Sequence[str]) -> TaskResult:
-    findings = [Finding(WIN_RATE[0], found.raw, mean_of="win")]
+    findings = [NumberFinding(WIN_RATE[0], found.raw, mean_of="win")]
     notes = [*said]
     if found.length_controlled is not None:
-        findings.append(Finding(WIN_RATE[1], whole(found.length_controlled.interval)))
+        findings.append(NumberFinding(WIN_RATE[1], whole(found.length_controlled.interval)))
     else:
         why = message(found.not_controlled)
         notes.append(message("No win rate at equal length: {reason}.", reason=why))
@@ -167,7 +167,7 @@ REWARD = (
 def reward(
     languages: Sequence[str],
     *,
-    path: Text,
+    path: NonEmpty,
     rows: questions.RowFiles = (),
     max_new_tokens: Tokens = 160,
     max_errors: Portion = MAX_ERRORS,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from truing.core.words import t
-from truing.reports.charts import PANELS, Chart, Line, line_drawing
+from truing.reports.charts import PANELS, Chart, ChartLine, line_drawing
 from truing.reports.compare.records import Box, Frontier, RunComparison, Spread
-from truing.reports.curves import Series, end, held_out, read_series, smoothed
+from truing.reports.curves import MetricSeries, end, held_out, read_series, smoothed
 from truing.reports.drawing import Curve, Dot, Extent, Mark, Scale, Words, draw, span_of
 from truing.stats.told import value_text
 
@@ -19,7 +19,7 @@ FRONTIER_HEIGHT = 320
 BOX_HEIGHT = 52
 MOST_POINTS = 500  # of a run on the frontier
 
-SeriesByRun = Mapping[str, Mapping[int, Series]]  # by metric, by run
+SeriesByRun = Mapping[str, Mapping[int, MetricSeries]]  # by metric, by run
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _curves(names: Sequence[str], comparison: RunComparison) -> Iterator[Chart]:
             for place, series in by_run.items()
         ]
         lines = [
-            Line(names[place], _tone(place), series, panel.noisy and not held_out(name), bool(second))
+            ChartLine(names[place], _tone(place), series, panel.noisy and not held_out(name), bool(second))
             for second, (name, by_run) in enumerate(found.items())
             for place, series in by_run.items()
         ]
@@ -83,7 +83,7 @@ def _curves(names: Sequence[str], comparison: RunComparison) -> Iterator[Chart]:
         yield Chart(f"curve-{number}", title, label, _key(found), drawing, "curves", hover=hover)
 
 
-def _found(metrics: Sequence[str], comparison: RunComparison) -> dict[str, dict[int, Series]]:
+def _found(metrics: Sequence[str], comparison: RunComparison) -> dict[str, dict[int, MetricSeries]]:
     found = {
         name: {
             place: series

@@ -19,7 +19,7 @@ from truing.config.evaluation import ITEMS, RESULTS
 from truing.config.run_folder import run_recipe
 from truing.core.errors import DataError, UsageError
 from truing.core.files import read_jsonl
-from truing.core.messages import Message, joined, message
+from truing.core.messages import Sentence, joined, message
 from truing.core.words import t
 from truing.evals.numbers import Better, NumberUnit
 from truing.reports.compare.records import MOST
@@ -268,7 +268,7 @@ def _require_common(subjects: Sequence[Subject]) -> None:
     )
 
 
-def _held(subject: Subject) -> Message:
+def _held(subject: Subject) -> Sentence:
     parts = [message("a training run")] if subject.run is not None else []
     if subject.evaluation is not None:
         numbers = ", ".join(subject.evaluation.results.numbers) or message("nothing")
