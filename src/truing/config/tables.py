@@ -16,19 +16,19 @@ from truing.config.options import called, check_options, keyword_options
 from truing.core.errors import ConfigError, TruingError
 from truing.core.messages import message
 
-Row = TypeVar("Row")
-Made = TypeVar("Made")
+Plugin = TypeVar("Plugin")
+Built = TypeVar("Built")
 NONE: Mapping[str, Parameter] = {}
 
 
 def find(
     kind: str,
-    table: Mapping[str, Row],
+    table: Mapping[str, Plugin],
     name: object,
     *,
     hint: str = "",
     error: type[TruingError] = ConfigError,
-) -> Row:
+) -> Plugin:
     """Return the row of that name. Raises `error`, which ends with `hint`, where the table has none."""
     if not isinstance(name, str) or name not in table:
         raise unknown(kind, name, table, hint=hint, error=error)
@@ -37,13 +37,13 @@ def find(
 
 def bound(
     kind: str,
-    table: Mapping[str, Callable[..., Made]],
+    table: Mapping[str, Callable[..., Built]],
     name: object,
     options: Mapping[str, Any],
     *,
     also: Mapping[str, Parameter] = NONE,
     hint: str = "",
-) -> Callable[..., Made]:
+) -> Callable[..., Built]:
     """Return the row of that name with `options` filled in: its keyword-only arguments are their schema.
 
     `also` are options that it hands on. Raises ConfigError for the name or an option.

@@ -23,13 +23,12 @@ def _known(value: object) -> object:
         if isinstance(name, str) and name not in TRACKERS:
             known = ", ".join(TRACKERS)
             raise ValueError(f"no tracker {name!r}; known: {known}{closest(name, TRACKERS)}")
-    return listed
+    return cast(object, listed)
 
 
 def _named(value: object) -> object:
     """Read a name, or a list of names, as the trackers of a section that sets nothing else."""
-    named: object = {"to": value} if isinstance(value, str | list | tuple) else value
-    return named
+    return {"to": cast(object, value)} if isinstance(value, str | list | tuple) else value
 
 
 Trackers = Annotated[

@@ -22,7 +22,7 @@ from truing.training.metric_names import renames
 
 STATE = "trainer_state.json"
 READABLE = "give a run folder of truing, the {state} of transformers or TRL, or a log of verl or prime-rl"
-Row = dict[str, Any]
+LogRow = dict[str, Any]
 
 
 def find_log(path: Path) -> Path | None:
@@ -58,7 +58,7 @@ def _starts_with_a_step(path: Path) -> bool:
     return isinstance(row, dict) and _is_step(row.get("step"))
 
 
-def read_log(path: Path) -> list[Row]:
+def read_log(path: Path) -> list[LogRow]:
     """The logged rows by our names, in the order of their steps.
 
     Raises DataError where the file is damaged or holds none, UsageError where it is no log.
@@ -75,7 +75,7 @@ def _is_step(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _history(path: Path) -> list[Row]:
+def _history(path: Path) -> list[LogRow]:
     """The rows of a `trainer_state.json`."""
     try:
         state = json.loads(path.read_bytes())
@@ -87,9 +87,9 @@ def _history(path: Path) -> list[Row]:
     return [_plain({re.sub(r"^eval_", "eval/", name): value for name, value in row.items()}) for row in rows]
 
 
-def _lines(path: Path) -> list[Row]:
+def _lines(path: Path) -> list[LogRow]:
     """The rows of JSON lines, one for each step: parts of a step are joined, the later counting."""
-    steps: dict[int, Row] = {}
+    steps: dict[int, LogRow] = {}
     for row in _objects(path):
         told = row["data"] if isinstance(row.get("data"), Mapping) else row
         plain = _plain({**told, "step": row.get("step")})
@@ -98,7 +98,7 @@ def _lines(path: Path) -> list[Row]:
     return [steps[step] for step in sorted(steps)]
 
 
-def _objects(path: Path) -> Iterable[Row]:
+def _objects(path: Path) -> Iterable[LogRow]:
     lines = path.read_bytes().splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
         try:
@@ -113,7 +113,7 @@ def _objects(path: Path) -> Iterable[Row]:
         yield row
 
 
-def _plain(row: Mapping[str, Any]) -> Row:
+def _plain(row: Mapping[str, Any]) -> LogRow:
     """A row whose numbers are numbers, whatever they were written as, and whose step is whole."""
     read = {name: _number(value) for name, value in row.items()}
     return read | ({"step": int(read["step"])} if _is_step(read.get("step")) else {})
