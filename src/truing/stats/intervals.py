@@ -118,7 +118,10 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     """
     difference = _paired(_flags(before, "before"), _flags(after, "after"))
     lost, won = int((difference < 0).sum()), int((difference > 0).sum())
-    return float(stats.binomtest(lost, lost + won, 0.5).pvalue) if lost + won else 1.0
+    if lost + won == 0:
+        return 1.0
+    found: Any = stats.binomtest(lost, lost + won, 0.5)  # pyright: ignore[reportUnknownMemberType] - scipy has no types
+    return float(found.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
