@@ -118,7 +118,7 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     """
     difference = _paired(_flags(before, "before"), _flags(after, "after"))
     lost, won = int((difference < 0).sum()), int((difference > 0).sum())
-    if not lost + won:
+    if lost + won == 0:
         return 1.0
     found: Any = stats.binomtest(lost, lost + won, 0.5)  # pyright: ignore[reportUnknownMemberType] - scipy has no types
     return float(found.pvalue)
