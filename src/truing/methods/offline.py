@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from truing.config.imports import is_import
 from truing.config.names import require_method
@@ -139,6 +140,11 @@ class Chosen:
     options: dict[str, Hyper]
     coupled: bool = False  # whether the loss of an item depends on the others of its step
     files: Mapping[str, str] = field(default_factory=dict)  # sha256 of the file of each `module:function`
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Every choice, for `config.json`."""
+        return {"loss": self.name, "hyper": self.hyper | self.options}
 
     @property
     def needs_reference(self) -> bool:

@@ -11,7 +11,6 @@ from truing.core.messages import Say
 from truing.data.chat import Renderer
 from truing.data.kept import Rows, say_shared
 from truing.judges.cache import ANSWERS
-from truing.losses.kl import KlController
 from truing.methods.offline import choose
 from truing.methods.online import choose_online
 from truing.models.load import pick_device
@@ -34,6 +33,7 @@ from truing.runs.policies import live_reference, precision_of, renderer_of, tell
 from truing.runs.rows import read_rows, split_off
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sampler
+from truing.training.kl_weight import KlController
 
 
 def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> OnlineSession:
@@ -83,6 +83,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         rows=rows,
         train=pool,
         held_out=held_out,
+        scorer=scorer,
         places=[prompt.record.place for prompt in pool] + (text.places if text else []),
         sources=[source for rows in read for source in rows.loaded.sources],
         precision=precision,
