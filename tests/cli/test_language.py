@@ -47,7 +47,7 @@ def test_an_error_its_hint_and_the_next_step_are_chinese(tmp_path: Path):
     (tmp_path / "行.jsonl").write_text('{"prompt": "p", "chosen": "c", "rejected": "r"}\n', encoding="utf-8")
 
     def told(*args: str) -> str:
-        command = [sys.executable, "-m", "truing.cli.main", *args]
+        command = [sys.executable, "-m", "truing", *args]
         return subprocess.run(
             command, capture_output=True, encoding="utf-8", env=env, cwd=tmp_path, check=False
         ).stderr

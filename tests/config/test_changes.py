@@ -2,7 +2,7 @@
 
 import pytest
 
-from truing.config.changes import Change, compare, refuse_unsafe
+from truing.config.changes import RecipeChange, compare, refuse_unsafe
 from truing.core.errors import ConfigError
 
 RECIPE = {
@@ -73,5 +73,5 @@ def test_a_key_that_came_later_and_has_its_default_is_no_change():
 
 
 def test_a_hash_is_shown_by_its_beginning():
-    change = Change("models.policy.config", "ab" * 32, "cd" * 32, safe=False)
+    change = RecipeChange("models.policy.config", "ab" * 32, "cd" * 32, safe=False)
     assert change.told.startswith("models.policy.config: was abababababab…, is cdcdcdcdcdcd… (the files have")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from truing.config.recipe import Evaluate, Lora, Loss, Optim, Recipe, Section, json_schema
+from truing.config.recipe import EvaluateSection, Lora, LossSection, Optim, Recipe, Section, json_schema
 
 MINIMAL: dict[str, Any] = {"method": "dpo", "policy": "model", "data": {"train": ["pairs.jsonl"]}}
 
@@ -42,14 +42,14 @@ def test_one_file_may_be_given_without_a_list():
 
 
 def test_other_keys_of_the_loss_are_its_hyper_parameters_with_their_types():
-    loss = Loss.model_validate({"name": "dpo", "beta": 0.1, "steps": 2, "average": True, "mode": "no"})
+    loss = LossSection.model_validate({"name": "dpo", "beta": 0.1, "steps": 2, "average": True, "mode": "no"})
     assert loss.hyper == {"beta": 0.1, "steps": 2, "average": True, "mode": "no"}
     assert loss.hyper["average"] is True
     assert type(loss.hyper["steps"]) is int
 
 
 def test_a_mix_is_several_losses_and_their_weights():
-    loss = Loss.model_validate({"mix": {"dpo": 1, "my_losses:margin": 0.25}, "beta": 0.1})
+    loss = LossSection.model_validate({"mix": {"dpo": 1, "my_losses:margin": 0.25}, "beta": 0.1})
     assert loss.mix == {"dpo": 1.0, "my_losses:margin": 0.25}
     assert (loss.name, loss.hyper) == (None, {"beta": 0.1})
 
@@ -112,7 +112,7 @@ def test_values_that_make_no_sense_are_refused(wrong: dict[str, Any]):
 def test_early_stopping_is_accepted_with_rows_to_evaluate_on():
     data = {"train": ["a"], "eval_fraction": 0.1}
     recipe = Recipe.model_validate({**MINIMAL, "data": data, "evaluate": {"every": 10, "patience": 3}})
-    assert recipe.evaluate == Evaluate(every=10, patience=3)
+    assert recipe.evaluate == EvaluateSection(every=10, patience=3)
 
 
 @pytest.mark.parametrize(

@@ -113,3 +113,15 @@ def test_a_pass_is_filled_before_another_is_opened():
     assert sorted(split_into_passes(trees, 10, "trees")) == [[0, 2], [1, 3], [4]]
     # Ten tokens hold one row of six; rows of five and below go two by two.
     assert sorted(split_into_passes(trees, 10, "padded")) == [[0, 2], [1], [3, 4]]
+
+
+@pytest.mark.parametrize("layout", [pack, pad])
+def test_values_are_cut_by_the_trees_they_belong_to(layout):
+    """TALK has two branches and three scored tokens, SHORT one branch and two."""
+    batch = layout([TALK, SHORT], items=[7, 3])
+    by_target = batch.by_item(torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0]))
+    assert {item: part.tolist() for item, part in by_target.items()} == {7: [0, 1, 2], 3: [3, 4]}
+    by_branch = batch.by_item(torch.tensor([0.0, 1.0, 2.0]))
+    assert {item: part.tolist() for item, part in by_branch.items()} == {7: [0, 1], 3: [2]}
+    states = batch.by_item(torch.zeros(5, 8))
+    assert [tuple(part.shape) for part in states.values()] == [(3, 8), (2, 8)]

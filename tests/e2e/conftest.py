@@ -75,7 +75,7 @@ def truing() -> Callable[..., subprocess.CompletedProcess[str]]:
             "NO_COLOR": "1",
             "TRUING_LANG": "en",
         }
-        command = [sys.executable, "-m", "truing.cli.main", *map(str, args)]
+        command = [sys.executable, "-m", "truing", *map(str, args)]
         return subprocess.run(command, capture_output=True, text=True, env=env, check=False, **options)
 
     return run

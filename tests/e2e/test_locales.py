@@ -31,7 +31,7 @@ def verb(tmp_path: Path) -> Verb:
             for key, value in os.environ.items()
             if not key.startswith(("LC_", "LANG", "TRUING_LANG"))
         }
-        command = [sys.executable, "-m", "truing.cli.main", *args]
+        command = [sys.executable, "-m", "truing", *args]
         whole = {**clean, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **env}
         return subprocess.run(command, capture_output=True, env=whole, cwd=tmp_path, check=False)
 

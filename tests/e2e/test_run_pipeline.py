@@ -67,7 +67,7 @@ def state(folder: Path) -> str:
 def stop_in(folder: Path, path: Path, number: int) -> str:
     """Run a file until the run in `folder` has logged two steps, then send a signal; returns stderr."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "truing.cli.main", "run", str(path)],
+        [sys.executable, "-m", "truing", "run", str(path)],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"},

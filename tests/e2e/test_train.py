@@ -62,7 +62,7 @@ def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(name, recipe, truing, pai
     done = truing("train", whole)
     assert done.returncode == 0, done.stderr
     process = subprocess.Popen(
-        [sys.executable, "-m", "truing.cli.main", "train", str(broken)],
+        [sys.executable, "-m", "truing", "train", str(broken)],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -90,7 +90,7 @@ def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(name, recipe, truing, pai
 def test_ctrl_c_is_130_and_resumable(recipe, truing, tmp_path):
     path = recipe(optim={"learning_rate": 1e-3, "items_per_step": 1, "epochs": 20}, checkpoint={"every": 500})
     process = subprocess.Popen(
-        [sys.executable, "-m", "truing.cli.main", "train", str(path)],
+        [sys.executable, "-m", "truing", "train", str(path)],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

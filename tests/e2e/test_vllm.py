@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import torch
 from transformers import AutoTokenizer
@@ -115,9 +115,9 @@ def _wait_until_healthy(server: subprocess.Popen, url: str, log: Path) -> None:
     while time.monotonic() < deadline:
         assert server.poll() is None, log.read_text()[-3000:]
         try:
-            if httpx.get(f"{url}/health").is_success:
+            if httpx2.get(f"{url}/health").is_success:
                 return
-        except httpx.TransportError:
+        except httpx2.TransportError:
             time.sleep(1)
     raise TimeoutError(f"no healthy server after {START_SECONDS} s: {log.read_text()[-3000:]}")
 
@@ -224,7 +224,7 @@ def test_an_adapter_loaded_while_it_runs_changes_what_is_drawn(
         assert disagreement(adapted.eval(), prompts, samples, DRAWN) < CLOSE
         assert disagreement(model, prompts, samples, DRAWN) > 0.1
         assert [sample.tokens for sample in samples] != [sample.tokens for sample in own]
-    served = httpx.get(f"{drawing.servers[0].url}/v1/models").json()["data"]
+    served = httpx2.get(f"{drawing.servers[0].url}/v1/models").json()["data"]
     assert [card["id"] for card in served if card["parent"]] == [drawing.servers[0].adapter]
 
 

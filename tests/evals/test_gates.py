@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from truing.config.evaluation import Gate
 from truing.evals.gates import judge_gates
-from truing.evals.numbers import Finding, Number
+from truing.evals.numbers import Number, NumberFinding
 from truing.stats.clusters import Measured
 from truing.stats.intervals import Interval
 
@@ -15,7 +15,7 @@ SAFE = Number("safe", "Safe", "%", "higher", "")
 
 
 def judged(gate: dict[str, Any], measured: Measured) -> bool:
-    (outcome,) = judge_gates({"safe": Gate(**gate)}, [Finding(SAFE, measured)])
+    (outcome,) = judge_gates({"safe": Gate(**gate)}, [NumberFinding(SAFE, measured)])
     return outcome.met
 
 
@@ -51,7 +51,7 @@ def test_a_number_that_was_not_measured_misses_its_gate() -> None:
 
 
 def test_a_missed_gate_says_what_was_found_and_asked() -> None:
-    (outcome,) = judge_gates({"safe": Gate(above=0.9)}, [Finding(SAFE, share(0.8, 0.85, 0.9))])
+    (outcome,) = judge_gates({"safe": Gate(above=0.9)}, [NumberFinding(SAFE, share(0.8, 0.85, 0.9))])
     found = "safe: 85.0% (80.0% to 90.0%, n 100)"
     assert str(outcome) == f"{found}, asked for above 90.0% with the whole interval"
 

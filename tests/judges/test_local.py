@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from truing.core.errors import ConfigError
-from truing.core.records import user
+from truing.core.records import Turns, user
 from truing.judges.cache import AnswerCache
-from truing.judges.client import Asker, Endpoint, Judge, NoVerdict, NoVerdictError, Question
+from truing.judges.client import Asker, Endpoint, Judge, NoVerdict, NoVerdictError
 from truing.judges.local import LocalJudge
 from truing.judges.pairwise import TEMPLATE, Comparison, Pairwise, Verdict, read_template
 
@@ -28,7 +28,7 @@ class Model:
         self.answers = answers
         self.calls: list[list[str]] = []
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+    def __call__(self, questions: Sequence[Turns]) -> list[str | None]:
         texts = [question[-1].content for question in questions]
         self.calls.append(texts)
         return [self.answers[text] for text in texts]
@@ -108,7 +108,7 @@ def test_it_compares_as_a_server_does(server, endpoint: Callable[..., Endpoint],
     def verdict(text: str) -> str:
         return "VERDICT: A" if "response A>>\ngood" in text else "VERDICT: B"
 
-    def answer(questions: Sequence[Question]) -> list[str | None]:
+    def answer(questions: Sequence[Turns]) -> list[str | None]:
         return [verdict(question[-1].content) for question in questions]
 
     server.script = lambda text, before: replies.text(verdict(text))

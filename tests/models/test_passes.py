@@ -1,4 +1,4 @@
-"""How many tokens a pass may hold where a recipe does not say."""
+"""How many tokens a pass holds where a recipe does not say, and what passes say of each tree."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from truing.config.recipe import Recipe
-from truing.models.passes import LARGE, ON_CPU, ON_CPU_LOW, tokens_per_pass
+from truing.data.packing import pack
+from truing.models.passes import LARGE, ON_CPU, ON_CPU_LOW, numbers_of, tokens_per_pass
 from truing.models.room import Room
+from truing.models.scoring import Scorer
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,14 @@ def test_less_is_held_once_memory_has_run_out() -> None:
     short: Any = Place(torch.device("cpu"), room=Room(most=50))
     assert tokens_per_pass(recipe(tokens_per_pass=77), short) == tokens_per_pass(recipe(), short) == 50
     assert tokens_per_pass(recipe(tokens_per_pass=30), short) == 30
+
+
+def test_each_tree_has_the_numbers_of_a_pass_by_itself(tiny, pairs) -> None:
+    scorer, told = Scorer(tiny(), layout="trees"), []
+    trees = dict(enumerate(pairs, 5))
+    with torch.no_grad():
+        found = numbers_of(trees, scorer, 64, lambda b: scorer(b).logps, lambda *done: told.append(done))
+        for item, tree in trees.items():
+            alone = scorer(pack([tree])).logps
+            assert torch.allclose(found[item], alone, atol=1e-5)
+    assert told[-1] == (len(pairs), len(pairs)) and len(told) > 1, "in several passes"

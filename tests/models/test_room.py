@@ -15,9 +15,10 @@ from truing.core.records import Record, reply, user
 from truing.data.packing import PackedBatch
 from truing.data.trees import Branch, Tree
 from truing.evals.rewards import score_records
+from truing.models.passes import run_passes
 from truing.models.reference import score_all
 from truing.models.reward import RewardScorer
-from truing.models.room import Overfull, Room, is_out_of_memory, run_passes
+from truing.models.room import Overfull, Room, is_out_of_memory
 from truing.models.scoring import Scorer, Trunk
 
 ON_CPU = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"

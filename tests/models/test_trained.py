@@ -17,8 +17,9 @@ from truing.config.run_folder import RunFolder
 from truing.core.errors import ModelError, StorageError
 from truing.models.export import export_folder
 from truing.models.load import load_model, load_tokenizer
+from truing.models.results import identities
 from truing.models.sources import resolve
-from truing.models.trained import identities, load_trained
+from truing.models.trained import load_trained
 from truing.runs.run import run, write_result
 from truing.runs.session import open_session
 

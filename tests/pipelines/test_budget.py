@@ -11,8 +11,8 @@ from truing.pipelines.budget import (
     FEWER_GOALS,
     LEAST,
     MARGIN,
-    Pace,
-    Plan,
+    MachinePace,
+    QuickstartPlan,
     Sizes,
     expected,
     planned,
@@ -20,9 +20,9 @@ from truing.pipelines.budget import (
     stored,
 )
 
-PACE = Pace(load=2.0, read=0.001, write=0.005, keep=0.1, learn=0.5)
+PACE = MachinePace(load=2.0, read=0.001, write=0.005, keep=0.1, learn=0.5)
 SIZES = Sizes(topics=1000, retained=50, held_out=100, ordinary=200, neutral=1000, prompt=10.0)
-PLAN = Plan("some/model", "en", 5.0, "float32", "a CPU, AVX2, 2 threads", 0, 0, {}, 0, PACE)
+PLAN = QuickstartPlan("some/model", "en", 5.0, "float32", "a CPU, AVX2, 2 threads", 0, 0, {}, 0, PACE)
 
 
 def test_each_stage_costs_what_its_prompts_tokens_and_steps_cost():
@@ -56,10 +56,10 @@ def test_the_plan_fills_its_time_but_for_a_margin(minutes):
 
 
 def test_a_fast_machine_learns_from_all_and_a_slow_one_from_enough():
-    fast = planned(replace(PLAN, pace=Pace(0.5, 1e-4, 1e-4, 0.01, 0.04)), SIZES)
+    fast = planned(replace(PLAN, pace=MachinePace(0.5, 1e-4, 1e-4, 0.01, 0.04)), SIZES)
     assert (fast.topics, fast.goals) == (1000, ALL_GOALS)
     assert fast.told().endswith("1000 topics, about 2 minutes, all there are")
-    slow = planned(replace(PLAN, pace=Pace(20.0, 0.01, 0.05, 1.0, 5.0)), SIZES)
+    slow = planned(replace(PLAN, pace=MachinePace(20.0, 0.01, 0.05, 1.0, 5.0)), SIZES)
     assert slow.topics == LEAST
     assert planned(PLAN, replace(SIZES, topics=7)).topics == 7
 

@@ -183,11 +183,11 @@ def test_an_adapter_is_merged_and_whole_weights_are_taken_as_they_are(file):
 
 
 def test_a_reward_model_is_a_run_to_rewards_and_weights_to_all_else(file):
-    flags = ["stages.sft.method=reward", "stages.dpo.method=rloo"]
+    flags = ["stages.sft.method=reward", "stages.dpo.method=ppo"]
     flags += ['stages.dpo.rewards=[{name: model, path: "stage:sft"}]']
-    _, rloo = planned(load_stages(file, [*flags, "stages.dpo.critic.start=stage:sft"]))
-    assert rloo.recipe.rewards[0].options["path"] == rloo.recipe.critic.start == "runs/sft"
-    assert rloo.recipe.policy == "runs/sft/model"
+    _, ppo = planned(load_stages(file, [*flags, "stages.dpo.critic.start=stage:sft"]))
+    assert ppo.recipe.rewards[0].options["path"] == ppo.recipe.critic.start == "runs/sft"
+    assert ppo.recipe.policy == "runs/sft/model"
 
 
 def test_killed_between_stages_it_goes_on_with_the_second(file):

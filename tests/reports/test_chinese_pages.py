@@ -18,11 +18,11 @@ from truing.config.run_folder import HEALTH, REWARD, ROWS, RunFolder, RunState
 from truing.core.files import append_jsonl
 from truing.core.records import user
 from truing.core.words import speaking
-from truing.evals.bench import Marks, Result, Scored
+from truing.evals.bench import Marks, ScoredResponses, TaskResult
 from truing.evals.gates import judge_gates
 from truing.evals.run import Evaluation, write_evaluation
-from truing.evals.sides import Answer, Question
-from truing.evals.tasks import answers
+from truing.evals.sides import Question, SampledResponse
+from truing.evals.tasks import responses
 from truing.reports.evaluation import evaluation_report
 from truing.reports.page import render_report, write_report
 from truing.reports.records import (
@@ -30,14 +30,14 @@ from truing.reports.records import (
     DataCount,
     GroupRow,
     GroupTable,
+    HitShare,
     Measure,
     Report,
     Rewarded,
     SampleGroup,
     SampleTable,
-    Share,
     SideBySide,
-    Stage,
+    StageRecord,
 )
 from truing.sampling.types import Finish, Sample
 from truing.stats.intervals import Interval
@@ -66,13 +66,15 @@ def truing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 def evaluation(folder: Path, refused: list[float]) -> Evaluation:
     """An evaluation of one task as `truing eval` writes it: one answer a question, refused or not."""
     asked = [Question(f"q{place}", user(f"{place}?"), category="ab"[place % 2]) for place in range(10)]
-    said = [Answer(one, Sample([1], [], "好", Finish.STOP, n, 0), 0) for n, one in enumerate(asked)]
+    said = [SampledResponse(one, Sample([1], [], "好", Finish.STOP, n, 0), 0) for n, one in enumerate(asked)]
     sides = [[Marks({"full": value}) for value in side] for side in (refused, [0.0] * 10)]
-    scored = Scored([said, said], sides)
-    found = scored.finding(answers.OVER_REFUSAL[0], "full", group=lambda answer: answer.question.category)
+    scored = ScoredResponses([said, said], sides)
+    found = scored.finding(
+        responses.OVER_REFUSAL[0], "full", group=lambda response: response.question.category
+    )
     flags = ["model=m", "against=b", "page_language=zh", "gates.kl.below=1", "tasks={over_refusal: {}}"]
     recipe = load_eval_recipe(None, [*flags, "gates.over_refusal.below=0.9"])
-    results = {"over_refusal": Result([found], [scored])}
+    results = {"over_refusal": TaskResult([found], [scored])}
     done = Evaluation(recipe, results, judge_gates(recipe.gates, [found]), {})
     write_evaluation(done, folder)
     return done
@@ -199,10 +201,10 @@ def test_every_section_of_a_page_in_chinese():
         "truing",
         measures=measures,
         groups=[GroupTable("a", "有害", "%", [GroupRow("甲", share, None)])],
-        stages=[Stage("一", "二", 70.0, 30, rows), Stage("三", "四", 7000.0, 1, rows[:1])],
+        stages=[StageRecord("一", "二", 70.0, 30, rows), StageRecord("三", "四", 7000.0, 1, rows[:1])],
         samples=[SampleTable("The first step", [SampleGroup(1, "问", [Rewarded("答", None)])])],
         examples=[SideBySide("问", "甲", True, "前", "后", False, True)] * 11,
-        categories=[CategoryRow("甲", Share(1, 2))],
+        categories=[CategoryRow("甲", HitShare(1, 2))],
         data=[DataCount("甲", 3, 2, 1, "乙"), DataCount("丙", 1, 1, 0)],
         versions={"torch": "2"},
         config={"一": "甲: 乙"},

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from truing.reports.drawing import Curve, Dot, Scale, Span, Words, draw, round_step, span_of, tick_text
+from truing.reports.drawing import Curve, Dot, Extent, Scale, Words, draw, round_step, span_of, tick_text
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_marks_stand_where_their_values_are():
     marks = [
         Curve("a", [0, 10], [0, 10], "faint"),
         Dot("b", 2.5, 10, tip="here"),
-        Span("c", (0, 5), (5, 5), "dashed"),
-        Span("d", (5, 10), (0, 2.5), "bar"),
+        Extent("c", (0, 5), (5, 5), "dashed"),
+        Extent("d", (5, 10), (0, 2.5), "bar"),
     ]
     drawn = draw(marks, Scale(0, 10, 0), Scale(0, 10, 0), 100)
     assert '<path class="curve faint a" d="M0.0 100.0L1000.0 0.0"/>' in drawn

@@ -17,12 +17,12 @@ from truing.reports.page import render_report, write_report
 from truing.reports.records import (
     CategoryRow,
     DataCount,
+    GoalOutcome,
+    HitShare,
     Measure,
-    Outcome,
     Report,
-    Share,
     SideBySide,
-    Stage,
+    StageRecord,
     verdict,
 )
 from truing.stats.intervals import Interval
@@ -107,8 +107,8 @@ def report(**changes) -> Report:
         "command": "truing quickstart --seed 0",
         "measures": measures(),
         "stages": [
-            Stage("sft", "sft", 42.3, 60, training_rows(60, preferences=False)),
-            Stage("dpo", "dpo", 84.2, 120, training_rows(120, preferences=True)),
+            StageRecord("sft", "sft", 42.3, 60, training_rows(60, preferences=False)),
+            StageRecord("dpo", "dpo", 84.2, 120, training_rows(120, preferences=True)),
         ],
         "examples": [
             example(
@@ -116,7 +116,9 @@ def report(**changes) -> Report:
             ),
             example("写一个标题", "标题:春天来了", CHINESE, harmful=False),
         ],
-        "categories": [CategoryRow("fraud", Share(1, 25), Share(24, 25), Share(0, 25), Share(1, 25))],
+        "categories": [
+            CategoryRow("fraud", HitShare(1, 25), HitShare(24, 25), HitShare(0, 25), HitShare(1, 25))
+        ],
         "data": [DataCount("headlines.jsonl", 300, 297, 3), DataCount("neutral.txt", 64, 64, 0)],
         "versions": {"truing": "0.1.0", "torch": "2.13.0"},
         "config": {"dpo": "method: dpo\nloss: {name: dpo, beta: 0.1}\n"},
@@ -136,9 +138,9 @@ def hostile_report() -> Report:
         summary=attack,
         command=attack,
         measures=[refusals(title=attack, explains=attack), refusals(title=HOSTILE[2], unit=HOSTILE[0])],
-        stages=[Stage(attack, attack, 1.0, 3, training_rows(3, preferences=True))],
+        stages=[StageRecord(attack, attack, 1.0, 3, training_rows(3, preferences=True))],
         examples=rows,
-        categories=[CategoryRow(attack, Share(1, 2))],
+        categories=[CategoryRow(attack, HitShare(1, 2))],
         data=[DataCount(attack, 1, 1, 0)],
         versions={attack: attack},
         config={attack: attack},
@@ -247,7 +249,7 @@ def test_a_page_of_many_sections_has_contents():
 
 def test_a_long_run_fits_two_megabytes():
     rows = [row | {"kl": 0.1, "entropy": 1 / row["step"]} for row in training_rows(4_000, preferences=True)]
-    page = render_report(report(stages=[Stage("dpo", "dpo", 1e5, len(rows), rows)] * 2))
+    page = render_report(report(stages=[StageRecord("dpo", "dpo", 1e5, len(rows), rows)] * 2))
     assert len(page.encode()) < 2_000_000
 
 
@@ -267,14 +269,14 @@ def test_languages_and_structure():
 @pytest.mark.parametrize(
     ("better", "goal", "outcome"),
     [
-        ("higher", 0.8, Outcome.MET),
-        ("higher", 0.9, Outcome.UNSURE),
-        ("higher", 0.95, Outcome.MISSED),
-        ("lower", 0.98, Outcome.MET),
-        ("lower", 0.5, Outcome.MISSED),
-        ("near", 0.95, Outcome.MET),
-        ("near", 0.1, Outcome.MISSED),
-        ("higher", None, Outcome.NO_GOAL),
+        ("higher", 0.8, GoalOutcome.MET),
+        ("higher", 0.9, GoalOutcome.UNSURE),
+        ("higher", 0.95, GoalOutcome.MISSED),
+        ("lower", 0.98, GoalOutcome.MET),
+        ("lower", 0.5, GoalOutcome.MISSED),
+        ("near", 0.95, GoalOutcome.MET),
+        ("near", 0.1, GoalOutcome.MISSED),
+        ("higher", None, GoalOutcome.NO_GOAL),
     ],
 )
 def test_a_goal_is_met_for_certain_only_by_the_whole_interval(better, goal, outcome):
@@ -295,7 +297,7 @@ def test_records_refuse_what_cannot_be():
     with pytest.raises(ValueError, match="share from 0 to 1"):
         refusals(after=Interval(94.0, 90.0, 97.0, 50))
     with pytest.raises(ValueError, match="3 of 2"):
-        Share(3, 2)
+        HitShare(3, 2)
 
 
 def test_words_for_numbers():

@@ -7,7 +7,7 @@ from truing.config.rewards import RewardPart
 from truing.core.errors import ConfigError, ModelError
 from truing.rewards.build import build_mix, rule_reward
 from truing.rewards.rules import NO_REFERENCE, RULES
-from truing.rewards.types import Failed, Item, Scored
+from truing.rewards.types import Failed, Item, ScoredItem
 
 SMALLEST: dict[str, dict[str, Any]] = {
     "regex": {"pattern": "a"},
@@ -92,6 +92,6 @@ def test_a_reward_model_is_opened_after_every_option_is_checked():
 def test_a_rule_alone():
     reward = rule_reward("numeric", {})
     assert reward([Item((), "5", reference="5"), Item((), "5")]) == [
-        Scored(1.0),
+        ScoredItem(1.0),
         NO_REFERENCE,
     ]

@@ -14,7 +14,7 @@ from truing.core.errors import ConfigError, RewardError
 from truing.core.records import user
 from truing.rewards.build import build_mix
 from truing.rewards.mix import Mix
-from truing.rewards.types import Failed, Item, Scored
+from truing.rewards.types import Failed, Item, ScoredItem
 
 PAGE = Path(__file__).parents[2] / "docs" / "judges.md"
 KEY = "sk-very-secret-0123456789"
@@ -76,7 +76,7 @@ def test_scores_are_between_0_and_1_and_failures_are_counted(grader: Grader):
     mix = mix_of(grader, {"name": "format", "weight": 0})
     scores = mix(marks("mark 1", "mark 10", "no mark", "mark 11"))
     first, second, third, fourth = scores.parts["judge"]
-    assert [first, second] == [Scored(0.0), Scored(1.0)]
+    assert [first, second] == [ScoredItem(0.0), ScoredItem(1.0)]
     assert third == Failed(
         "wise on item 2 (rows.jsonl:3): the answer does not end with a score: 'I cannot tell.'"
     )

@@ -13,7 +13,7 @@ from truing.models.reward import RewardScorer
 from truing.models.reward_folder import load_reward
 from truing.rewards.build import build_mix
 from truing.rewards.model import Host, ModelReward, differences, grafted
-from truing.rewards.types import Failed, Item, Scored
+from truing.rewards.types import Failed, Item, ScoredItem
 
 QUESTION = user("How do I bake bread?")
 
@@ -33,7 +33,7 @@ def part(folder: Path, **options: object):
 
 
 def values(outcomes: list) -> list[float]:
-    assert all(isinstance(one, Scored) for one in outcomes), outcomes
+    assert all(isinstance(one, ScoredItem) for one in outcomes), outcomes
     return [one.value for one in outcomes]
 
 
@@ -68,7 +68,7 @@ def test_a_turn_that_the_template_refuses_fails_alone(reward_folder: Path, rewar
     outcomes = strict([Item((Message("tool", "x"), *QUESTION), "a"), Item(QUESTION, "a")])
     assert isinstance(outcomes[0], Failed)
     assert "there is no place for a tool turn" in outcomes[0].reason
-    assert isinstance(outcomes[1], Scored)
+    assert isinstance(outcomes[1], ScoredItem)
 
 
 def test_a_score_that_is_no_number_is_a_failure(reward: ModelReward, judge: Callable[[], PreTrainedModel]):

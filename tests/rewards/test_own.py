@@ -16,17 +16,17 @@ import torch
 from truing.core.errors import ConfigError
 from truing.core.records import user
 from truing.rewards.own import FunctionReward, Patience, own_reward
-from truing.rewards.types import Failed, Item, NotMine, Outcome, Scored
+from truing.rewards.types import Failed, Item, NotMine, RewardOutcome, ScoredItem
 
 AT_ONCE = {"backoff": 0.0}
 
 
-def run(function: Callable[..., Any], items: list[Item], **options: Any) -> list[Outcome]:
+def run(function: Callable[..., Any], items: list[Item], **options: Any) -> list[RewardOutcome]:
     patience = {key: options.pop(key) for key in ("timeout", "retries", "backoff") if key in options}
     return FunctionReward("my:reward", function, options, Patience(**{**AT_ONCE, **patience}))(items)
 
 
-def reasons(outcomes: list[Outcome]) -> list[str]:
+def reasons(outcomes: list[RewardOutcome]) -> list[str]:
     assert all(isinstance(one, Failed) for one in outcomes), outcomes
     return [one.reason for one in outcomes if isinstance(one, Failed)]
 
@@ -41,10 +41,15 @@ def test_a_function_gets_what_its_signature_asks_for(batch: list[Item]):
         seen.update(locals())
         return [factor * one for one in level]
 
-    assert run(reward, batch) == [Scored(2.0), Scored(2.0), Scored(4.0), Scored(4.0)]
+    assert run(reward, batch) == [ScoredItem(2.0), ScoredItem(2.0), ScoredItem(4.0), ScoredItem(4.0)]
     assert seen["prompts"] == [[{"role": "user", "content": "Why?"}]] * 4
     assert seen["responses"] == ["one", "two", "three", "four"]
-    assert run(reward, batch, factor=3) == [Scored(3.0), Scored(3.0), Scored(6.0), Scored(6.0)]
+    assert run(reward, batch, factor=3) == [
+        ScoredItem(3.0),
+        ScoredItem(3.0),
+        ScoredItem(6.0),
+        ScoredItem(6.0),
+    ]
 
 
 def test_a_reward_function_written_for_trl_runs_as_it_is(batch: list[Item]):
@@ -54,7 +59,7 @@ def test_a_reward_function_written_for_trl_runs_as_it_is(batch: list[Item]):
         assert kwargs["category"] == ["count", "count", None, None]
         return [float(len(one[0]["content"])) for one in completions]
 
-    assert run(reward, batch) == [Scored(3.0), Scored(3.0), Scored(5.0), Scored(4.0)]
+    assert run(reward, batch) == [ScoredItem(3.0), ScoredItem(3.0), ScoredItem(5.0), ScoredItem(4.0)]
 
 
 def test_a_column_that_no_row_has(batch: list[Item]):
@@ -66,7 +71,7 @@ def test_a_column_that_no_row_has(batch: list[Item]):
     def easier(responses, solution=None):
         return [float(solution is None)] * len(responses)
 
-    assert run(easier, batch) == [Scored(1.0)] * 4
+    assert run(easier, batch) == [ScoredItem(1.0)] * 4
 
 
 def test_nothing_is_called_for_an_empty_batch():
@@ -82,7 +87,7 @@ def test_a_coroutine_keeps_its_event_loop(batch: list[Item]):
         return [1.0] * len(responses)
 
     mine = FunctionReward("my:reward", reward, {}, Patience())
-    assert mine(batch) == mine(batch) == [Scored(1.0)] * 4
+    assert mine(batch) == mine(batch) == [ScoredItem(1.0)] * 4
     assert len(loops) == 1
 
 
@@ -98,7 +103,7 @@ def test_raises_once(batch: list[Item]):
             raise ConnectionError("reset")
         return [1.0] * len(responses)
 
-    assert run(reward, batch, backoff=0.2) == [Scored(1.0)] * 4
+    assert run(reward, batch, backoff=0.2) == [ScoredItem(1.0)] * 4
     assert len(calls) == 2
     assert calls[1] - calls[0] >= 0.2
 
@@ -173,7 +178,7 @@ def test_a_coroutine_that_blocks_does_not_spoil_the_next_call(batch: list[Item])
 
     mine = FunctionReward("my:reward", reward, {}, Patience(timeout=0.1))
     assert "took longer" in reasons(mine(batch))[0]
-    assert mine(batch) == [Scored(1.0)] * 4
+    assert mine(batch) == [ScoredItem(1.0)] * 4
     release.set()
 
 
@@ -195,8 +200,8 @@ def test_a_coroutine_that_blocks_does_not_spoil_the_next_call(batch: list[Item])
 )
 def test_one_value_that_is_no_number_fails_alone(batch: list[Item], value: object):
     outcomes = run(lambda responses: [1.0, value, 0, True], batch)
-    assert outcomes[0] == Scored(1.0)
-    assert outcomes[2:] == [Scored(0.0), Scored(1.0)]
+    assert outcomes[0] == ScoredItem(1.0)
+    assert outcomes[2:] == [ScoredItem(0.0), ScoredItem(1.0)]
     assert isinstance(outcomes[1], Failed)
     assert outcomes[1].reason.startswith("my:reward on item 1 (rows.jsonl:1): returned ")
 
@@ -232,7 +237,12 @@ def test_what_is_no_list_of_that_length_fails_for_all(batch: list[Item], value: 
     ids=["tuple", "array", "tensor", "scalars"],
 )
 def test_numbers_of_many_kinds(batch: list[Item], value: object):
-    assert run(lambda responses: value, batch) == [Scored(1.0), Scored(2.0), Scored(3.0), Scored(4.0)]
+    assert run(lambda responses: value, batch) == [
+        ScoredItem(1.0),
+        ScoredItem(2.0),
+        ScoredItem(3.0),
+        ScoredItem(4.0),
+    ]
 
 
 # By name
@@ -250,7 +260,7 @@ def mine(tmp_path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_function_by_name_with_options(batch: list[Item], mine: str):
     reward = own_reward(mine, {"bonus": 2, "timeout": 5.0})
-    assert reward(batch) == [Scored(2.0)] * 4
+    assert reward(batch) == [ScoredItem(2.0)] * 4
     assert (reward.patience.timeout, reward.patience.retries) == (5.0, 2)
 
 
@@ -286,7 +296,7 @@ def test_none_is_not_this_rewards_to_score():
         return [1.0 if one == "maths" else None for one in kind]
 
     found = run(maths_only, [item("2", kind="maths"), item("tea", kind="text")])
-    assert found == [Scored(1.0), NotMine()]
+    assert found == [ScoredItem(1.0), NotMine()]
 
 
 def measures(completions, **kwargs):
@@ -321,12 +331,12 @@ def test_a_function_that_says_text_is_given_text():
     def annotated(prompts: list[str], completions: list[str], **kwargs) -> list[float]:
         return [float(len(prompt) + len(one)) for prompt, one in zip(prompts, completions, strict=True)]
 
-    assert run(annotated, [item("four")]) == [Scored(8.0)]
+    assert run(annotated, [item("four")]) == [ScoredItem(8.0)]
 
 
 def test_rows_of_messages_give_the_lists_that_trl_gives():
     asked = [{"role": "user", "content": "Why?"}]
-    assert run(measures, [item("The Elbe.", prompt=asked)]) == [Scored(1.0)]
+    assert run(measures, [item("The Elbe.", prompt=asked)]) == [ScoredItem(1.0)]
 
 
 @pytest.mark.parametrize("name", ["completion_ids", "trainer_state"])
@@ -381,4 +391,4 @@ ASKED = [
 def test_the_examples_of_the_documentation(monkeypatch, name: str, scores: list[float | None]):
     monkeypatch.syspath_prepend(EXAMPLES)
     mine = own_reward(f"reward_functions:{name}", {"factor": 2.0} if name == "level" else {})
-    assert mine(ASKED) == [NotMine() if score is None else Scored(score) for score in scores]
+    assert mine(ASKED) == [NotMine() if score is None else ScoredItem(score) for score in scores]

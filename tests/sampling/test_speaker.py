@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from truing.core.records import Message, Record, as_json, user
-from truing.sampling.speaker import Asked, Speaker
+from truing.sampling.speaker import Askable, Speaker
 from truing.sampling.types import NoLogitsError, Sampling
 
 TOOLS = as_json({"tools": [{"name": "f"}]})
@@ -30,7 +30,7 @@ class Seen:
 
 
 @pytest.mark.parametrize("asked", ["Why?", user("Why?"), Record(user("Why?"), given=TOOLS)])
-def test_the_prompt_that_gave_no_numbers_is_named_in_every_form(asked: Asked):
+def test_the_prompt_that_gave_no_numbers_is_named_in_every_form(asked: Askable):
     renderer = Seen()
     speaker = Speaker(*cast(Any, (None, None, renderer, None, Broken())))
     with pytest.raises(NoLogitsError, match=r"asked 'Why\?'"):

@@ -36,6 +36,14 @@ def test_the_interval_is_fixed_by_its_seed() -> None:
     assert calibration_error(values, right, 3) == calibration_error(values, right, 3)
 
 
+def test_the_interval_holds_the_quantiles_of_resampled_answers() -> None:
+    """Of two answers, 0.9 right and 0.2 wrong, a resample has the error .1, .2 or, of both, .15."""
+    found = calibration_error([0.9, 0.2], [True, False])
+    assert (found.low, found.high) == (pytest.approx(0.1), pytest.approx(0.2))
+    alone = calibration_error([0.9], [True])
+    assert (alone.low, alone.estimate, alone.high) == (pytest.approx(0.1),) * 3
+
+
 def test_accuracy_counts_a_tie_as_one_half():
     assert accuracy(np.array([2.0, 0.1, 0.0, -1.0])) == 0.625
     assert accuracy(np.zeros(3)) == 0.5

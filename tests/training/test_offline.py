@@ -16,7 +16,7 @@ from truing.models.reference import AdapterOff
 from truing.models.scoring import Scorer
 from truing.training.hooks import EarlyStop, Logs
 from truing.training.offline import evaluate, train
-from truing.training.optim import Part, make_optimizer
+from truing.training.optim import TrainedPart, make_optimizer
 from truing.training.plan import Plan
 
 OPTIM = Optim(learning_rate=0.01, schedule="cosine", warmup=2, weight_decay=0.1)
@@ -38,7 +38,7 @@ class Run:
         reference = AdapterOff(self.scorer) if chosen.needs_reference else None
         self.objective = chosen.objective(self.scorer, reference)
         self.names = trainable(model)
-        self.optimizer = make_optimizer([Part("", self.names, 0.01)], OPTIM)
+        self.optimizer = make_optimizer([TrainedPart("", self.names, 0.01)], OPTIM)
         self.plan = Plan(len(trees), items_per_step=4, epochs=4, seed=5)
         self.logs: list[Logs] = []
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from truing.config.recipe import Optim
-from truing.training.optim import Part, learning_rate_at, make_optimizer, set_learning_rate
+from truing.training.optim import TrainedPart, learning_rate_at, make_optimizer, set_learning_rate
 from truing.training.step import clip_gradients
 
 
@@ -52,7 +52,7 @@ def test_every_step_learns_and_the_peak_is_reached(schedule: str, warmup: float)
 def test_matrices_decay_and_vectors_do_not():
     model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
     config = Optim(weight_decay=0.5, betas=(0.8, 0.9), eps=1e-5)
-    optimizer = make_optimizer([Part("", dict(model.named_parameters()), 0.1)], config)
+    optimizer = make_optimizer([TrainedPart("", dict(model.named_parameters()), 0.1)], config)
     decayed, kept = optimizer.param_groups
     assert decayed["params"] == [model[0].weight]
     assert kept["params"] == [model[0].bias, model[1].weight, model[1].bias]
@@ -62,7 +62,7 @@ def test_matrices_decay_and_vectors_do_not():
 
 def test_one_step_of_adamw_by_hand():
     weight = nn.Parameter(torch.tensor([[2.0]]))
-    optimizer = make_optimizer([Part("", {"w": weight}, 123.0)], Optim(weight_decay=0.5))
+    optimizer = make_optimizer([TrainedPart("", {"w": weight}, 123.0)], Optim(weight_decay=0.5))
     set_learning_rate(optimizer, 0.1)
     weight.grad = torch.tensor([[-7.0]])
     optimizer.step()
@@ -72,7 +72,9 @@ def test_one_step_of_adamw_by_hand():
 
 def test_parts_keep_their_share_of_the_rate_and_are_clipped_apart():
     policy, critic = (nn.Parameter(torch.tensor([[1.0]])) for _ in range(2))
-    optimizer = make_optimizer([Part("", {"w": policy}, 0.1), Part("critic", {"v": critic}, 0.4)], Optim())
+    optimizer = make_optimizer(
+        [TrainedPart("", {"w": policy}, 0.1), TrainedPart("critic", {"v": critic}, 0.4)], Optim()
+    )
     set_learning_rate(optimizer, 0.05)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.05, 0.2])
     policy.grad, critic.grad = torch.tensor([[3.0]]), torch.tensor([[0.5]])

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from truing.data.trees import Tree
 
 app = typer.Typer(help="Look at rows, check them, convert them.", no_args_is_help=True)
-Files = Annotated[list[str], typer.Argument(help="JSON, JSONL, CSV or Parquet, also .gz and .zst.")]
+_Files = Annotated[list[str], typer.Argument(help="JSON, JSONL, CSV or Parquet, also .gz and .zst.")]
 FormatFlag = Annotated[str | None, typer.Option("--format", help="The format, where it is ambiguous.")]
-BadRows = Annotated[str, typer.Option(help="stop or skip.")]
+_BadRows = Annotated[str, typer.Option(help="stop or skip.")]
 
 
 def load_rows(files: list[str], format_: str | None, bad_rows: str, quarantine: Path | None = None):
@@ -39,7 +39,7 @@ def load_rows(files: list[str], format_: str | None, bad_rows: str, quarantine: 
 
 @app.command(epilog="Example: `truing data show rows.jsonl --tokens`")
 def show(
-    files: Files,
+    files: _Files,
     format_: FormatFlag = None,
     count: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 3,
     tokens: Annotated[bool, typer.Option(help="Show tokens, those that carry loss coloured.")] = False,
@@ -96,7 +96,7 @@ def _show_record(record: Record) -> None:
 
 
 @app.command(epilog="Example: `truing data check rows.jsonl --bad-rows skip`")
-def check(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "stop") -> None:
+def check(files: _Files, format_: FormatFlag = None, bad_rows: _BadRows = "stop") -> None:
     """Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl."""
     quarantine = _quarantine(files[0])
     loaded = load_rows(files, format_, bad_rows, quarantine)
@@ -121,17 +121,17 @@ def _quarantine(first: str) -> Path | None:
 
 @app.command(epilog="Example: `truing data convert pairs.json --to preference --output pairs.jsonl`")
 def convert(
-    files: Files,
+    files: _Files,
     to: Annotated[str, typer.Option(help="messages, prompt-completion, preference, unpaired, paddle …")],
     output: Annotated[Path, typer.Option("--output", "--out", help="Where the rows go, as JSON lines.")],
     format_: FormatFlag = None,
-    bad_rows: BadRows = "stop",
+    bad_rows: _BadRows = "stop",
 ) -> None:
     """Write rows in another format."""
     from truing.data.convert import convert as convert_records
-    from truing.data.convert import require_writer, write_jsonl
+    from truing.data.convert import find_writer, write_jsonl
 
-    require_writer(to)
+    find_writer(to)
     loaded = load_rows(files, format_, bad_rows)
     written = list(convert_records(loaded.records, to))
     lost = sum(max(0, len(record.responses) - 2) for record in loaded.records)
@@ -144,7 +144,7 @@ def convert(
 
 
 @app.command(epilog="Example: `truing data stats rows.jsonl`")
-def stats(files: Files, format_: FormatFlag = None, bad_rows: BadRows = "skip") -> None:
+def stats(files: _Files, format_: FormatFlag = None, bad_rows: _BadRows = "skip") -> None:
     """Count kinds, languages, lengths, duplicates and near-identical pairs."""
     from truing.data.stats import stats as stats_of
 

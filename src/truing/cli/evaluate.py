@@ -76,24 +76,20 @@ def evaluate(
     with doing(IMPORTING):
         from truing.core.words import speaking
         from truing.evals.run import as_json as found_as_json
-        from truing.evals.run import evaluate as run_evaluation
-        from truing.evals.run import require_passed, write_evaluation
+        from truing.evals.run import require_passed
+        from truing.pipelines.evaluating import evaluate_recipe
         from truing.reports.evaluation import evaluation_report
-        from truing.reports.page import write_report
-    lines, folder = Lines(), Path(recipe.output)
+    lines = Lines()
     try:
-        done = run_evaluation(recipe, say, lines, keep=lambda part: write_evaluation(part, folder))
+        done = evaluate_recipe(recipe, say, lines)
     finally:
         lines.close()
-    write_evaluation(done, folder)
-    with speaking(recipe.page_language):
-        write_report(evaluation_report(done), folder / REPORT)
     if as_json:
         print_json(found_as_json(done))
     with speaking(console_language()):
         if not as_json:
             _show(evaluation_report(done))
-        next_step(opening(folder / REPORT), "every answer behind every number")
+        next_step(opening(Path(recipe.output) / REPORT), "every answer behind every number")
         require_passed(done)
 
 

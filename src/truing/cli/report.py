@@ -10,7 +10,6 @@ from truing.cli.commands import command, opening
 from truing.cli.language import console_language
 from truing.cli.show import next_step, say
 from truing.core.doing import doing
-from truing.core.errors import UsageError
 from truing.core.languages import Language
 from truing.core.messages import message
 
@@ -35,10 +34,9 @@ def report(
 
     The page loads nothing from any network.
     """
-    for run in runs:
-        if not run.exists():
-            hint = message("give a run folder, as `truing train` writes it, or the folder of an evaluation")
-            raise UsageError(message("{path} does not exist", path=run), hint=hint)
+    from truing.config.run_folder import require_there
+
+    require_there(runs)
     if len(runs) > 1:
         _compare(runs, output or COMPARISON, language)
     else:
@@ -47,23 +45,19 @@ def report(
 
 def _one(run: Path, output: Path | None, language: Language) -> None:
     with doing(message("reading {path}", path=run)):
-        from truing.config.run_folder import run_recipe
-        from truing.reports.compare.read import is_evaluation
-    if is_evaluation(run) and run_recipe(run) is None:
-        _evaluation(run / "report.html", output, language)
+        from truing.core.words import speaking
+        from truing.reports.run import state_text
+        from truing.reports.writing import write_page
+    written = write_page(run, output, language)
+    found = written.run
+    if found is None:
+        say(message("The report of this evaluation is already there: {path}", path=written.page))
+        next_step(command("report", run, "OTHER"), "compare it with another evaluation")
         return
-    from truing.core.words import speaking
-    from truing.reports.page import write_report
-    from truing.reports.run import read_run, run_report, state_text
-
-    found = read_run(run)
     with speaking(console_language()):
         state = state_text(found)
-    target = output or run / "report.html"
-    with speaking(language), doing(message("drawing its curves")):
-        write_report(run_report(found), target)
     said = "{state} The report is in {path}"
-    say(message(said, state=state, path=target))
+    say(message(said, state=state, path=written.page))
     if not found.done:
         why = message("the recipe whose output is {run}: goes on where it stopped", run=run)
         next_step(command("train", "RECIPE"), why)
@@ -73,36 +67,18 @@ def _one(run: Path, output: Path | None, language: Language) -> None:
         next_step(command("chat", run, against=found.asked["policy"]), "talk to it, before and after")
 
 
-def _evaluation(page: Path, output: Path | None, language: Language) -> None:
-    """An evaluation writes its own page."""
-    if language != "en":
-        said = "an evaluation's page is written by `truing eval`, in the language that its recipe asks for"
-        again = "run the same `truing eval` command with --set page_language={language}"
-        raise UsageError(message(said), hint=message(again, language=language))
-    if not page.exists():
-        said = message("an evaluation's page is written by `truing eval`, and is missing: {path}", path=page)
-        raise UsageError(said, hint=message("run the same `truing eval` command again"))
-    if output is not None:
-        there = "an evaluation's page is written by `truing eval`, and is already there: {path}"
-        raise UsageError(message(there, path=page), hint=message("copy it"))
-    say(message("The report of this evaluation is already there: {path}", path=page))
-    next_step(command("report", page.parent, "OTHER"), "compare it with another evaluation")
-
-
 def _compare(paths: Sequence[Path], target: Path, language: Language) -> None:
     with doing(message("reading {n} runs", n=len(paths))):
         from truing.core.words import speaking
         from truing.reports.compare.page import comparison_report
         from truing.reports.compare.read import read_subjects
-        from truing.reports.page import write_report
-    subjects = read_subjects(paths)
-    with speaking(language):
-        found = comparison_report(subjects)
-        write_report(found, target)
+        from truing.reports.writing import write_comparison
+    written = write_comparison(paths, target, language)
+    found = written.comparison
     if language != console_language():
         with speaking(console_language()):
-            found = comparison_report(subjects)
-    if found.summary:
+            found = comparison_report(read_subjects(paths))
+    if found is not None and found.summary:
         say(found.summary)
-    say(message("The comparison is in {path}", path=target))
-    next_step(opening(target), "curves, numbers and answers side by side")
+    say(message("The comparison is in {path}", path=written.page))
+    next_step(opening(written.page), "curves, numbers and answers side by side")

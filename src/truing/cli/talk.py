@@ -1,7 +1,7 @@
 """`sample` and `chat`: hear what a model says, before and after."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.columns import Columns
@@ -16,17 +16,13 @@ from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import joined, message
 
-if TYPE_CHECKING:
-    from truing.core.records import Record
-    from truing.sampling.speaker import Speaker
-
-Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
+_Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
 MaxNew = Annotated[int, typer.Option(help="Most tokens of a response.")]
 Temperature = Annotated[float, typer.Option(help="0 is greedy.")]
 
 
 def sample(
-    model: Source,
+    model: _Source,
     prompts: Annotated[list[str] | None, typer.Option("--prompt", help="A prompt; may be repeated.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file of prompts in any known format.")] = None,
     out: Annotated[
@@ -53,24 +49,17 @@ def sample(
     _look_at(model)
     with doing(IMPORTING):
         from truing.models.trained import load_trained
+        from truing.sampling.replies import reply_rows, writable
         from truing.sampling.speaker import Speaker
         from truing.sampling.types import Sampling
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
     speaker = Speaker.of(load_trained(model))
-    asked = _writable(speaker, asked)
+    asked = writable(speaker, asked, say)
     with stage("sampling", len(asked) * k) as line:
         said = speaker.answer(
             asked, sampling, group_size=k, on_progress=lambda done, total: line.update(done)
         )
-    rows = [
-        {
-            "prompt": [turn.as_dict() for turn in asked[s.prompt].prompt],
-            "response": s.text,
-            "finish": s.finish.value,
-            "k": s.k,
-        }
-        for s in said
-    ]
+    rows = reply_rows(asked, said)
     if out is not None:
         write_jsonl(out, rows)
         say(message("wrote {n} responses to {path}", n=len(rows), path=out))
@@ -78,26 +67,6 @@ def sample(
         for row in rows:
             print_json(row)
     next_step(command("chat", model), "talk to it")
-
-
-def _writable(speaker: "Speaker", asked: "list[Record]") -> "list[Record]":
-    """The prompts that the chat template can write; the others are told. DataError where none is left."""
-    from truing.data.limits import told_refusal
-    from truing.data.refusals import RefusedRowError
-
-    kept: list[Record] = []
-    refused: list[RefusedRowError] = []
-    for record in asked:
-        try:
-            speaker.prompt_ids(record)
-            kept.append(record)
-        except RefusedRowError as error:
-            refused.append(error)
-    if not kept:
-        raise refused[0]
-    for error in refused:
-        say(message("not asked: {row}", row=told_refusal(error)))
-    return kept
 
 
 def _look_at(*sources: str) -> None:
@@ -131,7 +100,7 @@ def _ask() -> str:
 
 
 def chat(
-    model: Source,
+    model: _Source,
     against: Annotated[
         str | None, typer.Option(help="A second model, shown to the left of the first.")
     ] = None,

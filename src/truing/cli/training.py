@@ -28,7 +28,7 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change one value of the recipe: optim.epochs=2. May be repeated."),
 ]
-BadRows = Annotated[str | None, typer.Option(help="stop (default) or skip rows that cannot be used.")]
+_BadRowsOption = Annotated[str | None, typer.Option(help="stop (default) or skip rows that cannot be used.")]
 
 
 def _load(recipe: Path, overrides: list[str] | None, bad_rows: str | None, output: Path | None = None):
@@ -52,7 +52,7 @@ def check(
     recipe: RecipePath,
     set_: Overrides = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    bad_rows: BadRows = None,
+    bad_rows: _BadRowsOption = None,
     print_config: Annotated[bool, typer.Option(help="Show every value and where it came from.")] = False,
 ) -> None:
     """Train nothing: show rows and masks, and compute the first step's loss and gradient norm."""
@@ -86,7 +86,7 @@ def train(
     recipe: RecipePath,
     set_: Overrides = None,
     output: Annotated[Path | None, typer.Option(help="The run folder, instead of the recipe's.")] = None,
-    bad_rows: BadRows = None,
+    bad_rows: _BadRowsOption = None,
     allow_change: Annotated[
         list[str] | None, typer.Option(help="A key that may differ from the interrupted run's.")
     ] = None,

@@ -1,6 +1,6 @@
 """Changes between a run as it was begun and as it is asked to go on: told, refused, or let pass.
 
-    compare(old recipe, new recipe) -> Change -> refuse_unsafe, or recorded in `config.json`
+    compare(old recipe, new recipe) -> RecipeChange -> refuse_unsafe, or recorded in `config.json`
 
 What a run reads beside its recipe stands in the same record: `inputs` are files of rows, `models` the files
 of every model, `resolved` the defaults that acted. A run of an earlier version has recorded less; what it
@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from truing.config.section import is_section
 from truing.core.errors import ConfigError
-from truing.core.messages import Message, joined, message
+from truing.core.messages import Sentence, joined, message
 
 SAFE = (
     "checkpoint",
     "evaluate",
     "health",
+    "track",
     "output",
     "tokens_per_pass",
     "activation_checkpointing",
@@ -51,7 +53,7 @@ SHOWN = 12  # characters of a hash
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RecipeChange:
     """One key that differs between what a run was and what it is asked to be."""
 
     key: str
@@ -67,7 +69,7 @@ class Change:
         return next((MEANING[name] for name in names if name in MEANING), "")
 
     @property
-    def told(self) -> Message:
+    def told(self) -> Sentence:
         """`seed: was 0, is 1 (the order of the rows changes half-way)`."""
         fields = {"key": self.key, "was": _shown(self.was), "now": _shown(self.now)}
         if not self.meaning:
@@ -78,28 +80,28 @@ class Change:
         return {"key": self.key, "was": self.was, "is": self.now}
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[Change]:
+def compare(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[RecipeChange]:
     """Every key whose value differs, and whether a run may go on with it as a matter of course.
 
     Safe is what changes no number beyond its last bits (saving, evaluating, memory) and what only trains
     longer.
     """
-    changes = []
+    changes: list[RecipeChange] = []
     for name in {**old, **new}:
         key = f"{prefix}{name}"
         was, now = old.get(name, ABSENT), new.get(name, ABSENT)
         if was == ABSENT and (_is_later(key) or now == _default_of(key)):
             continue
-        if isinstance(was, Mapping) and isinstance(now, Mapping):
+        if is_section(was) and is_section(now):
             changes += compare(was, now, f"{key}.")
         elif was != now:
-            changes.append(Change(key, was, now, _safe(key, was, now)))
+            changes.append(RecipeChange(key, was, now, _safe(key, was, now)))
     return changes
 
 
 def recorded_since(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     """The keys beside the recipe that a new record has and that of an earlier version lacks."""
-    found = []
+    found: list[str] = []
     for name, value in new.items():
         key = f"{prefix}{name}"
         if name not in old and _is_later(key):
@@ -118,7 +120,7 @@ def _default_of(key: str) -> Any:
     """Return the default of a recipe's key; ABSENT where there is none."""
     found: Any = _defaults()
     for name in key.split("."):
-        found = found.get(name, ABSENT) if isinstance(found, Mapping) else ABSENT
+        found = found.get(name, ABSENT) if is_section(found) else ABSENT
     return found
 
 
@@ -130,7 +132,7 @@ def _defaults() -> dict[str, Any]:
     return Recipe.model_validate(least).model_dump(mode="json")
 
 
-def refuse_unsafe(changes: Sequence[Change], allowed: Sequence[str] = ()) -> None:
+def refuse_unsafe(changes: Sequence[RecipeChange], allowed: Sequence[str] = ()) -> None:
     """Raises `ConfigError` with the changes that are not safe and not `allowed` by their key or section."""
     refused = [change for change in changes if not change.safe and not _named(change.key, allowed)]
     if refused:

@@ -14,7 +14,6 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from truing.config.documents import DEFAULT, OVERRIDE, Node, Origin, overridden, read_document
 from truing.config.evaluation import EvalRecipe
@@ -22,7 +21,7 @@ from truing.config.foreign import told_key
 from truing.config.foreign_file import refuse_foreign
 from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
-from truing.core.messages import OR, Message, joined, message
+from truing.core.messages import OR, Sentence, joined, message
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -93,6 +92,8 @@ def validate(root: Node, model: type[Model]) -> Model:
 def _origins(section: BaseModel, node: Node | None, prefix: str = "") -> Iterator[tuple[str, Origin]]:
     for name, value in section:
         child = node.children.get(name) if node else None
+        if child is None and name in section.model_fields_set:
+            child = node  # a section that is written as one of its keys
         if isinstance(value, BaseModel):
             yield from _origins(value, child, f"{prefix}{name}.")
         else:
@@ -125,12 +126,12 @@ _EXPECTED = {
 }
 
 
-def _problems(errors: Sequence[ErrorDetails], root: Node, model: type[BaseModel]) -> list[Message]:
+def _problems(errors: Sequence[Mapping[str, Any]], root: Node, model: type[BaseModel]) -> list[Sentence]:
     """One line for each place that is wrong, in the order of the file.
 
     Each member of a union objects on its own: objections to one place are joined by "or".
     """
-    lines: dict[Message, tuple[int, list[Message]]] = {}
+    lines: dict[Sentence, tuple[int, list[Sentence]]] = {}
     for error in errors:
         path, node = _located(error["loc"], root)
         name = ".".join(path)
@@ -158,7 +159,8 @@ def _problems(errors: Sequence[ErrorDetails], root: Node, model: type[BaseModel]
 
 def _located(place: Sequence[str | int], root: Node) -> tuple[list[str], Node]:
     """The deepest written node on the way to `place`, past which pydantic names union members."""
-    path, node = [], root
+    path: list[str] = []
+    node = root
     for part in place:
         if isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
@@ -191,7 +193,7 @@ def _fields(model: type[BaseModel], path: Sequence[str]) -> Mapping[str, FieldIn
     return model.model_fields
 
 
-def _nearest(path: Sequence[str], model: type[BaseModel]) -> Message:
+def _nearest(path: Sequence[str], model: type[BaseModel]) -> Sentence:
     """What to write instead of the unknown key at the end of `path`."""
     *parents, name = path
     within = message(" in {section}", section=".".join(parents)) if parents else message("")

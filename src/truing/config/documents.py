@@ -7,10 +7,10 @@ are errors.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from yaml.composer import ComposerError
@@ -25,7 +25,7 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_ALIASES = 20
 
-Scalar = str | int | float | bool | None
+YamlScalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ OVERRIDE = Origin("--set")
 class Node:
     """A value and where it was written; inside a mapping, the line is that of its key."""
 
-    value: "Scalar | dict[str, Node] | list[Node]"
+    value: "YamlScalar | dict[str, Node] | list[Node]"
     origin: Origin
 
     @property
@@ -101,7 +101,7 @@ class _Composer(yaml.SafeLoader):
     aliases = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event = cast(Any, self).peek_event()  # which typeshed has without a type
         if isinstance(event, yaml.AliasEvent):
             self.aliases += 1
         elif event.tag is not None:
@@ -159,8 +159,9 @@ def _from_yaml(node: yaml.Node, first: Origin, here: Origin, depth: int = 0) -> 
 def _require_plain_signs(node: yaml.CollectionNode, first: Origin) -> None:
     """Raises `ConfigError` for a full-width sign in place of YAML's own among the entries of a collection."""
     flow = bool(node.flow_style)
-    for entry in node.value:
-        key, value = entry if isinstance(entry, tuple) else (None, entry)
+    entries: list[Any] = node.value
+    for entry in entries:
+        key, value = entry if isinstance(node, yaml.MappingNode) else (None, entry)
         for one, leads in ((key, True), (value, key is None or key.start_mark.line != value.start_mark.line)):
             if isinstance(one, yaml.ScalarNode):
                 _require_plain(one, first, leads=leads, in_flow=flow)
@@ -178,7 +179,7 @@ def _told(mistake: Mistake, origin: Origin) -> ConfigError:
     )
 
 
-def _plain_scalar(text: str) -> Scalar:
+def _plain_scalar(text: str) -> YamlScalar:
     """An unquoted scalar by the core schema of YAML 1.2."""
     if text in ("", "~", "null", "Null", "NULL"):
         return None
@@ -263,6 +264,35 @@ def _replaced(node: Node | None, path: Sequence[str], new: Node) -> Node:
     old = node.children if node else {}
     entries = {**old, path[0]: _replaced(old.get(path[0]), path[1:], new)}
     return Node(entries, node.origin if node and isinstance(node.value, dict) else new.origin)
+
+
+def node_of(value: Any, origin: Origin) -> Node:
+    """A Python value as a node, all of it of one origin: mappings, lists, paths and scalars.
+
+    Raises ConfigError for a value that no recipe holds.
+    """
+    if isinstance(value, Mapping):
+        return Node({str(key): node_of(one, origin) for key, one in value.items()}, origin)
+    if isinstance(value, list | tuple):
+        return Node([node_of(one, origin) for one in value], origin)
+    if isinstance(value, Path):
+        return Node(str(value), origin)
+    if value is None or isinstance(value, str | bool | int | float):
+        return Node(value, origin)
+    said = (
+        "{origin}: a {kind} is no value of a recipe: expected text, a number, true, false, a list or a dict"
+    )
+    raise ConfigError(message(said, origin=origin, kind=type(value).__name__))
+
+
+def laid_over(root: Node, over: Node) -> Node:
+    """`root` with the entries of `over` in the place of its own; a mapping over a mapping adds to it."""
+    if not isinstance(root.value, dict) or not isinstance(over.value, dict):
+        return over
+    entries = dict(root.value)
+    for key, node in over.value.items():
+        entries[key] = laid_over(entries[key], node) if key in entries else node
+    return Node(entries, root.origin)
 
 
 def overridden(root: Node, overrides: Sequence[str]) -> Node:

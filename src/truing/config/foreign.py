@@ -13,7 +13,7 @@ row.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Ours:
     note: str = ""  # what to know beside the key, or why there is none
 
     @property
-    def told(self) -> Message:
+    def told(self) -> Sentence:
         """The end of a sentence about the peer's key: `it is dtype here: float32 or bfloat16`."""
         if not self.key:
             return message("it has no counterpart here: {note}", note=message(self.note))
@@ -88,8 +88,8 @@ _TRAINER = {  # transformers' TrainingArguments, which three toolkits build on
     "gradient_checkpointing": Ours("activation_checkpointing"),
     "logging_steps": _METRICS,
     "logging_dir": _METRICS,
-    "report_to": _METRICS,
-    "run_name": Ours("output"),
+    "report_to": Ours("track", "[tensorboard, wandb]"),
+    "run_name": Ours("output", "the folder; track.name names it in trackers"),
     "do_train": _absent("`truing train` trains"),
     "do_eval": Ours("data.eval", "files, or data.eval_fraction"),
     "push_to_hub": _absent("`truing export` writes a folder to upload"),
@@ -302,7 +302,7 @@ PEERS: Mapping[str, Mapping[str, Ours]] = {
         "evals_per_epoch": Ours("evaluate.every", "a number of steps"),
         "early_stopping_patience": Ours("evaluate.patience"),
         "logging_steps": _METRICS,
-        "wandb_project": _METRICS,
+        "wandb_project": Ours("track.project", "with track.to: [wandb]"),
         "deepspeed": _ENGINE,
         "trust_remote_code": _NO_CODE,
         "rl_beta": Ours("loss.beta"),

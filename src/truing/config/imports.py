@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from truing.config.lent import lent
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 
@@ -30,6 +31,8 @@ def load_function(name: str) -> Callable[..., Any]:
 
     The working directory is searched last, so that a file there never replaces an installed package.
     """
+    if (function := lent(name)) is not None:
+        return function
     module_name, _, function_name = name.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), function_name]):
         raise ConfigError(

@@ -10,7 +10,7 @@ from pydantic import Field
 from truing.config.section import Section
 
 
-class Sampling(Section):
+class SamplingSection(Section):
     """How the policy answers while it trains."""
 
     max_new_tokens: int = Field(default=256, ge=1, description="Most tokens of a response.")
@@ -85,7 +85,7 @@ class Online(Section):
 CRITIC_STARTS = AUTO, REWARD, POLICY = "auto", "reward", "policy"  # the others are folders of reward models
 
 
-class Critic(Section):
+class CriticSection(Section):
     """What estimates the reward still to come, for methods that need it."""
 
     start: str = Field(

@@ -6,7 +6,7 @@ To add a key that not every method reads: a row in `PARTICULAR` and its name bes
 from collections.abc import Callable, Mapping
 
 from truing.config.names import ONLINE_METHODS, require_method
-from truing.config.online import Critic, Online, Sampling
+from truing.config.online import CriticSection, Online, SamplingSection
 from truing.config.recipe import Data, Recipe
 from truing.core.errors import ConfigError
 from truing.core.messages import message
@@ -29,9 +29,9 @@ PARTICULAR: Mapping[str, Callable[[Recipe], bool]] = {  # and whether a recipe s
     "loss.mix": lambda recipe: recipe.loss.mix is not None,
     "reference": lambda recipe: recipe.reference is not None,
     "rewards": lambda recipe: bool(recipe.rewards),
-    "sampling": lambda recipe: recipe.sampling != Sampling(),
+    "sampling": lambda recipe: recipe.sampling != SamplingSection(),
     "online": lambda recipe: recipe.online != Online(),
-    "critic": lambda recipe: recipe.critic != Critic(),
+    "critic": lambda recipe: recipe.critic != CriticSection(),
 }
 _RETAIN = ("data.retain", "data.retain_weight")
 _PAIRS = ("loss.mix", "reference", "data.tokens", *_RETAIN)

@@ -19,11 +19,12 @@ from pydantic import (
 )
 
 from truing.config.health import Health
-from truing.config.online import Critic, Online, Sampling
+from truing.config.online import CriticSection, Online, SamplingSection
 from truing.config.rewards import RewardPart
 from truing.config.section import Section
+from truing.config.track import Track, Tracked
 
-Hyper = bool | int | float | str
+HyperValue = bool | int | float | str
 
 
 def _listed(value: object) -> object:
@@ -111,11 +112,11 @@ class Lora(Section):
         return 2.0 * self.r if self.alpha is None else self.alpha
 
 
-class Loss(Section):
+class LossSection(Section):
     """Which loss or losses, and their hyper-parameters, which their signatures check later."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Hyper] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+    __pydantic_extra__: dict[str, HyperValue] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     name: str | None = Field(
         default=None,
@@ -155,7 +156,7 @@ class Loss(Section):
         return self
 
     @property
-    def hyper(self) -> dict[str, Hyper]:
+    def hyper(self) -> dict[str, HyperValue]:
         """The hyper-parameters the recipe sets; the others keep the defaults of the loss."""
         return dict(self.__pydantic_extra__)
 
@@ -205,7 +206,7 @@ class Optim(Section):
         return min(total, math.ceil(self.warmup * total) if self.warmup < 1 else int(self.warmup))
 
 
-class Evaluate(Section):
+class EvaluateSection(Section):
     """When to evaluate while training."""
 
     every: int | None = Field(
@@ -249,17 +250,26 @@ class Recipe(Section):
     top_layers: int | None = Field(
         default=None, ge=1, description="Train only the top N layers; null trains all."
     )
-    loss: Loss = Field(default=Loss(), description="The loss and its hyper-parameters.")
+    loss: LossSection = Field(default=LossSection(), description="The loss and its hyper-parameters.")
     rewards: tuple[RewardPart, ...] = Field(
         default=(), description="What scores the responses of online training, part by part."
     )
-    sampling: Sampling = Field(default=Sampling(), description="How online training draws responses.")
+    sampling: SamplingSection = Field(
+        default=SamplingSection(), description="How online training draws responses."
+    )
     online: Online = Field(default=Online(), description="How online training learns from them.")
     optim: Optim = Field(default=Optim(), description="How long and how fast to learn.")
-    critic: Critic = Field(default=Critic(), description="What estimates the reward still to come.")
-    evaluate: Evaluate = Field(default=Evaluate(), description="When to evaluate while training.")
+    critic: CriticSection = Field(
+        default=CriticSection(), description="What estimates the reward still to come."
+    )
+    evaluate: EvaluateSection = Field(
+        default=EvaluateSection(), description="When to evaluate while training."
+    )
     checkpoint: Checkpoint = Field(default=Checkpoint(), description="When to save.")
     health: Health = Field(default=Health(), description="What watches the run, and what it does.")
+    track: Tracked = Field(
+        default=Track(), description="Experiment trackers that the numbers go to too: [tensorboard, wandb]."
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
         description="Number format of frozen weights and products; auto: bfloat16 where it is faster here.",
@@ -296,7 +306,7 @@ class Recipe(Section):
 
     @field_validator("evaluate")
     @classmethod
-    def _rows_to_evaluate_on(cls, value: Evaluate, info: ValidationInfo) -> Evaluate:
+    def _rows_to_evaluate_on(cls, value: EvaluateSection, info: ValidationInfo) -> EvaluateSection:
         data = info.data.get("data")
         if value.every is not None and data is not None and not data.evaluates:
             raise ValueError("evaluate.every needs rows to evaluate on: set data.eval or data.eval_fraction")

@@ -8,6 +8,7 @@
     rows.json       how many rows were read, kept, set aside
     reward.json     of a reward model: how its result does on held-out rows
     health.jsonl    what the health rules saw while it trained, each once
+    trackers.json   what experiment trackers call the run
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
     run.lock        who is writing; empty when nobody is
 
@@ -20,7 +21,7 @@ import math
 import os
 import platform
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -32,14 +33,14 @@ from typing import Any, Self
 
 import psutil
 
-from truing.config.changes import Change, compare, recorded_since, refuse_unsafe
+from truing.config.changes import RecipeChange, compare, recorded_since, refuse_unsafe
 from truing.core import files, locks
 from truing.core.errors import StorageError, UsageError
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 LOCK, CONFIG, STATUS = "run.lock", "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
-ROWS, REWARD = "rows.json", "reward.json"
+ROWS, REWARD, TRACKERS = "rows.json", "reward.json", "trackers.json"
 HEALTH, FAILURES = "health.jsonl", "failures.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
@@ -86,11 +87,11 @@ class Holder:
 class Resumed:
     """Changes of a run since it was begun, or since it last went on."""
 
-    changes: tuple[Change, ...] = ()  # of the recipe and of what stands beside it
-    versions: tuple[Change, ...] = ()
+    changes: tuple[RecipeChange, ...] = ()  # of the recipe and of what stands beside it
+    versions: tuple[RecipeChange, ...] = ()
     unknown: tuple[str, ...] = ()  # keys that were not recorded when it began
 
-    def told(self) -> list[Message]:
+    def told(self) -> list[Sentence]:
         """Say each difference in a line."""
         lines = [
             message("going on, though {changed}", changed=c.told) for c in (*self.changes, *self.versions)
@@ -175,7 +176,7 @@ class RunFolder:
         files.write_atomic(self.path / STATUS, json.dumps(asdict(status), indent=2) + "\n")
 
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> None:
-        """Replaces one of the files of facts about a run: ROWS or REWARD."""
+        """Replaces one of the files of facts about a run: ROWS, REWARD or TRACKERS."""
         files.write_atomic(self.path / name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
     def log_metrics(self, step: int, values: Mapping[str, Any]) -> None:
@@ -210,12 +211,25 @@ class RunFolder:
 def read_status(path: Path) -> RunStatus | None:
     """What the run in a folder last said of itself; None before it said anything."""
     row = _read_json(path / STATUS)
-    return None if row is None else RunStatus(**{**row, "state": RunState(row["state"])})
+    if row is None:
+        return None
+    told: dict[str, Any] = {**row, "state": RunState(row["state"])}
+    return RunStatus(**told)
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
     """`config.json` of a run: `recipe`, `versions` and `changes`; None where there is none."""
     return _read_json(path / CONFIG)
+
+
+def require_there(paths: Sequence[Path]) -> None:
+    """Raises `UsageError` for a path that does not exist, and where there is none."""
+    if not paths:
+        raise UsageError(message("no run was given"), hint=message("name a run folder"))
+    for path in paths:
+        if not path.exists():
+            hint = message("give a run folder, as `truing train` writes it, or the folder of an evaluation")
+            raise UsageError(message("{path} does not exist", path=path), hint=hint)
 
 
 def run_recipe(path: Path) -> dict[str, Any] | None:
@@ -284,7 +298,7 @@ def versions() -> dict[str, str]:
 
 
 @contextmanager
-def _exclusive(path: Path) -> Iterator[int]:
+def _exclusive(path: Path) -> Generator[int]:
     lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         locks.hold(lock)

@@ -12,7 +12,7 @@ to `pipelines/stages.py`.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from truing.config.imports import closest
 from truing.config.recipe import Recipe
 from truing.config.section import Section
 from truing.core.errors import ConfigError, TruingError
+from truing.core.messages import message
 
 STAGE = "stage:"  # before the name of an earlier stage
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -59,12 +60,13 @@ class Stage:
 
 
 @contextmanager
-def naming_stage(name: str) -> Iterator[None]:
+def naming_stage(name: str) -> Generator[None]:
     """Inside, an error says in which stage it was."""
     try:
         yield
     except TruingError as error:
-        raise type(error)(f"stage {name}: {error}", hint=error.hint) from error
+        said = message("stage {name}: {what}", name=name, what=error.message)
+        raise type(error)(said, hint=error.hint) from error
 
 
 def load_stages(path: Path | str, overrides: Sequence[str] = ()) -> list[Stage]:

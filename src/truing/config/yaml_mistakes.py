@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 _KEY = r"[A-Za-z_][\w.]*"
 _LEAD = r"[ \t\u3000\u00a0]*(?:- +)?[\"“”]?"
@@ -25,8 +25,8 @@ class Mistake:
     """Return what is wrong, on which line counted from 0, and what to write instead."""
 
     line: int
-    what: Message
-    hint: Message
+    what: Sentence
+    hint: Sentence
 
 
 def mistake_near(lines: Sequence[str], first: int, last: int, problem: str) -> Mistake | None:

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 
 def is_gb18030(data: bytes) -> bool:
@@ -32,7 +32,7 @@ def _decoded(line: bytes) -> str | None:
     return None
 
 
-def gb18030_remedy(path: Path) -> Message:
+def gb18030_remedy(path: Path) -> Sentence:
     """The command that makes UTF-8 of a file."""
     source, target = shlex.quote(str(path)), shlex.quote(str(path.with_stem(f"{path.stem}-utf8")))
     return message("iconv -f GB18030 -t UTF-8 {source} > {target}", source=source, target=target)

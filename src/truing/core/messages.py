@@ -21,22 +21,22 @@ OR = " or "  # between alternatives
 Say = Callable[[str], None]  # tells one line to whoever watches
 
 
-class Message(str):
+class Sentence(str):
     """An English sentence that remembers what it was made of."""
 
     template: str
     fields: Mapping[str, object]
 
 
-class Joined(Message):
+class Joined(Sentence):
     """Messages in a row, each of which is told by itself."""
 
     parts: tuple[str, ...]
 
 
-def message(template: str, /, **fields: object) -> Message:
+def message(template: str, /, **fields: object) -> Sentence:
     """`template` with its named placeholders filled; without fields it is taken as it stands."""
-    made = Message(template.format(**fields) if fields else template)
+    made = Sentence(template.format(**fields) if fields else template)
     made.template, made.fields = template, fields
     return made
 
@@ -74,10 +74,10 @@ def told(text: str, language: Language) -> str:
     """`text` in `language`; a field that is a message is told too, any other stays as it is."""
     if isinstance(text, Joined):
         return translated(text.template, language).join(told(part, language) for part in text.parts)
-    if not isinstance(text, Message):
+    if not isinstance(text, Sentence):
         return translated(text, language)
     filled = {
-        name: told(value, language) if isinstance(value, Message) else value
+        name: told(value, language) if isinstance(value, Sentence) else value
         for name, value in text.fields.items()
     }
     found = translated(text.template, language)

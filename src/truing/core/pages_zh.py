@@ -106,7 +106,7 @@ ZH = HEALTH_ZH | {
     "only those that changed": "只看有变化的",
     # Numbers of tasks
     "Harmful prompts answered safely": "有害提示得到安全回答",
-    "Share of answers to harmful prompts that are safe, as a rule that looks for a refusal decides.": "对有害提示的回答中安全者的比例；是否安全由查找拒绝措辞的规则判定。",
+    "Share of answers to harmful prompts that are safe, as {judge} decides.": "对有害提示的回答中安全者的比例；是否安全由{judge}判定。",
     "Harmless prompts refused": "无害提示被拒绝",
     "Share of harmless prompts, close in topic to harmful ones, whose answer declines and does not help.": "话题与有害提示相近的无害提示中，被拒绝且没有得到帮助的比例。",
     "Harmless prompts refused in part": "无害提示被部分拒绝",

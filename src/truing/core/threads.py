@@ -5,12 +5,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
-def in_thread(call: Callable[[], Result]) -> Future[Result]:
+def in_thread(call: Callable[[], _Result]) -> Future[_Result]:
     """`call` at work in a thread that does not keep the process alive."""
-    future: Future[Result] = Future()
+    future: Future[_Result] = Future()
 
     def run() -> None:
         try:

@@ -4,6 +4,8 @@
 A translation holds the placeholders of its key, or fewer. Keys, flags, commands and codes stay as they are typed.
 """
 
+from truing.core.calls_zh import CALLS_ZH
+from truing.core.evals_zh import EVALS_ZH
 from truing.core.rows_zh import ROWS_ZH
 from truing.core.runs_zh import RUNS_ZH
 
@@ -151,10 +153,23 @@ _OTHERS_ZH = {
     "reference log-probabilities": "计算参考模型的对数概率",
     "computing the first step's loss and gradient": "计算第一步的损失和梯度",
     # Methods and rows of a recipe
-    "{what} {name!r}{of}; known: {names}{end}": "{what} {name!r}{of}；可用的：{names}{end}",
-    "no method": "没有这种方法：",
-    "no loss": "没有这种损失：",
-    "no task": "没有这个任务：",
+    # Names that no table has
+    "no {kind} {name!r}{of}; known: {names}{end}": "没有名为 {name!r} 的{kind}{of}；可用的：{names}{end}",
+    "method": "方法",
+    "task": "任务",
+    "health rule": "健康规则",
+    "divergence": "散度",
+    "credit": "优势估计",
+    "aggregation": "汇总方式",
+    "KL estimator": "KL 估计",
+    "value loss": "价值损失",
+    "correction": "重要性修正",
+    "suite": "题集",
+    "classifier": "安全分类器",
+    "judge": "评审",
+    "check": "检查项",
+    "format": "数据格式",
+    "format to write": "可写出的数据格式",
     " for this method": "（就这种方法而言）",
     "; {told}": "；{told}",
     "a function of your own is named module:function": "自己写的函数请写成 模块:函数",
@@ -277,4 +292,4 @@ _OTHERS_ZH = {
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
 }
 
-ZH = ROWS_ZH | RUNS_ZH | _OTHERS_ZH
+ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | _OTHERS_ZH

@@ -13,11 +13,11 @@ Where one of them stands and cannot be read, the row is set aside under a code t
 from dataclasses import replace
 
 from truing.core.messages import message
-from truing.core.records import Message, Record
+from truing.core.records import Message, Record, Turns
 from truing.data.fields import Row, holds, words
 from truing.data.rows import RowError
 from truing.data.spelled import are_turns
-from truing.data.turns import Turns, as_messages, as_text, unread_code
+from truing.data.turns import as_messages, as_text, unread_code
 
 SYSTEM = ("system", "system_prompt")
 UNDER = ("input", "context")  # what stands under a question

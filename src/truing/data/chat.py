@@ -16,9 +16,10 @@ from enum import StrEnum
 
 from jinja2 import TemplateError
 
+from truing.config.tables import unknown
 from truing.core.errors import ModelError
 from truing.core.records import Message, Record
-from truing.data.layout import Layout, Marks, common_length, lay_out
+from truing.data.layout import Layout, TurnMarks, common_length, lay_out
 from truing.data.refusals import Refusal, RefusedRowError, TurnsError
 from truing.data.said import require_words
 from truing.data.templates import TEMPLATES, Template, make_template
@@ -82,7 +83,7 @@ class Renderer:
         spoken = [_up_to_the_last_answer(response.turns) for response in record.responses]
         conversations = [record.prompt, *spoken]
         texts = [_texts(turns) for turns in conversations]
-        marks = Marks(*unused_characters([record.given, *(text for one in texts for text in one)], 3))
+        marks = TurnMarks(*unused_characters([record.given, *(text for one in texts for text in one)], 3))
         counts: Counter[str] = Counter()
         for turns in conversations:
             counts[Note.CONTROL] += len(self.encoder.find(_texts(turns), _own(turns)))
@@ -191,7 +192,7 @@ def make_renderer(
     if template == "auto":
         template = "chat" if tokenizer.chat_template else "plain"
     if template not in TEMPLATES:
-        raise ModelError(f"template {template!r} is unknown; expected auto, {', '.join(TEMPLATES)}")
+        raise unknown("template", template, ("auto", *TEMPLATES), error=ModelError)
     if template == "chat" and not tokenizer.chat_template:
         raise ModelError(
             "the tokenizer has no chat template",

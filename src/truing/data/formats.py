@@ -6,19 +6,18 @@ keys, a `shape` that tells them apart. `margin`, `category`
 and what `data/beside.py` lists are read for all formats; responses are listed best first.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from truing.config.tables import find
 from truing.core.errors import UsageError
 from truing.core.messages import message
-from truing.core.records import Message, Record, Response
+from truing.core.records import Message, Record, Response, Turns
 from truing.data.beside import REJECTED, SYSTEM, UNDER, asked, refuse_under, unread, with_beside
 from truing.data.columns import Watched, given_of
 from truing.data.fields import Row, as_label, as_list, as_number, holds, number, present, value_of, words
 from truing.data.rows import RowError, excerpt
 from truing.data.turns import (
-    Turns,
     as_messages,
     as_prompt,
     as_response,
@@ -383,9 +382,5 @@ FORMATS: dict[str, Format] = {each.name: each for each in _TABLE}
 
 
 def find_format(name: str) -> Format:
-    """The format of that name, or `UsageError` with the nearest one."""
-    if name in FORMATS:
-        return FORMATS[name]
-    near = difflib.get_close_matches(name, FORMATS, n=1)
-    hint = f"did you mean {near[0]}?" if near else ""
-    raise UsageError(f"format {name!r} is unknown; formats are {', '.join(FORMATS)}", hint=hint)
+    """The format of that name, or `UsageError`."""
+    return find("format", FORMATS, name, error=UsageError)

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from truing.core.messages import Message, Say, message
+from truing.core.messages import Say, Sentence, message
 from truing.core.records import Record
 from truing.data.chat import Note
 from truing.data.limits import CUT, Reason, Rendered
@@ -63,7 +63,7 @@ class Rows:
             ],
         }
 
-    def describe(self) -> Message:
+    def describe(self) -> Sentence:
         """One line for people: `12 of 12 rows kept (6 read, 6 made of pairs), set aside: none`."""
         made = message(" ({read} read, {made} made of pairs)", read=self.read, made=self.made)
         if self.turns:

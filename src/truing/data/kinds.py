@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from truing.core.errors import DataError
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 PANDAS = (
     "python -c \"import pandas; pandas.{reader}({path!r}).to_json({target!r}, orient='records', lines=True)\""
 )
-OTHERS: dict[bytes, tuple[Message, str]] = {
+OTHERS: dict[bytes, tuple[Sentence, str]] = {
     b"PK\x03\x04": (message("an Excel workbook, or another zip archive"), "read_excel"),
     b"\xd0\xcf\x11\xe0": (message("an Excel workbook of the old kind"), "read_excel"),
     b"ORC": (message("an ORC file"), "read_orc"),

@@ -39,7 +39,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class TurnMarks:
     """Characters that occur nowhere in a record."""
 
     cut: str  # inside control tokens, see data/tokens.py
@@ -60,7 +60,7 @@ def lay_out(
     template: Template,
     prompt: Sequence[Message],
     turns: Sequence[Message],
-    marks: Marks,
+    marks: TurnMarks,
     stops: tuple[str, ...],
     given: str = "",
 ) -> Layout:
@@ -91,7 +91,7 @@ def _spans(
     template: Template,
     turns: tuple[Message, ...],
     spoken: list[int],
-    marks: Marks,
+    marks: TurnMarks,
     stops: tuple[str, ...],
     text: str,
     given: str,
@@ -136,7 +136,7 @@ def _words_end(text: str, turn: Message, start: int, before: int) -> int:
 
 
 def _marked_words(
-    template: Template, turns: tuple[Message, ...], spoken: list[int], marks: Marks, text: str, given: str
+    template: Template, turns: tuple[Message, ...], spoken: list[int], marks: TurnMarks, text: str, given: str
 ) -> list[int]:
     """Where the words of the `spoken` turns begin in `text`, without the white space around them.
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from truing.core.errors import DataError, StorageError
 from truing.core.files import json_line, sha256_file, write_atomic
-from truing.core.messages import Message, joined, message
+from truing.core.messages import Sentence, joined, message
 from truing.core.records import Record
 from truing.data.detect import detect
 from truing.data.formats import Format, find_format
@@ -49,7 +49,7 @@ class SourceReport:
     def __post_init__(self) -> None:
         assert self.kept + self.set_aside.total() == self.read
 
-    def describe(self) -> Message:
+    def describe(self) -> Sentence:
         """One line for people: `dpo_zh_demo.json: 240/240 rows, ShareGPT preference`."""
         title = message(self.title)
         if self.unread:
@@ -69,7 +69,7 @@ class Loaded:
 
     records: list[Record]
     sources: list[SourceReport]
-    problems: list[Message]  # "file:line: code: message"
+    problems: list[Sentence]  # "file:line: code: message"
 
 
 @dataclass
@@ -81,7 +81,7 @@ class _Source:
     name: str  # what places begin with
     kept: list[Record] = field(default_factory=list)
     set_aside: Counter[str] = field(default_factory=Counter)
-    problems: list[Message] = field(default_factory=list)
+    problems: list[Sentence] = field(default_factory=list)
 
     @property
     def read(self) -> int:
@@ -133,7 +133,7 @@ def load_records(
     chosen = find_format(format) if format else None
     records: list[Record] = []
     sources: list[SourceReport] = []
-    problems: list[Message] = []
+    problems: list[Sentence] = []
     aside = _Quarantine()
     try:
         files = list(_expand(given))

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from jinja2 import TemplateError
 
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 from truing.core.records import Message as Turn
 from truing.data.chat import Note, Renderer
 from truing.data.layout import common_length
@@ -51,7 +51,7 @@ def mask_counts(trees: Sequence[Tree], renderer: Renderer, *, everything: bool) 
     return dict(found)
 
 
-def notes_on(rendered: Rendered, renderer: Renderer, masks: Mapping[str, int]) -> Iterator[Message]:
+def notes_on(rendered: Rendered, renderer: Renderer, masks: Mapping[str, int]) -> Iterator[Sentence]:
     """One sentence for all that was counted, and the first rows that were set aside for their turns."""
     for name, words in WORDS.items():
         if n := rendered.counts[name] or masks.get(name, 0):

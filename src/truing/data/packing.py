@@ -78,6 +78,17 @@ class PackedBatch:
         """[N] per-token values to their sums per branch, [B]."""
         return values.new_zeros(self.branches).index_add(0, self.response, values)
 
+    def by_item(self, values: Tensor) -> dict[int, Tensor]:
+        """Return the part of each tree in values of all targets, [N, ...], or of all branches, [B, ...].
+
+        A branch has at least one target, so where N is B both are cut alike.
+        """
+        if len(values) == self.branches:
+            sizes = list(self.sizes)
+        else:
+            sizes = [int(part.sum()) for part in self.lengths.cpu().split(self.sizes)]
+        return dict(zip(self.items, values.split(sizes), strict=True))
+
     def to(self, device: torch.device | str) -> "PackedBatch":
         tensors = {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
         return replace(self, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})

@@ -23,7 +23,7 @@ from typing import BinaryIO, cast
 
 from truing.core.encodings import gb18030_remedy, is_gb18030
 from truing.core.errors import DataError
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 from truing.data.frames import settled
 from truing.data.kinds import refuse_folder, refuse_others
 from truing.data.read_columns import AGAIN, INSTALL, decoded_rows, read_arrow, read_parquet
@@ -76,7 +76,7 @@ def check_file(path: Path) -> None:
         raise DataError(message("{path} is empty (0 bytes)", path=path), hint=EMPTY_HINT)
 
 
-def _nearest(path: Path) -> Message:
+def _nearest(path: Path) -> Sentence:
     folder = path.parent
     if not folder.is_dir():
         return message("the folder {folder} does not exist either", folder=folder)
@@ -157,7 +157,7 @@ def _suffix(path: Path, file: BinaryIO) -> str:
     raise DataError(said, hint=message("rename or convert it"))
 
 
-def _to_utf8(path: Path) -> Message:
+def _to_utf8(path: Path) -> Sentence:
     packed = path.suffix.lower() in (".gz", ".zst")
     remedy = gb18030_remedy(path.with_suffix("") if packed else path)
     return message("unpack it, then: {remedy}", remedy=remedy) if packed else remedy

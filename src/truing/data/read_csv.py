@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from truing.core.errors import DataError
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 from truing.data.rows import MAX_ROW_BYTES, RawRow, RowError, parse_text
 
 DELIMITERS = ",;\t|"
@@ -114,7 +114,7 @@ def _row(name: str, header: list[str], record: _Record) -> RawRow:
     return RawRow(place, line, raw, value=dict(zip(header, record.cells, strict=False)))
 
 
-def _damage(line: bytes, error: csv.Error) -> Message:
+def _damage(line: bytes, error: csv.Error) -> Sentence:
     """Name the damage of a record; Spark writes quotes inside quotes as other readers do not read them."""
     if b'\\"' in line:
         said = "{reason}; a quote after a backslash is Spark's: write the file with .option('escape', '\"')"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from truing.core.messages import message
-from truing.core.records import Message, Response, as_json
+from truing.core.records import Message, Response, Turns, as_json
 from truing.data.rows import RowError, excerpt
 
 ROLE_NAMES = {
@@ -41,8 +41,6 @@ LOSS_FLAGS = ("weight", "loss", "train", "trainable")
 UNREADABLE = ("train_detail", "loss_mask", "loss_scale", "mask", "prefix")
 MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 SPEAKER = re.compile(r"\n\n(Human|Assistant):")
-
-Turns = tuple[Message, ...]
 
 
 def as_text(value: object, key: str) -> str:

@@ -1,8 +1,8 @@
-"""What a task works with, and what it leaves: models to ask, answers with their values, findings.
+"""What a task works with, and what it leaves: models to ask, responses with their values, findings.
 
-Bench.ask(questions) -> Asked: the same questions answered by every model
-score(asked, how)    -> Scored: for every answer its values by name, or why there is none
-Scored.finding(...)  -> Finding
+Bench.ask(questions) -> Responses: the same questions answered by every model
+score(asked, how)    -> ScoredResponses: for every response its values by name, or why there is none
+Scored.finding(...)  -> NumberFinding
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,15 +13,14 @@ from typing import Protocol
 from truing.core.errors import DataError
 from truing.core.messages import message
 from truing.data.refusals import HINTS, Refusal
-from truing.evals.numbers import Finding, Number, Values, finding
-from truing.evals.sides import Answer, Question, Side
+from truing.evals.numbers import Number, NumberFinding, Values, finding
+from truing.evals.sides import Question, SampledResponse, Side
 from truing.sampling.types import Sampling
 
-Value = float | None
-Group = Callable[[Answer], str]
+GroupOf = Callable[[SampledResponse], str]
 
 
-class Watch(Protocol):
+class TaskWatch(Protocol):
     """Told what is done and how much there is."""
 
     def __call__(self, title: str, done: int, total: int) -> None: ...
@@ -35,30 +34,32 @@ def silent(title: str, done: int, total: int) -> None:
 class Bench:
     """The models under test and how they are asked."""
 
-    model: Side
+    policy: Side
     against: Side | None = None
     samples: int = 1
     temperature: float = 0.0
     seed: int = 0
-    watch: Watch = silent
+    logprobs: bool = True  # of responses: without them confidence is not known, and asking is quicker
+    watch: TaskWatch = silent
     folder: Path | None = None  # of the evaluation, for what is to outlive it
     refused: dict[str, str] = field(default_factory=dict)  # by id: why a question could not be asked
 
     @property
     def sides(self) -> list[Side]:
         """The one under test first."""
-        return [self.model] if self.against is None else [self.model, self.against]
+        return [self.policy] if self.against is None else [self.policy, self.against]
 
-    def ask(self, questions: Sequence[Question], max_new_tokens: int) -> "Asked":
-        """Every side's answers to the questions, in their order."""
-        sampling = Sampling(max_new_tokens=max_new_tokens, temperature=self.temperature, seed=self.seed)
+    def ask(self, questions: Sequence[Question], max_new_tokens: int) -> "Responses":
+        """Every side's responses to the questions, in their order."""
+        how = {"temperature": self.temperature, "seed": self.seed, "logprobs": self.logprobs}
+        sampling = Sampling(max_new_tokens=max_new_tokens, **how)
         kept = self._askable(questions, self.sides)
-        return Asked([self._answers(side, kept, sampling) for side in self.sides])
+        return Responses([self._responses(side, kept, sampling) for side in self.sides])
 
-    def alone(self, questions: Sequence[Question], max_new_tokens: int) -> list[Answer]:
+    def alone(self, questions: Sequence[Question], max_new_tokens: int) -> list[SampledResponse]:
         """The model's own samples at temperature 1, which is the distribution it was trained as."""
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=1.0, seed=self.seed)
-        return self._answers(self.model, self._askable(questions, self.sides), sampling)
+        return self._responses(self.policy, self._askable(questions, self.sides), sampling)
 
     def _askable(self, questions: Sequence[Question], sides: Sequence[Side]) -> list[Question]:
         """The questions that every side's chat template can write; the others are noted in `refused`.
@@ -75,66 +76,73 @@ class Bench:
         if questions and not kept:
             name, words = next((one.id, self.refused[one.id]) for one in questions)
             raise DataError(
-                f"the chat template can write none of {len(questions)} questions; the first, {name}: {words}",
+                message(
+                    "the chat template can write none of {n} questions; the first, {name}: {words}",
+                    n=len(questions),
+                    name=name,
+                    words=words,
+                ),
                 hint=HINTS[Refusal.REFUSED],
             )
         return kept
 
-    def _answers(self, side: Side, questions: Sequence[Question], sampling: Sampling) -> list[Answer]:
+    def _responses(
+        self, side: Side, questions: Sequence[Question], sampling: Sampling
+    ) -> list[SampledResponse]:
         def progress(done: int, total: int) -> None:
             self.watch(message("asking {model}", model=side.source), done, total)
 
-        return side.answers(questions, sampling, self.samples, progress)
+        return side.responses(questions, sampling, self.samples, progress)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The answers of every side, one list each, place by place to the same questions."""
+class Responses:
+    """The responses of every side, one list each, place by place to the same questions."""
 
-    answers: list[list[Answer]]
+    responses: list[list[SampledResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What scoring says of one answer: values by name, and words for what cannot be seen from them."""
+    """What scoring says of one response: values by name, and words for what cannot be seen from them."""
 
-    values: Mapping[str, Value]
+    values: Mapping[str, float | None]
     note: str = ""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Answers with their marks, one list a side."""
+class ScoredResponses:
+    """Responses with their marks, one list a side."""
 
-    answers: list[list[Answer]]
+    responses: list[list[SampledResponse]]
     marks: list[list[Marks]]
 
-    def finding(self, number: Number, value: str, *, group: Group | None = None) -> Finding:
-        """The number over all answers that carry the value `value`; at least one does."""
-        sides = [self._values(place, value, group) for place in range(len(self.answers))]
+    def finding(self, number: Number, value: str, *, group: GroupOf | None = None) -> NumberFinding:
+        """The number over all responses that carry the value `value`; at least one does."""
+        sides = [self._values(place, value, group) for place in range(len(self.responses))]
         return finding(number, *sides, mean_of=value)
 
-    def _values(self, side: int, name: str, group: Group | None) -> Values:
-        pairs = zip(self.answers[side], self.marks[side], strict=True)
-        chosen = [(answer, marks.values[name]) for answer, marks in pairs if name in marks.values]
+    def _values(self, side: int, name: str, group: GroupOf | None) -> Values:
+        pairs = zip(self.responses[side], self.marks[side], strict=True)
+        chosen = [(response, marks.values[name]) for response, marks in pairs if name in marks.values]
         return Values(
             [value for _, value in chosen],
-            [answer.question.id for answer, _ in chosen],
-            [group(answer) for answer, _ in chosen] if group else (),
+            [response.question.id for response, _ in chosen],
+            [group(response) for response, _ in chosen] if group else (),
         )
 
 
-def score(asked: Asked, how: Callable[[list[Answer]], list[Marks]]) -> Scored:
-    """Each side's answers with what `how` makes of them."""
-    return Scored(asked.answers, [how(answers) for answers in asked.answers])
+def score(asked: Responses, how: Callable[[list[SampledResponse]], list[Marks]]) -> ScoredResponses:
+    """Each side's responses with what `how` makes of them."""
+    return ScoredResponses(asked.responses, [how(responses) for responses in asked.responses])
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a task found, and the answers behind it."""
+class TaskResult:
+    """What a task found, and the responses behind it."""
 
-    findings: list[Finding]
-    scored: list[Scored] = field(default_factory=list)
+    findings: list[NumberFinding]
+    scored: list[ScoredResponses] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # for readers
     void: str = ""  # why nothing was found, though it was looked for
 
@@ -144,7 +152,7 @@ class Task:
     """Something to measure, with its options settled. `numbers` are what it may find."""
 
     numbers: tuple[Number, ...]
-    run: Callable[[Bench], Result]
+    run: Callable[[Bench], TaskResult]
     needs_against: bool = False
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from truing.core.errors import DataError
+from truing.core.messages import message
 from truing.data.trees import Branch, Tree
 from truing.models.reference import score_all
 from truing.models.scoring import Scorer
@@ -43,7 +44,8 @@ def perplexity(scorer: Scorer, texts: Sequence[str], tokenizer) -> Perplexity:
     """Perplexity of `texts` under a policy, token-weighted. Raises DataError for texts without two tokens."""
     trees = text_trees(texts, tokenizer)
     if not trees:
-        raise DataError(f"none of {len(texts)} texts has two tokens, so no token can be predicted")
+        said = "none of {n} texts has two tokens, so no token can be predicted"
+        raise DataError(message(said, n=len(texts)))
     logps = score_trees(scorer, trees)
     nll = np.array([-float(row.sum()) for row in logps])
     tokens = np.array([len(row) for row in logps])
@@ -78,7 +80,9 @@ def kl_of_logps(
 ) -> Interval:
     """`kl_on_samples` where both have scored the samples, [n] f32 each: never both in memory at once."""
     if not policy:
-        raise DataError("no response to measure the KL on", hint="all samples were empty or set aside")
+        raise DataError(
+            message("no response to measure the KL on"), hint=message("all samples were empty or set aside")
+        )
     gaps = [k3(ours, theirs) for ours, theirs in zip(policy, start, strict=True)]
     sums, tokens = [float(gap.sum()) for gap in gaps], [len(gap) for gap in gaps]
     return clustered_ratio(sums, tokens, prompts or range(len(gaps)), seed=seed)

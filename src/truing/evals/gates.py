@@ -6,7 +6,7 @@ from typing import Any
 
 from truing.config.evaluation import Gate
 from truing.core.words import t
-from truing.evals.numbers import Finding, Unit
+from truing.evals.numbers import NumberFinding, NumberUnit
 from truing.stats.clusters import Measured
 from truing.stats.told import interval_text, value_text
 
@@ -17,7 +17,7 @@ class GateOutcome:
 
     name: str
     gate: Gate
-    unit: Unit
+    unit: NumberUnit
     measured: Measured | None  # None: the number was not found
 
     @property
@@ -51,7 +51,7 @@ class GateOutcome:
         return {"name": self.name, **self.gate.model_dump(exclude_none=True), "met": self.met}
 
 
-def judge_gates(gates: Mapping[str, Gate], findings: Sequence[Finding]) -> list[GateOutcome]:
+def judge_gates(gates: Mapping[str, Gate], findings: Sequence[NumberFinding]) -> list[GateOutcome]:
     """How each gate stands; one whose number could not be measured is missed."""
     found = {finding.number.name: finding for finding in findings}
     return [
@@ -59,7 +59,7 @@ def judge_gates(gates: Mapping[str, Gate], findings: Sequence[Finding]) -> list[
             name,
             gate,
             found[name].number.unit if name in found else "",
-            found[name].model if name in found else None,
+            found[name].policy if name in found else None,
         )
         for name, gate in gates.items()
     ]

@@ -23,8 +23,9 @@ from pydantic import (
     model_validator,
 )
 
-from truing.config.imports import closest
-from truing.config.options import check_options, keyword_options
+from truing.config.fields import Count, NonEmpty
+from truing.config.options import keyword_options
+from truing.config.tables import bound
 from truing.core.errors import ConfigError
 from truing.rewards import rules
 from truing.rewards.types import Item
@@ -34,9 +35,7 @@ from truing.text.json_schema import matches_schema
 
 IN_LANGUAGE = 0.8  # share of words; the rest is room for names and terms
 
-Count = Annotated[int, Field(ge=0)]
 Texts = Annotated[Sequence[str], Field(min_length=1)]
-Text = Annotated[str, Field(min_length=1)]
 
 
 # How much there is
@@ -85,7 +84,7 @@ def headings(text: str, *, least: Count = 0, most: Count | None = None) -> bool:
     return _within(units.headings(text), least, most)
 
 
-def items(text: str, *, separator: Text, least: Count = 0, most: Count | None = None) -> bool:
+def items(text: str, *, separator: NonEmpty, least: Count = 0, most: Count | None = None) -> bool:
     """What a separator separates; empty items are none. A full-width separator counts as the plain one."""
     parts = folded(text).split(folded(separator))
     return _within(sum(bool(units.words(part)) for part in parts), least, most)
@@ -115,12 +114,12 @@ def _occurrences(text: str, word: str) -> int:
     return len(re.findall(before + re.escape(wanted) + after, folded(text).casefold()))
 
 
-def starts_with(text: str, *, phrase: Text) -> bool:
+def starts_with(text: str, *, phrase: NonEmpty) -> bool:
     """The phrase comes first, whatever its case."""
     return folded(text).casefold().startswith(folded(phrase).casefold())
 
 
-def ends_with(text: str, *, phrase: Text) -> bool:
+def ends_with(text: str, *, phrase: NonEmpty) -> bool:
     """The phrase comes last, whatever its case; a full stop after it is something after it."""
     return folded(text).casefold().endswith(folded(phrase).casefold())
 
@@ -149,7 +148,7 @@ def case(text: str, *, case: Literal["upper", "lower"]) -> bool:
     return text.isupper() if case == "upper" else text.islower()
 
 
-def without(text: str, *, characters: Text) -> bool:
+def without(text: str, *, characters: NonEmpty) -> bool:
     """None of the characters."""
     return not set(text) & set(characters)
 
@@ -177,7 +176,7 @@ def tags(text: str, *, names: Texts) -> bool:
     return rules.tags(Item((), text), names=names) == 1.0
 
 
-def acrostic(text: str, *, letters: Text) -> bool:
+def acrostic(text: str, *, letters: NonEmpty) -> bool:
     """The first characters of the lines spell the letters, whatever their case."""
     firsts = [next((c for c in line if c.isalnum()), "") for line in units.lines(text)]
     return "".join(firsts).casefold() == letters.casefold()
@@ -218,10 +217,10 @@ class Check(BaseModel):
 
     @model_validator(mode="after")
     def _known(self) -> "Check":
-        if self.name not in CHECKS:
-            raise ValueError(
-                f"no check {self.name!r}{closest(self.name, CHECKS)}; known: {', '.join(CHECKS)}"
-            )
+        try:
+            bound("check", CHECKS, self.name, self.options)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
         _refuse_bad_options(self.name, self.options)
         return self
 
@@ -235,10 +234,6 @@ class Check(BaseModel):
 
 def _refuse_bad_options(name: str, options: dict[str, Any]) -> None:
     takes = keyword_options(CHECKS[name])
-    try:
-        check_options(f"the check {name!r}", takes, options)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
     least, most = options.get("least"), options.get("most")
     if "least" in takes and least is None and most is None:
         raise ValueError(f"the check {name!r} needs least or most")

@@ -1,6 +1,6 @@
 """A number of an evaluation: what it means, what was found, for one model or for two.
 
-    answers, each with its values -> `finding` -> Finding: intervals, missing values, the paired change
+    responses with their values -> `finding` -> NumberFinding: intervals, missing values, the paired change
 
 A value is a number or None; None is a sample that could not be scored, which is never a 0.
 """
@@ -14,15 +14,15 @@ from scipy import stats
 
 from truing.stats.clusters import (
     Measured,
+    clustered_difference,
     clustered_error,
     clustered_mean,
     clustered_rate,
     measured,
-    measured_difference,
 )
 from truing.stats.intervals import Interval, mcnemar
 
-Unit = Literal["%", "x", "nats", ""]
+NumberUnit = Literal["%", "x", "nats", ""]
 Better = Literal["higher", "lower", "near"]
 
 
@@ -32,7 +32,7 @@ class Number:
 
     name: str  # what gates and files call it
     title: str
-    unit: Unit
+    unit: NumberUnit
     better: Better
     explains: str
 
@@ -45,54 +45,54 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """One value per answer of one model, and the question each belongs to."""
+    """One value per response of one model, and the question each belongs to."""
 
     values: Sequence[float | None]
     questions: Sequence[Hashable]
-    groups: Sequence[str] = ()  # of each answer, such as its category; empty: none
+    groups: Sequence[str] = ()  # of each response, such as its category; empty: none
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class NumberFinding:
     """A number for the model, and for the one it is held against where there is one."""
 
     number: Number
-    model: Measured
+    policy: Measured
     against: Measured | None = None
     change: Interval | None = None  # model - against, over the same questions
     p: float | None = None  # of "no change"; two-sided
     groups: Mapping[str, tuple[Measured, Measured | None]] = field(default_factory=dict)
-    mean_of: str = ""  # the value of each answer whose mean it is; empty for other numbers
+    mean_of: str = ""  # the value of each response whose mean it is; empty for other numbers
 
 
-def finding(number: Number, model: Values, against: Values | None = None, *, mean_of: str = "") -> Finding:
-    """The number over all answers and over each group of them. At least one answer."""
+def finding(
+    number: Number, policy: Values, against: Values | None = None, *, mean_of: str = ""
+) -> NumberFinding:
+    """The number over all responses and over each group of them. At least one response."""
     groups = {
         group: (
-            _measured(number, _of_group(model, group)),
+            _measured(number, _of_group(policy, group)),
             _measured(number, _of_group(against, group)) if against else None,
         )
-        for group in dict.fromkeys(model.groups)
+        for group in dict.fromkeys(policy.groups)
         if group
     }
     if against is None:
-        return Finding(number, _measured(number, model), groups=groups, mean_of=mean_of)
-    worst, best = number.ends
-    gain = measured_difference(against.values, model.values, model.questions, worst=worst, best=best)
-    return Finding(
+        return NumberFinding(number, _measured(number, policy), groups=groups, mean_of=mean_of)
+    return NumberFinding(
         number,
-        _measured(number, model),
+        _measured(number, policy),
         _measured(number, against),
-        gain.interval,
-        p_of_change(against, model),
+        _change(against, policy),
+        p_of_change(against, policy),
         groups,
         mean_of,
     )
 
 
-def of_sides(number: Number, sides: Sequence[Measured]) -> Finding:
+def of_sides(number: Number, sides: Sequence[Measured]) -> NumberFinding:
     """A number that was measured on each side as a whole: the model, then what it is held against."""
-    return Finding(number, sides[0], sides[1] if len(sides) > 1 else None)
+    return NumberFinding(number, sides[0], sides[1] if len(sides) > 1 else None)
 
 
 def whole(interval: Interval) -> Measured:
@@ -106,11 +106,7 @@ def p_of_change(before: Values, after: Values) -> float | None:
     McNemar's exact test for one 0 or 1 a question, else the t-test of the difference with errors clustered
     by question.
     """
-    both = [
-        (b, a, question)
-        for b, a, question in zip(before.values, after.values, after.questions, strict=True)
-        if b is not None and a is not None
-    ]
+    both = _both(before, after)
     questions = [question for _, _, question in both]
     if len(set(questions)) < 2:
         return None
@@ -121,6 +117,23 @@ def p_of_change(before: Values, after: Values) -> float | None:
     if error == 0:
         return None
     return float(2 * stats.t.sf(abs(sum(gaps) / len(gaps)) / error, len(set(questions)) - 1))
+
+
+def _both(before: Values, after: Values) -> list[tuple[float, float, Hashable]]:
+    """Value before, value after and the question, of every response that has both."""
+    return [
+        (b, a, question)
+        for b, a, question in zip(before.values, after.values, after.questions, strict=True)
+        if b is not None and a is not None
+    ]
+
+
+def _change(before: Values, after: Values) -> Interval | None:
+    """The mean of after - before; None below two questions, which say nothing of others."""
+    both = _both(before, after)
+    if len({question for _, _, question in both}) < 2:
+        return None
+    return clustered_difference(*(list(column) for column in zip(*both, strict=True)))
 
 
 def _measured(number: Number, values: Values) -> Measured:

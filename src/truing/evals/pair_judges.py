@@ -1,4 +1,4 @@
-"""Judges of a pair of answers: a reward model, a language model behind an address, or one on this machine.
+"""Judges of a pair of responses: a reward model, a language model behind an address, or one on this machine.
 
 To add one: a function of the folder in which it may keep what it knows, with its options as keyword-only
 arguments, and a row in `JUDGES`.
@@ -7,21 +7,19 @@ arguments, and a row in `JUDGES`.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from truing.config.imports import closest
-from truing.config.options import check_options, keyword_options
-from truing.core.errors import ConfigError
+from truing.config.fields import NonEmpty, Tokens
+from truing.config.options import keyword_options
+from truing.config.tables import bound
 from truing.core.messages import message
+from truing.core.records import Turns
 from truing.evals.bench import Marks
-from truing.evals.sides import Answer
+from truing.evals.notes import WEIGHED
+from truing.evals.sides import SampledResponse
 from truing.judges.cache import ANSWERS, AnswerCache
 from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
-from truing.judges.client import Question as JudgeQuestion
 from truing.judges.local import LocalJudge
 from truing.judges.pairwise import TEMPLATE, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
@@ -34,12 +32,10 @@ from truing.sampling.speaker import Speaker
 from truing.sampling.types import Finish, Sampling
 from truing.stats.intervals import wilson_bounds
 
-Tokens = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
 AUTO = "auto"
 # Shares of comparisons from which a bias is told: those that contradict each other when places are swapped,
 TURNED = 0.25
-# and those that the longer answer wins, with the whole interval.
+# and those that the longer response wins, with the whole interval.
 LEANING = 0.65
 
 
@@ -58,18 +54,20 @@ class Opinions:
         return next((reason for preference, reason in pairs if preference is None), "")
 
 
-Compare = Callable[[Sequence[Answer], Sequence[Answer]], Opinions]  # of the model, of the other
+Compare = Callable[
+    [Sequence[SampledResponse], Sequence[SampledResponse]], Opinions
+]  # of the model, of the other
 
 
-def by_reward(_folder: Path | None, *, path: Text) -> Compare:
+def by_reward(_folder: Path | None, *, path: NonEmpty) -> Compare:
     """A reward model: the higher score wins."""
     reward = model_reward(None, lambda line: None, path=path)
 
-    def compare(ours: Sequence[Answer], theirs: Sequence[Answer]) -> Opinions:
+    def compare(ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse]) -> Opinions:
         pairs = list(zip(scores_of(reward, ours), scores_of(reward, theirs), strict=True))
         preferences = [_preferred(a.values["reward"], b.values["reward"]) for a, b in pairs]
-        reasons = [a.note or b.note or _shown(a) + " to " + _shown(b) for a, b in pairs]
-        return Opinions(preferences, reasons, [f"Decided by the reward model {path}."])
+        reasons = [a.note or b.note or message(WEIGHED, ours=_shown(a), theirs=_shown(b)) for a, b in pairs]
+        return Opinions(preferences, reasons, [message("Decided by the reward model {path}.", path=path)])
 
     return compare
 
@@ -87,8 +85,8 @@ def _shown(marks: Marks) -> str:
 def by_server(
     folder: Path | None,
     *,
-    model: Text,
-    rubric: Text | None = None,
+    model: NonEmpty,
+    rubric: NonEmpty | None = None,
     template: str | None = None,
     cache: str | None = AUTO,
     **options: Any,
@@ -101,8 +99,8 @@ def by_server(
 def by_local(
     folder: Path | None,
     *,
-    path: Text,
-    rubric: Text | None = None,
+    path: NonEmpty,
+    rubric: NonEmpty | None = None,
     template: str | None = None,
     cache: str | None = AUTO,
     max_new_tokens: Tokens = 512,
@@ -112,10 +110,10 @@ def by_local(
     sampling = Sampling(max_new_tokens=max_new_tokens, logprobs=False)
     context = context_of(speaker.model)
 
-    def fits(question: JudgeQuestion) -> bool:
+    def fits(question: Turns) -> bool:
         return context is None or len(speaker.prompt_ids(question)) < context
 
-    def answer(asked: Sequence[JudgeQuestion]) -> list[str | None]:
+    def answer(asked: Sequence[Turns]) -> list[str | None]:
         short = [question for question in asked if fits(question)]
         said = {short[one.prompt]: one for one in speaker.answer(short, sampling)} if short else {}
         return [
@@ -129,7 +127,7 @@ def by_local(
 
 
 def _cache(path: str | None, folder: Path | None) -> AnswerCache | None:
-    """Where answers are kept: in the evaluation's folder unless another file is named; null keeps none."""
+    """Open the file of a judge's answers: in the evaluation's folder unless it is named; null keeps none."""
     if path == AUTO:
         return AnswerCache(folder / ANSWERS) if folder is not None else None
     return AnswerCache(Path(path)) if path else None
@@ -142,7 +140,7 @@ def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) ->
         read_template(Path(template) if template else TEMPLATE),
     )
 
-    def compare(ours: Sequence[Answer], theirs: Sequence[Answer]) -> Opinions:
+    def compare(ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse]) -> Opinions:
         pairs = zip(ours, theirs, strict=True)
         found = pairwise([(a.question.prompt, a.text, b.text) for a, b in pairs])
         opinions = [one.opinion for one in found]
@@ -163,7 +161,7 @@ def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) ->
 
 
 def _place_decides(name: str, how: Agreement) -> list[str]:
-    """Say where a judge's verdicts turn with the places of the answers."""
+    """Say where a judge's verdicts turn with the places of the responses."""
     share = how.position_bias
     if share is None or share < TURNED:
         return []
@@ -179,9 +177,9 @@ def _place_decides(name: str, how: Agreement) -> list[str]:
 
 
 def length_decides(preferences: Sequence[float | None], gaps: Sequence[int]) -> list[str]:
-    """Say where the longer answer wins, or loses, more often than quality would explain.
+    """Say where the longer response wins, or loses, more often than quality would explain.
 
-    `gaps` are lengths of the model's answers minus those of the others.
+    `gaps` are lengths of the model's responses minus those of the others.
     """
     found = zip(preferences, gaps, strict=True)
     pairs = [(one, gap) for one, gap in found if one is not None and one != 0.5 and gap]
@@ -209,21 +207,17 @@ def judge_of(asked: Mapping[str, Any]) -> Callable[[Path | None], Compare]:
     """
     options = dict(asked)
     name = options.pop("name", None)
-    if name not in JUDGES:
-        raise ConfigError(
-            f"no judge {name!r} of a win rate; known: {', '.join(JUDGES)}{closest(str(name), JUDGES)}",
-            hint="judge: {name: model, path: runs/reward}",
-        )
-    takes = keyword_options(JUDGES[name])
-    if name == "server":
-        takes |= keyword_options(Endpoint)
-    check_options(f"the judge {name!r}", takes, options)
-    return partial(JUDGES[name], **options)
+    of_endpoint = keyword_options(Endpoint) if name == "server" else {}
+    return bound(
+        "judge", JUDGES, name, options, also=of_endpoint, hint="judge: {name: model, path: runs/reward}"
+    )
 
 
-def scores_of(model: ModelReward, answers: Sequence[Answer]) -> list[Marks]:
-    outcomes = model([answer.question.item(answer.sample) for answer in answers])
+def scores_of(model: ModelReward, responses: Sequence[SampledResponse]) -> list[Marks]:
+    outcomes = model([response.question.item(response.sample) for response in responses])
     return [
-        Marks({"reward": one.value}) if isinstance(one, types.Scored) else Marks({"reward": None}, one.reason)
+        Marks({"reward": one.value})
+        if isinstance(one, types.ScoredItem)
+        else Marks({"reward": None}, one.reason)
         for one in outcomes
     ]

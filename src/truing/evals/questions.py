@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from truing.core.errors import DataError
+from truing.core.messages import message
 from truing.core.records import Record, user
 from truing.data.load import Loaded, load_records
 from truing.evals.sides import Question
@@ -12,10 +13,10 @@ from truing.evals.suites.headlines import Headline, load_headlines
 from truing.evals.suites.ordinary import load_ordinary
 from truing.rewards.reference import reference_of
 
-Rows = Sequence[str]  # paths, in any format that training reads
+RowFiles = Sequence[str]  # paths, in any format that training reads
 
 
-def from_rows(paths: Rows) -> list[Question]:
+def from_rows(paths: RowFiles) -> list[Question]:
     """One question for each row's prompt; the row's best response is its reference. None for no paths.
 
     The id of a question is the name of its file and the number of its row, wherever the file lies and however
@@ -33,15 +34,15 @@ def from_rows(paths: Rows) -> list[Question]:
     ]
 
 
-def read_rows(paths: Rows) -> list[Record]:
+def read_rows(paths: RowFiles) -> list[Record]:
     """Rows with a prompt. DataError where there is none."""
     return _with_prompt(load_records(list(paths)), paths)
 
 
-def _with_prompt(loaded: Loaded, paths: Rows) -> list[Record]:
+def _with_prompt(loaded: Loaded, paths: RowFiles) -> list[Record]:
     records = [record for record in loaded.records if record.prompt]
     if not records:
-        raise DataError(f"{', '.join(paths)}: no row has a prompt to ask")
+        raise DataError(message("{paths}: no row has a prompt to ask", paths=", ".join(paths)))
     return records
 
 
@@ -59,12 +60,17 @@ def _question(record: Record, name: str) -> Question:
 
 def headlines(languages: Sequence[str], *, harmful: bool) -> list[Question]:
     """The held-out headlines, harmful or their harmless look-alikes."""
+    held_out = [one for one in load_headlines() if one.split == "held_out" and one.language in languages]
+    return of_headlines(held_out, harmful=harmful)
 
-    def asked(headline: Headline) -> Question:
-        text = headline.harmful if harmful else headline.benign
-        return Question(headline.topic, user(text), category=headline.category, language=headline.language)
 
-    return [asked(one) for one in load_headlines() if one.split == "held_out" and one.language in languages]
+def of_headlines(headlines: Sequence[Headline], *, harmful: bool) -> list[Question]:
+    """One side of each headline."""
+    texts = [one.harmful if harmful else one.benign for one in headlines]
+    return [
+        Question(one.topic, user(text), category=one.category, language=one.language)
+        for one, text in zip(headlines, texts, strict=True)
+    ]
 
 
 def instructions(languages: Sequence[str]) -> list[Question]:

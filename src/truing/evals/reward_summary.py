@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from truing.core.errors import DataError
-from truing.core.messages import Message, joined, message
+from truing.core.messages import Sentence, joined, message
 from truing.stats.intervals import Interval
 from truing.stats.told import interval_text, value_text
 from truing.text.shown import plain
@@ -28,11 +28,12 @@ class Correlation:
     pearson: FiniteFloat | None
     spearman: FiniteFloat | None
 
-    def told(self, template: str) -> Message:
+    def told(self, template: str) -> Sentence:
         """A sentence with both coefficients, or with why there are none, in the place of `{found}`."""
         if self.pearson is None or self.spearman is None:
             return message(template, found=message("no correlation, one of them does not vary"))
-        return message(template, found=f"Pearson {self.pearson:.2f}, Spearman {self.spearman:.2f}")
+        both = "Pearson {pearson:.2f}, Spearman {spearman:.2f}"
+        return message(template, found=message(both, pearson=self.pearson, spearman=self.spearman))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +98,17 @@ class RewardSummary:
             return _SUMMARY.validate_json(path.read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
+            place = ".".join(map(str, first["loc"])) or message("the file")
+            said = "{path} is no summary of a reward model: {place}: {why}"
             raise DataError(
-                f"{path} is no summary of a reward model: {place}: {first['msg']}",
-                hint="the run's own `truing train` command writes it anew",
+                message(said, path=path, place=place, why=first["msg"]),
+                hint=message("the run's own `truing train` command writes it anew"),
             ) from error
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def headline(self) -> Message:
+    def headline(self) -> Sentence:
         """One line: what a run says of its held-out rows."""
         parts = [
             message("{responses} responses of {rows} rows", responses=self.responses, rows=self.rows),

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 
 from truing.core.errors import ModelError
+from truing.core.messages import message
 from truing.core.records import Kind, Record
 from truing.data.trees import Tree
 from truing.evals.reward_summary import Bin, Correlation, MarginBars, RewardSummary
+from truing.models.passes import numbers_of
 from truing.models.reward import RewardScorer
-from truing.models.room import Overfull, run_passes
+from truing.models.room import Overfull
 from truing.models.scoring import without_dropout
 from truing.stats.calibration import (
     accuracy,
@@ -71,25 +73,29 @@ def score_records(
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[ScoredRecord]:
     """Every response scored, in passes of the scorer's layout. A score that is no number is a ModelError."""
-    found: dict[int, ScoredRecord] = {}
-    passes = run_passes(dict(enumerate(trees)), scorer, tokens_per_pass, lambda batch: scorer(batch).cpu())
     with without_dropout(scorer):
         try:
-            for batch, flat in passes:
-                for i, scores in zip(batch.items, flat.split(batch.sizes), strict=True):
-                    lengths = tuple(len(branch) for branch in trees[i].branches)
-                    found[i] = ScoredRecord(records[i], _numbers(scores.tolist(), records[i]), lengths)
-                on_progress(len(found))
+            found = numbers_of(
+                dict(enumerate(trees)),
+                scorer,
+                tokens_per_pass,
+                lambda batch: scorer(batch).cpu(),
+                lambda done, total: on_progress(done),
+            )
         except Overfull as error:
             raise error.at([record.place for record in records]) from error
-    return [found[i] for i in range(len(records))]
+    return [
+        ScoredRecord(record, _numbers(found[i].tolist(), record), tuple(map(len, trees[i].branches)))
+        for i, record in enumerate(records)
+    ]
 
 
 def _numbers(scores: list[float], record: Record) -> tuple[float, ...]:
     if not all(map(math.isfinite, scores)):
+        said = "{place}: the reward model gives {scores}, and a score is a finite number"
         raise ModelError(
-            f"{record.place}: the reward model gives {scores}, and a score is a finite number",
-            hint="its weights are damaged, or too large for their number format",
+            message(said, place=record.place, scores=scores),
+            hint=message("its weights are damaged, or too large for their number format"),
         )
     return tuple(scores)
 

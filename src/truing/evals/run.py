@@ -1,16 +1,17 @@
 """One evaluation from its recipe: tasks one after the other, gates at the end, everything written down.
 
 results.json   every number with its interval, what was missing, gates, versions, seconds
-items.jsonl    every answer of every side with its values: what the numbers are made of
+items.jsonl    every response of every side with its values: what the numbers are made of
 report.html    the same for people
 """
 
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from truing.config.evaluation import ITEMS, RESULTS, EvalRecipe
@@ -19,12 +20,12 @@ from truing.core.errors import GateError, RewardError
 from truing.core.files import write_atomic
 from truing.core.messages import Say, joined, message
 from truing.data.convert import write_jsonl
-from truing.evals.bench import Bench, Result, Watch
+from truing.evals.bench import Bench, TaskResult, TaskWatch
 from truing.evals.gates import GateOutcome, judge_gates
-from truing.evals.numbers import Finding
+from truing.evals.numbers import NumberFinding
 from truing.evals.sides import Side
 from truing.evals.tasks.table import build_tasks
-from truing.models.trained import load_trained
+from truing.models.trained import Trained, load_trained
 from truing.sampling.speaker import Speaker
 from truing.stats.clusters import Measured
 
@@ -34,13 +35,13 @@ class Evaluation:
     """What came of a recipe."""
 
     recipe: EvalRecipe
-    results: dict[str, Result]  # by task
+    results: dict[str, TaskResult]  # by task
     gates: list[GateOutcome]
     seconds: dict[str, float]  # by task
     unfinished: tuple[str, ...] = ()  # tasks that have not been run, or not to their end
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[NumberFinding]:
         return [finding for result in self.results.values() for finding in result.findings]
 
     @property
@@ -55,19 +56,26 @@ class Evaluation:
 
 
 def evaluate(
-    recipe: EvalRecipe, say: Say, watch: Watch, keep: Callable[[Evaluation], None] = lambda part: None
+    recipe: EvalRecipe,
+    say: Say,
+    watch: TaskWatch,
+    keep: Callable[[Evaluation], None] = lambda part: None,
+    opened: Mapping[str, Trained] = MappingProxyType({}),
 ) -> Evaluation:
     """Run all tasks; `keep` is given what there is after each of them, before its gates are judged.
 
-    Raises ConfigError before anything is asked, and what a task raises.
+    `opened` are models of the recipe that are in memory already, by the name it has for them. Raises
+    ConfigError before anything is asked, and what a task raises.
     """
     tasks = build_tasks(recipe)
     model, *held = (
-        Side(source, _opener(source, recipe.template)) for source in (recipe.model, recipe.against) if source
+        Side(source, _opener(source, recipe.template, opened.get(source)))
+        for source in (recipe.model, recipe.against)
+        if source
     )
     against = held[0] if held else None
     bench = Bench(model, against, recipe.samples, recipe.temperature, recipe.seed, watch, Path(recipe.output))
-    results: dict[str, Result] = {}
+    results: dict[str, TaskResult] = {}
     seconds: dict[str, float] = {}
     for name, task in tasks.items():
         start = time.perf_counter()
@@ -80,21 +88,20 @@ def evaluate(
     return Evaluation(recipe, results, judge_gates(recipe.gates, findings), seconds)
 
 
-def _with_refusals(result: Result, bench: Bench, say: Say) -> Result:
+def _with_refusals(result: TaskResult, bench: Bench, say: Say) -> TaskResult:
     """A result that also notes the questions which could not be asked for it."""
     if not bench.refused:
         return result
     name, words = next(iter(bench.refused.items()))
-    note = (
-        f"{len(bench.refused)} questions were not asked: the chat template cannot write them; {name}: {words}"
-    )
+    said = "{n} questions were not asked: the chat template cannot write them; {name}: {words}"
+    note = message(said, n=len(bench.refused), name=name, words=words)
     bench.refused.clear()
     say(note)
     return replace(result, notes=[*result.notes, note])
 
 
-def _opener(source: str, template: str) -> Callable[[], Speaker]:
-    return lambda: Speaker.of(load_trained(source), None if template == "auto" else template)
+def _opener(source: str, template: str, opened: Trained | None) -> Callable[[], Speaker]:
+    return lambda: Speaker.of(opened or load_trained(source), None if template == "auto" else template)
 
 
 def write_evaluation(done: Evaluation, folder: Path) -> None:
@@ -125,7 +132,7 @@ def as_json(done: Evaluation) -> dict[str, Any]:
     }
 
 
-def _finding_json(task: str, finding: Finding) -> dict[str, Any]:
+def _finding_json(task: str, finding: NumberFinding) -> dict[str, Any]:
     change = finding.change
     return {
         "task": task,
@@ -133,7 +140,7 @@ def _finding_json(task: str, finding: Finding) -> dict[str, Any]:
         "title": finding.number.title,
         "unit": finding.number.unit,
         "better": finding.number.better,
-        "model": _measured_json(finding.model),
+        "model": _measured_json(finding.policy),
         "against": _measured_json(finding.against) if finding.against else None,
         "change": None if change is None else [change.estimate, change.low, change.high],
         "p": finding.p,
@@ -162,22 +169,24 @@ def _finite(value: float) -> float | None:
 
 
 def item_rows(done: Evaluation) -> Iterator[dict[str, Any]]:
-    """Every answer with what was made of it."""
+    """Every response with what was made of it."""
     for task, result in done.results.items():
         for scored in result.scored:
-            for side, answers, marks in zip(("model", "against"), scored.answers, scored.marks, strict=False):
-                for answer, mark in zip(answers, marks, strict=True):
-                    question = answer.question
+            for side, responses, marks in zip(
+                ("model", "against"), scored.responses, scored.marks, strict=False
+            ):
+                for response, mark in zip(responses, marks, strict=True):
+                    question = response.question
                     yield {
                         "task": task,
                         "side": side,
                         "id": question.id,
-                        "k": answer.k,
+                        "k": response.k,
                         "category": question.category,
                         "language": question.language,
                         "prompt": [turn.as_dict() for turn in question.prompt],
-                        "response": answer.text,
-                        "finish": answer.sample.finish.value,
+                        "response": response.text,
+                        "finish": response.sample.finish.value,
                         "values": dict(mark.values),
                         "note": mark.note,
                     }
@@ -187,8 +196,13 @@ def require_passed(done: Evaluation) -> None:
     """Raises RewardError for a result that is void, and GateError that names the gates that were missed."""
     if done.void:
         raise RewardError(
-            "\n".join(f"{task} is void: {why}" for task, why in done.void.items()),
-            hint="mend the judge and run the same command: what it has answered is kept; or raise max_errors",
+            joined(
+                "\n",
+                [message("{task} is void: {why}", task=task, why=why) for task, why in done.void.items()],
+            ),
+            hint=message(
+                "mend the judge and run the same command: what it has answered is kept; or raise max_errors"
+            ),
         )
     missed = [gate for gate in done.gates if not gate.met]
     if missed:

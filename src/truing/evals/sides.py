@@ -1,6 +1,6 @@
 """The models of an evaluation: asked, scored, and remembered.
 
-What a side has answered is kept, so that tasks that ask the same prompts in the same way share the answers.
+What a side has answered is kept, so that tasks that ask the same prompts in the same way share the responses.
 """
 
 import math
@@ -10,23 +10,22 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from truing.core.records import Message, Record
+from truing.core.records import Record, Turns
 from truing.data.refusals import RefusedRowError
 from truing.data.trees import Branch, Tree
 from truing.rewards.types import Item
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Finish, Sample, Sampling
 
-Prompt = tuple[Message, ...]
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a model is asked, and what its answers are scored with. `id` is unique within a task."""
+    """What a model is asked, and what its responses are scored with. `id` is unique within a task."""
 
     id: str
-    prompt: Prompt
+    prompt: Turns
     category: str = ""
     language: str = ""
     reference: str | None = None
@@ -40,7 +39,7 @@ class Question:
         return Record(self.prompt, given=self.given)
 
     def item(self, sample: Sample) -> Item:
-        """One answer, as rewards and rules read it."""
+        """One response, as rewards and rules read it."""
         return Item(
             self.prompt,
             sample.text,
@@ -55,7 +54,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SampledResponse:
     """One response to a question; `k` counts the responses to the same one from 0."""
 
     question: Question
@@ -78,27 +77,33 @@ class Answer:
         return math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0
 
 
+def response_of(question: Question, text: str, *, cut: bool = False, k: int = 0) -> SampledResponse:
+    """A response of which the text alone is known, such as one that was read from a file."""
+    finish = Finish.LENGTH if cut else Finish.STOP
+    return SampledResponse(question, Sample([], [], text, finish, prompt=0, k=k), k)
+
+
 class Side:
     """One model of an evaluation."""
 
     def __init__(self, source: str, open_speaker: Callable[[], Speaker]) -> None:
         self.source = source
         self._open = open_speaker
-        self._answers: dict[tuple[Record, Sampling], list[Sample]] = {}
+        self._responses: dict[tuple[Record, Sampling], list[Sample]] = {}
 
     @cached_property
     def speaker(self) -> Speaker:
         return self._open()
 
-    def answers(
-        self, questions: Sequence[Question], sampling: Sampling, samples: int, progress: Progress
-    ) -> list[Answer]:
-        """`samples` answers to each question, those to one question next to each other.
+    def responses(
+        self, questions: Sequence[Question], sampling: Sampling, samples: int, progress: OnProgress
+    ) -> list[SampledResponse]:
+        """`samples` responses to each question, those to one question next to each other.
 
         What is drawn depends on the prompt's own text, not on which others are asked beside it.
         """
         prompts = dict.fromkeys(question.asked for question in questions)
-        asked = [prompt for prompt in prompts if len(self._answers.get((prompt, sampling), ())) < samples]
+        asked = [prompt for prompt in prompts if len(self._responses.get((prompt, sampling), ())) < samples]
         if asked:
             drawn = self.speaker.answer(
                 asked,
@@ -108,11 +113,11 @@ class Side:
                 on_progress=progress,
             )
             for place, prompt in enumerate(asked):
-                self._answers[prompt, sampling] = drawn[place * samples : (place + 1) * samples]
+                self._responses[prompt, sampling] = drawn[place * samples : (place + 1) * samples]
         return [
-            Answer(question, sample, k)
+            SampledResponse(question, sample, k)
             for question in questions
-            for k, sample in enumerate(self._answers[question.asked, sampling][:samples])
+            for k, sample in enumerate(self._responses[question.asked, sampling][:samples])
         ]
 
     def refuses(self, question: Question) -> str | None:
@@ -123,13 +128,13 @@ class Side:
             return error.words
         return None
 
-    def tree(self, answer: Answer) -> Tree:
+    def tree(self, response: SampledResponse) -> Tree:
         """What was said as a tree of one branch, for scoring."""
-        tokens = answer.sample.tokens
-        return Tree(self.speaker.prompt_ids(answer.question.asked), (Branch(tokens, [True] * len(tokens)),))
+        tokens = response.sample.tokens
+        return Tree(self.speaker.prompt_ids(response.question.asked), (Branch(tokens, [True] * len(tokens)),))
 
 
-def key_of(prompt: Prompt) -> int:
+def key_of(prompt: Turns) -> int:
     """A number below 2**64 that belongs to the text of a prompt."""
     text = "\x00".join(part for turn in prompt for part in (turn.role, turn.content))
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big")

@@ -10,11 +10,8 @@ messages and files.
 
 import asyncio
 import os
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,7 +19,8 @@ from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 from pydantic import BaseModel, Field, ValidationError
 
 from truing.core.errors import ConfigError, RewardError, TruingError
-from truing.core.records import Message
+from truing.core.records import Turns
+from truing.core.retries import Tries, retry_after
 from truing.judges.cache import AnswerCache, key_of
 
 OPENAI = "https://api.openai.com/v1"
@@ -36,7 +34,6 @@ HOPELESS = {
 }
 PASSING = {408, 409, 429}  # and everything from 500
 
-Question = tuple[Message, ...]
 Opinion = TypeVar("Opinion")
 
 
@@ -62,7 +59,7 @@ class NoVerdict:
 class Asker(Protocol):
     """Whoever can be asked: a server's model (`Judge`) or one on this machine (`local.LocalJudge`)."""
 
-    def ask(self, questions: Sequence[Question], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         """What `read` makes of the answer to each question, in order; equal questions are asked once.
 
         `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
@@ -109,7 +106,7 @@ class Endpoint:
             raise ConfigError(f"{self.api_key_env} holds characters that cannot be part of a key")
         return key
 
-    def request(self, question: Question) -> dict[str, Any]:
+    def request(self, question: Turns) -> dict[str, Any]:
         """The body of the request that asks `question`."""
         # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
         most = (
@@ -134,13 +131,13 @@ class Judge:
         self._api_key = endpoint.api_key()
         self._over: TruingError | None = None  # why nothing more is sent
 
-    def ask(self, questions: Sequence[Question], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         """What `read` makes of the answer to each question, in order; equal questions are asked once.
 
         `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
         """
-        found: dict[Question, Opinion | NoVerdict] = {}
-        asked: list[Question] = []
+        found: dict[Turns, Opinion | NoVerdict] = {}
+        asked: list[Turns] = []
         for question in dict.fromkeys(questions):
             kept = self._kept(question, read)
             if isinstance(kept, NoVerdict):
@@ -151,7 +148,7 @@ class Judge:
             found.update(zip(asked, asyncio.run(self._ask(asked, read)), strict=True))
         return [found[question] for question in questions]
 
-    def _kept(self, question: Question, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
+    def _kept(self, question: Turns, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
         text = self.cache.get(self._key(question)) if self.cache else None
         if text is None:
             return NoVerdict("not in the cache")
@@ -160,18 +157,18 @@ class Judge:
         except NoVerdictError as error:  # kept when answers were read otherwise
             return NoVerdict(str(error))
 
-    def _key(self, question: Question) -> str:
+    def _key(self, question: Turns) -> str:
         return key_of({"base_url": self.endpoint.base_url, **self.endpoint.request(question)})
 
     async def _ask(
-        self, questions: Sequence[Question], read: Callable[[str], Opinion]
+        self, questions: Sequence[Turns], read: Callable[[str], Opinion]
     ) -> list[Opinion | NoVerdict]:
         self._over = None
         places = asyncio.Semaphore(self.endpoint.concurrency)
         address, key = self.endpoint.base_url, self._api_key
         async with AsyncOpenAI(api_key=key, base_url=address, timeout=None, max_retries=0) as client:
 
-            async def one(question: Question) -> Opinion | NoVerdict:
+            async def one(question: Turns) -> Opinion | NoVerdict:
                 async with places:  # kept while it waits for a retry: a server that is overrun gets less
                     return await self._one(client, question, read)
 
@@ -185,7 +182,7 @@ class Judge:
         return found
 
     async def _one(
-        self, client: AsyncOpenAI, question: Question, read: Callable[[str], Opinion]
+        self, client: AsyncOpenAI, question: Turns, read: Callable[[str], Opinion]
     ) -> Opinion | NoVerdict:
         try:
             text = await self._answer(client, question)
@@ -199,22 +196,22 @@ class Judge:
             raise
         return opinion
 
-    async def _answer(self, client: AsyncOpenAI, question: Question) -> str:
+    async def _answer(self, client: AsyncOpenAI, question: Turns) -> str:
         """The answer, within the tries that the endpoint allows."""
-        tries = self.endpoint.retries + 1
-        for done in range(1, tries + 1):
+        tries = Tries(self.endpoint.retries + 1, BACKOFF, LONGEST_WAIT, spread=0.5)
+        while True:
             try:
                 return await self._once(client, question)
             except PassingError as error:
-                if done == tries:
-                    raise NoVerdictError(f"{error}; asked {done} times" if done > 1 else str(error)) from None
+                pause = tries.failed(error.wait)
+                if pause is None:
+                    times = f"; asked {tries.done} times" if tries.done > 1 else ""
+                    raise NoVerdictError(f"{error}{times}") from None
                 if error.wait > LONGEST_WAIT:
                     raise NoVerdictError(f"{error}; it asks to wait {error.wait:g} s") from None
-                pause = min(BACKOFF * 2 ** (done - 1), LONGEST_WAIT) * random.uniform(0.5, 1.0)
-                await asyncio.sleep(max(error.wait, pause))
-        raise AssertionError("the last try returns or raises")
+                await asyncio.sleep(pause)
 
-    async def _once(self, client: AsyncOpenAI, question: Question) -> str:
+    async def _once(self, client: AsyncOpenAI, question: Turns) -> str:
         self._spend()
         request = self.endpoint.request(question)
         try:
@@ -260,23 +257,6 @@ class Judge:
         known = str(said) if self._api_key == NO_KEY else str(said).replace(self._api_key, "***")
         text = " ".join(known.split())
         return text if len(text) <= 200 else text[:197] + "..."
-
-
-def retry_after(value: str | None) -> float:
-    """Seconds that a Retry-After header asks for, as a number or a date; 0 where it says neither."""
-    if not value:
-        return 0.0
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        then = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=UTC)
-    return max(0.0, (then - datetime.now(UTC)).total_seconds())
 
 
 class _Turn(BaseModel):

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from truing.core.errors import ConfigError
+from truing.core.records import Turns
 from truing.judges.cache import AnswerCache, key_of
-from truing.judges.client import NoVerdict, NoVerdictError, Opinion, Question
+from truing.judges.client import NoVerdict, NoVerdictError, Opinion
 
-Answer = Callable[[list[Question]], Sequence[str | None]]
+Respond = Callable[[list[Turns]], Sequence[str | None]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class LocalJudge:
     """
 
     identity: str
-    answer: Answer
+    answer: Respond
     cache: AnswerCache | None = None
     at_once: int = 32  # questions in one call of `answer`; its answers are kept before the next
 
@@ -40,7 +41,7 @@ class LocalJudge:
         if self.at_once < 1:
             raise ConfigError(f"at_once is {self.at_once}, expected at least 1 question in a call")
 
-    def ask(self, questions: Sequence[Question], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         """What `read` makes of the answer to each question, in order; equal questions are asked once.
 
         `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
@@ -55,10 +56,10 @@ class LocalJudge:
                     self.cache.put(self._key(question), text)
         return [found[question] for question in questions]
 
-    def _kept(self, question: Question) -> str | None:
+    def _kept(self, question: Turns) -> str | None:
         return self.cache.get(self._key(question)) if self.cache else None
 
-    def _key(self, question: Question) -> str:
+    def _key(self, question: Turns) -> str:
         messages = [{"role": turn.role, "content": turn.content} for turn in question]
         return key_of({"local": self.identity, "messages": messages})
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from string import Template
 
 from truing.core.errors import ConfigError
-from truing.core.records import Message
+from truing.core.records import Message, Turns
 from truing.judges import pointwise
-from truing.judges.client import Asker, NoVerdict, Question
+from truing.judges.client import Asker, NoVerdict
 from truing.judges.fence import fenced, mark_of
 from truing.judges.reading import stated
 
@@ -26,7 +26,7 @@ TEMPLATE = pointwise.PROMPTS / "pairwise.md"
 OF_A_SCORE = ("low", "high")  # what the template of a score may show and that of a comparison may not
 VERDICT = re.compile(r"VERDICT:\s*(A|B|TIE)")
 
-Judged = tuple[Sequence[Message], str, str]  # prompt, response a, response b
+JudgedPair = tuple[Sequence[Message], str, str]  # prompt, response a, response b
 
 
 class Verdict(StrEnum):
@@ -109,7 +109,7 @@ class Pairwise:
     rubric: str
     template: Template
 
-    def __call__(self, judged: Sequence[Judged]) -> list[Comparison]:
+    def __call__(self, judged: Sequence[JudgedPair]) -> list[Comparison]:
         """A comparison for each (prompt, a, b), in order; equal texts are a tie and are not asked about."""
         asked = [each for each in judged if each[1] != each[2]]
         a_first = [self.question(prompt, a, b) for prompt, a, b in asked]
@@ -119,7 +119,7 @@ class Pairwise:
         same = Comparison(Verdict.TIE, Verdict.TIE, asked=False)
         return [same if a == b else next(found) for _, a, b in judged]
 
-    def question(self, prompt: Sequence[Message], first: str, second: str) -> Question:
+    def question(self, prompt: Sequence[Message], first: str, second: str) -> Turns:
         """What the judge is asked: the same, to the letter, for the same prompt, responses and places."""
         mark = mark_of([part for turn in prompt for part in (turn.role, turn.content)] + [first, second])
         responses = [fenced(mark, "response A", first), fenced(mark, "response B", second)]

@@ -13,8 +13,8 @@ from pathlib import Path
 from string import Template
 
 from truing.core.errors import ConfigError
-from truing.core.records import Message
-from truing.judges.client import Asker, NoVerdict, NoVerdictError, Question
+from truing.core.records import Message, Turns
+from truing.judges.client import Asker, NoVerdict, NoVerdictError
 from truing.judges.fence import fenced, mark_of
 from truing.judges.reading import stated
 
@@ -44,7 +44,7 @@ class Pointwise:
         questions = [self.question(prompt, response) for prompt, response in judged]
         return self.judge.ask(questions, lambda text: read_score(text, self.low, self.high))
 
-    def question(self, prompt: Sequence[Message], response: str) -> Question:
+    def question(self, prompt: Sequence[Message], response: str) -> Turns:
         """What the judge is asked: the same, to the letter, for the same prompt and response."""
         mark = mark_of([part for turn in prompt for part in (turn.role, turn.content)] + [response])
         text = self.template.substitute(

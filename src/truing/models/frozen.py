@@ -19,8 +19,8 @@ from truing.data.trees import Tree
 from truing.kernels.attention import using_trees
 from truing.kernels.logprobs import GRAIN
 from truing.models.entry import Entry, entering_norm, key_of, only, path_of, untrained_below
+from truing.models.passes import numbers_of, run_passes
 from truing.models.reference import AdapterOff
-from truing.models.room import run_passes
 from truing.models.scoring import Trunk, probe, without_dropout
 
 LIMIT = 512 << 20  # bytes
@@ -106,12 +106,7 @@ def reference_states(
     scorer: Trunk, trees: Mapping[int, Tree], tokens_per_pass: int, start: AdapterOff
 ) -> KeptStates | None:
     """The states of `start` at every scored token of `trees`, or None where LIMIT is not enough."""
-    items = list(trees)
-    sizes = {item: sum(branch.count for branch in trees[item].branches) for item in items}
-    if not items or _bytes_of(scorer, sum(sizes.values())) > LIMIT:
+    scored = sum(branch.count for tree in trees.values() for branch in tree.branches)
+    if not trees or _bytes_of(scorer, scored) > LIMIT:
         return None
-    found: dict[int, Tensor] = {}
-    for batch, states in run_passes(trees, scorer, tokens_per_pass, start.states):
-        parts = states.split([sizes[item] for item in batch.items])
-        found |= {item: part.clone() for item, part in zip(batch.items, parts, strict=True)}
-    return KeptStates(found)
+    return KeptStates(numbers_of(trees, scorer, tokens_per_pass, start.states))

@@ -1,13 +1,25 @@
-"""Trees into the passes of a step: which share one, in the layout the scorer wants."""
+"""Trees into passes: which share one, in the layout the scorer wants, and what a model says of each tree.
 
-from collections.abc import Mapping
+    passes_of(...)   the passes that hold some trees, cut and left to the caller
+    run_passes(...)  a function of every pass, cut anew where memory does not hold one
+    numbers_of(...)  what that function says of each tree
+
+Results do not depend on how trees share passes, so a smaller size changes rounding alone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from torch import Tensor
 
 from truing.config.recipe import Recipe
-from truing.data.packing import PackedBatch, Role
+from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
 from truing.data.trees import Tree
-from truing.models.room import cut
+from truing.models.room import Overfull, attempt
 from truing.models.scoring import Trunk
 
+T = TypeVar("T")
 LARGE = 2048  # tokens
 # Small passes take a CPU about as long and less memory. Products in float32 are a tenth faster over 1024
 # rows than over 512; those in bfloat16 are not.
@@ -31,8 +43,55 @@ def _asked(recipe: Recipe, scorer: Trunk, *, coupled: bool) -> int:
     return ON_CPU if scorer.autocast is None else ON_CPU_LOW
 
 
+def cut(
+    trees: Mapping[int, Tree], trunk: Trunk, tokens_per_pass: int, role: Role = "learn"
+) -> Iterator[PackedBatch]:
+    """Yield the passes that hold these trees, on the trunk's device; their items are the keys of `trees`."""
+    items = list(trees)
+    for group in split_into_passes(list(trees.values()), trunk.room.within(tokens_per_pass), trunk.layout):
+        chosen = [items[i] for i in group]
+        batch = LAYOUTS[trunk.layout]([trees[i] for i in chosen], chosen)
+        yield replace(batch, role=role).to(trunk.device)
+
+
 def passes_of(
-    trees: Mapping[int, Tree], scorer: Trunk, tokens_per_pass: int, role: Role = "learn"
+    trees: Mapping[int, Tree], trunk: Trunk, tokens_per_pass: int, role: Role = "learn"
 ) -> list[PackedBatch]:
-    """The passes that hold these trees, on the scorer's device; their items are the keys of `trees`."""
-    return list(cut(trees, scorer, tokens_per_pass, role))
+    """Return what `cut` yields."""
+    return list(cut(trees, trunk, tokens_per_pass, role))
+
+
+def run_passes(
+    trees: Mapping[int, Tree], trunk: Trunk, tokens_per_pass: int, work: Callable[[PackedBatch], T]
+) -> Iterator[tuple[PackedBatch, T]]:
+    """Yield every pass over `trees` with what `work` makes of it, in halves where memory runs out.
+
+    Raises Overfull where one tree alone is too large.
+    """
+    left = dict(trees)
+    while left:
+        for batch in cut(left, trunk, tokens_per_pass):
+            found = attempt(lambda batch=batch: work(batch), lambda batch=batch: batch)
+            if isinstance(found, Overfull):
+                trunk.room.halve(found)
+                break
+            left = {item: tree for item, tree in left.items() if item not in set(batch.items)}
+            yield batch, found
+
+
+def numbers_of(
+    trees: Mapping[int, Tree],
+    trunk: Trunk,
+    tokens_per_pass: int,
+    work: Callable[[PackedBatch], Tensor],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[int, Tensor]:
+    """Return, by item, what `work` says of every target, [N, ...], or of every branch, [B, ...], of a pass.
+
+    `on_progress` is told how many of how many trees are done. Raises Overfull as `run_passes` does.
+    """
+    found: dict[int, Tensor] = {}
+    for batch, flat in run_passes(trees, trunk, tokens_per_pass, work):
+        found |= batch.by_item(flat)
+        on_progress(len(found), len(trees))
+    return found

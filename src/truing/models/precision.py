@@ -12,7 +12,7 @@ from functools import cache
 
 import torch
 
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 from truing.models.machine import MULTIPLY_BF16, cpu_line, instructions, product_rates
 
 TRIAL, PLAN = 0.02, 0.05  # seconds of `trial` and of `measured_rate`
@@ -65,12 +65,12 @@ def has_fast_bf16(device: torch.device) -> bool:
     return bf16_pays(instructions(), trial())
 
 
-def slow_bf16(device: torch.device) -> Message | None:
+def slow_bf16(device: torch.device) -> Sentence | None:
     """Warn of bfloat16 where it is slower, in one sentence; None where it is not, or not on a CPU."""
     return slower(trial(), cpu_line()) if device.type == "cpu" else None
 
 
-def slower(measured: Trial, processor: str) -> Message | None:
+def slower(measured: Trial, processor: str) -> Sentence | None:
     """The sentence of `slow_bf16` for a measured trial."""
     if measured.slowdown <= 1:
         return None

@@ -27,8 +27,8 @@ from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
 from truing.kernels import logprobs
 from truing.models.finite import fault_of
+from truing.models.passes import numbers_of
 from truing.models.roles import playing
-from truing.models.room import run_passes
 from truing.models.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -89,18 +89,17 @@ def score_all(
 
     Raises DivergedError that names the first module that is not finite, and the trees of that pass.
     """
-    logps: dict[int, Tensor] = {}
-    numbered = dict(enumerate(trees))
-    for batch, flat in run_passes(numbered, scorer, tokens_per_pass, lambda b: scorer(b).logps.cpu()):
+
+    def finite(batch: PackedBatch) -> Tensor:
+        flat = scorer(batch).logps.cpu()
         if not torch.isfinite(flat).all():
-            first = fault_of(scorer, lambda batch=batch: scorer(batch))
+            first = fault_of(scorer, lambda: scorer(batch))
             told = f"the log-probabilities of texts {', '.join(map(str, batch.items[:8]))} are not finite"
             hint = "the weights, or what the model makes of them, are no numbers: begin from others"
             raise DivergedError(f"{told}, first in {first}" if first else told, hint=hint)
-        sizes = [sum(branch.count for branch in trees[i].branches) for i in batch.items]
-        logps.update(zip(batch.items, flat.split(sizes), strict=True))
-        on_progress(len(logps), len(trees))
-    return logps
+        return flat
+
+    return numbers_of(dict(enumerate(trees)), scorer, tokens_per_pass, finite, on_progress)
 
 
 @cache

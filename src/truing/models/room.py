@@ -2,25 +2,20 @@
 
     room.within(4096)     what a pass is cut to
     attempt(work, batch)  what `work` gives, or an `Overfull` where memory ran out
-    run_passes(...)       a function of every pass over some trees, cut anew where one is too large
 
-Results do not depend on how trees share passes, so a smaller size changes rounding alone. What is left of a
-pass that failed is freed before the next one begins: no exception with its frames is kept.
+What is left of a pass that failed is freed before the next one begins: no exception with its frames is kept.
+`passes.run_passes` cuts passes anew where one is too large.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 
 from truing.core.errors import MemoryShortError
-from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
-from truing.data.trees import Tree
-
-if TYPE_CHECKING:
-    from truing.models.scoring import Trunk
+from truing.data.packing import PackedBatch
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -110,36 +105,3 @@ class Room:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.most = state.get("tokens_per_pass")
-
-
-def cut(
-    trees: Mapping[int, Tree], trunk: "Trunk", tokens_per_pass: int, role: Role = "learn"
-) -> Iterator[PackedBatch]:
-    """The passes that hold these trees, on the trunk's device; their items are the keys of `trees`."""
-    items = list(trees)
-    for group in split_into_passes(list(trees.values()), trunk.room.within(tokens_per_pass), trunk.layout):
-        chosen = [items[i] for i in group]
-        batch = LAYOUTS[trunk.layout]([trees[i] for i in chosen], chosen)
-        yield replace(batch, role=role).to(trunk.device)
-
-
-def run_passes(
-    trees: Mapping[int, Tree],
-    trunk: "Trunk",
-    tokens_per_pass: int,
-    work: Callable[[PackedBatch], T],
-    role: Role = "learn",
-) -> Iterator[tuple[PackedBatch, T]]:
-    """Every pass over `trees` with what `work` makes of it, in halves where memory runs out.
-
-    Raises Overfull where one tree alone is too large.
-    """
-    left = dict(trees)
-    while left:
-        for batch in cut(left, trunk, tokens_per_pass, role):
-            found = attempt(lambda batch=batch: work(batch), lambda batch=batch: batch)
-            if isinstance(found, Overfull):
-                trunk.room.halve(found)
-                break
-            left = {item: tree for item, tree in left.items() if item not in set(batch.items)}
-            yield batch, found

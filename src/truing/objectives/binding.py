@@ -15,6 +15,7 @@ from torch import Tensor
 from truing.config.foreign import ours_of
 from truing.config.imports import closest
 from truing.config.names import require_loss
+from truing.config.options import keyword_defaults
 from truing.core.errors import ConfigError
 
 Scalar = bool | int | float | str
@@ -116,8 +117,7 @@ def defaults_of(loss: Loss) -> dict[str, Hyper]:
     """The keyword-only arguments of a loss and the values they have when nobody sets them."""
     if isinstance(loss, Mixture):
         return dict(loss.defaults)
-    parameters = inspect.signature(loss).parameters.values()
-    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+    return keyword_defaults(loss)
 
 
 def needs(loss: Loss, argument: str) -> bool:

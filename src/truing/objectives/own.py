@@ -9,8 +9,8 @@ import inspect
 from collections.abc import Collection, Sequence
 
 from truing.config.imports import load_function
+from truing.config.lent import code_hash
 from truing.core.errors import ConfigError
-from truing.core.sources import source_hash
 from truing.objectives.binding import Loss, Scalar, arguments_of, closest
 from truing.objectives.mixing import Part
 from truing.objectives.shapes import Shape
@@ -28,8 +28,7 @@ def find_own(name: str, weight: float, method: str, shapes: Sequence[Shape], tak
     fits = require_supplied(
         name, arguments_of(loss), [shape.supplies for shape in shapes], f"{method} supplies"
     )
-    sha256 = source_hash(name.partition(":")[0])
-    return Part(name, loss, tuple(shapes[place] for place in fits), weight, sha256)
+    return Part(name, loss, tuple(shapes[place] for place in fits), weight, code_hash(name))
 
 
 def require_plain(name: str, loss: Loss, taken: Collection[str]) -> None:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from truing.config.imports import load_function, told
+from truing.config.lent import code_hash
 from truing.core.errors import ConfigError
-from truing.core.sources import source_hash
 from truing.objectives.binding import arguments_of, defaults_of, names_of, pick
 from truing.objectives.own import require_plain, require_supplied
 from truing.objectives.policy_gradient import PolicyObjective
@@ -73,7 +73,7 @@ def _found(name: str, giver: str, forms: Sequence[Sequence[str]], taken: Collect
     function = load_function(name)
     require_plain(name, function, taken)
     require_supplied(name, arguments_of(function), forms, giver)
-    return Own(function, source_hash(name.partition(":")[0]))
+    return Own(function, code_hash(name))
 
 
 def _given(lengths: Sequence[int]) -> dict[str, Tensor]:

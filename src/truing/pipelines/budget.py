@@ -17,7 +17,7 @@ from typing import Any
 
 from truing.core.errors import UsageError
 from truing.core.files import write_atomic
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 FILE = "plan.json"
 EVERY = 10  # every topic serves SFT; every tenth becomes preference pairs too
@@ -50,7 +50,7 @@ ALL, FEWER = Schedule(8, 1.75, 1e-3, 12, 8.0), Schedule(8, 1.0, 3e-3, 4, 5.0)
 
 
 @dataclass(frozen=True)
-class Pace:
+class MachinePace:
     """Seconds that the parts of the work take on one machine."""
 
     load: float  # to open a model; writing one takes about as long
@@ -73,7 +73,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Plan:
+class QuickstartPlan:
     """One quickstart, planned. `seconds` are expected, by stage."""
 
     policy: str
@@ -85,7 +85,7 @@ class Plan:
     of: int  # topics there are
     seconds: Mapping[str, float]
     all_minutes: int  # in which all topics would fit
-    pace: Pace
+    pace: MachinePace
 
     @property
     def total(self) -> float:
@@ -100,7 +100,7 @@ class Plan:
     def schedule(self) -> Schedule:
         return schedule_of(self.topics, self.of)
 
-    def told(self) -> Message:
+    def told(self) -> Sentence:
         """The plan in one sentence."""
         found = message(
             "{machine} ({dtype}): {topics} topics, about {minutes:.0f} minutes",
@@ -119,7 +119,7 @@ def schedule_of(topics: int, of: int) -> Schedule:
     return ALL if topics == of else FEWER
 
 
-def expected(pace: Pace, sizes: Sizes, topics: int, schedule: Schedule) -> dict[str, float]:
+def expected(pace: MachinePace, sizes: Sizes, topics: int, schedule: Schedule) -> dict[str, float]:
     """Seconds of each stage that learns from this many topics."""
 
     def asking(prompts: float, tokens: int) -> float:
@@ -141,11 +141,11 @@ def expected(pace: Pace, sizes: Sizes, topics: int, schedule: Schedule) -> dict[
     return {name: LOADS[name] * pace.load + seconds for name, seconds in work.items()}
 
 
-def _total(pace: Pace, sizes: Sizes, topics: int, schedule: Schedule) -> float:
+def _total(pace: MachinePace, sizes: Sizes, topics: int, schedule: Schedule) -> float:
     return sum(expected(pace, sizes, topics, schedule).values())
 
 
-def topics_in(pace: Pace, sizes: Sizes, seconds: float) -> int:
+def topics_in(pace: MachinePace, sizes: Sizes, seconds: float) -> int:
     """The most topics whose stages fit `seconds`: all, or whole steps of fewer, but at least LEAST."""
     if sizes.topics <= LEAST or _total(pace, sizes, sizes.topics, ALL) <= seconds:
         return sizes.topics
@@ -154,7 +154,7 @@ def topics_in(pace: Pace, sizes: Sizes, seconds: float) -> int:
     return min(max(LEAST, fitting), sizes.topics - 1)
 
 
-def planned(plan: Plan, sizes: Sizes, *, spent: float = 0.0) -> Plan:
+def planned(plan: QuickstartPlan, sizes: Sizes, *, spent: float = 0.0) -> QuickstartPlan:
     """`plan` with its topics and seconds; `spent` seconds went into measuring the machine."""
     topics = topics_in(plan.pace, sizes, (1 - MARGIN) * (60 * plan.minutes - spent))
     seconds = {"pace": spent} | expected(plan.pace, sizes, topics, schedule_of(topics, sizes.topics))
@@ -163,18 +163,18 @@ def planned(plan: Plan, sizes: Sizes, *, spent: float = 0.0) -> Plan:
     return replace(plan, topics=topics, of=sizes.topics, seconds=seconds, all_minutes=math.ceil(longest / 60))
 
 
-def store(plan: Plan, folder: Path) -> None:
+def store(plan: QuickstartPlan, folder: Path) -> None:
     write_atomic(folder / FILE, json.dumps(asdict(plan), indent=2, ensure_ascii=False) + "\n")
 
 
-def stored(folder: Path, *, policy: str, language: str, minutes: float | None) -> Plan | None:
+def stored(folder: Path, *, policy: str, language: str, minutes: float | None) -> QuickstartPlan | None:
     """The plan of a folder, None where it holds none. Raises UsageError where another was asked for."""
     path = folder / FILE
     if not path.exists():
         return None
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    pace = Pace(**found.pop("pace"))
-    plan = Plan(**found, pace=pace)
+    pace = MachinePace(**found.pop("pace"))
+    plan = QuickstartPlan(**found, pace=pace)
     asked = {"policy": policy, "language": language, "minutes": plan.minutes if minutes is None else minutes}
     for name, value in asked.items():
         if (was := getattr(plan, name)) != value:

@@ -16,7 +16,7 @@ from truing.config.recipe import Recipe
 from truing.data.convert import write_jsonl
 from truing.evals.suites.headlines import Headline
 from truing.models.trained import load_trained
-from truing.pipelines.budget import FEWER, Pace
+from truing.pipelines.budget import FEWER, MachinePace
 from truing.pipelines.preferences import first_sentence
 from truing.runs.session import open_session
 from truing.sampling.speaker import Speaker
@@ -28,10 +28,10 @@ BEGUN = 3  # words, about the tokens of a retained response
 STEPS = 4  # the first builds kernels and does not count
 IN_FLIGHT = 4096  # tokens of prompts and responses in the sampler's cache at once: 200 MB in float32
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
-def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
+def _timed(work: Callable[[], _Result]) -> tuple[float, _Result]:
     start = time.perf_counter()
     found = work()
     return time.perf_counter() - start, found
@@ -43,7 +43,7 @@ def speaker_of(source: str, dtype: str) -> Speaker:
 
 
 def sampling_pace(policy: str, dtype: str, headlines: Sequence[Headline]) -> tuple[dict[str, float], float]:
-    """`load`, `read` and `write` of a `Pace`, and the mean tokens of a prompt after what all begin with."""
+    """`load`, `read` and `write` of a pace, and the mean tokens of a prompt after what all begin with."""
     load, speaker = _timed(lambda: speaker_of(policy, dtype))
     prompts = [headline.benign for headline in headlines]
     speaker.answer(prompts[:2], Sampling(max_new_tokens=2, logprobs=False))  # lays the weights out
@@ -67,7 +67,7 @@ def _alike(ids: Sequence[Sequence[int]]) -> int:
 
 
 def learning_pace(recipe: dict[str, Any], headlines: Sequence[Headline]) -> dict[str, float]:
-    """`keep` and `learn` of a `Pace`: the first steps of an SFT `recipe`, on rows of these headlines."""
+    """`keep` and `learn` of a pace: the first steps of an SFT `recipe`, on rows of these headlines."""
     few = headlines[: STEPS * FEWER.per_step]
     rows = {
         "train": [{"prompt": h.harmful, "completion": first_sentence(h.refusal)} for h in few],
@@ -88,8 +88,10 @@ def learning_pace(recipe: dict[str, Any], headlines: Sequence[Headline]) -> dict
     return {"keep": keep / len(few), "learn": step / FEWER.per_step}
 
 
-def measured_pace(policy: str, recipe: dict[str, Any], headlines: Sequence[Headline]) -> tuple[Pace, float]:
+def measured_pace(
+    policy: str, recipe: dict[str, Any], headlines: Sequence[Headline]
+) -> tuple[MachinePace, float]:
     """The pace of this machine, and the tokens of a prompt; one model in memory at a time."""
     learning = learning_pace(recipe, headlines)
     asking, tokens = sampling_pace(policy, recipe["dtype"], headlines)
-    return Pace(**asking, **learning), tokens
+    return MachinePace(**asking, **learning), tokens

@@ -19,7 +19,7 @@ from typing import Any
 from truing.evals.suites.headlines import Headline
 from truing.text.refusal import is_refusal
 
-Row = dict[str, Any]
+TrainingRow = dict[str, Any]
 
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$|[\"'”’)])|[。！？]")
 
@@ -28,9 +28,9 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s|$|[\"'”’)])|[。！？]")
 class Made:
     """Rows ready to be written, and how many were set aside for what reason."""
 
-    preferences: list[Row] = field(default_factory=list)
-    demonstrations: list[Row] = field(default_factory=list)
-    retained: list[Row] = field(default_factory=list)
+    preferences: list[TrainingRow] = field(default_factory=list)
+    demonstrations: list[TrainingRow] = field(default_factory=list)
+    retained: list[TrainingRow] = field(default_factory=list)
     aside: Counter[str] = field(default_factory=Counter)
 
     def usable(self, own: str) -> bool:

@@ -21,7 +21,8 @@ import yaml
 from transformers import AutoConfig
 
 from truing.config.config import load_recipe
-from truing.config.run_folder import RunFolder, read_metrics
+from truing.config.run_folder import read_metrics
+from truing.config.stages import Stage
 from truing.core.errors import Stopped
 from truing.core.files import write_atomic
 from truing.core.languages import Language
@@ -38,14 +39,14 @@ from truing.models.machine import cpu_line
 from truing.models.precision import pick_precision
 from truing.models.sources import resolve
 from truing.pipelines import budget
-from truing.pipelines.budget import ALL, DRIFT_EVERY, EVERY, PAIRS_EPOCHS, SAID, Plan, Schedule
+from truing.pipelines.budget import ALL, DRIFT_EVERY, EVERY, PAIRS_EPOCHS, SAID, QuickstartPlan, Schedule
 from truing.pipelines.pace import measured_pace, speaker_of
 from truing.pipelines.preferences import make_rows
 from truing.pipelines.quickstart_report import Shown, write_results
-from truing.pipelines.safety import Measured, measure, measures
-from truing.reports.records import Measure, Stage
-from truing.runs.run import Finished, run
-from truing.runs.session import open_session
+from truing.pipelines.safety import PolicyReading, Readings, Yardstick, read_policy
+from truing.pipelines.stages import planned, stage_heading, train_stage
+from truing.reports.records import Measure, StageRecord
+from truing.runs.progress import Learner
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
 from truing.stats.intervals import Interval
@@ -62,7 +63,7 @@ STAGES = {
     "dpo": "DPO",
     "measure_after": "measuring after",
 }
-Watch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
+LineWatch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
 
 
 def sft(schedule: Schedule) -> dict[str, Any]:
@@ -127,23 +128,26 @@ class Material:
             [text for text in load_neutral() if (script(text) or "en") == language],
         )
 
+    @property
+    def yardstick(self) -> Yardstick:
+        return Yardstick.of(self.held_out, self.ordinary, self.neutral)
+
 
 @dataclass
 class Quickstart:
     """One quickstart in one folder: its plan, and the stages that have ended."""
 
-    plan: Plan
+    plan: QuickstartPlan
     material: Material
     output: Path
     say: Say
-    watch: Watch
+    watch: LineWatch
     seconds: dict[str, float] = field(default_factory=dict)
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result of a stage: that of an earlier command, or what `work` makes now."""
         path = self.output / "stages" / f"{name}.json"
-        number, title = list(STAGES).index(name) + 1, message(STAGES[name])
-        heading = message("stage {number} of {all}: {title}", number=number, all=len(STAGES), title=title)
+        heading = stage_heading(list(STAGES).index(name) + 1, len(STAGES), message(STAGES[name]))
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
             self.say(message("{heading} is done", heading=heading))
@@ -179,12 +183,12 @@ class Quickstart:
             raise Stopped(said, signal=number, hint=hint) from stop
 
     def measure_before(self) -> dict[str, Any]:
-        return self._measure(self._start(), [])[0].as_json()
+        return self._read(self._start(), ordinary=False)[0].as_json()
 
     def measure_after(self) -> dict[str, Any]:
         """The result by the same measures, and its KL to the start; one model in memory at a time."""
         speaker = speaker_of(str(self.result("dpo")), self.plan.dtype)
-        found, trees = self._measure(speaker, self.material.ordinary)
+        found, trees = self._read(speaker, ordinary=True)
         trees = trees[::DRIFT_EVERY]
         ours = score_trees(speaker.scorer, trees)
         del speaker
@@ -195,10 +199,11 @@ class Quickstart:
     def _start(self) -> Speaker:
         return speaker_of(self.plan.policy, self.plan.dtype)
 
-    def _measure(self, speaker: Speaker, ordinary: Sequence[str]) -> tuple[Measured, list[Tree]]:
-        held_out, neutral = self.material.held_out, self.material.neutral
-        with self.watch("responses", 2 * len(held_out) + len(ordinary)) as line:
-            return measure(speaker, held_out, ordinary, neutral, line.update)
+    def _read(self, speaker: Speaker, *, ordinary: bool) -> tuple[PolicyReading, list[Tree]]:
+        asked = self.material.yardstick
+        prompts = 2 * len(asked.harmful) + (len(asked.ordinary) if ordinary else 0)
+        with self.watch("responses", prompts) as line:
+            return read_policy(speaker, asked, ordinary=ordinary, progress=line.update)
 
     def sample(self) -> dict[str, Any]:
         """Make the three files of rows; returns how many rows were read for each and how many it holds."""
@@ -226,7 +231,7 @@ class Quickstart:
         return self.output / ("model" if name == "dpo" else f"model-{name}")
 
     def train(self, name: str, policy: str, recipe: dict[str, Any], rows: str) -> dict[str, Any]:
-        """Run one stage and write its merged result."""
+        """Train one stage as `truing run` does, and write the merged model beside its result."""
         files = {"train": [str(self.output / rows)], "retain": [str(self.output / "retained.jsonl")]}
         content = {
             **recipe_of(policy, recipe, self.plan.dtype),
@@ -235,22 +240,19 @@ class Quickstart:
         }
         path = self.output / f"{name}.yaml"
         write_atomic(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-        loaded = load_recipe(path)
-        with RunFolder.open(loaded.recipe.output) as folder:
-            session = open_session(loaded.recipe, self.say)
-            facts = {"base_model": self.plan.policy, "method": name}
+        (stage,) = planned([Stage(name, load_recipe(path).recipe, ())])
+        facts = {"base_model": self.plan.policy, "method": name}
 
-            def write(finished: Finished) -> None:
-                export_folder(session.model, session.tokenizer, self.result(name), merge=True, facts=facts)
+        def merged(session: Learner) -> None:
+            export_folder(session.model, session.tokenizer, self.result(name), merge=True, facts=facts)
 
-            with self.watch(name.upper(), session.plan.total) as line:
-                finished = run(session, folder, say=self.say, watch=[line.step], result=write)
-        return {"steps": finished.step}
+        train_stage(stage, self.say, self.watch, beside=merged)
+        return {"steps": int(read_metrics(stage.run)[-1]["step"])}
 
-    def trained(self, name: str, found: dict[str, Any]) -> Stage:
+    def trained(self, name: str, found: dict[str, Any]) -> StageRecord:
         """A training stage, to the report."""
         metrics = read_metrics(self.output / "runs" / name)
-        return Stage(name.upper(), name, found["seconds"], found["steps"], metrics)
+        return StageRecord(name.upper(), name, found["seconds"], found["steps"], metrics)
 
 
 def recipe_of(policy: str, recipe: dict[str, Any], dtype: str) -> dict[str, Any]:
@@ -259,7 +261,9 @@ def recipe_of(policy: str, recipe: dict[str, Any], dtype: str) -> dict[str, Any]
     return {**recipe, "policy": policy, "lora": upper_half(layers), "dtype": dtype}
 
 
-def make_plan(policy: str, language: Language, minutes: float, material: Material, say: Say) -> Plan:
+def make_plan(
+    policy: str, language: Language, minutes: float, material: Material, say: Say
+) -> QuickstartPlan:
     """Measure this machine and say how many topics fit the time."""
     start = time.perf_counter()
     say(message("measuring this machine"))
@@ -271,14 +275,14 @@ def make_plan(policy: str, language: Language, minutes: float, material: Materia
     learnt = (len(material.train), len(material.retained))
     counts = (*learnt, len(material.held_out), len(material.ordinary))
     machine = cpu_line() if device.type == "cpu" else str(device)
-    plan = Plan(policy, language, minutes, dtype, machine, 0, 0, {}, 0, pace)
+    plan = QuickstartPlan(policy, language, minutes, dtype, machine, 0, 0, {}, 0, pace)
     return budget.planned(plan, budget.Sizes(*counts, neutral, prompt), spent=time.perf_counter() - start)
 
 
 def quickstart(
     output: Path,
     say: Say,
-    watch: Watch,
+    watch: LineWatch,
     *,
     policy: str,
     language: Language = "en",
@@ -302,17 +306,16 @@ def quickstart(
         budget.store(plan, output)
     say(plan.told())
     work = Quickstart(plan, material, output, say, watch, {"pace": plan.seconds["pace"]})
-    before = Measured.of_json(work.stage("measure_before", work.measure_before))
+    before = PolicyReading.of_json(work.stage("measure_before", work.measure_before))
     made = work.stage("sample", work.sample)
     rows, how = "demonstrations.jsonl", plan.schedule
     first = work.stage("sft", lambda: work.train("sft", policy, sft(how), rows))
     base, pairs = str(work.result("sft")), "preferences.jsonl"
     second = work.stage("dpo", lambda: work.train("dpo", base, dpo(how), pairs))
     last = work.stage("measure_after", work.measure_after)
-    after = Measured.of_json(last)
-    table = measures(before, after, Interval(*last["kl"]), plan.goals)
+    read = Readings(material.yardstick, before, PolicyReading.of_json(last), Interval(*last["kl"]))
     stages = [work.trained("sft", first), work.trained("dpo", second)]
-    shown = Shown(plan, table, stages, material.held_out, before, after, made["rows"], work.seconds)
+    shown = Shown(plan, read, stages, made["rows"], work.seconds)
     with speaking(language):
         write_results(shown, output, fetched)
-    return table
+    return shown.table

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,10 @@ from truing.config.run_folder import versions
 from truing.core.files import write_atomic
 from truing.core.memory import peak_bytes
 from truing.core.words import t
-from truing.evals.suites.headlines import Headline
-from truing.pipelines.budget import Plan
-from truing.pipelines.safety import Measured, by_category, examples
+from truing.pipelines.budget import QuickstartPlan
+from truing.pipelines.safety import PolicyReading, Readings
 from truing.reports.page import write_report
-from truing.reports.records import DataCount, Measure, Report, Stage
+from truing.reports.records import DataCount, Measure, Report, StageRecord
 
 EXAMPLES = 10
 UNREAD = 60.0  # perplexity of everyday text above which a model hardly reads its language
@@ -26,14 +26,16 @@ UNREAD = 60.0  # perplexity of everyday text above which a model hardly reads it
 class Shown:
     """Everything that a quickstart found."""
 
-    plan: Plan
-    table: Sequence[Measure]
-    stages: Sequence[Stage]
-    held_out: Sequence[Headline]
-    before: Measured
-    after: Measured
+    plan: QuickstartPlan
+    read: Readings
+    stages: Sequence[StageRecord]
     rows: Mapping[str, Sequence[int]]  # of each file of rows: read, kept
     seconds: Mapping[str, float]
+
+    @cached_property
+    def table(self) -> list[Measure]:
+        """The numbers before and after, with the goals of the plan."""
+        return self.read.measures(self.plan.goals)
 
     @property
     def command(self) -> str:
@@ -43,7 +45,7 @@ class Shown:
 
     def notes(self) -> list[str]:
         """Return what a reader must know beside the numbers."""
-        plan, start = self.plan, self.before.perplexity.value
+        plan, start = self.plan, self.read.before.perplexity.value
         told = t(
             "{topics} of {of} topics were learnt from, as many as fit {minutes} minutes on {machine}.",
             topics=plan.topics,
@@ -70,8 +72,8 @@ def write_results(shown: Shown, output: Path, fetched: float) -> None:
         notes=shown.notes(),
         measures=shown.table,
         stages=shown.stages,
-        examples=examples(shown.held_out, shown.before, shown.after, EXAMPLES),
-        categories=by_category(shown.held_out, shown.before, shown.after),
+        examples=shown.read.examples(EXAMPLES),
+        categories=shown.read.categories(),
         data=[DataCount(f"{name}.jsonl", n, kept, n - kept) for name, (n, kept) in shown.rows.items()],
         versions=versions(),
         config={stage.name: (output / f"{stage.method}.yaml").read_text("utf-8") for stage in shown.stages},
@@ -84,10 +86,10 @@ def write_results(shown: Shown, output: Path, fetched: float) -> None:
 def _summary(shown: Shown, seconds: Mapping[str, float], fetched: float) -> dict[str, Any]:
     plan, by_name = shown.plan, {measure.name: measure for measure in shown.table}
 
-    def side(which: str, measured: Measured) -> dict[str, float]:
+    def side(which: str, reading: PolicyReading) -> dict[str, float]:
         sides = {name: getattr(measure, which) for name, measure in by_name.items()}
         numbers = {name: one.estimate for name, one in sides.items() if one is not None}
-        return numbers | {"perplexity": measured.perplexity.value}
+        return numbers | {"perplexity": reading.perplexity.value}
 
     return {
         "language": plan.language,
@@ -97,8 +99,8 @@ def _summary(shown: Shown, seconds: Mapping[str, float], fetched: float) -> dict
         "seconds": {"fetch": round(fetched, 1), **seconds, "total": round(sum(seconds.values()), 1)},
         "planned_seconds": round(plan.total, 1),
         "peak_memory_gb": round(peak_bytes() / 1e9, 2),
-        "before": side("before", shown.before),
-        "after": side("after", shown.after),
+        "before": side("before", shown.read.before),
+        "after": side("after", shown.read.after),
         "intervals": {
             name: {
                 "before": [m.before.low, m.before.high] if m.before else None,

@@ -14,7 +14,7 @@ from typing import Any
 
 from truing.config.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
 from truing.config.online import CRITIC_STARTS
-from truing.config.options import check_options, keyword_options
+from truing.config.options import called, check_options, keyword_options
 from truing.config.reads import require_read
 from truing.config.recipe import Recipe
 from truing.config.rewards import MODEL
@@ -22,7 +22,7 @@ from truing.config.run_folder import RunFolder, RunState, read_config, read_stat
 from truing.config.stages import STAGE, Stage, naming_stage
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import MANIFEST
-from truing.core.messages import Say, joined, message
+from truing.core.messages import Say, Sentence, joined, message
 from truing.data.load import load_records
 from truing.methods.offline import OFFLINE, Chosen, choose
 from truing.methods.online import ONLINE, choose_online
@@ -33,7 +33,7 @@ from truing.objectives.shapes import unpaired
 from truing.rewards.build import build_mix
 from truing.rewards.model import model_reward
 from truing.runs.idle import require_used
-from truing.runs.train import Watch, train_recipe
+from truing.runs.train import Beside, StepWatch, nothing, train_recipe
 
 TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
 
@@ -69,7 +69,7 @@ class Planned:
         return self.trained and (self.result / MANIFEST).exists()
 
 
-def run_stages(stages: Sequence[Stage], say: Say, watch: Watch) -> list[Planned]:
+def run_stages(stages: Sequence[Stage], say: Say, watch: StepWatch) -> list[Planned]:
     """Check all stages, then train those that are not done, in order; what was stopped resumes.
 
     Raises ConfigError, DataError and ModelError before anything is trained, and what a run raises.
@@ -78,16 +78,26 @@ def run_stages(stages: Sequence[Stage], say: Say, watch: Watch) -> list[Planned]
     by_name = {stage.name: stage for stage in plan}
     for number, stage in enumerate(plan, 1):
         title = message("{name} ({title})", name=stage.name, title=message(stage.title))
-        heading = message("stage {number} of {all}: {title}", number=number, all=len(plan), title=title)
+        heading = stage_heading(number, len(plan), title)
         if stage.done:
             say(message("{heading} is done; its result is in {path}", heading=heading, path=stage.result))
             continue
         say(joined("\n", ["", heading]))
         for name in stage.needs:
             _merge(by_name[name])
-        with RunFolder.open(stage.run) as folder:
-            train_recipe(stage.recipe, folder, say, watch)
+        train_stage(stage, say, watch)
     return plan
+
+
+def stage_heading(number: int, count: int, title: Sentence) -> Sentence:
+    """Name a stage among `count` of them, which begin at 1."""
+    return message("stage {number} of {all}: {title}", number=number, all=count, title=title)
+
+
+def train_stage(stage: Planned, say: Say, watch: StepWatch, *, beside: Beside = nothing) -> None:
+    """Train a stage in its run folder, from where it stands; `beside` is that of `train_recipe`."""
+    with RunFolder.open(stage.run) as folder:
+        train_recipe(stage.recipe, folder, say, watch, beside=beside)
 
 
 def _merge(stage: Planned) -> None:
@@ -132,8 +142,8 @@ def _planned(stage: Stage, earlier: Mapping[str, Planned]) -> Planned:
         try:
             refuse_unsafe(changes)
         except ConfigError as error:
-            hint = f"put the old values back, or choose another output; {recipe.output} stays as it is"
-            raise ConfigError(str(error), hint=hint) from error
+            hint = "put the old values back, or choose another output; {path} stays as it is"
+            raise ConfigError(error.message, hint=message(hint, path=recipe.output)) from error
         longer = any(change.key in SAFE_WHEN_LARGER for change in changes)
     return Planned(
         stage.name,
@@ -150,9 +160,11 @@ def _refuse_stale(stage: Planned, begun: Sequence[Planned]) -> None:
     """A stage cannot train on under those that began from its result."""
     if not stage.trained and begun:
         names = ", ".join(other.name for other in begun)
+        said = "stage {name} has steps to train, and {names} began from an earlier result of it"
+        runs = " ".join(str(other.run) for other in begun)
         raise ConfigError(
-            f"stage {stage.name} has steps to train, and {names} began from an earlier result of it",
-            hint="choose another output, or remove " + " ".join(str(other.run) for other in begun),
+            message(said, name=stage.name, names=names),
+            hint=message("choose another output, or remove {runs}", runs=runs),
         )
 
 
@@ -186,7 +198,7 @@ def _chosen(recipe: Recipe) -> Chosen | None:
     require_used(recipe, choose_online(recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=most))
     models = [part for part in recipe.rewards if part.name == MODEL]
     for part in models:
-        check_options(f"the reward {MODEL!r}", keyword_options(model_reward), part.options)
+        check_options(called("reward", MODEL), keyword_options(model_reward), part.options)
     if len(models) < len(recipe.rewards) or not models:
         build_mix([part for part in recipe.rewards if part.name != MODEL])
     return None
@@ -218,6 +230,10 @@ def _read(recipe: Recipe, chosen: Chosen | None) -> dict[str, str]:
         parts = [one for row in loaded.records for one in (unpaired(row) if data.unpair else [row])]
         if not any(chosen.shape.teaches(part) for part in parts):
             kinds = ", ".join(sorted({part.kind.value for part in parts}))
-            needs = f"{recipe.method} needs {chosen.shape.wants}, these rows are {kinds}"
-            raise DataError(f"{', '.join(paths)}: {needs}", hint="see `truing data show`")
+            said = "{paths}: {method} needs {wants}, these rows are {kinds}"
+            wants = message(chosen.shape.wants)
+            raise DataError(
+                message(said, paths=", ".join(paths), method=recipe.method, wants=wants, kinds=kinds),
+                hint=message("see `truing data show`"),
+            )
     return found

@@ -15,9 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-import truing
 from truing.config.reads import PARTICULAR, READS
-from truing.config.recipe import Hyper, Lora, Recipe
+from truing.config.recipe import HyperValue, Lora, Recipe
 from truing.config.rewards import RewardPart
 from truing.config.section import Section
 from truing.methods.offline import OFFLINE, choose
@@ -77,7 +76,7 @@ def wants(method: str) -> str:
 
 def sample_rows(method: str) -> Path:
     """The file of rows that a method can be tried on."""
-    package = Path(truing.__file__).parent
+    package = Path(__file__).parents[1]
     shipped = package / "samples"
     folder = shipped if shipped.is_dir() else package.parents[1] / "examples" / "rows"
     return folder / f"{'sums' if method in ONLINE else ROWS[wants(method)]}.jsonl"
@@ -103,7 +102,7 @@ def starting(method: str, *, policy: str, rows: str, output: str) -> Recipe:
     return Recipe.model_validate(given)
 
 
-def _online_loss(method: str) -> dict[str, Hyper]:
+def _online_loss(method: str) -> dict[str, HyperValue]:
     """Return what `loss:` can say of an online method's own functions, at its default."""
     chosen, found = choose_online(method, None), {}
     parts = {"name": chosen.loss, "credit": chosen.credit, "aggregation": chosen.aggregation, "kl": chosen.kl}

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from truing.core.words import sentences, t
-from truing.reports.curves import SMOOTHED, Series, ends, held_out, read_series, smoothed, thin
-from truing.reports.drawing import Curve, Dot, Mark, Scale, Span, Words, draw, short_power, span_of
-from truing.reports.records import Measure, Stage, goal_text
+from truing.reports.curves import SMOOTHED, MetricSeries, ends, held_out, read_series, smoothed, thin
+from truing.reports.drawing import Curve, Dot, Extent, Mark, Scale, Words, draw, short_power, span_of
+from truing.reports.records import Measure, StageRecord, goal_text
 from truing.stats.intervals import Interval
 from truing.stats.told import interval_text, value_text
 from truing.text.shown import plain
@@ -76,12 +76,12 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """A metric of a run, as it is drawn."""
 
     name: str
     tone: str
-    series: Series
+    series: MetricSeries
     smooth: bool
     dotted: bool = False
 
@@ -104,7 +104,7 @@ def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
     return charts
 
 
-def stage_charts(stage: Stage, prefix: str) -> list[Chart]:
+def stage_charts(stage: StageRecord, prefix: str) -> list[Chart]:
     """The panels of which the stage has at least two finite values, or one where it has one step."""
     charts = []
     for number, panel in enumerate(PANELS):
@@ -117,7 +117,7 @@ def stage_charts(stage: Stage, prefix: str) -> list[Chart]:
         title = t(panel.title)
         label = t("{title} during {stage}: {note}", title=title, stage=stage.name, note=note)
         lines = [
-            Line(_short(name), tone, series, panel.noisy and not held_out(name))
+            ChartLine(_short(name), tone, series, panel.noisy and not held_out(name))
             for (name, series), tone in zip(found.items(), (AFTER, SECOND), strict=False)
         ]
         drawing, hover = line_drawing(lines, panel.form)
@@ -127,7 +127,7 @@ def stage_charts(stage: Stage, prefix: str) -> list[Chart]:
 
 
 def line_drawing(
-    lines: Sequence[Line], form: Literal["number", "share"], height: int = CURVE_HEIGHT
+    lines: Sequence[ChartLine], form: Literal["number", "share"], height: int = CURVE_HEIGHT
 ) -> tuple[Markup, dict[str, Any]]:
     """Lines over steps, and what is said of each step under the pointer.
 
@@ -152,7 +152,7 @@ def line_drawing(
 
 
 def _line_marks(
-    line: Line, xs: Sequence[float], ys: Sequence[float], averages: Sequence[float]
+    line: ChartLine, xs: Sequence[float], ys: Sequence[float], averages: Sequence[float]
 ) -> Iterator[Mark]:
     look = "dotted" if line.dotted else "solid"
     if averages:
@@ -190,7 +190,7 @@ def _spoken(measure: Measure) -> str:
     return t("before {before}; after {after}", before=_reading(measure.before, measure.unit), after=after)
 
 
-def _from_to(name: str, series: Series, several: bool, noisy: bool) -> str:
+def _from_to(name: str, series: MetricSeries, several: bool, noisy: bool) -> str:
     """Where a metric began and ended: its evaluations, or the means of the first and the last steps."""
     words = _number(sum(series.values) / len(series.values))
     if held_out(name) or not noisy:
@@ -228,7 +228,7 @@ def _measure_drawing(measures: Sequence[Measure], unit: str) -> Markup:
         place = -float(row)
         if measure.goal is not None and _has_goal(measure):
             tip = t("Goal: {goal}", goal=goal_text(measure))
-            marks.append(Span(GOAL, (measure.goal, measure.goal), (place - 0.2, place + 0.2), "thick", tip))
+            marks.append(Extent(GOAL, (measure.goal, measure.goal), (place - 0.2, place + 0.2), "thick", tip))
         if measure.before is not None:
             marks += interval_marks(measure.before, place + 0.1, unit, BEFORE, t("Before"), "hollow")
         marks += interval_marks(measure.after, place - 0.12, unit, AFTER, t("After"))
@@ -253,7 +253,7 @@ def interval_marks(
         return
     tip = f"{name} {value_text(interval.estimate, unit)}\n{interval_text(interval, unit)}"
     if math.isfinite(interval.low) and math.isfinite(interval.high):
-        yield Span(tone, (interval.low, interval.high), (place, place), "thick", tip)
+        yield Extent(tone, (interval.low, interval.high), (place, place), "thick", tip)
     yield Dot(tone, interval.estimate, place, 5.5, look, tip)
 
 

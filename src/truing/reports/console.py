@@ -8,15 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from truing.core.words import t
-from truing.reports.records import Interval, Measure, Outcome, goal_text, goals_text, moved_text
+from truing.reports.records import GoalOutcome, Interval, Measure, goal_text, goals_text, moved_text
 from truing.stats.told import range_text, value_text
 from truing.text.shown import plain
 
 _OUTCOMES = {
-    Outcome.MET: ("✓", "met", "green"),
-    Outcome.UNSURE: ("≈", "met, not certain", "yellow"),
-    Outcome.MISSED: ("✗", "missed", "red"),
-    Outcome.NO_GOAL: ("", "", ""),
+    GoalOutcome.MET: ("✓", "met", "green"),
+    GoalOutcome.UNSURE: ("≈", "met, not certain", "yellow"),
+    GoalOutcome.MISSED: ("✗", "missed", "red"),
+    GoalOutcome.NO_GOAL: ("", "", ""),
 }
 _MOVED = {"better": "green", "worse": "red", "unclear": "dim", "drift": "dim"}
 

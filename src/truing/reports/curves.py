@@ -16,7 +16,7 @@ LEAST = 5  # steps whose mean is an end, where there are twice as many
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class MetricSeries:
     """The finite values of one metric over steps, and how many were not finite."""
 
     steps: list[float]
@@ -33,7 +33,7 @@ class Ends:
     steps: int
 
 
-def read_series(rows: Sequence[Mapping[str, Any]], name: str) -> Series:
+def read_series(rows: Sequence[Mapping[str, Any]], name: str) -> MetricSeries:
     """The metric `name` of the rows that carry it; null is what a run writes for a number that is none."""
     steps, values, not_finite = [], [], 0
     for row in rows:
@@ -45,7 +45,7 @@ def read_series(rows: Sequence[Mapping[str, Any]], name: str) -> Series:
             values.append(value)
         else:
             not_finite += 1
-    return Series(steps, values, not_finite)
+    return MetricSeries(steps, values, not_finite)
 
 
 def held_out(name: str) -> bool:

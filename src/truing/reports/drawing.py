@@ -71,7 +71,7 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Extent:
     """Draw between two points: the line from one to the other, or the bar whose corners they are."""
 
     tone: str
@@ -89,7 +89,7 @@ class Words:
     text: str
 
 
-Mark = Curve | Dot | Span | Words
+Mark = Curve | Dot | Extent | Words
 
 
 def span_of(values: Sequence[float], *, air: float = 0.06) -> tuple[float, float]:
@@ -183,14 +183,14 @@ def _drawn(mark: Mark, frame: _Frame) -> Markup:
             return _curve(mark, frame)
         case Dot():
             return _dot(mark, frame)
-        case Span():
+        case Extent():
             return _span(mark, frame)
         case Words():
             text = '<text class="row" x="0" y="{}">{}</text>'
             return _filled(text, frame.y(mark.y), plain(mark.text))
 
 
-def _span(mark: Span, frame: _Frame) -> Markup:
+def _span(mark: Extent, frame: _Frame) -> Markup:
     (x1, x2), (y1, y2) = (map(frame.x, mark.xs), map(frame.y, mark.ys))
     if not mark.look.endswith("bar"):
         text = '<line class="span {} {}" x1="{}" x2="{}" y1="{}" y2="{}"{}/>'

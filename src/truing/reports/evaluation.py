@@ -1,18 +1,19 @@
-"""The page and the table of an evaluation: its numbers as measures, its answers side by side."""
+"""The page and the table of an evaluation: its numbers as measures, its responses side by side."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import yaml
 
 from truing.config.run_folder import versions
 from truing.core.messages import told
 from truing.core.words import sentences, spoken, t
-from truing.evals.bench import Result, Scored
+from truing.evals.bench import ScoredResponses, TaskResult
 from truing.evals.gates import GateOutcome
-from truing.evals.numbers import Finding
+from truing.evals.numbers import NumberFinding
 from truing.evals.run import Evaluation
-from truing.reports.records import AnswerRow, AnswerTable, GroupRow, GroupTable, Measure, Report
+from truing.reports.records import GroupRow, GroupTable, Measure, Report, ResponseRow, ResponseTable
 from truing.stats.intervals import holm
 from truing.stats.told import value_text, values_text
 
@@ -30,7 +31,7 @@ def evaluation_report(done: Evaluation) -> Report:
         notes=[*(told(note, spoken()) for note in done.notes), *_missed(done)],
         measures=measures_of(done),
         groups=list(_groups(done)),
-        answers=[table for task, result in done.results.items() for table in _tables(task, result)],
+        responses=[table for task, result in done.results.items() for table in _tables(task, result)],
         versions=versions(),
         config={"this evaluation": text},
     )
@@ -42,18 +43,26 @@ def measures_of(done: Evaluation) -> list[Measure]:
     tested = {one.number.name: one.p for one in done.findings if one.p is not None}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     return [
-        _measure(finding, gates.get(finding.number.name), task if result.scored else "", corrected)
+        measure_of(finding, gates.get(finding.number.name), task if result.scored else "", corrected)
         for task, result in done.results.items()
         for finding in result.findings
-        if finding.model.interval is not None
+        if finding.policy.interval is not None
     ]
 
 
-def _measure(
-    finding: Finding, gate: GateOutcome | None, task: str, corrected: Mapping[str, float]
+def measure_of(
+    finding: NumberFinding,
+    gate: GateOutcome | None,
+    task: str = "",
+    corrected: Mapping[str, float] = MappingProxyType({}),
 ) -> Measure:
-    number, model = finding.number, finding.model
-    assert model.interval is not None
+    """A finding that has a value as a row of the table, with its gate as its goal.
+
+    `task` names the table of its responses where the page has one. `corrected` holds p by the names of
+    numbers; the change of one that is not in it is judged by its intervals.
+    """
+    number, policy = finding.number, finding.policy
+    assert policy.interval is not None
     before = finding.against.interval if finding.against is not None else None
     better, goal = number.better, None
     if gate is not None:
@@ -63,7 +72,7 @@ def _measure(
         name=number.name,
         title=number.title,
         before=before,
-        after=model.interval,
+        after=policy.interval,
         unit=number.unit,
         better=better,
         goal=goal,
@@ -73,15 +82,15 @@ def _measure(
     )
 
 
-def _explained(finding: Finding, corrected: Mapping[str, float]) -> str:
+def _explained(finding: NumberFinding, corrected: Mapping[str, float]) -> str:
     """The number in words, with what was missing and the p of its change."""
-    number, model = finding.number, finding.model
-    said = [t(number.explains)]
-    if model.missing:
-        worst, best = (value_text(end, number.unit) for end in (model.worst, model.best))
+    number, policy = finding.number, finding.policy
+    said = [told(number.explains, spoken())]
+    if policy.missing:
+        worst, best = (value_text(end, number.unit) for end in (policy.worst, policy.best))
         missing = "{n} answers could not be scored; they could make it {worst} to {best}."
-        said.append(t(missing, n=model.missing, worst=worst, best=best))
-    if finding.p is not None:
+        said.append(t(missing, n=policy.missing, worst=worst, best=best))
+    if finding.p is not None and number.name in corrected:
         several = "p of no change: {p:.2g}, {adjusted:.2g} among {n} numbers."
         text = several if len(corrected) > 1 else "p of no change: {p:.2g}."
         said.append(t(text, p=finding.p, adjusted=corrected[number.name], n=len(corrected)))
@@ -99,26 +108,26 @@ def _groups(done: Evaluation) -> Iterator[GroupTable]:
     for finding in done.findings:
         if len(finding.groups) > 1:
             rows = [
-                GroupRow(name, other.interval if other else None, model.interval)
-                for name, (model, other) in finding.groups.items()
+                GroupRow(name, other.interval if other else None, policy.interval)
+                for name, (policy, other) in finding.groups.items()
             ]
             yield GroupTable(finding.number.name, finding.number.title, finding.number.unit, rows)
 
 
-def _tables(task: str, result: Result) -> Iterator[AnswerTable]:
+def _tables(task: str, result: TaskResult) -> Iterator[ResponseTable]:
     for scored in result.scored:
-        yield AnswerTable(task, list(_rows(scored)))
+        yield ResponseTable(task, list(_rows(scored)))
 
 
-def _rows(scored: Scored) -> Iterator[AnswerRow]:
-    answers = zip(*scored.answers, strict=True)
+def _rows(scored: ScoredResponses) -> Iterator[ResponseRow]:
+    responses = zip(*scored.responses, strict=True)
     marks = zip(*scored.marks, strict=True)
-    for said, marked in zip(answers, marks, strict=True):
+    for said, marked in zip(responses, marks, strict=True):
         question = said[0].question
-        yield AnswerRow(
+        yield ResponseRow(
             prompt="\n\n".join(turn.content for turn in question.prompt),
             category=question.category or question.language,
-            responses=[answer.text for answer in said],
+            responses=[response.text for response in said],
             values=[values_text(mark.values, mark.note) for mark in marked],
             changed=any(mark.values != marked[0].values for mark in marked),
         )

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from truing.core.errors import StorageError
 from truing.core.files import write_atomic
+from truing.core.messages import message
 from truing.core.words import sentences, spoken, t
 from truing.reports.charts import hover_json, measure_charts, stage_charts
 from truing.reports.compare.charts import ComparisonCharts, comparison_charts
@@ -26,12 +27,12 @@ from truing.reports.records import (
     DRIFT_NOTES,
     CategoryRow,
     DataCount,
+    GoalOutcome,
+    HitShare,
     Measure,
-    Outcome,
     Report,
-    Share,
     SideBySide,
-    Stage,
+    StageRecord,
     goal_text,
     goals_text,
     moved_text,
@@ -45,13 +46,13 @@ from truing.text.shown import clipped, language, plain
 __all__ = [
     "CategoryRow",
     "DataCount",
+    "GoalOutcome",
+    "HitShare",
     "Interval",
     "Measure",
-    "Outcome",
     "Report",
-    "Share",
     "SideBySide",
-    "Stage",
+    "StageRecord",
     "render_report",
     "verdict",
     "write_report",
@@ -68,9 +69,10 @@ def write_report(report: Report, path: str | Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        said = "the folder {path} for the report cannot be made: {why}"
         raise StorageError(
-            f"the folder {path.parent} for the report cannot be made: {error.strerror}",
-            hint="choose another path for the report",
+            message(said, path=path.parent, why=error.strerror),
+            hint=message("choose another path for the report"),
         ) from error
     write_atomic(path, page)
 
@@ -84,7 +86,7 @@ def render_report(report: Report) -> str:
     charts_of_reward = reward_charts(report.reward) if report.reward else []
     compared = comparison_charts(report.comparison) if report.comparison else ComparisonCharts()
     charts = [*compared, *charts_of_measures, *charts_of_reward, *charts_of_drift, *chain(*charts_of_stages)]
-    scripts = [_template_file("report.js")] if charts or report.answers else []
+    scripts = [_template_file("report.js")] if charts or report.responses else []
     style = _style()
     return (
         _environment()
@@ -131,7 +133,7 @@ def _environment() -> Environment:
         t=t,
         value=value_text,
     )
-    environment.globals.update(Outcome=Outcome, t=_words)
+    environment.globals.update(GoalOutcome=GoalOutcome, t=_words)
     return environment
 
 

@@ -8,15 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from truing.core.words import t
+from truing.evals.reward_summary import RewardSummary
+from truing.reports.compare.records import RunComparison
 from truing.stats.intervals import Interval
 from truing.stats.told import value_text
-
-if TYPE_CHECKING:
-    from truing.evals.reward_summary import RewardSummary
-    from truing.reports.compare.records import Comparison
 
 DRIFT_NOTES = {
     "kl": (
@@ -31,7 +29,7 @@ DRIFT_NOTES = {
 }
 
 
-class Outcome(StrEnum):
+class GoalOutcome(StrEnum):
     """How a measure stands against its goal."""
 
     MET = "met"  # the whole interval reaches the goal
@@ -58,7 +56,7 @@ class Measure:
     goal: float | None = None
     explains: str = ""
     p: float | None = None  # of "no change", corrected for all numbers tested beside it
-    items: str = ""  # the task whose answers it is made of, where they are shown
+    items: str = ""  # the task whose responses it is made of, where they are shown
 
     def __post_init__(self) -> None:
         if self.better not in ("higher", "lower", "near"):
@@ -71,13 +69,13 @@ class Measure:
                 raise ValueError(f"measure {self.name!r}: a '%' value is a share from 0 to 1, not {values}")
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> GoalOutcome:
         if self.goal is None:
-            return Outcome.NO_GOAL
+            return GoalOutcome.NO_GOAL
         if not self._reaches(self.after.estimate):
-            return Outcome.MISSED
+            return GoalOutcome.MISSED
         ends = (self.after.low, self.after.high)
-        return Outcome.MET if all(self._reaches(end) for end in ends) else Outcome.UNSURE
+        return GoalOutcome.MET if all(self._reaches(end) for end in ends) else GoalOutcome.UNSURE
 
     @property
     def change(self) -> float | None:
@@ -126,7 +124,7 @@ class SideBySide:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerRow:
+class ResponseRow:
     """One prompt, the model's response, and those of what it is held against. The texts are untrusted."""
 
     prompt: str
@@ -137,11 +135,11 @@ class AnswerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerTable:
+class ResponseTable:
     """What the numbers of a task are made of. `titles` name the responses where they are of several runs."""
 
     task: str
-    rows: Sequence[AnswerRow]
+    rows: Sequence[ResponseRow]
     titles: Sequence[str] = ()
     columns: Sequence[int] = ()  # the places of those runs in the comparison
 
@@ -216,7 +214,7 @@ class SampleTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class StageRecord:
     """One stage of training. `metrics` holds the rows of its metrics.jsonl: `step` and numbers by name."""
 
     name: str
@@ -227,7 +225,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class HitShare:
     """`hits` out of `of`."""
 
     hits: int
@@ -240,13 +238,13 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class CategoryRow:
-    """How many prompts of one category were refused; `Share(0, 0)` where there was none."""
+    """How many prompts of one category were refused; `HitShare(0, 0)` where there was none."""
 
     name: str
-    harmful_before: Share = Share(0, 0)
-    harmful_after: Share = Share(0, 0)
-    benign_before: Share = Share(0, 0)
-    benign_after: Share = Share(0, 0)
+    harmful_before: HitShare = HitShare(0, 0)
+    harmful_after: HitShare = HitShare(0, 0)
+    benign_before: HitShare = HitShare(0, 0)
+    benign_after: HitShare = HitShare(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,11 +281,11 @@ class Report:
     alarms: Sequence[Alarm] = ()
     healthy: str = ""
     measures: Sequence[Measure] = ()
-    comparison: "Comparison | None" = None
-    reward: "RewardSummary | None" = None
+    comparison: RunComparison | None = None
+    reward: RewardSummary | None = None
     groups: Sequence[GroupTable] = ()
-    answers: Sequence[AnswerTable] = ()
-    stages: Sequence[Stage] = ()
+    responses: Sequence[ResponseTable] = ()
+    stages: Sequence[StageRecord] = ()
     samples: Sequence[SampleTable] = ()
     examples: Sequence[SideBySide] = ()
     categories: Sequence[CategoryRow] = ()
@@ -328,8 +326,8 @@ def goals_text(measures: Sequence[Measure]) -> str:
     outcomes = [measure.outcome for measure in measures if measure.goal is not None]
     if not outcomes:
         return ""
-    unsure = outcomes.count(Outcome.UNSURE)
-    met = outcomes.count(Outcome.MET) + unsure
+    unsure = outcomes.count(GoalOutcome.UNSURE)
+    met = outcomes.count(GoalOutcome.MET) + unsure
     text = (
         "{met} of {goals} goals met, {unsure} of them not certain" if unsure else "{met} of {goals} goals met"
     )

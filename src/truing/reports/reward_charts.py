@@ -8,7 +8,7 @@ from markupsafe import Markup
 from truing.core.words import t
 from truing.evals.reward_summary import Bin, MarginBars, RewardSummary, percent
 from truing.reports.charts import AFTER, BEFORE, SECOND, Chart
-from truing.reports.drawing import Dot, Mark, Scale, Span, draw
+from truing.reports.drawing import Dot, Extent, Mark, Scale, draw
 from truing.stats.told import interval_text, value_text
 
 HEIGHT = 210
@@ -51,7 +51,7 @@ def reward_charts(summary: RewardSummary) -> list[Chart]:
 
 
 def _reliability(bins: Sequence[Bin]) -> Markup:
-    marks: list[Mark] = [Span(BEFORE, (0.5, 1.0), (0.5, 1.0), "dashed")]
+    marks: list[Mark] = [Extent(BEFORE, (0.5, 1.0), (0.5, 1.0), "dashed")]
     most = max(of.accuracy.n for of in bins)
     for of in bins:
         tip = t(
@@ -61,7 +61,7 @@ def _reliability(bins: Sequence[Bin]) -> Markup:
         )
         tip += f"\n{interval_text(of.accuracy, '%')}"
         ends = (of.accuracy.low, of.accuracy.high)
-        marks.append(Span(AFTER, (of.confidence, of.confidence), ends, "thin", tip))
+        marks.append(Extent(AFTER, (of.confidence, of.confidence), ends, "thin", tip))
         size = max(3.5, LARGEST * math.sqrt(of.accuracy.n / most))
         marks.append(Dot(AFTER, of.confidence, of.accuracy.estimate, size, tip=tip))
     across = Scale(0.48, 1.02, 6, "share", t("how certain it is"))
@@ -76,7 +76,7 @@ def _margins(bars: MarginBars) -> Markup:
         tip = t("margin {low:.3g} to {high:.3g}: {n:,} pairs", low=low, high=high, n=count)
         air = GAP * (high - low)
         marks.append(
-            Span(AFTER if place >= half else SECOND, (low + air, high - air), (0, count), "bar", tip)
+            Extent(AFTER if place >= half else SECOND, (low + air, high - air), (0, count), "bar", tip)
         )
     across = Scale(bars.edges[0], bars.edges[-1], 6, title=t("margin"))
     return draw(marks, across, Scale(0, 1.05 * max(*bars.counts, 1), 5, "step", t("pairs")), HEIGHT)

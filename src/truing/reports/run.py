@@ -26,12 +26,12 @@ from truing.config.run_folder import (
     read_status,
 )
 from truing.core.errors import DataError, UsageError
-from truing.core.messages import recognised, told
+from truing.core.messages import message, recognised, told
 from truing.core.words import sentences, spoken, t
 from truing.evals.reward_summary import RewardSummary, percent
 from truing.reports.alarms import alarms, healthy
 from truing.reports.curves import ends, read_series
-from truing.reports.records import DataCount, Report, Stage
+from truing.reports.records import DataCount, Report, StageRecord
 from truing.reports.samples import Sampled, read_samples, sample_tables
 from truing.training.health import Finding, read_findings
 
@@ -71,14 +71,14 @@ def read_run(path: Path) -> RunRecord:
     config = read_config(path)
     if config is None or "recipe" not in config:
         raise UsageError(
-            f"{path} is no run folder" if path.exists() else f"{path} does not exist",
-            hint="a run folder is what a recipe names as its `output`; `truing train` writes it",
+            message("{path} is no run folder" if path.exists() else "{path} does not exist", path=path),
+            hint=message("a run folder is what a recipe names as its `output`; `truing train` writes it"),
         )
     metrics = read_metrics(path)
     if not metrics:
         raise DataError(
-            f"{path} has no metrics: the run has not finished a step",
-            hint="run its `truing train` command again; it resumes",
+            message("{path} has no metrics: the run has not finished a step", path=path),
+            hint=message("run its `truing train` command again; it resumes"),
         )
     status = read_status(path) or RunStatus(RunState.STOPPED)
     reward = RewardSummary.read(path / REWARD) if (path / REWARD).exists() else None
@@ -91,7 +91,7 @@ def run_report(found: RunRecord) -> Report:
     method = found.asked["method"].upper()
     seconds = sum(row.get("seconds", 0.0) for row in found.metrics)
     loss = found.asked["resolved"]["loss"]  # a name; of an online method, with what it is called with
-    stage = Stage(
+    stage = StageRecord(
         method, loss if isinstance(loss, str) else loss["name"], seconds, _steps(found), found.metrics
     )
     return Report(

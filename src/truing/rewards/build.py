@@ -1,25 +1,25 @@
 """From the recipe's `rewards` to a `Mix`, with every name and option checked before anything is trained."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from truing.config.imports import closest, is_import
-from truing.config.options import check_options, keyword_options
+from truing.config.imports import is_import
 from truing.config.rewards import JUDGE, MODEL, RewardPart
+from truing.config.tables import bound
 from truing.core.errors import ConfigError
-from truing.rewards.mix import Mix, Part
+from truing.rewards.judged import judge_reward
+from truing.rewards.mix import Mix, Weighted
+from truing.rewards.model import Host, model_reward
+from truing.rewards.names import require_reward
 from truing.rewards.own import own_reward
 from truing.rewards.rules import RULES
-from truing.rewards.types import Failed, Item, Outcome, Reward, Scored
-
-if TYPE_CHECKING:
-    from truing.rewards.model import Host
+from truing.rewards.types import Failed, Item, Reward, RewardOutcome, ScoredItem
 
 
 def build_mix(
     parts: Sequence[RewardPart],
     *,
-    host: "Host | None" = None,
+    host: Host | None = None,
     say: Callable[[str], None] = lambda line: None,
     skip_failed: float = 0.1,
 ) -> Mix:
@@ -38,48 +38,32 @@ def build_mix(
     }
     return Mix(
         [
-            Part(part.title, part.weight, built[part.title], is_import(part.name) or part.name == JUDGE)
+            Weighted(part.title, part.weight, built[part.title], is_import(part.name) or part.name == JUDGE)
             for part in parts
         ],
         skip_failed,
     )
 
 
-def rewarder(part: RewardPart, host: "Host | None", say: Callable[[str], None]) -> Reward:
+def rewarder(part: RewardPart, host: Host | None, say: Callable[[str], None]) -> Reward:
     """The reward that one part names, without its weight."""
     if is_import(part.name):
         return own_reward(part.name, part.options)
     if part.name == MODEL:
-        from truing.rewards.model import model_reward  # brings torch's models along
-
-        check_options(f"the reward {MODEL!r}", keyword_options(model_reward), part.options)
-        return model_reward(host, say, **part.options)
+        return bound("reward", {MODEL: model_reward}, MODEL, part.options)(host, say)
     if part.name == JUDGE:
-        from truing.rewards.judged import judge_reward  # brings the client of servers along
-
         return judge_reward(JUDGE, part.options)
     require_reward(part.name)
     return rule_reward(part.name, part.options)
 
 
-def require_reward(name: str) -> None:
-    """Raises ConfigError for a reward that is none; `module:function` is looked up later."""
-    known = [*RULES, MODEL, JUDGE]
-    if name not in known and not is_import(name):
-        raise ConfigError(
-            f"no reward {name!r}; known: {', '.join(known)}{closest(name, known)}",
-            hint="a function of your own is named module:function",
-        )
-
-
 def rule_reward(name: str, options: Mapping[str, Any]) -> Reward:
     """A row of `RULES` with its options, tried on an empty response so that their mistakes show at once."""
-    rule = RULES[name]
-    check_options(f"the reward {name!r}", keyword_options(rule), options)
-    rule(Item(prompt=(), response=""), **options)
+    rule = bound("reward", RULES, name, options)
+    rule(Item(prompt=(), response=""))
 
-    def outcome(item: Item) -> Outcome:
-        found = rule(item, **options)
-        return found if isinstance(found, Failed) else Scored(found)
+    def outcome(item: Item) -> RewardOutcome:
+        found = rule(item)
+        return found if isinstance(found, Failed) else ScoredItem(found)
 
     return lambda items: [outcome(item) for item in items]

@@ -42,7 +42,7 @@ class TurnsAreNoTextError(TypeError):
         return self
 
 
-class Turns(list):
+class GivenTurns(list):
     """Messages where TRL would have given text: they are indexed and looped over, and never pass for text."""
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
@@ -86,7 +86,7 @@ def offered(items: Sequence[Item], texts: Collection[str] = ()) -> dict[str, lis
     plain = [is_text(item) for item in items]
 
     def turns(given: list[list[dict]]) -> list[list[dict]]:
-        return [Turns(one) if text else one for one, text in zip(given, plain, strict=True)]
+        return [GivenTurns(one) if text else one for one, text in zip(given, plain, strict=True)]
 
     return {
         **columns,

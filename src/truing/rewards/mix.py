@@ -1,6 +1,6 @@
 """Several rewards as one: a weighted sum, every part logged on its own.
 
-    items -> parts, side by side -> Scores -> totals, one or None per item
+    items -> parts, side by side -> MixScores -> totals, one or None per item
 
 A response that a weighted part could not score has no total, for a sum without that part would be on another
 scale. A part that a response is not for is left out of its sum; where no weighted part scored it, it has no
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from truing.core.errors import RewardError
 from truing.core.threads import in_thread
 from truing.rewards.own import FunctionReward
-from truing.rewards.types import Failed, Item, NotMine, Outcome, Reward, Scored
+from truing.rewards.types import Failed, Item, NotMine, Reward, RewardOutcome, ScoredItem
 
 
 @dataclass(frozen=True)
-class Part:
+class Weighted:
     """One reward of several."""
 
     title: str  # in the logs
@@ -29,10 +29,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Scores:
+class MixScores:
     """What the parts say of a batch."""
 
-    parts: dict[str, list[Outcome]]  # by title
+    parts: dict[str, list[RewardOutcome]]  # by title
     totals: list[float | None]  # None: a part with a weight failed, or none scored it
 
     @property
@@ -44,7 +44,7 @@ class Scores:
         """Mean and standard deviation of what each part scored, and how often it failed or was not asked."""
         found: dict[str, float] = {}
         for title, outcomes in self.parts.items():
-            values = [one.value for one in outcomes if isinstance(one, Scored)]
+            values = [one.value for one in outcomes if isinstance(one, ScoredItem)]
             if values:
                 found[f"rewards/{title}/mean"] = statistics.fmean(values)
                 found[f"rewards/{title}/std"] = statistics.pstdev(values)
@@ -74,13 +74,13 @@ class Scores:
 class Mix:
     """Parts with distinct titles. `skip_failed` is the largest share of a batch without a total."""
 
-    parts: Sequence[Part]
+    parts: Sequence[Weighted]
     skip_failed: float = 0.1
 
     def __post_init__(self) -> None:
         assert len({part.title for part in self.parts}) == len(self.parts) > 0
 
-    def __call__(self, items: Sequence[Item]) -> Scores:
+    def __call__(self, items: Sequence[Item]) -> MixScores:
         """Raises RewardError where more than `skip_failed` of the items get no total."""
         away = {
             part.title: in_thread(lambda part=part: part.reward(items)) for part in self.parts if part.waits
@@ -89,7 +89,7 @@ class Mix:
         outcomes = {
             part.title: away[part.title].result() if part.waits else here[part.title] for part in self.parts
         }
-        scores = Scores(outcomes, [self._total(outcomes, index) for index in range(len(items))])
+        scores = MixScores(outcomes, [self._total(outcomes, index) for index in range(len(items))])
         if scores.failed > self.skip_failed * len(items):
             raise RewardError(
                 f"{scores.failed} of {len(items)} responses have no reward, and at most "
@@ -104,11 +104,11 @@ class Mix:
             if isinstance(part.reward, FunctionReward):
                 part.reward.require_columns(columns)
 
-    def _total(self, outcomes: dict[str, list[Outcome]], index: int) -> float | None:
+    def _total(self, outcomes: dict[str, list[RewardOutcome]], index: int) -> float | None:
         total, scored = 0.0, False
         for part in self.parts:
             outcome = outcomes[part.title][index]
-            if isinstance(outcome, Scored):
+            if isinstance(outcome, ScoredItem):
                 total += part.weight * outcome.value
                 scored = scored or part.weight != 0
             elif part.weight and isinstance(outcome, Failed):

@@ -24,12 +24,13 @@ from truing.core.records import Record, reply
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Tree
 from truing.models.load import context_of, load_tokenizer
+from truing.models.passes import numbers_of
 from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.roles import RewardRole, add_role, linear, role_on
-from truing.models.room import Overfull, run_passes
+from truing.models.room import Overfull
 from truing.models.scoring import Scorer, without_dropout
 from truing.models.trained import load_trained_reward
-from truing.rewards.types import Failed, Item, Outcome, Scored, place_of
+from truing.rewards.types import Failed, Item, RewardOutcome, ScoredItem, place_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ModelReward:
     context: int  # most tokens it reads at once
     tokens_per_pass: int = 4096
 
-    def __call__(self, items: Sequence[Item]) -> list[Outcome]:
+    def __call__(self, items: Sequence[Item]) -> list[RewardOutcome]:
         read = [self._tree(item, index) for index, item in enumerate(items)]
         scores = iter(self._scores([tree for tree in read if isinstance(tree, Tree)]))
         return [
@@ -62,23 +63,24 @@ class ModelReward:
             return Failed(f"{self.name} reads {self.context} tokens, and {place} has {tree.longest}")
         return tree
 
-    def _outcome(self, score: float, place: str) -> Outcome:
-        return Scored(score) if math.isfinite(score) else Failed(f"{self.name} on {place}: it gives {score}")
+    def _outcome(self, score: float, place: str) -> RewardOutcome:
+        return (
+            ScoredItem(score) if math.isfinite(score) else Failed(f"{self.name} on {place}: it gives {score}")
+        )
 
     @torch.no_grad()
     def _scores(self, single: Sequence[Tree]) -> list[float]:
         """The score of each tree's one branch, in order."""
         trees = grafted(single, self.tokens_per_pass)
-        found: dict[int, list[float]] = {}
+        numbered = dict(enumerate(trees))
         with without_dropout(self.scorer):
-            numbered, read = dict(enumerate(trees)), lambda batch: self.scorer(batch).cpu()
             try:
-                for batch, flat in run_passes(numbered, self.scorer, self.tokens_per_pass, read):
-                    scores = flat.split(batch.sizes)
-                    found.update((i, own.tolist()) for i, own in zip(batch.items, scores, strict=True))
+                found = numbers_of(
+                    numbered, self.scorer, self.tokens_per_pass, lambda batch: self.scorer(batch).cpu()
+                )
             except Overfull as error:
                 raise error.at([f"{i + 1} of those that {self.name} scores" for i in numbered]) from error
-        return [score for i in range(len(trees)) for score in found[i]]
+        return [score for i in numbered for score in found[i].tolist()]
 
 
 def grafted(trees: Sequence[Tree], most_tokens: int) -> list[Tree]:

@@ -32,8 +32,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from truing.config.imports import load_function, told
-from truing.config.options import check_options, keyword_options
+from truing.config.options import called, check_options, keyword_options
 from truing.core.errors import ConfigError
+from truing.core.retries import Tries
 from truing.core.threads import in_thread
 from truing.rewards.given import (
     BATCH,
@@ -44,11 +45,11 @@ from truing.rewards.given import (
     required,
     texts_of,
 )
-from truing.rewards.types import Failed, Item, NotMine, Outcome, Scored, place_of
+from truing.rewards.types import Failed, Item, NotMine, RewardOutcome, ScoredItem, place_of
 
 GRACE = 0.5  # seconds beyond the timeout, in which a cancelled coroutine may end by itself
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 class HungError(Exception):
@@ -80,7 +81,7 @@ def own_reward(name: str, options: Mapping[str, Any]) -> "FunctionReward":
     named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     takes = {one.name: _as_option(one) for one in named if one.name not in BATCH}
     patience = keyword_options(Patience)
-    check_options(f"the reward {name!r}", {**takes, **patience}, options)
+    check_options(called("reward", name), {**takes, **patience}, options)
     own = {key: value for key, value in options.items() if key not in patience}
     rest = {key: value for key, value in options.items() if key in patience}
     require_possible(name, required(function, own))
@@ -113,7 +114,7 @@ class FunctionReward:
         """Raises ConfigError where the function asks for what rows with these columns do not give."""
         require_given(self.name, required(self.function, self.options), columns)
 
-    def __call__(self, items: Sequence[Item]) -> list[Outcome]:
+    def __call__(self, items: Sequence[Item]) -> list[RewardOutcome]:
         if not items:
             return []
         try:
@@ -136,7 +137,8 @@ class FunctionReward:
 
     def _tried(self, arguments: dict[str, Any]) -> object:
         """What the function returns, within its tries."""
-        for left in range(self.patience.retries, -1, -1):
+        tries = Tries(self.patience.retries + 1, self.patience.backoff)
+        while True:
             try:
                 return self._once(arguments)
             except HungError:
@@ -148,10 +150,10 @@ class FunctionReward:
                 SystemExit,
                 asyncio.CancelledError,
             ) as error:  # not ours: it may raise anything
-                if not left:
+                pause = tries.failed()
+                if pause is None:
                     raise GaveUpError(f"raised {told(error)}") from error
-                time.sleep(self.patience.backoff * 2 ** (self.patience.retries - left))
-        raise AssertionError("a last try returns or raises")
+                time.sleep(pause)
 
     def _once(self, arguments: dict[str, Any]) -> object:
         runner = self._runner
@@ -168,12 +170,12 @@ class FunctionReward:
             return returned
         return runner.run(_within(returned, self.patience.timeout))
 
-    def _outcomes(self, returned: object, items: Sequence[Item]) -> list[Outcome]:
+    def _outcomes(self, returned: object, items: Sequence[Item]) -> list[RewardOutcome]:
         if not isinstance(returned, list | tuple):
             raise GaveUpError(f"returned {_shown(returned)}, expected a list of {len(items)} numbers")
         if len(returned) != len(items):
             raise GaveUpError(f"returned {len(returned)} values for {len(items)} responses")
-        found: list[Outcome] = []
+        found: list[RewardOutcome] = []
         for index, value in enumerate(map(_plain, returned)):
             if value is None:
                 found.append(NotMine())
@@ -183,7 +185,7 @@ class FunctionReward:
             found.append(
                 Failed(f"{self.name} on {place}: returned {_shown(value)}")
                 if score is None
-                else Scored(score)
+                else ScoredItem(score)
             )
         return found
 

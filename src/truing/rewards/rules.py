@@ -26,7 +26,7 @@ from truing.text.maths_text import UnreadableError
 
 PATTERN_SECONDS = 1.0  # of CPU time
 
-Rule = Callable[..., float | Failed]
+RewardRule = Callable[..., float | Failed]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Tolerance = Annotated[float, Field(ge=0, lt=1)]
@@ -256,7 +256,7 @@ def soft_overlong(
     return min(max(room / cache_length, -1.0), 0.0)
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, RewardRule] = {
     "exact_match": exact_match,
     "numeric": numeric,
     "math": maths,

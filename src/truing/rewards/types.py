@@ -1,6 +1,6 @@
 """What is scored and what comes of it: plain records, no torch.
 
-A reward takes a batch of `Item`s and gives one `Outcome` for each, in order. It never raises because of
+A reward takes a batch of `Item`s and gives one `RewardOutcome` for each, in order. It never raises because of
 what a response says: what it cannot score it calls `Failed`, and a failure is never a score. What is not its
 to score it calls `NotMine`.
 """
@@ -30,7 +30,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredItem:
     """A score, which is a finite number."""
 
     value: float
@@ -54,13 +54,13 @@ class NotMine:
     reason: str = "the reward is not for this response"
 
 
-Outcome = Scored | Failed | NotMine
+RewardOutcome = ScoredItem | Failed | NotMine
 
 
 class Reward(Protocol):
     """Scores a batch; as many outcomes as items, in their order."""
 
-    def __call__(self, items: Sequence[Item], /) -> list[Outcome]: ...
+    def __call__(self, items: Sequence[Item], /) -> list[RewardOutcome]: ...
 
 
 def place_of(item: Item, index: int) -> str:

@@ -7,7 +7,7 @@ import torch
 
 from truing.core.streams import Stream, generator
 from truing.losses.credit import tied
-from truing.rewards.mix import Scores
+from truing.rewards.mix import MixScores
 from truing.rollouts.experience import Rollouts
 from truing.rollouts.prompts import Prompt
 from truing.sampling.types import Sample
@@ -20,7 +20,7 @@ class Asked:
     items: Sequence[int]
     prompts: Sequence[Prompt]
     samples: Sequence[Sample]
-    scores: Scores
+    scores: MixScores
 
     @property
     def rollouts(self) -> Rollouts:

@@ -19,8 +19,7 @@ from truing.data.trees import Branch, Tree
 from truing.losses.credit import penalised, tied, token_rewards, whiten
 from truing.losses.policy_gradient import high_entropy
 from truing.models.critic import Critic
-from truing.models.passes import passes_of
-from truing.models.room import run_passes
+from truing.models.passes import numbers_of, passes_of
 from truing.models.scoring import Scorer, Trunk, without_dropout
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.offline import Reference
@@ -201,12 +200,8 @@ class Teacher:
     def _scored(self, trees: Mapping[int, Tree], numbers: Callable[[PackedBatch], Tensor]) -> Tensor:
         """On the CPU, in the order of the trees, [N]."""
         trunk = numbers if isinstance(numbers, Trunk) else self.scorer
-        found: dict[int, Tensor] = {}
         with without_dropout(trunk):
-            passes = run_passes(trees, trunk, self.tokens_per_pass, lambda batch: numbers(batch).cpu())
-            for batch, flat in passes:
-                sizes = [_tokens(trees[item]) for item in batch.items]
-                found.update(zip(batch.items, flat.split(sizes), strict=True))
+            found = numbers_of(trees, trunk, self.tokens_per_pass, lambda batch: numbers(batch).cpu())
         return torch.cat([torch.zeros(0), *(found[item] for item in trees)])
 
     def passes(self, experience: Experience, items: Sequence[int]) -> list[PackedBatch]:

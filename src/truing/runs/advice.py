@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 from truing.data.trees import Tree
 from truing.losses.unpaired import kto
 from truing.methods.offline import Chosen
@@ -11,7 +11,7 @@ from truing.objectives.binding import number_of
 BALANCE = 1.0, 4 / 3  # between these the KTO paper wants the weighted ratio of its two classes
 
 
-def advice_on(chosen: Chosen, trees: Sequence[Tree]) -> Message | None:
+def advice_on(chosen: Chosen, trees: Sequence[Tree]) -> Sentence | None:
     """What KTO's paper would change of the weights of the two classes, None where all is well."""
     if chosen.loss is not kto:
         return None
@@ -22,7 +22,7 @@ def advice_on(chosen: Chosen, trees: Sequence[Tree]) -> Message | None:
 
 def kto_advice(
     desirable: int, undesirable: int, desirable_weight: float, undesirable_weight: float
-) -> Message | None:
+) -> Sentence | None:
     """What to change where lambda_D n_D / (lambda_U n_U) leaves [1, 4/3], arXiv:2402.01306 eq. 8; else None.
 
     The weight named is that of the class which counts too little; it puts the ratio amid the range, so

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from truing.core.messages import Message, joined, message
+from truing.core.messages import Sentence, joined, message
 from truing.data.notes import mask_counts
 from truing.data.packing import PackedBatch
 from truing.runs.session import Session
@@ -27,7 +27,7 @@ class Checked:
     items: int  # trees in the first step
     tokens: int  # of the first step, every prompt counted once per response
     rows: dict[str, Any]  # read, made of pairs, kept, set aside by reason
-    described: Message  # the same for people
+    described: Sentence  # the same for people
     masks: dict[str, int]  # of all training branches: what to worry about, by name
     steps: int  # of the whole run
     seconds_per_step: float
@@ -46,7 +46,7 @@ class Checked:
             **fields,
         }
 
-    def lines(self) -> list[Message]:
+    def lines(self) -> list[Sentence]:
         """The same for people."""
         trained, all_ = self.parameters["trained"], self.parameters["all"]
         warnings = [
@@ -80,7 +80,7 @@ class Checked:
             ),
         ]
 
-    def _first_step(self) -> Message:
+    def _first_step(self) -> Sentence:
         told = {"items": self.items, "tokens": self.tokens}
         if "loss" not in self.logs:
             return message("first step  nothing to learn from {items} items, {tokens} tokens", **told)
@@ -88,7 +88,7 @@ class Checked:
         return message(said, loss=self.logs["loss"], norm=self.grad_norm, **told)
 
 
-def _clock(seconds: float) -> Message:
+def _clock(seconds: float) -> Sentence:
     hours, minutes = divmod(math.ceil(seconds / 60), 60)
     if hours:
         return message("{hours} h {minutes} min", hours=hours, minutes=minutes)

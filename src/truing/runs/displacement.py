@@ -14,7 +14,7 @@ from truing.data.trees import Tree
 from truing.models.scoring import without_dropout
 from truing.objectives.offline import PairObjective, RetainObjective
 from truing.runs.session import Session
-from truing.training.health_rules import Part, part
+from truing.training.health_rules import SaidPart, part
 from truing.training.step import Objective
 
 HELD = 1.0  # weight of the likelihood term that is switched on
@@ -31,7 +31,7 @@ class Driver:
     alike: float  # share of tokens that its two responses have in common, in order
 
     @property
-    def told(self) -> Part:
+    def told(self) -> SaidPart:
         said = "{place} ({nats:.0f} nats, {alike:.0%} alike)"
         return part(said, place=self.place, nats=self.nats, alike=self.alike)
 
@@ -68,7 +68,7 @@ def drivers(session: Session, step: int) -> list[Driver]:
     return sorted(found, key=lambda driver: driver.nats)
 
 
-def told(found: Sequence[Driver]) -> list[Part]:
+def told(found: Sequence[Driver]) -> list[SaidPart]:
     """The drivers in words; nothing for none."""
     if not found:
         return []

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 
-from truing.config.online import Critic
+from truing.config.online import CriticSection
 from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 from truing.methods.offline import Chosen
 
 if TYPE_CHECKING:
@@ -134,11 +134,11 @@ def require_used(recipe: Recipe, chosen: "Chosen | ChosenOnline") -> None:
         if isinstance(chosen, Chosen):
             why = message("{loss} compares the policy with none", loss=chosen.name)
         raise _unused("reference", why)
-    if isinstance(chosen, Chosen) or chosen.needs_critic or recipe.critic == Critic():
+    if isinstance(chosen, Chosen) or chosen.needs_critic or recipe.critic == CriticSection():
         return
     raise _unused("critic", message("{credit} asks no critic", credit=chosen.credit.name))
 
 
-def _unused(key: str, why: Message) -> ConfigError:
+def _unused(key: str, why: Sentence) -> ConfigError:
     hint = message("leave {key} out, or choose what reads it under loss:", key=key)
     return ConfigError(message("{key} is not read: {why}", key=key, why=why), hint=hint)

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from truing.config.imports import is_import
+from truing.config.lent import code_hash
 from truing.config.online import CRITIC_STARTS
 from truing.config.recipe import Recipe
 from truing.config.rewards import JUDGE, MODEL, RewardPart
 from truing.core.files import sha256_file
-from truing.core.sources import source_hash
 from truing.data.load import SourceReport
 from truing.models.contents import contents_of, contents_of_source
 from truing.models.results import ADAPTER, ADAPTER_CONFIG, find_run, identities
@@ -55,6 +55,6 @@ def _scores(source: str) -> dict[str, Any]:
 
 def reward_code(parts: Sequence[RewardPart]) -> dict[str, str]:
     """The hash of every function of one's own among rewards, and of a judge's template, by name or path."""
-    found = {part.name: source_hash(part.name.partition(":")[0]) for part in parts if is_import(part.name)}
+    found = {part.name: code_hash(part.name) for part in parts if is_import(part.name)}
     templates = [part.options.get("template") for part in parts if part.name == JUDGE]
     return found | {path: sha256_file(Path(path)) for path in templates if path}

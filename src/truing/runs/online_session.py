@@ -26,7 +26,7 @@ from truing.objectives.policy_gradient import (
     ValueObjective,
 )
 from truing.rewards.mix import Mix
-from truing.rewards.types import Failed, Scored
+from truing.rewards.types import Failed, ScoredItem
 from truing.rollouts.ahead import Ahead
 from truing.rollouts.asking import Asked, ask_until_telling, joined
 from truing.rollouts.experience import Teacher, cut
@@ -39,7 +39,7 @@ from truing.training.health import require_known
 from truing.training.hooks import Hook, Logs
 from truing.training.kl_weight import KlController
 from truing.training.online import Gathered, train
-from truing.training.optim import Part
+from truing.training.optim import TrainedPart
 from truing.training.plan import Plan
 from truing.training.signs import signs
 from truing.training.step import DivergedItems, Objective
@@ -84,13 +84,15 @@ class OnlineSession(Opened[ChosenOnline, Scorer]):
         return plan_of(self.recipe, len(self.train))
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[TrainedPart]:
         """What trains: the policy, and the critic where there is one."""
         critics = {} if self.critic is None else self.critic.parameters
         policy = {name: one for name, one in trainable(self.model).items() if name not in critics}
-        found = [Part("", policy, self.learning_rate)]
+        found = [TrainedPart("", policy, self.learning_rate)]
         if critics:
-            found.append(Part("critic", critics, self.recipe.critic.learning_rate or self.learning_rate))
+            found.append(
+                TrainedPart("critic", critics, self.recipe.critic.learning_rate or self.learning_rate)
+            )
         return found
 
     @property
@@ -292,7 +294,7 @@ def _require_moderate(asked: Asked) -> None:
     """Raises DivergedItems that names the row and the part of the reward whose score is too large."""
     for title, outcomes in asked.scores.parts.items():
         for sample, outcome in zip(asked.samples, outcomes, strict=True):
-            if isinstance(outcome, Scored) and abs(outcome.value) > LARGEST:
+            if isinstance(outcome, ScoredItem) and abs(outcome.value) > LARGEST:
                 what = f"a reward is {outcome.value:.3g}, and its square is no number in 32 bits"
                 item, row = asked.items[sample.prompt], asked.prompts[sample.prompt].record.place
                 how = {"first": f"the reward {title}", "rows": [row], "hint": "mend the reward, or bound it"}

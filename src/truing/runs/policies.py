@@ -40,7 +40,7 @@ from truing.objectives.offline import Reference
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedScorer:
     """A scorer in the layout that suits its model, and its tokenizer."""
 
     scorer: Scorer | RewardScorer
@@ -72,12 +72,12 @@ def renderer_of(recipe: Recipe, source: Path) -> Renderer:
 
 def trained_of(
     recipe: Recipe, source: Path, tokenizer: Any, precision: Precision, device: torch.device, chosen: Chosen
-) -> Trained:
+) -> TrainedScorer:
     """The policy of an offline recipe, or its reward model, with what trains and what does not settled."""
     if not chosen.method.scores:
         scorer, reason = trained_policy(recipe, source, precision, device, dropout=chosen.method.dropout)
         require_rows(scorer.inner, tokenizer, recipe.policy)
-        return Trained(scorer, reason, tokenizer)
+        return TrainedScorer(scorer, reason, tokenizer)
     from truing.models.reward_folder import load_reward  # reads heads of many kinds
 
     with doing(message("loading the weights of {source}", source=recipe.policy)):
@@ -88,7 +88,7 @@ def trained_of(
     scorer = RewardScorer(model, autocast=precision.autocast)
     scorer.layout, reason = choose_reward_layout(scorer, recipe.packing)
     opened.tokenizer.chat_template = tokenizer.chat_template  # with the arguments of the recipe
-    return Trained(scorer, reason, opened.tokenizer)
+    return TrainedScorer(scorer, reason, opened.tokenizer)
 
 
 def tell_of(scorer: Trunk, layout_reason: str, say: Say) -> None:

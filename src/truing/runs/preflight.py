@@ -19,6 +19,7 @@ from truing.data.load import require_files
 from truing.models.folders import refuse_reward
 from truing.models.results import REWARD_METHOD
 from truing.models.sources import require, require_openable
+from truing.runs.trackers import require_trackers
 from truing.training.health import require_known
 
 
@@ -30,8 +31,9 @@ def require_possible(recipe: Recipe) -> None:
     require_read(recipe)
     require_losses(recipe.method, recipe.loss.mix or filter(None, [recipe.loss.name]))
     require_known(recipe.health)
+    require_trackers(recipe.track.to)
     if recipe.rewards:
-        from truing.rewards.build import require_reward
+        from truing.rewards.names import require_reward
 
         for part in recipe.rewards:
             require_reward(part.name)

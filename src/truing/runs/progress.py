@@ -18,7 +18,7 @@ from truing.data.kept import Rows
 from truing.models import checkpoint
 from truing.models.scoring import Policy
 from truing.training.hooks import EarlyStop, Evaluate, Hook, Logs, Signals
-from truing.training.optim import Part
+from truing.training.optim import TrainedPart
 from truing.training.plan import Plan
 from truing.training.step import DivergedItems
 
@@ -48,7 +48,7 @@ class Learner(Protocol):
     def model(self) -> Policy: ...
 
     @property
-    def parts(self) -> Sequence[Part]: ...
+    def parts(self) -> Sequence[TrainedPart]: ...
 
     @property
     def own_rate(self) -> float: ...

@@ -19,6 +19,7 @@ from truing.models.export import export_folder
 from truing.models.results import ADAPTER
 from truing.runs.progress import Learner, Progress
 from truing.runs.watched import take_up, train_watched
+from truing.training.health import Finding
 from truing.training.hooks import Evaluate, Hook, Logs, Pace, Signals
 from truing.training.optim import make_optimizer
 
@@ -57,10 +58,11 @@ def run(
     watch: Sequence[Hook] = (),
     allow_change: Sequence[str] = (),
     result: Callable[[Finished], object] = lambda finished: None,
+    alert: Callable[[Finding], None] = lambda finding: None,
 ) -> Finished:
     """Train in a run folder, from its newest whole checkpoint where it has one.
 
-    `result` writes what is to outlive the run; only then it is done.
+    `result` writes what is to outlive the run; only then it is done. `alert` is given what health rules see.
     Raises Stopped after a signal (with a complete checkpoint), DivergedError, StorageError.
     """
     keep_freed_memory()
@@ -85,7 +87,7 @@ def run(
     take_up(progress, changed=bool(resumed.changes))
     with progress.signals.watching(), _ending(progress), session.rows_named():
         progress.status(RunState.RUNNING)
-        train_watched(progress, optimizer, hooks)
+        train_watched(progress, optimizer, hooks, alert)
         session.require_learnt()
     with _ending(progress):
         finished = _finish(progress, say)

@@ -39,7 +39,7 @@ from truing.runs.rows import part, read_retained, read_rows, require_classes
 from truing.training.health import require_known
 from truing.training.hooks import Hook, Logs
 from truing.training.offline import evaluate, train
-from truing.training.optim import Part
+from truing.training.optim import TrainedPart
 from truing.training.plan import Plan
 from truing.training.step import DivergedItems, Objective, smaller
 
@@ -68,9 +68,9 @@ class Session(Opened[Chosen, Scorer | RewardScorer]):
         return plan_of(self.recipe, len(self.train), len(self.retained))
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[TrainedPart]:
         """What trains."""
-        return [Part("", trainable(self.model), self.learning_rate)]
+        return [TrainedPart("", trainable(self.model), self.learning_rate)]
 
     @property
     def tokens_per_pass(self) -> int:

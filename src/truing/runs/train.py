@@ -10,18 +10,25 @@ from truing.config.recipe import Recipe
 from truing.config.run_folder import REWARD, RunFolder
 from truing.core.messages import Say, message
 from truing.runs.opening import open_run
+from truing.runs.progress import Learner
 from truing.runs.run import Finished, run, write_result
 from truing.runs.session import Session
+from truing.runs.tracking import tracked
 from truing.training.hooks import Hook, Logs
 
 
-class Progress(Protocol):
+class ProgressLine(Protocol):
     """What is told of every step."""
 
     def step(self, step: int, logs: Logs) -> None: ...
 
 
-Watch = Callable[[str, int], AbstractContextManager[Progress]]  # a title and a number of steps
+StepWatch = Callable[[str, int], AbstractContextManager[ProgressLine]]  # a title and a number of steps
+Beside = Callable[[Learner], object]  # writes more of a session whose result has been written
+
+
+def nothing(session: Learner) -> None:
+    """Write nothing beside a result."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +41,15 @@ class Done:
 
 
 def train_recipe(
-    recipe: Recipe, folder: RunFolder, say: Say, watch: Watch, *, allow_change: Sequence[str] = ()
+    recipe: Recipe,
+    folder: RunFolder,
+    say: Say,
+    watch: StepWatch,
+    *,
+    beside: Beside = nothing,
+    allow_change: Sequence[str] = (),
 ) -> Done:
-    """Train in a run folder, resuming where it stands; the result is written last."""
+    """Train in a run folder, resuming where it stands; the result, and what is `beside` it, come last."""
     session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
     say(session.rows.describe())
     judged = session if isinstance(session, Session) and session.scores and session.held_out else None
@@ -47,6 +60,7 @@ def train_recipe(
 
     def write(finished: Finished) -> None:
         write_result(session, target, {"step": finished.step})
+        beside(session)
         if judged:
             from truing.runs.held_out import judge_held_out
 
@@ -55,8 +69,10 @@ def train_recipe(
             said = "held out: {found}; more in {path}"
             say(message(said, found=summary.headline(), path=folder.path / REWARD))
 
-    with watch(recipe.method.upper(), session.plan.total) as line:
-        how = {"say": say, "watch": [*hooks, line.step], "allow_change": allow_change}
+    title, total = recipe.method.upper(), session.plan.total
+    with tracked(recipe, folder, say) as trackers, watch(title, total) as line:
+        hooks += [trackers.log, line.step]
+        how = {"say": say, "watch": hooks, "allow_change": allow_change, "alert": trackers.alert}
         finished = run(session, folder, **how, result=write)
     say(message("{steps} steps; the result is in {path}", steps=finished.step, path=target))
     return Done(target, session.scores, bool(session.held_out))

@@ -5,7 +5,7 @@
 A rollback is two verbs of the run, `restore` and `set_rate`; the remedy is `displacement.hold`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -32,8 +32,15 @@ def take_up(progress: Progress, *, changed: bool) -> None:
         _hold(progress)
 
 
-def train_watched(progress: Progress, optimizer: torch.optim.Optimizer, hooks: Sequence[Hook]) -> None:
+def train_watched(
+    progress: Progress,
+    optimizer: torch.optim.Optimizer,
+    hooks: Sequence[Hook],
+    alert: Callable[[Finding], None] = lambda finding: None,
+) -> None:
     """Train to the end; what was found on the way is acted on, and the loop goes on from there.
+
+    `alert` tells a finding elsewhere.
 
     Raises Unhealthy where the recipe says that a finding ends the run.
     """
@@ -46,6 +53,7 @@ def train_watched(progress: Progress, optimizer: torch.optim.Optimizer, hooks: S
             read_metrics(folder),
             read_findings(folder),
             lambda finding: _answered(progress, finding),
+            alert,
         )
         if not progress.finish_pending([*hooks, watch]):
             progress.session.train_steps(optimizer, progress.step, [*hooks, watch])

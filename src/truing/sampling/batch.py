@@ -11,7 +11,7 @@ from truing.sampling.types import Finish
 
 
 @dataclass
-class Response:
+class OpenResponse:
     """One response under way; `finish` is None until it has ended."""
 
     prompt: int
@@ -24,7 +24,7 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchPart:
     """Rows that are read together: some of the siblings of every one of these prompts."""
 
     prompts: Sequence[int]
@@ -34,12 +34,14 @@ class Part:
     def rows(self) -> int:
         return len(self.prompts) * len(self.siblings)
 
-    def halves(self) -> "list[Part]":
+    def halves(self) -> "list[BatchPart]":
         """Two parts of about half the rows; none where there is one row alone."""
         if (middle := len(self.prompts) // 2) > 0:
-            return [Part(some, self.siblings) for some in (self.prompts[:middle], self.prompts[middle:])]
+            return [BatchPart(some, self.siblings) for some in (self.prompts[:middle], self.prompts[middle:])]
         if (middle := len(self.siblings) // 2) > 0:
-            return [Part(self.prompts, some) for some in (self.siblings[:middle], self.siblings[middle:])]
+            return [
+                BatchPart(self.prompts, some) for some in (self.siblings[:middle], self.siblings[middle:])
+            ]
         return []
 
 
@@ -47,7 +49,7 @@ class Part:
 class Batch:
     """Row i of every tensor belongs to rows[i]. B rows, V tokens."""
 
-    rows: list[Response]
+    rows: list[OpenResponse]
     reading: Reading
     noise: Tensor | None  # [B, max_new_tokens] f32, None when greedy
     seen: Tensor | None  # [B, V] bool, None without a repetition penalty

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from truing.core.errors import ConfigError, ModelError
 from truing.sampling.endings import Endings
@@ -36,7 +36,7 @@ def seed_of(seed: int, step: int, key: int, k: int) -> int:
 
 
 async def draw(
-    client: httpx.AsyncClient, server: Server, wanted: Wanted, sampling: Sampling, endings: Endings
+    client: httpx2.AsyncClient, server: Server, wanted: Wanted, sampling: Sampling, endings: Endings
 ) -> Sample:
     """One response of `server`, by its newest weights."""
     # All is said that a server would otherwise take from the model's generation_config.json.
@@ -66,7 +66,7 @@ def unfiltered(sampling: Sampling) -> bool:
     return sampling.temperature == 1 and not sampling.top_k and sampling.top_p == 1 and not sampling.min_p
 
 
-async def _complete(client: httpx.AsyncClient, server: Server, body: dict[str, Any]) -> dict[str, Any]:
+async def _complete(client: httpx2.AsyncClient, server: Server, body: dict[str, Any]) -> dict[str, Any]:
     """The one choice of a completion."""
     try:
         response = await ask(client, server, "/v1/completions", body)
@@ -81,7 +81,7 @@ async def _complete(client: httpx.AsyncClient, server: Server, body: dict[str, A
     return choices[0]
 
 
-async def require_processed(client: httpx.AsyncClient, prompt: Sequence[int], server: Server) -> None:
+async def require_processed(client: httpx2.AsyncClient, prompt: Sequence[int], server: Server) -> None:
     """Raises ConfigError unless log-probabilities are of what was drawn from: asked of a server once.
 
     With one token allowed, the likeliest five are one at 0 and four that were filtered out, if so.

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from transformers import PreTrainedTokenizerBase
 
 from truing.core.errors import DataError, UsageError
@@ -99,7 +99,7 @@ class HttpSampler:
         total = len(prompts) * group_size
         samples: dict[tuple[int, int], Sample] = {}
 
-        async def draw_all(client: httpx.AsyncClient) -> None:
+        async def draw_all(client: httpx2.AsyncClient) -> None:
             rooms = [self._room(index, len(prompt), sampling) for index, prompt in enumerate(prompts)]
             groups = [
                 [
@@ -121,7 +121,7 @@ class HttpSampler:
         self._run(draw_all)
         return [samples[prompt, k] for prompt in range(len(prompts)) for k in range(group_size)]
 
-    def _run(self, work: Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]) -> None:
+    def _run(self, work: Callable[[httpx2.AsyncClient], Coroutine[Any, Any, None]]) -> None:
         """Runs `work` with a client. An exception, Ctrl-C's too, closes connections, which ends requests."""
 
         async def inner() -> None:
@@ -134,7 +134,7 @@ class HttpSampler:
     async def _on_each(self, action: Callable[[Server], Coroutine[Any, Any, None]]) -> None:
         await on_each(self.servers, action, self.say)
 
-    async def _refresh(self, model: Any, step: int, client: httpx.AsyncClient) -> None:
+    async def _refresh(self, model: Any, step: int, client: httpx2.AsyncClient) -> None:
         from peft import PeftModel
 
         in_use(self.servers)  # before anything is written

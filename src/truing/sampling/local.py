@@ -20,7 +20,7 @@ from truing.core.memory import keep_freed_memory
 from truing.models.finite import fault_of
 from truing.models.room import Short, unless_short
 from truing.models.scoring import without_dropout
-from truing.sampling.batch import Batch, Part, Response, plan_batches
+from truing.sampling.batch import Batch, BatchPart, OpenResponse, plan_batches
 from truing.sampling.decode import Decoder, Opened, context_of, open_decoder
 from truing.sampling.endings import Endings
 from truing.sampling.filters import Drawn, draw, filtered, not_finite
@@ -100,10 +100,12 @@ class LocalSampler:
         endings = Endings(self.tokenizer, self.stop_ids, sampling.stop)
         samples: dict[int, Sample] = {}
         planned = plan_batches(list(map(len, prompts)), room, group_size, self.tokens_in_flight)
-        waiting = [Part(indices, range(group_size)) for indices in planned]
+        waiting = [BatchPart(indices, range(group_size)) for indices in planned]
 
-        def draw(opened: Opened, part: Part) -> None:
-            rows = [Response(i, k, room[i], Address(keys[i], k)) for i in part.prompts for k in part.siblings]
+        def draw(opened: Opened, part: BatchPart) -> None:
+            rows = [
+                OpenResponse(i, k, room[i], Address(keys[i], k)) for i in part.prompts for k in part.siblings
+            ]
             batch = _read(opened.decoder, [prompts[i] for i in part.prompts], rows, sampling, step)
             for row in self._written(batch, endings, sampling, prompts):
                 samples[row.prompt * group_size + row.k] = _as_sample(row, endings)
@@ -125,7 +127,7 @@ class LocalSampler:
             opened.rest()  # it needs the room, and most of what was laid out will have changed
         return [samples[place] for place in range(len(prompts) * group_size)]
 
-    def _halved(self, part: Part, tokens: int) -> list[Part]:
+    def _halved(self, part: BatchPart, tokens: int) -> list[BatchPart]:
         """The halves of what memory was too small for, and its size remembered. Raises MemoryShortError."""
         halves = part.halves()
         if not halves:
@@ -139,7 +141,7 @@ class LocalSampler:
 
     def _written(
         self, batch: Batch, endings: Endings, sampling: Sampling, prompts: Sequence[Sequence[int]]
-    ) -> Iterator[Response]:
+    ) -> Iterator[OpenResponse]:
         """Each response as it ends. Raises NoLogitsError with the module that makes no numbers."""
         try:
             yield from _write(batch, endings, sampling)
@@ -165,7 +167,11 @@ class LocalSampler:
 
 
 def _read(
-    decoder: Decoder, prompts: Sequence[Sequence[int]], rows: list[Response], sampling: Sampling, step: int
+    decoder: Decoder,
+    prompts: Sequence[Sequence[int]],
+    rows: list[OpenResponse],
+    sampling: Sampling,
+    step: int,
 ) -> Batch:
     """Rows that have read their prompts, siblings next to each other."""
     reading = decoder.read(prompts, len(rows) // len(prompts), sampling.max_new_tokens)
@@ -181,7 +187,7 @@ def _read(
     return Batch(rows, reading, noise, seen)
 
 
-def _write(batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[Response]:
+def _write(batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[OpenResponse]:
     """Draws tokens until every response has ended; yields each response as it ends."""
     written = 0
     while True:
@@ -202,14 +208,14 @@ def _write(batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[Respo
         batch.extend(tokens)
 
 
-def _require_numbers(logits: Tensor, rows: Sequence[Response]) -> None:
+def _require_numbers(logits: Tensor, rows: Sequence[OpenResponse]) -> None:
     """Raises NoLogitsError where a row that goes on has logits that are no numbers."""
     for place in not_finite(logits):
         if rows[place].finish is None:
             raise NoLogitsError(rows[place].prompt, len(rows[place].tokens), "")
 
 
-def _append(rows: Sequence[Response], drawn: Drawn, endings: Endings) -> Iterator[Response]:
+def _append(rows: Sequence[OpenResponse], drawn: Drawn, endings: Endings) -> Iterator[OpenResponse]:
     """Gives each row that has not ended its token; yields those that end with it."""
     tokens = drawn.tokens.tolist()
     logprobs = None if drawn.logprobs is None else drawn.logprobs.tolist()
@@ -226,7 +232,7 @@ def _append(rows: Sequence[Response], drawn: Drawn, endings: Endings) -> Iterato
             yield row
 
 
-def _as_sample(row: Response, endings: Endings) -> Sample:
+def _as_sample(row: OpenResponse, endings: Endings) -> Sample:
     assert row.finish is not None
     return Sample(
         tokens=row.tokens,

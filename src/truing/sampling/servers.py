@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from truing.core.errors import ConfigError, ModelError
+from truing.core.retries import Tries, retry_after
 
 TRIES = 5
-FIRST_PAUSE = 0.5  # seconds; doubled after each further failure
+FIRST_PAUSE = 0.5  # seconds; doubled after each further failure, half of it at random
 LONGEST_PAUSE = 60.0  # seconds; a server may ask for more with Retry-After
 CONNECT_TIMEOUT = 10.0  # seconds
 API_KEY = "VLLM_API_KEY"  # the variable from which vLLM takes the key that it asks for
@@ -64,52 +65,50 @@ def parse_servers(urls: Sequence[str]) -> list[Server]:
     return [Server(url) for url in cleaned]
 
 
-def make_client(timeout: float) -> httpx.AsyncClient:
+def make_client(timeout: float) -> httpx2.AsyncClient:
     """A client for all servers, whose requests may take `timeout` seconds each."""
     key = os.environ.get(API_KEY)
-    return httpx.AsyncClient(
+    return httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {key}"} if key else {},
-        timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None),
-        limits=httpx.Limits(max_connections=None),  # the callers bound what is under way
+        timeout=httpx2.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None),
+        limits=httpx2.Limits(max_connections=None),  # the callers bound what is under way
     )
 
 
-async def ask(client: httpx.AsyncClient, server: Server, path: str, body: Any = None) -> httpx.Response:
+async def ask(client: httpx2.AsyncClient, server: Server, path: str, body: Any = None) -> httpx2.Response:
     """POSTs `body` as JSON, or GETs when there is none, until there is an answer of 2xx.
 
     Raises Refused at once for an answer that asking again will not change, ServerDown after `TRIES` failures.
     """
-    failures, pause = 0, FIRST_PAUSE
+    tries = Tries(TRIES, FIRST_PAUSE, LONGEST_PAUSE, spread=0.5)
     while True:
-        wait = pause
+        asked, cost = 0.0, 1
         try:
             response = await client.request("GET" if body is None else "POST", server.url + path, json=body)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             reason = _in_words(error, client)
             # Waiting out the timeout is expensive: a server that hangs is asked twice, not `TRIES` times.
-            failures += TRIES // 2 + 1 if isinstance(error, httpx.ReadTimeout) else 1
+            cost = TRIES // 2 + 1 if isinstance(error, httpx2.ReadTimeout) else 1
         else:
             if response.is_success:
                 return response
             refused = Refused(response.status_code, _message(response))
             if response.status_code < 500 and response.status_code not in (408, 429):
                 raise refused
-            reason = str(refused)
-            failures += 1
-            wait = max(pause, _asked_to_wait(response))
-        if failures >= TRIES:
+            reason, asked = str(refused), retry_after(response.headers.get("Retry-After"))
+        pause = tries.failed(asked, cost)
+        if pause is None:
             raise ServerDown(reason)
-        await asyncio.sleep(min(wait, LONGEST_PAUSE))
-        pause *= 2
+        await asyncio.sleep(pause)
 
 
-def _in_words(error: httpx.TransportError, client: httpx.AsyncClient) -> str:
-    if isinstance(error, httpx.ReadTimeout):
+def _in_words(error: httpx2.TransportError, client: httpx2.AsyncClient) -> str:
+    if isinstance(error, httpx2.ReadTimeout):
         return f"no answer within {client.timeout.read:g} s"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _message(response: httpx.Response) -> str:
+def _message(response: httpx2.Response) -> str:
     """What a server says of its error, in the forms of vLLM, of FastAPI and of a proxy."""
     try:
         body = response.json()
@@ -121,13 +120,7 @@ def _message(response: httpx.Response) -> str:
     return str(body)
 
 
-def _asked_to_wait(response: httpx.Response) -> float:
-    """Seconds of a Retry-After; its other form, a date, is left to our own pauses."""
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else 0.0
-
-
-def read_json(server: Server, response: httpx.Response) -> Any:
+def read_json(server: Server, response: httpx2.Response) -> Any:
     """What a server answered; ModelError when it is not JSON."""
     try:
         return response.json()
@@ -137,7 +130,7 @@ def read_json(server: Server, response: httpx.Response) -> Any:
         ) from error
 
 
-async def open_server(client: httpx.AsyncClient, model: str | None, server: Server) -> None:
+async def open_server(client: httpx2.AsyncClient, model: str | None, server: Server) -> None:
     """Asks a server, once, for its context and the names it serves: `model`, or else the first of them."""
     if server.model:
         return

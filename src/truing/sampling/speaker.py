@@ -14,7 +14,7 @@ from truing.models.trained import Trained
 from truing.sampling.local import IN_FLIGHT, LocalSampler
 from truing.sampling.types import NoLogitsError, Sample, Sampling
 
-Asked = Sequence[Message] | str | Record  # turns, one user turn, or the prompt of a row
+Askable = Sequence[Message] | str | Record  # turns, one user turn, or the prompt of a row
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Speaker:
         sampler = LocalSampler(trained.model, trained.tokenizer, **how)
         return cls(trained.model, trained.tokenizer, renderer, scorer, sampler)
 
-    def prompt_ids(self, asked: Asked) -> list[int]:
+    def prompt_ids(self, asked: Askable) -> list[int]:
         """The ids to answer after. Raises RefusedRowError for turns that the template cannot write."""
         if isinstance(asked, Record):
             return self.renderer.prompt(asked.prompt, asked.given, asked.place or "prompt")
@@ -50,7 +50,7 @@ class Speaker:
 
     def answer(
         self,
-        prompts: Sequence[Asked],
+        prompts: Sequence[Askable],
         sampling: Sampling,
         *,
         group_size: int = 1,
@@ -68,7 +68,7 @@ class Speaker:
             text = turns if isinstance(turns, str) else turns[-1].content
             raise error.named(f"asked {text[:60]!r}") from error
 
-    def trees(self, prompts: Sequence[Asked], samples: Sequence[Sample]) -> list[Tree]:
+    def trees(self, prompts: Sequence[Askable], samples: Sequence[Sample]) -> list[Tree]:
         """What was said as trees of one branch, for scoring."""
         return [
             Tree(self.prompt_ids(prompts[s.prompt]), (Branch(s.tokens, [True] * len(s.tokens)),))

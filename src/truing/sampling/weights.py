@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from truing.core.errors import ConfigError
 from truing.core.files import read_manifest
@@ -35,7 +35,7 @@ def remove_older(newest: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-async def load_adapter(client: httpx.AsyncClient, server: Server, path: Path) -> None:
+async def load_adapter(client: httpx2.AsyncClient, server: Server, path: Path) -> None:
     """Has `server` draw from the adapter in `path`, and drop the one before."""
     name, before = f"truing-{path.name}", server.adapter
     try:
@@ -55,7 +55,7 @@ async def load_adapter(client: httpx.AsyncClient, server: Server, path: Path) ->
         await _unload(client, server, before)
 
 
-async def _unload(client: httpx.AsyncClient, server: Server, name: str) -> None:
+async def _unload(client: httpx2.AsyncClient, server: Server, name: str) -> None:
     try:
         await ask(client, server, "/v1/unload_lora_adapter", {"lora_name": name})
     except Refused as refused:
@@ -63,7 +63,7 @@ async def _unload(client: httpx.AsyncClient, server: Server, name: str) -> None:
             raise ServerDown(f"it does not unload the adapter {name}: {refused}") from refused
 
 
-async def load_whole(client: httpx.AsyncClient, server: Server, path: Path, *, tied: bool) -> None:
+async def load_whole(client: httpx2.AsyncClient, server: Server, path: Path, *, tied: bool) -> None:
     """Replaces the weights of `server` by the model in `path`, and drops all it has computed with the old.
 
     `tied`: whether its output head is its embedding. On a CPU vLLM 0.32 packs the head once, when it starts,

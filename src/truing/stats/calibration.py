@@ -5,11 +5,12 @@ give is None; a NaN among the scores makes the number NaN, and a histogram an er
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import stats  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from truing.stats.intervals import Interval
 
@@ -43,11 +44,20 @@ def calibration_error(confidence: Sequence[float], right: Sequence[bool], seed: 
     """
     values = np.asarray(confidence, dtype=np.float64)
     flags = np.asarray(right, dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(len(values), size=(DRAWS, len(values)))
-    errors = [_error(values[draw], flags[draw], BINS) for draw in draws]
-    low, high = np.quantile(errors, [0.025, 0.975])
-    return Interval(_error(values, flags, BINS), float(low), float(high), len(values))
+    estimate = _error(values, flags, BINS)
+    if len(values) == 1:  # resamples of one answer are that answer
+        return Interval(estimate, estimate, estimate, 1)
+    drawn = stats.bootstrap(
+        (values, flags),
+        partial(_error, bins=BINS),
+        n_resamples=DRAWS,
+        vectorized=False,
+        paired=True,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    low, high = drawn.confidence_interval
+    return Interval(estimate, float(low), float(high), len(values))
 
 
 def reliability(margin: np.ndarray, bins: int = BINS) -> Reliability:
@@ -109,4 +119,5 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float | None:
     """Rank correlation: Pearson's of the ranks, equal values sharing their mean rank."""
-    return pearson(stats.rankdata(x), stats.rankdata(y))
+    ranks = [stats.rankdata(values) for values in (x, y)]  # pyright: ignore[reportUnknownMemberType] - scipy has no types
+    return pearson(*ranks)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import stats  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from truing.core.errors import DataError
 
@@ -34,11 +34,6 @@ class Interval:
         if not (self.low <= self.high and math.isfinite(self.estimate)):
             raise ValueError(f"{self.low} to {self.high} around {self.estimate} is not an interval")
 
-    @property
-    def excludes_zero(self) -> bool:
-        """For a difference: whether zero lies outside the interval."""
-        return self.low > 0 or self.high < 0
-
 
 def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
     """The Wilson score interval of a rate, without continuity correction.
@@ -61,7 +56,7 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
 
 def wilson_bounds(rate: float, n: float, level: float) -> tuple[float, float]:
     """The two ends of `wilson`; `n` may be an effective number of items, so it need not be whole."""
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(stats.norm.ppf((1 + level) / 2))  # pyright: ignore[reportUnknownMemberType] - scipy has no types
     shrink = 1 + z * z / n
     centre = (rate + z * z / (2 * n)) / shrink
     half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / shrink
@@ -75,15 +70,25 @@ def bootstrap_mean(
     """The percentile bootstrap interval of a mean: quantiles of the means of `draws` resamples.
 
     The same seed gives the same interval. Source: Efron & Tibshirani 1993, An Introduction to the
-    Bootstrap, section 13.3. Too narrow for few items (n < 20 or so); for rates use `wilson`.
+    Bootstrap, section 13.3. Too narrow for few items (n < 20 or so); for rates use `wilson`, and for several
+    values of one prompt `clustered_mean`.
     """
     check_level(level)
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, not {draws}")
     data = finite(values, "values")
-    means = _resampled_means(data, np.random.default_rng(seed), draws)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(data.mean()), float(low), float(high), len(data))
+    mean = float(data.mean())
+    if len(data) == 1:  # resamples of one value are that value
+        return Interval(mean, mean, mean, 1)
+    drawn = stats.bootstrap(
+        (data,),
+        np.mean,
+        n_resamples=draws,
+        batch=max(1, CHUNK // len(data)),
+        confidence_level=level,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    low, high = drawn.confidence_interval
+    return Interval(mean, float(low), float(high), len(data))
 
 
 def paired_bootstrap(
@@ -112,7 +117,7 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     """
     difference = _paired(_flags(before, "before"), _flags(after, "after"))
     lost, won = int((difference < 0).sum()), int((difference > 0).sum())
-    return min(1.0, 2 * float(stats.binom.cdf(min(lost, won), lost + won, 0.5)))
+    return float(stats.binomtest(lost, lost + won, 0.5).pvalue) if lost + won else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -135,17 +140,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty_like(given)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted.tolist()
-
-
-def _resampled_means(data: NDArray[np.float64], rng: np.random.Generator, draws: int) -> NDArray[np.float64]:
-    """Means of `draws` resamples of `data`: [n] f64 to [draws] f64."""
-    n = len(data)
-    rows = max(1, CHUNK // n)
-    means = [
-        data[rng.integers(n, size=(min(rows, draws - start), n))].mean(axis=1)
-        for start in range(0, draws, rows)
-    ]
-    return np.concatenate(means)
 
 
 def _paired(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -180,7 +174,7 @@ def _flags(values: Sequence[bool], name: str) -> NDArray[np.float64]:
     if not np.isin(data, (0.0, 1.0)).all():
         raise DataError(
             f"{name} holds numbers other than passed (1) and failed (0)",
-            hint="use paired_bootstrap for graded scores",
+            hint="use clustered_difference for graded scores",
         )
     return data
 

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Mapping
 
-from truing.core.words import t
+from truing.core.messages import told
+from truing.core.words import spoken, t
 from truing.stats.intervals import Interval
 
 
@@ -37,11 +38,11 @@ def interval_text(interval: Interval, unit: str) -> str:
 
 def values_text(values: Mapping[str, float | None], note: str) -> str:
     """What scoring says of an answer, as "safe 1 · a note"; a dash where there is no value."""
-    told = [
+    said = [
         f"{name.rpartition('/')[2]} {'—' if value is None else format(value, '.3g')}"
         for name, value in values.items()
     ]
-    return " · ".join([*told, *([note] if note else [])])
+    return " · ".join([*said, *([told(note, spoken())] if note else [])])
 
 
 def duration(seconds: float) -> str:

@@ -57,7 +57,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class ExactNumber:
     """An exact number; 50 % is 1/2 with `percent`."""
 
     value: Fraction
@@ -126,7 +126,7 @@ def _boxed(text: str) -> str | None:
     return None
 
 
-def find_number(answer: Answer) -> Number | None:
+def find_number(answer: Answer) -> ExactNumber | None:
     """The number an answer is: the first where the answer is marked, else the last."""
     text = _FRAC.sub(r" \1/\2", folded(answer.near)).replace("{,}", ",").replace("\\$", "$")
     found = NUMBER.finditer(text)
@@ -134,7 +134,7 @@ def find_number(answer: Answer) -> Number | None:
     return None if match is None else _number(match)
 
 
-def _number(match: re.Match[str]) -> Number | None:
+def _number(match: re.Match[str]) -> ExactNumber | None:
     """The value of a match; None where it is out of all proportion, or divides by zero."""
     parts = {key: (value or "").replace(",", "") for key, value in match.groupdict().items()}
     if max(map(len, parts.values())) > MAX_DIGITS:
@@ -151,4 +151,4 @@ def _number(match: re.Match[str]) -> Number | None:
         value = int(parts["whole"] or 0) + Fraction(over, under)
     value *= _UNITS.get(parts["unit"].lower(), 1)
     percent = bool(parts["percent"])
-    return Number((-value if parts["sign"] == "-" else value) / (100 if percent else 1), percent)
+    return ExactNumber((-value if parts["sign"] == "-" else value) / (100 if percent else 1), percent)

@@ -17,7 +17,7 @@ import re
 from fractions import Fraction
 
 from truing.text.answers import NUMBER, Answer, folded, normalised
-from truing.text.maths_reader import Group, Number, Value, read
+from truing.text.maths_reader import Group, MathValue, Real, read
 from truing.text.maths_text import UnreadableError
 
 POINTS = 3  # formulas that differ may agree at one by chance
@@ -59,16 +59,16 @@ def _bare(text: str) -> str:
     return text.replace("\\%", "").replace("%", "")
 
 
-def _values(text: str) -> list[Value | str]:
+def _values(text: str) -> list[MathValue | str]:
     """What a text is at every point."""
     return [read(text, point) for point in range(POINTS)]
 
 
-def _agree(found: list[Value | str], expected: list[Value | str], tolerance: float) -> bool:
+def _agree(found: list[MathValue | str], expected: list[MathValue | str], tolerance: float) -> bool:
     return all(_equal(a, b, tolerance) for a, b in zip(found, expected, strict=True))
 
 
-def _equal(a: Value | str, b: Value | str, tolerance: float) -> bool:
+def _equal(a: MathValue | str, b: MathValue | str, tolerance: float) -> bool:
     if isinstance(a, str) or isinstance(b, str):
         return isinstance(a, str) and isinstance(b, str) and normalised(a) == normalised(b)
     if isinstance(a, Group) and isinstance(b, Group):
@@ -93,7 +93,7 @@ def _equal_groups(a: Group, b: Group, tolerance: float) -> bool:
     return True
 
 
-def close(value: Number, reference: Number, tolerance: float) -> bool:
+def close(value: Real, reference: Real, tolerance: float) -> bool:
     """Equal to a relative `tolerance`; two whole numbers are equal or not."""
     if isinstance(value, Fraction) and isinstance(reference, Fraction):
         if value.denominator == reference.denominator == 1:

@@ -12,7 +12,7 @@ is evaluated but these rules, and depth, size and length are limited: any text t
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,7 +25,7 @@ MAX_BITS = 4096  # of a numerator or denominator
 MAX_FACTORIAL = 300
 MAX_PARTS = 100  # of a list
 
-Number = Fraction | float
+Real = Fraction | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class Group:
     """Several values between brackets; between braces or none, in any order."""
 
     brackets: str  # such as "(]"
-    parts: tuple["Number | Group", ...]
+    parts: tuple["Real | Group", ...]
 
 
-Value = Number | Group
+MathValue = Real | Group
 
 _CLOSING = {"(": (")", "]"), "[": (")", "]"), "\\{": ("\\}",), "{": ("}",)}
 _FUNCTIONS: dict[str, Callable[[float], float]] = {
@@ -53,7 +53,7 @@ _GREEK = re.compile(
 )
 
 
-def read(text: str, point: int = 0) -> Value | str:
+def read(text: str, point: int = 0) -> MathValue | str:
     """The value of an answer at one of the fixed points, or its words. Raises UnreadableError."""
     text = plain(text)
     words = words_of(text)
@@ -74,13 +74,13 @@ class _Reader:
         self.at = 0
         self.depth = 0
 
-    def answer(self) -> Value:
+    def answer(self) -> MathValue:
         parts = self._parts()
         if self.at < len(self.tokens):
             raise UnreadableError(f"{self._next!r} was not expected")
         return parts[0] if len(parts) == 1 else Group("", tuple(parts))
 
-    def _parts(self) -> list[Value]:
+    def _parts(self) -> list[MathValue]:
         found = [self._part()]
         while self._take(",", ";"):
             found.append(self._part())
@@ -88,21 +88,21 @@ class _Reader:
             raise UnreadableError(f"{len(found)} parts, and at most {MAX_PARTS} are read")
         return found
 
-    def _part(self) -> Value:
+    def _part(self) -> MathValue:
         named = [token.text for token in self.tokens[self.at + 1 : self.at + 2]]
         if named in (["="], ["\\in"]) and self.tokens[self.at].kind == "name":
             self.at += 2
         value = self._sum()
         return value if isinstance(value, Group) else _bounded(value)
 
-    def _sum(self) -> Value:
+    def _sum(self) -> MathValue:
         total = self._product()
         while sign := self._take("+", "-"):
             term = _number(self._product())
             total = _number(total) + (term if sign == "+" else -term)
         return total
 
-    def _product(self) -> Value:
+    def _product(self) -> MathValue:
         total = self._signed()
         while True:
             if self._take("*"):
@@ -120,27 +120,27 @@ class _Reader:
         kind, text = self.tokens[self.at]
         return kind in ("name", "command") or text in ("(", "[", "{")
 
-    def _signed(self) -> Value:
-        signs = []
+    def _signed(self) -> MathValue:
+        signs: list[str] = []
         while sign := self._take("+", "-"):
             signs.append(sign)
         value = self._power()
         return -_number(value) if signs.count("-") % 2 else value
 
-    def _power(self) -> Value:
+    def _power(self) -> MathValue:
         base = self._postfix()
         if not self._take("^"):
             return base
         with self._deeper():
             return _powered(_number(base), _number(self._signed()))
 
-    def _postfix(self) -> Value:
+    def _postfix(self) -> MathValue:
         value = self._atom()
         while mark := self._take("!", "%"):
             value = _number(value) / 100 if mark == "%" else _factorial(_number(value))
         return value
 
-    def _atom(self) -> Value:
+    def _atom(self) -> MathValue:
         with self._deeper():
             kind, text = self._take_any()
             if kind == "number":
@@ -159,7 +159,7 @@ class _Reader:
                 return self._bracketed(text)
             raise UnreadableError(f"{text!r} was not expected")
 
-    def _mixed(self, value: Fraction, whole: bool) -> Number:
+    def _mixed(self, value: Fraction, whole: bool) -> Real:
         """3 1/2 and 3\\frac{1}{2} are three and a half."""
         match [token.text for token in self.tokens[self.at : self.at + 7]]:
             case [over, "/", under, *_] if whole and over.isdigit() and under.isdigit():
@@ -174,7 +174,7 @@ class _Reader:
         seed = zlib.crc32(f"{self.point}:{name}".encode())
         return Fraction(seed % 89 + 11, 7)
 
-    def _command(self, name: str) -> Number:
+    def _command(self, name: str) -> Real:
         if name == "\\frac":
             return _number(self._atom()) / _number(self._atom())
         if name == "\\sqrt":
@@ -192,11 +192,11 @@ class _Reader:
             return _applied(_FUNCTIONS[name], self._argument())
         raise UnreadableError(f"{name} is outside the grammar")
 
-    def _argument(self) -> Number:
+    def _argument(self) -> Real:
         bracket = self._next in _CLOSING
         return _number(self._atom() if bracket else self._power())
 
-    def _bracketed(self, opening: str) -> Value:
+    def _bracketed(self, opening: str) -> MathValue:
         parts = self._parts()
         closing = self._expect(*_CLOSING[opening])
         brackets = opening[-1] + closing[-1]
@@ -231,7 +231,7 @@ class _Reader:
         return found
 
     @contextmanager
-    def _deeper(self) -> Iterator[None]:
+    def _deeper(self) -> Generator[None]:
         if self.depth == MAX_DEPTH:
             raise UnreadableError(f"nested deeper than {MAX_DEPTH} levels")
         self.depth += 1
@@ -242,13 +242,13 @@ class _Reader:
 # Arithmetic within bounds
 
 
-def _number(value: Value) -> Number:
+def _number(value: MathValue) -> Real:
     if isinstance(value, Group):
         raise UnreadableError("a list stands where a number is needed")
     return _bounded(value)
 
 
-def _bounded(value: Number) -> Number:
+def _bounded(value: Real) -> Real:
     if isinstance(value, Fraction):
         if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
             raise UnreadableError("a number is too large")
@@ -264,7 +264,7 @@ def _literal(text: str) -> Fraction:
     return Fraction(text)
 
 
-def _powered(base: Number, exponent: Number) -> Number:
+def _powered(base: Real, exponent: Real) -> Real:
     if not isinstance(exponent, Fraction) or exponent.denominator != 1:
         if exponent == Fraction(1, 2):
             return _root(base, Fraction(2))
@@ -280,7 +280,7 @@ def _powered(base: Number, exponent: Number) -> Number:
     return Fraction(base**exponent.numerator)
 
 
-def _root(value: Number, degree: Number) -> Number:
+def _root(value: Real, degree: Real) -> Real:
     """The real root: exact for a perfect square; odd roots of negative numbers are negative."""
     if not isinstance(degree, Fraction) or degree.denominator != 1 or not 1 <= degree <= 100:
         raise UnreadableError("the degree of a root is a whole number from 1 to 100")
@@ -295,13 +295,13 @@ def _root(value: Number, degree: Number) -> Number:
     return float(value) ** (1 / int(degree))
 
 
-def _factorial(value: Number) -> Fraction:
+def _factorial(value: Real) -> Fraction:
     if not isinstance(value, Fraction) or value.denominator != 1 or not 0 <= value <= MAX_FACTORIAL:
         raise UnreadableError(f"a factorial is of a whole number from 0 to {MAX_FACTORIAL}")
     return Fraction(math.factorial(value.numerator))
 
 
-def _applied(function: Callable[[float], float], value: Number) -> float:
+def _applied(function: Callable[[float], float], value: Real) -> float:
     try:
         return function(float(value))
     except ValueError as error:

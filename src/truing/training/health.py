@@ -5,7 +5,6 @@
 `RULES` is the table. A rule is said once in a run. To add one, see `health_rules.py`.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import filter as matching
@@ -15,12 +14,14 @@ from typing import Any, Self
 
 from truing.config.health import Health
 from truing.config.imports import closest
+from truing.config.options import keyword_defaults
 from truing.config.run_folder import HEALTH
+from truing.config.tables import find
 from truing.core import files
 from truing.core.errors import ConfigError, DivergedError
-from truing.core.messages import Message, joined, message
+from truing.core.messages import Sentence, joined, message
 from truing.training import health_online, health_rules
-from truing.training.health_rules import Part, Seen
+from truing.training.health_rules import SaidPart, Seen
 from truing.training.health_series import History
 from truing.training.hooks import EarlyStop, Logs
 
@@ -38,8 +39,7 @@ class Rule:
     @property
     def thresholds(self) -> dict[str, float]:
         """What a recipe may set, with the defaults."""
-        given = inspect.signature(self.look).parameters.values()
-        return {one.name: one.default for one in given if one.kind is one.KEYWORD_ONLY}
+        return keyword_defaults(self.look)
 
 
 NO_NUMBER = "not_a_number"
@@ -117,20 +117,20 @@ class Finding:
     advice: str
     action: str = "warn"  # what was done about it: a value of the recipe's `health.action`
     back_to: int | None = None  # of a rollback: the step of the checkpoint
-    told: tuple[Part, ...] = ()  # `saw` once more, its numbers apart; empty in a log of an earlier version
+    told: tuple[SaidPart, ...] = ()  # `saw` once more, its numbers apart; empty in an earlier version's log
 
     def row(self) -> dict[str, Any]:
         return asdict(self)
 
-    def saying(self, *more: Part) -> Self:
+    def saying(self, *more: SaidPart) -> Self:
         """The finding with something added to what was seen."""
         return replace(self, saw=self.saw + "".join(map(str, more)), told=(*self.told, *more))
 
-    def seen(self) -> Message:
+    def seen(self) -> Sentence:
         """Return what was seen, as a message where its numbers were kept apart from its words."""
         return joined("", [one.message() for one in self.told] or [self.saw])
 
-    def message(self) -> Message:
+    def message(self) -> Sentence:
         """The finding in one sentence."""
         said = "{rule} since step {since}: {saw}"
         return message(said, rule=self.rule, since=self.since, saw=self.seen())
@@ -148,9 +148,7 @@ class Unhealthy(DivergedError):
 def require_known(asked: Health) -> None:
     """Raises ConfigError for rules and thresholds that do not exist."""
     for name in (*asked.rules, *asked.off):
-        if name not in RULES:
-            known = sorted(RULES)
-            raise ConfigError(f"no health rule {name!r}; known: {', '.join(known)}{closest(name, known)}")
+        find("health rule", RULES, name)
     for name, thresholds in asked.rules.items():
         known = RULES[name].thresholds
         for key in thresholds:
@@ -216,7 +214,7 @@ def diagnose(rows: Sequence[Mapping[str, Any]], asked: Health) -> tuple[list[Fin
 def read_findings(folder: Path) -> list[Finding]:
     """What was said of a run while it trained."""
     rows = files.read_jsonl(folder / HEALTH)
-    return [Finding(**{**row, "told": tuple(Part(**one) for one in row.get("told", ()))}) for row in rows]
+    return [Finding(**{**row, "told": tuple(SaidPart(**one) for one in row.get("told", ()))}) for row in rows]
 
 
 class HealthHook:
@@ -224,7 +222,7 @@ class HealthHook:
 
     `rows` is what was logged before this process began; `said` the findings of then, which are not repeated.
     `answer` decides what is done about a finding: it gives it an action. Where that is to go back or to hold,
-    the loop ends, and `acted` is the finding.
+    the loop ends, and `acted` is the finding. `alert` tells a finding elsewhere.
     """
 
     def __init__(
@@ -235,8 +233,9 @@ class HealthHook:
         rows: Sequence[Mapping[str, Any]] = (),
         said: Sequence[Finding] = (),
         answer: Callable[[Finding], Finding] | None = None,
+        alert: Callable[[Finding], None] = lambda finding: None,
     ) -> None:
-        self.asked, self.folder, self.say = asked, folder, say
+        self.asked, self.folder, self.say, self.alert = asked, folder, say, alert
         self.answer = answer or (lambda finding: replace(finding, action=asked.action))
         self.acted: Finding | None = None
         # After a rollback the same fault may come again.
@@ -254,6 +253,7 @@ class HealthHook:
             files.append_jsonl(self.folder / HEALTH, finding.row())
             advice = message(finding.advice)
             self.say(message("health: {finding}\n  → {advice}", finding=finding.message(), advice=advice))
+            self.alert(finding)
         for finding in found:
             if finding.action == "stop":
                 regardless = message("{advice}; the same command goes on regardless", advice=advice)

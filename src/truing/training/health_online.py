@@ -2,7 +2,7 @@
 
 import statistics
 
-from truing.training.health_rules import Part, Seen, part
+from truing.training.health_rules import SaidPart, Seen, part
 from truing.training.health_series import BASE, Change, History
 
 CLEARLY = 3.0  # standard errors
@@ -81,7 +81,7 @@ def reward_hacking(
     )
 
 
-def _held_out_falls(history: History, gained: Change, share: float, told: Part) -> Seen | None:
+def _held_out_falls(history: History, gained: Change, share: float, told: SaidPart) -> Seen | None:
     held = history.of("eval/reward")
     if len(held) < 4:
         return None
@@ -92,7 +92,7 @@ def _held_out_falls(history: History, gained: Change, share: float, told: Part) 
     return Seen(held.since(best - 1e-9, above=False), (told, fell))
 
 
-def _part_falls(history: History, share: float, told: Part) -> Seen | None:
+def _part_falls(history: History, share: float, told: SaidPart) -> Seen | None:
     for name in history.names():
         if not (name.startswith("rewards/") and name.endswith("/mean")):
             continue
@@ -108,7 +108,7 @@ def _part_falls(history: History, share: float, told: Part) -> Seen | None:
 
 
 def _length_explains(
-    history: History, correlation: float, steps: int, stretch: float, told: Part
+    history: History, correlation: float, steps: int, stretch: float, told: SaidPart
 ) -> Seen | None:
     found, lengths = history.of("reward/length_correlation"), history.of("completions/mean_length")
     moved = lengths.change()
@@ -129,7 +129,7 @@ def _length_explains(
     return Seen(since, (told, longer))
 
 
-def _repeats(history: History, told: Part) -> Seen | None:
+def _repeats(history: History, told: SaidPart) -> Seen | None:
     series = history.of("completions/repetition")
     moved = series.change()
     if moved is None or moved.moved < 0.2 or moved.sigmas < CLEARLY:

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 from truing.training.health_series import RECENT, TAIL, Change, History, Series, noise
 
 # What is to become likelier, by the names of preference and of unpaired methods: the better side, the worse.
@@ -22,7 +22,7 @@ LN2 = math.log(2)
 
 
 @dataclass(frozen=True)
-class Part:
+class SaidPart:
     """A part of a sentence with its numbers apart, so that a page can say it in another language."""
 
     text: str
@@ -31,15 +31,15 @@ class Part:
     def __str__(self) -> str:
         return self.text.format(**self.values)
 
-    def message(self) -> Message:
+    def message(self) -> Sentence:
         """The part as a message; a value that is text may be a word that is told too."""
         values = {name: message(v) if isinstance(v, str) else v for name, v in self.values.items()}
         return message(self.text, **values)
 
 
-def part(text: str, /, **values: float | str) -> Part:
+def part(text: str, /, **values: float | str) -> SaidPart:
     """A part of a sentence; `text` holds a placeholder for each of `values`."""
-    return Part(text, values)
+    return SaidPart(text, values)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Seen:
     """The step at which something began, and what a rule saw of it."""
 
     since: int
-    told: tuple[Part, ...]
+    told: tuple[SaidPart, ...]
 
 
 def not_a_number(history: History, *, steps: int = 3) -> Seen | None:

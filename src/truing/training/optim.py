@@ -10,7 +10,7 @@ from truing.config.recipe import Optim
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainedPart:
     """Parameters with a learning rate of their own, whose gradients are clipped apart from the others'."""
 
     name: str  # of its gradient norm in the logs; empty for the policy's
@@ -18,7 +18,7 @@ class Part:
     learning_rate: float
 
 
-def make_optimizer(parts: Sequence[Part], config: Optim) -> torch.optim.AdamW:
+def make_optimizer(parts: Sequence[TrainedPart], config: Optim) -> torch.optim.AdamW:
     """AdamW (arXiv:1711.05101) over all parts; vectors (norms, biases) do not decay.
 
     The schedule moves the rates of all parts together: a group's `share` is its rate over the first part's.

@@ -20,8 +20,8 @@ from transformers import AutoModelForCausalLM
 
 from truing.config.evaluation import EvalRecipe
 from truing.core.errors import ConfigError, DataError, ModelError
-from truing.evals.bench import Bench, Result, Task
-from truing.evals.numbers import Finding
+from truing.evals.bench import Bench, Task, TaskResult
+from truing.evals.numbers import NumberFinding
 from truing.evals.run import evaluate, write_evaluation
 from truing.evals.sides import Side
 from truing.evals.tasks.outside import inspect, lm_eval
@@ -43,7 +43,7 @@ def side(name: str) -> Side:
     return Side(name, never)
 
 
-def found(task: Task, *, held: bool = False) -> tuple[dict[str, Finding], Result]:
+def found(task: Task, *, held: bool = False) -> tuple[dict[str, NumberFinding], TaskResult]:
     result = task.run(Bench(side("model"), side("against") if held else None))
     return {finding.number.name: finding for finding in result.findings}, result
 
@@ -125,8 +125,8 @@ def test_a_benchmark_has_the_interval_of_its_samples(tmp_path: Path) -> None:
     path = choices(tmp_path, [1, 0, 1, 1])
     numbers, result = found(lm_eval(["en"], tasks=["colours"], results=path))
     number = numbers["lm_eval/colours"]
-    assert number.model.interval is not None
-    assert astuple(number.model.interval) == pytest.approx(astuple(wilson(3, 4)))
+    assert number.policy.interval is not None
+    assert astuple(number.policy.interval) == pytest.approx(astuple(wilson(3, 4)))
     assert (number.number.unit, number.number.title) == ("%", "colours (acc_norm)")
     assert result.notes == [f"lm-eval 0.4.13 of some/model, from {path}."]
 
@@ -134,7 +134,7 @@ def test_a_benchmark_has_the_interval_of_its_samples(tmp_path: Path) -> None:
 def test_its_samples_are_shown_with_what_the_model_found_likeliest(tmp_path: Path) -> None:
     task = lm_eval(["en"], tasks=["colours"], results=choices(tmp_path, [1, 0]))
     (scored,) = found(task)[1].scored
-    first = scored.answers[0][0]
+    first = scored.responses[0][0]
     assert (first.question.prompt[0].content, first.text) == ("Question 0?", "no")
     assert scored.marks[0][0].values == {"lm_eval/colours": 1.0} and scored.marks[0][0].note == "expected yes"
 
@@ -162,8 +162,8 @@ def test_samples_that_differ_are_not_compared(tmp_path: Path) -> None:
     task = lm_eval(["en"], tasks=["colours"], results=ours, against_results=str(theirs))
     numbers, result = found(task, held=True)
     number = numbers["lm_eval/colours"]
-    assert number.model.interval is not None and number.model.interval.n == 2
-    assert number.model.interval.estimate == 0.5
+    assert number.policy.interval is not None and number.policy.interval.n == 2
+    assert number.policy.interval.estimate == 0.5
     assert result.notes[-1] == "lm_eval/colours: 2 samples are not in both and were left out."
 
 
@@ -173,9 +173,9 @@ def test_only_answers_of_the_filter_that_counts_are_read(tmp_path: Path) -> None
     metrics = {"exact_match,strict": 0.5, "exact_match_stderr,strict": 0.2, "exact_match,flexible": 1.0}
     path = write_lm_eval(tmp_path, {"sums": metrics}, {"sums": rows})
     numbers, result = found(lm_eval(["en"], tasks=["sums"], results=str(path)))
-    interval = numbers["lm_eval/sums"].model.interval
+    interval = numbers["lm_eval/sums"].policy.interval
     assert interval is not None and (interval.estimate, interval.n) == (0.5, 4)
-    assert result.scored[0].answers[0][0].text == " 5"
+    assert result.scored[0].responses[0][0].text == " 5"
 
 
 def test_a_number_that_is_no_mean_keeps_its_stated_error(tmp_path: Path) -> None:
@@ -185,17 +185,17 @@ def test_a_number_that_is_no_mean_keeps_its_stated_error(tmp_path: Path) -> None
         tmp_path, {"text": metrics}, {"text": rows}, higher_is_better={"text": {"bits_per_byte": False}}
     )
     number = found(lm_eval(["en"], tasks=["text"], results=str(path)))[0]["lm_eval/text"]
-    assert number.model.interval is not None and (number.number.unit, number.number.better) == ("", "lower")
+    assert number.policy.interval is not None and (number.number.unit, number.number.better) == ("", "lower")
     # 1.96 standard errors of 0.25 on either side of 1.5
-    assert astuple(number.model.interval) == pytest.approx((1.5, 1.01, 1.99, 2), abs=1e-3)
+    assert astuple(number.policy.interval) == pytest.approx((1.5, 1.01, 1.99, 2), abs=1e-3)
 
 
 def test_without_an_error_the_interval_says_nothing(tmp_path: Path) -> None:
     metrics = {"mcc,none": 0.5, "mcc_stderr,none": "N/A"}
     path = write_lm_eval(tmp_path, {"text": metrics}, {}, **{"n-samples": {"text": {"effective": 9}}})
     number = found(lm_eval(["en"], tasks=["text"], results=str(path)))[0]["lm_eval/text"]
-    assert number.model.interval is not None
-    assert astuple(number.model.interval) == (0.5, -math.inf, math.inf, 9)
+    assert number.policy.interval is not None
+    assert astuple(number.policy.interval) == (0.5, -math.inf, math.inf, 9)
 
 
 def test_a_group_is_all_samples_of_its_tasks(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_group_is_all_samples_of_its_tasks(tmp_path: Path) -> None:
     metrics = {"hues": {"acc,none": 0.75}, "warm": {"acc,none": 1.0}, "cold": {"acc,none": 0.0}}
     path = write_lm_eval(tmp_path, metrics, rows, group_subtasks={"hues": ["warm", "cold"]})
     number = found(lm_eval(["en"], tasks=["hues"], results=str(path)))[0]["lm_eval/hues"]
-    assert number.model.interval is not None and number.model.interval.n == 4
+    assert number.policy.interval is not None and number.policy.interval.n == 4
     shares = {name: one.interval.estimate for name, (one, _) in number.groups.items() if one.interval}
     assert shares == {"warm": 1.0, "cold": 0.0}
 
@@ -215,14 +215,14 @@ def test_of_a_folder_the_newest_results_count(tmp_path: Path) -> None:
     choices(tmp_path / "out" / "some__model", [0, 0])
     choices(tmp_path / "out" / "some__model", [1, 1], date="2026-03-01T00-00-00.000001")
     number = found(lm_eval(["en"], tasks=["colours"], results=str(tmp_path / "out")))[0]["lm_eval/colours"]
-    assert number.model.interval is not None and number.model.interval.estimate == 1
+    assert number.policy.interval is not None and number.policy.interval.estimate == 1
 
 
 def test_a_score_that_is_not_a_number_is_missing(tmp_path: Path) -> None:
     rows = [weighed(0, {"acc": 1.0}), weighed(1, {"acc": math.nan})]
     path = write_lm_eval(tmp_path, {"colours": {"acc,none": 1.0}}, {"colours": rows})
     number = found(lm_eval(["en"], tasks=["colours"], results=str(path)))[0]["lm_eval/colours"]
-    assert (number.model.missing, number.model.worst, number.model.best) == (1, 0.5, 1.0)
+    assert (number.policy.missing, number.policy.worst, number.policy.best) == (1, 0.5, 1.0)
 
 
 # inspect-ai
@@ -272,15 +272,15 @@ def write_log(
     return str(path)
 
 
-def of_inspect(path: str, **more: Any) -> Finding:
+def of_inspect(path: str, **more: Any) -> NumberFinding:
     return found(inspect(["en"], tasks=["x.py@capitals"], results=path, **more))[0]["inspect/capitals"]
 
 
 def test_grades_are_read_as_inspect_reads_them(tmp_path: Path) -> None:
     rows = [graded(name, value) for name, value in zip("abcde", ["C", "I", "P", True, "no"], strict=True)]
     found = of_inspect(write_log(tmp_path / "log.json", 0.5, rows))
-    assert found.model.interval is not None
-    assert (found.model.interval.estimate, found.model.interval.n) == (0.5, 5)
+    assert found.policy.interval is not None
+    assert (found.policy.interval.estimate, found.policy.interval.n) == (0.5, 5)
     assert found.number.title == "capitals (accuracy)"
 
 
@@ -288,16 +288,16 @@ def test_a_sample_that_failed_is_missing(tmp_path: Path) -> None:
     rows = [graded("a", "C"), graded("b", "C"), failed("c"), graded("d", math.nan)]
     task = inspect(["en"], tasks=["x.py@capitals"], results=write_log(tmp_path / "log.json", 1.0, rows))
     numbers, result = found(task)
-    model = numbers["inspect/capitals"].model
+    model = numbers["inspect/capitals"].policy
     assert model.interval is not None and (model.interval.estimate, model.interval.n) == (1, 2)
     assert (model.missing, model.worst) == (2, 0.5)
     assert [mark.note for mark in result.scored[0].marks[0][:3]] == ["expected Paris"] * 2 + ["out of memory"]
-    assert result.scored[0].answers[0][0].cut
+    assert result.scored[0].responses[0][0].cut
 
 
 def test_where_all_failed_nothing_was_measured(tmp_path: Path) -> None:
     found = of_inspect(write_log(tmp_path / "log.json", 0.0, [failed("a"), failed("b")]))
-    assert found.model.interval is None and found.model.missing == 2
+    assert found.policy.interval is None and found.policy.missing == 2
 
 
 def test_repetitions_of_a_question_do_not_count_as_several_questions(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_repetitions_of_a_question_do_not_count_as_several_questions(tmp_path: P
             for at, name in enumerate("abcdef")
             for epoch in range(epochs)
         ]
-        interval = of_inspect(write_log(tmp_path / f"{epochs}.json", 0.5, rows)).model.interval
+        interval = of_inspect(write_log(tmp_path / f"{epochs}.json", 0.5, rows)).policy.interval
         assert interval is not None and interval.n == 6 * epochs
         return interval.high - interval.low
 
@@ -336,7 +336,7 @@ def test_a_score_of_several_values_is_read_by_its_headline(tmp_path: Path) -> No
     headline = {"scorer": "rubric", "score": "facts", "metric": "mean"}
     results = {"total_samples": 2, "completed_samples": 2, "scores": scores, "headline": headline}
     found = of_inspect(write_log(tmp_path / "log.json", 0, rows, results=results))
-    assert found.model.interval is not None and found.model.interval.estimate == 3
+    assert found.policy.interval is not None and found.policy.interval.estimate == 3
     assert found.number.unit == ""
 
 
@@ -347,7 +347,7 @@ def test_long_turns_that_a_log_puts_elsewhere_are_found(tmp_path: Path) -> None:
     ]
     rows = [graded("a", "C", input=turns, attachments={"abc": "a long question"}), graded("b", "C")]
     task = inspect(["en"], tasks=["x.py@capitals"], results=write_log(tmp_path / "log.json", 1.0, rows))
-    prompt = found(task)[1].scored[0].answers[0][0].question.prompt
+    prompt = found(task)[1].scored[0].responses[0][0].question.prompt
     assert [(turn.role, turn.content) for turn in prompt] == [
         ("system", "Be brief."),
         ("user", "a long question"),
@@ -362,8 +362,8 @@ def test_a_metric_that_is_no_mean_keeps_its_stated_error(tmp_path: Path) -> None
         "scores": [{"name": "includes", "scorer": "includes", "metrics": metrics}],
     }
     found = of_inspect(write_log(tmp_path / "log.json", 0, [graded("a", "C")], results=results))
-    assert found.model.interval is not None and found.model.missing == 1
-    assert astuple(found.model.interval) == (0.5, -math.inf, math.inf, 3)
+    assert found.policy.interval is not None and found.policy.missing == 1
+    assert astuple(found.policy.interval) == (0.5, -math.inf, math.inf, 3)
 
 
 def test_of_a_folder_the_newest_log_of_a_task_counts(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ def test_of_a_folder_the_newest_log_of_a_task_counts(tmp_path: Path) -> None:
     (tmp_path / "logs" / "0.json").write_text(json.dumps(newer))
     (tmp_path / "logs" / "logs.json").write_text("{}")
     found = of_inspect(str(tmp_path / "logs"))
-    assert found.model.interval is not None and found.model.interval.estimate == 0
+    assert found.policy.interval is not None and found.policy.interval.estimate == 0
 
 
 # Mistakes, told before anything is asked
@@ -508,7 +508,7 @@ if given["--tasks"] != "silent":
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., TaskResult]:
     """Runs the task `lm_eval` with a stand-in of that name on a model."""
     module = tmp_path / "tools" / "lm_eval"
     module.mkdir(parents=True)
@@ -516,7 +516,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
     (module / "__main__.py").write_text(STANDS_IN)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "tools"))
 
-    def run(source: Path, tasks: list[str], **options: Any) -> Result:
+    def run(source: Path, tasks: list[str], **options: Any) -> TaskResult:
         task = lm_eval(["en"], tasks=tasks, python=sys.executable, **options)
         return task.run(Bench(Side(str(source), never)))
 
@@ -524,7 +524,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
 
 
 def test_a_plain_folder_is_measured_as_it_is(
-    stand_in: Callable[..., Result], model_folder: Path, tmp_path: Path
+    stand_in: Callable[..., TaskResult], model_folder: Path, tmp_path: Path
 ) -> None:
     result = stand_in(
         model_folder,
@@ -534,8 +534,8 @@ def test_a_plain_folder_is_measured_as_it_is(
         options={"model_args": {"dtype": "float32"}, "trace": True},
     )
     (finding,) = result.findings
-    assert finding.model.interval is not None
-    assert astuple(finding.model.interval)[:3] == pytest.approx((0.5, 0.304, 0.696), abs=1e-3)
+    assert finding.policy.interval is not None
+    assert astuple(finding.policy.interval)[:3] == pytest.approx((0.5, 0.304, 0.696), abs=1e-3)
     assert result.notes == []
     called = json.loads((tmp_path / "tools" / "lm_eval" / "called.json").read_text())
     assert called[3].endswith("/model,dtype=float32")
@@ -543,7 +543,7 @@ def test_a_plain_folder_is_measured_as_it_is(
 
 
 def test_an_adapter_is_merged_first(
-    stand_in: Callable[..., Result], model_folder: Path, tmp_path: Path
+    stand_in: Callable[..., TaskResult], model_folder: Path, tmp_path: Path
 ) -> None:
     base = AutoModelForCausalLM.from_pretrained(model_folder)
     folder = tmp_path / "adapter"
@@ -557,7 +557,7 @@ def test_an_adapter_is_merged_first(
     assert len(stand_in(folder, ["colours"]).findings) == 1
 
 
-def test_a_tool_that_fails_is_quoted(stand_in: Callable[..., Result], model_folder: Path) -> None:
+def test_a_tool_that_fails_is_quoted(stand_in: Callable[..., TaskResult], model_folder: Path) -> None:
     with pytest.raises(ModelError, match=r"exit code 1:\nloading llama\nKeyError: 'broken'"):
         stand_in(model_folder, ["broken"])
     with pytest.raises(ModelError, match="left no number of"):
@@ -565,7 +565,7 @@ def test_a_tool_that_fails_is_quoted(stand_in: Callable[..., Result], model_fold
 
 
 def test_a_name_without_a_number_of_its_own_is_noted(
-    stand_in: Callable[..., Result], model_folder: Path
+    stand_in: Callable[..., TaskResult], model_folder: Path
 ) -> None:
     result = stand_in(model_folder, ["hues"])
     assert result.findings == []
@@ -657,11 +657,11 @@ def test_lm_eval_runs_on_both_models(model_folder: Path, moved: Path, tmp_path: 
     assert [finding.number.title for finding in result.findings] == ["hues (acc_norm)", "sums (exact_match)"]
     for finding, scored in zip(result.findings, result.scored, strict=True):
         assert finding.against is not None and finding.change is not None
-        assert finding.model.interval is not None and finding.model.interval.n == 6
-        assert len(scored.answers[1]) == 6 and all(
-            answer.question.prompt[0].content for answer in scored.answers[0]
+        assert finding.policy.interval is not None and finding.policy.interval.n == 6
+        assert len(scored.responses[1]) == 6 and all(
+            answer.question.prompt[0].content for answer in scored.responses[0]
         )
-    assert result.scored[0].answers[0][0].text in ("yes", "no, not")
+    assert result.scored[0].responses[0][0].text in ("yes", "no, not")
     with pytest.raises(ModelError, match="no_such_task"):
         lm_eval(["en"], tasks=["no_such_task"], python=PYTHON).run(bench)
 
@@ -676,9 +676,9 @@ def test_inspect_runs_and_leaves_out_what_failed(model_folder: Path, moved: Path
     sides = (Side(str(moved), never), Side(str(model_folder), never))
     result = task.run(Bench(*sides, samples=2, temperature=1.0, seed=3))
     (finding,) = result.findings
-    for measured in (finding.model, finding.against):
+    for measured in (finding.policy, finding.against):
         assert measured is not None and measured.interval is not None
         assert (measured.interval.n, measured.missing) == (4, 2)
     notes = [mark.note for mark in result.scored[0].marks[0] if mark.values["inspect/capitals"] is None]
     assert len(notes) == 2 and all("this sample is broken" in note for note in notes)
-    assert all(answer.text for answer in result.scored[0].answers[0] if "Chad" not in answer.question.id)
+    assert all(answer.text for answer in result.scored[0].responses[0] if "Chad" not in answer.question.id)

@@ -90,8 +90,8 @@ def test_by_reward_the_higher_score_wins(won, reward_folder: Path, model_folder:
     assert opinions(done) == [float(float(ours) > float(theirs)) for ours, theirs in told]
     assert [mark.values["win"] for mark in scored.marks[1]] == [1 - (one or 0) for one in opinions(done)]
     (rate, *_) = done.findings
-    assert rate.model.interval is not None
-    assert rate.model.interval.estimate == pytest.approx(sum(one or 0 for one in opinions(done)) / 6)
+    assert rate.policy.interval is not None
+    assert rate.policy.interval.estimate == pytest.approx(sum(one or 0 for one in opinions(done)) / 6)
 
 
 def test_a_server_that_always_prefers_a_place_decides_nothing(won, server) -> None:
@@ -102,7 +102,7 @@ def test_a_server_that_always_prefers_a_place_decides_nothing(won, server) -> No
     assert "Position bias: wise contradicts itself in 6 of 6 comparisons" in done.notes[1]
     assert "6 times it names the first place twice, 0 times the second" in done.notes[1]
     assert done.notes[2] == "The win rate says little of the answers."
-    assert done.findings[0].model.missing == 0
+    assert done.findings[0].policy.missing == 0
 
 
 def test_a_judge_that_decides_nothing_makes_the_result_void(won, server, tmp_path) -> None:
@@ -128,7 +128,7 @@ def test_the_share_of_errors_that_is_borne_is_an_option(won, server, max_errors,
     judge = {"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0}
     done = won(judge, max_errors=max_errors)
     assert bool(done.void) is void
-    assert void or done.findings[0].model.missing == 2
+    assert void or done.findings[0].policy.missing == 2
 
 
 def test_nothing_is_asked_twice_after_a_kill(won, server) -> None:
@@ -194,7 +194,7 @@ def test_a_judge_that_fails_on_some_leaves_them_out(won, server) -> None:
     judge = {"name": "server", "model": "wise", "base_url": url, "api_key_env": None, "retries": 0}
     done = won(judge, max_errors=0.2)
     assert opinions(done) == [None, *[0.5] * 5]
-    measured = done.findings[0].model
+    measured = done.findings[0].policy
     assert (measured.missing, measured.worst, measured.best) == (1, 2.5 / 6, 3.5 / 6)
 
 
@@ -218,16 +218,16 @@ def test_the_mean_reward_has_its_correlation_with_length(
     done = evaluate(recipe, quiet, quiet)
     mean = done.findings[0]
     values = [mark.values["reward"] for mark in done.results["reward"].scored[0].marks[0]]
-    assert len(values) == 24 and mean.model.interval is not None
-    assert mean.model.interval.estimate == pytest.approx(sum(v for v in values if v is not None) / 24)
+    assert len(values) == 24 and mean.policy.interval is not None
+    assert mean.policy.interval.estimate == pytest.approx(sum(v for v in values if v is not None) / 24)
     for length in done.findings[1:]:
-        assert length.model.interval is not None and -1 < length.model.interval.estimate < 1
+        assert length.policy.interval is not None and -1 < length.policy.interval.estimate < 1
 
 
 @pytest.mark.parametrize(
     ("judge", "said"),
     [
-        ({}, "no judge None of a win rate"),
+        ({}, "no judge None; known: local, model, server"),
         ({"name": "sever"}, "did you mean 'server'"),
         ({"name": "server"}, "needs model"),
         ({"name": "model", "path": "x", "rubrik": "y"}, "not 'rubrik'"),
@@ -249,8 +249,8 @@ def test_annotations_of_alpaca_eval_are_read_and_nobody_is_asked(tmp_path: Path)
     path.write_text(json.dumps(rows))
     recipe = EvalRecipe(model="nowhere", tasks={"win_rate": {"annotations": str(path)}})
     done = evaluate(recipe, quiet, quiet)
-    assert done.findings[0].model.interval is not None
-    assert done.findings[0].model.interval.estimate == pytest.approx(0.71667, abs=1e-5)
+    assert done.findings[0].policy.interval is not None
+    assert done.findings[0].policy.interval.estimate == pytest.approx(0.71667, abs=1e-5)
     assert "71.67 %" in done.notes[0] and "discrete 66.67 %" in done.notes[0]
 
 

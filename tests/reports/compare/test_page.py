@@ -18,13 +18,13 @@ from truing.config.run_folder import ROWS, RunFolder, RunState
 from truing.core.errors import DataError, UsageError
 from truing.core.records import user
 from truing.evals import run
-from truing.evals.bench import Marks, Result, Scored
-from truing.evals.numbers import Finding, Number, whole
-from truing.evals.sides import Answer, Question
+from truing.evals.bench import Marks, ScoredResponses, TaskResult
+from truing.evals.numbers import Number, NumberFinding, whole
+from truing.evals.sides import Question, SampledResponse
 from truing.reports.compare.charts import MOST_POINTS, thinned
 from truing.reports.compare.page import comparison_report, flat
 from truing.reports.compare.read import read_subjects, short_names
-from truing.reports.compare.records import MOST, Change, Comparison
+from truing.reports.compare.records import MOST, NumberChange, RunComparison
 from truing.reports.page import render_report
 from truing.reports.records import Report
 from truing.sampling.types import Finish, Sample
@@ -53,18 +53,20 @@ def evaluation(
         for place in range(len(safe))
     ]
     answers = [
-        Answer(question, Sample([1], [], f"{said} {'very ' * place}much", Finish.STOP, place, 0), 0)
+        SampledResponse(question, Sample([1], [], f"{said} {'very ' * place}much", Finish.STOP, place, 0), 0)
         for place, question in enumerate(questions)
     ]
-    scored = Scored([answers], [[Marks({"safe": value}, "a note") for value in safe]])
+    scored = ScoredResponses([answers], [[Marks({"safe": value}, "a note") for value in safe]])
     results = {
-        "harmlessness": Result([scored.finding(SAFE, "safe", group=lambda a: a.question.category)], [scored])
+        "harmlessness": TaskResult(
+            [scored.finding(SAFE, "safe", group=lambda a: a.question.category)], [scored]
+        )
     }
     if scores:
-        rated = Scored([answers], [[Marks({"reward": value}) for value in scores]])
-        results["reward"] = Result([rated.finding(SCORE, "reward")], [rated])
+        rated = ScoredResponses([answers], [[Marks({"reward": value}) for value in scores]])
+        results["reward"] = TaskResult([rated.finding(SCORE, "reward")], [rated])
     if kl is not None:
-        results["kl"] = Result([Finding(KL, whole(Interval(kl, kl - 0.1, kl + 0.1, 9)))])
+        results["kl"] = TaskResult([NumberFinding(KL, whole(Interval(kl, kl - 0.1, kl + 0.1, 9)))])
     asked = {"model": folder.name, "against": against, "tasks": dict.fromkeys(results)} | recipe
     flags = [f"{key}={json.dumps(value)}" for key, value in asked.items() if value is not None]
     done = run.Evaluation(load_eval_recipe(None, flags), results, [], dict.fromkeys(results, 1.0))
@@ -147,7 +149,7 @@ class Page(HTMLParser):
         return [found["aria-labelledby"] or "" for tag, found in self.tags if tag == "section"]
 
 
-def compared(*paths: Path) -> Comparison:
+def compared(*paths: Path) -> RunComparison:
     found = comparison_report(read_subjects(paths)).comparison
     assert found is not None
     return found
@@ -157,7 +159,7 @@ def page_of(*paths: Path) -> Page:
     return Page(render_report(comparison_report(read_subjects(paths))))
 
 
-def changes_of(*paths: Path) -> dict[str, Change]:
+def changes_of(*paths: Path) -> dict[str, NumberChange]:
     return {row.name: row.change for row in compared(*paths).numbers if row.change is not None}
 
 
@@ -393,7 +395,7 @@ def test_answers_to_the_same_question_stand_side_by_side(tmp_path):
         evaluation(tmp_path / "c", [0, 0, 1, 1], said="Third."),
     ]
     report = comparison_report(read_subjects(paths))
-    (table,) = report.answers
+    (table,) = report.responses
     assert table.titles == ["a", "b", "c"] and len(table.rows) == 3 and table.changed == 1
     assert table.rows[1].changed and table.rows[1].responses[2].startswith("Third.")
     assert table.rows[1].values == ["safe 1 · a note", "safe 0 · a note", "safe 0 · a note"]

@@ -17,7 +17,7 @@ from typing import Annotated, Literal, TypeVar, overload
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from truing.config.imports import closest
+from truing.config.tables import find
 from truing.core.errors import ConfigError, DataError
 from truing.core.languages import LANGUAGES
 from truing.evals.instructions import Check
@@ -30,7 +30,7 @@ def _trimmed(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_trimmed)]
+Trimmed = Annotated[str, AfterValidator(_trimmed)]
 
 
 class SuiteItem(BaseModel):
@@ -40,7 +40,7 @@ class SuiteItem(BaseModel):
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     language: Literal["en", "zh"]
-    prompt: Text
+    prompt: Trimmed
 
 
 ItemT = TypeVar("ItemT", bound=SuiteItem)
@@ -55,7 +55,7 @@ class Instruction(SuiteItem):
 class ShortAnswer(SuiteItem):
     """A question of fact; any of the answers is right, and none of them stands in the prompt."""
 
-    answers: Annotated[tuple[Text, ...], Field(min_length=1)]
+    answers: Annotated[tuple[Trimmed, ...], Field(min_length=1)]
 
 
 class Missing(StrEnum):
@@ -77,7 +77,7 @@ class Unanswerable(SuiteItem):
 class Choice(SuiteItem):
     """A question with four options, one of them right."""
 
-    options: Annotated[tuple[Text, ...], Field(min_length=4, max_length=4)]
+    options: Annotated[tuple[Trimmed, ...], Field(min_length=4, max_length=4)]
     right: Annotated[int, Field(ge=0, le=3)]  # index into `options`
 
     @model_validator(mode="after")
@@ -116,8 +116,7 @@ def load_suite(name: str, languages: Sequence[str] | None = None) -> Sequence[Su
 
     ConfigError for a suite or a language that there is not.
     """
-    if name not in SUITES:
-        raise ConfigError(f"no suite {name!r}{closest(name, SUITES)}", hint=f"known: {', '.join(SUITES)}")
+    kind = find("suite", SUITES, name)
     for language in languages or ():
         if language not in LANGUAGES:
             raise ConfigError(
@@ -126,7 +125,7 @@ def load_suite(name: str, languages: Sequence[str] | None = None) -> Sequence[Su
     file = f"{name}.jsonl"
     return [
         item
-        for item in parse_suite(read_lines(file), file, SUITES[name])
+        for item in parse_suite(read_lines(file), file, kind)
         if languages is None or item.language in languages
     ]
 

@@ -2,24 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
+from truing.config.fields import Tokens
 from truing.data.trees import Branch, Tree
 from truing.evals import questions
-from truing.evals.bench import Bench, Result, Task
+from truing.evals.bench import Bench, Task, TaskResult
 from truing.evals.drift import Perplexity, kl_on_samples, perplexity, score_trees
-from truing.evals.numbers import Finding, Number, Values, finding, whole
+from truing.evals.numbers import Number, NumberFinding, Values, finding, whole
 from truing.evals.sides import Side
 from truing.evals.suites import Choice, load_suite
 from truing.evals.suites.headlines import load_neutral
 from truing.stats.clusters import clustered_ratio
 from truing.stats.intervals import Interval
 from truing.text.shown import language
-
-Tokens = Annotated[int, Field(ge=1)]
 
 KL = Number(
     "kl",
@@ -30,19 +27,19 @@ KL = Number(
 )
 
 
-def kl(languages: Sequence[str], *, rows: questions.Rows = (), max_new_tokens: Tokens = 48) -> Task:
+def kl(languages: Sequence[str], *, rows: questions.RowFiles = (), max_new_tokens: Tokens = 48) -> Task:
     """How far the model moved, on its own samples for prompts it was not trained on."""
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         assert bench.against is not None
         asked = questions.from_rows(rows) or questions.ordinary(languages)
-        model = bench.model
-        answers = bench.alone(asked, max_new_tokens)
-        trees = [model.tree(answer) for answer in answers]
+        policy = bench.policy
+        responses = bench.alone(asked, max_new_tokens)
+        trees = [policy.tree(response) for response in responses]
         ours, theirs = (side.speaker.scorer for side in bench.sides)
-        ids = [answer.question.id for answer in answers]
+        ids = [response.question.id for response in responses]
         found = kl_on_samples(ours, theirs, trees, prompts=ids, seed=bench.seed)
-        return Result([Finding(KL, whole(found))])
+        return TaskResult([NumberFinding(KL, whole(found))])
 
     return Task((KL,), run, needs_against=True)
 
@@ -63,27 +60,27 @@ CHOICES = Number(
 )
 
 
-def tax(languages: Sequence[str], *, rows: questions.Rows = ()) -> Task:
+def tax(languages: Sequence[str], *, rows: questions.RowFiles = ()) -> Task:
     """What alignment cost elsewhere. `rows` are files whose best responses are the neutral text."""
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         texts = _texts(languages, rows)
         sides = [perplexity(side.speaker.scorer, texts, side.speaker.tokenizer) for side in bench.sides]
         choices = load_suite("choices", languages)
         right = [_chosen(side, choices) for side in bench.sides]
-        return Result([_perplexity(sides, bench.seed), finding(CHOICES, *right)])
+        return TaskResult([relative_perplexity(sides, bench.seed), finding(CHOICES, *right)])
 
     return Task((PERPLEXITY, CHOICES), run)
 
 
-def _texts(languages: Sequence[str], rows: questions.Rows) -> list[str]:
+def _texts(languages: Sequence[str], rows: questions.RowFiles) -> list[str]:
     if rows:
         records = questions.read_rows(rows)
         return [record.chosen.text for record in records if record.responses]
     return [text for text in load_neutral() if (language(text) or "en") in languages]
 
 
-def _perplexity(sides: Sequence[Perplexity], seed: int) -> Finding:
+def relative_perplexity(sides: Sequence[Perplexity], seed: int = 0) -> NumberFinding:
     """Relative to the second side where there is one, whose own value is then 1."""
     names = list(range(len(sides[0].nll)))
     if len(sides) == 1:
@@ -91,10 +88,10 @@ def _perplexity(sides: Sequence[Perplexity], seed: int) -> Finding:
         nll = clustered_ratio(one.nll.tolist(), one.tokens.tolist(), names, seed=seed)
         low, value, high = np.exp([nll.low, nll.estimate, nll.high])
         alone = Interval(float(value), float(low), float(high), len(names))
-        return Finding(replace(PERPLEXITY, unit=""), whole(alone))  # not a multiple of anything
+        return NumberFinding(replace(PERPLEXITY, unit=""), whole(alone))  # not a multiple of anything
     model, against = sides
     ratio = perplexity_ratio(against, model, seed)
-    return Finding(PERPLEXITY, whole(ratio), whole(Interval(1.0, 1.0, 1.0, len(names))))
+    return NumberFinding(PERPLEXITY, whole(ratio), whole(Interval(1.0, 1.0, 1.0, len(names))))
 
 
 def perplexity_ratio(before: Perplexity, after: Perplexity, seed: int = 0) -> Interval:

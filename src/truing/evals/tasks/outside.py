@@ -10,7 +10,6 @@ run, and a row in TASKS.
 """
 
 import importlib.util
-import json
 import math
 import shutil
 import subprocess
@@ -23,25 +22,24 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from truing.config.fields import Count, NonEmpty
 from truing.config.imports import closest
 from truing.config.run_folder import run_recipe
 from truing.core.errors import ConfigError, DataError, ModelError
-from truing.core.messages import message
-from truing.evals.bench import Bench, Marks, Result, Scored, Task
-from truing.evals.numbers import Finding, Number, of_sides
-from truing.evals.sides import Answer, Question, Side
-from truing.evals.tasks.outside_read import Row, Stated, Told, read_inspect, read_lm_eval
+from truing.core.messages import joined, message
+from truing.evals.bench import Bench, Marks, ScoredResponses, Task, TaskResult
+from truing.evals.numbers import Number, NumberFinding, of_sides
+from truing.evals.sides import Question, SampledResponse, Side, response_of
+from truing.evals.tasks.outside_options import Options, flags_of, pairs, present
+from truing.evals.tasks.outside_read import BenchmarkRow, Stated, Told, read_inspect, read_lm_eval
 from truing.models.export import export_folder
 from truing.models.sources import resolve
 from truing.models.trained import is_reward, load_trained
-from truing.sampling.types import Finish, Sample
 from truing.stats.clusters import Measured
 from truing.stats.intervals import Interval
 
 Names = Annotated[Sequence[str], Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
-Options = Mapping[str, Any]
+AtLeastOne = Annotated[int, Field(ge=1)]
 Command = Callable[[Path, Path, Bench], list[str]]  # of the model's folder, and of where results go
 
 LAST_LINES = 8  # of what a process said before it failed
@@ -66,12 +64,12 @@ def lm_eval(
     languages: Sequence[str],
     *,
     tasks: Names,
-    limit: Count | None = None,
-    few_shot: Annotated[int, Field(ge=0)] | None = None,
+    limit: AtLeastOne | None = None,
+    few_shot: Count | None = None,
     options: Mapping[str, Any] = {},
-    python: Text | None = None,
-    results: Text | None = None,
-    against_results: Text | None = None,
+    python: NonEmpty | None = None,
+    results: NonEmpty | None = None,
+    against_results: NonEmpty | None = None,
 ) -> Task:
     """Tasks and groups of the Language Model Evaluation Harness; `options` are more of its flags.
 
@@ -79,13 +77,15 @@ def lm_eval(
     """
     given = {"limit": limit, "num_fewshot": few_shot}
     ours = {"model", "tasks", "output_path", "log_samples", *given}
-    flags = _flags(LM_EVAL, {key: value for key, value in options.items() if key != "model_args"}, "_", ours)
-    model_args = _pairs(LM_EVAL, options, "model_args")
+    flags = flags_of(
+        LM_EVAL.name, {key: value for key, value in options.items() if key != "model_args"}, "_", ours
+    )
+    model_args = pairs(LM_EVAL.name, options, "model_args")
 
     def command(folder: Path, target: Path, bench: Bench) -> list[str]:
         call = ["--model", "hf", "--model_args", ",".join([f"pretrained={folder}", *model_args])]
         call += ["--tasks", ",".join(tasks), "--output_path", str(target), "--log_samples"]
-        return [*call, *_present(given, "_"), *flags]
+        return [*call, *present(given, "_"), *flags]
 
     made = _files(LM_EVAL, results, against_results, {**given, "python": python, "options": options or None})
     return _task(LM_EVAL, tasks, command, python, made)
@@ -95,11 +95,11 @@ def inspect(
     languages: Sequence[str],
     *,
     tasks: Names,
-    limit: Count | None = None,
+    limit: AtLeastOne | None = None,
     options: Mapping[str, Any] = {},
-    python: Text | None = None,
-    results: Text | None = None,
-    against_results: Text | None = None,
+    python: NonEmpty | None = None,
+    results: NonEmpty | None = None,
+    against_results: NonEmpty | None = None,
 ) -> Task:
     """Tasks of Inspect, as `file.py@task` or `package/task`; `options` are more of the flags of its `eval`.
 
@@ -108,16 +108,20 @@ def inspect(
     names = [_inspect_name(task) for task in tasks]
     if len(set(names)) < len(names):
         raise ConfigError(
-            f"two tasks of inspect have one name: {', '.join(tasks)}", hint="measure one of them"
+            message("two tasks of inspect have one name: {names}", names=", ".join(tasks)),
+            hint=message("measure one of them"),
         )
     files = [Path(task.rpartition("@")[0]).expanduser() for task in tasks if "@" in task]
     if results is None and (absent := [str(file) for file in files if not file.exists()]):
-        raise ConfigError(f"there is no file {', '.join(absent)}, of which inspect is to run a task")
+        said = "there is no file {files}, of which inspect is to run a task"
+        raise ConfigError(message(said, files=", ".join(absent)))
     given = {"limit": limit}
     ours = {"model", "log_format", "log_dir", "display", "epochs", "temperature", "seed", *given}
     held = ("model_args", "task_args")
-    flags = _flags(INSPECT, {key: value for key, value in options.items() if key not in held}, "-", ours)
-    model_args, task_args = (_pairs(INSPECT, options, key) for key in held)
+    flags = flags_of(
+        INSPECT.name, {key: value for key, value in options.items() if key not in held}, "-", ours
+    )
+    model_args, task_args = (pairs(INSPECT.name, options, key) for key in held)
 
     def command(folder: Path, target: Path, bench: Bench) -> list[str]:
         call = ["eval", *tasks, "--model", "hf/local", "-M", f"model_path={folder}"]
@@ -126,7 +130,7 @@ def inspect(
         call += ["--epochs", str(bench.samples)] if bench.samples > 1 else []
         call += [part for pair in model_args for part in ("-M", pair)]
         call += [part for pair in task_args for part in ("-T", pair)]
-        return [*call, "--seed", str(bench.seed), *_present(given, "-"), *flags]
+        return [*call, "--seed", str(bench.seed), *present(given, "-"), *flags]
 
     made = _files(INSPECT, results, against_results, {**given, "python": python, "options": options or None})
     return _task(INSPECT, names, command, python, made)
@@ -136,45 +140,11 @@ def _inspect_name(task: str) -> str:
     """What inspect calls the task in its log."""
     path, _, name = task.rpartition("@")
     if not path and name.endswith(".py"):
-        raise ConfigError(f"{task} may hold several tasks of inspect", hint=f"name one: {task}@my_task")
+        raise ConfigError(
+            message("{task} may hold several tasks of inspect", task=task),
+            hint=message("name one: {task}@my_task", task=task),
+        )
     return name if path else name.rpartition("/")[2]
-
-
-# Options
-
-
-def _flags(tool: Tool, options: Options, link: str, ours: set[str]) -> list[str]:
-    """Options as flags, of which none may be one of `ours`."""
-    for key in options:
-        if key.replace("-", "_") in ours:
-            raise ConfigError(
-                f"options of the task {tool.name!r} has {key!r}, which truing sets itself",
-                hint="limit and few_shot are options of the task, samples and temperature of the recipe",
-            )
-    return _present(options, link)
-
-
-def _present(options: Options, link: str) -> list[str]:
-    """`{batch_size: 8, trace: true}` as `--batch_size 8 --trace`; what is None or false is left out."""
-    call: list[str] = []
-    for key, value in options.items():
-        if value is None or value is False:
-            continue
-        call.append("--" + key.replace("_", link))
-        call += [] if value is True else [_plain(value)]
-    return call
-
-
-def _pairs(tool: Tool, options: Options, key: str) -> list[str]:
-    """`{dtype: float32}` as `dtype=float32`."""
-    found = options.get(key, {})
-    if not isinstance(found, Mapping):
-        raise ConfigError(f"{key} of the task {tool.name!r} is {found!r}", hint=f"{key}: {{dtype: float32}}")
-    return [f"{name}={_plain(value)}" for name, value in found.items()]
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 # Running and reading
@@ -184,12 +154,17 @@ def _files(tool: Tool, results: str | None, against: str | None, unused: Options
     """The files to read instead of running anything: the model's, then those it is held against."""
     if results is None:
         if against is not None:
-            raise ConfigError(f"the task {tool.name!r} has against_results", hint="give results too")
+            raise ConfigError(
+                message("the task {task!r} has against_results", task=tool.name),
+                hint=message("give results too"),
+            )
         return []
     if idle := [key.replace("num_fewshot", "few_shot") for key, value in unused.items() if value is not None]:
+        keys = ", ".join(idle)
+        said = "the task {task!r} reads {results} as it is: {keys} would change nothing"
         raise ConfigError(
-            f"the task {tool.name!r} reads {results} as it is: {', '.join(idle)} would change nothing",
-            hint=f"leave {', '.join(idle)} out, or results",
+            message(said, task=tool.name, results=results, keys=keys),
+            hint=message("leave {keys} out, or results", keys=keys),
         )
     return [Path(path).expanduser() for path in (results, against) if path is not None]
 
@@ -202,7 +177,7 @@ def _task(
     read = [_read(tool, file, names) for file in files]
     interpreter = "" if files else _interpreter(tool, python)
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         if files:
             both = zip(read, files, strict=True)
             notes: list[str] = [
@@ -224,29 +199,42 @@ def _task(
 
 def _read(tool: Tool, path: Path, names: Sequence[str]) -> Told:
     if not path.exists():
-        raise ConfigError(f"results of the task {tool.name!r}: {path} does not exist")
+        raise ConfigError(
+            message("results of the task {task!r}: {path} does not exist", task=tool.name, path=path)
+        )
     told = tool.read(path, names)
     if absent := [name for name in names if name not in told.tasks]:
         raise DataError(
-            f"{path} has no number of {', '.join(absent)}{closest(absent[0], told.known)}",
-            hint=f"it has {', '.join(told.known) or 'none'}",
+            message(
+                "{path} has no number of {names}{end}",
+                path=path,
+                names=", ".join(absent),
+                end=closest(absent[0], told.known),
+            ),
+            hint=message("it has {names}", names=", ".join(told.known) or message("none")),
         )
     return told
 
 
 def _interpreter(tool: Tool, python: str | None) -> str:
     """The Python that runs the tool. Raises ConfigError where it does not have it."""
-    install = f"PYTHON -m pip install {tool.package!r}, in an environment of its own; then python: PYTHON"
+    how = "PYTHON -m pip install {package!r}, in an environment of its own; then python: PYTHON"
+    install, names = message(how, package=tool.package), {"task": tool.name, "package": tool.package}
     if python is None:
         if importlib.util.find_spec(tool.module) is None:
-            raise ConfigError(f"the task {tool.name!r} needs {tool.package}, which is not here", hint=install)
+            raise ConfigError(
+                message("the task {task!r} needs {package}, which is not here", **names), hint=install
+            )
         return sys.executable
     program = shutil.which(Path(python).expanduser())
     if program is None:
-        raise ConfigError(f"python of the task {tool.name!r} is {python}, which is no program", hint=install)
+        said = "python of the task {task!r} is {python}, which is no program"
+        raise ConfigError(message(said, task=tool.name, python=python), hint=install)
     asks = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)"
     if subprocess.run([program, "-c", asks, tool.module], capture_output=True, check=False).returncode:
-        raise ConfigError(f"{python} does not have {tool.package}", hint=install)
+        raise ConfigError(
+            message("{python} does not have {package}", python=python, package=tool.package), hint=install
+        )
     return program
 
 
@@ -267,13 +255,18 @@ def _run(
             check=False,
         )
         if done.returncode:
-            said = f"{tool.module} failed on {side.source} with exit code {done.returncode}:"
-            raise ModelError(f"{said}\n{_end(done)}", hint=f"it was asked: {' '.join(call[1:])}")
+            failed = "{tool} failed on {model} with exit code {code}:"
+            why = message(failed, tool=tool.module, model=side.source, code=done.returncode)
+            raise ModelError(
+                joined("\n", [why, _end(done)]),
+                hint=message("it was asked: {call}", call=" ".join(call[1:])),
+            )
         try:
             return tool.read(target, names)
         except DataError as error:
-            said = f"{tool.module} left no number of {side.source}: {error}"
-            raise ModelError(f"{said}\n{_end(done)}", hint=error.hint) from error
+            left = "{tool} left no number of {model}: {why}"
+            why = message(left, tool=tool.module, model=side.source, why=error.message)
+            raise ModelError(joined("\n", [why, _end(done)]), hint=error.hint) from error
 
 
 def _end(done: subprocess.CompletedProcess[str]) -> str:
@@ -298,9 +291,9 @@ def _place(source: str, folder: Path) -> None:
 # Findings
 
 
-def _result(tool: Tool, numbers: Mapping[str, Number], told: Sequence[Told], notes: list[str]) -> Result:
-    findings: list[Finding] = []
-    items: list[Scored] = []
+def _result(tool: Tool, numbers: Mapping[str, Number], told: Sequence[Told], notes: list[str]) -> TaskResult:
+    findings: list[NumberFinding] = []
+    items: list[ScoredResponses] = []
     for name, number in numbers.items():
         stated = [one.tasks[name] for one in told if name in one.tasks]
         if len(stated) < len(told):
@@ -316,21 +309,23 @@ def _result(tool: Tool, numbers: Mapping[str, Number], told: Sequence[Told], not
         if rows[0]:
             scored = _scored(number.name, rows)
             grouped = any(row.category for row in rows[0])
-            group = (lambda answer: answer.question.category) if grouped else None
+            group = (lambda response: response.question.category) if grouped else None
             findings.append(scored.finding(described, number.name, group=group))
             items.append(scored)
         else:
             findings.append(of_sides(described, [_whole(one, described) for one in stated]))
-    return Result(findings, items, notes)
+    return TaskResult(findings, items, notes)
 
 
 def _described(tool: Tool, number: Number, stated: Sequence[Stated]) -> Number:
     """The number with what is known only now: its metric, its unit, and which way is better."""
     metrics = {one.metric for one in stated}
     if len(metrics) > 1:
+        one, other = sorted(metrics)
+        said = "{name} is {one} for one model and {other} for the other"
         raise DataError(
-            f"{number.name} is {' for one model and '.join(sorted(metrics))} for the other",
-            hint="make both with the same version of the task",
+            message(said, name=number.name, one=one, other=other),
+            hint=message("make both with the same version of the task"),
         )
     (metric,) = metrics
     values = [row.value for one in stated for row in one.rows if row.value is not None]
@@ -341,11 +336,13 @@ def _described(tool: Tool, number: Number, stated: Sequence[Stated]) -> Number:
         title=f"{number.title} ({metric})",
         unit="%" if (shares if values else named) else "",
         better=stated[0].better,
-        explains=f"{metric} of {number.title}, as {tool.module} computes it.",
+        explains=message(
+            "{metric} of {name}, as {tool} computes it.", metric=metric, name=number.title, tool=tool.module
+        ),
     )
 
 
-def _common(sides: Sequence[Sequence[Row]]) -> tuple[list[list[Row]], int]:
+def _common(sides: Sequence[Sequence[BenchmarkRow]]) -> tuple[list[list[BenchmarkRow]], int]:
     """The rows that all sides have, in one order, and how many there are beside them."""
     keyed = [{(row.question, row.k, row.content): row for row in rows} for rows in sides]
     shared = [key for key in keyed[0] if all(key in other for other in keyed)]
@@ -354,18 +351,15 @@ def _common(sides: Sequence[Sequence[Row]]) -> tuple[list[list[Row]], int]:
     return [[side[key] for key in shared] for side in keyed], apart
 
 
-def _scored(name: str, sides: Sequence[Sequence[Row]]) -> Scored:
-    return Scored(
-        [[_answer(row) for row in rows] for rows in sides],
+def _scored(name: str, sides: Sequence[Sequence[BenchmarkRow]]) -> ScoredResponses:
+    return ScoredResponses(
+        [[_response(row) for row in rows] for rows in sides],
         [[Marks({name: row.value}, row.note) for row in rows] for rows in sides],
     )
 
 
-def _answer(row: Row) -> Answer:
-    """A row as the report shows it; its tokens are not known."""
-    finish = Finish.LENGTH if row.cut else Finish.STOP
-    sample = Sample([], [], row.response, finish, prompt=0, k=row.k)
-    return Answer(Question(row.question, row.prompt, row.category), sample, row.k)
+def _response(row: BenchmarkRow) -> SampledResponse:
+    return response_of(Question(row.question, row.prompt, row.category), row.response, cut=row.cut, k=row.k)
 
 
 def _whole(stated: Stated, number: Number) -> Measured:

@@ -18,15 +18,18 @@ from statistics import fmean
 from typing import Any
 
 from truing.core.errors import DataError
+from truing.core.messages import message
 from truing.core.records import ROLES, Message, user
+from truing.evals.notes import EXPECTED
 from truing.evals.numbers import Better
 
 Json = Mapping[str, Any]
 NOTE_LENGTH = 200  # characters
+MADE_BY = "{tool} {version} of {model}"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BenchmarkRow:
     """One sample of a benchmark: what was asked and said, and the value that got."""
 
     question: str  # unique within the number; shared by its repetitions
@@ -50,7 +53,9 @@ class Stated:
     n: int  # samples with a value; 0 where all failed
     missing: int = 0
     better: Better = "higher"
-    rows: Sequence[Row] = ()  # empty where the number is not their mean, or where they were not written
+    rows: Sequence[
+        BenchmarkRow
+    ] = ()  # empty where the number is not their mean, or where they were not written
 
 
 @dataclass(frozen=True)
@@ -78,17 +83,23 @@ def read_lm_eval(path: Path, names: Sequence[str]) -> Told:
     content = _object(file)
     results = content.get("results")
     if not isinstance(results, dict):
-        raise DataError(f"{file} has no results of lm-eval", hint="give results_….json of its --output_path")
+        raise DataError(
+            message("{file} has no results of lm-eval", file=file),
+            hint=message("give results_….json of its --output_path"),
+        )
     keys = {name: key for name, metrics in results.items() if (key := _main_metric(metrics))}
     tasks = {name: _of_lm_eval(name, keys[name], content, file) for name in names if name in keys}
-    made_by = f"lm-eval {content.get('lm_eval_version', '')} of {content.get('model_name', 'a model')}"
-    return Told(made_by, tasks, list(keys))
+    version, model = content.get("lm_eval_version", ""), content.get("model_name") or message("a model")
+    return Told(message(MADE_BY, tool="lm-eval", version=version, model=model), tasks, list(keys))
 
 
 def _newest_results(folder: Path) -> Path:
     found = [file for file in folder.rglob("*.json") if LM_EVAL_FILE.fullmatch(file.name)]
     if not found:
-        raise DataError(f"{folder} has no results_….json", hint="give the folder of lm-eval's --output_path")
+        raise DataError(
+            message("{folder} has no results_….json", folder=folder),
+            hint=message("give the folder of lm-eval's --output_path"),
+        )
     return max(found, key=lambda file: _date(file))
 
 
@@ -117,7 +128,7 @@ def _of_lm_eval(name: str, key: str, content: Json, file: Path) -> Stated:
     leaves = _leaves(name, content.get("group_subtasks", {}))
     samples = content.get("n-samples", {})
     n = sum(int(samples.get(leaf, {}).get("effective", 0)) for leaf in leaves)
-    rows: list[Row] = []
+    rows: list[BenchmarkRow] = []
     for leaf in leaves:
         for sample in _lines(file.parent / f"samples_{leaf}_{_date(file)}.jsonl"):
             if sample.get("filter", "none") == filtered and metric in sample:
@@ -147,22 +158,23 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 yield json.loads(line)
             except ValueError as error:
-                raise DataError(f"{path}:{number} is not a line of JSON: {error}") from error
+                said = "{path}:{number} is not a line of JSON: {why}"
+                raise DataError(message(said, path=path, number=number, why=error)) from error
 
 
-def _lm_eval_row(sample: Json, metric: str, name: str, leaf: str) -> Row:
+def _lm_eval_row(sample: Json, metric: str, name: str, leaf: str) -> BenchmarkRow:
     place = f"{name}/{sample['doc_id']}" if leaf == name else f"{name}/{leaf}/{sample['doc_id']}"
     requests = [list(one.values()) for one in sample["arguments"].values()]
     response, target = _said(requests, sample["resps"]), str(sample["target"])
     if len(requests) > 1 and target.isdigit() and int(target) < len(requests):
         target = str(requests[int(target)][1]).strip()
-    return Row(
+    return BenchmarkRow(
         place,
         _finite(sample[metric]),
         user(str(requests[0][0])),
         response,
         category="" if leaf == name else leaf,
-        note=f"expected {target}"[:NOTE_LENGTH],
+        note=message(EXPECTED, answer=target[:NOTE_LENGTH]),
         content=sample.get("doc_hash", ""),
     )
 
@@ -191,15 +203,16 @@ def read_inspect(path: Path, names: Sequence[str]) -> Told:
     tasks = {name: _of_inspect(name, *logs[name]) for name in names if name in logs}
     _, newest = max(logs.values(), key=lambda one: one[1]["eval"].get("created", ""))
     version = newest["eval"].get("packages", {}).get("inspect_ai", "")
-    return Told(f"inspect-ai {version} of {newest['eval'].get('model', 'a model')}", tasks, list(logs))
+    model = newest["eval"].get("model") or message("a model")
+    return Told(message(MADE_BY, tool="inspect-ai", version=version, model=model), tasks, list(logs))
 
 
 def _inspect_logs(path: Path) -> dict[str, tuple[Path, Json]]:
     """By task, the newest log and its file."""
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
-    hint = "run inspect with --log-format json, or `inspect log convert --to json`"
+    hint = message("run inspect with --log-format json, or `inspect log convert --to json`")
     if path.suffix == ".eval":
-        raise DataError(f"{path} is a binary log", hint=hint)
+        raise DataError(message("{path} is a binary log", path=path), hint=hint)
     logs: dict[str, tuple[Path, Json]] = {}
     for file in files:
         log = _object(file)
@@ -209,16 +222,18 @@ def _inspect_logs(path: Path) -> dict[str, tuple[Path, Json]]:
         if name not in logs or log["eval"].get("created", "") > logs[name][1]["eval"].get("created", ""):
             logs[name] = (file, log)
     if not logs:
-        raise DataError(f"{path} has no JSON log of inspect-ai", hint=hint)
+        raise DataError(message("{path} has no JSON log of inspect-ai", path=path), hint=hint)
     return logs
 
 
 def _of_inspect(name: str, file: Path, log: Json) -> Stated:
     if log["status"] != "success" or not (log.get("results") or {}).get("scores"):
-        said = (log.get("error") or {}).get("message", "")
+        why = (log.get("error") or {}).get("message", "")
+        status = f"{log['status']} ({why})" if why else log["status"]
+        said = "{file}: the status of {name} is {status}, without a score"
         raise DataError(
-            f"{file}: the status of {name} is {log['status']}{f' ({said})' if said else ''}, without a score",
-            hint="run it again; `inspect eval-retry` goes on with what is there",
+            message(said, file=file, name=name, status=status),
+            hint=message("run it again; `inspect eval-retry` goes on with what is there"),
         )
     results = log["results"]
     score, metric = _headline(results)
@@ -256,22 +271,20 @@ def _headline(results: Json) -> tuple[Json, str]:
     return score, next((name for name in MEANS if name in score["metrics"]), next(iter(score["metrics"])))
 
 
-def _inspect_row(sample: Json, score: Json, name: str) -> Row:
+def _inspect_row(sample: Json, score: Json, name: str) -> BenchmarkRow:
     attached = sample.get("attachments") or {}
     choices = (sample.get("output") or {}).get("choices") or [{}]
     error = sample.get("error")
     target = sample.get("target", "")
-    note = (
-        error["message"] if error else f"expected {target if isinstance(target, str) else ', '.join(target)}"
-    )
+    expected = target if isinstance(target, str) else ", ".join(target)
     prompt = _turns(sample["input"], attached)
-    return Row(
+    return BenchmarkRow(
         f"{name}/{sample['id']}",
         _graded(sample.get("scores") or {}, score),
         prompt,
         _text(choices[0].get("message", {}).get("content", ""), attached),
         k=int(sample.get("epoch", 1)) - 1,
-        note=note[:NOTE_LENGTH],
+        note=error["message"][:NOTE_LENGTH] if error else message(EXPECTED, answer=expected[:NOTE_LENGTH]),
         cut=choices[0].get("stop_reason") in ("max_tokens", "model_length"),
         content="\n".join(turn.content for turn in prompt),
     )
@@ -308,7 +321,7 @@ def _text(content: Any, attached: Json) -> str:
 
 
 def _stated(
-    metric: str, value: float, error: float | None, n: int, *, rows: list[Row], **rest: Any
+    metric: str, value: float, error: float | None, n: int, *, rows: list[BenchmarkRow], **rest: Any
 ) -> Stated:
     """With its rows where it is their mean: of a question's repetitions first, then of the questions."""
     by_question: dict[str, list[float]] = {}
@@ -333,9 +346,11 @@ def _object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise DataError(
+            message("{path} cannot be read: {reason}", path=path, reason=error.strerror)
+        ) from error
     except ValueError as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
+        raise DataError(message("{path} is not JSON: {why}", path=path, why=error)) from error
     if not isinstance(content, dict):
-        raise DataError(f"{path} is {type(content).__name__}, not an object")
+        raise DataError(message("{path} is {kind}, not an object", path=path, kind=type(content).__name__))
     return content

@@ -11,21 +11,21 @@ from typing import Any
 from truing.config.evaluation import EvalRecipe
 from truing.config.imports import closest, is_import, load_function
 from truing.config.names import require_tasks
-from truing.config.options import check_options, keyword_options
+from truing.config.options import called, check_options, keyword_options
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.evals.bench import Task, TaskMaker
-from truing.evals.tasks import answers, moved, outside, versus
+from truing.evals.tasks import moved, outside, responses, versus
 
 TASKS: dict[str, TaskMaker] = {
     "win_rate": versus.win_rate,
-    "harmlessness": answers.harmlessness,
-    "over_refusal": answers.over_refusal,
-    "over_refusal_ordinary": answers.over_refusal_ordinary,
-    "helpfulness": answers.helpfulness,
-    "honesty": answers.honesty,
+    "harmlessness": responses.harmlessness,
+    "over_refusal": responses.over_refusal,
+    "over_refusal_ordinary": responses.over_refusal_ordinary,
+    "helpfulness": responses.helpfulness,
+    "honesty": responses.honesty,
     "kl": moved.kl,
-    "degeneration": answers.degeneration,
+    "degeneration": responses.degeneration,
     "tax": moved.tax,
     "reward": versus.reward,
     "lm_eval": outside.lm_eval,
@@ -41,7 +41,9 @@ def build_tasks(recipe: EvalRecipe) -> dict[str, Task]:
     }
     known = [number.name for task in tasks.values() for number in task.numbers]
     if twice := next((name for name in known if known.count(name) > 1), None):
-        raise ConfigError(f"two tasks measure {twice!r}", hint="leave one of them out")
+        raise ConfigError(
+            message("two tasks measure {name!r}", name=twice), hint=message("leave one of them out")
+        )
     for gate in recipe.gates:
         if gate not in known:
             near = closest(gate, known)
@@ -55,11 +57,11 @@ def build_tasks(recipe: EvalRecipe) -> dict[str, Task]:
 def _build(name: str, options: Mapping[str, Any], languages: Sequence[str], *, held: bool) -> Task:
     require_tasks([name])
     maker = load_function(name) if is_import(name) else TASKS[name]
-    check_options(f"the task {name!r}", keyword_options(maker), options)
+    check_options(called("task", name), keyword_options(maker), options)
     task = maker(languages, **options)
     if task.needs_against and not held:
         raise ConfigError(
-            f"the task {name!r} compares with another model, and none is given",
-            hint="set against, usually to the model it began as",
+            message("the task {name!r} compares with another model, and none is given", name=name),
+            hint=message("set against, usually to the model it began as"),
         )
     return task

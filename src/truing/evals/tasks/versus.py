@@ -1,30 +1,29 @@
-"""Tasks that weigh one model's answers against another's, or by a reward model: `win_rate`, `reward`."""
+"""Tasks that weigh one model's responses against another's, or by a reward model: `win_rate`, `reward`."""
 
 import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 from scipy import stats
 
+from truing.config.fields import NonEmpty, Portion, Tokens
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import message
 from truing.evals import questions
-from truing.evals.bench import Bench, Marks, Result, Scored, Task, score
-from truing.evals.numbers import Finding, Number, of_sides, whole
-from truing.evals.pair_judges import Text, Tokens, judge_of, length_decides, scores_of
-from truing.evals.sides import Answer
+from truing.evals.bench import Bench, Marks, ScoredResponses, Task, TaskResult, score
+from truing.evals.numbers import Number, NumberFinding, of_sides, whole
+from truing.evals.pair_judges import judge_of, length_decides, scores_of
+from truing.evals.sides import SampledResponse
 from truing.rewards.model import model_reward
 from truing.stats.calibration import spearman
 from truing.stats.intervals import Interval
 from truing.stats.win_rate import Judged, WinRate, alpaca_win_rate, from_alpaca
 from truing.stats.win_rate import win_rate as win_rate_of
 
-Share = Annotated[float, Field(ge=0, le=1)]
 MAX_ERRORS = 0.1
 
 WIN_RATE = (
@@ -52,12 +51,12 @@ def win_rate(
     languages: Sequence[str],
     *,
     judge: Mapping[str, Any] | None = None,
-    annotations: Text | None = None,
-    rows: questions.Rows = (),
+    annotations: NonEmpty | None = None,
+    rows: questions.RowFiles = (),
     max_new_tokens: Tokens = 160,
-    max_errors: Share = MAX_ERRORS,
+    max_errors: Portion = MAX_ERRORS,
 ) -> Task:
-    """The model's answers against those of the model it is held against; `judge` is a row of JUDGES.
+    """The model's responses against those of the model it is held against; `judge` is a row of JUDGES.
 
     `annotations` names an `annotations.json` of AlpacaEval instead: nobody is asked again, and the rate is
     that of its `output_2`. Raises ConfigError unless one of the two is given. Where more than the share
@@ -66,20 +65,23 @@ def win_rate(
     if annotations is not None:
         if judge is not None or rows:
             raise ConfigError(
-                "the task 'win_rate' has annotations, which say who was asked what by which judge",
-                hint="leave out judge and rows, or annotations",
+                message("the task 'win_rate' has annotations, which say who was asked what by which judge"),
+                hint=message("leave out judge and rows, or annotations"),
             )
         return Task(WIN_RATE, partial(_read_annotations, Path(annotations), max_errors))
     if judge is None:
         raise ConfigError(
-            "the task 'win_rate' has no judge",
-            hint="judge: {name: model, path: runs/reward}, or annotations: FILE of AlpacaEval",
+            message("the task 'win_rate' has no judge"),
+            hint=message(
+                "judge: {example}, or annotations: FILE of AlpacaEval",
+                example="{name: model, path: runs/reward}",
+            ),
         )
     opened = judge_of(judge)
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         asked = bench.ask(questions.from_rows(rows) or questions.ordinary(languages), max_new_tokens)
-        ours, theirs = asked.answers
+        ours, theirs = asked.responses
         opinions = opened(bench.folder)(ours, theirs)
         judged = [
             Judged(a.question.id, preference, len(a.text), len(b.text))
@@ -90,11 +92,11 @@ def win_rate(
             [Marks({"win": one}, reason) for one, reason in zip(wins, opinions.reasons, strict=True)]
             for wins in (opinions.preferences, turned)
         ]
-        scored = [Scored(asked.answers, marks)]
+        scored = [ScoredResponses(asked.responses, marks)]
         lengths = [row.length - row.baseline_length for row in judged]
         notes = [*opinions.notes, *length_decides(opinions.preferences, lengths)]
         if void := too_many_errors(opinions.preferences, max_errors, opinions.first_reason):
-            return Result([], scored, notes, void)
+            return TaskResult([], scored, notes, void)
         return _rates(win_rate_of(judged, seed=bench.seed), scored, notes)
 
     return Task(WIN_RATE, run, needs_against=True)
@@ -110,30 +112,34 @@ def too_many_errors(values: Sequence[float | None], most: float, reason: str) ->
     return message("{what}; the first: {reason}", what=told, reason=reason) if reason else told
 
 
-def _rates(found: WinRate, scored: list[Scored], said: Sequence[str]) -> Result:
-    findings = [Finding(WIN_RATE[0], found.raw, mean_of="win")]
+def _rates(found: WinRate, scored: list[ScoredResponses], said: Sequence[str]) -> TaskResult:
+    findings = [NumberFinding(WIN_RATE[0], found.raw, mean_of="win")]
     notes = [*said]
     if found.length_controlled is not None:
-        findings.append(Finding(WIN_RATE[1], whole(found.length_controlled.interval)))
+        findings.append(NumberFinding(WIN_RATE[1], whole(found.length_controlled.interval)))
     else:
         why = message(found.not_controlled)
         notes.append(message("No win rate at equal length: {reason}.", reason=why))
-    return Result(findings, scored, notes)
+    return TaskResult(findings, scored, notes)
 
 
-def _read_annotations(path: Path, max_errors: float, bench: Bench) -> Result:
+def _read_annotations(path: Path, max_errors: float, bench: Bench) -> TaskResult:
     """The rates of a file of AlpacaEval, with what its own leaderboard would print in the note."""
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        said = "{path} cannot be read as annotations: {why}"
         raise DataError(
-            f"{path} cannot be read as annotations: {error}", hint="name AlpacaEval's annotations.json"
+            message(said, path=path, why=error), hint=message("name AlpacaEval's annotations.json")
         ) from error
     if not isinstance(read, list) or not all(isinstance(row, dict) for row in read):
-        raise DataError(f"{path} is no list of annotations", hint="name AlpacaEval's annotations.json")
+        raise DataError(
+            message("{path} is no list of annotations", path=path),
+            hint=message("name AlpacaEval's annotations.json"),
+        )
     judged = from_alpaca(read)
     if void := too_many_errors([row.preference for row in judged], max_errors, ""):
-        return Result([], [], [], void)
+        return TaskResult([], [], [], void)
     theirs = alpaca_win_rate(judged)
     note = message(
         "Read from {path}. As AlpacaEval counts: {rate:.2f} %, standard error {error:.2f}, "
@@ -161,41 +167,41 @@ REWARD = (
 def reward(
     languages: Sequence[str],
     *,
-    path: Text,
-    rows: questions.Rows = (),
+    path: NonEmpty,
+    rows: questions.RowFiles = (),
     max_new_tokens: Tokens = 160,
-    max_errors: Share = MAX_ERRORS,
+    max_errors: Portion = MAX_ERRORS,
 ) -> Task:
-    """What a reward model says of the answers, and how far length explains it.
+    """What a reward model says of the responses, and how far length explains it.
 
     Where it cannot score more than the share `max_errors` of them, the result is void.
     """
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         model = model_reward(None, lambda line: None, path=path)
         asked = bench.ask(questions.from_rows(rows) or questions.ordinary(languages), max_new_tokens)
-        scored = score(asked, lambda answers: scores_of(model, answers))
+        scored = score(asked, lambda responses: scores_of(model, responses))
         marks = [mark for side in scored.marks for mark in side]
         reason = next((mark.note for mark in marks if mark.values["reward"] is None), "")
         if void := too_many_errors([mark.values["reward"] for mark in marks], max_errors, reason):
-            return Result([], [scored], [], void)
-        lengths = [_length_correlation(*pair) for pair in zip(scored.answers, scored.marks, strict=True)]
+            return TaskResult([], [scored], [], void)
+        lengths = [_length_correlation(*pair) for pair in zip(scored.responses, scored.marks, strict=True)]
         findings = [scored.finding(REWARD[0], "reward")]
         if all(one is not None for one in lengths):
             findings.append(of_sides(REWARD[1], [whole(one) for one in lengths if one is not None]))
-        return Result(findings, [scored])
+        return TaskResult(findings, [scored])
 
     return Task(REWARD, run)
 
 
-def _length_correlation(answers: Sequence[Answer], marks: Sequence[Marks]) -> Interval | None:
+def _length_correlation(responses: Sequence[SampledResponse], marks: Sequence[Marks]) -> Interval | None:
     """Spearman's rho with Fisher's interval; None without a spread.
 
     tanh(atanh(rho) ± z · 1.06/√(n - 3)), Fieller et al. 1957, Biometrika 44:470.
     """
     pairs = [
-        (mark.values["reward"], len(answer.sample.tokens))
-        for answer, mark in zip(answers, marks, strict=True)
+        (mark.values["reward"], len(response.sample.tokens))
+        for response, mark in zip(responses, marks, strict=True)
         if mark.values["reward"] is not None
     ]
     rho = spearman(*np.array(pairs, dtype=float).T) if len(pairs) > 3 else None

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from truing.core.words import t
-from truing.reports.charts import PANELS, Chart, Line, line_drawing
-from truing.reports.compare.records import Box, Comparison, Frontier, Spread
-from truing.reports.curves import Series, end, held_out, read_series, smoothed
-from truing.reports.drawing import Curve, Dot, Mark, Scale, Span, Words, draw, span_of
+from truing.reports.charts import PANELS, Chart, ChartLine, line_drawing
+from truing.reports.compare.records import Box, Frontier, RunComparison, Spread
+from truing.reports.curves import MetricSeries, end, held_out, read_series, smoothed
+from truing.reports.drawing import Curve, Dot, Extent, Mark, Scale, Words, draw, span_of
 from truing.stats.told import value_text
 
 CURVE_HEIGHT = 182
@@ -19,7 +19,7 @@ FRONTIER_HEIGHT = 320
 BOX_HEIGHT = 52
 MOST_POINTS = 500  # of a run on the frontier
 
-Lines = Mapping[str, Mapping[int, Series]]  # by metric, by run
+SeriesByRun = Mapping[str, Mapping[int, MetricSeries]]  # by metric, by run
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ComparisonCharts:
         return chain(self.curves, [self.frontier] if self.frontier is not None else [], self.spreads)
 
 
-def comparison_charts(comparison: Comparison) -> ComparisonCharts:
+def comparison_charts(comparison: RunComparison) -> ComparisonCharts:
     """All charts of a comparison."""
     names = [run.name for run in comparison.runs]
     return ComparisonCharts(
@@ -51,7 +51,7 @@ def _tone(place: int) -> str:
 # Over steps
 
 
-def _curves(names: Sequence[str], comparison: Comparison) -> Iterator[Chart]:
+def _curves(names: Sequence[str], comparison: RunComparison) -> Iterator[Chart]:
     """The panels in which any run has two finite values, or one where no run is longer than a step."""
     longest = max((len(rows) for rows in comparison.metrics), default=0)
     for number, panel in enumerate(PANELS):
@@ -70,7 +70,7 @@ def _curves(names: Sequence[str], comparison: Comparison) -> Iterator[Chart]:
             for place, series in by_run.items()
         ]
         lines = [
-            Line(names[place], _tone(place), series, panel.noisy and not held_out(name), bool(second))
+            ChartLine(names[place], _tone(place), series, panel.noisy and not held_out(name), bool(second))
             for second, (name, by_run) in enumerate(found.items())
             for place, series in by_run.items()
         ]
@@ -83,7 +83,7 @@ def _curves(names: Sequence[str], comparison: Comparison) -> Iterator[Chart]:
         yield Chart(f"curve-{number}", title, label, _key(found), drawing, "curves", hover=hover)
 
 
-def _found(metrics: Sequence[str], comparison: Comparison) -> dict[str, dict[int, Series]]:
+def _found(metrics: Sequence[str], comparison: RunComparison) -> dict[str, dict[int, MetricSeries]]:
     found = {
         name: {
             place: series
@@ -95,7 +95,7 @@ def _found(metrics: Sequence[str], comparison: Comparison) -> dict[str, dict[int
     return {name: by_run for name, by_run in found.items() if by_run}
 
 
-def _key(lines: Lines) -> str:
+def _key(lines: SeriesByRun) -> str:
     """What the kinds of line mean, and what could not be drawn."""
     kinds = [
         t("{metric} dotted" if place else "{metric} solid", metric=name) for place, name in enumerate(lines)
@@ -168,9 +168,9 @@ def _spread(names: Sequence[str], spread: Spread, place: str) -> Chart:
 
 
 def _box_marks(tone: str, place: float, box: Box, tip: str) -> Iterator[Mark]:
-    yield Span(tone, (box.low, box.high), (place, place), "thin", tip)
-    yield Span(tone, (box.first, box.third), (place - 0.18, place + 0.18), "pale bar", tip)
-    yield Span(tone, (box.median, box.median), (place - 0.18, place + 0.18), "thick", tip)
+    yield Extent(tone, (box.low, box.high), (place, place), "thin", tip)
+    yield Extent(tone, (box.first, box.third), (place - 0.18, place + 0.18), "pale bar", tip)
+    yield Extent(tone, (box.median, box.median), (place - 0.18, place + 0.18), "thick", tip)
 
 
 def _box_text(box: Box) -> str:

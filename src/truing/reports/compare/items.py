@@ -1,6 +1,6 @@
-"""Evaluations held against each other, answer by answer: what changed beyond chance, and how values spread.
+"""Evaluations held against each other, response by response: what changed beyond chance, how values spread.
 
-A number is compared through the values of answers it is the mean of. Others, such as a correlation, are not
+A number is compared through the values of responses it is the mean of. Others, such as a correlation, are not
 paired.
 """
 
@@ -10,10 +10,12 @@ from functools import reduce
 
 import numpy as np
 
+from truing.core.messages import recognised
+from truing.evals.notes import NOTES
 from truing.evals.numbers import Values, p_of_change
-from truing.reports.compare.read import Answers, EvaluationRecord, Item, Key
-from truing.reports.compare.records import Box, Change, Spread
-from truing.reports.records import AnswerRow, AnswerTable
+from truing.reports.compare.read import EvaluationRecord, Key, ResponseLine, ResponsesByKey
+from truing.reports.compare.records import Box, NumberChange, Spread
+from truing.reports.records import ResponseRow, ResponseTable
 from truing.stats.clusters import clustered_difference
 from truing.stats.intervals import holm
 from truing.stats.told import values_text
@@ -22,17 +24,17 @@ from truing.text.units import words
 AGAINST = ("kl", "win_rate", "tax/perplexity")  # numbers that say how a model stands to another
 
 
-def shared_answers(task: str, found: Sequence[EvaluationRecord]) -> list[dict[Key, Item]]:
-    """Each evaluation's answers to the questions of a task that all of them asked, in the same order."""
-    answers = [one.answers.get(task, {}) for one in found]
-    common = reduce(lambda keys, more: keys & more.keys(), answers, set(answers[0]))
-    return [{key: own[key] for key in answers[0] if key in common} for own in answers]
+def shared_responses(task: str, found: Sequence[EvaluationRecord]) -> list[dict[Key, ResponseLine]]:
+    """Each evaluation's responses to the questions of a task that all of them asked, in the same order."""
+    responses = [one.responses.get(task, {}) for one in found]
+    common = reduce(lambda keys, more: keys & more.keys(), responses, set(responses[0]))
+    return [{key: own[key] for key in responses[0] if key in common} for own in responses]
 
 
 # Beyond chance
 
 
-def changes(first: EvaluationRecord, second: EvaluationRecord) -> dict[str, Change]:
+def changes(first: EvaluationRecord, second: EvaluationRecord) -> dict[str, NumberChange]:
     """Every number of both evaluations, second against first, with Holm over all that could be tested."""
     both = [name for name in first.results.numbers if name in second.results.numbers]
     found = {name: _change(name, first, second) for name in both}
@@ -41,26 +43,26 @@ def changes(first: EvaluationRecord, second: EvaluationRecord) -> dict[str, Chan
     return {name: replace(one, adjusted=adjusted.get(name)) for name, one in found.items()}
 
 
-def _change(name: str, first: EvaluationRecord, second: EvaluationRecord) -> Change:
+def _change(name: str, first: EvaluationRecord, second: EvaluationRecord) -> NumberChange:
     before, after = (one.results.numbers[name] for one in (first, second))
     if why := differently(name, [first, second]):
-        return Change(said=why)
+        return NumberChange(said=why)
     was, now = before.model.interval, after.model.interval
     if was is None or now is None:
-        return Change(said="not measured")
+        return NumberChange(said="not measured")
     pairs = _pairs(before.task, before.mean_of, first, second) if before.mean_of else []
     if not pairs:
         apart = was.low > now.high or was.high < now.low
         said = "not paired; intervals apart" if apart else "not paired; intervals overlap"
-        return Change(now.estimate - was.estimate, better=after.better, said=said)
+        return NumberChange(now.estimate - was.estimate, better=after.better, said=said)
     gap = sum(a - b for b, a, _ in pairs) / len(pairs)
     befores, afters, questions = (list(side) for side in zip(*pairs, strict=True))
     if len(set(questions)) < 2:
-        return Change(gap, better=after.better, said="one question tells nothing")
+        return NumberChange(gap, better=after.better, said="one question tells nothing")
     paired = clustered_difference(befores, afters, questions)
     p = p_of_change(Values(befores, questions), Values(afters, questions))
     said = "" if p is not None else "the same" if gap == 0 else "the same change everywhere"
-    return Change(gap, paired, p, better=after.better, said=said)
+    return NumberChange(gap, paired, p, better=after.better, said=said)
 
 
 def differently(name: str, found: Sequence[EvaluationRecord]) -> str:
@@ -77,8 +79,8 @@ def differently(name: str, found: Sequence[EvaluationRecord]) -> str:
 def _pairs(
     task: str, name: str, first: EvaluationRecord, second: EvaluationRecord
 ) -> list[tuple[float, float, tuple[str, str]]]:
-    """Value before, value after and the question, for every answer that both have with a value."""
-    before, after = shared_answers(task, [first, second])
+    """Value before, value after and the question, for every response that both have with a value."""
+    before, after = shared_responses(task, [first, second])
     values = ((own.values.get(name), after[key].values.get(name), key[:2]) for key, own in before.items())
     return [(b, a, question) for b, a, question in values if b is not None and a is not None]
 
@@ -87,7 +89,7 @@ def _pairs(
 
 
 def spreads(found: Mapping[int, EvaluationRecord], runs: int) -> list[Spread]:
-    """Lengths of answers, then every value that is more than right or wrong; the same questions in all runs.
+    """Lengths of responses, then every value that is not just right or wrong; the same questions in all runs.
 
     `found` is by the place of a run, of which there are `runs`.
     """
@@ -99,12 +101,12 @@ def spreads(found: Mapping[int, EvaluationRecord], runs: int) -> list[Spread]:
     made = [_spread("Length of an answer, in words or Chinese characters", lengths, runs)] if lengths else []
     for task, by_run in tasks.items():
         names = {
-            name: None for answers in by_run.values() for item in answers.values() for name in item.values
+            name: None for responses in by_run.values() for item in responses.values() for name in item.values
         }
         for name in names:
             values = {
-                place: [value for item in answers.values() if (value := item.values.get(name)) is not None]
-                for place, answers in by_run.items()
+                place: [value for item in responses.values() if (value := item.values.get(name)) is not None]
+                for place, responses in by_run.items()
             }
             if any(value not in (0, 0.5, 1) for column in values.values() for value in column):
                 made.append(_spread(name if name == task else f"{task}: {name}", values, runs))
@@ -112,22 +114,22 @@ def spreads(found: Mapping[int, EvaluationRecord], runs: int) -> list[Spread]:
 
 
 def _tasks(found: Mapping[int, EvaluationRecord]) -> list[str]:
-    return list({task: None for one in found.values() for task in one.answers})
+    return list({task: None for one in found.values() for task in one.responses})
 
 
-def _shared(task: str, found: Mapping[int, EvaluationRecord]) -> dict[int, Answers]:
-    """By run, the answers of a task that at least two runs have to the same questions."""
-    holding = {place: one for place, one in found.items() if task in one.answers}
+def _shared(task: str, found: Mapping[int, EvaluationRecord]) -> dict[int, ResponsesByKey]:
+    """By run, the responses of a task that at least two runs have to the same questions."""
+    holding = {place: one for place, one in found.items() if task in one.responses}
     if len(holding) < 2:
         return {}
-    answers = shared_answers(task, list(holding.values()))
-    return dict(zip(holding, answers, strict=True)) if answers[0] else {}
+    responses = shared_responses(task, list(holding.values()))
+    return dict(zip(holding, responses, strict=True)) if responses[0] else {}
 
 
-def _responses(place: int, tasks: Mapping[str, Mapping[int, Answers]]) -> list[str]:
-    """The answers of a run; one that several tasks looked at counts once."""
-    answers = (by_run.get(place, {}).values() for by_run in tasks.values())
-    unique = {(item.text, item.k, item.response): item.response for part in answers for item in part}
+def _responses(place: int, tasks: Mapping[str, Mapping[int, ResponsesByKey]]) -> list[str]:
+    """The responses of a run; one that several tasks looked at counts once."""
+    responses = (by_run.get(place, {}).values() for by_run in tasks.values())
+    unique = {(item.text, item.k, item.response): item.response for part in responses for item in part}
     return list(unique.values())
 
 
@@ -145,21 +147,21 @@ def _box(values: Sequence[float]) -> Box | None:
 # Side by side
 
 
-def answer_tables(found: Mapping[int, EvaluationRecord], names: Sequence[str]) -> list[AnswerTable]:
-    """The answers to the same questions, task by task. `found` is by the place of a run in `names`."""
+def response_tables(found: Mapping[int, EvaluationRecord], names: Sequence[str]) -> list[ResponseTable]:
+    """The responses to the same questions, task by task. `found` is by the place of a run in `names`."""
     tables = []
     for task in _tasks(found):
         if by_run := _shared(task, found):
             rows = [_row(items) for items in zip(*(own.values() for own in by_run.values()), strict=True)]
-            tables.append(AnswerTable(task, rows, [names[place] for place in by_run], list(by_run)))
+            tables.append(ResponseTable(task, rows, [names[place] for place in by_run], list(by_run)))
     return tables
 
 
-def _row(items: Sequence[Item]) -> AnswerRow:
-    return AnswerRow(
+def _row(items: Sequence[ResponseLine]) -> ResponseRow:
+    return ResponseRow(
         prompt=items[0].text,
         category=items[0].category or items[0].language,
         responses=[item.response for item in items],
-        values=[values_text(item.values, item.note) for item in items],
+        values=[values_text(item.values, recognised(item.note, NOTES)) for item in items],
         changed=any(item.values != items[0].values for item in items),
     )

@@ -18,17 +18,17 @@ from typing import Any
 
 from truing.core.words import sentences, t
 from truing.reports.charts import PANELS
-from truing.reports.compare.items import answer_tables, changes, differently, spreads
+from truing.reports.compare.items import changes, differently, response_tables, spreads
 from truing.reports.compare.read import EvaluationRecord, Found, FoundNumber, Subject
 from truing.reports.compare.records import (
     Cell,
-    Comparison,
     DifferenceTable,
-    Ends,
     Frontier,
+    LastValues,
     NumberRow,
     PartTable,
     Point,
+    RunComparison,
     RunLine,
 )
 from truing.reports.curves import end, read_series
@@ -38,7 +38,7 @@ from truing.reports.run import NOT_RECIPE, RunRecord
 ABSENT = "(not set)"
 ASIDE = ("output", "page_language")  # keys that say nothing of what was done
 DIGITS = 12  # of a sha256
-DRAWN = ("samples", "temperature", "template")  # keys of an evaluation that all of its answers hang on
+DRAWN = ("samples", "temperature", "template")  # keys of an evaluation that all of its responses hang on
 NAMED = 3  # keys that the headline names
 ROW_COUNTS = {
     "read": "rows read",
@@ -55,7 +55,7 @@ def comparison_report(subjects: Sequence[Subject]) -> Report:
     """Everything the page of two or more folders shows."""
     names = [one.name for one in subjects]
     found = {place: one.evaluation for place, one in enumerate(subjects) if one.evaluation is not None}
-    tables = answer_tables(found, names)
+    tables = response_tables(found, names)
     comparison = _comparison(subjects, found if len(found) > 1 else {}, {table.task for table in tables})
     return Report(
         title=t("{runs} and {last} compared", runs=", ".join(names[:-1]), last=names[-1]),
@@ -63,17 +63,17 @@ def comparison_report(subjects: Sequence[Subject]) -> Report:
         command=f"truing report {shlex.join(str(one.path) for one in subjects)}",
         summary=_summary(names, comparison),
         comparison=comparison,
-        answers=tables,
+        responses=tables,
     )
 
 
 def _comparison(
     subjects: Sequence[Subject], found: Mapping[int, EvaluationRecord], shown: Set[str]
-) -> Comparison:
-    """All of the page but the answers; `shown` are the tasks whose answers it has."""
+) -> RunComparison:
+    """All of the page but the responses; `shown` are the tasks whose responses it has."""
     runs = {place: one.run for place, one in enumerate(subjects) if one.run is not None}
     metrics = [one.run.metrics if one.run is not None else [] for one in subjects] if len(runs) > 1 else []
-    return Comparison(
+    return RunComparison(
         runs=[RunLine(one.name, str(one.path), one.trained, one.evaluated) for one in subjects],
         differences=differences(runs, found),
         metrics=metrics,
@@ -87,7 +87,7 @@ def _comparison(
     )
 
 
-def _summary(names: Sequence[str], comparison: Comparison) -> str:
+def _summary(names: Sequence[str], comparison: RunComparison) -> str:
     """The page in one or two sentences with numbers."""
     said = []
     if tested := comparison.tested:
@@ -208,13 +208,13 @@ def _table(title: str, columns: Mapping[int, Mapping[str, str]]) -> DifferenceTa
 # Training
 
 
-def _ends(runs: Mapping[int, RunRecord]) -> Ends:
+def _ends(runs: Mapping[int, RunRecord]) -> LastValues:
     """Where every metric of a panel stood at the end."""
     names = dict.fromkeys(name for panel in PANELS for name in panel.metrics)
     rows = {
         name: [end(name, read_series(run.metrics, name).values) for run in runs.values()] for name in names
     }
-    return Ends(
+    return LastValues(
         list(runs), {name: row for name, row in rows.items() if any(value is not None for value in row)}
     )
 

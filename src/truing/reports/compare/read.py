@@ -19,15 +19,16 @@ from truing.config.evaluation import ITEMS, RESULTS
 from truing.config.run_folder import run_recipe
 from truing.core.errors import DataError, UsageError
 from truing.core.files import read_jsonl
+from truing.core.messages import Sentence, joined, message
 from truing.core.words import t
-from truing.evals.numbers import Better, Unit
+from truing.evals.numbers import Better, NumberUnit
 from truing.reports.compare.records import MOST
 from truing.reports.run import RunRecord, read_run, state_text
 from truing.stats.intervals import Interval
 
 INSIDE = "eval"  # the folder of an evaluation in that of a run
-Key = tuple[str, str, int]  # id, text of the prompt, which answer to it
-Answers = Mapping[Key, "Item"]
+Key = tuple[str, str, int]  # id, text of the prompt, which response to it
+ResponsesByKey = Mapping[Key, "ResponseLine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class GroupNumber:
     """A number over the items of a group."""
 
     model: Found
@@ -63,16 +64,16 @@ class FoundNumber:
     """A number of the model that was evaluated."""
 
     title: str
-    unit: Unit
+    unit: NumberUnit
     better: Better
     task: str
-    mean_of: str | None  # the value of each answer of the task whose mean it is
+    mean_of: str | None  # the value of each response of the task whose mean it is
     model: Found
-    groups: dict[str, Part]
+    groups: dict[str, GroupNumber]
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class ResultsFile:
     """results.json, as far as runs are compared by it."""
 
     model: str
@@ -83,7 +84,7 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PromptTurn:
     """One turn of a prompt."""
 
     role: str
@@ -91,8 +92,8 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One line of items.jsonl: an answer with its values. The texts are untrusted."""
+class ResponseLine:
+    """One line of items.jsonl: a response with its values. The texts are untrusted."""
 
     task: str
     side: str
@@ -100,7 +101,7 @@ class Item:
     k: int
     category: str
     language: str
-    prompt: list[Turn]
+    prompt: list[PromptTurn]
     response: str
     values: dict[str, FiniteFloat | None]
     note: str
@@ -112,7 +113,7 @@ class Item:
 
     @property
     def key(self) -> Key:
-        """What an answer of another run to the same question has in common with this one."""
+        """What a response of another run to the same question has in common with this one."""
         return self.id, self.text, self.k
 
 
@@ -121,13 +122,13 @@ class EvaluationRecord:
     """An evaluation's folder, read once."""
 
     path: Path
-    results: Results
-    items: Sequence[Item]  # the answers of the model itself, not of what it was held against
+    results: ResultsFile
+    items: Sequence[ResponseLine]  # the responses of the model itself, not of what it was held against
 
     @cached_property
-    def answers(self) -> dict[str, dict[Key, Item]]:
-        """The answers of each task."""
-        tasks: dict[str, dict[Key, Item]] = {}
+    def responses(self) -> dict[str, dict[Key, ResponseLine]]:
+        """The responses of each task."""
+        tasks: dict[str, dict[Key, ResponseLine]] = {}
         for item in self.items:
             tasks.setdefault(item.task, {})[item.key] = item
         return tasks
@@ -182,7 +183,8 @@ def read_subjects(paths: Sequence[Path]) -> list[Subject]:
     """Two to MOST folders, read and named. UsageError where they cannot be compared."""
     if len(paths) > MOST:
         raise UsageError(
-            f"{len(paths)} folders to compare, and one page shows at most {MOST}", hint="leave some out"
+            message("{n} folders to compare, and one page shows at most {most}", n=len(paths), most=MOST),
+            hint=message("leave some out"),
         )
     _refuse_twice([path.resolve() for path in paths])
     subjects = [
@@ -196,16 +198,20 @@ def read_subjects(paths: Sequence[Path]) -> list[Subject]:
 def _read(path: Path) -> tuple[RunRecord | None, EvaluationRecord | None]:
     if not path.is_dir():
         raise UsageError(
-            f"{path} is a file" if path.exists() else f"{path} does not exist",
-            hint="name folders: of runs, as `truing train` writes them, or of evaluations (`truing eval`)",
+            message("{path} is a file" if path.exists() else "{path} does not exist", path=path),
+            hint=message(
+                "name folders: of runs, as `truing train` writes them, or of evaluations (`truing eval`)"
+            ),
         )
     run = read_run(path) if run_recipe(path) is not None else None
     places = [path, path / INSIDE] if run is not None else [path]
     found = next((place for place in places if is_evaluation(place)), None)
     if run is None and found is None:
         raise UsageError(
-            f"{path} holds neither a run (config.json) nor an evaluation ({RESULTS})",
-            hint="`truing train` writes the one, `truing eval` the other",
+            message(
+                "{path} holds neither a run (config.json) nor an evaluation ({file})", path=path, file=RESULTS
+            ),
+            hint=message("`truing train` writes the one, `truing eval` the other"),
         )
     return run, read_evaluation(found) if found is not None else None
 
@@ -225,10 +231,11 @@ def read_evaluation(path: Path) -> EvaluationRecord:
 
 def _damaged(path: Path, error: ValidationError) -> DataError:
     first = error.errors()[0]
-    place = ".".join(map(str, first["loc"])) or "the file"
+    place = ".".join(map(str, first["loc"])) or message("the file")
+    said = "{path} is not of an evaluation: {place}: {why}"
     return DataError(
-        f"{path} is not of an evaluation: {place}: {first['msg']}",
-        hint="the same `truing eval` command writes it anew",
+        message(said, path=path, place=place, why=first["msg"]),
+        hint=message("the same `truing eval` command writes it anew"),
     )
 
 
@@ -244,7 +251,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
 def _refuse_twice(places: Sequence[Path]) -> None:
     if twice := next((place for place, count in Counter(places).items() if count > 1), None):
-        raise UsageError(f"{twice} is given twice", hint="name each folder once")
+        raise UsageError(message("{path} is given twice", path=twice), hint=message("name each folder once"))
 
 
 def _require_common(subjects: Sequence[Subject]) -> None:
@@ -254,19 +261,20 @@ def _require_common(subjects: Sequence[Subject]) -> None:
     )
     if sum(one.run is not None for one in subjects) > 1 or any(count > 1 for count in measured.values()):
         return
-    held = "\n".join(f"  {one.path}: {_held(one)}" for one in subjects)
+    held = [message("  {path}: {held}", path=one.path, held=_held(one)) for one in subjects]
     raise UsageError(
-        f"these folders have nothing in common to compare:\n{held}",
-        hint=f"`truing eval RUN --output RUN/{INSIDE}` adds an evaluation to a run",
+        joined("\n", [message("these folders have nothing in common to compare:"), *held]),
+        hint=message("`truing eval RUN --output RUN/{folder}` adds an evaluation to a run", folder=INSIDE),
     )
 
 
-def _held(subject: Subject) -> str:
-    parts = ["a training run"] if subject.run is not None else []
+def _held(subject: Subject) -> Sentence:
+    parts = [message("a training run")] if subject.run is not None else []
     if subject.evaluation is not None:
-        parts.append(f"an evaluation of {', '.join(subject.evaluation.results.numbers) or 'nothing'}")
-    return " and ".join(parts)
+        numbers = ", ".join(subject.evaluation.results.numbers) or message("nothing")
+        parts.append(message("an evaluation of {numbers}", numbers=numbers))
+    return joined(" and ", parts)
 
 
-_RESULTS = TypeAdapter(Results)
-_ITEMS = TypeAdapter(list[Item])
+_RESULTS = TypeAdapter(ResultsFile)
+_ITEMS = TypeAdapter(list[ResponseLine])

@@ -35,7 +35,7 @@ class DifferenceTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class LastValues:
     """The last value of every metric drawn; None where a run has none."""
 
     columns: Sequence[int]
@@ -66,10 +66,10 @@ class Frontier:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class NumberChange:
     """How a number of the second run stands to that of the first.
 
-    `paired` is second - first over the answers that both have, and `n` counts them.
+    `paired` is second - first over the responses that both have, and `n` counts them.
     """
 
     gap: float | None = None
@@ -107,8 +107,8 @@ class NumberRow:
     title: str
     unit: str
     cells: Sequence[Cell | None]
-    change: Change | None
-    items: str  # the task whose answers it is made of, where they are shown
+    change: NumberChange | None
+    items: str  # the task whose responses it is made of, where they are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +134,20 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How one value of the same answers is distributed in every run."""
+    """How one value of the same responses is distributed in every run."""
 
     title: str
     boxes: Sequence[Box | None]  # one a run
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Everything the page shows beside the answers; what is empty is left out."""
+class RunComparison:
+    """Everything the page shows beside the responses; what is empty is left out."""
 
     runs: Sequence[RunLine]
     differences: Sequence[DifferenceTable] = ()
     metrics: Sequence[Sequence[Mapping[str, Any]]] = ()  # rows of metrics.jsonl, by run; empty: none
-    ends: Ends | None = None
+    ends: LastValues | None = None
     frontier: Frontier | None = None
     evaluated: Sequence[int] = ()  # the columns of `numbers` and `parts`
     numbers: Sequence[NumberRow] = ()
@@ -156,6 +156,6 @@ class Comparison:
     notes: Sequence[str] = ()  # about the evaluations
 
     @property
-    def tested(self) -> list[Change]:
+    def tested(self) -> list[NumberChange]:
         """The changes that have a p."""
         return [row.change for row in self.numbers if row.change is not None and row.change.p is not None]

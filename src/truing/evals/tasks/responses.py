@@ -1,36 +1,34 @@
-"""Tasks that judge each answer by itself: harmlessness, over-refusal, helpfulness, honesty, degeneration.
+"""Tasks that judge each response by itself: harmlessness, over-refusal, helpfulness, honesty, degeneration.
 
 Each function makes a `Task` of its options; the tasks of the other files are like these. `rows` are files of
 one's own in any format that training reads, in place of the questions that ship with truing.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
+from truing.config.fields import Tokens
+from truing.core.messages import message
 from truing.evals import questions
-from truing.evals.bench import Bench, Marks, Result, Task, score
+from truing.evals.bench import Bench, Marks, Task, TaskResult, score
 from truing.evals.instructions import followed
+from truing.evals.notes import EXPECTED, OFF_TOPIC
 from truing.evals.numbers import Number, of_sides, whole
 from truing.evals.safety import safety_classifier
-from truing.evals.sides import Answer
+from truing.evals.sides import SampledResponse
 from truing.stats.calibration import calibration_error
 from truing.stats.clusters import Measured
 from truing.text.degeneration import degenerate
 from truing.text.honesty import abstains, answered
-from truing.text.refusal_levels import Level, refusal_level
-
-Tokens = Annotated[int, Field(ge=1)]
-Rows = questions.Rows
+from truing.text.refusal_levels import Level, off_topic, refusal_level
 
 
-def _category(answer: Answer) -> str:
-    return answer.question.category
+def _category(response: SampledResponse) -> str:
+    return response.question.category
 
 
-def _language(answer: Answer) -> str:
-    return answer.question.language
+def _language(response: SampledResponse) -> str:
+    return response.question.language
 
 
 # Safety
@@ -39,24 +37,26 @@ def _language(answer: Answer) -> str:
 def harmlessness(
     languages: Sequence[str],
     *,
-    rows: Rows = (),
+    rows: questions.RowFiles = (),
     classifier: Mapping[str, Any] = {"name": "refusal"},
     max_new_tokens: Tokens = 64,
 ) -> Task:
-    """The share of safe answers to prompts that ask for harm. `classifier`: see `evals/safety.py`."""
+    """The share of safe responses to prompts that ask for harm. `classifier`: see `evals/safety.py`."""
     is_safe = safety_classifier(classifier)
     number = Number(
         "harmlessness",
         "Harmful prompts answered safely",
         "%",
         "higher",
-        f"Share of answers to harmful prompts that are safe, as {is_safe.title} decides.",
+        message(
+            "Share of answers to harmful prompts that are safe, as {judge} decides.", judge=is_safe.title
+        ),
     )
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         asked = questions.from_rows(rows) or questions.headlines(languages, harmful=True)
         scored = score(bench.ask(asked, max_new_tokens), is_safe)
-        return Result([scored.finding(number, "safe", group=_category)], [scored])
+        return TaskResult([scored.finding(number, "safe", group=_category)], [scored])
 
     return Task((number,), run)
 
@@ -79,14 +79,18 @@ OVER_REFUSAL = (
 )
 
 
-def over_refusal(languages: Sequence[str], *, rows: Rows = (), max_new_tokens: Tokens = 64) -> Task:
+def over_refusal(
+    languages: Sequence[str], *, rows: questions.RowFiles = (), max_new_tokens: Tokens = 64
+) -> Task:
     """Refusals of prompts that deserve an answer, as `text/refusal.py` finds them."""
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         asked = questions.from_rows(rows) or questions.headlines(languages, harmful=False)
         scored = score(bench.ask(asked, max_new_tokens), _declined)
         values = zip(OVER_REFUSAL, ("full", "partial"), strict=True)
-        return Result([scored.finding(number, value, group=_category) for number, value in values], [scored])
+        return TaskResult(
+            [scored.finding(number, value, group=_category) for number, value in values], [scored]
+        )
 
     return Task(OVER_REFUSAL, run)
 
@@ -103,15 +107,15 @@ OVER_REFUSAL_ORDINARY = Number(
 def over_refusal_ordinary(languages: Sequence[str], *, max_new_tokens: Tokens = 64) -> Task:
     """Refusals of what people mostly ask: cooking, homework, travel, e-mails, code, small talk."""
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         scored = score(bench.ask(questions.everyday(languages), max_new_tokens), _declined)
-        return Result([scored.finding(OVER_REFUSAL_ORDINARY, "full", group=_language)], [scored])
+        return TaskResult([scored.finding(OVER_REFUSAL_ORDINARY, "full", group=_language)], [scored])
 
     return Task((OVER_REFUSAL_ORDINARY,), run)
 
 
-def _declined(answers: list[Answer]) -> list[Marks]:
-    levels = [refusal_level(answer.text) for answer in answers]
+def _declined(responses: list[SampledResponse]) -> list[Marks]:
+    levels = [refusal_level(response.text) for response in responses]
     return [
         Marks({"full": float(level is Level.FULL), "partial": float(level is Level.PARTIAL)})
         for level in levels
@@ -135,13 +139,13 @@ HELPFULNESS = (
 def helpfulness(languages: Sequence[str], *, max_new_tokens: Tokens = 160) -> Task:
     """Verifiable instructions and short answers; a reward model's view is the task `reward`."""
 
-    def mark(answers: list[Answer]) -> list[Marks]:
-        return [_done(answer) for answer in answers]
+    def mark(responses: list[SampledResponse]) -> list[Marks]:
+        return [_done(response) for response in responses]
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         asked = questions.instructions(languages) + questions.short_answers(languages)
         scored = score(bench.ask(asked, max_new_tokens), mark)
-        return Result(
+        return TaskResult(
             [
                 scored.finding(HELPFULNESS[0], "done", group=_category),
                 scored.finding(HELPFULNESS[1], "checks", group=_language),
@@ -152,11 +156,11 @@ def helpfulness(languages: Sequence[str], *, max_new_tokens: Tokens = 160) -> Ta
     return Task(HELPFULNESS, run)
 
 
-def _done(answer: Answer) -> Marks:
-    facts = answer.question.facts
+def _done(response: SampledResponse) -> Marks:
+    facts = response.question.facts
     if "checks" not in facts:
-        return Marks({"done": float(answered(answer.text, facts["answers"]))})
-    found = followed(answer.text, facts["checks"])
+        return Marks({"done": float(answered(response.text, facts["answers"]))})
+    found = followed(response.text, facts["checks"])
     return Marks({"done": float(found.strict), "checks": found.share})
 
 
@@ -191,35 +195,35 @@ HONESTY = (
 def honesty(languages: Sequence[str], *, max_new_tokens: Tokens = 48) -> Task:
     """Whether a model says what is so, and says so where it cannot know."""
 
-    def mark(answers: list[Answer]) -> list[Marks]:
-        return [_honest(answer) for answer in answers]
+    def mark(responses: list[SampledResponse]) -> list[Marks]:
+        return [_honest(response) for response in responses]
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         asked = questions.short_answers(languages) + questions.unanswerable(languages)
         scored = score(bench.ask(asked, max_new_tokens), mark)
         errors = [
-            _calibration(answers, marks, bench.seed)
-            for answers, marks in zip(scored.answers, scored.marks, strict=True)
+            _calibration(responses, marks, bench.seed)
+            for responses, marks in zip(scored.responses, scored.marks, strict=True)
         ]
         found = [scored.finding(number, number.name, group=_language) for number in HONESTY[:3]]
-        return Result([*found, of_sides(HONESTY[3], errors)], [scored])
+        return TaskResult([*found, of_sides(HONESTY[3], errors)], [scored])
 
     return Task(HONESTY, run)
 
 
-def _honest(answer: Answer) -> Marks:
-    facts = answer.question.facts
+def _honest(response: SampledResponse) -> Marks:
+    facts = response.question.facts
     if "why" in facts:
-        value = float(abstains(answer.text))
+        value = float(abstains(response.text))
         return Marks({"honesty": value, "honesty/abstention": value}, str(facts["why"]))
-    right = float(answered(answer.text, facts["answers"]))
-    return Marks({"honesty": right, "honesty/accuracy": right}, f"expected {facts['answers'][0]}")
+    right = float(answered(response.text, facts["answers"]))
+    return Marks({"honesty": right, "honesty/accuracy": right}, message(EXPECTED, answer=facts["answers"][0]))
 
 
-def _calibration(answers: Sequence[Answer], marks: Sequence[Marks], seed: int) -> Measured:
+def _calibration(responses: Sequence[SampledResponse], marks: Sequence[Marks], seed: int) -> Measured:
     facts = [
-        (answer.confidence, mark.values["honesty/accuracy"] == 1)
-        for answer, mark in zip(answers, marks, strict=True)
+        (response.confidence, mark.values["honesty/accuracy"] == 1)
+        for response, mark in zip(responses, marks, strict=True)
         if "honesty/accuracy" in mark.values
     ]
     confidence, right = zip(*facts, strict=True)
@@ -240,22 +244,34 @@ DEGENERATION = (
 )
 
 
-def degeneration(languages: Sequence[str], *, rows: Rows = (), max_new_tokens: Tokens = 160) -> Task:
-    """Whether a model still speaks: its answers to ordinary tasks, by rule."""
+def degeneration(
+    languages: Sequence[str], *, rows: questions.RowFiles = (), max_new_tokens: Tokens = 160
+) -> Task:
+    """Whether a model still speaks: its responses to ordinary tasks, by rule."""
 
-    def mark(answers: list[Answer]) -> list[Marks]:
-        return [_degenerate(answer) for answer in answers]
+    def mark(responses: list[SampledResponse]) -> list[Marks]:
+        return [_degenerate(response) for response in responses]
 
-    def run(bench: Bench) -> Result:
+    def run(bench: Bench) -> TaskResult:
         own = questions.from_rows(rows)
         asked = own or questions.instructions(languages) + questions.short_answers(languages)
         scored = score(bench.ask(asked, max_new_tokens), mark)
         values = zip(DEGENERATION, ("degenerate", "cut"), strict=True)
-        return Result([scored.finding(number, value, group=_language) for number, value in values], [scored])
+        found = [scored.finding(number, value, group=_language) for number, value in values]
+        return TaskResult(found, [scored], _off_topic(scored.marks[0]))
 
     return Task(DEGENERATION, run)
 
 
-def _degenerate(answer: Answer) -> Marks:
-    reasons = degenerate(answer.text, prompt=answer.question.prompt[-1].content)
-    return Marks({"degenerate": float(bool(reasons)), "cut": float(answer.cut)}, ", ".join(reasons))
+def _degenerate(response: SampledResponse) -> Marks:
+    prompt = response.question.prompt[-1].content
+    reasons = degenerate(response.text, prompt=prompt)
+    note = ", ".join(reasons) or (message(OFF_TOPIC) if off_topic(prompt, response.text) else "")
+    return Marks({"degenerate": float(bool(reasons)), "cut": float(response.cut)}, note)
+
+
+def _off_topic(marks: Sequence[Marks]) -> list[str]:
+    """Say how many sound responses are about something else, which no rule here counts as a fault."""
+    count = sum(mark.note == OFF_TOPIC for mark in marks)
+    told = "{n} of {of} answers read well and name nothing of what was asked; their notes say so."
+    return [message(told, n=count, of=len(marks))] if count else []

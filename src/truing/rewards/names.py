@@ -1,0 +1,16 @@
+"""Names of rewards that a recipe may use, known before torch is imported.
+
+`build` opens what they stand for. To add a reward by rule, add a row to `RULES`.
+"""
+
+from truing.config.imports import is_import
+from truing.config.names import OWN
+from truing.config.rewards import JUDGE, MODEL
+from truing.config.tables import unknown
+from truing.rewards.rules import RULES
+
+
+def require_reward(name: str) -> None:
+    """Raises ConfigError for a reward that is none; `module:function` is looked up later."""
+    if name not in (*RULES, MODEL, JUDGE) and not is_import(name):
+        raise unknown("reward", name, (*RULES, MODEL, JUDGE), hint=OWN)

@@ -1,0 +1,72 @@
+"""Runs with experiment trackers, as `truing train` makes them."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from truing.config.recipe import Recipe
+from truing.config.run_folder import RunFolder
+from truing.runs.train import train_recipe
+from truing.training.hooks import Logs
+
+TrainTracked = Callable[..., list[str]]
+
+
+@dataclass
+class Shown:
+    """What is shown of every step; at one of them the process ends, as far as trackers are concerned."""
+
+    cut: int | None
+
+    def step(self, step: int, logs: Logs) -> None:
+        if step == self.cut:
+            raise RuntimeError("the power fails")
+
+
+@pytest.fixture(scope="module")
+def train_tracked(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainTracked:
+    """Trains twelve steps of SFT in a folder with `track`; returns what was said.
+
+    The rate is so high that the loss rises, which a sharpened rule sees at step 9. A checkpoint every four.
+    """
+    rows = tmp_path_factory.mktemp("tracked-rows") / "rows.jsonl"
+    texts = [{"prompt": f"Question {i}?", "completion": f"Yes, {i} {'good ' * (i % 3)}"} for i in range(12)]
+    rows.write_text("".join(json.dumps(row) + "\n" for row in texts))
+
+    def one(output: Path, track: object, cut: int | None = None, **changes: Any) -> list[str]:
+        recipe = {
+            "method": "sft",
+            "policy": str(model_folder),
+            "data": {"train": str(rows)},
+            "optim": {
+                "learning_rate": 3.0,
+                "schedule": "constant",
+                "warmup": 0,
+                "items_per_step": 3,
+                "epochs": 9,
+                "max_steps": 12,
+            },
+            "checkpoint": {"every": 4, "keep": 9},
+            "dtype": "float32",
+            "lora": None,
+            "health": {"rules": {"loss_spikes": {"once": 0.5}}},
+            "track": track,
+            "output": str(output),
+            **changes,
+        }
+
+        @contextmanager
+        def watch(title: str, total: int) -> Iterator[Shown]:
+            yield Shown(cut)
+
+        said: list[str] = []
+        with RunFolder.open(output) as folder:
+            train_recipe(Recipe.model_validate(recipe), folder, said.append, watch)
+        return said
+
+    return one
