@@ -256,8 +256,8 @@ class HealthHook:
             self.alert(finding)
         for finding in found:
             if finding.action == "stop":
-                regardless = message("{advice}; the same command goes on regardless", advice=advice)
-                raise Unhealthy(finding.message(), hint=regardless)
+                said, advice = "{advice}; the same command goes on regardless", message(finding.advice)
+                raise Unhealthy(finding.message(), hint=message(said, advice=advice))
             if finding.action != "warn":
                 self.acted = finding
                 raise EarlyStop
