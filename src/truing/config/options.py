@@ -8,7 +8,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from truing.config.imports import closest
 from truing.core.errors import ConfigError
-from truing.core.messages import Message, message
+from truing.core.messages import Sentence, message
 
 _FINITE = ConfigDict(allow_inf_nan=False)
 
@@ -24,7 +24,7 @@ def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:
     return {name: one.default for name, one in keyword_options(function).items()}
 
 
-def called(kind: str, name: object) -> Message:
+def called(kind: str, name: object) -> Sentence:
     """Return how an error calls a row of a table: the reward 'regex'."""
     return message("the {kind} {name!r}", kind=message(kind), name=name)
 
