@@ -88,8 +88,8 @@ class Yardstick:
         cls, headlines: Sequence[Headline], ordinary: Sequence[str], neutral: Sequence[str]
     ) -> "Yardstick":
         asked = [Question(prompt, user(prompt), "ordinary") for prompt in ordinary]
-        sides = (of_headlines(headlines, harmful=harmful) for harmful in (True, False))
-        return cls(*sides, asked, neutral)
+        harmful, benign = (of_headlines(headlines, harmful=harmful) for harmful in (True, False))
+        return cls(harmful, benign, asked, neutral)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def read_policy(
     is told how many responses there are.
     """
     side, begun = Side("", lambda: speaker), 0
-    bench = Bench(side, logprobs=False, watch=lambda _title, done, _all: progress(begun + done))
+    bench = Bench(side, logprobs=False, watch=lambda title, done, total: progress(begun + done))
     (answered,) = bench.ask([*yardstick.harmful, *yardstick.benign], ASKED).responses
     begun, brief = len(answered), []
     if ordinary and yardstick.ordinary:

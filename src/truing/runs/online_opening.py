@@ -29,6 +29,7 @@ from truing.rollouts.text import Text
 from truing.runs.critics import open_critic
 from truing.runs.idle import require_used
 from truing.runs.online_session import OnlineSession
+from truing.runs.opened import sources_of
 from truing.runs.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
 from truing.runs.rows import read_rows, split_off
 from truing.sampling.local import LocalSampler
@@ -75,7 +76,6 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         missing_eos_penalty=online.missing_eos_penalty,
         mask_truncated=online.truncated == "mask",
     )
-    read = [prompts.rows, *([asked.rows] if asked else []), *([text] if text else [])]
     return OnlineSession(
         recipe=recipe,
         chosen=chosen,
@@ -85,7 +85,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         held_out=held_out,
         scorer=scorer,
         places=[prompt.record.place for prompt in pool] + (text.places if text else []),
-        sources=[source for rows in read for source in rows.loaded.sources],
+        sources=sources_of(prompts.rows, asked.rows if asked else None, text),
         precision=precision,
         layout_reason=reason,
         sampler=_sampler(recipe, scorer, tokenizer, renderer, say),

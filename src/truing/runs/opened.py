@@ -82,3 +82,9 @@ def plan_of(recipe: Recipe, items: int, retained: int = 0) -> Plan:
     """Return which of so many items each step of a recipe takes."""
     optim = recipe.optim
     return Plan(items, optim.items_per_step, optim.epochs, recipe.seed, optim.max_steps, retained)
+
+
+def sources_of(*given: Rows | None) -> list[SourceReport]:
+    """Every file that was read, once."""
+    found = [source for rows in given if rows for source in rows.loaded.sources]
+    return list({source.path: source for source in found}.values())

@@ -17,8 +17,6 @@ from truing.config.recipe import Recipe
 from truing.core.messages import Say, message
 from truing.core.records import Record
 from truing.data.chat import Renderer
-from truing.data.kept import Rows
-from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
 from truing.methods.offline import Chosen, choose
@@ -32,7 +30,7 @@ from truing.models.sources import resolve
 from truing.objectives.offline import RetainObjective
 from truing.runs.advice import advice_on
 from truing.runs.idle import require_used
-from truing.runs.opened import Opened, plan_of
+from truing.runs.opened import Opened, plan_of, sources_of
 from truing.runs.passes import step_passes
 from truing.runs.policies import precision_of, references, renderer_of, tell_of, trained_of
 from truing.runs.rows import part, read_retained, read_rows, require_classes
@@ -190,7 +188,7 @@ def open_session(
         held_out_records=parted.held_out_records,
         retained=retained,
         places=parted.places + (kept.places if kept else []),
-        sources=_sources(rows, evaluated, kept),
+        sources=sources_of(rows, evaluated, kept),
         scorer=trained.scorer,
         precision=precision,
         layout_reason=trained.layout_reason,
@@ -199,12 +197,6 @@ def open_session(
     )
     bind(session, say, first_step=first_step)
     return session
-
-
-def _sources(*given: Rows | None) -> list[SourceReport]:
-    """Every file that was read, once."""
-    found = [source for rows in given if rows for source in rows.loaded.sources]
-    return list({source.path: source for source in found}.values())
 
 
 def bind(session: Session, say: Say, *, first_step: bool = False) -> None:

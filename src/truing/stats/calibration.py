@@ -6,7 +6,7 @@ give is None; a NaN among the scores makes the number NaN, and a histogram an er
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def calibration_error(confidence: Sequence[float], right: Sequence[bool], seed: 
     estimate = _error(values, flags, BINS)
     if len(values) == 1:  # resamples of one answer are that answer
         return Interval(estimate, estimate, estimate, 1)
-    drawn = stats.bootstrap(
+    drawn: Any = stats.bootstrap(  # pyright: ignore[reportUnknownMemberType] - scipy has no types
         (values, flags),
         partial(_error, bins=BINS),
         n_resamples=DRAWS,

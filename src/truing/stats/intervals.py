@@ -7,6 +7,7 @@ name its source. Unparsed verdicts are not values: leave them out and count them
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def bootstrap_mean(
     mean = float(data.mean())
     if len(data) == 1:  # resamples of one value are that value
         return Interval(mean, mean, mean, 1)
-    drawn = stats.bootstrap(
+    drawn: Any = stats.bootstrap(  # pyright: ignore[reportUnknownMemberType] - scipy has no types
         (data,),
         np.mean,
         n_resamples=draws,

@@ -256,8 +256,9 @@ class HealthHook:
             self.alert(finding)
         for finding in found:
             if finding.action == "stop":
-                said, advice = "{advice}; the same command goes on regardless", message(finding.advice)
-                raise Unhealthy(finding.message(), hint=message(said, advice=advice))
+                advice = message(finding.advice)
+                regardless = message("{advice}; the same command goes on regardless", advice=advice)
+                raise Unhealthy(finding.message(), hint=regardless)
             if finding.action != "warn":
                 self.acted = finding
                 raise EarlyStop
