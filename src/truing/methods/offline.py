@@ -16,7 +16,7 @@ from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
 from truing.objectives.binding import Hyper, Loss, checked, filled, lookup, needs
 from truing.objectives.mixing import Part, mixture
-from truing.objectives.offline import Asked, Reference
+from truing.objectives.offline import LossRequest, Reference
 from truing.objectives.own import find_own
 from truing.objectives.probe import is_coupled
 from truing.objectives.shapes import DEMONSTRATION, PAIR, RANKING, SCORED, SCORED_PAIR, UNPAIRED, Shape
@@ -161,7 +161,7 @@ class Chosen:
         return needs(self.loss, "kl")
 
     def objective(self, scorer: Scorer | RewardScorer, reference: Reference | None) -> Objective:
-        asked = Asked(scorer, self.loss, self.hyper, reference, self.coupled, self.options)
+        asked = LossRequest(scorer, self.loss, self.hyper, reference, self.coupled, self.options)
         return self.shape.objective.of(asked)
 
 

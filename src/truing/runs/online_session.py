@@ -33,7 +33,7 @@ from truing.rollouts.experience import Teacher, cut
 from truing.rollouts.prompts import Prompt
 from truing.rollouts.text import Text
 from truing.runs.critics import OpenedCritic
-from truing.runs.opened import Opened, plan_of
+from truing.runs.opened import OpenedRun, plan_of
 from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling
 from truing.training.health import require_known
 from truing.training.hooks import Hook, Logs
@@ -50,7 +50,7 @@ LARGEST = 1e15  # of a score: sums of squares of it stay far below the largest n
 
 
 @dataclass(kw_only=True)
-class OnlineSession(Opened[ChosenOnline, Scorer]):
+class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
     """Everything of an online run that lives in memory; `places` has the rows of `text` last."""
 
     train: list[Prompt]

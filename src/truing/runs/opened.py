@@ -19,21 +19,21 @@ from truing.runs.inputs import inputs_of
 from truing.training.plan import Plan
 from truing.training.step import DivergedItems
 
-Choice = TypeVar("Choice", bound=Chosen | ChosenOnline)
-Model = TypeVar("Model", bound=Scorer | RewardScorer)
+AnyChosen = TypeVar("AnyChosen", bound=Chosen | ChosenOnline)
+AnyScorer = TypeVar("AnyScorer", bound=Scorer | RewardScorer)
 
 
 @dataclass(kw_only=True)
-class Opened(Generic[Choice, Model]):
+class OpenedRun(Generic[AnyChosen, AnyScorer]):
     """What both kinds of session hold, and what follows from it alone."""
 
     recipe: Recipe
-    chosen: Choice
+    chosen: AnyChosen
     tokenizer: Any
     rows: Rows
     places: list[str]  # `file:line` of every item of a step, those that stand beside what is learnt last
     sources: list[SourceReport]  # every file that was read
-    scorer: Model
+    scorer: AnyScorer
     precision: Precision
     layout_reason: str
     say: Say = lambda line: None

@@ -30,7 +30,7 @@ from truing.models.sources import resolve
 from truing.objectives.offline import RetainObjective
 from truing.runs.advice import advice_on
 from truing.runs.idle import require_used
-from truing.runs.opened import Opened, plan_of, sources_of
+from truing.runs.opened import OpenedRun, plan_of, sources_of
 from truing.runs.passes import step_passes
 from truing.runs.policies import precision_of, references, renderer_of, tell_of, trained_of
 from truing.runs.rows import part, read_retained, read_rows, require_classes
@@ -43,7 +43,7 @@ from truing.training.step import DivergedItems, Objective, smaller
 
 
 @dataclass(kw_only=True)
-class Session(Opened[Chosen, Scorer | RewardScorer]):
+class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
     """Everything of a run on rows that lives in memory; `places` has the retained ones last."""
 
     renderer: Renderer
