@@ -328,7 +328,7 @@ class PeerCase:
         return {
             "method": self.method,
             "policy": str(PEER / policy),
-            "reference": None if self.method == "reward" else str(PEER / "reference"),
+            "reference": str(PEER / "reference") if self.method in ("dpo", "kto") else None,
             "data": data,
             "loss": self.our_loss(),
             "optim": {"items_per_step": 1000},

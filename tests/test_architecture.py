@@ -31,7 +31,6 @@ LAYERS = [
 # The heads of older reward models lie in .bin files. With weights_only=True torch builds tensors and nothing
 # else: a pickle that would call a function is refused.
 MAY_LOAD_TENSORS = {"models/reward_heads.py"}
-# Circles of types that are yet to be parted; none may be added.
 LIGHT = {"core", "config", "stats", "text"}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FORBIDDEN = re.compile(

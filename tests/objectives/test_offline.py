@@ -14,7 +14,7 @@ from truing.losses.likelihood import nll
 from truing.losses.preference import Pair, dpo, wpo
 from truing.models.scoring import Scores
 from truing.objectives.offline import LikelihoodObjective, PairObjective, sides
-from truing.runs.session import whole
+from truing.runs.passes import whole
 from truing.training.step import accumulate
 
 

@@ -9,7 +9,7 @@ from truing.data.trees import Branch, Tree
 from truing.methods.offline import choose
 from truing.models.room import Room
 from truing.models.scoring import Scorer, Scores
-from truing.runs.session import crossed, mismatched
+from truing.runs.passes import crossed, mismatched
 from truing.training.step import accumulate
 
 

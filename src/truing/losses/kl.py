@@ -1,4 +1,4 @@
-"""How far the policy is from the reference, estimated from the sampled tokens alone, and the weight of it.
+"""How far the policy is from the reference, estimated from the sampled tokens alone.
 
 A row of `KL_ESTIMATORS` gives one number in nats per token, [N]. Its mean over tokens that the policy sampled
 estimates KL(policy || ref) at a token; what a gradient through it does is another matter (arXiv:2506.09477).
@@ -21,12 +21,8 @@ a function here, a row in the table, its expected gradient in `tests/losses/test
     old_logps  [N] f32, under the policy as it sampled
 """
 
-import math
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from truing.core.errors import ConfigError
 from truing.losses.importance import ratio_of, token_log_ratio
 from truing.losses.numerics import power_log
 
@@ -74,38 +70,3 @@ KL_ESTIMATORS = {estimator.__name__: estimator for estimator in (k1, k2, k3, k3_
 
 WITHOUT_PULL = frozenset({"k1"})
 """Estimators that keep no policy near its reference when they are put into a loss."""
-
-
-@dataclass
-class KlController:
-    """The weight of the KL: fixed, or steered towards a target as in arXiv:1909.08593 section 2.2.
-
-    After each step weight *= 1 + clip(kl / target - 1, -0.2, 0.2) * responses / horizon. `kl` is in the unit
-    of `target`: nats per response in the paper (target 6), nats per token if that is what is given.
-    """
-
-    weight: float = 0.05
-    target: float = 0.0  # 0 keeps the weight as it is
-    horizon: float = 10_000.0  # responses
-
-    def __post_init__(self) -> None:
-        if self.target < 0 or self.horizon <= 0:
-            raise ConfigError(
-                f"a KL target of {self.target:g} over {self.horizon:g} responses cannot be steered to: "
-                "expected a target of 0 (fixed weight) or above, and a horizon above 0"
-            )
-
-    def update(self, kl: float, responses: int) -> None:
-        """Take in the step's mean KL over `responses` responses; the new weight is for the next step."""
-        if self.target:
-            assert math.isfinite(kl), "a step whose KL is not finite stops before it gets here"
-            error = min(max(kl / self.target - 1, -0.2), 0.2)
-            self.weight *= 1 + error * responses / self.horizon
-
-    def state(self) -> dict[str, float]:
-        """What a checkpoint holds of it; target and horizon are the recipe's."""
-        return {"weight": self.weight}
-
-    def restore(self, state: dict[str, float]) -> None:
-        """Go on from where `state` was taken."""
-        self.weight = state["weight"]

@@ -14,10 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from truing.core.messages import Sentence, message
-
-BALANCE = 1.0, 4 / 3  # between these the KTO paper wants the weighted ratio of its two classes
-
 
 def kto(
     policy: Tensor,
@@ -96,42 +92,3 @@ def kl_baseline(policy: Tensor, ref: Tensor) -> Tensor:
     Of no responses at all it is 0.
     """
     return ((policy - ref).detach().sum() / max(len(policy), 1)).clamp(min=0)
-
-
-def kto_advice(
-    desirable: int, undesirable: int, desirable_weight: float, undesirable_weight: float
-) -> Sentence | None:
-    """What to change where lambda_D n_D / (lambda_U n_U) leaves [1, 4/3], arXiv:2402.01306 eq. 8; else None.
-
-    The weight named is that of the class which counts too little; it puts the ratio amid the range, so
-    that rounding the number cannot leave it.
-    """
-    for name, count, weight in (
-        ("desirable", desirable, desirable_weight),
-        ("undesirable", undesirable, undesirable_weight),
-    ):
-        if not count:
-            lacks = (
-                "KTO learns from both classes and there is no {kind} response; add some, or use another loss"
-            )
-            return message(lacks, kind=message(name))
-        if not weight:
-            idle = "{key} is 0, so {n} {kind} responses teach nothing; set it above 0"
-            return message(idle, key=f"{name}_weight", n=count, kind=message(name))
-    low, high = BALANCE
-    good, bad = desirable_weight * desirable, undesirable_weight * undesirable
-    ratio = round(good / bad, 9)  # 1 x 0.3 / (3 x 0.1) falls short of 1 by a rounding error
-    if low <= ratio <= high:
-        return None
-    middle = (low + high) / 2
-    key, value = (
-        ("desirable_weight", middle * bad / desirable)
-        if ratio < low
-        else ("undesirable_weight", good / (middle * undesirable))
-    )
-    found = f"{desirable_weight:g} x {desirable} / ({undesirable_weight:g} x {undesirable}) = {ratio:.3g}"
-    said = (
-        "KTO wants desirable_weight x desirable / (undesirable_weight x undesirable) in [1, 4/3]; "
-        "it is {found}; set {key} to {value:.3g}"
-    )
-    return message(said, found=found, key=key, value=value)

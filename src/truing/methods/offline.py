@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from truing.config.imports import is_import
 from truing.config.names import require_method
@@ -15,7 +16,7 @@ from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
 from truing.objectives.binding import Hyper, Loss, checked, filled, lookup, needs
 from truing.objectives.mixing import Part, mixture
-from truing.objectives.offline import BoundLoss, Reference
+from truing.objectives.offline import LossRequest, Reference
 from truing.objectives.own import find_own
 from truing.objectives.probe import is_coupled
 from truing.objectives.shapes import DEMONSTRATION, PAIR, RANKING, SCORED, SCORED_PAIR, UNPAIRED, Shape
@@ -141,6 +142,11 @@ class Chosen:
     files: Mapping[str, str] = field(default_factory=dict)  # sha256 of the file of each `module:function`
 
     @property
+    def described(self) -> dict[str, Any]:
+        """Every choice, for `config.json`."""
+        return {"loss": self.name, "hyper": self.hyper | self.options}
+
+    @property
     def needs_reference(self) -> bool:
         return needs(self.loss, "ref") or self.needs_mismatched
 
@@ -155,7 +161,7 @@ class Chosen:
         return needs(self.loss, "kl")
 
     def objective(self, scorer: Scorer | RewardScorer, reference: Reference | None) -> Objective:
-        asked = BoundLoss(scorer, self.loss, self.hyper, reference, self.coupled, self.options)
+        asked = LossRequest(scorer, self.loss, self.hyper, reference, self.coupled, self.options)
         return self.shape.objective.of(asked)
 
 

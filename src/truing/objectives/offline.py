@@ -37,7 +37,7 @@ def sides(values: Tensor) -> Pair:
 
 
 @dataclass(frozen=True)
-class BoundLoss:
+class LossRequest:
     """A loss, and everything that an objective may need beside it."""
 
     scorer: Any  # a model: log-probabilities of a batch, or scores of its responses
@@ -70,7 +70,7 @@ class LikelihoodObjective:
     hyper: Mapping[str, Hyper] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, asked: BoundLoss) -> Self:
+    def of(cls, asked: LossRequest) -> Self:
         return cls(asked.scorer, asked.loss, asked.hyper)
 
     def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
@@ -154,7 +154,7 @@ class PairObjective:
             raise ConfigError(f"loss.sft_on is {self.sft_on!r}: expected {' or '.join(SFT_ON)}")
 
     @classmethod
-    def of(cls, asked: BoundLoss) -> Self:
+    def of(cls, asked: LossRequest) -> Self:
         kept = {"reference": asked.reference, "coupled": asked.coupled}
         return cls(asked.scorer, asked.loss, asked.hyper, **kept, **asked.options)
 
@@ -271,7 +271,7 @@ class UnpairedObjective:
     shared: Mapping[tuple[int, ...], Share] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, asked: BoundLoss) -> Self:
+    def of(cls, asked: LossRequest) -> Self:
         return cls(asked.scorer, asked.loss, asked.hyper, asked.reference, coupled=asked.coupled)
 
     def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:

@@ -15,7 +15,7 @@ from truing.data.packing import PackedBatch
 from truing.losses.preference import Pair
 from truing.models.reward import RewardScorer
 from truing.objectives.binding import Hyper, Loss, supply
-from truing.objectives.offline import BoundLoss
+from truing.objectives.offline import LossRequest
 from truing.training.step import Objective, Outcome, Tally, Unit
 
 
@@ -29,7 +29,7 @@ class _RewardObjective:
     hyper: Mapping[str, Hyper]
 
     @classmethod
-    def of(cls, asked: BoundLoss) -> Self:
+    def of(cls, asked: LossRequest) -> Self:
         return cls(asked.scorer, asked.loss, asked.hyper)
 
     def prepare(self, passes: Sequence[PackedBatch]) -> tuple[Objective, Sequence[PackedBatch]]:

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol, Self
 from truing.core.records import Kind, Record
 from truing.data.trees import Tree
 from truing.objectives.binding import names_of
-from truing.objectives.offline import BoundLoss, LikelihoodObjective, PairObjective, UnpairedObjective
+from truing.objectives.offline import LikelihoodObjective, LossRequest, PairObjective, UnpairedObjective
 from truing.objectives.reward import RankingObjective, RegressionObjective, RewardPairObjective
 from truing.training.step import Objective
 
@@ -60,7 +60,7 @@ class Bindable(Objective, Protocol):
     couples: ClassVar[bool]  # whether it can show a loss all items of a step at once
 
     @classmethod
-    def of(cls, asked: BoundLoss) -> Self: ...
+    def of(cls, asked: LossRequest) -> Self: ...
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from truing.core.messages import Say
 from truing.data.chat import Renderer
 from truing.data.kept import Rows, say_shared
 from truing.judges.cache import ANSWERS
-from truing.losses.kl import KlController
 from truing.methods.offline import choose
 from truing.methods.online import choose_online
 from truing.models.load import pick_device
@@ -30,10 +29,12 @@ from truing.rollouts.text import Text
 from truing.runs.critics import open_critic
 from truing.runs.idle import require_used
 from truing.runs.online_session import OnlineSession
+from truing.runs.opened import sources_of
 from truing.runs.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
 from truing.runs.rows import read_rows, split_off
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sampler
+from truing.training.kl_weight import KlController
 
 
 def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | None = None) -> OnlineSession:
@@ -75,7 +76,6 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         missing_eos_penalty=online.missing_eos_penalty,
         mask_truncated=online.truncated == "mask",
     )
-    read = [prompts.rows, *([asked.rows] if asked else []), *([text] if text else [])]
     return OnlineSession(
         recipe=recipe,
         chosen=chosen,
@@ -83,8 +83,9 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         rows=rows,
         train=pool,
         held_out=held_out,
+        scorer=scorer,
         places=[prompt.record.place for prompt in pool] + (text.places if text else []),
-        sources=[source for rows in read for source in rows.loaded.sources],
+        sources=sources_of(prompts.rows, asked.rows if asked else None, text),
         precision=precision,
         layout_reason=reason,
         sampler=_sampler(recipe, scorer, tokenizer, renderer, say),

@@ -4,26 +4,19 @@ step -> Asked (prompts, samples, scores) -> Teacher: Experience -> updates of tr
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 
-from truing.config.recipe import Recipe
 from truing.core.errors import RewardError
-from truing.core.messages import Say, message
+from truing.core.messages import message
 from truing.core.streams import EVALUATION
-from truing.data.kept import Rows
-from truing.data.load import SourceReport
 from truing.data.packing import PackedBatch, Role
-from truing.losses.kl import KlController
 from truing.models.load import trainable
-from truing.models.precision import Precision
-from truing.models.room import Overfull
-from truing.models.scoring import Policy, Scorer
+from truing.models.scoring import Scorer
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.policy_gradient import (
     ByRole,
@@ -40,10 +33,11 @@ from truing.rollouts.experience import Teacher, cut
 from truing.rollouts.prompts import Prompt
 from truing.rollouts.text import Text
 from truing.runs.critics import OpenedCritic
-from truing.runs.inputs import inputs_of
+from truing.runs.opened import OpenedRun, plan_of
 from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling
 from truing.training.health import require_known
 from truing.training.hooks import Hook, Logs
+from truing.training.kl_weight import KlController
 from truing.training.online import Gathered, train
 from truing.training.optim import TrainedPart
 from truing.training.plan import Plan
@@ -55,20 +49,12 @@ REASONS = 16  # of failures of one reward in one step, each once
 LARGEST = 1e15  # of a score: sums of squares of it stay far below the largest number of 32 bits
 
 
-@dataclass
-class OnlineSession:
-    """Everything of an online run that lives in memory."""
+@dataclass(kw_only=True)
+class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
+    """Everything of an online run that lives in memory; `places` has the rows of `text` last."""
 
-    recipe: Recipe
-    chosen: ChosenOnline
-    tokenizer: Any
-    rows: Rows
     train: list[Prompt]
     held_out: list[Prompt]
-    places: list[str]  # `file:line` of every row of `train`, then of `text`
-    sources: list[SourceReport]
-    precision: Precision
-    layout_reason: str
     sampler: Sampler
     rewards: Mix
     teacher: Teacher
@@ -76,10 +62,8 @@ class OnlineSession:
     text: Text | None
     controller: KlController
     ahead: Ahead | None = None
-    say: Say = lambda line: None
     log_sample: Callable[[int, dict[str, Any]], None] = lambda step, row: None
     log_failure: Callable[[int, dict[str, Any]], None] = lambda step, row: None
-    rate: float | None = field(default=None, init=False)  # that of `set_rate`
     failing: set[str] = field(default_factory=set, init=False)  # parts of the reward that have failed
     sampled: int = field(default=0, init=False)  # tokens of the newest step
     step: int = field(default=0, init=False)  # the newest step that was sampled for
@@ -96,32 +80,8 @@ class OnlineSession:
         return False
 
     @property
-    def scorer(self) -> Scorer:
-        return self.teacher.scorer
-
-    @property
-    def model(self) -> Policy:
-        return cast(Policy, self.scorer.model)
-
-    @property
     def plan(self) -> Plan:
-        optim = self.recipe.optim
-        return Plan(len(self.train), optim.items_per_step, optim.epochs, self.recipe.seed, optim.max_steps)
-
-    @property
-    def own_rate(self) -> float:
-        """The learning rate of the recipe, or else of the method."""
-        method = self.chosen.method
-        default = method.adapter_rate if self.recipe.lora else method.full_rate
-        return self.recipe.optim.learning_rate or default
-
-    @property
-    def learning_rate(self) -> float:
-        """As high as the schedule goes: `own_rate` until `set_rate` says otherwise."""
-        return self.own_rate if self.rate is None else self.rate
-
-    def set_rate(self, rate: float) -> None:
-        self.rate = rate
+        return plan_of(self.recipe, len(self.train))
 
     @property
     def parts(self) -> list[TrainedPart]:
@@ -315,14 +275,6 @@ class OnlineSession:
     def tokens_of(self, step: int) -> int:
         return self.sampled
 
-    @contextmanager
-    def rows_named(self) -> Iterator[None]:
-        """Inside, a step that diverges names its rows by `file:line` instead of by item."""
-        try:
-            yield
-        except (DivergedItems, Overfull) as error:
-            raise error.at(self.places) from error
-
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside weights and moments."""
         ahead = self.ahead.state() if self.ahead else {}
@@ -336,17 +288,6 @@ class OnlineSession:
         self.scorer.room.restore(state)
         if self.ahead is not None:
             self.ahead.restore(state["ahead"])
-
-    def inputs(self) -> dict[str, Any]:
-        """Return what a resumed run must find unchanged beside its recipe; every file is read."""
-        resolved = {
-            **self.chosen.described,
-            "learning_rate": self.learning_rate,
-            "dtype": self.precision.name,
-            "device": self.scorer.device.type,
-            **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
-        }
-        return inputs_of(self.recipe, self.sources, resolved)
 
 
 def _require_moderate(asked: Asked) -> None:

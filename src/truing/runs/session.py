@@ -1,16 +1,15 @@
-"""From a recipe to a run: rows to trees, a policy, an objective, an optimiser, and the loop over them.
+"""From a recipe of an offline method to its session: rows to trees, a policy, an objective, a plan.
 
     recipe -> Rows (records, trees, counts) -> Session (scorer, objective, optimiser, plan) -> run folder
 
 `truing check` stops before the first update, `truing train` goes on; both see the same session.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -18,26 +17,21 @@ from truing.config.recipe import Recipe
 from truing.core.messages import Say, message
 from truing.core.records import Record
 from truing.data.chat import Renderer
-from truing.data.kept import Rows
-from truing.data.limits import Truncation, fit
-from truing.data.load import SourceReport
-from truing.data.packing import PackedBatch, Role
-from truing.data.trees import Branch, Tree
-from truing.losses.unpaired import kto, kto_advice
+from truing.data.packing import PackedBatch
+from truing.data.trees import Tree
 from truing.methods.offline import Chosen, choose
 from truing.models.frozen import entry_states, may_keep, reference_states
 from truing.models.load import pick_device, require_positions, trainable
-from truing.models.passes import passes_of, tokens_per_pass
-from truing.models.precision import Precision
+from truing.models.passes import tokens_per_pass
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
-from truing.models.room import Overfull
-from truing.models.scoring import Policy, Scorer
+from truing.models.scoring import Scorer
 from truing.models.sources import resolve
-from truing.objectives.binding import number_of
 from truing.objectives.offline import RetainObjective
+from truing.runs.advice import advice_on
 from truing.runs.idle import require_used
-from truing.runs.inputs import inputs_of
+from truing.runs.opened import OpenedRun, plan_of, sources_of
+from truing.runs.passes import step_passes
 from truing.runs.policies import precision_of, references, renderer_of, tell_of, trained_of
 from truing.runs.rows import part, read_retained, read_rows, require_classes
 from truing.training.health import require_known
@@ -48,29 +42,18 @@ from truing.training.plan import Plan
 from truing.training.step import DivergedItems, Objective, smaller
 
 
-@dataclass
-class Session:
-    """Everything of a run that lives in memory."""
+@dataclass(kw_only=True)
+class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
+    """Everything of a run on rows that lives in memory; `places` has the retained ones last."""
 
-    recipe: Recipe
-    chosen: Chosen
-    tokenizer: Any
     renderer: Renderer
-    rows: Rows
     train: list[Tree]
     held_out: list[Tree]
     held_out_records: list[Record]  # what they were made of
     retained: list[Tree]  # numbered on from `train`
-    places: list[str]  # `file:line` of every item, the retained ones last
-    sources: list[SourceReport]  # the files that are learnt from, evaluated on or retained
-    scorer: Scorer | RewardScorer
-    precision: Precision
-    layout_reason: str
     source: Path  # the folder of the policy's weights
     objective: Objective = field(init=False)
     eval_objective: Objective = field(init=False)
-    say: Say = field(default=lambda line: None)
-    rate: float | None = field(default=None, init=False)  # that of `set_rate`
     frozen_kept: bool = field(default=False, init=False)  # whether `keep_frozen` has done its work
 
     @property
@@ -80,34 +63,7 @@ class Session:
 
     @property
     def plan(self) -> Plan:
-        optim = self.recipe.optim
-        return Plan(
-            len(self.train),
-            optim.items_per_step,
-            optim.epochs,
-            self.recipe.seed,
-            optim.max_steps,
-            len(self.retained),
-        )
-
-    @property
-    def model(self) -> Policy:
-        return cast(Policy, self.scorer.model)
-
-    @property
-    def own_rate(self) -> float:
-        """The learning rate of the recipe, or else of the method."""
-        method = self.chosen.method
-        default = method.adapter_rate if self.recipe.lora else method.full_rate
-        return self.recipe.optim.learning_rate or default
-
-    @property
-    def learning_rate(self) -> float:
-        """As high as the schedule goes: `own_rate` until `set_rate` says otherwise."""
-        return self.own_rate if self.rate is None else self.rate
-
-    def set_rate(self, rate: float) -> None:
-        self.rate = rate
+        return plan_of(self.recipe, len(self.train), len(self.retained))
 
     @property
     def parts(self) -> list[TrainedPart]:
@@ -122,25 +78,8 @@ class Session:
         """The passes that hold these items, and those the method needs beside them, each in its role."""
         pool = self.held_out if held_out else self.train
         learnt = {i: pool[i] for i in items if i < len(pool)}
-        room = self.recipe.data.max_tokens
-        others = mismatched(learnt, room) if self.chosen.needs_mismatched else {}
-        together = crossed(learnt, others)
-        # In one pass of all, no prompt is read twice, and no response before the baseline is known.
-        most = tokens_per_pass(self.recipe, self.scorer, coupled=True)
-        if others and self.scorer.layout == "trees" and sum(map(len, together.values())) <= most:
-            return passes_of(together, self.scorer, most, "crossed") + self._beside(items, learnt)
-        cut = self.tokens_per_pass
-        own = passes_of(learnt, self.scorer, cut) + self._beside(items, learnt)
-        return own + passes_of(others, self.scorer, cut, "mismatched")
-
-    def _beside(self, items: Sequence[int], learnt: dict[int, Tree]) -> list[PackedBatch]:
-        """The passes for likelihood of whole texts and for retained rows."""
-        roles: dict[Role, dict[int, Tree]] = {
-            "whole": whole(learnt) if self.chosen.needs_whole else {},
-            "retain": {i: self.tree(i) for i in items if i not in learnt},
-        }
-        cut = self.tokens_per_pass
-        return [b for role, trees in roles.items() for b in passes_of(trees, self.scorer, cut, role)]
+        retained = {i: self.tree(i) for i in items if i not in learnt}
+        return step_passes(learnt, retained, self.recipe, self.chosen, self.scorer)
 
     def tree(self, item: int) -> Tree:
         """An item of a step: a training tree, or a retained one."""
@@ -201,62 +140,10 @@ class Session:
     def restore(self, state: dict[str, Any]) -> None:
         self.scorer.room.restore(state)
 
-    def inputs(self) -> dict[str, Any]:
-        """Return what a resumed run must find unchanged beside its recipe; every file is read."""
-        resolved = {
-            "loss": self.chosen.name,
-            "hyper": self.chosen.hyper | self.chosen.options,
-            "learning_rate": self.learning_rate,
-            "dtype": self.precision.name,
-            "device": self.scorer.device.type,
-            **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
-        }
-        return inputs_of(self.recipe, self.sources, resolved)
-
-    @contextmanager
-    def rows_named(self) -> Iterator[None]:
-        """Inside, a step that diverges names its rows by `file:line` instead of by item."""
-        try:
-            yield
-        except (DivergedItems, Overfull) as error:
-            raise error.at(self.places) from error
-
     def tokens_of(self, step: int) -> int:
         """Tokens behind a step, every prompt counted once per response, without padding."""
         trees = (self.tree(i) for i in self.plan.items_of(step))
         return sum(len(tree.prompt) + len(branch) for tree in trees for branch in tree.branches)
-
-
-def whole(trees: dict[int, Tree]) -> dict[int, Tree]:
-    """Every prompt with its first response as one text, of which all tokens but the first carry loss."""
-    texts = {i: [*tree.prompt, *tree.branches[0].tokens] for i, tree in trees.items()}
-    return {i: Tree(text[:1], (Branch(text[1:], [True] * len(text[1:])),)) for i, text in texts.items()}
-
-
-def mismatched(trees: dict[int, Tree], max_tokens: int) -> dict[int, Tree]:
-    """Every prompt with the response to the one before it in the files; none for a single tree.
-
-    Which prompts share a step changes with every epoch, and the pairs with it. Neither need have room for
-    the other: a response ends at `max_tokens`, and a prompt that leaves it no scored token is left out.
-    """
-    order = sorted(trees)
-    if len(order) < 2:
-        return {}
-    before = [order[-1], *order[:-1]]
-    swapped = {i: replace(trees[i], branches=trees[j].branches) for i, j in zip(order, before, strict=True)}
-    cut = {i: fit(tree, max_tokens, Truncation.RESPONSE_RIGHT).tree for i, tree in swapped.items()}
-    return {i: tree for i, tree in cut.items() if tree}
-
-
-def crossed(trees: dict[int, Tree], others: dict[int, Tree]) -> dict[int, Tree]:
-    """Every tree of one response, which stays the first, with the one that `others` have after its prompt."""
-
-    def both(own: Tree, other: Tree | None) -> Tree:
-        if other is None:
-            return own
-        return Tree(own.prompt, own.branches + other.branches, (*own.labels, 0.0))
-
-    return {i: both(tree, others.get(i)) for i, tree in trees.items()}
 
 
 def open_session(
@@ -301,7 +188,7 @@ def open_session(
         held_out_records=parted.held_out_records,
         retained=retained,
         places=parted.places + (kept.places if kept else []),
-        sources=_sources(rows, evaluated, kept),
+        sources=sources_of(rows, evaluated, kept),
         scorer=trained.scorer,
         precision=precision,
         layout_reason=trained.layout_reason,
@@ -310,22 +197,6 @@ def open_session(
     )
     bind(session, say, first_step=first_step)
     return session
-
-
-def _sources(*given: Rows | None) -> list[SourceReport]:
-    """Every file that was read, once."""
-    found = [source for rows in given if rows for source in rows.loaded.sources]
-    return list({source.path: source for source in found}.values())
-
-
-def advice_on(session: Session) -> str | None:
-    """What KTO's paper would change of the weights of the two classes, None where all is well."""
-    if session.chosen.loss is not kto:
-        return None
-    hyper = session.chosen.hyper
-    weights = [number_of(hyper, f"{side}_weight") for side in ("desirable", "undesirable")]
-    good = sum(tree.labels[0] > 0.5 for tree in session.train)
-    return kto_advice(good, len(session.train) - good, *weights)
 
 
 def bind(session: Session, say: Say, *, first_step: bool = False) -> None:
@@ -339,7 +210,7 @@ def bind(session: Session, say: Say, *, first_step: bool = False) -> None:
     own, held_out = references(
         recipe, chosen, scorer, session.source, session.precision, trees, say, items=items
     )
-    if advice := advice_on(session):
+    if advice := advice_on(chosen, session.train):
         say(advice)
     session.objective = chosen.objective(scorer, own)
     session.eval_objective = chosen.objective(scorer, held_out)

@@ -1,0 +1,90 @@
+"""What every session holds, offline or online: the recipe, what was opened for it, and its learning rate."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+from truing.config.recipe import Recipe
+from truing.core.messages import Say
+from truing.data.kept import Rows
+from truing.data.load import SourceReport
+from truing.methods.offline import Chosen
+from truing.models.precision import Precision
+from truing.models.reward import RewardScorer
+from truing.models.room import Overfull
+from truing.models.scoring import Policy, Scorer
+from truing.objectives.choices import ChosenOnline
+from truing.runs.inputs import inputs_of
+from truing.training.plan import Plan
+from truing.training.step import DivergedItems
+
+AnyChosen = TypeVar("AnyChosen", bound=Chosen | ChosenOnline)
+AnyScorer = TypeVar("AnyScorer", bound=Scorer | RewardScorer)
+
+
+@dataclass(kw_only=True)
+class OpenedRun(Generic[AnyChosen, AnyScorer]):
+    """What both kinds of session hold, and what follows from it alone."""
+
+    recipe: Recipe
+    chosen: AnyChosen
+    tokenizer: Any
+    rows: Rows
+    places: list[str]  # `file:line` of every item of a step, those that stand beside what is learnt last
+    sources: list[SourceReport]  # every file that was read
+    scorer: AnyScorer
+    precision: Precision
+    layout_reason: str
+    say: Say = lambda line: None
+    rate: float | None = field(default=None, init=False)  # that of `set_rate`
+
+    @property
+    def model(self) -> Policy:
+        return cast(Policy, self.scorer.model)
+
+    @property
+    def own_rate(self) -> float:
+        """The learning rate of the recipe, or else of the method."""
+        method = self.chosen.method
+        default = method.adapter_rate if self.recipe.lora else method.full_rate
+        return self.recipe.optim.learning_rate or default
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak of the schedule: `own_rate` until `set_rate` says otherwise."""
+        return self.own_rate if self.rate is None else self.rate
+
+    def set_rate(self, rate: float) -> None:
+        self.rate = rate
+
+    def inputs(self) -> dict[str, Any]:
+        """Return what a resumed run must find unchanged beside its recipe; every file is read."""
+        resolved = {
+            **self.chosen.described,
+            "learning_rate": self.learning_rate,
+            "dtype": self.precision.name,
+            "device": self.scorer.device.type,
+            **({"loss_files": dict(self.chosen.files)} if self.chosen.files else {}),
+        }
+        return inputs_of(self.recipe, self.sources, resolved)
+
+    @contextmanager
+    def rows_named(self) -> Iterator[None]:
+        """Inside, a step that diverges names its rows by `file:line` instead of by item."""
+        try:
+            yield
+        except (DivergedItems, Overfull) as error:
+            raise error.at(self.places) from error
+
+
+def plan_of(recipe: Recipe, items: int, retained: int = 0) -> Plan:
+    """Return which of so many items each step of a recipe takes."""
+    optim = recipe.optim
+    return Plan(items, optim.items_per_step, optim.epochs, recipe.seed, optim.max_steps, retained)
+
+
+def sources_of(*given: Rows | None) -> list[SourceReport]:
+    """Every file that was read, once."""
+    found = [source for rows in given if rows for source in rows.loaded.sources]
+    return list({source.path: source for source in found}.values())

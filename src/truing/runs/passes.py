@@ -1,0 +1,70 @@
+"""Make the passes of one step of an offline method, each in its role."""
+
+from dataclasses import replace
+
+from truing.config.recipe import Recipe
+from truing.data.limits import Truncation, fit
+from truing.data.packing import PackedBatch, Role
+from truing.data.trees import Branch, Tree
+from truing.methods.offline import Chosen
+from truing.models.passes import passes_of, tokens_per_pass
+from truing.models.reward import RewardScorer
+from truing.models.scoring import Scorer
+
+
+def step_passes(
+    learnt: dict[int, Tree],
+    retained: dict[int, Tree],
+    recipe: Recipe,
+    chosen: Chosen,
+    scorer: Scorer | RewardScorer,
+) -> list[PackedBatch]:
+    """The passes that hold the trees of a step, and those the method needs beside them.
+
+    `learnt` are trees to learn from, `retained` those on which the policy is held, both by item.
+    """
+    cut = tokens_per_pass(recipe, scorer, coupled=chosen.coupled)
+    roles: dict[Role, dict[int, Tree]] = {
+        "whole": whole(learnt) if chosen.needs_whole else {},
+        "retain": retained,
+    }
+    beside = [batch for role, trees in roles.items() for batch in passes_of(trees, scorer, cut, role)]
+    others = mismatched(learnt, recipe.data.max_tokens) if chosen.needs_mismatched else {}
+    together = crossed(learnt, others)
+    # In one pass of all, no prompt is read twice, and no response before the baseline is known.
+    most = tokens_per_pass(recipe, scorer, coupled=True)
+    if others and scorer.layout == "trees" and sum(map(len, together.values())) <= most:
+        return passes_of(together, scorer, most, "crossed") + beside
+    return passes_of(learnt, scorer, cut) + beside + passes_of(others, scorer, cut, "mismatched")
+
+
+def whole(trees: dict[int, Tree]) -> dict[int, Tree]:
+    """Every prompt with its first response as one text, of which all tokens but the first carry loss."""
+    texts = {i: [*tree.prompt, *tree.branches[0].tokens] for i, tree in trees.items()}
+    return {i: Tree(text[:1], (Branch(text[1:], [True] * len(text[1:])),)) for i, text in texts.items()}
+
+
+def mismatched(trees: dict[int, Tree], max_tokens: int) -> dict[int, Tree]:
+    """Every prompt with the response to the one before it in the files; none for a single tree.
+
+    Which prompts share a step changes with every epoch, and the pairs with it. Neither need have room for
+    the other: a response ends at `max_tokens`, and a prompt that leaves it no scored token is left out.
+    """
+    order = sorted(trees)
+    if len(order) < 2:
+        return {}
+    before = [order[-1], *order[:-1]]
+    swapped = {i: replace(trees[i], branches=trees[j].branches) for i, j in zip(order, before, strict=True)}
+    cut = {i: fit(tree, max_tokens, Truncation.RESPONSE_RIGHT).tree for i, tree in swapped.items()}
+    return {i: tree for i, tree in cut.items() if tree}
+
+
+def crossed(trees: dict[int, Tree], others: dict[int, Tree]) -> dict[int, Tree]:
+    """Every tree of one response, which stays the first, with the one that `others` have after its prompt."""
+
+    def both(own: Tree, other: Tree | None) -> Tree:
+        if other is None:
+            return own
+        return Tree(own.prompt, own.branches + other.branches, (*own.labels, 0.0))
+
+    return {i: both(tree, others.get(i)) for i, tree in trees.items()}
