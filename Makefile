@@ -5,17 +5,20 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready
+TRACKERS_VENV := .venv-trackers
+TRACKERS_READY := $(TRACKERS_VENV)/.ready
 OUTPUT ?= quickstart
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-docs test-vllm check bench clean
+.PHONY: help quickstart test test-docs test-vllm test-trackers check bench clean
 
 help:
 	@echo "make quickstart   align a real 135M model on this machine and write $(OUTPUT)/report.html"
 	@echo "make test         run the tests"
 	@echo "make test-docs    run every command of the documentation as printed, on a real model; takes hours"
 	@echo "make test-vllm    train against a real vLLM server; TRUING_VLLM_PYTHON names a Python with vllm"
+	@echo "make test-trackers   train with each experiment tracker and read back what it wrote"
 	@echo "make check        ruff, pyright and the architecture test"
 	@echo "make bench        measure against TRL 1.16, alternating in one run"
 
@@ -42,6 +45,17 @@ test-docs: $(READY)
 test-vllm: $(READY)
 	@test -n "$(TRUING_VLLM_PYTHON)" || (echo "set TRUING_VLLM_PYTHON to a Python with vllm"; exit 2)
 	$(BIN)/python -m pytest -m vllm
+
+# MLflow holds pyarrow below the version that the other tests run with.
+$(TRACKERS_READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TRACKERS_VENV)
+	$(TRACKERS_VENV)/bin/python -m pip install --quiet torch==2.13.0
+	grep -v '^pyarrow==' constraints.txt > $(TRACKERS_VENV)/constraints.txt
+	$(TRACKERS_VENV)/bin/python -m pip install --quiet --constraint $(TRACKERS_VENV)/constraints.txt --editable '.[trackers,dev]'
+	@touch $@
+
+test-trackers: $(TRACKERS_READY)
+	$(TRACKERS_VENV)/bin/python -m pytest -m trackers
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -75,4 +89,4 @@ bench: $(READY) $(BENCH_READY)
 	$(BIN)/python benchmarks/ppo_memory.py
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(TRACKERS_VENV) .pytest_cache .ruff_cache

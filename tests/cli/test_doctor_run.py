@@ -11,7 +11,6 @@ from truing.cli.main import main
 from truing.config.run_folder import RunFolder, RunState
 from truing.core.files import append_jsonl
 from truing.training.health import Finding
-from truing.training.trainer_state import find_state, read_state
 
 RECIPE = {"method": "dpo", "policy": "some/model"}
 Doctor = Callable[..., tuple[int, str]]
@@ -113,15 +112,6 @@ def test_a_run_of_trl_is_diagnosed_from_its_newest_checkpoint(doctor: Doctor, tr
     assert "likelihood_displacement: since step 6, seen at step 13" in told
 
 
-def test_names_of_trl_become_ours(trl: Path):
-    assert find_state(trl) == trl / "checkpoint-40" / "trainer_state.json"
-    rows = read_state(trl / "checkpoint-40" / "trainer_state.json")
-    assert rows[20] == {"eval/loss": 0.5, "eval/rewards/accuracies": 0.9, "epoch": 2.0, "step": 20}
-    ppo = trl / "trainer_state.json"
-    ppo.write_text(json.dumps({"log_history": [{"step": 1, "objective/kl": 3.0, "objective/scores": 0.5}]}))
-    assert read_state(ppo) == [{"step": 1, "kl/response": 3.0, "reward": 0.5}]
-
-
 @pytest.mark.parametrize(
     ("content", "code", "message"),
     [
@@ -212,3 +202,45 @@ def test_metrics_that_were_cut_short_are_noticed(doctor: Doctor, sick: Path):
     lines = (sick / "metrics.jsonl").read_bytes().splitlines(keepends=True)
     (sick / "metrics.jsonl").write_bytes(b"".join(lines[:30]))
     assert "metrics.jsonl was cut short: the numbers of 10 steps are lost" in doctor(sick)[1]
+
+
+def test_a_run_of_verl_is_diagnosed(doctor: Doctor, tmp_path: Path):
+    """KL to the reference runs away from step 11 on, and the entropy goes with it."""
+    rows = [
+        {
+            "actor/kl_loss": 0.05 if step <= 10 else 0.4 * (step - 9),
+            "actor/entropy": 2.0 if step <= 10 else 0.1,
+            "actor/pg_loss": 0.01,
+            "actor/grad_norm": 0.5,
+            "critic/score/mean": 0.3 + 0.02 * (step % 2),
+        }
+        for step in range(1, 31)
+    ]
+    log = tmp_path / "project" / "grpo.jsonl"
+    log.parent.mkdir()
+    log.write_text("".join(json.dumps({"step": at, "data": row}) + "\n" for at, row in enumerate(rows, 1)))
+    for path in (log, log.parent):
+        code, told = doctor(path, "--strict")
+        assert code == 4
+        assert f"{log}: 30 steps" in told
+        assert "kl_runaway: since step" in told and "entropy_collapse: since step" in told
+
+
+def test_a_run_of_prime_rl_is_diagnosed(doctor: Doctor, tmp_path: Path):
+    """More and more responses come to no end."""
+    agent = "train/agg/effective/agent"
+    with (tmp_path / "metrics.jsonl").open("w") as file:
+        for step in range(1, 31):
+            cut = 0.02 if step <= 12 else 0.9
+            orchestrator = {f"{agent}/reward/mean": 0.3, f"{agent}/is_truncated/mean": cut}
+            for row in (orchestrator, {"optim/grad_norm": 0.1, "loss/mean": 0.0}):
+                file.write(json.dumps({"step": step, "time": 1.0, **row}) + "\n")
+    code, told = doctor(tmp_path, "--strict")
+    assert code == 4
+    assert "degeneration: since step 13" in told
+    assert "completions/clipped_ratio rose from 2% to 90%" in told
+
+
+def test_the_metrics_of_our_own_run_lead_to_its_folder(doctor: Doctor, sick: Path):
+    code, told = doctor(sick / "metrics.jsonl")
+    assert code == 0 and f"{sick}: DPO on some/model." in told

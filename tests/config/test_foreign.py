@@ -75,7 +75,11 @@ def test_methods_and_losses_lead_to_what_there_is():
         ("lr", "it is optim.learning_rate here"),
         ("cutoff_len", "it is data.max_tokens here"),
         ("bf16", "it is dtype here: auto, float32 or bfloat16"),
-        ("report_to", "it has no counterpart here: every step is logged to metrics.jsonl in the run folder"),
+        ("report_to", "it is track here: [tensorboard, wandb]"),
+        (
+            "logging_steps",
+            "it has no counterpart here: every step is logged to metrics.jsonl in the run folder",
+        ),
         ("sede", ""),
     ],
 )

@@ -112,7 +112,7 @@ def test_convert_refuses_what_a_format_cannot_hold_and_writes_nothing(truing, tm
     assert "preference records fit" in unfit.stderr
     unknown = truing("data", "convert", path, "--to", "alpacca", "--out", out)
     assert unknown.returncode == 2
-    assert "formats to write are" in unknown.stderr
+    assert "no format to write" in unknown.stderr
     assert not out.exists()
 
 

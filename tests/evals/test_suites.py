@@ -93,8 +93,7 @@ def test_repeats_are_refused() -> None:
 
 
 def test_unknown_names_say_what_there_is() -> None:
-    with pytest.raises(ConfigError, match="no suite 'choises'; did you mean 'choices'\\?") as error:
+    with pytest.raises(ConfigError, match=r"'choises'; known: .*, short_answers, .*; did you mean 'choices'"):
         load_suite("choises")
-    assert "short_answers" in error.value.hint
     with pytest.raises(ConfigError, match="no suite is in 'fr'"):
         load_suite("choices", ["fr"])

@@ -6,8 +6,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pytest
 from truing.core.errors import ConfigError, RewardError, StorageError
 from truing.core.records import user
 from truing.judges.cache import AnswerCache
-from truing.judges.client import Endpoint, Judge, NoVerdict, NoVerdictError, retry_after
+from truing.judges.client import Endpoint, Judge, NoVerdict, NoVerdictError
 
 MakeEndpoint = Callable[..., Endpoint]
 
@@ -153,14 +151,6 @@ def test_a_wait_that_is_too_long_is_not_waited_for(server, endpoint: MakeEndpoin
     server.script = lambda text, before: replies.error(429, "slow down", Retry_After="3600")
     assert reason(Judge(endpoint())) == "429 slow down; it asks to wait 3600 s"
     assert len(server.asked) == 1
-
-
-def test_retry_after():
-    assert retry_after("2.5") == 2.5
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-    assert 25 < retry_after(soon) <= 30
-    past = format_datetime(datetime.now(UTC) - timedelta(seconds=30), usegmt=True)
-    assert [retry_after(value) for value in (None, "", "soon", "-1", "nan", past)] == [0.0] * 6
 
 
 # What does not

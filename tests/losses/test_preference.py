@@ -111,7 +111,7 @@ def test_a_divergence_still_pulls_at_a_response_that_is_lost_for_good():
 
 
 def test_an_unknown_divergence_names_the_known_ones():
-    with pytest.raises(ConfigError, match="no divergence 'kl'; known: reverse_kl, forward_kl, js, alpha"):
+    with pytest.raises(ConfigError, match="no divergence 'kl'; known: alpha, forward_kl, js, reverse_kl"):
         dpo(POLICY, REF, divergence="kl")
 
 

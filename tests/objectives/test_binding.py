@@ -11,6 +11,7 @@ from truing.objectives.binding import (
     defaults_of,
     filled,
     lookup,
+    names_of,
     needs,
     number_of,
     pick,
@@ -107,11 +108,21 @@ def test_a_loss_gets_what_it_asks_for():
 
 
 def test_what_a_loss_does_not_ask_for_is_not_made():
-    def never(*source: object) -> Tensor:
-        raise AssertionError("made for nothing")
+    class Supplies:
+        def policy(self) -> int:
+            return 1
 
-    makers = {"policy": lambda a, b: a, "ref": never, "lengths": lambda a, b: a + b}
-    assert supply(simple, makers, 1, 2) == {"policy": 1, "lengths": 3}
+        def ref(self) -> int:
+            raise AssertionError("made for nothing")
+
+        def lengths(self) -> int:
+            return 3
+
+        def _inner(self) -> int:
+            raise AssertionError("no argument has this name")
+
+    assert supply(simple, Supplies()) == {"policy": 1, "lengths": 3}
+    assert names_of(Supplies) == ("policy", "ref", "lengths")
 
 
 def test_a_number_is_plain_or_the_default():

@@ -14,6 +14,7 @@ from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import ConfigError
 from truing.methods.online import choose_online
+from truing.objectives.binding import names_of
 from truing.objectives.own_online import CREDIT_FORMS
 from truing.objectives.policy_gradient import PolicyObjective
 from truing.runs.opening import open_run
@@ -175,5 +176,5 @@ def test_a_mistake_says_what_came_and_what_is_expected(module: Callable[..., str
 
 def test_the_documentation_lists_what_is_supplied():
     page = (Path(__file__).parents[2] / "docs" / "methods" / "online.md").read_text("utf-8")
-    for names in (tuple(PolicyObjective.supplies), *CREDIT_FORMS):
+    for names in (names_of(PolicyObjective.supplies), *CREDIT_FORMS):
         assert ", ".join(f"`{name}`" for name in names) in page, names

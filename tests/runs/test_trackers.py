@@ -60,7 +60,7 @@ def test_a_folder_of_a_trackers_name_is_no_package(
         monkeypatch.delitem(sys.modules, module)
     with pytest.raises(UsageError, match=f"track: {name} is not installed") as told:
         require_trackers([name])
-    assert "truing[trackers]" in told.value.hint
+    assert "extra `trackers`" in told.value.hint
 
 
 def missing() -> list[str]:

@@ -129,9 +129,9 @@ def convert(
 ) -> None:
     """Write rows in another format."""
     from truing.data.convert import convert as convert_records
-    from truing.data.convert import require_writer, write_jsonl
+    from truing.data.convert import find_writer, write_jsonl
 
-    require_writer(to)
+    find_writer(to)
     loaded = load_rows(files, format_, bad_rows)
     written = list(convert_records(loaded.records, to))
     lost = sum(max(0, len(record.responses) - 2) for record in loaded.records)

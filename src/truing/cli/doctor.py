@@ -13,7 +13,7 @@ from truing.cli.show import next_step
 from truing.config.health import Health
 from truing.core.doing import doing
 from truing.core.errors import UsageError
-from truing.core.messages import joined, message
+from truing.core.messages import OR, joined, message
 
 if TYPE_CHECKING:
     from truing.training.health import Finding
@@ -43,7 +43,7 @@ def tell(line: str) -> None:
 
 
 def diagnose_run(run: Path, *, strict: bool) -> None:
-    """Print the findings on a run folder or a trainer_state.json; with `strict` they exit with SICK.
+    """Print the findings on a run folder or the log of another trainer; with `strict` they exit with SICK.
 
     What was remedied while the run trained does not count as sick; a log that tells no rule anything does.
     """
@@ -87,22 +87,24 @@ def diagnose_run(run: Path, *, strict: bool) -> None:
 
 
 def _read(run: Path) -> _Patient:
-    from truing.config.run_folder import run_recipe
-    from truing.training.trainer_state import STATE, find_state, read_state
+    from truing.config.run_folder import METRICS, run_recipe
+    from truing.training.foreign_logs import STATE, find_log, read_log
 
     if not run.exists():
         hint = message("give a run folder, or none to describe this machine")
         raise UsageError(message("{path} does not exist", path=run), hint=hint)
-    if run.is_dir() and (recipe := run_recipe(run)) is not None:
-        return _read_folder(run, recipe)
-    state = find_state(run)
-    if state is None:
+    folder = run.parent if run.name == METRICS else run
+    if folder.is_dir() and (recipe := run_recipe(folder)) is not None:
+        return _read_folder(folder, recipe)
+    log = find_log(run)
+    if log is None:
         hint = message("a run folder is what a recipe names as its `output`; `truing train` writes it")
+        names = joined(OR, [STATE, METRICS])
         raise UsageError(
-            message("{run} is no run folder and holds no {name}", run=run, name=STATE), hint=hint
+            message("{run} is no run folder and holds no {name}", run=run, name=names), hint=hint
         )
-    rows = read_state(state)
-    title = message("{path}: {n} steps", path=state, n=rows[-1]["step"])
+    rows = read_log(log)
+    title = message("{path}: {n} steps", path=log, n=rows[-1]["step"])
     return _Patient(title, rows, Health())
 
 

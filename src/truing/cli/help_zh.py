@@ -43,7 +43,7 @@ HELP = {
     "Where everything goes.": "所有结果放在哪里。",
     "The model to start from.": "从哪个模型开始。",
     "Say what went wrong in a run, since when and what to do; or what this machine can do.": "说明一次训练出了什么问题、从何时开始、该怎么办；或说明本机的能力。",
-    "A run folder, or a trainer_state.json of TRL or its folder; without one, this machine.": "训练目录，或 TRL 的 trainer_state.json 及其所在目录；不给则检查本机。",
+    "A run folder, or a log of TRL, verl or prime-rl or its folder; without one, this machine.": "训练目录，或 TRL、verl、prime-rl 的日志及其所在目录；不给则检查本机。",
     "Exit with 4 where a run is not healthy.": "训练不健康时以退出码 4 结束。",
     "Print the JSON Schema of a recipe, for editors.": "打印配方的 JSON Schema，供编辑器使用。",
     # init, check, train, run, export

@@ -54,7 +54,7 @@ def doctor(
     run: Annotated[
         Path | None,
         typer.Argument(
-            help="A run folder, or a trainer_state.json of TRL or its folder; without one, this machine.",
+            help="A run folder, or a log of TRL, verl or prime-rl or its folder; without one, this machine.",
             show_default=False,
         ),
     ] = None,

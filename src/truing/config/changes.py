@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from truing.config.section import is_section
 from truing.core.errors import ConfigError
 from truing.core.messages import Sentence, joined, message
 
@@ -85,13 +86,13 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") ->
     Safe is what changes no number beyond its last bits (saving, evaluating, memory) and what only trains
     longer.
     """
-    changes = []
+    changes: list[RecipeChange] = []
     for name in {**old, **new}:
         key = f"{prefix}{name}"
         was, now = old.get(name, ABSENT), new.get(name, ABSENT)
         if was == ABSENT and (_is_later(key) or now == _default_of(key)):
             continue
-        if isinstance(was, Mapping) and isinstance(now, Mapping):
+        if is_section(was) and is_section(now):
             changes += compare(was, now, f"{key}.")
         elif was != now:
             changes.append(RecipeChange(key, was, now, _safe(key, was, now)))
@@ -100,7 +101,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") ->
 
 def recorded_since(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     """The keys beside the recipe that a new record has and that of an earlier version lacks."""
-    found = []
+    found: list[str] = []
     for name, value in new.items():
         key = f"{prefix}{name}"
         if name not in old and _is_later(key):
@@ -119,7 +120,7 @@ def _default_of(key: str) -> Any:
     """Return the default of a recipe's key; ABSENT where there is none."""
     found: Any = _defaults()
     for name in key.split("."):
-        found = found.get(name, ABSENT) if isinstance(found, Mapping) else ABSENT
+        found = found.get(name, ABSENT) if is_section(found) else ABSENT
     return found
 
 

@@ -159,7 +159,8 @@ def _problems(errors: Sequence[Mapping[str, Any]], root: Node, model: type[BaseM
 
 def _located(place: Sequence[str | int], root: Node) -> tuple[list[str], Node]:
     """The deepest written node on the way to `place`, past which pydantic names union members."""
-    path, node = [], root
+    path: list[str] = []
+    node = root
     for part in place:
         if isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from yaml.composer import ComposerError
@@ -101,7 +101,7 @@ class _Composer(yaml.SafeLoader):
     aliases = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event = cast(Any, self).peek_event()  # which typeshed has without a type
         if isinstance(event, yaml.AliasEvent):
             self.aliases += 1
         elif event.tag is not None:
@@ -159,8 +159,9 @@ def _from_yaml(node: yaml.Node, first: Origin, here: Origin, depth: int = 0) -> 
 def _require_plain_signs(node: yaml.CollectionNode, first: Origin) -> None:
     """Raises `ConfigError` for a full-width sign in place of YAML's own among the entries of a collection."""
     flow = bool(node.flow_style)
-    for entry in node.value:
-        key, value = entry if isinstance(entry, tuple) else (None, entry)
+    entries: list[Any] = node.value
+    for entry in entries:
+        key, value = entry if isinstance(node, yaml.MappingNode) else (None, entry)
         for one, leads in ((key, True), (value, key is None or key.start_mark.line != value.start_mark.line)):
             if isinstance(one, yaml.ScalarNode):
                 _require_plain(one, first, leads=leads, in_flow=flow)

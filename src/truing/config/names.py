@@ -5,12 +5,13 @@ The functions behind the names stand in the tables `methods/offline.py`, `method
 one of them, add its name here; `tests/config/test_names.py` holds both equal.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NoReturn
 
 from truing.config.foreign import told_loss, told_method
-from truing.config.imports import closest, is_import
-from truing.core.errors import ConfigError, UsageError
+from truing.config.imports import is_import
+from truing.config.tables import unknown
+from truing.core.errors import UsageError
 from truing.core.messages import message
 
 _FREE = ("cpo", "cpo_hinge", "cpo_ipo", "simpo", "alphapo", "orpo")
@@ -65,14 +66,17 @@ DTYPES = ("float32", "bfloat16")
 OWN = "a function of your own is named module:function"
 
 
-def require_method(name: str, known: Iterable[str] = (*OFFLINE_LOSSES, *ONLINE_METHODS)) -> None:
+def require_method(name: str, known: Collection[str] = (*OFFLINE_LOSSES, *ONLINE_METHODS)) -> None:
     """Raises ConfigError for a method that is none."""
-    _require("no method", name, known, told=told_method(name))
+    if name not in known:
+        raise unknown("method", name, known, instead=told_method(name))
 
 
-def require_loss(name: str, known: Iterable[str], method: str = "") -> None:
+def require_loss(name: str, known: Collection[str], method: str = "") -> None:
     """Raises ConfigError for a loss that the method does not have."""
-    _require("no loss", name, known, of=" for this method", told=told_loss(method, name), hint=OWN)
+    if name not in known:
+        told = told_loss(method, name)
+        raise unknown("loss", name, known, of=" for this method", instead=told, hint=OWN)
 
 
 def require_losses(method: str, names: Iterable[str]) -> None:
@@ -86,8 +90,8 @@ def require_losses(method: str, names: Iterable[str]) -> None:
 def require_tasks(names: Iterable[str]) -> None:
     """Raises ConfigError for the first task that is none; `module:function` is looked up later."""
     for name in names:
-        if not is_import(name):
-            _require("no task", name, TASKS, hint=OWN)
+        if not is_import(name) and name not in TASKS:
+            raise unknown("task", name, TASKS, hint=OWN)
 
 
 def require_dtype(name: str) -> None:
@@ -105,14 +109,3 @@ def require_template(name: str) -> None:
 def _expected(flag: str, given: str, known: Iterable[str]) -> NoReturn:
     said = "{flag} {given}: expected one of {names}"
     raise UsageError(message(said, flag=flag, given=given, names=", ".join(known)))
-
-
-def _require(
-    what: str, name: str, known: Iterable[str], *, of: str = "", told: str = "", hint: str = ""
-) -> None:
-    listed = sorted(known)
-    if name not in listed:
-        end = message("; {told}", told=told) if told else closest(name, listed)
-        said = "{what} {name!r}{of}; known: {names}{end}"
-        parts = {"what": message(what), "name": name, "of": message(of), "end": end}
-        raise ConfigError(message(said, names=", ".join(listed), **parts), hint=hint)

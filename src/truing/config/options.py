@@ -8,15 +8,25 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from truing.config.imports import closest
 from truing.core.errors import ConfigError
-from truing.core.messages import message
+from truing.core.messages import Sentence, message
 
 _FINITE = ConfigDict(allow_inf_nan=False)
 
 
 def keyword_options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The keyword-only arguments of a function."""
+    """Return the keyword-only arguments of a function."""
     parameters = inspect.signature(function).parameters.values()
     return {one.name: one for one in parameters if one.kind is one.KEYWORD_ONLY}
+
+
+def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the keyword-only arguments of a function and the values they have when nobody sets them."""
+    return {name: one.default for name, one in keyword_options(function).items()}
+
+
+def called(kind: str, name: object) -> Sentence:
+    """Return how an error calls a row of a table: the reward 'regex'."""
+    return message("the {kind} {name!r}", kind=message(kind), name=name)
 
 
 def check_options(what: str, takes: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> None:

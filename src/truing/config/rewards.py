@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from truing.config.section import Section
+from truing.config.section import Section, is_section
 
 MODEL, JUDGE = "model", "judge"  # names of the parts that are neither a rule nor a function of one's own
 
@@ -37,8 +37,8 @@ class RewardPart(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _has_a_name(cls, value: object) -> object:
-        if isinstance(value, dict) and "name" not in value:
+    def _has_a_name(cls, value: Any) -> Any:
+        if is_section(value) and "name" not in value:
             raise ValueError("a reward needs a name: that of a rule, model, or module:function")
         return value
 

@@ -21,7 +21,7 @@ import math
 import os
 import platform
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -211,7 +211,10 @@ class RunFolder:
 def read_status(path: Path) -> RunStatus | None:
     """What the run in a folder last said of itself; None before it said anything."""
     row = _read_json(path / STATUS)
-    return None if row is None else RunStatus(**{**row, "state": RunState(row["state"])})
+    if row is None:
+        return None
+    told: dict[str, Any] = {**row, "state": RunState(row["state"])}
+    return RunStatus(**told)
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
@@ -295,7 +298,7 @@ def versions() -> dict[str, str]:
 
 
 @contextmanager
-def _exclusive(path: Path) -> Iterator[int]:
+def _exclusive(path: Path) -> Generator[int]:
     lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         locks.hold(lock)

@@ -1,6 +1,7 @@
 """What every part of a recipe is made of."""
 
-from typing import get_args
+from collections.abc import Mapping
+from typing import Any, TypeGuard, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
@@ -18,3 +19,8 @@ class Section(BaseModel):
         if isinstance(value, bool) and kinds & {int, float}:
             raise ValueError("expected a number")
         return value
+
+
+def is_section(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Tell whether a value of a recipe is a mapping of keys."""
+    return isinstance(value, Mapping)

@@ -12,7 +12,7 @@ to `pipelines/stages.py`.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ class Stage:
 
 
 @contextmanager
-def naming_stage(name: str) -> Iterator[None]:
+def naming_stage(name: str) -> Generator[None]:
     """Inside, an error says in which stage it was."""
     try:
         yield

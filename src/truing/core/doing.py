@@ -4,7 +4,7 @@ Libraries call `doing`; a program that shows it to people says how with `show_wi
 otherwise. With a `total`, what `doing` yields is told how much of it is done.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 
 Tick = Callable[[int], None]
@@ -12,7 +12,7 @@ Show = Callable[[str, int | None], AbstractContextManager[Tick]]
 
 
 @contextmanager
-def _silent(what: str, total: int | None) -> Iterator[Tick]:
+def _silent(what: str, total: int | None) -> Generator[Tick]:
     yield lambda done: None
 
 

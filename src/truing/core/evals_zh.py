@@ -2,18 +2,12 @@
 """What evaluations, reports and pipelines say on the terminal in Chinese, by the English template."""
 
 EVALS_ZH = {
+    "the {kind} {name!r}": "{kind} {name!r}",
     # Options of a recipe
     "{what} takes {names}, not {key!r}{end}": "{what} 接受 {names}，不接受 {key!r}{end}",
     "{what} needs {names}": "{what} 需要 {names}",
     "{key} of {what} is {value!r}: {why}": "{what} 的 {key} 是 {value!r}：{why}",
     "no options": "任何选项都没有",
-    "the check {name!r}": "检查 {name!r}",
-    "the judge {name!r}": "评判 {name!r}",
-    "the classifier {name!r}": "分类器 {name!r}",
-    "the task {name!r}": "任务 {name!r}",
-    "the reward {name!r}": "奖励 {name!r}",
-    "no judge {name!r} of a win rate; known: {names}{end}": "胜率没有评判 {name!r}；可用的：{names}{end}",
-    "no classifier {name!r}; known: {names}{end}": "没有分类器 {name!r}；可用的：{names}{end}",
     # Tasks
     "two tasks measure {name!r}": "有两个任务都测量 {name!r}",
     "leave one of them out": "请去掉其中一个",

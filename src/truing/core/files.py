@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     lines = path.read_bytes().split(b"\n")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines[:-1], start=1):
         try:
             rows.append(json.loads(line))
@@ -157,7 +157,7 @@ def cannot_write(path: Path, needed_bytes: int, error: Exception) -> StorageErro
 
 
 @contextlib.contextmanager
-def disk_errors_explained(path: Path, needed_bytes: int = 0) -> Iterator[None]:
+def disk_errors_explained(path: Path, needed_bytes: int = 0) -> Generator[None]:
     """Inside, what the system says about a failed write, itself or through safetensors, is `cannot_write`."""
     from safetensors import SafetensorError
 
@@ -173,7 +173,7 @@ def disk_errors_explained(path: Path, needed_bytes: int = 0) -> Iterator[None]:
 @contextlib.contextmanager
 def sealed_aside(
     target: Path, seal: Callable[[Entries], str], keep: Callable[[], bool] = lambda: False
-) -> Iterator[Path]:
+) -> Generator[Path]:
     """Yields a new folder beside `target` that becomes `target` when the block ends without an error.
 
     `seal` makes the text of its manifest. After an error nothing is left of the folder; what a killed
@@ -193,7 +193,7 @@ def sealed_aside(
 
 
 @contextlib.contextmanager
-def written_aside(target: Path, *, maker: str, keep_intact: bool = False) -> Iterator[Path]:
+def written_aside(target: Path, *, maker: str, keep_intact: bool = False) -> Generator[Path]:
     """`sealed_aside` with a manifest that says who made the folder, for `problems` and `read_manifest`.
 
     With `keep_intact` a target that is whole by the end is kept: another process won.
@@ -236,7 +236,7 @@ def differences(folder: Path, entries: Entries, *, hashes: bool) -> Iterator[str
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a folder that `written_aside` made; None if there is none."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest: dict[str, Any] | list[Any] | None = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError):
         return None
     return manifest if isinstance(manifest, dict) and "made_by" in manifest and "files" in manifest else None

@@ -46,7 +46,7 @@ class Message:
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise ValueError(f"role {self.role!r} is unknown; roles are {', '.join(ROLES)}")
-        if not isinstance(self.content, str):
+        if not isinstance(self.content, str):  # pyright: ignore[reportUnnecessaryIsInstance] - rows come unread
             raise ValueError(f"the content of a {self.role} turn is {type(self.content).__name__}, not text")
 
     @property
@@ -56,7 +56,7 @@ class Message:
 
     def as_dict(self) -> dict[str, Any]:
         """The whole turn as templates and files have it."""
-        unread = json.loads(self.unread) if self.unread else {}
+        unread: dict[str, Any] = json.loads(self.unread) if self.unread else {}
         return {"role": self.role, "content": self.content, **self.more, **unread}
 
 
@@ -102,7 +102,7 @@ class Record:
     category: str | None = None
     place: str = ""
     given: str = ""
-    columns: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    columns: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
     source: int = field(default=0, compare=False, repr=False)  # which of the files it was read from, from 0
     number: int = field(default=0, compare=False, repr=False)  # of the row in that file, from 1
     unread: tuple[str, ...] = field(default=(), compare=False, repr=False)

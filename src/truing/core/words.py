@@ -7,7 +7,7 @@ A text to be filled holds named placeholders and is translated whole, so that no
 sentence. What no table knows, such as the words of a user's file, stays as it is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -32,7 +32,7 @@ def _table(language: Language) -> dict[str, str]:
 
 
 @contextmanager
-def speaking(language: Language) -> Iterator[None]:
+def speaking(language: Language) -> Generator[None]:
     """Make all sentences in `language` until the block ends."""
     before = _spoken.set(language)
     try:

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from jinja2 import TemplateError
 
+from truing.config.tables import unknown
 from truing.core.errors import ModelError
 from truing.core.records import Message, Record
 from truing.data.layout import Layout, TurnMarks, common_length, lay_out
@@ -191,7 +192,7 @@ def make_renderer(
     if template == "auto":
         template = "chat" if tokenizer.chat_template else "plain"
     if template not in TEMPLATES:
-        raise ModelError(f"template {template!r} is unknown; expected auto, {', '.join(TEMPLATES)}")
+        raise unknown("template", template, ("auto", *TEMPLATES), error=ModelError)
     if template == "chat" and not tokenizer.chat_template:
         raise ModelError(
             "the tokenizer has no chat template",

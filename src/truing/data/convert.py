@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from truing.config.tables import find
 from truing.core.errors import DataError, StorageError, UsageError
 from truing.core.files import json_line, write_atomic
-from truing.core.messages import message
 from truing.core.records import Kind, Message, Record, Response
 from truing.data.columns import ARGUMENTS, GIVEN
 from truing.data.formats import ALWAYS, FORMATS, SCORE
@@ -35,11 +35,9 @@ class Writer:
     rows: Callable[[Record, bool], list[dict]]
 
 
-def require_writer(name: str) -> None:
-    """Raises `UsageError` for a format that rows cannot be written in."""
-    if name not in WRITERS:
-        hint = message("formats to write are {names}", names=", ".join(WRITERS))
-        raise UsageError(message("cannot write {name!r}", name=name), hint=hint)
+def find_writer(name: str) -> Writer:
+    """Return the format to write of that name. Raises `UsageError` for one that rows cannot be written in."""
+    return find("format to write", WRITERS, name, error=UsageError)
 
 
 def convert(records: Iterable[Record], name: str) -> Iterator[dict]:
@@ -48,8 +46,7 @@ def convert(records: Iterable[Record], name: str) -> Iterator[dict]:
     Raises `UsageError` for an unknown format and `DataError` for a record that does not fit it, before
     the first row is yielded.
     """
-    require_writer(name)
-    writer, kept = WRITERS[name], list(records)
+    writer, kept = find_writer(name), list(records)
     for record in kept:
         _check_fits(record, name, writer)
     plain = all(map(_is_plain, kept))

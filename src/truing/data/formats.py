@@ -6,10 +6,10 @@ keys, a `shape` that tells them apart. `margin`, `category`
 and what `data/beside.py` lists are read for all formats; responses are listed best first.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from truing.config.tables import find
 from truing.core.errors import UsageError
 from truing.core.messages import message
 from truing.core.records import Message, Record, Response, Turns
@@ -382,9 +382,5 @@ FORMATS: dict[str, Format] = {each.name: each for each in _TABLE}
 
 
 def find_format(name: str) -> Format:
-    """The format of that name, or `UsageError` with the nearest one."""
-    if name in FORMATS:
-        return FORMATS[name]
-    near = difflib.get_close_matches(name, FORMATS, n=1)
-    hint = f"did you mean {near[0]}?" if near else ""
-    raise UsageError(f"format {name!r} is unknown; formats are {', '.join(FORMATS)}", hint=hint)
+    """The format of that name, or `UsageError`."""
+    return find("format", FORMATS, name, error=UsageError)

@@ -24,10 +24,9 @@ from pydantic import (
 )
 
 from truing.config.fields import Count, NonEmpty
-from truing.config.imports import closest
-from truing.config.options import check_options, keyword_options
+from truing.config.options import keyword_options
+from truing.config.tables import bound
 from truing.core.errors import ConfigError
-from truing.core.messages import message
 from truing.rewards import rules
 from truing.rewards.types import Item
 from truing.text import units
@@ -218,10 +217,10 @@ class Check(BaseModel):
 
     @model_validator(mode="after")
     def _known(self) -> "Check":
-        if self.name not in CHECKS:
-            raise ValueError(
-                f"no check {self.name!r}{closest(self.name, CHECKS)}; known: {', '.join(CHECKS)}"
-            )
+        try:
+            bound("check", CHECKS, self.name, self.options)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
         _refuse_bad_options(self.name, self.options)
         return self
 
@@ -235,10 +234,6 @@ class Check(BaseModel):
 
 def _refuse_bad_options(name: str, options: dict[str, Any]) -> None:
     takes = keyword_options(CHECKS[name])
-    try:
-        check_options(message("the check {name!r}", name=name), takes, options)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
     least, most = options.get("least"), options.get("most")
     if "least" in takes and least is None and most is None:
         raise ValueError(f"the check {name!r} needs least or most")

@@ -7,14 +7,12 @@ arguments, and a row in `JUDGES`.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from truing.config.fields import NonEmpty, Tokens
-from truing.config.imports import closest
-from truing.config.options import check_options, keyword_options
-from truing.core.errors import ConfigError
+from truing.config.options import keyword_options
+from truing.config.tables import bound
 from truing.core.messages import message
 from truing.core.records import Turns
 from truing.evals.bench import Marks
@@ -209,21 +207,9 @@ def judge_of(asked: Mapping[str, Any]) -> Callable[[Path | None], Compare]:
     """
     options = dict(asked)
     name = options.pop("name", None)
-    if name not in JUDGES:
-        raise ConfigError(
-            message(
-                "no judge {name!r} of a win rate; known: {names}{end}",
-                name=name,
-                names=", ".join(JUDGES),
-                end=closest(str(name), JUDGES),
-            ),
-            hint="judge: {name: model, path: runs/reward}",
-        )
-    takes = keyword_options(JUDGES[name])
-    if name == "server":
-        takes |= keyword_options(Endpoint)
-    check_options(message("the judge {name!r}", name=name), takes, options)
-    return partial(JUDGES[name], **options)
+    of_endpoint = keyword_options(Endpoint) if name == "server" else {}
+    hint = "judge: {name: model, path: runs/reward}"
+    return bound("judge", JUDGES, name, options, also=of_endpoint, hint=hint)
 
 
 def scores_of(model: ModelReward, responses: Sequence[SampledResponse]) -> list[Marks]:

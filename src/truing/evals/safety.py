@@ -10,15 +10,14 @@ A response that a classifier cannot judge has no value; it is not unsafe.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from truing.config.imports import closest
-from truing.config.options import check_options, keyword_options
+from truing.config.tables import bound
 from truing.core.errors import ConfigError, ModelError
 from truing.core.messages import message
 from truing.core.records import Message
@@ -166,16 +165,4 @@ def safety_classifier(asked: Mapping[str, Any]) -> Classifier:
     """The classifier that `{name: ..., options}` describes. Raises ConfigError."""
     options = dict(asked)
     name = options.pop("name", None)
-    if name not in CLASSIFIERS:
-        known: Sequence[str] = list(CLASSIFIERS)
-        raise ConfigError(
-            message(
-                "no classifier {name!r}; known: {names}{end}",
-                name=name,
-                names=", ".join(known),
-                end=closest(str(name), known),
-            ),
-            hint="classifier: {name: refusal}",
-        )
-    check_options(message("the classifier {name!r}", name=name), keyword_options(CLASSIFIERS[name]), options)
-    return CLASSIFIERS[name](**options)
+    return bound("classifier", CLASSIFIERS, name, options, hint="classifier: {name: refusal}")()

@@ -10,11 +10,8 @@ messages and files.
 
 import asyncio
 import os
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,6 +20,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from truing.core.errors import ConfigError, RewardError, TruingError
 from truing.core.records import Turns
+from truing.core.retries import Tries, retry_after
 from truing.judges.cache import AnswerCache, key_of
 
 OPENAI = "https://api.openai.com/v1"
@@ -200,18 +198,18 @@ class Judge:
 
     async def _answer(self, client: AsyncOpenAI, question: Turns) -> str:
         """The answer, within the tries that the endpoint allows."""
-        tries = self.endpoint.retries + 1
-        for done in range(1, tries + 1):
+        tries = Tries(self.endpoint.retries + 1, BACKOFF, LONGEST_WAIT, spread=0.5)
+        while True:
             try:
                 return await self._once(client, question)
             except PassingError as error:
-                if done == tries:
-                    raise NoVerdictError(f"{error}; asked {done} times" if done > 1 else str(error)) from None
+                pause = tries.failed(error.wait)
+                if pause is None:
+                    times = f"; asked {tries.done} times" if tries.done > 1 else ""
+                    raise NoVerdictError(f"{error}{times}") from None
                 if error.wait > LONGEST_WAIT:
                     raise NoVerdictError(f"{error}; it asks to wait {error.wait:g} s") from None
-                pause = min(BACKOFF * 2 ** (done - 1), LONGEST_WAIT) * random.uniform(0.5, 1.0)
-                await asyncio.sleep(max(error.wait, pause))
-        raise AssertionError("the last try returns or raises")
+                await asyncio.sleep(pause)
 
     async def _once(self, client: AsyncOpenAI, question: Turns) -> str:
         self._spend()
@@ -259,23 +257,6 @@ class Judge:
         known = str(said) if self._api_key == NO_KEY else str(said).replace(self._api_key, "***")
         text = " ".join(known.split())
         return text if len(text) <= 200 else text[:197] + "..."
-
-
-def retry_after(value: str | None) -> float:
-    """Seconds that a Retry-After header asks for, as a number or a date; 0 where it says neither."""
-    if not value:
-        return 0.0
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        then = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=UTC)
-    return max(0.0, (then - datetime.now(UTC)).total_seconds())
 
 
 class _Turn(BaseModel):

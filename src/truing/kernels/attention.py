@@ -21,6 +21,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from truing.data.packing import Span
 from truing.kernels.attention_cpu import trees_on_cpu
+from truing.kernels.families import attention_kind, caps_attention
 
 TREES = "truing_trees"
 
@@ -48,10 +49,8 @@ def _require_known_rule(module: torch.nn.Module, window: int | None) -> None:
 
     On short rows such a window or chunk changes nothing, so a trial run alone would not find it.
     """
-    config: Any = module.config
-    types = getattr(config, "layer_types", None)  # families say it in one of these two ways
-    windowed = "sliding_attention" if getattr(config, "sliding_window", None) else "full_attention"
-    kind = types[module.layer_idx] if types else windowed
+    layer: Any = module
+    kind = attention_kind(layer.config, layer.layer_idx)
     if kind != "full_attention" and not (kind == "sliding_attention" and window):
         raise ValueError(f"its {kind} is not handed to the attention function")
 
@@ -81,9 +80,8 @@ ALL_ATTENTION_FUNCTIONS.register(TREES, tree_attention)
 
 def takes_trees(model: PreTrainedModel) -> bool:
     """Whether a model goes through transformers' attention interface and needs nothing we left out."""
-    config = model.config.get_text_config()
-    softcap = getattr(config, "attn_logit_softcapping", None)  # only some families have it
-    return bool(getattr(model, "_supports_attention_backend", False)) and not softcap
+    capped = caps_attention(model.config.get_text_config())
+    return bool(getattr(model, "_supports_attention_backend", False)) and not capped
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 from transformers.activations import SiLUActivation
 
+from truing.kernels.families import GATED
 from truing.kernels.fused import (
     AdaptedLayer,
     in_float32,
@@ -23,8 +24,6 @@ from truing.kernels.fused import (
     of_adapters,
     together,
 )
-
-_PARTS = {"gate_proj", "up_proj", "down_proj", "act_fn"}
 
 
 class _Gated(torch.autograd.Function):
@@ -81,7 +80,7 @@ def fuse_gates(model: nn.Module) -> int:
 @torch.no_grad()
 def _is_gated(module: Any) -> bool:
     """Whether its parts are these and it computes the same on random numbers."""
-    if {name for name, _ in module.named_children()} != _PARTS or "forward" in vars(module):
+    if {name for name, _ in module.named_children()} != GATED or "forward" in vars(module):
         return False
     if not isinstance(module.act_fn, (nn.SiLU, SiLUActivation)) or not hasattr(module.gate_proj, "weight"):
         return False

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 
 from truing.data.packing import Span
 from truing.kernels.attention import TREES, tree_attention
+from truing.kernels.families import ATTENTION
 from truing.kernels.fused import in_float32, together
 from truing.kernels.gated import alike, fuse_gates, gated
-
-_PARTS = {"q_proj", "k_proj", "v_proj", "o_proj"}
 
 
 class _Turned(torch.autograd.Function):
@@ -100,7 +99,7 @@ def _noise(*shape: int) -> Tensor:
 
 def _is_attention(module: Any) -> bool:
     """Tell whether its parts are these and it computes the same on random numbers and positions."""
-    if {name for name, _ in module.named_children()} != _PARTS or not hasattr(module, "scaling"):
+    if {name for name, _ in module.named_children()} != ATTENTION or not hasattr(module, "scaling"):
         return False
     if getattr(module, "sliding_window", None) is not None:  # on so short a row it would change nothing
         return False

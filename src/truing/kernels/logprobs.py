@@ -34,8 +34,8 @@ class Head:
 
     weight: Tensor  # [V, D]
     bias: Tensor | None = None  # [V]
-    scale: float = 1.0  # Cohere's logit_scale, one over Granite's logits_scaling
-    cap: float | None = None  # Gemma's final_logit_softcapping
+    scale: float = 1.0  # see `families.logit_rule`
+    cap: float | None = None
 
     def logits(self, states: Tensor) -> Tensor:
         """[n, D] to [n, V] f32."""

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-# Some builds have no oneDNN, those for macOS among them.
-_ONEDNN = torch.backends.mkldnn.is_available()
+from truing.kernels import onednn
+
 AVX2_ALONE = torch.backends.cpu.get_cpu_capability() == "AVX2"
 # Outputs for each row from which on oneDNN is faster there too: a vocabulary's head over a few states.
 _WIDE = 64
@@ -18,18 +18,18 @@ def _by_onednn(x: Tensor, weight: Tensor) -> bool:
     AVX-512, MKL runs AMD processors at less than half of oneDNN's speed.
     """
     mkl_keeps_up = AVX2_ALONE and len(weight) < _WIDE * len(x)
-    return _ONEDNN and x.dtype is torch.float32 and x.device.type == "cpu" and not mkl_keeps_up
+    return onednn.AVAILABLE and x.dtype is torch.float32 and x.device.type == "cpu" and not mkl_keeps_up
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`x W' + b` for [n, in] and [out, in]; float32 on a CPU goes through MKL or oneDNN."""
     if _by_onednn(x, weight):
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return onednn.linear(x, weight, bias)
     return linear(x, weight, bias)
 
 
 def added(total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """`total + x W'`, [n, out], written over `total` where that is faster."""
     if _by_onednn(x, weight):
-        return torch.ops.mkldnn._linear_pointwise.binary(x, total, weight, None, "add")
+        return onednn.linear_with(total, x, weight)
     return total.addmm_(x, weight.t())

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from truing.losses.segments import counts, discounted, lasts, means, sums
+from truing.losses.segments import counts, discounted, lasts, means, numbered, sums
 
 
 @torch.no_grad()
@@ -55,12 +55,12 @@ def whiten(values: Tensor, mask: Tensor | None = None, *, keep_mean: bool = Fals
 
 class _Centred(NamedTuple):
     values: Tensor  # [B], less the mean of its group; exactly 0 where the whole group has one reward
-    index: Tensor  # [B] int64, groups numbered from 0 without gaps
-    count: Tensor  # [B] f32, responses in its group
+    groups: Tensor  # [B] int64, numbered from 0 without gaps
+    sizes: Tensor  # [B] f32, responses in its group
 
 
 def _centred(rewards: Tensor, group: Tensor) -> _Centred:
-    index = group.unique(return_inverse=True)[1]
+    index = numbered(group)
     values = (rewards - means(rewards, index)).masked_fill(tied(rewards, group), 0)
     return _Centred(values, index, counts(index).to(rewards.dtype))
 
@@ -72,7 +72,7 @@ def tied(rewards: Tensor, group: Tensor) -> Tensor:
     True of a group of one. Its share of a step is TRL's frac_reward_zero_std; DAPO's dynamic sampling
     (arXiv:2503.14476 eq. 11) draws another prompt in its place.
     """
-    index = group.unique(return_inverse=True)[1]
+    index = numbered(group)
     least, most = (
         torch.zeros_like(rewards).scatter_reduce(0, index, rewards, how, include_self=False)
         for how in ("amin", "amax")

@@ -14,12 +14,14 @@ s the logistic function.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from truing.config.tables import find
 from truing.core.errors import ConfigError
 from truing.losses.numerics import logistic, power_log
 
@@ -51,7 +53,7 @@ def _margin(policy: Pair, ref: Pair) -> Tensor:
 
 
 # f' of arXiv:2309.16240, table 1, as a function of u and alpha; constants are left out, they cancel in a gap.
-DIVERGENCES = {
+DIVERGENCES: dict[str, Callable[[Tensor, float], Tensor]] = {
     "reverse_kl": lambda ratio, alpha: ratio,
     "forward_kl": lambda ratio, alpha: power_log(ratio, 1.0),
     "js": lambda ratio, alpha: logsigmoid(ratio),
@@ -78,11 +80,9 @@ def dpo(
     "reverse_kl", 1 is "forward_kl". TRL's coefficient is 1 - alpha. Where a response has lost more than
     40 / alpha nats, `power_log` goes straight; TRL clamps, or overflows.
     """
-    if divergence not in DIVERGENCES:
-        raise ConfigError(f"no divergence {divergence!r}; known: {', '.join(DIVERGENCES)}")
+    pull = find("divergence", DIVERGENCES, divergence)
     if divergence == "reverse_kl":
         return logistic(beta * _margin(policy, ref), label_smoothing)
-    pull = DIVERGENCES[divergence]
     scores = Pair(*(pull(ratio, divergence_alpha) for ratio in _ratios(policy, ref)))
     return logistic(beta * scores.gap, label_smoothing)
 

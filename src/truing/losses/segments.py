@@ -7,6 +7,8 @@ What is added up in bf16 or f16 is added up in f32. To add a function: the same 
 against a plain loop.
 """
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,12 @@ from torch import Tensor
 def widened(values: Tensor) -> Tensor:
     """At least f32: a running sum in bf16 stops to grow at 256 ones."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def numbered(group: Tensor) -> Tensor:
+    """Groups of any numbers as groups 0 .. B - 1 without gaps, in ascending order. [N] to [N] int64"""
+    inverse: Tensor = cast(Any, group).unique(return_inverse=True)[1]  # which torch has without a type
+    return inverse
 
 
 def sums(values: Tensor, index: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
 from truing.objectives.binding import Hyper, Loss, checked, filled, lookup, needs
 from truing.objectives.mixing import Part, mixture
-from truing.objectives.offline import Reference
+from truing.objectives.offline import ObjectiveParts, Reference
 from truing.objectives.own import find_own
 from truing.objectives.probe import is_coupled
 from truing.objectives.shapes import DEMONSTRATION, PAIR, RANKING, SCORED, SCORED_PAIR, UNPAIRED, Shape
@@ -155,9 +155,8 @@ class Chosen:
         return needs(self.loss, "kl")
 
     def objective(self, scorer: Scorer | RewardScorer, reference: Reference | None) -> Objective:
-        return self.shape.bind(
-            scorer, self.loss, self.hyper, reference=reference, coupled=self.coupled, options=self.options
-        )
+        asked = ObjectiveParts(scorer, self.loss, self.hyper, reference, self.coupled, self.options)
+        return self.shape.objective.of(asked)
 
 
 def choose(name: str, loss: str | Mapping[str, float] | None, hyper: Mapping[str, Hyper]) -> Chosen:
@@ -170,8 +169,8 @@ def choose(name: str, loss: str | Mapping[str, float] | None, hyper: Mapping[str
     weights = loss if isinstance(loss, Mapping) else {loss or method.loss: 1.0}
     parts = [_part(method, key, weight) for key, weight in sorted(weights.items())]
     shape = _common(parts)
-    bound = mixture(parts) if isinstance(loss, Mapping) else parts[0].loss
-    title = bound.__name__ if isinstance(loss, Mapping) else parts[0].name
+    mixed = mixture(parts) if isinstance(loss, Mapping) else None
+    bound, title = (mixed, mixed.name) if mixed else (parts[0].loss, parts[0].name)
     own = filled(title, bound, hyper, method.options)
     coupled = [_coupled(method, part, shape, own) for part in parts]
     return Chosen(
@@ -206,8 +205,8 @@ def _common(parts: Sequence[Part]) -> Shape:
 def _coupled(method: OfflineMethod, part: Part, shape: Shape, hyper: Mapping[str, Hyper]) -> bool:
     if not is_import(part.name):
         return part.name in COUPLED
-    found = is_coupled(part, shape, part.hyper(hyper))
-    if found and not shape.takes("coupled"):
+    found = is_coupled(part, shape, part.term.hyper(hyper))
+    if found and not shape.objective.couples:
         raise ConfigError(
             f"{part.name} gives an item another loss when others stand beside it, and {method.name} "
             "shows a loss only a few items of a step at once",

@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from truing.config.imports import is_import
+from truing.config.tables import find
 from truing.core.errors import ConfigError
 from truing.losses.aggregate import AGGREGATIONS, Aggregation
 from truing.losses.credit import CREDITS
@@ -21,7 +22,6 @@ from truing.objectives.binding import (
     Hyper,
     arguments_of,
     checked,
-    closest,
     defaults_of,
     lookup,
     unknown_hyper,
@@ -96,14 +96,7 @@ def _loss(name: str, method: str, taken: Collection[str]) -> Own:
 def _credit(name: Hyper, method: str, taken: Collection[str]) -> Own:
     if isinstance(name, str) and is_import(name):
         return own_credit(name, method, taken)
-    return Own(_found(CREDITS, "credit", name), "")
-
-
-def _found(table: Mapping[str, Any], kind: str, name: Hyper) -> Any:
-    if name not in table:
-        known = sorted(table)
-        raise ConfigError(f"no {kind} {name!r}; known: {', '.join(known)}{closest(str(name), known)}")
-    return table[name]  # pyright: ignore[reportArgumentType] - a mapping is in no table
+    return Own(find("credit", CREDITS, name), "")
 
 
 def choose_online(
@@ -117,18 +110,18 @@ def choose_online(
     options: dict[str, Hyper] = {**method.functions, **asdict(method.settings)}
     asked = {key: checked(key, hyper.get(key, default), default) for key, default in options.items()}
     asked["loss"] = loss_name or method.loss
-    aggregation: Aggregation = _found(AGGREGATIONS, "aggregation", asked["aggregation"])
+    aggregation: Aggregation = find("aggregation", AGGREGATIONS, asked["aggregation"])
     loss, credit = _loss(str(asked["loss"]), name, options), _credit(asked["credit"], name, options)
     found: dict[str, Callable[..., Any]] = {
         "loss": loss.function,
         "credit": credit.function,
         "aggregation": aggregation.weigh,
-        "kl": _found(KL_ESTIMATORS, "KL estimator", asked["kl"]),
+        "kl": find("KL estimator", KL_ESTIMATORS, asked["kl"]),
     }
     if "values" in arguments_of(found["credit"]):
-        found["value_loss"] = _found(VALUE_LOSSES, "value loss", asked["value_loss"])
+        found["value_loss"] = find("value loss", VALUE_LOSSES, asked["value_loss"])
     if asked["correction"] != NONE:
-        found["correction"] = _found(CORRECTIONS, "correction", asked["correction"])
+        found["correction"] = find("correction", CORRECTIONS, asked["correction"])
     own = {part: defaults_of(function) for part, function in found.items()}
     takes = {**options, **{key: value for part in own.values() for key, value in part.items()}}
     for key, value in hyper.items():

@@ -18,21 +18,20 @@ from truing.config.recipe import Lora
 from truing.core.errors import ConfigError, ModelError
 from truing.core.messages import message
 from truing.data.templates import with_arguments
+from truing.kernels.families import (
+    before_scores,
+    follows_layers,
+    has_learned_positions,
+    not_adapted,
+    positions_of,
+)
 from truing.models.folders import refuse_reward
 from truing.models.weights import opened, require_finite, require_fit, require_shapes
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # [CLS] prompt [SEP] response [SEP], the ids such models were trained on.
 SEPARATED = "{{ cls_token }}{% for message in messages %}{{ message['content'] + sep_token }}{% endfor %}"
-# Modules of a trunk that come after its last layer, as the families call them.
-_AFTER_LAYERS = re.compile(
-    r"((en|de)coder\.)?(norm|norm_f|ln_f|ln_out|final_norm|(final_)?layer_?norm|pooler)\..*"
-)
-# PEFT puts no adapter on these in families that read their weights past the layer.
-_MAMBA = ("mamba", "mamba2", "falcon_mamba", "falcon_h1", "nemotron_h")
-_MAMBA_OWN = ("out_proj", "conv1d")
 _DEVICE = re.compile(r"(cpu|cuda|mps)(?::(\d+))?")
-_POSITIONS = re.compile(r"position_embeddings$|embed_positions$|wpe$")
 
 
 # transformers asks for a mask where a padding id is among the tokens; what is scored here holds no padding.
@@ -148,14 +147,13 @@ def ends_of(folder: Path) -> frozenset[int]:
 
 def context_of(model: Any, tokenizer: Any) -> int:
     """Most tokens a model was made to read at once."""
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)  # some have none
+    positions = positions_of(model.config.get_text_config())
     return min(positions or tokenizer.model_max_length, tokenizer.model_max_length)
 
 
 def require_positions(model: PreTrainedModel, tokenizer: Any, longest: int) -> None:
     """Raises ConfigError for rows longer than the table of learned positions that some families have."""
-    learned = any(isinstance(m, nn.Embedding) and _POSITIONS.search(n) for n, m in model.named_modules())
-    if learned and longest > (most := context_of(model, tokenizer)):
+    if has_learned_positions(model) and longest > (most := context_of(model, tokenizer)):
         raise ConfigError(
             f"the longest row has {longest} tokens, and {type(model).__name__} has {most} positions",
             hint=f"set data.max_tokens: {most}; data.truncation says what becomes of longer rows",
@@ -202,10 +200,9 @@ def add_adapter(
 
 def _excluded(model: PreTrainedModel, lora: Lora, task: str) -> list[str] | None:
     """The modules that `all-linear` means and no adapter may be put on."""
-    # DistilBERT has two head layers, and PEFT would both adapt the first and train it in full.
-    found = ["pre_classifier"] if task == "SEQ_CLS" else []
-    if lora.targets == "all-linear" and model.config.model_type in _MAMBA:
-        found += _MAMBA_OWN
+    found = before_scores() if task == "SEQ_CLS" else []  # PEFT would adapt them and train them in full
+    if lora.targets == "all-linear":
+        found += not_adapted(model.config.model_type)
     return found or None
 
 
@@ -230,7 +227,7 @@ def freeze_below(model: PreTrainedModel, top_layers: int, *, head: bool = False)
         layer.requires_grad_(True)
     inside = {id(parameter) for parameter in lists[0].parameters()}
     for name, parameter in trunk.named_parameters():
-        if id(parameter) not in inside and _AFTER_LAYERS.fullmatch(name):
+        if id(parameter) not in inside and follows_layers(name):
             parameter.requires_grad_(True)
 
 

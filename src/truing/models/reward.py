@@ -19,12 +19,13 @@ from truing.core.errors import ModelError
 from truing.data.packing import PackedBatch, pack, pad
 from truing.data.trees import Tree
 from truing.kernels.attention import takes_trees
+from truing.kernels.families import LINEAR_SCORE
 from truing.models.scoring import Trunk, probe, without_dropout
 
 
 def linear_head(model: PreTrainedModel) -> nn.Module | None:
     """The linear `score` of a decoder, with what PEFT put around it; None where the model has its own way."""
-    return getattr(model, "score", None)  # transformers gives it this one name in all families that have it
+    return getattr(model, LINEAR_SCORE, None)
 
 
 def pad_token(model: PreTrainedModel) -> int | None:

@@ -24,6 +24,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from truing.core.errors import ModelError
 from truing.core.files import MANIFEST, disk_errors_explained, written_aside
 from truing.core.messages import message
+from truing.kernels.families import LINEAR_SCORE
 from truing.models.adapters import merged, tokenizer_of, with_adapter
 from truing.models.export import MAKER, export_folder
 from truing.models.load import load_tokenizer, quiet
@@ -33,7 +34,7 @@ from truing.models.reward_heads import SIDE_FILES, VALUE_HEAD, StoredHead, store
 from truing.models.sources import require_base, resolve
 from truing.models.weights import opened, require_finite, require_fit, require_rows, require_shapes
 
-_HEADS = ("score", "classifier")  # of classifiers, as PEFT saves them beside an adapter
+_HEADS = (LINEAR_SCORE, "classifier")  # of decoders and encoders, as PEFT saves them beside an adapter
 
 
 class HeadOrigin(Enum):

@@ -20,6 +20,7 @@ from truing.core.messages import message
 from truing.data.packing import WORTH_SHARING, PackedBatch, pack, pad
 from truing.data.trees import Branch, Tree
 from truing.kernels.attention import takes_trees, using_trees
+from truing.kernels.families import logit_rule
 from truing.kernels.logprobs import GRAIN, Head, head_collision, head_divergence, head_entropy, head_logprobs
 from truing.models.entry import Entry, only
 from truing.models.room import Room
@@ -59,10 +60,7 @@ def head_of(model: PreTrainedModel) -> Head:
             f"{type(model).__name__} has no linear output head; truing scores tokens through one",
             hint="use a causal language model (AutoModelForCausalLM)",
         )
-    config = model.config.get_text_config()
-    scale = getattr(config, "logit_scale", None) or 1.0  # families differ in which of these they have
-    scale = scale / (getattr(config, "logits_scaling", None) or 1.0)
-    return Head(layer.weight, layer.bias, scale, getattr(config, "final_logit_softcapping", None))
+    return Head(layer.weight, layer.bias, *logit_rule(model.config.get_text_config()))
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,7 @@ def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 1e-3) 
             raise ModelError(
                 f"{type(inner).__name__} does something to its logits that truing does not know:"
                 f" log-probabilities differ from the model's own by {gap:.2g}",
-                hint="teach it to `head_of` in truing/models/scoring.py",
+                hint="give its family a row in truing/kernels/families.py",
             )
         if asked == "padded":
             return "padded", message("asked for by the recipe")

@@ -1,20 +1,26 @@
-"""Find a loss by name and check its hyper-parameters: the signature is the schema."""
+"""Find a loss by name, say what it takes, and check its hyper-parameters: the signature is the schema.
+
+A `Mixture` of several losses says itself what it takes. An objective makes a record for each pass, whose
+methods have the names that an argument may have: what a loss is called with.
+"""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from truing.config.foreign import ours_of
 from truing.config.imports import closest
 from truing.config.names import require_loss
+from truing.config.options import keyword_defaults
 from truing.core.errors import ConfigError
 
 Scalar = bool | int | float | str
 Hyper = Scalar | Mapping[str, Scalar]  # a mapping where the parts of a mix have each a default of its own
 Loss = Callable[..., Tensor]
-Makers = Mapping[str, Callable[..., Any]]  # what a loss may ask for, by name, and how it is made
 Value = TypeVar("Value")
 EMPTY: Mapping[str, Hyper] = {}
 
@@ -60,16 +66,58 @@ def unknown_hyper(name: str, key: str, takes: Iterable[str]) -> ConfigError:
     return ConfigError(f"{name} takes {known}, not {key!r}{end}")
 
 
+@dataclass(frozen=True)
+class Term:
+    """One loss of a mixture, under the name that a recipe gives it."""
+
+    name: str
+    loss: Loss
+    weight: float = 1.0
+
+    def hyper(self, given: Mapping[str, Hyper]) -> dict[str, Any]:
+        """Of the hyper-parameters of a mixture, those of this loss."""
+        own = {key: given[key] for key in defaults_of(self.loss)}
+        return {key: value[self.name] if isinstance(value, Mapping) else value for key, value in own.items()}
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Several losses as one: the weighted sum of their values, called like any other loss.
+
+    Where terms differ in a default, the default of the mixture says which term has which: a value set in its
+    place goes to all of them.
+    """
+
+    terms: tuple[Term, ...]
+    arguments: tuple[str, ...]  # the union of what they are functions of
+    defaults: Mapping[str, Hyper]
+
+    @property
+    def name(self) -> str:
+        return " + ".join(f"{term.weight:g} {term.name}" for term in self.terms)
+
+    def __call__(self, **given: Any) -> Tensor:
+        """One number per item, like each of the terms."""
+        hyper = {key: given.get(key, default) for key, default in self.defaults.items()}
+        values = [
+            term.weight * term.loss(**pick(term.loss, given), **term.hyper(hyper)) for term in self.terms
+        ]
+        return torch.stack(values).sum(0)
+
+
 def arguments_of(loss: Loss) -> list[str]:
     """The positional arguments of a loss: what it is a function of."""
+    if isinstance(loss, Mixture):
+        return list(loss.arguments)
     parameters = inspect.signature(loss).parameters.values()
     return [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
 
 
 def defaults_of(loss: Loss) -> dict[str, Hyper]:
     """The keyword-only arguments of a loss and the values they have when nobody sets them."""
-    parameters = inspect.signature(loss).parameters.values()
-    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+    if isinstance(loss, Mixture):
+        return dict(loss.defaults)
+    return keyword_defaults(loss)
 
 
 def needs(loss: Loss, argument: str) -> bool:
@@ -83,9 +131,14 @@ def pick(loss: Loss, given: Mapping[str, Value]) -> dict[str, Value]:
     return {key: value for key, value in given.items() if key in asked}
 
 
-def supply(loss: Loss, makers: Makers, *source: object) -> dict[str, Any]:
-    """What this loss asks for, each made of `source`; what it does not ask for is not made."""
-    return {key: make(*source) for key, make in pick(loss, makers).items()}
+def supply(loss: Loss, supplies: object) -> dict[str, Any]:
+    """What this loss asks for, each from the method of that name; what it does not ask for is not made."""
+    return {key: getattr(supplies, key)() for key in names_of(type(supplies)) if needs(loss, key)}
+
+
+def names_of(supplies: type) -> tuple[str, ...]:
+    """What a loss may ask for, in the order the methods are written in: what is trained first."""
+    return tuple(name for name, one in vars(supplies).items() if callable(one) and name[0] != "_")
 
 
 def number_of(hyper: Mapping[str, Hyper], key: str, default: float = 1.0) -> float:

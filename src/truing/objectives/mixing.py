@@ -7,13 +7,8 @@ Weights are taken as they are, not made to add up to 1 (TRL's `loss_type: [...]`
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from inspect import Parameter, Signature
-from typing import Any
 
-import torch
-from torch import Tensor
-
-from truing.objectives.binding import Hyper, Loss, Scalar, arguments_of, defaults_of, pick
+from truing.objectives.binding import Hyper, Loss, Mixture, Scalar, Term, arguments_of, defaults_of
 from truing.objectives.shapes import Shape
 
 
@@ -27,32 +22,15 @@ class Part:
     weight: float = 1.0
     sha256: str = ""  # of the file of a function of the user's own
 
-    def hyper(self, given: Mapping[str, Hyper]) -> dict[str, Any]:
-        """Of the hyper-parameters of a mix, those of this part."""
-        own = {key: given[key] for key in defaults_of(self.loss)}
-        return {key: value[self.name] if isinstance(value, Mapping) else value for key, value in own.items()}
+    @property
+    def term(self) -> Term:
+        return Term(self.name, self.loss, self.weight)
 
 
-def mixture(parts: Sequence[Part]) -> Loss:
-    """The parts as one loss, whose signature is the union of theirs.
-
-    Where parts differ in a default, the default of the mix says which part has which: a value set in its
-    place goes to all of them.
-    """
+def mixture(parts: Sequence[Part]) -> Mixture:
+    """The parts as one loss, which takes all that any of them takes."""
     arguments = dict.fromkeys(name for part in parts for name in arguments_of(part.loss))
-    defaults = _defaults(parts)
-
-    def mixed(**given: Any) -> Tensor:
-        hyper = {key: given.get(key, default) for key, default in defaults.items()}
-        terms = [part.weight * part.loss(**pick(part.loss, given), **part.hyper(hyper)) for part in parts]
-        return torch.stack(terms).sum(0)
-
-    mixed.__name__ = " + ".join(f"{part.weight:g} {part.name}" for part in parts)
-    mixed.__signature__ = Signature(  # pyright: ignore[reportFunctionMemberAccess]
-        [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in arguments]
-        + [Parameter(key, Parameter.KEYWORD_ONLY, default=default) for key, default in defaults.items()]
-    )
-    return mixed
+    return Mixture(tuple(part.term for part in parts), tuple(arguments), _defaults(parts))
 
 
 def _defaults(parts: Sequence[Part]) -> dict[str, Hyper]:

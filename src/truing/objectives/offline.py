@@ -5,14 +5,14 @@ for a likelihood term over both, `retain` ones rows on which the policy must sta
 prompts' responses for KTO's baseline, `crossed` ones those behind the rows' own. `prepare` sees all of them
 before the first backward and says what is looped over.
 
-`supplies` says what a loss may ask for by the name of an argument, and how it is made; the first of them is
-what is trained. To supply more, add an entry there.
+What a loss may ask for are the methods of a record that stands before its objective, `PairSupplies` for one:
+each is named after the argument, and the first is what is trained. To supply more, add a method there.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from truing.data.packing import PackedBatch
 from truing.losses.preference import Pair, per_token
 from truing.losses.unpaired import kl_baseline
 from truing.models.scoring import Scorer, Scores
-from truing.objectives.binding import Hyper, Loss, Makers, needs, number_of, supply
+from truing.objectives.binding import Hyper, Loss, needs, number_of, supply
 from truing.objectives.coupling import Given, Share, shares
 from truing.training.step import Objective, Outcome, Tally, Totals, Unit
 
@@ -37,14 +37,41 @@ def sides(values: Tensor) -> Pair:
 
 
 @dataclass(frozen=True)
+class ObjectiveParts:
+    """A loss, and everything that an objective may need beside it."""
+
+    scorer: Any  # a model: log-probabilities of a batch, or scores of its responses
+    loss: Loss
+    hyper: Mapping[str, Hyper]
+    reference: Reference | None = None
+    coupled: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the objective itself
+
+
+@dataclass(frozen=True)
+class TokenSupplies:
+    """What a loss on tokens may ask for."""
+
+    values: Tensor  # [N] f32
+
+    def logps(self) -> Tensor:
+        return self.values
+
+
+@dataclass(frozen=True)
 class LikelihoodObjective:
     """A loss on every scored token: supervised fine-tuning."""
 
-    supplies: ClassVar[Makers] = {"logps": lambda logps: logps}
+    supplies: ClassVar[type] = TokenSupplies
+    couples: ClassVar[bool] = False
 
     scorer: Scorer
     loss: Loss
     hyper: Mapping[str, Hyper] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, asked: ObjectiveParts) -> Self:
+        return cls(asked.scorer, asked.loss, asked.hyper)
 
     def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
         return self, passes
@@ -54,7 +81,7 @@ class LikelihoodObjective:
 
     def __call__(self, batch: PackedBatch) -> Outcome:
         logps = self.scorer(batch).logps
-        losses = self.loss(**supply(self.loss, self.supplies, logps), **self.hyper)
+        losses = self.loss(**supply(self.loss, TokenSupplies(logps)), **self.hyper)
         return Outcome([Tally(losses, "token")], {"nll": Tally(-logps, "token")})
 
 
@@ -74,6 +101,31 @@ def _shared(objective: Any, passes: Sequence[PackedBatch]) -> dict[tuple[int, ..
 
 
 @dataclass(frozen=True)
+class PairSupplies:
+    """What a preference loss may ask for of one pass; both sides of B pairs, [B] f32 each."""
+
+    objective: "PairObjective"
+    batch: PackedBatch
+    scores: Scores
+
+    def policy(self) -> Pair:
+        return sides(self.objective.sums(self.batch)(self.scores.logps))
+
+    def ref(self) -> Pair:
+        return sides(self.objective.sums(self.batch)(_need(self.objective.reference)(self.batch)))
+
+    def lengths(self) -> Pair:
+        """Tokens of each response."""
+        return sides(self.batch.lengths)
+
+    def weights(self) -> Pair:
+        """Mean over a response of log p(token) less the log of the collision probability."""
+        assert self.scores.collision is not None, "asked for by a loss that takes `weights`"
+        gaps = self.batch.sums(self.scores.logps.detach() - self.scores.collision)
+        return sides(gaps / self.batch.lengths)
+
+
+@dataclass(frozen=True)
 class PairObjective:
     """A preference loss, optionally with likelihood of the chosen side added (RPO, arXiv:2404.19733).
 
@@ -84,14 +136,8 @@ class PairObjective:
     policy and reference alike (LD-DPO, arXiv:2409.06411 eq. 11).
     """
 
-    supplies: ClassVar[Makers] = {
-        "policy": lambda self, batch, scores: sides(self.sums(batch)(scores.logps)),
-        "ref": lambda self, batch, scores: sides(self.sums(batch)(_need(self.reference)(batch))),
-        "lengths": lambda self, batch, scores: sides(batch.lengths),
-        "weights": lambda self, batch, scores: sides(
-            batch.sums(scores.logps.detach() - scores.collision) / batch.lengths
-        ),
-    }
+    supplies: ClassVar[type] = PairSupplies
+    couples: ClassVar[bool] = True
 
     scorer: Scorer
     loss: Loss
@@ -107,6 +153,11 @@ class PairObjective:
         if self.sft_on not in SFT_ON:
             raise ConfigError(f"loss.sft_on is {self.sft_on!r}: expected {' or '.join(SFT_ON)}")
 
+    @classmethod
+    def of(cls, asked: ObjectiveParts) -> Self:
+        kept = {"reference": asked.reference, "coupled": asked.coupled}
+        return cls(asked.scorer, asked.loss, asked.hyper, **kept, **asked.options)
+
     def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
         return replace(self, shared=_shared(self, [b for b in passes if b.role != "whole"])), passes
 
@@ -121,7 +172,7 @@ class PairObjective:
 
     def given(self, batch: PackedBatch, scores: Scores) -> Given:
         """What the loss is called with."""
-        return supply(self.loss, self.supplies, self, batch, scores)
+        return supply(self.loss, PairSupplies(self, batch, scores))
 
     def sums(self, batch: PackedBatch) -> Callable[[Tensor], Tensor]:
         """How per-token values are added up per branch."""
@@ -180,15 +231,36 @@ class PairObjective:
 
 
 @dataclass(frozen=True)
+class UnpairedSupplies:
+    """What a loss on labelled responses may ask for; [B], of the responses that are learnt from."""
+
+    batch: PackedBatch
+    own: Tensor  # of all responses of the pass, summed over tokens
+    reference: Tensor | None  # the same
+    baseline: Tensor | None
+
+    def policy(self) -> Tensor:
+        return self.own[self.batch.first]
+
+    def ref(self) -> Tensor:
+        assert self.reference is not None, "worked out for a loss that takes it"
+        return self.reference[self.batch.first]
+
+    def desirable(self) -> Tensor:
+        """[B] bool, the feedback."""
+        return self.batch.labels[self.batch.first] > 0.5
+
+    def kl(self) -> Tensor | None:
+        """KTO's baseline, a scalar."""
+        return self.baseline
+
+
+@dataclass(frozen=True)
 class UnpairedObjective:
     """A loss on single responses marked desirable (label 1) or not (label 0): KTO, BCO."""
 
-    supplies: ClassVar[Makers] = {
-        "policy": lambda batch, policy, ref, kl: policy[batch.first],
-        "ref": lambda batch, policy, ref, kl: ref[batch.first],
-        "desirable": lambda batch, policy, ref, kl: batch.labels[batch.first] > 0.5,
-        "kl": lambda batch, policy, ref, kl: kl,
-    }
+    supplies: ClassVar[type] = UnpairedSupplies
+    couples: ClassVar[bool] = True
 
     scorer: Scorer
     loss: Loss
@@ -197,6 +269,10 @@ class UnpairedObjective:
     kl: Tensor | None = None  # KTO's baseline of the step, a scalar; a crossed pass has its own
     coupled: bool = False  # whether the loss of a response depends on the others of its step
     shared: Mapping[tuple[int, ...], Share] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, asked: ObjectiveParts) -> Self:
+        return cls(asked.scorer, asked.loss, asked.hyper, asked.reference, coupled=asked.coupled)
 
     def prepare(self, passes: Sequence[PackedBatch]) -> Prepared:
         learnt = [batch for batch in passes if batch.role != "mismatched"]
@@ -228,7 +304,7 @@ class UnpairedObjective:
             ref = batch.sums(_need(self.reference)(batch))
             if batch.role == "crossed":
                 kl = kl_baseline(policy[~batch.first], ref[~batch.first])
-        return supply(self.loss, self.supplies, batch, policy, ref, kl)
+        return supply(self.loss, UnpairedSupplies(batch, policy, ref, kl))
 
     def __call__(self, batch: PackedBatch) -> Outcome:
         given = self.given(batch, self.score(batch))

@@ -16,7 +16,7 @@ from torch import Tensor
 from truing.config.imports import load_function, told
 from truing.config.lent import code_hash
 from truing.core.errors import ConfigError
-from truing.objectives.binding import arguments_of, defaults_of, pick
+from truing.objectives.binding import arguments_of, defaults_of, names_of, pick
 from truing.objectives.own import require_plain, require_supplied
 from truing.objectives.policy_gradient import PolicyObjective
 
@@ -40,7 +40,7 @@ def own_policy_loss(name: str, method: str, taken: Collection[str]) -> Own:
     Raises ConfigError where it asks for what nothing supplies, fails on made-up responses, gives something
     other than one number per token with a gradient, or looks at other responses than a token's own.
     """
-    own = _found(name, f"{method} supplies", [tuple(PolicyObjective.supplies)], taken)
+    own = _found(name, f"{method} supplies", [names_of(PolicyObjective.supplies)], taken)
     given = _given(LENGTHS)
     together = _tried(name, own.function, given)
     _require_shape(name, together, len(given["logps"]), "token")

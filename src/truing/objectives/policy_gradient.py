@@ -19,7 +19,7 @@ from truing.losses.kl import k3
 from truing.losses.policy_gradient import sampled_entropy
 from truing.models.critic import Critic
 from truing.models.scoring import Scorer
-from truing.objectives.binding import Makers, supply
+from truing.objectives.binding import supply
 from truing.objectives.choices import Bound, ChosenOnline
 from truing.objectives.offline import Prepared
 from truing.training.step import Objective, Outcome, Tally, Totals, Unit
@@ -47,16 +47,35 @@ class Experience:
 
 
 @dataclass(frozen=True)
+class PolicySupplies:
+    """What a policy loss or a correction may ask for of one pass, [N] each."""
+
+    objective: "PolicyObjective"
+    batch: PackedBatch
+    values: Tensor  # the policy's log-probabilities
+
+    def logps(self) -> Tensor:
+        return self.values
+
+    def old_logps(self) -> Tensor:
+        return self.objective.old(self.batch, self.values)
+
+    def advantages(self) -> Tensor:
+        return Experience.of(self.batch, self.objective.experience.advantages)
+
+    def response(self) -> Tensor:
+        """Which response a token belongs to, int64."""
+        return self.batch.response
+
+    def sampler_logps(self) -> Tensor:
+        return Experience.of(self.batch, self.objective.experience.sampler)
+
+
+@dataclass(frozen=True)
 class PolicyObjective:
     """The loss of a pass of sampled responses, and the KL and entropy terms beside it."""
 
-    supplies: ClassVar[Makers] = {
-        "logps": lambda self, batch, logps: logps,
-        "old_logps": lambda self, batch, logps: self.old(batch, logps),
-        "advantages": lambda self, batch, logps: Experience.of(batch, self.experience.advantages),
-        "response": lambda self, batch, logps: batch.response,
-        "sampler_logps": lambda self, batch, logps: Experience.of(batch, self.experience.sampler),
-    }
+    supplies: ClassVar[type] = PolicySupplies
 
     scorer: Scorer
     chosen: ChosenOnline
@@ -76,7 +95,7 @@ class PolicyObjective:
         return logps.detach() if known is None else Experience.of(batch, known)
 
     def _called(self, bound: Bound, batch: PackedBatch, logps: Tensor) -> Tensor:
-        return bound(**supply(bound.function, self.supplies, self, batch, logps))
+        return bound(**supply(bound.function, PolicySupplies(self, batch, logps)))
 
     def __call__(self, batch: PackedBatch) -> Outcome:
         chosen, logps = self.chosen, self.scorer(batch).logps

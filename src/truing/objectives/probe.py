@@ -21,6 +21,7 @@ from truing.data.trees import Branch, Tree
 from truing.models.scoring import Scores
 from truing.objectives.binding import Hyper
 from truing.objectives.mixing import Part
+from truing.objectives.offline import ObjectiveParts
 from truing.objectives.shapes import Shape
 from truing.training.step import Objective
 
@@ -34,7 +35,7 @@ def is_coupled(part: Part, shape: Shape, hyper: Mapping[str, Hyper]) -> bool:
     """
     trees, numbers = _rows(shape), _Numbers()
     scorer = numbers.scores if shape.supplies[0] == "scores" else numbers
-    objective = shape.bind(scorer, part.loss, hyper, reference=numbers.reference, options={})
+    objective = shape.objective.of(ObjectiveParts(scorer, part.loss, hyper, numbers.reference))
     with torch.random.fork_rng(devices=[]), catch_warnings():
         simplefilter("ignore")  # such as of a standard deviation of one row
         together = _losses(part.name, shape, objective, trees)

@@ -1,12 +1,12 @@
 """Bind a reward loss to a model with a score head: batch -> one score per response -> tallies.
 
-`supplies` as in `objectives.py`: what a loss may ask for, made of a batch and the scores of its responses.
+What a loss may ask for are the methods of the record before its objective, as in `offline.py`.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -14,23 +14,29 @@ from torch import Tensor
 from truing.data.packing import PackedBatch
 from truing.losses.preference import Pair
 from truing.models.reward import RewardScorer
-from truing.objectives.binding import Hyper, Loss, Makers, supply
+from truing.objectives.binding import Hyper, Loss, supply
+from truing.objectives.offline import ObjectiveParts
 from truing.training.step import Objective, Outcome, Tally, Unit
 
 
 @dataclass(frozen=True)
 class _RewardObjective:
-    supplies: ClassVar[Makers]
+    supplies: ClassVar[type]
+    couples: ClassVar[bool] = False
 
     scorer: RewardScorer
     loss: Loss
     hyper: Mapping[str, Hyper]
 
+    @classmethod
+    def of(cls, asked: ObjectiveParts) -> Self:
+        return cls(asked.scorer, asked.loss, asked.hyper)
+
     def prepare(self, passes: Sequence[PackedBatch]) -> tuple[Objective, Sequence[PackedBatch]]:
         return self, passes  # pyright: ignore[reportReturnType]  # every subclass is an Objective
 
     def losses(self, batch: PackedBatch, scores: Tensor) -> Tensor:
-        return self.loss(**supply(self.loss, self.supplies, batch, scores), **self.hyper)
+        return self.loss(**supply(self.loss, self.supplies(batch, scores)), **self.hyper)
 
 
 def _sides(scores: Tensor) -> Pair:
@@ -43,13 +49,25 @@ def _groups(batch: PackedBatch) -> Tensor:
     return torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
 
 
+@dataclass(frozen=True)
+class ScoredPairSupplies:
+    """What a loss on scored pairs may ask for."""
+
+    batch: PackedBatch
+    values: Tensor  # [2B] f32, chosen and rejected in turn
+
+    def scores(self) -> Pair:
+        return _sides(self.values)
+
+    def margin(self) -> Tensor:
+        """By how much a row prefers its chosen response, [B]; 0 where it does not say."""
+        return self.batch.labels[0::2]
+
+
 class RewardPairObjective(_RewardObjective):
     """The chosen response is to score above the rejected one, by the row's margin where it has one."""
 
-    supplies: ClassVar[Makers] = {
-        "scores": lambda batch, scores: _sides(scores),
-        "margin": lambda batch, scores: batch.labels[0::2],
-    }
+    supplies: ClassVar[type] = ScoredPairSupplies
 
     def count(self, batch: PackedBatch) -> Counter[Unit]:
         return Counter({"pair": batch.branches // 2})
@@ -74,14 +92,28 @@ def pair_metrics(scores: Pair) -> dict[str, Tally]:
     }
 
 
+@dataclass(frozen=True)
+class RankingSupplies:
+    """What a loss on rankings may ask for, [B] each."""
+
+    batch: PackedBatch
+    values: Tensor
+
+    def scores(self) -> Tensor:
+        return self.values
+
+    def ranks(self) -> Tensor:
+        """0 is the best."""
+        return self.batch.labels
+
+    def group(self) -> Tensor:
+        return _groups(self.batch)
+
+
 class RankingObjective(_RewardObjective):
     """The responses of a prompt are to score in the order the row gives."""
 
-    supplies: ClassVar[Makers] = {
-        "scores": lambda batch, scores: scores,
-        "ranks": lambda batch, scores: batch.labels,
-        "group": lambda batch, scores: _groups(batch),
-    }
+    supplies: ClassVar[type] = RankingSupplies
 
     def _better(self, batch: PackedBatch) -> Tensor:
         """Which response is to score above which, [B, B] bool."""
@@ -101,13 +133,25 @@ class RankingObjective(_RewardObjective):
         )
 
 
+@dataclass(frozen=True)
+class TargetSupplies:
+    """What a loss on scored responses may ask for, [B] each."""
+
+    batch: PackedBatch
+    values: Tensor
+
+    def scores(self) -> Tensor:
+        return self.values
+
+    def target(self) -> Tensor:
+        """The score that the row gives."""
+        return self.batch.labels
+
+
 class RegressionObjective(_RewardObjective):
     """Each response is to score what the row says."""
 
-    supplies: ClassVar[Makers] = {
-        "scores": lambda batch, scores: scores,
-        "target": lambda batch, scores: batch.labels,
-    }
+    supplies: ClassVar[type] = TargetSupplies
 
     def count(self, batch: PackedBatch) -> Counter[Unit]:
         return Counter({"response": batch.branches})

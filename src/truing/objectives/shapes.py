@@ -1,12 +1,13 @@
 """What a loss is a function of: the part of a record, what the row says of it, and the objective."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, Self
 
 from truing.core.records import Kind, Record
 from truing.data.trees import Tree
-from truing.objectives.offline import LikelihoodObjective, PairObjective, UnpairedObjective
+from truing.objectives.binding import names_of
+from truing.objectives.offline import LikelihoodObjective, ObjectiveParts, PairObjective, UnpairedObjective
 from truing.objectives.reward import RankingObjective, RegressionObjective, RewardPairObjective
 from truing.training.step import Objective
 
@@ -52,13 +53,23 @@ def unpaired(record: Record) -> list[Record]:
     return [replace(record, responses=(replace(side, label=label),), margin=None) for side, label in sides]
 
 
+class Bindable(Objective, Protocol):
+    """An objective that a loss can be bound to."""
+
+    supplies: ClassVar[type]  # the record whose methods are what a loss may ask for
+    couples: ClassVar[bool]  # whether it can show a loss all items of a step at once
+
+    @classmethod
+    def of(cls, asked: ObjectiveParts) -> Self: ...
+
+
 @dataclass(frozen=True)
 class Shape:
     """The shape of a loss: `teaches` gives the part of a record it trains on, None if there is none."""
 
     wants: str  # what rows it needs, for messages
     teaches: Callable[[Record], Record | None]
-    objective: type[Any]  # an Objective of (scorer, loss, hyper) and, where it has them, options
+    objective: type[Bindable]
     labels: Callable[[Record], tuple[float, ...]] = lambda record: ()
 
     def labelled(self, tree: Tree, record: Record) -> Tree:
@@ -68,14 +79,7 @@ class Shape:
     @property
     def supplies(self) -> tuple[str, ...]:
         """What a loss of this shape may ask for, what is trained first."""
-        return tuple(self.objective.supplies)
-
-    def takes(self, name: str) -> bool:
-        """Whether its objective has a place for that: a `reference`, `coupled` losses, an option."""
-        return name in {field.name for field in fields(self.objective)}
-
-    def bind(self, *bound: Any, options: Mapping[str, Any], **given: Any) -> Objective:
-        return self.objective(*bound, **{k: v for k, v in given.items() if self.takes(k)}, **options)
+        return names_of(self.objective.supplies)
 
 
 DEMONSTRATION = Shape("a prompt with a response", demonstration, LikelihoodObjective)

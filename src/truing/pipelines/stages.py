@@ -14,7 +14,7 @@ from typing import Any
 
 from truing.config.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
 from truing.config.online import CRITIC_STARTS
-from truing.config.options import check_options, keyword_options
+from truing.config.options import called, check_options, keyword_options
 from truing.config.reads import require_read
 from truing.config.recipe import Recipe
 from truing.config.rewards import MODEL
@@ -198,7 +198,7 @@ def _chosen(recipe: Recipe) -> Chosen | None:
     require_used(recipe, choose_online(recipe.method, recipe.loss.name, recipe.loss.hyper, max_length=most))
     models = [part for part in recipe.rewards if part.name == MODEL]
     for part in models:
-        check_options(message("the reward {name!r}", name=MODEL), keyword_options(model_reward), part.options)
+        check_options(called("reward", MODEL), keyword_options(model_reward), part.options)
     if len(models) < len(recipe.rewards) or not models:
         build_mix([part for part in recipe.rewards if part.name != MODEL])
     return None

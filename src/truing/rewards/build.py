@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from truing.config.imports import is_import
-from truing.config.options import check_options, keyword_options
 from truing.config.rewards import JUDGE, MODEL, RewardPart
+from truing.config.tables import bound
 from truing.core.errors import ConfigError
 from truing.rewards.judged import judge_reward
 from truing.rewards.mix import Mix, Weighted
@@ -50,8 +50,7 @@ def rewarder(part: RewardPart, host: Host | None, say: Callable[[str], None]) ->
     if is_import(part.name):
         return own_reward(part.name, part.options)
     if part.name == MODEL:
-        check_options(f"the reward {MODEL!r}", keyword_options(model_reward), part.options)
-        return model_reward(host, say, **part.options)
+        return bound("reward", {MODEL: model_reward}, MODEL, part.options)(host, say)
     if part.name == JUDGE:
         return judge_reward(JUDGE, part.options)
     require_reward(part.name)
@@ -60,12 +59,11 @@ def rewarder(part: RewardPart, host: Host | None, say: Callable[[str], None]) ->
 
 def rule_reward(name: str, options: Mapping[str, Any]) -> Reward:
     """A row of `RULES` with its options, tried on an empty response so that their mistakes show at once."""
-    rule = RULES[name]
-    check_options(f"the reward {name!r}", keyword_options(rule), options)
-    rule(Item(prompt=(), response=""), **options)
+    rule = bound("reward", RULES, name, options)
+    rule(Item(prompt=(), response=""))
 
     def outcome(item: Item) -> RewardOutcome:
-        found = rule(item, **options)
+        found = rule(item)
         return found if isinstance(found, Failed) else ScoredItem(found)
 
     return lambda items: [outcome(item) for item in items]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from truing.config.options import check_options, keyword_options
+from truing.config.options import called, check_options, keyword_options
 from truing.judges.cache import AnswerCache
 from truing.judges.client import Endpoint, Judge, NoVerdict
 from truing.judges.pointwise import RUBRIC, TEMPLATE, Pointwise, read_template
@@ -38,7 +38,7 @@ class JudgeReward:
 def judge_reward(name: str, options: Mapping[str, Any]) -> JudgeReward:
     """The judge that `options` describe: those of `Endpoint` and of `_reward`. Nothing is asked yet."""
     of_endpoint = keyword_options(Endpoint)
-    check_options(f"the reward {name!r}", {**of_endpoint, **keyword_options(_reward)}, options)
+    check_options(called("reward", name), {**of_endpoint, **keyword_options(_reward)}, options)
     endpoint = Endpoint(**{key: value for key, value in options.items() if key in of_endpoint})
     return _reward(endpoint, **{key: value for key, value in options.items() if key not in of_endpoint})
 

@@ -76,7 +76,7 @@ class ModelReward:
         with without_dropout(self.scorer):
             try:
                 found = numbers_of(
-                    numbered, self.scorer, self.tokens_per_pass, lambda b: self.scorer(b).cpu()
+                    numbered, self.scorer, self.tokens_per_pass, lambda batch: self.scorer(batch).cpu()
                 )
             except Overfull as error:
                 raise error.at([f"{i + 1} of those that {self.name} scores" for i in numbered]) from error

@@ -32,8 +32,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from truing.config.imports import load_function, told
-from truing.config.options import check_options, keyword_options
+from truing.config.options import called, check_options, keyword_options
 from truing.core.errors import ConfigError
+from truing.core.retries import Tries
 from truing.core.threads import in_thread
 from truing.rewards.given import (
     BATCH,
@@ -80,7 +81,7 @@ def own_reward(name: str, options: Mapping[str, Any]) -> "FunctionReward":
     named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     takes = {one.name: _as_option(one) for one in named if one.name not in BATCH}
     patience = keyword_options(Patience)
-    check_options(f"the reward {name!r}", {**takes, **patience}, options)
+    check_options(called("reward", name), {**takes, **patience}, options)
     own = {key: value for key, value in options.items() if key not in patience}
     rest = {key: value for key, value in options.items() if key in patience}
     require_possible(name, required(function, own))
@@ -136,7 +137,8 @@ class FunctionReward:
 
     def _tried(self, arguments: dict[str, Any]) -> object:
         """What the function returns, within its tries."""
-        for left in range(self.patience.retries, -1, -1):
+        tries = Tries(self.patience.retries + 1, self.patience.backoff)
+        while True:
             try:
                 return self._once(arguments)
             except HungError:
@@ -148,10 +150,10 @@ class FunctionReward:
                 SystemExit,
                 asyncio.CancelledError,
             ) as error:  # not ours: it may raise anything
-                if not left:
+                pause = tries.failed()
+                if pause is None:
                     raise GaveUpError(f"raised {told(error)}") from error
-                time.sleep(self.patience.backoff * 2 ** (self.patience.retries - left))
-        raise AssertionError("a last try returns or raises")
+                time.sleep(pause)
 
     def _once(self, arguments: dict[str, Any]) -> object:
         runner = self._runner

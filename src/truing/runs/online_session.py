@@ -79,6 +79,7 @@ class OnlineSession:
     say: Say = lambda line: None
     log_sample: Callable[[int, dict[str, Any]], None] = lambda step, row: None
     log_failure: Callable[[int, dict[str, Any]], None] = lambda step, row: None
+    rate: float | None = field(default=None, init=False)  # that of `set_rate`
     failing: set[str] = field(default_factory=set, init=False)  # parts of the reward that have failed
     sampled: int = field(default=0, init=False)  # tokens of the newest step
     step: int = field(default=0, init=False)  # the newest step that was sampled for
@@ -108,10 +109,19 @@ class OnlineSession:
         return Plan(len(self.train), optim.items_per_step, optim.epochs, self.recipe.seed, optim.max_steps)
 
     @property
-    def learning_rate(self) -> float:
+    def own_rate(self) -> float:
+        """The learning rate of the recipe, or else of the method."""
         method = self.chosen.method
         default = method.adapter_rate if self.recipe.lora else method.full_rate
         return self.recipe.optim.learning_rate or default
+
+    @property
+    def learning_rate(self) -> float:
+        """As high as the schedule goes: `own_rate` until `set_rate` says otherwise."""
+        return self.own_rate if self.rate is None else self.rate
+
+    def set_rate(self, rate: float) -> None:
+        self.rate = rate
 
     @property
     def parts(self) -> list[TrainedPart]:
@@ -269,13 +279,15 @@ class OnlineSession:
     def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:
         config, peak = self.recipe.optim, self.learning_rate
         steer: list[Hook] = [self._steer, *hooks]
-        last = train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
+        return train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
+
+    def require_learnt(self) -> None:
+        """Raises RewardError where no response of the run had a reward."""
         if not self.rewarded:
             raise RewardError(
-                f"no response had a reward in {last} steps: nothing was learnt",
+                f"no response had a reward in {self.step} steps: nothing was learnt",
                 hint="mend the reward; online.skip_failed lets responses without one pass, up to all of them",
             )
-        return last
 
     def _steer(self, step: int, logs: Logs) -> None:
         if "kl" in logs:

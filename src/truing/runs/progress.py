@@ -1,6 +1,7 @@
 """Progress of a run: its checkpoints, and the step it goes on from."""
 
 import logging
+import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -50,9 +51,16 @@ class Learner(Protocol):
     def parts(self) -> Sequence[TrainedPart]: ...
 
     @property
+    def own_rate(self) -> float: ...
+
+    @property
     def learning_rate(self) -> float: ...
 
+    def set_rate(self, rate: float) -> None: ...
+
     def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int: ...
+
+    def require_learnt(self) -> None: ...
 
     def evaluation(self) -> Logs: ...
 
@@ -199,6 +207,29 @@ class Progress:
     def status(self, state: RunState, reason: str = "") -> None:
         name = self.saved.name if self.saved else None
         self.folder.write_status(state, step=self.step, last_checkpoint=name, reason=reason)
+
+    def set_rate(self, rate: float) -> None:
+        """Learn at this rate from the next step on, as high as the schedule goes."""
+        self.session.set_rate(rate)
+
+    def newest_sound(self, *, before: int) -> int | None:
+        """Return the step of the newest whole checkpoint from before a step; None where there is none."""
+        steps = [step for step in checkpoint.steps_in(self.folder.checkpoints) if step < before]
+        sound = (step for step in reversed(steps) if not checkpoint.problem_of(self.path_of(step)))
+        return next(sound, None)
+
+    def discard_after(self, step: int) -> None:
+        """Remove the checkpoints of later steps, so that the run goes on from `step` whatever stops it."""
+        for later in checkpoint.steps_in(self.folder.checkpoints):
+            if later > step:
+                shutil.rmtree(self.path_of(later))
+
+    def forget_a_lost_best(self) -> None:
+        """Look for the best anew where the checkpoint of the one so far has been removed."""
+        best = self.evaluation.best_step
+        if best is not None and not self.path_of(best).exists():
+            self.evaluation.forget()
+            self.evaluation.without_progress = 0
 
     def learnt(self, step: int, logs: Logs) -> None:
         """The first hook of a step: its updates are done."""

@@ -17,8 +17,8 @@ from truing.core.messages import Say, message
 from truing.models import checkpoint
 from truing.models.export import export_folder
 from truing.models.results import ADAPTER
-from truing.runs.care import Care
 from truing.runs.progress import Learner, Progress
+from truing.runs.watched import take_up, train_watched
 from truing.training.health import Finding
 from truing.training.hooks import Evaluate, Hook, Logs, Pace, Signals
 from truing.training.optim import make_optimizer
@@ -84,11 +84,11 @@ def run(
         say(message("resuming after step {step} of {total}", step=stands, total=plan.total))
     hooks: list[Hook] = [progress.learnt, *([evaluation] if recipe.data.evaluates else [])]
     hooks += [Pace(session.tokens_of), *watch, progress]
-    care = Care(progress, folder, say, alert)
-    care.begin(changed=bool(resumed.changes))
+    take_up(progress, changed=bool(resumed.changes))
     with progress.signals.watching(), _ending(progress), session.rows_named():
         progress.status(RunState.RUNNING)
-        care.train(optimizer, hooks)
+        train_watched(progress, optimizer, hooks, alert)
+        session.require_learnt()
     with _ending(progress):
         finished = _finish(progress, say)
         result(finished)

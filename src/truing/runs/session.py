@@ -70,6 +70,7 @@ class Session:
     objective: Objective = field(init=False)
     eval_objective: Objective = field(init=False)
     say: Say = field(default=lambda line: None)
+    rate: float | None = field(default=None, init=False)  # that of `set_rate`
     frozen_kept: bool = field(default=False, init=False)  # whether `keep_frozen` has done its work
 
     @property
@@ -94,10 +95,19 @@ class Session:
         return cast(Policy, self.scorer.model)
 
     @property
-    def learning_rate(self) -> float:
+    def own_rate(self) -> float:
+        """The learning rate of the recipe, or else of the method."""
         method = self.chosen.method
         default = method.adapter_rate if self.recipe.lora else method.full_rate
         return self.recipe.optim.learning_rate or default
+
+    @property
+    def learning_rate(self) -> float:
+        """As high as the schedule goes: `own_rate` until `set_rate` says otherwise."""
+        return self.own_rate if self.rate is None else self.rate
+
+    def set_rate(self, rate: float) -> None:
+        self.rate = rate
 
     @property
     def parts(self) -> list[TrainedPart]:
@@ -142,6 +152,9 @@ class Session:
         how = {"peak": self.learning_rate, "start": start, "hooks": hooks}
         room = self.scorer.room
         return train(self.plan, self.passes, self.objective, optimizer, self.recipe.optim, room=room, **how)
+
+    def require_learnt(self) -> None:
+        """A run on rows has learnt from them."""
 
     def keep_frozen(self) -> None:
         """Compute once what no step changes, where a row is read more than once; see `models/frozen.py`.

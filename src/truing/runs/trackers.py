@@ -67,7 +67,7 @@ def require_trackers(names: Iterable[str]) -> None:
         package = KINDS[name].package
         found = find_spec(package)
         if found is None or found.origin is None:
-            hint = "pip install 'truing[trackers]' installs all of them, pip install {package} this one"
+            hint = "pip install {package}; truing's extra `trackers` has all five: pip install '.[trackers]'"
             raise ConfigError(
                 message("track: {name} is not installed", name=name), hint=message(hint, package=package)
             )

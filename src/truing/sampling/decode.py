@@ -4,7 +4,6 @@ A decoder reads prompts into a `Reading`, which is then extended token by token.
 and a class like `PlainReading`, and choose it in `open_decoder`.
 """
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
@@ -14,6 +13,9 @@ import torch
 from torch import Tensor
 from transformers import Cache, PreTrainedModel
 
+from truing.kernels import onednn
+from truing.kernels.families import is_recurrent, positions_of
+from truing.models.scoring import unwrapped
 from truing.sampling.kv import growing_cache
 from truing.sampling.lean import LeanDecoder
 from truing.sampling.structure import Structure, Unreadable, read_structure
@@ -77,7 +79,7 @@ class PlainReading:
         self.cache = cache
         self.mask = mask  # [B, T] i64, 1 on tokens and with room for what follows; padding is only in front
         self.length = 0
-        self.recurrent = is_recurrent(model)
+        self.recurrent = is_recurrent(unwrapped(model))
         context = context_of(model)
         self._last = None if context is None else context - 1
 
@@ -107,15 +109,9 @@ class PlainReading:
         self.logits, self.positions = output.logits[:, -1], positions[:, -1:]
 
 
-def is_recurrent(model: "PreTrainedModel | PeftModel") -> bool:
-    """Tell whether a model keeps its past as Mamba and its like do, which is called otherwise there."""
-    inner = model if isinstance(model, PreTrainedModel) else model.get_base_model()
-    return "cache_params" in inspect.signature(inner.forward).parameters
-
-
 def context_of(model: "PreTrainedModel | PeftModel") -> int | None:
-    """Positions the model has; None where the config lacks the field, as ALiBi and recurrent models do."""
-    return getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    """The positions that a model has; None where it has no end of them."""
+    return positions_of(model.config.get_text_config(decoder=True))
 
 
 @dataclass(frozen=True)
@@ -167,9 +163,9 @@ def _require_kernels(structure: Structure) -> None:
         raise Unreadable(f"the model is on {device}")
     if torch.is_autocast_enabled("cpu"):
         raise Unreadable("autocast is on")
-    if dtype not in TOLERANCE or not torch.backends.mkldnn.is_available():
+    if dtype not in TOLERANCE or not onednn.AVAILABLE:
         raise Unreadable(f"oneDNN does not multiply {dtype} here")
-    if dtype is torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if dtype is torch.bfloat16 and not onednn.multiplies_bfloat16():
         raise Unreadable("this processor has no instructions for bfloat16")
 
 

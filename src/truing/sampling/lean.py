@@ -17,6 +17,7 @@ from torch.nn.functional import embedding, pad, rms_norm, silu
 from truing.data.packing import pack
 from truing.data.trees import Tree
 from truing.kernels.attention_cpu import trees_on_cpu
+from truing.kernels.onednn import laid_out, linear, linear_with
 from truing.kernels.products import AVX2_ALONE
 from truing.sampling.shared import SharedCache
 from truing.sampling.structure import Block, Linear, Norm, Structure
@@ -47,7 +48,7 @@ class Packs:
         found = self._before.get(key)
         if found is None:
             joined = weights[0].detach() if len(weights) == 1 else torch.cat(weights)
-            found = Packed(weights, torch.ops.mkldnn._reorder_linear_weight(joined, ROWS))
+            found = Packed(weights, laid_out(joined, ROWS))
         self._kept[key] = found
         return found.packed
 
@@ -89,8 +90,8 @@ class Products:
     def __call__(self, x: Tensor, low: Tensor | None, place: int = 0, *, add: Tensor | None = None) -> Tensor:
         """One of the products [n, out], or its sum with `add`."""
         if low is not None:
-            add = _product(low, self.ups[place], other=add)
-        return _product(x, self.weights[place], self.biases[place], other=add)
+            add = _product(low, self.ups[place], add=add)
+        return _product(x, self.weights[place], self.biases[place], add=add)
 
     def gated(self, x: Tensor) -> Tensor:
         """silu of the first product times the second."""
@@ -98,28 +99,18 @@ class Products:
         if low is not None:
             return silu(self(x, low, 0), inplace=True).mul_(self(x, low, 1))
         if not AVX2_ALONE:
-            gate = _product(x, self.weights[0], self.biases[0], activation="swish")
-            return _product(x, self.weights[1], self.biases[1], other=gate, operation="mul")
+            gate = linear(x, self.weights[0], self.biases[0], "swish")
+            return linear_with(gate, x, self.weights[1], self.biases[1], "mul")
         # There oneDNN's silu takes longer than another pass over memory, and so does its gate of many rows.
         gate = silu(_product(x, self.weights[0], self.biases[0]), inplace=True)
         if len(x) > MANY:
             return gate.mul_(_product(x, self.weights[1], self.biases[1]))
-        return _product(x, self.weights[1], self.biases[1], other=gate, operation="mul")
+        return linear_with(gate, x, self.weights[1], self.biases[1], "mul")
 
 
-def _product(
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None = None,
-    *,
-    activation: str = "none",
-    other: Tensor | None = None,
-    operation: str = "add",
-) -> Tensor:
-    """`x W' + b`, then the activation, or the operation with `other` [n, out]. Weights may be packed."""
-    if other is None:
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "")
-    return torch.ops.mkldnn._linear_pointwise.binary(x, other, weight, bias, operation)
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, add: Tensor | None = None) -> Tensor:
+    """`x W' + b`, and `add` [n, out] where there is one. Weights may be packed."""
+    return linear(x, weight, bias) if add is None else linear_with(add, x, weight, bias)
 
 
 def _adapters(layers: Sequence[Linear]) -> tuple[list[Tensor], Tensor | None]:

@@ -13,9 +13,10 @@ from typing import Any
 import httpx2
 
 from truing.core.errors import ConfigError, ModelError
+from truing.core.retries import Tries, retry_after
 
 TRIES = 5
-FIRST_PAUSE = 0.5  # seconds; doubled after each further failure
+FIRST_PAUSE = 0.5  # seconds; doubled after each further failure, half of it at random
 LONGEST_PAUSE = 60.0  # seconds; a server may ask for more with Retry-After
 CONNECT_TIMEOUT = 10.0  # seconds
 API_KEY = "VLLM_API_KEY"  # the variable from which vLLM takes the key that it asks for
@@ -79,28 +80,26 @@ async def ask(client: httpx2.AsyncClient, server: Server, path: str, body: Any =
 
     Raises Refused at once for an answer that asking again will not change, ServerDown after `TRIES` failures.
     """
-    failures, pause = 0, FIRST_PAUSE
+    tries = Tries(TRIES, FIRST_PAUSE, LONGEST_PAUSE, spread=0.5)
     while True:
-        wait = pause
+        asked, cost = 0.0, 1
         try:
             response = await client.request("GET" if body is None else "POST", server.url + path, json=body)
         except httpx2.TransportError as error:
             reason = _in_words(error, client)
             # Waiting out the timeout is expensive: a server that hangs is asked twice, not `TRIES` times.
-            failures += TRIES // 2 + 1 if isinstance(error, httpx2.ReadTimeout) else 1
+            cost = TRIES // 2 + 1 if isinstance(error, httpx2.ReadTimeout) else 1
         else:
             if response.is_success:
                 return response
             refused = Refused(response.status_code, _message(response))
             if response.status_code < 500 and response.status_code not in (408, 429):
                 raise refused
-            reason = str(refused)
-            failures += 1
-            wait = max(pause, _asked_to_wait(response))
-        if failures >= TRIES:
+            reason, asked = str(refused), retry_after(response.headers.get("Retry-After"))
+        pause = tries.failed(asked, cost)
+        if pause is None:
             raise ServerDown(reason)
-        await asyncio.sleep(min(wait, LONGEST_PAUSE))
-        pause *= 2
+        await asyncio.sleep(pause)
 
 
 def _in_words(error: httpx2.TransportError, client: httpx2.AsyncClient) -> str:
@@ -119,12 +118,6 @@ def _message(response: httpx2.Response) -> str:
         error = body.get("error", body.get("detail", body))
         return str(error["message"] if isinstance(error, dict) and "message" in error else error)
     return str(body)
-
-
-def _asked_to_wait(response: httpx2.Response) -> float:
-    """Seconds of a Retry-After; its other form, a date, is left to our own pauses."""
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else 0.0
 
 
 def read_json(server: Server, response: httpx2.Response) -> Any:

@@ -6,6 +6,7 @@ layers without positions) is found out by `decode.py`, which compares logits. To
 layer, say here how it is recognised and in `lean.py` what it computes.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,12 +18,10 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.activations import SiLUActivation
 from transformers.cache_utils import DynamicLayer
 
+from truing.kernels.families import ATTENTION, GATED, HEAD_NORMS, LAYER, STEADY_ROPE, TRUNK, WHOLE
 from truing.kernels.layers import is_fused
 from truing.kernels.logprobs import Head
 from truing.models.scoring import head_of
-
-# Frequencies of other kinds depend on how long the longest row of a batch is.
-STEADY_ROPE = ("default", "linear", "llama3", "yarn")
 
 
 class Unreadable(Exception):
@@ -97,8 +96,8 @@ def read_structure(model: PreTrainedModel | PeftModel) -> Structure:
     """The parts of a model, by reference: as they are now, adapters on or off. Raises `Unreadable`."""
     inner: Any = _undisturbed(model)
     trunk = inner.base_model
-    _expect(inner, "model lm_head")
-    _expect(trunk, "embed_tokens layers norm rotary_emb")
+    _expect(inner, WHOLE)
+    _expect(trunk, TRUNK)
     if any(type(layer) is not DynamicLayer for layer in DynamicCache(config=inner.config).layers):
         raise Unreadable("not every layer attends to all that came before")
     if trunk.rotary_emb.rope_type not in STEADY_ROPE:
@@ -136,17 +135,17 @@ def _undisturbed(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     return cast(PreTrainedModel, model.get_base_model())
 
 
-def _expect(module: nn.Module, names: str, optional: str = "") -> None:
+def _expect(module: nn.Module, names: Set[str], optional: Set[str] = frozenset()) -> None:
     found = {name for name, _ in module.named_children()}
-    if not set(names.split()) <= found <= set(f"{names} {optional}".split()):
+    if not names <= found <= names | optional:
         raise Unreadable(f"{type(module).__name__} has the parts {', '.join(sorted(found))}")
 
 
 def _block(layer: Any) -> Block:
-    _expect(layer, "self_attn mlp input_layernorm post_attention_layernorm")
+    _expect(layer, LAYER)
     attention, mlp = layer.self_attn, layer.mlp
-    _expect(attention, "q_proj k_proj v_proj o_proj", "q_norm k_norm")
-    _expect(mlp, "gate_proj up_proj down_proj act_fn")
+    _expect(attention, ATTENTION, HEAD_NORMS)
+    _expect(mlp, GATED)
     if not isinstance(mlp.act_fn, (nn.SiLU, SiLUActivation)):
         raise Unreadable(f"the activation is {type(mlp.act_fn).__name__}")
     if not hasattr(attention, "scaling") or not hasattr(attention, "head_dim"):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import stats  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from truing.stats.intervals import Interval
 
@@ -119,4 +119,5 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float | None:
     """Rank correlation: Pearson's of the ranks, equal values sharing their mean rank."""
-    return pearson(stats.rankdata(x), stats.rankdata(y))
+    ranks = [stats.rankdata(values) for values in (x, y)]  # pyright: ignore[reportUnknownMemberType] - scipy has no types
+    return pearson(*ranks)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import stats  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from truing.core.errors import DataError
 from truing.stats.intervals import CHUNK, Interval, check_level, finite, wilson_bounds
@@ -28,6 +28,10 @@ class Measured:
     missing: int
     worst: float  # the mean if every missing value were the worst there is
     best: float
+
+
+def _quantile_of_t(share: float, freedom: int) -> float:
+    return float(stats.t.ppf(share, freedom))  # pyright: ignore[reportUnknownMemberType] - scipy has no types
 
 
 def clustered_error(values: Sequence[float], prompts: Sequence[Hashable]) -> float:
@@ -57,7 +61,7 @@ def clustered_mean(values: Sequence[float], prompts: Sequence[Hashable], *, leve
     check_level(level)
     error = clustered_error(values, prompts)
     mean = float(np.mean(values))
-    half = float(stats.t.ppf((1 + level) / 2, len(set(prompts)) - 1)) * error
+    half = _quantile_of_t((1 + level) / 2, len(set(prompts)) - 1) * error
     return Interval(mean, mean - half, mean + half, len(values))
 
 
@@ -85,7 +89,7 @@ def clustered_rate(values: Sequence[float], prompts: Sequence[Hashable], *, leve
     if k == 1:
         return Interval(rate, *wilson_bounds(rate, 1, level), n)
     tail = (1 + level) / 2
-    freedom = float(stats.t.ppf(tail, n - 1) / stats.t.ppf(tail, k - 1)) ** 2
+    freedom = (_quantile_of_t(tail, n - 1) / _quantile_of_t(tail, k - 1)) ** 2
     variance = clustered_error(values, prompts) ** 2 * (n - 1) / n
     independent = rate * (1 - rate) / n
     # Prompts that do not differ leave rounding in place of 0.

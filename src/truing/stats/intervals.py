@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import stats  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from truing.core.errors import DataError
 
@@ -56,7 +56,7 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
 
 def wilson_bounds(rate: float, n: float, level: float) -> tuple[float, float]:
     """The two ends of `wilson`; `n` may be an effective number of items, so it need not be whole."""
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(stats.norm.ppf((1 + level) / 2))  # pyright: ignore[reportUnknownMemberType] - scipy has no types
     shrink = 1 + z * z / n
     centre = (rate + z * z / (2 * n)) / shrink
     half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / shrink

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from truing.core.errors import DataError
 from truing.core.messages import message
@@ -161,7 +161,7 @@ def length_controlled(
     at_equal_length[:, 1] = 0
 
     code, k = cluster_codes([row.prompt for row in decided], len(y))
-    rates = []
+    rates: list[NDArray[np.float64]] = []
     for drawn in resample_counts(k, draws, seed, CHUNK // len(y)):
         counts = drawn[:, code]
         fitted = _fit(features, y, counts, np.repeat(weights, len(counts), axis=0), ridge)
@@ -280,7 +280,7 @@ def _fit(
     longest = float(np.sqrt((features**2).sum(1)).max())
     weights = start
     for _ in range(MAX_STEPS):
-        p = expit(weights @ features.T)
+        p: NDArray[np.float64] = expit(weights @ features.T)
         gradient = (counts * (y - p)) @ features - ridge * weights
         hessian = ((counts * p * (1 - p)) @ products).reshape(-1, d, d) + np.diag(ridge)
         step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]

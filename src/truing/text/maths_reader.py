@@ -12,7 +12,7 @@ is evaluated but these rules, and depth, size and length are limited: any text t
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -121,7 +121,7 @@ class _Reader:
         return kind in ("name", "command") or text in ("(", "[", "{")
 
     def _signed(self) -> MathValue:
-        signs = []
+        signs: list[str] = []
         while sign := self._take("+", "-"):
             signs.append(sign)
         value = self._power()
@@ -231,7 +231,7 @@ class _Reader:
         return found
 
     @contextmanager
-    def _deeper(self) -> Iterator[None]:
+    def _deeper(self) -> Generator[None]:
         if self.depth == MAX_DEPTH:
             raise UnreadableError(f"nested deeper than {MAX_DEPTH} levels")
         self.depth += 1

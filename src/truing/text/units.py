@@ -47,7 +47,8 @@ def sentences(text: str) -> list[str]:
 
 
 def _sentences_of(line: str) -> list[str]:
-    parts, start = [], 0
+    parts: list[str] = []
+    start = 0
     for end in _END.finditer(line):
         if end[0].startswith(".") and _ABBREVIATION.search(line[start : end.start() + 1]):
             continue

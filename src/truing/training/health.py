@@ -5,7 +5,6 @@
 `RULES` is the table. A rule is said once in a run. To add one, see `health_rules.py`.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import filter as matching
@@ -15,14 +14,16 @@ from typing import Any, Self
 
 from truing.config.health import Health
 from truing.config.imports import closest
+from truing.config.options import keyword_defaults
 from truing.config.run_folder import HEALTH
+from truing.config.tables import find
 from truing.core import files
 from truing.core.errors import ConfigError, DivergedError
 from truing.core.messages import Sentence, joined, message
 from truing.training import health_online, health_rules
 from truing.training.health_rules import SaidPart, Seen
 from truing.training.health_series import History
-from truing.training.hooks import Logs
+from truing.training.hooks import EarlyStop, Logs
 
 Look = Callable[[History], Seen | None]
 
@@ -38,8 +39,7 @@ class Rule:
     @property
     def thresholds(self) -> dict[str, float]:
         """What a recipe may set, with the defaults."""
-        given = inspect.signature(self.look).parameters.values()
-        return {one.name: one.default for one in given if one.kind is one.KEYWORD_ONLY}
+        return keyword_defaults(self.look)
 
 
 NO_NUMBER = "not_a_number"
@@ -139,14 +139,6 @@ class Finding:
         return str(self.message())
 
 
-class Turn(Exception):
-    """Raised by the hook: the loop is to be entered again once something has been done about a finding."""
-
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(str(finding))
-        self.finding = finding
-
-
 class Unhealthy(DivergedError):
     """A rule saw something and the recipe says `health.action: stop`."""
 
@@ -156,9 +148,7 @@ class Unhealthy(DivergedError):
 def require_known(asked: Health) -> None:
     """Raises ConfigError for rules and thresholds that do not exist."""
     for name in (*asked.rules, *asked.off):
-        if name not in RULES:
-            known = sorted(RULES)
-            raise ConfigError(f"no health rule {name!r}; known: {', '.join(known)}{closest(name, known)}")
+        find("health rule", RULES, name)
     for name, thresholds in asked.rules.items():
         known = RULES[name].thresholds
         for key in thresholds:
@@ -231,7 +221,8 @@ class HealthHook:
     """Watches a run while it trains: the last hook of a step.
 
     `rows` is what was logged before this process began; `said` the findings of then, which are not repeated.
-    `answer` decides what is done about a finding: it gives it an action. `alert` tells it elsewhere.
+    `answer` decides what is done about a finding: it gives it an action. Where that is to go back or to hold,
+    the loop ends, and `acted` is the finding. `alert` tells a finding elsewhere.
     """
 
     def __init__(
@@ -246,13 +237,14 @@ class HealthHook:
     ) -> None:
         self.asked, self.folder, self.say, self.alert = asked, folder, say, alert
         self.answer = answer or (lambda finding: replace(finding, action=asked.action))
+        self.acted: Finding | None = None
         # After a rollback the same fault may come again.
         self.watch = Watch(asked, (one.rule for one in said if one.action != "rollback"))
         for row in rows:
             self.watch.history.add(row)
 
     def __call__(self, step: int, logs: Logs) -> None:
-        """Raises Unhealthy where a finding ends the run, Turn where the run goes on otherwise."""
+        """Raises Unhealthy where a finding ends the run, EarlyStop where something is to be done first."""
         found: list[Finding] = []
         for finding in self.watch.take({"step": step, **logs}):
             acted = any(one.action != "warn" for one in found)  # one thing at a time
@@ -267,4 +259,5 @@ class HealthHook:
                 regardless = message("{advice}; the same command goes on regardless", advice=advice)
                 raise Unhealthy(finding.message(), hint=regardless)
             if finding.action != "warn":
-                raise Turn(finding)
+                self.acted = finding
+                raise EarlyStop

@@ -227,7 +227,7 @@ def test_the_mean_reward_has_its_correlation_with_length(
 @pytest.mark.parametrize(
     ("judge", "said"),
     [
-        ({}, "no judge None of a win rate"),
+        ({}, "no judge None; known: local, model, server"),
         ({"name": "sever"}, "did you mean 'server'"),
         ({"name": "server"}, "needs model"),
         ({"name": "model", "path": "x", "rubrik": "y"}, "not 'rubrik'"),

@@ -17,7 +17,7 @@ from typing import Annotated, Literal, TypeVar, overload
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from truing.config.imports import closest
+from truing.config.tables import find
 from truing.core.errors import ConfigError, DataError
 from truing.core.languages import LANGUAGES
 from truing.evals.instructions import Check
@@ -116,8 +116,7 @@ def load_suite(name: str, languages: Sequence[str] | None = None) -> Sequence[Su
 
     ConfigError for a suite or a language that there is not.
     """
-    if name not in SUITES:
-        raise ConfigError(f"no suite {name!r}{closest(name, SUITES)}", hint=f"known: {', '.join(SUITES)}")
+    kind = find("suite", SUITES, name)
     for language in languages or ():
         if language not in LANGUAGES:
             raise ConfigError(
@@ -126,7 +125,7 @@ def load_suite(name: str, languages: Sequence[str] | None = None) -> Sequence[Su
     file = f"{name}.jsonl"
     return [
         item
-        for item in parse_suite(read_lines(file), file, SUITES[name])
+        for item in parse_suite(read_lines(file), file, kind)
         if languages is None or item.language in languages
     ]
 

@@ -11,7 +11,7 @@ from typing import Any
 from truing.config.evaluation import EvalRecipe
 from truing.config.imports import closest, is_import, load_function
 from truing.config.names import require_tasks
-from truing.config.options import check_options, keyword_options
+from truing.config.options import called, check_options, keyword_options
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.evals.bench import Task, TaskMaker
@@ -57,7 +57,7 @@ def build_tasks(recipe: EvalRecipe) -> dict[str, Task]:
 def _build(name: str, options: Mapping[str, Any], languages: Sequence[str], *, held: bool) -> Task:
     require_tasks([name])
     maker = load_function(name) if is_import(name) else TASKS[name]
-    check_options(message("the task {name!r}", name=name), keyword_options(maker), options)
+    check_options(called("task", name), keyword_options(maker), options)
     task = maker(languages, **options)
     if task.needs_against and not held:
         raise ConfigError(
