@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from truing.core.errors import TruingError
+from truing.core.version import __version__
 
 if TYPE_CHECKING:
     from truing.api.evaluating import Evaluated, evaluate
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from truing.api.scoring import Scored, score
     from truing.api.training import Run, check, train
 
-__version__ = "0.1.0"
 __all__ = [
     "Evaluated",
     "Run",

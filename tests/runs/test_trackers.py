@@ -1,4 +1,4 @@
-"""What every tracker holds of a real run that broke off, went on and was found unhealthy, read back.
+"""A real run that broke off, went on and was found unhealthy, read back from each of its trackers.
 
 `make test-trackers` runs these in an environment that has the packages. Nothing here reaches the network.
 """

@@ -108,6 +108,15 @@ def test_a_run_that_goes_on_is_the_same_one_there(train_tracked, place, tmp_path
     assert notebook.ended == [True, False]
 
 
+def test_a_tracker_may_be_added_when_a_run_goes_on(train_tracked, place, tmp_path: Path):
+    notebook = place()
+    with pytest.raises(RuntimeError, match="the power fails"):
+        train_tracked(tmp_path / "run", [], cut=6)
+    train_tracked(tmp_path / "run", "trackio")
+    assert notebook.opened[0].known is None
+    assert notebook.steps == [(step, False) for step in range(5, 13)]
+
+
 def test_steps_after_a_rollback_are_told_again(train_tracked, place, tmp_path: Path):
     notebook = place()
     health = {"action": "rollback", "rollbacks": 1, "rules": {"loss_spikes": {"once": 0.5}}}

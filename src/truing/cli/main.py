@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from truing import __version__
 from truing.cli import data, evaluate, init, pipeline, report, score, system, talk, training
 from truing.cli.language import told_help, told_usage
 from truing.cli.show import say, show_doing, tell_error
 from truing.cli.streams import settle_encodings
 from truing.core.doing import show_with
 from truing.core.errors import TruingError
+from truing.core.version import __version__
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

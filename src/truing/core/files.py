@@ -15,10 +15,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from truing import __version__
 from truing.core import locks
 from truing.core.errors import StorageError
 from truing.core.messages import message
+from truing.core.version import __version__
 
 TEMPORARY = ".tmp-"  # in the name of every file that is being written aside
 ASIDE = ".aside-"  # in the name of every folder that is; a lock on it tells whether its writer lives

@@ -208,8 +208,9 @@ def judge_of(asked: Mapping[str, Any]) -> Callable[[Path | None], Compare]:
     options = dict(asked)
     name = options.pop("name", None)
     of_endpoint = keyword_options(Endpoint) if name == "server" else {}
-    hint = "judge: {name: model, path: runs/reward}"
-    return bound("judge", JUDGES, name, options, also=of_endpoint, hint=hint)
+    return bound(
+        "judge", JUDGES, name, options, also=of_endpoint, hint="judge: {name: model, path: runs/reward}"
+    )
 
 
 def scores_of(model: ModelReward, responses: Sequence[SampledResponse]) -> list[Marks]:

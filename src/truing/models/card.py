@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from truing import __version__
+from truing.core.version import __version__
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _FRONT_MATTER = ("base_model", "license", "language", "datasets")

@@ -15,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-import truing
 from truing.config.reads import PARTICULAR, READS
 from truing.config.recipe import HyperValue, Lora, Recipe
 from truing.config.rewards import RewardPart
@@ -77,7 +76,7 @@ def wants(method: str) -> str:
 
 def sample_rows(method: str) -> Path:
     """The file of rows that a method can be tried on."""
-    package = Path(truing.__file__).parent
+    package = Path(__file__).parents[1]
     shipped = package / "samples"
     folder = shipped if shipped.is_dir() else package.parents[1] / "examples" / "rows"
     return folder / f"{'sums' if method in ONLINE else ROWS[wants(method)]}.jsonl"

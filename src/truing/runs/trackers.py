@@ -124,7 +124,7 @@ def _log_tensorboard(tracker: Any, step: int, logs: Logs, again: bool) -> None:
 
 def _open_wandb(run: Named) -> "GeneralTracker":
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports]
     from accelerate.tracking import WandBTracker
 
     quiet = wandb.Settings(console="off")  # what the terminal says stays here
@@ -161,13 +161,13 @@ def _open_trackio(run: Named) -> "GeneralTracker":
 
 
 def _alert_trackio(tracker: Any, finding: "Finding") -> None:
-    from trackio import AlertLevel
+    from trackio import AlertLevel  # pyright: ignore[reportMissingImports]
 
     tracker.run.alert(_title(finding), _text(finding), AlertLevel[_level(finding)], step=finding.step)
 
 
 def _finish_trackio(tracker: object, failed: bool) -> None:
-    import trackio
+    import trackio  # pyright: ignore[reportMissingImports]
 
     trackio.finish()  # also forgets the run, which would be finished again at exit
 
@@ -176,7 +176,7 @@ def _finish_trackio(tracker: object, failed: bool) -> None:
 
 
 def _open_swanlab(run: Named) -> "GeneralTracker":
-    import swanlab
+    import swanlab  # pyright: ignore[reportMissingImports]
     from accelerate.tracking import SwanLabTracker
 
     mode = os.environ.get("SWANLAB_MODE") or ("local" if find_spec("swanboard") else "offline")
@@ -209,8 +209,12 @@ def _log_mlflow(tracker: "GeneralTracker", step: int, logs: Logs, again: bool) -
     tracker.log({NOT_IN_MLFLOW.sub("_", name): value for name, value in logs.items()}, step=step)
 
 
+def _mlflow_run(tracker: Any) -> str:
+    return tracker.active_run.info.run_id
+
+
 def _finish_mlflow(tracker: "GeneralTracker", failed: bool) -> None:
-    import mlflow
+    import mlflow  # pyright: ignore[reportMissingImports]
 
     mlflow.end_run("FAILED" if failed else "FINISHED")
 
@@ -230,6 +234,6 @@ KINDS: Mapping[str, TrackerKind] = {
         "MLFLOW_EXPERIMENT_NAME",
         log=_log_mlflow,
         finish=_finish_mlflow,
-        identity=lambda tracker: tracker.tracker.info.run_id,
+        identity=_mlflow_run,
     ),
 }

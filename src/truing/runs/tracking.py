@@ -100,7 +100,9 @@ class Tracking:
 
     def log(self, step: int, logs: Logs) -> None:
         """Send one step's metrics, as a hook; what is no number is left out, as it is null in the log."""
-        known = {name: one for name, one in logs.items() if not isinstance(one, float) or math.isfinite(one)}
+        known: Logs = {
+            name: one for name, one in logs.items() if not isinstance(one, float) or math.isfinite(one)
+        }
         for line in self.lines:
             line.log(step, known)
 

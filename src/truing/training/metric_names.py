@@ -1,4 +1,4 @@
-"""What other trainers call the metrics that we log. We keep TRL's names; docs/metrics.md says what they mean.
+"""Names that other trainers give the metrics we log. Ours are TRL's; docs/metrics.md says what they mean.
 
     renames(["actor/grad_norm", "response_length/mean"])
         {"actor/grad_norm": "grad_norm", "response_length/mean": "completions/mean_length"}
@@ -70,7 +70,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {  # ours: theirs, what means most near
 
 
 def renames(names: Iterable[str]) -> dict[str, str]:
-    """Our name for each of a log's that has one; a metric that the log already calls as we do keeps its own.
+    """Give our name to each metric of a log that has one; a metric under our own name keeps it.
 
     Of several that mean one of ours, such as one for each environment, the first by the alphabet is taken.
     """
