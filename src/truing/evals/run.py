@@ -74,7 +74,8 @@ def evaluate(
         if source
     )
     against = held[0] if held else None
-    bench = Bench(model, against, recipe.samples, recipe.temperature, recipe.seed, watch, Path(recipe.output))
+    how = {"samples": recipe.samples, "temperature": recipe.temperature, "seed": recipe.seed}
+    bench = Bench(model, against, **how, watch=watch, folder=Path(recipe.output))
     results: dict[str, TaskResult] = {}
     seconds: dict[str, float] = {}
     for name, task in tasks.items():
