@@ -123,7 +123,11 @@ def read_policy(
     is told how many responses there are.
     """
     side, begun = Side("", lambda: speaker), 0
-    bench = Bench(side, logprobs=False, watch=lambda _title, done, _all: progress(begun + done))
+
+    def watch(title: str, done: int, total: int) -> None:
+        progress(begun + done)
+
+    bench = Bench(side, logprobs=False, watch=watch)
     (answered,) = bench.ask([*yardstick.harmful, *yardstick.benign], ASKED).responses
     begun, brief = len(answered), []
     if ordinary and yardstick.ordinary:
