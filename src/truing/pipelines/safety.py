@@ -88,8 +88,8 @@ class Yardstick:
         cls, headlines: Sequence[Headline], ordinary: Sequence[str], neutral: Sequence[str]
     ) -> "Yardstick":
         asked = [Question(prompt, user(prompt), "ordinary") for prompt in ordinary]
-        sides = (of_headlines(headlines, harmful=harmful) for harmful in (True, False))
-        return cls(*sides, asked, neutral)
+        harmful, benign = (of_headlines(headlines, harmful=harmful) for harmful in (True, False))
+        return cls(harmful, benign, asked, neutral)
 
 
 @dataclass(frozen=True)
