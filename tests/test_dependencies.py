@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FOR_OTHERS = {"gguf", "tensorboard"}  # transformers opens a GGUF with the one, torch writes with the other
+FOR_OTHERS = {"gguf", "tensorboard"}  # transformers opens a GGUF, and accelerate writes for TensorBoard
 
 
 def normal(name: str) -> str:

@@ -5,10 +5,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import gguf
@@ -23,6 +21,8 @@ from truing.core.errors import ModelError
 from truing.core.files import ASIDE, problems
 from truing.models import sources
 from truing.models.sources import MAKER, Wheel, resolve
+
+from ..serving import Reply, Request, Server, as_json
 
 NAME = "tiny-gguf==1.0"
 TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
@@ -287,52 +287,36 @@ def test_a_damaged_cache_is_rebuilt(embedding):
 SHA = "c0ffee" * 6 + "c0ff"
 
 
-class Hub(BaseHTTPRequestHandler):
+class Hub:
     """The few answers of the hub that a snapshot needs, for `org/tiny`, `org/gated` and `org/pickled`."""
 
-    folders: dict[str, Path]
-    fetched: list[str]
+    def __init__(self, folders: dict[str, Path]) -> None:
+        self.folders = folders
+        self.fetched: list[str] = []
+        self.server = Server(self.answer)
 
-    def do_GET(self) -> None:
-        parts = self.path.partition("?")[0].strip("/").split("/")
+    def answer(self, request: Request) -> Reply:
+        parts = request.path.partition("?")[0].strip("/").split("/")
         if parts[0] == "api":
-            self._describe("/".join(parts[2:4]), listing="tree" in parts)
-        else:
-            self._file("/".join(parts[:2]), parts[-1])
+            return self._described("/".join(parts[2:4]), listing="tree" in parts)
+        path = self.folders["/".join(parts[:2])] / parts[-1]
+        if request.method == "GET":
+            self.fetched.append(path.name)
+        return Reply(path.read_bytes(), headers={"ETag": f'"{self._tag(path)}"', "X-Repo-Commit": SHA})
 
-    def _describe(self, repo: str, *, listing: bool) -> None:
+    def _described(self, repo: str, *, listing: bool) -> Reply:
         if repo not in self.folders:
             status, code = (403, "GatedRepo") if repo == "org/gated" else (404, "RepoNotFound")
-            return self._answer(status, b"{}", {"X-Error-Code": code})
+            return Reply(b"{}", status, {"X-Error-Code": code})
         files = [
             {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": self._tag(path)}
             for path in self.folders[repo].iterdir()
         ]
-        answer = files if listing else {"id": repo, "sha": SHA, "siblings": []}
-        return self._answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
-
-    def _file(self, repo: str, name: str) -> None:
-        path = self.folders[repo] / name
-        if self.command == "GET":
-            self.fetched.append(name)
-        self._answer(200, path.read_bytes(), {"ETag": f'"{self._tag(path)}"', "X-Repo-Commit": SHA})
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for key, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET
+        return as_json(files if listing else {"id": repo, "sha": SHA, "siblings": []})
 
     @staticmethod
     def _tag(path: Path) -> str:
         return hashlib.sha1(path.read_bytes()).hexdigest()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 ASK = """
@@ -362,34 +346,30 @@ def ask(tmp_path: Path, endpoint: str, *names: str, **environment: str) -> list[
 
 
 @pytest.fixture
-def hub(saved, tmp_path) -> Iterator[str]:
-    """The address of a hub that holds `saved`, with a pickle and a notebook beside its weights."""
+def hub(saved, tmp_path) -> Iterator[Hub]:
+    """A hub that holds `saved`, with a pickle and a notebook beside its weights."""
     (saved / "pytorch_model.bin").write_bytes(b"pickle")
     (saved / "notebook.ipynb").write_text("{}")
     pickled = tmp_path / "pickled"
     pickled.mkdir()
     (pickled / "config.json").write_text("{}")
     (pickled / "pytorch_model.bin").write_bytes(b"pickle")
-    Hub.folders = {"org/tiny": saved, "org/pickled": pickled}
-    Hub.fetched = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    hub = Hub({"org/tiny": saved, "org/pickled": pickled})
+    yield hub
+    hub.server.close()
 
 
 def test_a_hub_name_becomes_a_snapshot_that_loads_offline_too(hub, tiny, tmp_path):
-    [(path, base)] = ask(tmp_path, hub, "org/tiny")
+    [(path, base)] = ask(tmp_path, hub.server.url, "org/tiny")
     assert base == "org/tiny" and SHA in path
-    assert sorted(Hub.fetched) == ["config.json", "generation_config.json", "model.safetensors"]
+    assert sorted(hub.fetched) == ["config.json", "generation_config.json", "model.safetensors"]
     ids = torch.tensor([[5, 9, 3]])
     assert torch.equal(AutoModelForCausalLM.from_pretrained(path).eval()(ids).logits, tiny()(ids).logits)
     assert ask(tmp_path, "http://127.0.0.1:9", "org/tiny", HF_HUB_OFFLINE="1") == [[path, base]]
 
 
 def test_what_the_hub_refuses_is_said_in_words(hub, tmp_path):
-    missing, gated, pickled = ask(tmp_path, hub, "org/missing", "org/gated", "org/pickled")
+    missing, gated, pickled = ask(tmp_path, hub.server.url, "org/missing", "org/gated", "org/pickled")
     assert "neither a folder nor a model on the hub" in missing[0] and "HF_TOKEN" in missing[1]
     assert "gated" in gated[0] and "accept its terms" in gated[1]
     assert "no safetensors weights" in pickled[0]
@@ -397,7 +377,7 @@ def test_what_the_hub_refuses_is_said_in_words(hub, tmp_path):
 
 def test_a_misspelt_path_that_looks_like_a_hub_name_names_the_folder(hub, tmp_path):
     (tmp_path / "runs/first").mkdir(parents=True)
-    [(_, hint)] = ask(tmp_path, hub, "runs/frist")
+    [(_, hint)] = ask(tmp_path, hub.server.url, "runs/frist")
     assert hint == "did you mean runs/first?"
 
 

@@ -1,8 +1,6 @@
-import json
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,55 +14,39 @@ from truing.rewards.build import build_mix
 from truing.rewards.mix import Mix
 from truing.rewards.types import Failed, Item, ScoredItem
 
+from ..serving import Reply, Request, Server, completion
+
 PAGE = Path(__file__).parents[2] / "docs" / "judges.md"
 KEY = "sk-very-secret-0123456789"
 
 
-class Grader(ThreadingHTTPServer):
+class Grader:
     """A server whose model scores a response by the number in it, and has no verdict where there is none."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), GraderHandler)
         self.questions: list[str] = []
         self.status = 200
+        self.server = Server(self.answer)
 
-
-class GraderHandler(BaseHTTPRequestHandler):
-    server: Grader  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        question = request["messages"][0]["content"]
-        self.server.questions.append(question)
+    def answer(self, request: Request) -> Reply:
+        question = request.body["messages"][0]["content"]
+        self.questions.append(question)
         number = re.search(r"response>>\nmark (\d+)\n", question)
-        answer = f"I think so.\nSCORE: {number[1]}" if number else "I cannot tell."
-        body = json.dumps({"choices": [{"message": {"content": answer}, "finish_reason": "stop"}]}).encode()
-        self.send_response(self.server.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        said = completion(f"I think so.\nSCORE: {number[1]}" if number else "I cannot tell.")
+        return replace(said, status=self.status)
 
 
 @pytest.fixture
 def grader(monkeypatch: pytest.MonkeyPatch) -> Iterator[Grader]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    server = Grader()
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    grader = Grader()
+    yield grader
+    grader.server.close()
 
 
 def mix_of(grader: Grader, *others: dict[str, Any], skip_failed: float = 1.0, **options: Any) -> Mix:
-    url = f"http://127.0.0.1:{grader.server_port}/v1"
-    own = {"name": "judge", "model": "wise", "base_url": url, "retries": 0, **options}
+    own = {"name": "judge", "model": "wise", "base_url": f"{grader.server.url}/v1", "retries": 0, **options}
     return build_mix([RewardPart.model_validate(one) for one in (own, *others)], skip_failed=skip_failed)
 
 

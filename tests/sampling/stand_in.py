@@ -1,13 +1,12 @@
 """A server that speaks vLLM's HTTP as far as the sampler needs it, and fails when a test tells it to."""
 
-import json
 import random
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from ..serving import Reply, Request, Server, as_json
 
 BASE = "base"
 IDENTIFIERS = range(3, 300)  # token ids that stand for text
@@ -51,27 +50,22 @@ class StandIn:
         self.adapters: dict[str, str] = {}
         self.reloaded: list[str] = []
         self.received: list[tuple[str, Any, str]] = []  # path, body, Authorization
-        self.ended = threading.Event()
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def port(self) -> int:
-        return self._server.server_address[1]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        self.server = Server(self._reply)
+        self.url, self.port, self.close = self.server.url, self.server.port, self.server.close
 
     def asked(self, path: str = "/v1/completions") -> list[Any]:
         """The bodies of all requests to a path."""
         return [body for there, body, _ in self.received if there == path]
 
-    def close(self) -> None:
-        self.ended.set()
-        self._server.shutdown()
-        self._server.server_close()
+    def _reply(self, request: Request) -> Reply:
+        fault = self.note(request.path, request.body, request.headers.get("authorization", ""))
+        if fault == HANG:
+            self.server.released.wait()
+        if isinstance(fault, str):
+            return Reply(closes=True)
+        answer = fault or self.answer(request.path, request.body)
+        return as_json(answer.body, answer.status, **answer.headers)
 
     def note(self, path: str, body: Any, key: str) -> Fault:
         with self._lock:
@@ -117,45 +111,5 @@ class StandIn:
         return Answer(200, {"choices": [self.change(choice)]})
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are part of the tests: nothing is printed."""
-
-
 def _error(status: int, message: str) -> Answer:
     return Answer(status, {"error": {"message": message, "code": status}})
-
-
-def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._respond(None)
-
-        def do_POST(self) -> None:
-            self._respond(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-        def _respond(self, body: Any) -> None:
-            fault = stand_in.note(self.path, body, self.headers.get("Authorization", ""))
-            if fault == HANG:
-                stand_in.ended.wait()
-            if isinstance(fault, str):
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
-                return
-            answer = fault or stand_in.answer(self.path, body)
-            content = json.dumps(answer.body).encode()
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing is printed."""
-
-    return Handler

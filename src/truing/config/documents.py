@@ -272,9 +272,10 @@ def node_of(value: Any, origin: Origin) -> Node:
     Raises ConfigError for a value that no recipe holds.
     """
     if isinstance(value, Mapping):
-        return Node({str(key): node_of(one, origin) for key, one in value.items()}, origin)
+        entries = cast("Mapping[object, object]", value).items()
+        return Node({str(key): node_of(one, origin) for key, one in entries}, origin)
     if isinstance(value, list | tuple):
-        return Node([node_of(one, origin) for one in value], origin)
+        return Node([node_of(one, origin) for one in cast("Sequence[object]", value)], origin)
     if isinstance(value, Path):
         return Node(str(value), origin)
     if value is None or isinstance(value, str | bool | int | float):

@@ -4,7 +4,8 @@ track: [tensorboard, wandb]
 track: {to: wandb, project: my-project, name: first-try}
 """
 
-from typing import Annotated, Literal, get_args
+from collections.abc import Sequence
+from typing import Annotated, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -18,7 +19,7 @@ TRACKERS: tuple[str, ...] = get_args(Tracker)
 def _known(value: object) -> object:
     """Read one name or a list; raises ValueError for a name that is none."""
     listed = [value] if isinstance(value, str) else value
-    for name in listed if isinstance(listed, list | tuple) else ():
+    for name in cast("Sequence[object]", listed) if isinstance(listed, list | tuple) else ():
         if isinstance(name, str) and name not in TRACKERS:
             known = ", ".join(TRACKERS)
             raise ValueError(f"no tracker {name!r}; known: {known}{closest(name, TRACKERS)}")
@@ -27,7 +28,8 @@ def _known(value: object) -> object:
 
 def _named(value: object) -> object:
     """Read a name, or a list of names, as the trackers of a section that sets nothing else."""
-    return {"to": value} if isinstance(value, str | list | tuple) else value
+    named: object = {"to": value} if isinstance(value, str | list | tuple) else value
+    return named
 
 
 Trackers = Annotated[

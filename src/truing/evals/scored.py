@@ -60,7 +60,7 @@ def rendered_for(
 
 
 def scored_by(
-    trained: Trained, rendered: Rendered, progress: Callable[[int], object] = lambda done: None
+    trained: Trained, rendered: Rendered, progress: Callable[[int], None] = lambda done: None
 ) -> list[ScoredRecord]:
     """Score every response; `progress` is told how many rows are done."""
     scorer = RewardScorer(trained.model)

@@ -123,11 +123,7 @@ def read_policy(
     is told how many responses there are.
     """
     side, begun = Side("", lambda: speaker), 0
-
-    def watch(title: str, done: int, total: int) -> None:
-        progress(begun + done)
-
-    bench = Bench(side, logprobs=False, watch=watch)
+    bench = Bench(side, logprobs=False, watch=lambda title, done, total: progress(begun + done))
     (answered,) = bench.ask([*yardstick.harmful, *yardstick.benign], ASKED).responses
     begun, brief = len(answered), []
     if ordinary and yardstick.ordinary:

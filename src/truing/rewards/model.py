@@ -72,12 +72,10 @@ class ModelReward:
     def _scores(self, single: Sequence[Tree]) -> list[float]:
         """The score of each tree's one branch, in order."""
         trees = grafted(single, self.tokens_per_pass)
-        numbered = dict(enumerate(trees))
+        numbered, read = dict(enumerate(trees)), lambda batch: self.scorer(batch).cpu()
         with without_dropout(self.scorer):
             try:
-                found = numbers_of(
-                    numbered, self.scorer, self.tokens_per_pass, lambda batch: self.scorer(batch).cpu()
-                )
+                found = numbers_of(numbered, self.scorer, self.tokens_per_pass, read)
             except Overfull as error:
                 raise error.at([f"{i + 1} of those that {self.name} scores" for i in numbered]) from error
         return [score for i in numbered for score in found[i].tolist()]

@@ -84,8 +84,9 @@ def _answered(progress: Progress, finding: Finding) -> Finding:
 def _displaced(progress: Progress, finding: Finding) -> Session | None:
     """The session whose preferred responses lose likelihood, if that is the finding."""
     session = progress.session
-    is_found = finding.rule == "likelihood_displacement" and isinstance(session, Session)
-    return session if is_found else None
+    if finding.rule == "likelihood_displacement" and isinstance(session, Session):
+        return session
+    return None
 
 
 def _act(progress: Progress, finding: Finding) -> None:

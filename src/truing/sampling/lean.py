@@ -78,10 +78,10 @@ class Products:
         ups, self.a = _adapters(layers)
         if joined:
             self.weights, self.biases = [packs(*weights)], [_joined_bias(weights, biases)]
-            self.ups = [None if self.a is None else torch.cat(ups)]
+            self.ups = [] if self.a is None else [torch.cat(ups)]
         else:
             self.weights, self.biases = [packs(weight) for weight in weights], biases
-            self.ups = [None if self.a is None else up for up in ups]
+            self.ups = ups
 
     def low(self, x: Tensor) -> Tensor | None:
         """[n, in] to what all adapters here make of it, [n, R]."""

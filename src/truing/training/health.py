@@ -256,6 +256,7 @@ class HealthHook:
             self.alert(finding)
         for finding in found:
             if finding.action == "stop":
+                advice = message(finding.advice)
                 regardless = message("{advice}; the same command goes on regardless", advice=advice)
                 raise Unhealthy(finding.message(), hint=regardless)
             if finding.action != "warn":

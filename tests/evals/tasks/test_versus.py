@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,8 @@ from truing.evals.run import Evaluation, evaluate, require_passed, write_evaluat
 from truing.evals.tasks.table import build_tasks
 from truing.models.contents import contents_of_source
 from truing.reports.evaluation import evaluation_report
+
+from ...serving import Server, completion
 
 Judging = Callable[[str], str]  # the question to the answer
 
@@ -34,36 +34,15 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server() -> Iterator[Callable[[Judging], str]]:
     """Starts a judge behind an OpenAI-compatible address."""
-    started: list[ThreadingHTTPServer] = []
+    started: list[Server] = []
 
     def start(judging: Judging) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                said = judging(asked["messages"][-1]["content"])
-                choice = {
-                    "index": 0,
-                    "finish_reason": "stop",
-                    "message": {"role": "assistant", "content": said},
-                }
-                body = json.dumps({"id": "1", "object": "chat.completion", "choices": [choice]}).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        started.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
-        threading.Thread(target=started[-1].serve_forever, args=(0.01,), daemon=True).start()
-        return f"http://127.0.0.1:{started[-1].server_port}/v1"
+        started.append(Server(lambda asked: completion(judging(asked.body["messages"][-1]["content"]))))
+        return f"{started[-1].url}/v1"
 
     yield start
     for one in started:
-        one.shutdown()
-        one.server_close()
+        one.close()
 
 
 @pytest.fixture
