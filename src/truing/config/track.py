@@ -4,7 +4,6 @@ track: [tensorboard, wandb]
 track: {to: wandb, project: my-project, name: first-try}
 """
 
-from collections.abc import Sequence
 from typing import Annotated, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field
@@ -18,18 +17,17 @@ TRACKERS: tuple[str, ...] = get_args(Tracker)
 
 def _known(value: object) -> object:
     """Read one name or a list; raises ValueError for a name that is none."""
-    listed = [value] if isinstance(value, str) else value
-    for name in cast("Sequence[object]", listed) if isinstance(listed, list | tuple) else ():
-        if isinstance(name, str) and name not in TRACKERS:
+    listed: object = [value] if isinstance(value, str) else value
+    for name in cast("list[object]", listed) if isinstance(listed, list | tuple) else ():
+        if name not in TRACKERS:
             known = ", ".join(TRACKERS)
-            raise ValueError(f"no tracker {name!r}; known: {known}{closest(name, TRACKERS)}")
-    return listed
+            raise ValueError(f"no tracker {name!r}; known: {known}{closest(str(name), TRACKERS)}")
+    return cast("object", listed)
 
 
 def _named(value: object) -> object:
     """Read a name, or a list of names, as the trackers of a section that sets nothing else."""
-    named: object = {"to": value} if isinstance(value, str | list | tuple) else value
-    return named
+    return {"to": cast("object", value)} if isinstance(value, str | list | tuple) else value
 
 
 Trackers = Annotated[

@@ -198,7 +198,7 @@ RUNS_ZH = {
     "{paths}: none of {n} rows can be scored": "{paths}：{n} 行中没有一行能打分",
     "shorten them to {n} tokens": "请缩短到 {n} 个词元以内",
     # Trackers
-    "tracked by {names} as {run} in project {project}": "同时记录到 {names}，项目 {project}，名称 {run}",
+    "tracked by {name} as {run} in project {project}": "同时记录到 {name}，项目 {project}，名称 {run}",
     "track: {name} is not installed": "track：没有安装 {name}",
     "pip install {package}; truing's extra `trackers` has all five: pip install '.[trackers]'": "pip install {package}；truing 的附加依赖 `trackers` 包含全部五个：pip install '.[trackers]'",
     "track: {name} does not start: {error}": "track：{name} 无法启动：{error}",

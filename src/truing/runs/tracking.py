@@ -163,5 +163,5 @@ def _open(names: tuple[str, ...], recipe: Recipe, folder: RunFolder, say: Say, l
         lines.append(Line(name, kind, tracker, say, 0 if named.known is None else math.inf))
         known[name] = kind.identity(tracker)
         folder.write_facts(TRACKERS, {"token": token, "runs": known})
-    said = "tracked by {names} as {run} in project {project}"
-    say(message(said, names=", ".join(names), run=run_name, project=project))
+        said = "tracked by {name} as {run} in project {project}"
+        say(message(said, name=name, run=run_name, project=project))
