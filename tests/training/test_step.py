@@ -104,13 +104,6 @@ def test_means_are_over_the_units_of_the_whole_step():
     assert model.weight.grad.item() == 20 / 4
 
 
-def test_a_run_with_several_processes_divides_by_the_sum_of_their_counts():
-    model = one()
-    logs = accumulate(PASSES, Weighted(model), reduce=lambda totals: totals + totals)
-    assert logs["loss"] == pytest.approx(20 / 8)
-    assert model.weight.grad.item() == pytest.approx(20 / 8)
-
-
 def test_without_backward_no_gradient_is_left():
     model = one()
     assert accumulate(PASSES, Weighted(model), backward=False)["loss"] == 5.0

@@ -39,10 +39,10 @@ class Bench:
     samples: int = 1
     temperature: float = 0.0
     seed: int = 0
-    logprobs: bool = True  # of responses: without them confidence is not known, and asking is quicker
     watch: TaskWatch = silent
     folder: Path | None = None  # of the evaluation, for what is to outlive it
     refused: dict[str, str] = field(default_factory=dict)  # by id: why a question could not be asked
+    logprobs: bool = True  # of responses: without them confidence is not known, and asking is quicker
 
     @property
     def sides(self) -> list[Side]:

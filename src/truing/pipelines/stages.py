@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from truing.config.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
-from truing.config.online import CRITIC_STARTS
 from truing.config.options import called, check_options, keyword_options
 from truing.config.reads import require_read
 from truing.config.recipe import Recipe
@@ -33,6 +32,7 @@ from truing.objectives.shapes import unpaired
 from truing.rewards.build import build_mix
 from truing.rewards.model import model_reward
 from truing.runs.idle import require_used
+from truing.runs.preflight import present, reward_models
 from truing.runs.train import Beside, StepWatch, nothing, train_recipe
 
 TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
@@ -206,13 +206,10 @@ def _chosen(recipe: Recipe) -> Chosen | None:
 
 def _check_sources(recipe: Recipe) -> None:
     """Fetch what the stage begins from, so that a misspelt name is not found when its turn comes."""
-    for source in (recipe.policy, recipe.reference):
-        if source and not source.startswith(STAGE):
-            resolve(source)
-    models = [str(part.options["path"]) for part in recipe.rewards if part.name == MODEL]
-    models += [] if recipe.critic.start in CRITIC_STARTS else [recipe.critic.start]
-    for path in models:
-        if not path.startswith(STAGE) and not Path(path).is_dir():
+    for source in present(recipe.policy, recipe.reference):
+        resolve(source)
+    for path in present(*reward_models(recipe)):
+        if not Path(path).is_dir():
             resolve(path, bins=True)
 
 

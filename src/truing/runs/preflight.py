@@ -38,21 +38,22 @@ def require_possible(recipe: Recipe) -> None:
         for part in recipe.rewards:
             require_reward(part.name)
     require_servable(recipe)
-    for source in _named(recipe.policy, recipe.reference):
+    for source in present(recipe.policy, recipe.reference):
         require(source)
         if recipe.method != REWARD_METHOD:
             refuse_reward(Path(source).expanduser())
-    for source in _named(*_reward_models(recipe)):
+    for source in present(*reward_models(recipe)):
         require_openable(source)
     for paths in (recipe.data.train, recipe.data.eval, recipe.data.retain, recipe.data.ptx):
         require_files(paths)
 
 
-def _named(*sources: str | None) -> Iterator[str]:
+def present(*sources: str | None) -> Iterator[str]:
+    """Yield the sources that are there before any stage: all but those that are none, and `stage:NAME`."""
     return (source for source in sources if source and not source.startswith(STAGE))
 
 
-def _reward_models(recipe: Recipe) -> list[str]:
+def reward_models(recipe: Recipe) -> list[str]:
     """Every reward model that an online recipe names."""
     models = [
         str(part.options["path"]) for part in recipe.rewards if part.name == MODEL and "path" in part.options

@@ -6,13 +6,13 @@ give is None; a NaN among the scores makes the number NaN, and a histogram an er
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
-from truing.stats.intervals import Interval
+from truing.stats.intervals import Interval, bootstrap_ends
 
 BINS = 10
 DRAWS = 2_000
@@ -45,19 +45,8 @@ def calibration_error(confidence: Sequence[float], right: Sequence[bool], seed: 
     values = np.asarray(confidence, dtype=np.float64)
     flags = np.asarray(right, dtype=np.float64)
     estimate = _error(values, flags, BINS)
-    if len(values) == 1:  # resamples of one answer are that answer
-        return Interval(estimate, estimate, estimate, 1)
-    drawn: Any = stats.bootstrap(  # pyright: ignore[reportUnknownMemberType] - scipy has no types
-        (values, flags),
-        partial(_error, bins=BINS),
-        n_resamples=DRAWS,
-        vectorized=False,
-        paired=True,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    low, high = drawn.confidence_interval
-    return Interval(estimate, float(low), float(high), len(values))
+    low, high = bootstrap_ends((values, flags), partial(_error, bins=BINS), seed=seed, draws=DRAWS)
+    return Interval(estimate, low, high, len(values))
 
 
 def reliability(margin: np.ndarray, bins: int = BINS) -> Reliability:

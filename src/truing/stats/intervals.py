@@ -5,7 +5,7 @@ name its source. Unparsed verdicts are not values: leave them out and count them
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,19 +77,36 @@ def bootstrap_mean(
     check_level(level)
     data = finite(values, "values")
     mean = float(data.mean())
-    if len(data) == 1:  # resamples of one value are that value
-        return Interval(mean, mean, mean, 1)
-    drawn: Any = stats.bootstrap(  # pyright: ignore[reportUnknownMemberType] - scipy has no types
-        (data,),
-        np.mean,
+    low, high = bootstrap_ends((data,), np.mean, seed=seed, level=level, draws=draws)
+    return Interval(mean, low, high, len(data))
+
+
+def bootstrap_ends(
+    samples: Sequence[NDArray[np.float64]],
+    statistic: Callable[..., Any],
+    *,
+    seed: int,
+    level: float = 0.95,
+    draws: int = 10_000,
+) -> tuple[float, float]:
+    """The ends of a percentile bootstrap of `statistic(*samples)`; place i of all samples is one item.
+
+    Each sample is [n] f64. A statistic that takes `axis` is worked out for many resamples at once.
+    """
+    if len(samples[0]) == 1:  # resamples of one item are that item
+        alone = float(statistic(*samples))
+        return alone, alone
+    drawn: Any = stats.bootstrap(  # pyright: ignore[reportUnknownMemberType]
+        tuple(samples),
+        statistic,
         n_resamples=draws,
-        batch=max(1, CHUNK // len(data)),
+        batch=max(1, CHUNK // len(samples[0])),
+        paired=len(samples) > 1,
         confidence_level=level,
         method="percentile",
         rng=np.random.default_rng(seed),
     )
-    low, high = drawn.confidence_interval
-    return Interval(mean, float(low), float(high), len(data))
+    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
 
 
 def paired_bootstrap(
@@ -118,9 +135,9 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     """
     difference = _paired(_flags(before, "before"), _flags(after, "after"))
     lost, won = int((difference < 0).sum()), int((difference > 0).sum())
-    if lost + won == 0:
+    if not lost + won:
         return 1.0
-    found: Any = stats.binomtest(lost, lost + won, 0.5)  # pyright: ignore[reportUnknownMemberType] - scipy has no types
+    found: Any = stats.binomtest(lost, lost + won, 0.5)  # pyright: ignore[reportUnknownMemberType]
     return float(found.pvalue)
 
 

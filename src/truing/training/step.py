@@ -64,16 +64,12 @@ class Objective(Protocol):
     def __call__(self, batch: PackedBatch) -> Outcome: ...
 
 
-def alone(totals: Counter[Unit]) -> Counter[Unit]:
-    """The counts of a run with one process; a distributed run sums them over its ranks here."""
-    return totals
-
-
-def _totals(passes: Sequence[PackedBatch], objective: Objective, reduce: Callable) -> Counter[Unit]:
+def _totals(passes: Sequence[PackedBatch], objective: Objective) -> Counter[Unit]:
+    """Count the units of a step; a run of several processes would sum them over its ranks here."""
     totals: Counter[Unit] = Counter()
     for batch in passes:
         totals.update(objective.count(batch))
-    return reduce(totals)
+    return totals
 
 
 LOOK = "lower optim.learning_rate, or look at these rows with `truing data show`"
@@ -116,7 +112,6 @@ def accumulate(
     objective: Objective,
     *,
     backward: bool = True,
-    reduce: Callable[[Counter[Unit]], Counter[Unit]] = alone,
 ) -> dict[str, float]:
     """Run `objective` over the passes of one step and leave its gradient in the parameters.
 
@@ -125,7 +120,7 @@ def accumulate(
     finite, of held-out items too.
     """
     objective, passes = objective.prepare(passes)
-    totals = _totals(passes, objective, reduce)
+    totals = _totals(passes, objective)
     logs: dict[str, float] = {}
 
     def mean(part: Tally) -> Tensor:
