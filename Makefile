@@ -51,7 +51,7 @@ $(TRACKERS_READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(TRACKERS_VENV)
 	$(TRACKERS_VENV)/bin/python -m pip install --quiet torch==2.13.0
 	grep -v '^pyarrow==' constraints.txt > $(TRACKERS_VENV)/constraints.txt
-	$(TRACKERS_VENV)/bin/python -m pip install --quiet --constraint $(TRACKERS_VENV)/constraints.txt --editable '.[trackers,dev]'
+	$(TRACKERS_VENV)/bin/python -m pip install --quiet --constraint $(TRACKERS_VENV)/constraints.txt --editable '.[data,trackers,dev]'
 	@touch $@
 
 test-trackers: $(TRACKERS_READY)
