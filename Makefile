@@ -51,11 +51,11 @@ $(TRACKERS_READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(TRACKERS_VENV)
 	$(TRACKERS_VENV)/bin/python -m pip install --quiet torch==2.13.0
 	grep -v '^pyarrow==' constraints.txt > $(TRACKERS_VENV)/constraints.txt
-	$(TRACKERS_VENV)/bin/python -m pip install --quiet --constraint $(TRACKERS_VENV)/constraints.txt --editable '.[data,trackers,dev]'
+	$(TRACKERS_VENV)/bin/python -m pip install --quiet --constraint $(TRACKERS_VENV)/constraints.txt --editable '.[trackers,dev]'
 	@touch $@
 
 test-trackers: $(TRACKERS_READY)
-	$(TRACKERS_VENV)/bin/python -m pytest -m trackers
+	$(TRACKERS_VENV)/bin/python -m pytest -m trackers tests/runs
 
 check: $(READY)
 	$(BIN)/ruff check .
