@@ -55,7 +55,7 @@ $(TRACKERS_READY): pyproject.toml constraints.txt
 	@touch $@
 
 test-trackers: $(TRACKERS_READY)
-	$(TRACKERS_VENV)/bin/python -m pytest -m trackers
+	$(TRACKERS_VENV)/bin/python -m pytest -m trackers tests/runs
 
 check: $(READY)
 	$(BIN)/ruff check .
