@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a text and its translation on one line
-"""Chinese of what the calls from Python say: `truing.train`, `sample`, `score`, `evaluate`, `report`."""
+"""Chinese texts of the calls from Python: `truing.train`, `sample`, `score`, `evaluate`, `report`."""
 
 CALLS_ZH = {
     "a loaded model was passed without its tokenizer": "传入了已加载的模型，却没有它的分词器",

@@ -1,7 +1,7 @@
 """Say what is being done while it is done: `with doing("loading the weights"): …`.
 
-Libraries call `doing`; a program that shows it to people says how with `show_with`. Nothing is shown
-otherwise. With a `total`, what `doing` yields is told how much of it is done.
+Libraries call `doing`. A program that shows it to people installs its display with `show_with`; without one
+nothing is shown. With a `total`, the block calls what `doing` yields with the number of things done.
 """
 
 from collections.abc import Callable, Generator
@@ -20,10 +20,10 @@ _show: list[Show] = [_silent]
 
 
 def show_with(show: Show) -> None:
-    """From now on `show` tells people what this process does."""
+    """Install `show` as the display that tells people what this process does."""
     _show[0] = show
 
 
 def doing(what: str, total: int | None = None) -> AbstractContextManager[Tick]:
-    """Shown while its block runs; of `total` things, those done are told to what it yields."""
+    """Show `what` while the block runs; the block tells the yielded function how many of `total` are done."""
     return _show[0](what, total)

@@ -1,4 +1,4 @@
-"""Text that is not UTF-8: GB18030, as Chinese editors and spreadsheets may save it, is told by its bytes."""
+"""Text in GB18030, as Chinese editors and spreadsheets may save it, recognised by its bytes."""
 
 import shlex
 from pathlib import Path
@@ -7,9 +7,9 @@ from truing.core.messages import Sentence, message
 
 
 def is_gb18030(data: bytes) -> bool:
-    """Tell whether each line with more than ASCII in it is no UTF-8, but GB18030 that is mostly Chinese.
+    """Tell whether all lines with more than ASCII are GB18030, none is UTF-8, and the text is mostly Chinese.
 
-    The last line may be cut short anywhere and is then not looked at.
+    The last line may be cut short anywhere, so a cut last line is not read.
     """
     *lines, last = data.split(b"\n")
     texts = [_decoded(line) for line in (lines or [last]) if not line.isascii()]
@@ -21,7 +21,7 @@ def is_gb18030(data: bytes) -> bool:
 
 
 def _decoded(line: bytes) -> str | None:
-    """A line of GB18030 as text; None where it is UTF-8, or neither."""
+    """Decode a line of GB18030; None where the line is UTF-8, or neither of the two."""
     try:
         line.decode("utf-8")
     except UnicodeDecodeError:
@@ -33,6 +33,6 @@ def _decoded(line: bytes) -> str | None:
 
 
 def gb18030_remedy(path: Path) -> Sentence:
-    """The command that makes UTF-8 of a file."""
+    """Return the command that converts a file to UTF-8."""
     source, target = shlex.quote(str(path)), shlex.quote(str(path.with_stem(f"{path.stem}-utf8")))
     return message("iconv -f GB18030 -t UTF-8 {source} > {target}", source=source, target=target)

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a text and its translation on one line
-"""What evaluations, reports and pipelines say on the terminal in Chinese, by the English template."""
+"""Texts of the terminal in Chinese about evaluations, reports and pipelines, by the English template."""
 
 EVALS_ZH = {
     "the {kind} {name!r}": "{kind} {name!r}",

@@ -28,7 +28,7 @@ Entries = Mapping[str, Mapping[str, Any]]  # path in the folder -> its "size" an
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Makes `path` hold exactly `data`, or leaves what it held and raises `StorageError`.
+    """Make `path` hold exactly `data`, or leave its content as it was and raise `StorageError`.
 
     The bytes are on disk when this returns. Text is written as UTF-8.
     """
@@ -49,7 +49,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Puts a file's content, or the names in a folder, on disk: a rename outlives a power cut only after."""
+    """Put a file's content, or the names in a folder, on disk, so that a rename outlives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -72,7 +72,7 @@ def json_line(row: Mapping[str, Any]) -> bytes:
 
 
 def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
-    """Adds one line. A torn last line, left by a killed writer, is cut off first.
+    """Add one line, after cutting off a torn last line that a killed writer left.
 
     When the disk is full the file keeps its whole lines and `StorageError` is raised.
     """
@@ -90,7 +90,7 @@ def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
 
 
 def _whole_lines(descriptor: int) -> int:
-    """Where the last whole line of a file ends."""
+    """Return the offset in bytes at which the last whole line of a file ends."""
     position = os.fstat(descriptor).st_size
     while position > 0:
         start = max(0, position - 65536)
@@ -117,7 +117,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 
 def require_free_space(path: Path, needed_bytes: int) -> None:
-    """Raises `StorageError` unless the disk that holds, or will hold, `path` has room for `needed_bytes`."""
+    """Raise `StorageError` unless the disk that holds, or will hold, `path` has room for `needed_bytes`."""
     free = free_bytes(path)
     if free < needed_bytes:
         said = "{path}: needs {needed} bytes ({needs}), but {free} ({frees}) are free"
@@ -143,7 +143,7 @@ def human(count: float) -> str:
 
 
 def cannot_write(path: Path, needed_bytes: int, error: Exception) -> StorageError:
-    """What to raise when writing to `path` failed with `error`; `needed_bytes` is 0 where nobody counted."""
+    """Make the error for a write to `path` that failed with `error`; `needed_bytes` is 0 where unknown."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
     said = (
         "{path} cannot be written: {reason}; {needed} bytes are needed, {free} are free"
@@ -158,7 +158,7 @@ def cannot_write(path: Path, needed_bytes: int, error: Exception) -> StorageErro
 
 @contextlib.contextmanager
 def disk_errors_explained(path: Path, needed_bytes: int = 0) -> Generator[None]:
-    """Inside, what the system says about a failed write, itself or through safetensors, is `cannot_write`."""
+    """Raise `cannot_write`'s error where a write in the block fails, in the system or in safetensors."""
     from safetensors import SafetensorError
 
     try:
@@ -174,10 +174,10 @@ def disk_errors_explained(path: Path, needed_bytes: int = 0) -> Generator[None]:
 def sealed_aside(
     target: Path, seal: Callable[[Entries], str], keep: Callable[[], bool] = lambda: False
 ) -> Generator[Path]:
-    """Yields a new folder beside `target` that becomes `target` when the block ends without an error.
+    """Yield a new folder beside `target` that becomes `target` when the block ends without an error.
 
-    `seal` makes the text of its manifest. After an error nothing is left of the folder; what a killed
-    process left is removed by the next writer. What `target` held is replaced, unless `keep` by then.
+    `seal` makes the text of its manifest. An error in the block removes the folder. The next writer removes
+    the folder of a killed process. The old `target` is replaced, unless `keep()` is true when the block ends.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target)
@@ -194,9 +194,9 @@ def sealed_aside(
 
 @contextlib.contextmanager
 def written_aside(target: Path, *, maker: str, keep_intact: bool = False) -> Generator[Path]:
-    """`sealed_aside` with a manifest that says who made the folder, for `problems` and `read_manifest`.
+    """Run `sealed_aside` with a manifest that names the folder's maker, for `problems` and `read_manifest`.
 
-    With `keep_intact` a target that is whole by the end is kept: another process won.
+    With `keep_intact` a target that is whole when the block ends is kept: another process was faster.
     """
 
     def seal(entries: Entries) -> str:
@@ -211,7 +211,7 @@ def written_aside(target: Path, *, maker: str, keep_intact: bool = False) -> Gen
 
 
 def problems(folder: Path, *, maker: str, hashes: bool = False) -> list[str]:
-    """What differs between a folder and its manifest, in words; empty when `maker` wrote it and it is whole.
+    """List in words what differs between a folder and its manifest; empty for a whole folder by `maker`.
 
     Sizes are always compared, contents only when asked: that reads every byte.
     """
@@ -222,7 +222,7 @@ def problems(folder: Path, *, maker: str, hashes: bool = False) -> list[str]:
 
 
 def differences(folder: Path, entries: Entries, *, hashes: bool) -> Iterator[str]:
-    """What of `folder` is not what `entries` say of it, in words."""
+    """Yield in words every difference between the files in `folder` and their `entries` in its manifest."""
     for name, entry in entries.items():
         file = folder / name
         if not file.is_file():
@@ -255,7 +255,7 @@ def _entries(folder: Path) -> Entries:
 
 
 def _put_on_disk(folder: Path) -> None:
-    """Syncs every file and folder, and gives all files the mode of a new file: safetensors writes 0600."""
+    """Sync every file and folder, and give all files the mode of a new file: safetensors writes 0600."""
     mode = (folder / MANIFEST).stat().st_mode & 0o777
     for path in (*folder.rglob("*"), folder):
         if path.is_file():
@@ -264,7 +264,7 @@ def _put_on_disk(folder: Path) -> None:
 
 
 def _publish(folder: Path, target: Path, keep: Callable[[], bool]) -> None:
-    """Renames `folder` to `target`, moving aside what is there; another process may be doing the same."""
+    """Rename `folder` to `target` and move the old `target` aside; another process may be doing the same."""
     for _ in range(100):
         if keep():
             break
@@ -305,7 +305,7 @@ def _new_folder(target: Path) -> tuple[Path, int]:
 
 
 def _sweep(target: Path) -> None:
-    """Removes what stands aside for `target` and no living process holds a lock on."""
+    """Remove the folders beside `target` that killed processes left: nobody holds a lock on them."""
     prefix = f".{target.name}{ASIDE}"
     for leftover in [path for path in target.parent.iterdir() if path.name.startswith(prefix)]:
         try:

@@ -1,7 +1,7 @@
 """Locks on open files and folders, which the kernel drops when their holder ends.
 
-They are those of POSIX systems, as are the renames and flushes of folders in `files`: Windows has none of
-them, and says so here instead of failing half-way through a run.
+Locks, and the renames and flushes of folders in `files`, need a POSIX system. Windows is refused here, with
+a message, instead of half-way through a run.
 """
 
 import sys
@@ -18,12 +18,12 @@ import fcntl
 
 
 def hold(descriptor: int) -> None:
-    """Lock an open file or folder, waiting for whoever holds it. Closing the descriptor gives it back."""
+    """Lock an open file or folder, once its holder is done. Closing the descriptor releases the lock."""
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def try_hold(descriptor: int) -> bool:
-    """Lock an open file or folder if nobody holds it; returns whether it is held now."""
+    """Lock an open file or folder if nobody holds its lock; tell whether this process has it now."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

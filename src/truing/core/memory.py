@@ -1,4 +1,4 @@
-"""The memory of this process: its peak, and that what is freed stays with it for the next step."""
+"""The memory of this process: its peak, and a way to keep freed memory for the next step."""
 
 import ctypes
 import resource
@@ -10,10 +10,10 @@ _NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Tell the allocator to hand nothing back; whether it understood, as glibc's does.
+    """Tell the allocator to keep freed memory; return whether it obeys, as glibc's does.
 
-    By itself glibc returns what is freed at the end of its heap, and the system then zeroes every page of
-    the next step's tensors anew.
+    By default glibc returns memory that is freed at the end of its heap, and the system then zeroes every
+    page of the next step's tensors.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -22,7 +22,7 @@ Say = Callable[[str], None]  # tells one line to whoever watches
 
 
 class Sentence(str):
-    """An English sentence that remembers what it was made of."""
+    """An English sentence that remembers its template and its fields."""
 
     template: str
     fields: Mapping[str, object]
@@ -50,9 +50,10 @@ def joined(separator: str, parts: Iterable[str]) -> Joined:
 
 
 def recognised(text: str, templates: Iterable[str]) -> str:
-    """`text` as the message that one of `templates` made of it, its fields likewise; itself where none did.
+    """Find the template that made `text` and return `text` as that message; return `text` where none fits.
 
-    A placeholder stands for anything, so the first template that fits counts.
+    Fields are recognised in the same way. A placeholder matches any text, so the first template that fits
+    counts.
     """
     known = tuple(templates)
     for template in known:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a text and its translation on one line
-"""What pages say in Chinese, by the English text; separators between clauses are texts too.
+"""Chinese texts of pages, by the English text; separators between clauses are texts too.
 
 A translation holds the placeholders of its key, or fewer. Texts with `&nbsp;` are of templates and markup.
 """

@@ -20,7 +20,7 @@ ROLES = ("system", "user", "assistant", "tool")
 
 
 class Kind(StrEnum):
-    """What a record can teach."""
+    """The kinds of training that a record can serve."""
 
     PROMPT = "prompt"
     DEMONSTRATION = "demonstration"
@@ -33,8 +33,8 @@ class Kind(StrEnum):
 class Message:
     """One turn of a conversation.
 
-    `extras` and `unread` are JSON objects, or empty: a turn can then be hashed and compared. A key of theirs
-    stands over `content`, so that null can say that a call has no words.
+    `extras` and `unread` are the text of JSON objects, or empty, so that a turn can be hashed and compared. A
+    key in these objects overrides the field of that name: `content` may be null in a call without words.
     """
 
     role: str  # one of ROLES
@@ -65,7 +65,7 @@ Turns = tuple[Message, ...]  # of a conversation, the oldest first
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What followed a prompt: an assistant turn, and further turns where the data has them.
+    """The turns that follow a prompt: an assistant turn, and further turns where the data has them.
 
     Only assistant turns are trained on. `rank` 0 is the best; `score` larger is better.
     """
@@ -90,10 +90,10 @@ class Response:
 class Record:
     """A prompt, its responses, and where the two were found (`file:line`).
 
-    `columns` is the row as it stood in the file, for rewards that look at more of it. `place` is for people:
-    what tells rows apart is `id`, for a line may hold several of them and two files may share a name.
-    `given` is a JSON object, or empty: what the row hands to the chat template beside its turns, such as
-    `tools`. `unread` names the columns that none of this was read from.
+    `columns` is the row as it stood in the file, for rewards that read further columns. `place` is for
+    people. `id` tells rows apart: a line may hold several rows, and two files may share a name. `given` is
+    the text of a JSON object, or empty: the values beside the turns that the chat template is given, such as
+    `tools`. `unread` names the columns that nothing was read from.
     """
 
     prompt: tuple[Message, ...]
@@ -113,7 +113,7 @@ class Record:
 
     @property
     def id(self) -> tuple[int, int]:
-        """The identity of the row among all that were read together."""
+        """The identity of the row among all rows that were read together."""
         return self.source, self.number
 
     @property

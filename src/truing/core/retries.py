@@ -1,4 +1,4 @@
-"""Count tries of what fails in passing, and say how long to wait before the next.
+"""Count the tries of a call that fails for a moment, and say how long to wait before the next try.
 
     tries = Tries(5, first=0.5)
     while True:
@@ -10,7 +10,7 @@
                 raise
             time.sleep(pause)
 
-It does not wait by itself, so a coroutine and a function use it alike.
+`Tries` does not wait itself, so coroutines and functions can both use it.
 """
 
 import math
@@ -34,8 +34,8 @@ class Tries:
     def failed(self, asked: float = 0.0, cost: int = 1) -> float | None:
         """Return the seconds to wait before the next try, or None where that was the last.
 
-        `asked` are the seconds that whoever failed asks for at least; more than `longest` are not waited.
-        `cost` is how many tries it counts as.
+        `asked` is the least wait, in seconds, that the failed server asks for; the wait never exceeds
+        `longest`. `cost` is the number of tries that the failure counts as.
         """
         self.done += 1
         self._spent += cost

@@ -1,4 +1,4 @@
-"""The code behind a function of one's own, as a hash: its file, and the files beside it that it imports."""
+"""Hashes of the code behind a user's own function: its file, and the files beside it that it imports."""
 
 import ast
 import hashlib
@@ -14,8 +14,9 @@ INSTALLED = {"site-packages", "dist-packages"}
 def source_hash(module_name: str) -> str:
     """The SHA-256 of an imported module's file; of several files together where it imports its neighbours.
 
-    Neighbours lie in the folder that the module's first name was found in, and are followed in turn. Empty
-    for a module without a file. What is read at run time, such as a list of words, is not seen.
+    Neighbours lie in the folder that the module's first name was found in; their imports are followed too.
+    The hash is empty for a module without a file. Files that are read at run time, such as a list of words,
+    are not hashed.
     """
     file = getattr(sys.modules[module_name], "__file__", None)
     if not file or not Path(file).is_file():  # built-in modules have none
@@ -30,7 +31,7 @@ def source_hash(module_name: str) -> str:
 
 
 def _files_behind(own: Path, name: str, root: Path) -> set[Path]:
-    """A file and, from there on, every file under `root` that one of them imports."""
+    """Find a file and all files under `root` that it imports, directly or through other files."""
     found: set[Path] = set()
     first = name.partition(".")[0]
     installed = not INSTALLED.isdisjoint(root.parts)  # then its neighbours are other packages
@@ -49,7 +50,7 @@ def _files_behind(own: Path, name: str, root: Path) -> set[Path]:
 
 
 def _imports(path: Path, module: str) -> Iterator[str]:
-    """Every dotted name that a file imports, wherever in it; what is taken from a module may be one too."""
+    """Yield every dotted name that a file imports; a name taken from a module may be a module too."""
     if path.suffix != ".py":
         return
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]

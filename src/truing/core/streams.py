@@ -1,6 +1,6 @@
 """The random streams of a run: functions of (seed, stream, place), so that a resumed run draws the same.
 
-    generator(seed, Stream.RETAINED, 3) -> how the retained rows lie in their fourth pass
+    generator(seed, Stream.RETAINED, 3) -> draws the order of the retained rows in their fourth pass
 
 To add one: a row in `Stream`, at twice the number of the last. A number never changes: runs go on with it.
 """
@@ -16,7 +16,7 @@ EVALUATION = 2**32
 
 
 class Stream(IntEnum):
-    """What is drawn, as the number its first place has."""
+    """The streams of a run, each with the number of its first place."""
 
     ITEMS = 0  # + epoch: the order of the rows of an epoch
     HELD_OUT = 2**32  # which rows are kept for evaluation

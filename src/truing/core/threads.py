@@ -9,7 +9,7 @@ _Result = TypeVar("_Result")
 
 
 def in_thread(call: Callable[[], _Result]) -> Future[_Result]:
-    """`call` at work in a thread that does not keep the process alive."""
+    """Run `call` in a thread that does not keep the process alive; return its result as a future."""
     future: Future[_Result] = Future()
 
     def run() -> None:

@@ -1,10 +1,10 @@
-"""The language that is spoken to people. English sentences are the keys of each language's table.
+"""The language of texts for people. English sentences are the keys of each language's table.
 
     with speaking("zh"):
         write_report(run_report(found), path)
 
-A text to be filled holds named placeholders and is translated whole, so that no page mixes two languages in a
-sentence. What no table knows, such as the words of a user's file, stays as it is.
+A text with named placeholders is translated whole and filled afterwards, so that no sentence mixes two
+languages. Text that no table has, such as the words of a user's file, stays as it is.
 """
 
 from collections.abc import Generator, Iterable, Mapping
@@ -18,7 +18,7 @@ _spoken: ContextVar[Language] = ContextVar("the language of pages", default="en"
 
 
 def add_words(language: Language, table: Mapping[str, str]) -> None:
-    """Let `language` also know the translations of `table`, which belong to one part of the package."""
+    """Add the translations in `table`, which belong to one part of the package, to those of `language`."""
     _table(language).update(table)
 
 
@@ -47,7 +47,7 @@ def spoken() -> Language:
 
 
 def translated(text: str, language: Language) -> str:
-    """`text` in `language` with its placeholders as they are; what no table knows stays English."""
+    """Return `text` in `language` with its placeholders unfilled; text that no table has stays English."""
     return _table(language).get(text, text)
 
 
@@ -58,5 +58,5 @@ def t(text: str, /, **filled: object) -> str:
 
 
 def sentences(parts: Iterable[str]) -> str:
-    """One after the other: with a space between them, but for a Chinese full stop, which holds one."""
+    """Join sentences with a space between two; after a Chinese full stop, which is wide, without one."""
     return " ".join(parts).replace("。 ", "。")
