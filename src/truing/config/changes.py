@@ -1,10 +1,10 @@
-"""Changes between a run as it was begun and as it is asked to go on: told, refused, or let pass.
+"""Differences between a run as it began and as it is asked to go on: told, refused, or let pass.
 
     compare(old recipe, new recipe) -> RecipeChange -> refuse_unsafe, or recorded in `config.json`
 
-What a run reads beside its recipe stands in the same record: `inputs` are files of rows, `models` the files
-of every model, `resolved` the defaults that acted. A run of an earlier version has recorded less; what it
-lacks cannot be compared and is no change.
+The record also holds what a run reads beside its recipe: `inputs` are files of rows, `models` the files of
+every model, `resolved` the defaults that acted. A run of an earlier version has recorded fewer keys; a key
+that its record lacks cannot be compared and counts as no change.
 """
 
 import json
@@ -54,7 +54,7 @@ SHOWN = 12  # characters of a hash
 
 @dataclass(frozen=True, slots=True)
 class RecipeChange:
-    """One key that differs between what a run was and what it is asked to be."""
+    """One key that differs between the record of a run and the new request."""
 
     key: str
     was: Any
@@ -63,7 +63,7 @@ class RecipeChange:
 
     @property
     def meaning(self) -> str:
-        """Say what the change does; nothing where that is not known."""
+        """Say what the change does; empty where its effect is not known."""
         parts = self.key.split(".")
         names = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
         return next((MEANING[name] for name in names if name in MEANING), "")
@@ -81,9 +81,9 @@ class RecipeChange:
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[RecipeChange]:
-    """Every key whose value differs, and whether a run may go on with it as a matter of course.
+    """List every key whose value differs, and whether a run may safely go on with the new value.
 
-    Safe is what changes no number beyond its last bits (saving, evaluating, memory) and what only trains
+    A change is safe if it moves no number beyond its last bits (saving, evaluating, memory) or only trains
     longer.
     """
     changes: list[RecipeChange] = []
@@ -100,7 +100,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") ->
 
 
 def recorded_since(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The keys beside the recipe that a new record has and that of an earlier version lacks."""
+    """List the keys beside the recipe that the new record has and the record of an earlier version lacks."""
     found: list[str] = []
     for name, value in new.items():
         key = f"{prefix}{name}"
@@ -112,7 +112,7 @@ def recorded_since(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str =
 
 
 def _is_later(key: str) -> bool:
-    """Tell whether a record that lacks a key is of a version that did not write it."""
+    """Tell whether a record without this key comes from a version that did not write the key."""
     return key == "models" or key.startswith("resolved.")
 
 
@@ -133,7 +133,7 @@ def _defaults() -> dict[str, Any]:
 
 
 def refuse_unsafe(changes: Sequence[RecipeChange], allowed: Sequence[str] = ()) -> None:
-    """Raises `ConfigError` with the changes that are not safe and not `allowed` by their key or section."""
+    """Raise `ConfigError` with the changes that are not safe and not `allowed` by their key or section."""
     refused = [change for change in changes if not change.safe and not _named(change.key, allowed)]
     if refused:
         changed = joined("\n  ", (change.told for change in refused))

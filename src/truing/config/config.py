@@ -1,8 +1,8 @@
 """From a recipe file and `--set` to a checked `Recipe`, with the place every value came from.
 
-`documents.py` reads files into nodes that remember their line; pydantic checks the plain values; and what
-pydantic objects to is told with the file, the line and the nearest name. Relative paths inside a recipe stay
-as written: they are relative to the working directory, not to the recipe.
+`documents.py` reads files into nodes that remember their line; pydantic checks the plain values; and
+pydantic's objections are told with the file, the line and the nearest name. Relative paths inside a recipe
+stay as written: they are relative to the working directory, not to the recipe.
 """
 
 import difflib
@@ -81,7 +81,7 @@ def load_eval_recipe(path: Path | None, overrides: Sequence[str] = ()) -> EvalRe
 
 
 def validate(root: Node, model: type[Model]) -> Model:
-    """`root` as a `model`; a `ConfigError` lists every objection with its place."""
+    """Check `root` and return it as a `model`. Raises `ConfigError` with every objection and its place."""
     try:
         return model.model_validate(root.plain())
     except ValidationError as error:
@@ -158,7 +158,7 @@ def _problems(errors: Sequence[Mapping[str, Any]], root: Node, model: type[BaseM
 
 
 def _located(place: Sequence[str | int], root: Node) -> tuple[list[str], Node]:
-    """The deepest written node on the way to `place`, past which pydantic names union members."""
+    """Find the deepest written node on the way to `place`; beyond that node pydantic names union members."""
     path: list[str] = []
     node = root
     for part in place:
@@ -194,7 +194,7 @@ def _fields(model: type[BaseModel], path: Sequence[str]) -> Mapping[str, FieldIn
 
 
 def _nearest(path: Sequence[str], model: type[BaseModel]) -> Sentence:
-    """What to write instead of the unknown key at the end of `path`."""
+    """Say what to write instead of the unknown key at the end of `path`."""
     *parents, name = path
     within = message(" in {section}", section=".".join(parents)) if parents else message("")
     known = list(_fields(model, parents))
@@ -211,7 +211,7 @@ def _nearest(path: Sequence[str], model: type[BaseModel]) -> Sentence:
 
 
 def _shown(value: object) -> str:
-    """A value as an error shows it: short, and without the inside of lists and mappings."""
+    """Return a value as an error shows it: short, and without the contents of lists and mappings."""
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     text = repr(value) if isinstance(value, str) else json.dumps(value)

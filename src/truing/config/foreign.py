@@ -18,7 +18,7 @@ from truing.core.messages import Sentence, message
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Return what a key of another toolkit is here."""
+    """The key of truing that stands for another toolkit's key, or a note where there is none."""
 
     key: str  # dotted, as in `--set`; empty where nothing here does the same
     note: str = ""  # what to know beside the key, or why there is none
@@ -369,22 +369,22 @@ LOSSES: Mapping[
 
 
 def ours_of(key: str) -> Ours | None:
-    """Return what a key of any of the other toolkits is here; None for a key that none of them has."""
+    """Find truing's key for a key of another toolkit; None for a key that no toolkit has."""
     return next((table[key] for table in PEERS.values() if key in table), None)
 
 
 def told_key(key: str) -> str:
-    """`it is optim.learning_rate here`, for a message about an unknown key; empty where no toolkit has it."""
+    """Say `it is optim.learning_rate here` of an unknown key; empty where no toolkit has that key."""
     found = ours_of(key)
     return found.told if found else ""
 
 
 def told_method(name: str) -> str:
-    """`it is method: reward here`; empty for a name that no toolkit gives to a method."""
+    """Say `it is method: reward here`; empty for a name that no toolkit gives to a method."""
     return f"it is {METHODS[name]} here" if name in METHODS else ""
 
 
 def told_loss(method: str, name: str) -> str:
-    """`it is loss.name: dpo here`; empty for a name that no toolkit gives to a loss of this method."""
+    """Say `it is loss.name: dpo here`; empty for a name that no toolkit gives to a loss of this method."""
     found = LOSSES.get(method, {}).get(name)
     return f"it is {found} here" if found else ""

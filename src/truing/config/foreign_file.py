@@ -1,4 +1,4 @@
-"""A configuration of another toolkit that was given as a recipe: recognised whole, its keys beside ours."""
+"""Recognise another toolkit's configuration that was given as a recipe, and list its keys beside ours."""
 
 from truing.config.documents import Node
 from truing.config.foreign import METHODS, PEERS
@@ -10,7 +10,7 @@ _ENOUGH = 3  # keys that only the other toolkit has; fewer are slips in a recipe
 
 
 def refuse_foreign(root: Node, path: object) -> None:
-    """Raises `ConfigError` for a file of another toolkit, with a line for each of its keys."""
+    """Raise `ConfigError` for a file of another toolkit, with a line for each of its keys."""
     foreign = [key for key in root.children if key not in Recipe.model_fields]
     fits = {peer: sum(key in table for key in foreign) for peer, table in PEERS.items()}
     peer = max(fits, key=lambda name: fits[name])

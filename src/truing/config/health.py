@@ -1,4 +1,4 @@
-"""A recipe's `health`: what watches a run while it trains, and what happens when it sees something.
+"""A recipe's `health`: the rules that watch a run while it trains, and the action on a finding.
 
 health: {action: stop, rules: {kl_runaway: {nats: 0.5}}, off: [entropy_collapse]}
 """
@@ -13,16 +13,16 @@ Threshold = Annotated[float, Field(strict=True, gt=0)]  # strict: true is not 1
 
 
 class Health(Section):
-    """Rules over the metrics of a run, looked at after every step."""
+    """Rules over the metrics of a run, checked after every step."""
 
     action: Literal["warn", "stop", "rollback", "remedy"] = Field(
         default="warn",
-        description="What a finding does beside being said: warn nothing; stop ends the run with code 4; "
-        "rollback goes back to a checkpoint from before it with half the learning rate; remedy adds "
-        "loss.sft_weight: 1.0 where preferred responses lose likelihood.",
+        description="Action on a finding, beside the report of it: warn does nothing; stop ends the run with "
+        "code 4; rollback returns to a checkpoint from before the finding with half the learning rate; "
+        "remedy adds loss.sft_weight: 1.0 where preferred responses lose likelihood.",
     )
     rollbacks: int = Field(default=2, ge=1, description="Most rollbacks of a run; the next finding ends it.")
     rules: dict[str, dict[str, Threshold]] = Field(
         default={}, description="Thresholds that differ from a rule's own: {kl_runaway: {nats: 0.5}}."
     )
-    off: tuple[str, ...] = Field(default=(), description="Rules that are not looked at.")
+    off: tuple[str, ...] = Field(default=(), description="Rules to leave out.")

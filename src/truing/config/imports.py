@@ -1,4 +1,4 @@
-"""Functions of one's own by name: `module:function`, from the working directory or an installed package."""
+"""A user's own functions by name: `module:function`, from the working directory or an installed package."""
 
 import difflib
 import importlib
@@ -16,18 +16,18 @@ from truing.core.messages import message
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the known one it may have meant, if any is near."""
+    """Return the end of a message about an unknown name: the nearest known name, or nothing."""
     near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
     return message("; did you mean {name!r}?", name=near[0]) if near else ""
 
 
 def is_import(name: str) -> bool:
-    """Whether a name is of the form `module:function`, whatever it leads to."""
+    """Tell whether a name has the form `module:function`; the module need not exist."""
     return ":" in name
 
 
 def load_function(name: str) -> Callable[..., Any]:
-    """The function that `module:function` names. Its module is imported, which runs the code in it.
+    """Load the function that `module:function` names. Importing its module runs the code in it.
 
     The working directory is searched last, so that a file there never replaces an installed package.
     """
@@ -74,7 +74,7 @@ def _import(name: str) -> ModuleType:
 
 
 def told(error: BaseException) -> str:
-    """What went wrong in somebody's own code, in one line, and in which line of it."""
+    """Describe an error in a user's own code in one line, with the file and the line it came from."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError):  # names its line itself
         return text

@@ -22,7 +22,7 @@ _lent: dict[str, Callable[..., Any]] = {}
 
 
 def lend(function: Callable[..., Any], taken: Collection[str] = ()) -> str:
-    """Return the name by which `load_function` finds a function, which is none of those `taken`."""
+    """Lend a function and return the name by which `load_function` finds it; no name in `taken` is used."""
     own = getattr(function, "__name__", type(function).__name__)
     module = getattr(function, "__module__", None)
     there = sys.modules.get(module) if module not in (None, "__main__") else None
@@ -39,7 +39,7 @@ def lend(function: Callable[..., Any], taken: Collection[str] = ()) -> str:
 def lent(name: str) -> Callable[..., Any] | None:
     """Return the function lent under a name; None for a name of the form `module:function`.
 
-    Raises ConfigError for one that another process was given.
+    Raises ConfigError for a function that was given to another process.
     """
     if name.partition(":")[0] != GIVEN:
         return None
@@ -53,7 +53,7 @@ def lent(name: str) -> Callable[..., Any] | None:
 
 
 def code_hash(name: str) -> str:
-    """Return the SHA-256 of the code behind `module:function` or a lent function; empty where it has none."""
+    """Return the SHA-256 of the code behind `module:function` or a lent function; else empty."""
     function = lent(name)
     if function is None:
         return source_hash(name.partition(":")[0])

@@ -1,8 +1,8 @@
 """Names of methods, losses and tasks that a recipe may use, known before torch is imported.
 
 The functions behind the names stand in the tables `methods/offline.py`, `methods/online.py` and
-`evals/tasks/table.py`, which import torch: a misspelt name would be told half a minute late. To add a row to
-one of them, add its name here; `tests/config/test_names.py` holds both equal.
+`evals/tasks/table.py`, which import torch: with those tables, a misspelt name would be reported half a minute
+late. To add a row to a table, add its name here; `tests/config/test_names.py` compares the two.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -67,20 +67,20 @@ OWN = "a function of your own is named module:function"
 
 
 def require_method(name: str, known: Collection[str] = (*OFFLINE_LOSSES, *ONLINE_METHODS)) -> None:
-    """Raises ConfigError for a method that is none."""
+    """Raise ConfigError for an unknown method."""
     if name not in known:
         raise unknown("method", name, known, instead=told_method(name))
 
 
 def require_loss(name: str, known: Collection[str], method: str = "") -> None:
-    """Raises ConfigError for a loss that the method does not have."""
+    """Raise ConfigError for a loss that the method does not have."""
     if name not in known:
         told = told_loss(method, name)
         raise unknown("loss", name, known, of=" for this method", instead=told, hint=OWN)
 
 
 def require_losses(method: str, names: Iterable[str]) -> None:
-    """Raises ConfigError for the first loss that a method lacks; `module:function` is looked up later."""
+    """Raise ConfigError for the first loss that a method lacks; `module:function` is looked up later."""
     known = OFFLINE_LOSSES.get(method, POLICY_LOSSES)
     for name in names:
         if not is_import(name):
@@ -88,20 +88,20 @@ def require_losses(method: str, names: Iterable[str]) -> None:
 
 
 def require_tasks(names: Iterable[str]) -> None:
-    """Raises ConfigError for the first task that is none; `module:function` is looked up later."""
+    """Raise ConfigError for the first unknown task; `module:function` is looked up later."""
     for name in names:
         if not is_import(name) and name not in TASKS:
             raise unknown("task", name, TASKS, hint=OWN)
 
 
 def require_dtype(name: str) -> None:
-    """Raises UsageError for a `--dtype` that is none."""
+    """Raise UsageError for an unknown `--dtype`."""
     if name not in DTYPES:
         _expected("--dtype", name, DTYPES)
 
 
 def require_template(name: str) -> None:
-    """Raises UsageError for a `--template` that is none."""
+    """Raise UsageError for an unknown `--template`."""
     if name not in TEMPLATES:
         _expected("--template", name, TEMPLATES)
 

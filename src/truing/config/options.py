@@ -1,4 +1,4 @@
-"""Options in a recipe, checked against the signature of what takes them: the signature is the schema."""
+"""Options in a recipe, checked against the function that takes them: its signature is the schema."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ def keyword_options(function: Callable[..., Any]) -> dict[str, inspect.Parameter
 
 
 def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the keyword-only arguments of a function and the values they have when nobody sets them."""
+    """Return the keyword-only arguments of a function and their default values."""
     return {name: one.default for name, one in keyword_options(function).items()}
 
 
@@ -30,7 +30,7 @@ def called(kind: str, name: object) -> Sentence:
 
 
 def check_options(what: str, takes: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> None:
-    """Raises ConfigError for an option that `what`, such as "the reward 'regex'", does not take, lacks, or
+    """Raise ConfigError for an option that `what`, such as "the reward 'regex'", does not take, lacks, or
     takes in another form."""
     for key, value in given.items():
         if key not in takes:

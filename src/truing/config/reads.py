@@ -13,7 +13,7 @@ from truing.core.messages import message
 
 
 def _in_data(name: str) -> Callable[[Recipe], bool]:
-    """Return the test whether a key under `data:` differs from its default."""
+    """Return a function that tells whether this key under `data:` differs from its default."""
     default = Data.model_fields[name].default
     return lambda recipe: getattr(recipe.data, name) != default
 
@@ -51,7 +51,7 @@ READS: Mapping[str, tuple[str, ...]] = {  # of `PARTICULAR`, by method
 
 
 def require_read(recipe: Recipe) -> None:
-    """Raises ConfigError for a method that is none, and for a set key that the method does not read."""
+    """Raise ConfigError for an unknown method, and for a set key that the method does not read."""
     require_method(recipe.method)
     own = READS[recipe.method]
     for key, is_set in PARTICULAR.items():

@@ -36,7 +36,7 @@ Weight = Annotated[float, Field(strict=True, gt=0)]  # strict: true is not 1, an
 
 
 class Data(Section):
-    """Which rows are trained on, and how they become tokens."""
+    """The rows to train on, and the way they become tokens."""
 
     train: Files = Field(min_length=1, description="Files to train on; one name or a list.")
     eval: Files = Field(default=(), description="Files to evaluate on.")
@@ -52,13 +52,13 @@ class Data(Section):
     )
     retain: Files = Field(
         default=(),
-        description="Files of responses on which KL to the policy as it starts (adapter off) is added, "
-        "whatever `reference` names.",
+        description="Files of responses on which the KL to the initial policy (adapter off) is added to the "
+        "loss, whatever `reference` names.",
     )
     retain_weight: float = Field(default=1.0, gt=0, description="Weight of that KL beside the loss.")
     ptx: Files = Field(
         default=(),
-        description="Files of responses whose likelihood online training keeps up beside the reward.",
+        description="Files of responses whose likelihood online training keeps high beside the reward.",
     )
     ptx_weight: float = Field(default=1.0, gt=0, description="Weight of that likelihood beside the loss.")
     format: str | None = Field(default=None, description="Format of the rows; null detects and shows it.")
@@ -113,7 +113,7 @@ class Lora(Section):
 
 
 class LossSection(Section):
-    """Which loss or losses, and their hyper-parameters, which their signatures check later."""
+    """The loss or losses, with hyper-parameters that the losses' signatures check later."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, HyperValue] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -162,7 +162,7 @@ class LossSection(Section):
 
 
 class Optim(Section):
-    """How long and how fast to learn."""
+    """The length of training, the learning rate and the optimiser."""
 
     learning_rate: float | None = Field(
         default=None, gt=0, description="Peak learning rate; null is the method's own."
@@ -202,12 +202,12 @@ class Optim(Section):
         return value
 
     def warmup_steps(self, total: int) -> int:
-        """How many of `total` steps warm up."""
+        """Count the warm-up steps among `total` steps."""
         return min(total, math.ceil(self.warmup * total) if self.warmup < 1 else int(self.warmup))
 
 
 class EvaluateSection(Section):
-    """When to evaluate while training."""
+    """The times of evaluation while training."""
 
     every: int | None = Field(
         default=None, ge=1, description="Steps between evaluations; null evaluates at the end."
@@ -227,7 +227,7 @@ class EvaluateSection(Section):
 
 
 class Checkpoint(Section):
-    """When to save, and how many saves to keep."""
+    """The times of saving, and the number of saves to keep."""
 
     every: int = Field(default=100, ge=1, description="Optimiser steps between checkpoints.")
     keep: int = Field(default=2, ge=1, description="How many of the newest checkpoints stay on disk.")
@@ -252,23 +252,23 @@ class Recipe(Section):
     )
     loss: LossSection = Field(default=LossSection(), description="The loss and its hyper-parameters.")
     rewards: tuple[RewardPart, ...] = Field(
-        default=(), description="What scores the responses of online training, part by part."
+        default=(), description="Parts of the reward that scores responses of online training."
     )
     sampling: SamplingSection = Field(
         default=SamplingSection(), description="How online training draws responses."
     )
-    online: Online = Field(default=Online(), description="How online training learns from them.")
+    online: Online = Field(default=Online(), description="How online training learns from the responses.")
     optim: Optim = Field(default=Optim(), description="How long and how fast to learn.")
     critic: CriticSection = Field(
-        default=CriticSection(), description="What estimates the reward still to come."
+        default=CriticSection(), description="The critic, which estimates the reward still to come."
     )
     evaluate: EvaluateSection = Field(
         default=EvaluateSection(), description="When to evaluate while training."
     )
     checkpoint: Checkpoint = Field(default=Checkpoint(), description="When to save.")
-    health: Health = Field(default=Health(), description="What watches the run, and what it does.")
+    health: Health = Field(default=Health(), description="Rules that watch the run, and their action.")
     track: Tracked = Field(
-        default=Track(), description="Experiment trackers that the numbers go to too: [tensorboard, wandb]."
+        default=Track(), description="Experiment trackers that also get the numbers: [tensorboard, wandb]."
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
@@ -314,5 +314,5 @@ class Recipe(Section):
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a recipe, for editors: what `truing schema` prints."""
+    """Return the JSON Schema of a recipe, for editors; `truing schema` prints it."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}

@@ -1,4 +1,4 @@
-"""A recipe's `rewards`: what scores the responses of online training, part by part.
+"""A recipe's `rewards`: the parts of the reward that scores responses of online training.
 
     rewards:
       - {name: numeric}
@@ -6,7 +6,8 @@
       - {name: model, path: runs/my-reward, weight: 0.5}
       - {name: "my_file:my_function", label: tone, retries: 3}
 
-Further keys are options of the part; the signature of what it names checks them when the run begins.
+Further keys are options of the part. They are checked against the signature of the function that the part
+names, when the run begins.
 """
 
 from typing import Annotated, Any
@@ -29,10 +30,10 @@ class RewardPart(Section):
         description="Name of a rule, model, judge (a language model), or module:function of your own.",
     )
     weight: Annotated[float, Field(strict=True)] = Field(
-        default=1.0, description="Factor of its score in the sum; 0 only logs it."
+        default=1.0, description="Factor of the part's score in the reward; 0 only logs the score."
     )
     label: str | None = Field(
-        default=None, min_length=1, description="Its name in the logs; null is that of the rule or function."
+        default=None, min_length=1, description="Name in the logs; null is the rule's or function's name."
     )
 
     @model_validator(mode="before")
@@ -51,10 +52,10 @@ class RewardPart(Section):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the recipe sets beside these keys."""
+        """The options that the recipe sets: every key beside those above."""
         return dict(self.__pydantic_extra__)
 
     @property
     def title(self) -> str:
-        """What the logs call it."""
+        """The name of the part in the logs."""
         return self.label or self.name.rpartition(":")[2]

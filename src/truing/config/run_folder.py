@@ -1,16 +1,16 @@
-"""A run folder: what was asked, how far it got, and who is writing in it.
+"""A run folder: the recipe of a run, its progress, and the process that writes in it.
 
     config.json     the recipe and the versions it ran with; accepted changes are listed in it
     status.json     state, reason, step, last checkpoint, pid, host
     metrics.jsonl   one row per logged step
     samples.jsonl   texts sampled along the way
-    failures.jsonl  why rewards failed where few enough did to go on
+    failures.jsonl  why rewards failed, where so few failed that the run went on
     rows.json       how many rows were read, kept, set aside
-    reward.json     of a reward model: how its result does on held-out rows
+    reward.json     of a reward model: how it does on held-out rows
     health.jsonl    what the health rules saw while it trained, each once
     trackers.json   what experiment trackers call the run
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
-    run.lock        who is writing; empty when nobody is
+    run.lock        the process that writes; empty when none does
 
 Only the process that opened the folder writes in it: of many ranks, rank 0. Anybody may read.
 """
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 class RunState(StrEnum):
-    """How a run stands. `running` is only a claim: `holder` says whether its process still lives."""
+    """The state of a run. `running` is only a claim: `holder` says whether its process still lives."""
 
     RUNNING = "running"
     STOPPED = "stopped"
@@ -58,7 +58,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """What `status.json` says."""
+    """The content of `status.json`."""
 
     state: RunState
     reason: str = ""
@@ -79,13 +79,13 @@ class Holder:
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs; of another host nobody can tell, so yes."""
+        """Tell whether the process still runs; true for one on another host, which nobody can check."""
         return self.host != socket.gethostname() or _birth(self.pid) == self.birth
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Changes of a run since it was begun, or since it last went on."""
+    """Changes of a run since it began, or since it was last resumed."""
 
     changes: tuple[RecipeChange, ...] = ()  # of the recipe and of what stands beside it
     versions: tuple[RecipeChange, ...] = ()
@@ -112,7 +112,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Creates the folder where needed and locks it.
+        """Create the folder where needed and lock it.
 
         A lock whose process died is taken over, and files it left half written are removed. Raises
         `UsageError` when another process writes here, `StorageError` when nobody can.
@@ -127,7 +127,7 @@ class RunFolder:
         return cls(path, holder)
 
     def close(self) -> None:
-        """Gives the folder back. Closing twice, in a forked child or after the folder went does nothing."""
+        """Release the folder. Do nothing when called twice, in a forked child or when the folder is gone."""
         if self._holder.pid != os.getpid() or not (self.path / LOCK).exists():
             return
         with _exclusive(self.path) as lock:
@@ -141,7 +141,7 @@ class RunFolder:
         self.close()
 
     def write_config(self, config: Mapping[str, Any], allow_change: Sequence[str] = ()) -> "Resumed":
-        """Records what this run was asked to do, and returns what differs from the last time.
+        """Record the configuration of this run, and return its differences from the last recorded one.
 
         The first call writes `config.json`. A later one compares: a difference that `allow_change` does
         not name and that is not safe is a `ConfigError`; others are recorded with the step they began at.
@@ -170,30 +170,30 @@ class RunFolder:
     def write_status(
         self, state: RunState, *, step: int, last_checkpoint: str | None = None, reason: str = ""
     ) -> None:
-        """Replaces `status.json`."""
+        """Replace `status.json`."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), socket.gethostname(), now)
         files.write_atomic(self.path / STATUS, json.dumps(asdict(status), indent=2) + "\n")
 
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> None:
-        """Replaces one of the files of facts about a run: ROWS, REWARD or TRACKERS."""
+        """Replace one of the files of facts about a run: ROWS, REWARD or TRACKERS."""
         files.write_atomic(self.path / name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
     def log_metrics(self, step: int, values: Mapping[str, Any]) -> None:
-        """Adds a row to `metrics.jsonl`; a statistic that is no number, such as one of nothing, is null."""
+        """Add a row to `metrics.jsonl`; a statistic that is no number, such as one of nothing, is null."""
         known = {name: value if _is_number(value) else None for name, value in values.items()}
         files.append_jsonl(self.path / METRICS, {"step": step, **known})
 
     def log_sample(self, step: int, values: Mapping[str, Any]) -> None:
-        """Adds a row to `samples.jsonl`."""
+        """Add a row to `samples.jsonl`."""
         files.append_jsonl(self.path / SAMPLES, {"step": step, **values})
 
     def log_failure(self, step: int, values: Mapping[str, Any]) -> None:
-        """Adds a row to `failures.jsonl`."""
+        """Add a row to `failures.jsonl`."""
         files.append_jsonl(self.path / FAILURES, {"step": step, **values})
 
     def rewind(self, step: int | None, *, metrics: int | None = None) -> None:
-        """Cuts the logs back to the checkpoint of `step`, so that they end as in an unbroken run.
+        """Cut the logs back to the checkpoint of `step`, so that they end as in an unbroken run.
 
         Rows of later steps go; None, for a run without a checkpoint, drops every row. `metrics` is the last
         step whose metrics are known, where that is an earlier one.
@@ -209,7 +209,7 @@ class RunFolder:
 
 
 def read_status(path: Path) -> RunStatus | None:
-    """What the run in a folder last said of itself; None before it said anything."""
+    """Read the status of the run in a folder; None where the run has not written one yet."""
     row = _read_json(path / STATUS)
     if row is None:
         return None
@@ -223,7 +223,7 @@ def read_config(path: Path) -> dict[str, Any] | None:
 
 
 def require_there(paths: Sequence[Path]) -> None:
-    """Raises `UsageError` for a path that does not exist, and where there is none."""
+    """Raise `UsageError` for a path that does not exist, and where no path is given."""
     if not paths:
         raise UsageError(message("no run was given"), hint=message("name a run folder"))
     for path in paths:
@@ -239,7 +239,7 @@ def run_recipe(path: Path) -> dict[str, Any] | None:
 
 
 def resolved_dtype(path: Path) -> str | None:
-    """Read what `dtype: auto` was taken as when the run in a folder began; None where that is not known."""
+    """Read the format that `dtype: auto` became when the run in a folder began; None where unknown."""
     recipe = run_recipe(path)
     return recipe.get("resolved", {}).get("dtype") if recipe else None
 
@@ -257,7 +257,7 @@ def missing_steps(path: Path) -> int:
 
 
 def read_rows(path: Path) -> dict[str, Any] | None:
-    """What a run said of its rows: `read`, `made`, `kept`, `set_aside` by reason, `train`, `held_out`."""
+    """Read the counts of a run's rows: `read`, `made`, `kept`, `set_aside` by reason, `train`, `held_out`."""
     return _read_json(path / ROWS)
 
 
@@ -308,7 +308,7 @@ def _exclusive(path: Path) -> Generator[int]:
 
 
 def _acquire(path: Path) -> Holder:
-    """Writes this process into the lock, or raises `UsageError` naming the one that holds it."""
+    """Write this process into the lock, or raises `UsageError` naming the one that holds it."""
     birth = _birth(os.getpid())
     assert birth is not None
     mine = Holder(os.getpid(), socket.gethostname(), birth)
@@ -329,7 +329,7 @@ def _acquire(path: Path) -> Holder:
 
 
 def _named_holder(content: bytes) -> Holder | None:
-    """Who a lock names. A torn name was being written by a process that died: nobody."""
+    """Read the process that a lock names; None for a torn name, whose writer died while writing it."""
     try:
         return Holder(**json.loads(content))
     except (ValueError, TypeError):
@@ -337,7 +337,7 @@ def _named_holder(content: bytes) -> Holder | None:
 
 
 def _birth(pid: int) -> float | None:
-    """When a process started, or None if it is gone.
+    """Find the time at which a process started; None if the process is gone.
 
     Linux counts from boot, which setting the clock does not change; elsewhere it is the wall clock.
     """

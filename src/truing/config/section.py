@@ -1,4 +1,4 @@
-"""What every part of a recipe is made of."""
+"""The base of every part of a recipe."""
 
 from collections.abc import Mapping
 from typing import Any, TypeGuard, get_args

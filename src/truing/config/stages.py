@@ -1,14 +1,14 @@
-"""Several recipes in one file, trained one after the other: what `truing run` reads.
+"""Several recipes in one file, trained one after the other by `truing run`.
 
     output: runs/preferred
-    shared: {policy: org/model, lora: {r: 16}}          # what every stage begins with
+    shared: {policy: org/model, lora: {r: 16}}          # keys of every stage
     stages:
       sft: {method: sft, data: {train: [demonstrations.jsonl]}}
       dpo: {method: dpo, policy: "stage:sft", data: {train: [pairs.jsonl]}}
 
 A stage is a recipe without `output`: it is laid over `shared`, section by section, and its run folder is
-`OUTPUT/NAME`. `stage:NAME` as a value means the result of an earlier stage; which folder that is, is known
-to `pipelines/stages.py`.
+`OUTPUT/NAME`. `stage:NAME` as a value means the result of an earlier stage; `pipelines/stages.py` finds the
+folder of that result.
 """
 
 import re
@@ -33,7 +33,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class StageFile(Section):
-    """The top of a file with stages; what is in a stage is checked as a `Recipe`."""
+    """The top level of a file with stages; the content of a stage is checked as a `Recipe`."""
 
     output: str = Field(min_length=1, description="The folder of all run folders; unfinished stages resume.")
     shared: dict[str, Any] = Field(default={}, description="Keys that every stage begins with.")
@@ -52,7 +52,7 @@ class StageFile(Section):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage as it is written: `stage:NAME` still stands where folders will."""
+    """One stage as it is written: `stage:NAME` still stands in place of a folder."""
 
     name: str
     recipe: Recipe
@@ -61,7 +61,7 @@ class Stage:
 
 @contextmanager
 def naming_stage(name: str) -> Generator[None]:
-    """Inside, an error says in which stage it was."""
+    """Add the name of the stage to an error in the block."""
     try:
         yield
     except TruingError as error:
@@ -73,7 +73,7 @@ def load_stages(path: Path | str, overrides: Sequence[str] = ()) -> list[Stage]:
     """The stages of a `.yaml`, `.yml` or `.json` file, in their order, after `overrides` such as
     `stages.dpo.optim.epochs=2`.
 
-    Raises `ConfigError` with what is wrong in each of them, line by line, and `UsageError` for an
+    Raises `ConfigError` with the mistakes in every stage, line by line, and `UsageError` for an
     override that is not `key=value`.
     """
     path = Path(path)
@@ -101,7 +101,7 @@ def load_stages(path: Path | str, overrides: Sequence[str] = ()) -> list[Stage]:
 
 
 def overlaid(under: Node | None, over: Node, levels: int = MAX_DEPTH) -> Node:
-    """`over` on `under`: down to `levels` mappings are merged, all else is replaced. Keeps every origin."""
+    """Lay `over` on `under`: mappings are merged down to `levels`, all else is replaced. Origins are kept."""
     if under is None or levels == 0 or not (isinstance(under.value, dict) and isinstance(over.value, dict)):
         return over
     entries = {key: overlaid(under.value.get(key), node, levels - 1) for key, node in over.value.items()}
@@ -109,7 +109,7 @@ def overlaid(under: Node | None, over: Node, levels: int = MAX_DEPTH) -> Node:
 
 
 def _stage(name: str, stages: dict[str, Node], shared: Node | None, output: str) -> Stage:
-    """One stage over `shared`; a ConfigError lists what is wrong with it."""
+    """Make one stage by laying it over `shared`. Raises ConfigError with all its mistakes."""
     own, run = stages[name], str(Path(output, name))
     entries = overlaid(shared, own).children
     if "output" in entries:
@@ -129,7 +129,7 @@ def _stage(name: str, stages: dict[str, Node], shared: Node | None, output: str)
 
 
 def _named_stages(node: Node) -> Iterator[tuple[str, Origin]]:
-    """Every `stage:NAME` below a node, as the name and where it stands."""
+    """Yield every `stage:NAME` below a node, as the name and the place where it stands."""
     if isinstance(node.value, str) and node.value.startswith(STAGE):
         yield node.value.removeprefix(STAGE), node.origin
     below = node.value if isinstance(node.value, list) else node.children.values()
@@ -138,7 +138,7 @@ def _named_stages(node: Node) -> Iterator[tuple[str, Origin]]:
 
 
 def _cannot_build(name: str, other: str, names: list[str]) -> str:
-    """Why a stage cannot begin from another; empty where it can."""
+    """Say why a stage cannot begin from another; empty where it can."""
     earlier = names[: names.index(name)]
     if other in earlier:
         return ""

@@ -29,7 +29,7 @@ def find(
     hint: str = "",
     error: type[TruingError] = ConfigError,
 ) -> Plugin:
-    """Return the row of that name. Raises `error`, which ends with `hint`, where the table has none."""
+    """Return the row of that name. Raises `error`, ending with `hint`, where the table has no such row."""
     if not isinstance(name, str) or name not in table:
         raise unknown(kind, name, table, hint=hint, error=error)
     return table[name]
@@ -44,9 +44,9 @@ def bound(
     also: Mapping[str, Parameter] = NONE,
     hint: str = "",
 ) -> Callable[..., Built]:
-    """Return the row of that name with `options` filled in: its keyword-only arguments are their schema.
+    """Return the row of that name with `options` filled in: its keyword-only arguments are the schema.
 
-    `also` are options that it hands on. Raises ConfigError for the name or an option.
+    `also` are options that the row hands on. Raises ConfigError for an unknown name or a wrong option.
     """
     row = find(kind, table, name, hint=hint)
     check_options(called(kind, name), {**keyword_options(row), **also}, options)
@@ -63,7 +63,7 @@ def unknown(
     hint: str = "",
     error: type[TruingError] = ConfigError,
 ) -> TruingError:
-    """The error about a name that is not `known`, with the nearest one, or `instead` where that is given."""
+    """Make the error for a name that is not `known`, with the nearest known name, or with `instead`."""
     names = sorted(known)
     near = closest(name, names) if isinstance(name, str) else ""
     end = message("; {told}", told=instead) if instead else near

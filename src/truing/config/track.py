@@ -1,4 +1,4 @@
-"""A recipe's `track`: the experiment trackers that a run's numbers go to beside its folder.
+"""A recipe's `track`: the experiment trackers that get a run's numbers beside its folder.
 
 track: [tensorboard, wandb]
 track: {to: wandb, project: my-project, name: first-try}
@@ -16,7 +16,7 @@ TRACKERS: tuple[str, ...] = get_args(Tracker)
 
 
 def _known(value: object) -> object:
-    """Read one name or a list; raises ValueError for a name that is none."""
+    """Read one name or a list; raise ValueError for an unknown name."""
     listed: object = [value] if isinstance(value, str) else value
     for name in cast("list[object]", listed) if isinstance(listed, list | tuple) else ():
         if name not in TRACKERS:
@@ -26,7 +26,7 @@ def _known(value: object) -> object:
 
 
 def _named(value: object) -> object:
-    """Read a name, or a list of names, as the trackers of a section that sets nothing else."""
+    """Read a name, or a list of names, as a section that sets the trackers and nothing else."""
     return {"to": cast("object", value)} if isinstance(value, str | list | tuple) else value
 
 
@@ -36,17 +36,17 @@ Trackers = Annotated[
 
 
 class Track(Section):
-    """Where a run's metrics, recipe and health findings go beside its folder."""
+    """The trackers that get a run's metrics, recipe and health findings beside its folder."""
 
     to: Trackers = Field(default=(), description="Trackers: tensorboard, wandb, trackio, swanlab or mlflow.")
     project: str | None = Field(
         default=None,
         min_length=1,
-        description="Project there; null is what the tracker's own variable names, such as WANDB_PROJECT,"
-        " or truing.",
+        description="Project on the tracker; null is the one that its variable names, such as WANDB_PROJECT, "
+        "or truing.",
     )
     name: str | None = Field(
-        default=None, min_length=1, description="Name of the run there; null is the name of its folder."
+        default=None, min_length=1, description="Name of the run on the tracker; null is its folder's name."
     )
 
 

@@ -1,6 +1,6 @@
-"""Mistakes that people make in YAML and JSON by hand, named as what they are.
+"""Recognise and name the mistakes that people make when they write YAML and JSON by hand.
 
-A parser says `could not find expected` of a full-width colon, and reads “model” as a name with its quotes.
+For a full-width colon a parser says `could not find expected`; it reads “model” as a name with its quotes.
 `mistake_near` looks at the lines where a parser gave up, `mistake_in` at a plain value that was read.
 """
 
@@ -22,7 +22,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\x00-\x1f]")
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Return what is wrong, on which line counted from 0, and what to write instead."""
+    """A mistake, its line counted from 0, and the text to write instead."""
 
     line: int
     what: Sentence
@@ -30,7 +30,7 @@ class Mistake:
 
 
 def mistake_near(lines: Sequence[str], first: int, last: int, problem: str) -> Mistake | None:
-    """The mistake on lines `first` to `last` that made a parser give up with `problem`."""
+    """Find the mistake on lines `first` to `last` that made a parser give up with `problem`."""
     for number in range(max(0, first), min(last + 1, len(lines))):
         line = lines[number]
         if found := _COLON.match(line):
@@ -48,7 +48,7 @@ def mistake_near(lines: Sequence[str], first: int, last: int, problem: str) -> M
 
 
 def mistake_in(value: str, style: str | None, line: int, *, leads: bool, in_flow: bool) -> Mistake | None:
-    """The mistake in a scalar as it was read; `leads` where it is a key or the first thing on its line."""
+    """Find the mistake in a scalar as it was read; `leads` if it is a key or stands first on its line."""
     if style == '"' and _DRIVE.match(value):
         return _backslash(line)
     if style:
@@ -65,7 +65,7 @@ def mistake_in(value: str, style: str | None, line: int, *, leads: bool, in_flow
 
 
 def mistake_in_json(line: str, number: int, problem: str) -> Mistake | None:
-    """The mistake on the line where a JSON reader gave up."""
+    """Find the mistake on the line where a JSON reader gave up."""
     if "escape" in problem:
         return _backslash(number)
     outside = re.sub(r'"(?:[^"\\]|\\.)*"', "", line)
