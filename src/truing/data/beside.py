@@ -2,12 +2,12 @@
 
 People write these keys beside every format, so they are read here for all of them:
 
-    system, system_prompt    the system turn; a row whose turns have another one is set aside
+    system, system_prompt    the system turn; a row whose turns have another system turn is set aside
     history                  earlier turns: [question, answer] pairs, or messages
-    input, context           under a prompt of text, on lines of their own; no context twice
-    rejected_response        the worse response, in the formats that name it
+    input, context           written below a prompt of text, on new lines; no context twice
+    rejected_response        the worse response, in formats that use this key
 
-Where one of them stands and cannot be read, the row is set aside under a code that holds its name.
+A row with such a key whose value cannot be read is set aside under a code that holds the key's name.
 """
 
 from dataclasses import replace
@@ -25,12 +25,12 @@ REJECTED = "rejected_response"
 
 
 def unread(key: str, why: str) -> RowError:
-    """The refusal of a row for a key that changes its meaning and cannot be read where it stands."""
+    """Make the refusal of a row for a key that changes its meaning and cannot be read where it stands."""
     return RowError(unread_code(key), message("`{key}` is not read: {why}", key=key, why=message(why)))
 
 
 def asked(text: str, row: Row, keys: tuple[str, ...] = UNDER) -> str:
-    """The question with what stands under it."""
+    """Return the question followed by the texts that the row puts below it."""
     for key in keys:
         if not holds(row.get(key)):
             continue
@@ -43,7 +43,7 @@ def asked(text: str, row: Row, keys: tuple[str, ...] = UNDER) -> str:
 
 
 def refuse_under(row: Row, keys: tuple[str, ...] = UNDER) -> None:
-    """Raises `RowError` for what stands under a question where turns are no single text."""
+    """Raise `RowError` for a text to put below a question where the prompt is not a single text."""
     if key := next((key for key in keys if holds(row.get(key))), None):
         raise unread(key, "beside messages its place is unclear; write it into a turn, or rename the column")
 

@@ -1,10 +1,10 @@
-"""A record as a token tree: which ids the model reads, and which of them carry loss.
+"""A record as a token tree: the ids that the model reads, and the loss mask over these ids.
 
-The prompt is encoded once, as it is when sampling, and every response continues exactly those ids. Where
-the tokenizer would join the end of the prompt and the start of the response in one token, the response is
+The prompt is encoded once, as in sampling, and every response continues exactly those ids. Where the
+tokenizer would join the end of the prompt and the start of the response in one token, the response is
 encoded on its own and the note `boundary-merge` is counted. A response always ends with one scored stop
-token: the template's end of turn, the token of who speaks next, or EOS where the template writes neither.
-Nothing here looks at the padding token, so a tokenizer that pads with EOS learns to stop like any other.
+token: the template's end of turn, the next speaker's token, or EOS where the template writes neither.
+The padding token is not read here, so a policy whose tokenizer pads with EOS learns to stop like any other.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from truing.data.trees import Branch, Tree
 
 
 class Note(StrEnum):
-    """What happened while a record was rendered; counted, never silent."""
+    """Events in the rendering of a record, which are counted and reported."""
 
     CONTROL = "control-token"  # one string in the rows that reads like a control token
     WRITTEN = "template-in-row"  # one record whose words hold the template's own turns
@@ -39,7 +39,7 @@ class Note(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A record's tree and how often each `Note` was made on the way."""
+    """A record's tree and the count of each `Note` made while rendering it."""
 
     tree: Tree
     counts: Counter[str]
@@ -47,7 +47,7 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Records and prompts to ids, for one tokenizer and one template. Made by `make_renderer`."""
+    """A renderer of records and prompts to ids for one tokenizer and template, made by `make_renderer`."""
 
     template: Template
     encoder: Encoder
@@ -57,16 +57,16 @@ class Renderer:
     eos: int | None
 
     def tree(self, record: Record) -> Tree:
-        """The prompt once, and one branch per response in the record's order."""
+        """Render the prompt once, and one branch per response in the record's order."""
         return self.render(record).tree
 
     def render(self, record: Record) -> Rendering:
-        """`tree`, with what there is to tell about it. Raises RefusedRowError for turns it cannot write."""
+        """Render `tree` with its notes. Raises RefusedRowError for turns that the template cannot write."""
         with _refusing(self.template.name, record.place or "a record"):
             return self._render(record)
 
     def prompt(self, messages: Sequence[Message], given: str = "", place: str = "prompt") -> list[int]:
-        """The ids after which the model answers; `given` is `Record.given`. Raises RefusedRowError."""
+        """Return the ids after which the model answers; `given` is `Record.given`. Raises RefusedRowError."""
         cut = unused_characters([given, *_texts(messages)], 1)[0]
         with _refusing(self.template.name, place):
             turns, (given,) = self._disarm(messages, cut), self.encoder.disarm([given], cut)
@@ -113,7 +113,7 @@ class Renderer:
         return Rendering(Tree(prompt_ids, tuple(branches)), +counts)
 
     def _sampled(self, prompt: Sequence[Message], given: str, *, needed: bool) -> str | None:
-        """The text of a prompt to sample after, None where there is none and it is not `needed`."""
+        """Return the text to sample after; None where the template has none and it is not `needed`."""
         if not prompt and not needed:
             return None
         try:
@@ -124,7 +124,7 @@ class Renderer:
             return None
 
     def _holds_template(self, text: str) -> bool:
-        """Tell whether some words hold an end of turn of the template and another of its tokens."""
+        """Tell whether a text holds the template's end of turn and another token of the template."""
         found, ends = set(self.encoder.pattern.findall(text)), set(self.stops)
         return not found.isdisjoint(ends) and any(one in self.template.source for one in found - ends)
 
@@ -134,7 +134,7 @@ class Renderer:
         return [replace(turn, content=content, extras=extras) for turn, content, extras in pairs]
 
     def _ids(self, text: str, cut: str) -> list[int]:
-        """The ids of a conversation from its first character on, BOS once."""
+        """Return the ids of a conversation from its first character on, with BOS once."""
         ids = self.encoder.encode(text, cut)
         return ids if tuple(ids[:1]) == self.bos else [*self.bos, *ids]
 
@@ -149,10 +149,10 @@ class Renderer:
         return [start]
 
     def _branch(self, layout: Layout, prompt: list[int], cut: str) -> tuple[Branch, bool]:
-        """The ids after `prompt`, and whether they had to be encoded apart from it.
+        """Return the ids after `prompt`, and whether they had to be encoded apart from it.
 
-        A stretch is read from the ids of the whole text only when these start with the ids so far,
-        which is when the model sees them so while sampling.
+        A segment is read from the ids of the whole text only when those ids start with the ids so far: then
+        the model sees the same ids while sampling.
         """
         unwritten = [] if layout.start or self.bos else prompt  # the start token of an empty prompt
         ids, scored, position, joined = list(prompt), [], layout.start, True
@@ -170,7 +170,7 @@ class Renderer:
         return Branch(ids[len(prompt) :], scored), not joined
 
     def _is_closed(self, ids: list[int]) -> bool:
-        """Whether a stop token stands last, or has but white space after it."""
+        """Tell whether a stop token stands last, or is followed by white space alone."""
         tokenizer = self.encoder.tokenizer
         solid = (i for i in reversed(ids) if i in self.stop_ids or decode([i], tokenizer).strip())
         return next(solid, None) in self.stop_ids
@@ -183,11 +183,11 @@ def make_renderer(
     *,
     ends: Iterable[int] = (),
 ) -> Renderer:
-    """A renderer; `template` is "auto" or a key of `TEMPLATES`.
+    """Make a renderer; `template` is "auto" or a key of `TEMPLATES`.
 
-    "auto" is the tokenizer's own chat template where it has one and "plain" otherwise: which one it
-    became is `renderer.template.name`. `ends` are the ids that end a response besides EOS and the template's
-    end of turn: those of the model's generation config.
+    "auto" is the tokenizer's own chat template where it has one and "plain" otherwise;
+    `renderer.template.name` tells the choice. `ends` are the ids that end a response besides EOS and the
+    template's end of turn: those of the model's generation config.
     """
     if template == "auto":
         template = "chat" if tokenizer.chat_template else "plain"
@@ -212,9 +212,9 @@ def make_renderer(
 
 
 def _stop_ids(template: Template, encoder: Encoder) -> frozenset[int]:
-    """EOS, and the first control token the template writes after an assistant's words.
+    """Find the ids that end a response: EOS, and the first control token after an assistant's words.
 
-    Where it writes none, what opens the turn of a user or of a tool ends that of the assistant.
+    Where the template writes no such token, the token that opens a user's or a tool's turn is one.
     """
     words = unused_characters([str(template.tokenizer.chat_template)], 1)[0]
     turns = [Message("user", "a"), Message("assistant", words)]
@@ -234,13 +234,13 @@ def _stop_ids(template: Template, encoder: Encoder) -> frozenset[int]:
 
 
 def _leading_bos(tokenizer: Tokenizer) -> tuple[int, ...]:
-    """BOS where the tokenizer itself would put it before text."""
+    """Return BOS where the tokenizer itself would put it before text, else nothing."""
     first = tokenizer.encode("a", add_special_tokens=True)[:1]
     return (first[0],) if first and first[0] == tokenizer.bos_token_id else ()
 
 
 def _up_to_the_last_answer(turns: Sequence[Message]) -> Sequence[Message]:
-    """Turns after the last assistant turn that is learnt teach nothing."""
+    """Cut off the turns after the last assistant turn that is learnt: they teach nothing."""
     last = max(k for k, turn in enumerate(turns) if turn.role == "assistant" and turn.scored)
     return turns[: last + 1]
 
@@ -254,23 +254,23 @@ def _shared_start(layouts: Sequence[Layout]) -> int:
 
 
 def _begun_at(layout: Layout, start: int) -> Layout:
-    """A layout whose response begins with the white space before its words, where another's does."""
+    """Move the start of a layout's response back to `start` where only white space lies between."""
     return layout if layout.text[start : layout.start].strip() else replace(layout, start=start)
 
 
 def _texts(turns: Sequence[Message]) -> list[str]:
-    """All that the row says in its turns, two texts a turn."""
+    """List all texts of the row's turns, two texts per turn."""
     return [text for turn in turns for text in (turn.content, turn.extras)]
 
 
 def _own(turns: Sequence[Message]) -> list[bool]:
-    """Which of `_texts` are the assistant's own."""
+    """Tell for each of `_texts` whether it is the assistant's own."""
     return [turn.role == "assistant" for turn in turns for _ in range(2)]
 
 
 @contextmanager
 def _refusing(template: str, place: str) -> Iterator[None]:
-    """Name the row where something goes wrong with its turns."""
+    """Raise RefusedRowError with the row's place for an error in the block about its turns."""
     try:
         yield
     except TurnsError as error:

@@ -1,4 +1,4 @@
-"""Columns beside the turns of a row: those the chat template is given, and those that nothing reads."""
+"""Columns beside the turns of a row: the chat template is given some, and nothing reads the others."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -37,15 +37,15 @@ class Watched(dict):
         return super().get(key, default)
 
     def unread(self) -> Iterator[str]:
-        """The keys with a value that were not asked for."""
+        """Yield the keys with a value that nobody asked for."""
         return (key for key, value in self.items() if key not in self.asked and holds(value))
 
 
 def given_of(row: Mapping[str, Any]) -> str:
     """Return the columns that a row hands to the template, as `Record.given`.
 
-    Raises RowError for what cannot be handed over, and for columns that change what the row means and that
-    nothing reads: pictures, video, sound, masks of tokens.
+    Raises RowError for a value that cannot be handed over, and for columns that change the row's meaning and
+    that nothing reads: pictures, video, sound, masks of tokens.
     """
     refuse_media(row, "")
     for key in UNREADABLE:

@@ -1,8 +1,8 @@
 """Records back into rows, in the formats that other tools read.
 
-Nothing is lost on the way: turns go out with all their keys, rows with what they give to the template and
-with the columns that were not read. One of these whose name means something to a format is written as
-`NAME_unread`, so that the new file is not read as something else. What a target cannot hold is refused.
+Nothing is lost: turns keep all their keys, and rows keep the values for the template and the columns that
+nothing read. An unread column whose name means something to a format is written as `NAME_unread`, so that
+the new file is not read as another format. A record that the target cannot hold is refused.
 
 To add a target, write `(record, plain) -> rows` and give it a line in `WRITERS`. `plain` is true where
 every record is one user turn and single assistant turns: then prompts and responses are written as
@@ -29,14 +29,14 @@ MEANT |= {*ALWAYS, *SCORE.split("|")}  # keys that a format reads
 
 @dataclass(frozen=True)
 class Writer:
-    """A target format: which kinds of record it can hold, and a record's rows in it."""
+    """A target format: the kinds of record it can hold, and a record's rows in it."""
 
     kinds: tuple[Kind, ...]
     rows: Callable[[Record, bool], list[dict]]
 
 
 def find_writer(name: str) -> Writer:
-    """Return the format to write of that name. Raises `UsageError` for one that rows cannot be written in."""
+    """Return the target of that name. Raises `UsageError` for a format that cannot be written."""
     return find("format to write", WRITERS, name, error=UsageError)
 
 
@@ -83,7 +83,7 @@ def _is_plain(record: Record) -> bool:
 
 
 def _whole(record: Record, row: dict) -> dict:
-    """A row with what its record has beside the turns; what the format writes itself goes first."""
+    """Add to a row what its record has beside the turns; keys that the format writes itself win."""
     given = json.loads(record.given) if record.given else {}
     arguments = {key: given.pop(key) for key in [*given] if key not in GIVEN}
     known = MEANT | row.keys()
@@ -128,7 +128,7 @@ def _prompt_completion(record: Record, plain: bool) -> list[dict]:
 
 
 def _responses(record: Record, plain: bool) -> list[dict]:
-    """All responses, with their scores where each has one, and else in their order."""
+    """Make a row of all responses, with scores where every response has one, else with ranks."""
     row = {
         "prompt": _side(record.prompt, plain),
         "responses": [_side(r.turns, plain) for r in record.responses],
@@ -180,7 +180,7 @@ def _paddle(record: Record, plain: bool) -> list[dict]:
 
 
 def _sort_values(record: Record) -> list[int]:
-    """Larger is better, no ties: PaddleNLP refuses them."""
+    """Return one value per response, larger is better. Raises DataError for ties: PaddleNLP has none."""
     ranks = [response.rank for response in record.responses]
     if None not in ranks and len(set(ranks)) != len(ranks):
         raise DataError(f"{record.place or 'a record'}: two responses share a rank; paddle rows have no ties")

@@ -1,4 +1,4 @@
-"""Which format the rows of a file are in; that of the most needed keys, where several fit."""
+"""Detect the format of a file's rows; where several fit, the one that needs the most keys."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,10 +10,11 @@ from truing.data.formats import FORMATS, Format, either
 
 
 def detect(rows: Sequence[Row]) -> Format:
-    """The format that most rows have and that needs the most keys; `DataError` if that is none or several.
+    """Find the format that most rows have and that needs the most keys.
 
-    More than half of the rows is enough: the others are then bad rows with a reason, where asking for
-    all of them would let one row without `chosen` turn a preference file into a file of prompts.
+    More than half of the rows is enough; the others are then bad rows with a reason. If all rows had to fit,
+    one row without `chosen` would turn a preference file into a file of prompts. Raises `DataError` where no
+    format fits, or several do.
     """
     assert rows
     matching = [each for each in FORMATS.values() if 2 * sum(map(each.matches, rows)) > len(rows)]
@@ -51,6 +52,6 @@ def _unrecognised(rows: Sequence[Row]) -> DataError:
 
 
 def _likeness(each: Format, typical: Row) -> float:
-    """The share of the needed keys that is there; 0 for formats that lack none, whose shape did not fit."""
+    """Return the share of needed keys that are there; 0 for a format that has all but another shape."""
     missing = len(each.missing(typical))
     return 1 - missing / len(each.needs) if missing else 0.0

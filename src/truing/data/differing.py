@@ -1,7 +1,7 @@
 """Pairs whose responses are nearly the same: learn only from the tokens in which they differ.
 
 On such a pair a preference loss pushes the shared tokens down together with the rejected ones, and the
-policy unlearns to speak (arXiv:2402.13228 section 3). Without the shared tokens nothing pushes them.
+policy unlearns to speak (arXiv:2402.13228 section 3). Tokens without loss are not pushed.
 """
 
 from dataclasses import replace
@@ -11,11 +11,11 @@ from truing.data.trees import Branch, Tree
 
 
 def only_differing(tree: Tree) -> Tree:
-    """The pair with loss on the tokens that one response has and the other has not.
+    """Return the pair with loss on those tokens alone that one response has and the other lacks.
 
-    Where a response lacks what the other adds, the token after the gap counts: it is what the response
-    says instead. Trees of another number of branches, and pairs that would leave a response no scored
-    token, stay.
+    Where a response lacks a token that the other adds, its token after the gap carries loss: the response
+    says that token instead. Trees without exactly two branches, and pairs in which a response would keep no
+    scored token, are returned unchanged.
     """
     if len(tree.branches) != 2:
         return tree

@@ -1,4 +1,4 @@
-"""Single fields of a row: which of several names is there, numbers, labels, lists. Refusals: `RowError`."""
+"""Read single fields of a row: alternative names, numbers, labels, lists. Refusals are `RowError`."""
 
 import math
 
@@ -13,25 +13,25 @@ SPELLINGS = "true/false, 1/0, 1/-1, yes/no, good/bad, desirable/undesirable, cho
 
 
 def holds(value: object) -> bool:
-    """Tell whether a value is something: not null, NaN (a data frame's null), blank or an empty container."""
+    """Tell whether a value is there: not null, NaN (a data frame's null), blank or an empty container."""
     if isinstance(value, str):
         return bool(value.strip())
     return value is not None and value == value and value not in ([], {})
 
 
 def present(row: Row, need: str) -> str | None:
-    """The first of the alternatives `a|b` that a row has and that is not null."""
+    """Return the first of the alternatives `a|b` that a row has with a value, else None."""
     return next((key for key in need.split("|") if row.get(key) is not None), None)
 
 
 def value_of(row: Row, need: str) -> object:
-    """The value of the first of the alternatives `a|b` that is there, else None."""
+    """Return the value of the first of the alternatives `a|b` that is there, else None."""
     key = present(row, need)
     return None if key is None else row[key]
 
 
 def as_number(value: object, key: str) -> float:
-    """A finite number, also from the text of a CSV cell."""
+    """Return a finite number, also from the text of a CSV cell."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
             result = float(value)
@@ -45,13 +45,13 @@ def as_number(value: object, key: str) -> float:
 
 
 def number(row: Row, key: str) -> float | None:
-    """The number under `key`; None where the key is absent, null or blank."""
+    """Return the number under `key`; None where the key is absent, null or blank."""
     value = row.get(key)
     return None if value is None or value == "" else as_number(value, key)
 
 
 def words(value: object) -> object:
-    """A number, true or false as the text it is written as; any other value as it stands."""
+    """Return a number, true or false as its text; any other value unchanged."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
@@ -67,7 +67,7 @@ def as_label(value: object, key: str = "label") -> bool:
 
 
 def as_list(row: Row, key: str) -> list:
-    """The list under `key`."""
+    """Return the list under `key`."""
     value = row[key]
     if not isinstance(value, list):
         raise RowError(

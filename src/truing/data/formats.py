@@ -1,9 +1,9 @@
-"""Every on-disk format of a row, in one table: how to recognise it and how to read it into a `Record`.
+"""The table of every on-disk format of a row, each with the means to recognise it and to read it.
 
 To add one, write `parse(row) -> Record` that raises `RowError` for a row it cannot use, and give it a
 line in `FORMATS`: the keys it needs (alternatives joined by `|`) and, where two formats need the same
-keys, a `shape` that tells them apart. `margin`, `category`
-and what `data/beside.py` lists are read for all formats; responses are listed best first.
+keys, a `shape` that tells them apart. The keys `margin` and `category` and those in `data/beside.py` are
+read for all formats; responses are listed best first.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class Format:
         return not self.missing(row) and self.shape(row)
 
     def read(self, row: Row) -> Record:
-        """The row as a record without a place, or `RowError`."""
+        """Read the row as a record without a place. Raises `RowError`."""
         columns, row = row, Watched(row)
         missing = self.missing(row)
         if missing:
@@ -77,7 +77,7 @@ class Format:
 
 
 def either(need: str) -> str:
-    """Alternatives `a|b` in a sentence that quotes them."""
+    """Write alternatives `a|b` for a sentence that quotes them."""
     return "` or `".join(need.split("|"))
 
 
@@ -99,7 +99,7 @@ def _checked_pair(prompt: Turns, chosen: Response, rejected: Response) -> Record
 
 
 def _ranked(prompt: Turns, responses: list[Response], worse: list[float], key: str) -> Record:
-    """Responses in the order of `worse` (smallest first); equal values share a rank."""
+    """Make a record of responses in the order of `worse`, smallest first; equal values share a rank."""
     if len(responses) == len(worse) == 1 and responses[0].score is not None:
         return Record(prompt, tuple(responses))
     if len(responses) < 2 or len(worse) != len(responses):
@@ -118,7 +118,7 @@ def _ranked(prompt: Turns, responses: list[Response], worse: list[float], key: s
 
 
 def _interleaved(row: Row) -> Turns:
-    """PaddleNLP's `src` (user) and `tgt` (assistant) as turns, in the order they were said."""
+    """Read PaddleNLP's `src` (user) and `tgt` (assistant) as turns, in the order of speaking."""
     users, assistants = (
         [row[key]] if isinstance(row[key], str) else as_list(row, key) for key in ("src", "tgt")
     )
@@ -163,7 +163,7 @@ def alpaca_preference(row: Row) -> Record:
 
 
 def preference(row: Row) -> Record:
-    """Text or messages; where chosen and rejected are whole conversations they hold the prompt themselves."""
+    """Read a pair of text or messages; chosen and rejected may be conversations that hold the prompt."""
     if all(has_role(row[key], "user") for key in ("chosen", "rejected")):
         record = implicit_preference(row)
     else:
@@ -219,7 +219,7 @@ def unpaired(row: Row) -> Record:
 
 
 def response_preference(row: Row) -> Record:
-    """ms-swift: a response, and the one or several that were rejected for it."""
+    """Read ms-swift's row of a response and the one or several rejected responses."""
     prompt, best, worse = _prompt(row), _answer(row, f"{ANSWER}|output"), words(row[REJECTED])
     if not isinstance(worse, list) or any(isinstance(one, dict) for one in worse):
         return _checked_pair(prompt, best, as_response(worse, REJECTED))
@@ -245,7 +245,7 @@ def messages_unpaired(row: Row) -> Record:
 
 
 def messages_preference(row: Row) -> Record:
-    """ms-swift: the conversation's last turn is chosen; `rejected_messages` is a whole conversation."""
+    """Read ms-swift's row: the last turn is chosen; `rejected_messages` is a whole conversation."""
     if present(row, "rejected_messages"):
         return Record(
             *split_pair(_conversation(row), as_messages(row["rejected_messages"], "rejected_messages"))
@@ -267,12 +267,12 @@ def prompt_only(row: Row) -> Record:
 
 
 def text(row: Row) -> Record:
-    """Plain text for language modelling: a response to nothing."""
+    """Read plain text for language modelling: a response to an empty prompt."""
     return Record((), (as_response(as_text(words(row["text"]), "text"), "text"),))
 
 
 def responses(row: Row) -> Record:
-    """K responses; `ranks` count from the best upwards, larger `scores` are better."""
+    """Read K responses; `ranks` count from the best upwards, larger `scores` are better."""
     given = enumerate(map(words, as_list(row, "responses")))
     items, prompt = [as_response(item, f"responses[{index}]") for index, item in given], _prompt(row)
     if present(row, "ranks"):
@@ -317,7 +317,7 @@ def _continues(row: Row) -> bool:
 
 
 def _no_opinion(row: Row) -> bool:
-    """Tell whether a row asks and nothing else; where it has turns beside a `problem`, these are the row."""
+    """Tell whether a row is a prompt alone; turns beside a `problem` make it another format."""
     return not present(row, OPINIONS) and bool(
         present(row, "prompt|question|query") or not present(row, MESSAGES)
     )
@@ -382,5 +382,5 @@ FORMATS: dict[str, Format] = {each.name: each for each in _TABLE}
 
 
 def find_format(name: str) -> Format:
-    """The format of that name, or `UsageError`."""
+    """Return the format of that name. Raises `UsageError` for an unknown name."""
     return find("format", FORMATS, name, error=UsageError)

@@ -1,12 +1,12 @@
-"""Rows as data frames leave them, made the rows they were: before any format looks at them.
+"""Restore rows that went through a data frame, before any format reads them.
 
-    NaN, NaT, infinity      missing, but where a number is read, which then refuses it by its key
+    NaN, NaT, infinity      missing; a field that needs a number refuses it by its key
     text that spells turns  the turns; see `data/spelled.py`
     {"role": […], "content": […]}    a struct of lists: the list of structs
     [[{…}, {…}]]            a list too many: the list inside
 
-Whether text in a response spells turns or is what was said shows from the prompt, or from both sides of a
-pair: a model may well be asked to write a conversation in JSON. A prompt that spells turns is never text.
+The text of a response may spell turns, or be the words themselves: a model can be asked to write a
+conversation in JSON. The prompt, or both sides of a pair, decide. A prompt that spells turns is never text.
 """
 
 import math
@@ -36,7 +36,7 @@ PADDLE = ("src", "tgt", "response")
 
 
 def settled(row: dict) -> dict:
-    """The row with its values as they were meant. `RowError` for one that cannot be told."""
+    """Return the row with its values as they were meant. Raises `RowError` where that is unclear."""
     found = {key: value if key in NUMBERS else without_nan(value) for key, value in row.items()}
     found = {key: None if value == "" and key in BLANK else value for key, value in found.items()}
     for key in LISTS:
@@ -49,7 +49,7 @@ def settled(row: dict) -> dict:
 
 
 def without_nan(value: object) -> object:
-    """The value with None for every number that is none."""
+    """Return the value with None in place of every NaN and infinity in it."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -60,14 +60,14 @@ def without_nan(value: object) -> object:
 
 
 def _with_list(row: dict, key: str) -> dict:
-    """The row with the list that the text under `key` spells, where it spells one."""
+    """Return the row with the list that the text under `key` spells, where it spells one."""
     value = row.get(key)
     spelled = spelled_list(value) if isinstance(value, str) else None
     return row if spelled is None else {**row, key: spelled}
 
 
 def _unwrapped(value: object) -> object:
-    """Turns out of a list too many, or out of an object of lists; any other value as it is."""
+    """Take turns out of an extra list, or out of an object of lists; return any other value as it is."""
     if isinstance(value, list) and len(value) == 1 and are_turns(value[0]):
         return value[0]
     # A turn, or UltraFeedback's `completions`, with one list for each of its fields.
@@ -77,7 +77,7 @@ def _unwrapped(value: object) -> object:
 
 
 def _of_structs(value: dict) -> object:
-    """The list of objects that an object of lists of one length is; any other object as it is."""
+    """Turn an object of lists of one length into a list of objects; return any other object as it is."""
     lists = {key: items for key, items in value.items() if items is not None}
     if (
         not all(isinstance(items, list) for items in lists.values())
@@ -88,7 +88,7 @@ def _of_structs(value: dict) -> object:
 
 
 def _with_turns(row: dict) -> dict:
-    """The row with the turns that its texts spell."""
+    """Return the row with the turns that its texts spell."""
     found = {key: _turns(value, key) if key in PROMPTS else value for key, value in row.items()}
     if means_turns(row.get("instruction")):
         said = message("`instruction` is text that spells messages; call the column `messages` or `prompt`")

@@ -1,4 +1,4 @@
-"""The rows of a run's files with every one accounted for: kept, cut, or set aside for a reason."""
+"""An account of every row of a run's files: kept, cut, or set aside for a reason."""
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -15,7 +15,7 @@ from truing.data.trees import Tree
 
 @dataclass(frozen=True)
 class Rows:
-    """What the files held, and the trees made of it."""
+    """The rows of the files, and the trees made of these rows."""
 
     loaded: Loaded
     rendered: Rendered
@@ -36,7 +36,7 @@ class Rows:
 
     @property
     def aside(self) -> dict[str, int]:
-        """Rows read or made but not trained on, by reason. Kept + set aside = read + made + turns."""
+        """Count rows read or made but not trained on, by reason. Kept + set aside = read + made + turns."""
         counts: Counter[str] = Counter()
         for source in self.loaded.sources:
             counts += source.set_aside
@@ -64,7 +64,7 @@ class Rows:
         }
 
     def describe(self) -> Sentence:
-        """One line for people: `12 of 12 rows kept (6 read, 6 made of pairs), set aside: none`."""
+        """Describe the rows in one line: `12 of 12 rows kept (6 read, 6 made of pairs), set aside: none`."""
         made = message(" ({read} read, {made} made of pairs)", read=self.read, made=self.made)
         if self.turns:
             made = message(
@@ -83,17 +83,17 @@ class Rows:
 
     @property
     def records(self) -> list[Record]:
-        """What the trees were made of, in their order, each with the responses that are its branches."""
+        """The records of the trees, in the order of the trees, each with its branches as responses."""
         return self.rendered.records
 
     @property
     def places(self) -> list[str]:
-        """Where the row of each tree stands, as `file:line`."""
+        """The place of each tree's row, as `file:line`."""
         return [record.place for record in self.records]
 
 
 def say_cuts(rendered: Rendered, most: int, say: Say) -> None:
-    """Tell how many rows lost a part to `most` tokens, and how long the longest was."""
+    """Say how many rows were cut to `most` tokens, and how long the longest row was."""
     parts = {
         Reason.PROMPT_CUT: message("the start of their prompt"),
         Reason.RESPONSE_CUT: message("the end of a response"),
@@ -105,9 +105,10 @@ def say_cuts(rendered: Rendered, most: int, say: Say) -> None:
 
 
 def say_shared(rows: Rows, learnt: Sequence[Hashable], held_out: Sequence[Hashable], say: Say) -> Rows:
-    """The rows, with the number of those learnt from that the evaluation holds too, which is told.
+    """Count the training rows that the evaluation holds too, say how many, and return rows with the count.
 
-    The other arguments are what makes two rows the same: prompt and responses, or the prompt alone.
+    `learnt` and `held_out` hold one key per row; two rows with equal keys are the same row. A key is made of
+    prompt and responses, or of the prompt alone.
     """
     known = set(held_out)
     shared = sum(one in known for one in learnt)

@@ -1,6 +1,6 @@
-"""Kinds of files by their first bytes, whatever their names say, and the command that makes rows of each.
+"""Kinds of files by their first bytes, not their names, and the command that converts each into rows.
 
-To name another kind, add a line to `OTHERS`: its first bytes, what it is, and the command that converts it.
+To name another kind, add a line to `OTHERS`: its first bytes, its name, and the command that converts it.
 `{path}` and `{target}` in a command are the file and the one to write, quoted for a shell.
 """
 
@@ -33,7 +33,7 @@ OTHERS: dict[bytes, tuple[Sentence, str]] = {
 
 
 def refuse_others(path: Path, head: bytes) -> None:
-    """Raises `DataError` for a file whose first bytes are of a kind that truing does not read."""
+    """Raise `DataError` for a file whose first bytes are of a kind that truing does not read."""
     for start, (what, command) in OTHERS.items():
         if head.startswith(start):
             raise DataError(message("{path} is {what}", path=path, what=what), hint=_command(command, path))
@@ -47,7 +47,7 @@ def _command(command: str, path: Path) -> str:
 
 
 def refuse_folder(folder: Path) -> NoReturn:
-    """Raises `DataError` for a folder, with what to write in its place."""
+    """Raise `DataError` for a folder; the hint says which path to give instead."""
     names = {item.name for item in folder.iterdir()}
     if {"state.json", "dataset_info.json"} <= names or "dataset_dict.json" in names:
         raise DataError(
@@ -62,6 +62,6 @@ def refuse_folder(folder: Path) -> NoReturn:
 
 
 def parts_of(folder: Path) -> list[Path]:
-    """The `part-…` files of a folder that Spark or Dask wrote, in their order; none for another folder."""
+    """List the `part-…` files of a folder that Spark or Dask wrote, in order; none for another folder."""
     found = sorted(item for item in folder.iterdir() if item.name.startswith("part-") and item.is_file())
     return [item for item in found if item.suffix != ".crc" and item.stat().st_size]

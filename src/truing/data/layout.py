@@ -1,10 +1,11 @@
-"""Where in a conversation's text the assistant speaks, and where each of its turns ends.
+"""The places in a conversation's text where the assistant speaks, and the end of each of its turns.
 
-What an assistant turn adds after the generation prompt carries loss: its words, its end-of-turn token and the
-white space behind that. Spans are found by rendering the conversation up to a turn and checking that the
-whole starts with it. Where it does not, the words of the turn are looked up: a template may write a think
-block only in the last turn, or EOS only at the end of the conversation. Where words begin is found with
-marks, characters that occur nowhere else. Where nothing closes a turn, the next speaker's token does.
+The text of an assistant turn after the generation prompt carries loss: its words, its end-of-turn token and
+the white space behind that. A span is found by rendering the conversation up to its turn; the text of the
+whole must start with this rendering. Where it does not, the words of the turn are looked up: a template may
+write a think block only in the last turn, or EOS only at the end of the conversation. The start of the words
+is found with marks, characters that occur nowhere else. A turn that nothing closes ends with the next
+speaker's token.
 """
 
 import re
@@ -19,7 +20,7 @@ from truing.data.templates import Template
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Text from the end of the segment before (at first, of the prompt) to `end`."""
+    """Text from the end of the segment before it, or of the prompt, to `end`."""
 
     end: int
     scored: bool
@@ -64,7 +65,7 @@ def lay_out(
     stops: tuple[str, ...],
     given: str = "",
 ) -> Layout:
-    """Where the assistant turns of a response lie; `turns` ends with one of them.
+    """Find the assistant turns of a response in its text; the last of `turns` is one.
 
     Raises TurnsError where words, a thought or a call are not in the text, or not where the assistant speaks.
     """
@@ -116,7 +117,7 @@ def _spans(
 
 
 def _words_end(text: str, turn: Message, start: int, before: int) -> int:
-    """Where the last thing that a turn says ends; all of it has to lie between `start` and `before`."""
+    """Find the end of a turn's last piece. Raises TurnsError for a piece not between `start` and `before`."""
     told, at, furthest = Said.of(turn), start, start
     for code, pieces in ((Refusal.CUTS, told.thoughts if turn.scored else ()), (Refusal.DROPS, told.words)):
         for piece in pieces:
@@ -138,10 +139,10 @@ def _words_end(text: str, turn: Message, start: int, before: int) -> int:
 def _marked_words(
     template: Template, turns: tuple[Message, ...], spoken: list[int], marks: TurnMarks, text: str, given: str
 ) -> list[int]:
-    """Where the words of the `spoken` turns begin in `text`, without the white space around them.
+    """Find the start of each `spoken` turn's words in `text`, behind the white space before them.
 
-    The marks go inside that white space: a template that strips words then does to the marked ones what it
-    does to the real ones. Where it also takes a thought out of the words, what follows the thought is marked.
+    The marks go inside the white space: a template that strips words then treats marked words like real ones.
+    Where the template also takes a thought out of the words, the marks go after the thought.
     """
     for thoughts in (False, True):
         marked = list(turns)
@@ -160,10 +161,10 @@ def _marked_words(
 
 
 def _end_of_turn(text: str, at: int, after: int, blank: str, stops: tuple[str, ...], *, calls: bool) -> int:
-    """The end of a turn that the template ends otherwise than the last: behind its stop token.
+    """Find the end of a turn that is not closed as the last turn is: behind its stop token.
 
-    White space behind it belongs to the turn where it follows the last turn's stop too. Without a stop token
-    the turn ends with its words.
+    White space behind the stop token belongs to the turn if it also follows the stop token of the last turn.
+    A turn without a stop token ends with its words.
     """
     found = [(place, stop) for stop in stops if (place := text.find(stop, at, after)) >= 0]
     place, stop = min(found, default=(at, ""), key=lambda one: (one[0], -len(one[1])))
@@ -181,10 +182,10 @@ def common_length(*texts: str) -> int:
 
 
 def _closed(text: str, start: int, at: int, end: int, stops: tuple[str, ...]) -> _Span:
-    """A turn with its end: of what the template writes behind the words, one stop token is learnt.
+    """Return a turn's span with its end; one stop token of the text behind the words is learnt.
 
-    Some templates close a turn only when another follows, or by the token of who speaks next: that token
-    belongs to the turn.
+    Some templates close a turn only when another turn follows, or with the next speaker's token: then that
+    token belongs to the turn.
     """
     if at > end:
         raise TurnsError(Refusal.UNCLEAR, "the template ends an assistant turn before its words")
@@ -198,7 +199,7 @@ def _closed(text: str, start: int, at: int, end: int, stops: tuple[str, ...]) ->
 
 
 def _with_stop(text: str, end: int, stops: tuple[str, ...]) -> int:
-    """Behind the longest stop token that stands at `end`, after white space or without; else `end`."""
+    """Return the end of the longest stop token at `end`, perhaps after white space; else `end`."""
     place = end + re.match(r"\s*", text[end:]).end()  # pyright: ignore[reportOptionalMemberAccess]
     length = max((len(stop) for stop in stops if text.startswith(stop, place)), default=0)
     return place + length if length else end
@@ -207,10 +208,10 @@ def _with_stop(text: str, end: int, stops: tuple[str, ...]) -> int:
 def _kept_thought(
     template: Template, turns: tuple[Message, ...], text: str, stops: tuple[str, ...], given: str
 ) -> Layout | None:
-    """An answer with the thought that the template would cut, written as it is sampled.
+    """Lay out an answer with the thought that the template would cut, as the policy would sample it.
 
-    Only where the generation prompt opens that thought: the answer is then what goes on behind it. None where
-    nothing is cut or nothing opens it.
+    The generation prompt must open that thought; the answer then continues the prompt. None where the
+    template cuts no thought, or the prompt opens none.
     """
     turn, (thought, words) = turns[-1], split_thought(turns[-1].content)
     if all(find(text, piece) for piece in Said.of(turn).thoughts) or not words.strip():
@@ -230,7 +231,7 @@ def _kept_thought(
 
 
 def _empty_thought(text: str, span: _Span, turn: Message) -> int | None:
-    """Where an empty think block ends that the template has put before the words of a turn."""
+    """Find the end of an empty think block that the template put before a turn's words; else None."""
     found = EMPTY_THOUGHT.match(text, span.start, span.learnt)
     own = Said.of(turn).thoughts or EMPTY_THOUGHT.search(turn.content)
     return found.end() if found and not own else None

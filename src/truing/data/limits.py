@@ -1,4 +1,4 @@
-"""Records to trees that fit the model's context; whatever is cut or set aside is counted with its place."""
+"""Trees that fit the model's context, made from records; each cut or set-aside record is counted."""
 
 import math
 from collections import Counter
@@ -17,7 +17,7 @@ from truing.data.trees import Branch, Tree
 
 
 class Truncation(StrEnum):
-    """What to do with a tree whose longest branch is too long."""
+    """The treatment of a tree whose longest branch is too long."""
 
     DROP = "drop"  # set the whole tree aside
     PROMPT_LEFT = "prompt-left"  # forget the start of the prompt
@@ -25,7 +25,7 @@ class Truncation(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a tree is not what the record said, or is not there."""
+    """The reason for which a tree differs from its record, or is missing."""
 
     TOO_LONG = "too-long"  # set aside
     SAME_AFTER_CUT = "same-after-cut"  # set aside: what told the responses apart was cut off
@@ -39,7 +39,7 @@ CUT = (Reason.PROMPT_CUT, Reason.RESPONSE_CUT)
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A tree that fits, or None; the reason is None when nothing was changed."""
+    """A tree that fits, or None, and the reason; the reason is None for an unchanged tree."""
 
     tree: Tree | None
     reason: Reason | None = None
@@ -47,7 +47,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Trees of some records: `len(trees)` plus those set aside is the number that came in, plus `made`."""
+    """Trees of some records: kept plus set aside is the number of records given, plus those `made`."""
 
     trees: list[Tree] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)  # those of `trees`, in the same order
@@ -66,7 +66,7 @@ class Rendered:
 
 
 def fit(tree: Tree, max_tokens: int, how: Truncation | str, *, bos: int | None = None) -> Fitted:
-    """The tree with at most `max_tokens` from root to leaf. A first prompt token `bos` outlives a cut."""
+    """Cut a tree to at most `max_tokens` from root to leaf. A first prompt token `bos` outlives a cut."""
     if tree.longest <= max_tokens:
         return Fitted(tree)
     match Truncation(how):
@@ -103,7 +103,7 @@ def render_all(
     max_tokens: int,
     truncation: Truncation | str = Truncation.DROP,
 ) -> Rendered:
-    """Every record as a tree that fits, in order. A record the template refuses is set aside and counted."""
+    """Render all records as trees that fit, in order. Records that the template refuses are set aside."""
     rendered = Rendered()
     bos = renderer.encoder.tokenizer.bos_token_id
     with doing(message("tokenising rows"), len(records)) as tick:
@@ -131,7 +131,7 @@ def render_all(
 
 
 def _written(record: Record, renderer: Renderer) -> list[tuple[Record, Rendering]]:
-    """A record with its tree; turn by turn where the template cuts the thoughts of all turns but the last."""
+    """Render a record; turn by turn where the template cuts the thoughts of all turns but the last."""
     try:
         return [(record, renderer.render(record))]
     except RefusedRowError as error:
@@ -142,7 +142,7 @@ def _written(record: Record, renderer: Renderer) -> list[tuple[Record, Rendering
 
 
 def by_turn(record: Record) -> list[Record]:
-    """A record of one response as one for each assistant turn that is learnt, earlier ones as prompt."""
+    """Split a record of one response into one per learnt assistant turn; earlier turns become prompt."""
     if len(record.responses) != 1:
         return [record]
     turns = record.responses[0].turns
@@ -158,10 +158,10 @@ def by_turn(record: Record) -> list[Record]:
 
 
 def require_written(where: str, rendered: Rendered, *, all_of_them: bool = False) -> None:
-    """Raises DataError where the template cannot write more than one record in a hundred.
+    """Raise DataError where the template cannot write more than one record in a hundred.
 
-    With `all_of_them`, only where it can write none. The first are told with their places and the words of
-    the template; lengths have no part in it.
+    With `all_of_them`, only where it can write none. The message names the places of the first refused
+    records and quotes the template's words. Records that are too long do not count.
     """
     lost, came = len(rendered.refused), len(rendered.refused) + len(rendered.lengths)
     if lost <= MOST_BAD * came or (all_of_them and lost < came):
@@ -179,12 +179,12 @@ SKIP = "--bad-rows skip (data.bad_rows: skip) goes on without them"
 
 
 def told_refusal(error: RefusedRowError) -> str:
-    """One row that was set aside: where, under which code, and the words for it."""
+    """Describe one row that was set aside: its place, its code and the words for it."""
     return message("{place}: {code}: {words}", place=error.place, code=error.reason, words=error.words)
 
 
 def require_most(where: str, rendered: Rendered, max_tokens: int, *, beside: int = 0) -> None:
-    """Raises DataError where more than one record in a hundred was lost to its length.
+    """Raise DataError where more than one record in a hundred was lost to its length.
 
     `beside` tokens of `max_tokens` were kept free for responses. The hint says which `data.max_tokens` would
     lose at most one in a hundred.

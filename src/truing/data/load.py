@@ -1,8 +1,8 @@
-"""Files into records: find them, detect their format, parse every row, set aside and count what is damaged.
+"""Load files as records: find them, detect their format, parse every row, count and set aside bad rows.
 
 No row is lost without a count: for every source, kept + set aside = read. Bad rows go byte for byte into
-the quarantine file; `quarantine.reasons.jsonl` beside it says for each where it stood, how long it is
-and what is wrong.
+the quarantine file; `quarantine.reasons.jsonl` beside it gives the place, the length and the mistake of each
+bad row.
 """
 
 import glob
@@ -35,7 +35,7 @@ BadRows = Literal["stop", "skip"]
 
 @dataclass(frozen=True)
 class SourceReport:
-    """What became of one file's rows."""
+    """The account of one file's rows."""
 
     path: str
     format: str
@@ -50,7 +50,7 @@ class SourceReport:
         assert self.kept + self.set_aside.total() == self.read
 
     def describe(self) -> Sentence:
-        """One line for people: `dpo_zh_demo.json: 240/240 rows, ShareGPT preference`."""
+        """Describe the file in one line: `dpo_zh_demo.json: 240/240 rows, ShareGPT preference`."""
         title = message(self.title)
         if self.unread:
             columns = ", ".join(self.unread)
@@ -101,7 +101,7 @@ class _Quarantine:
         self._reasons.append(json_line(reason))
 
     def write(self, path: Path) -> None:
-        """Replace `path` and the reasons beside it; with nothing to put in them, neither is left."""
+        """Replace `path` and the file of reasons beside it; without a bad row remove both."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -152,7 +152,7 @@ def load_records(
 
 
 def require_files(paths: Iterable[str | Path]) -> None:
-    """Raises `DataError` for a file that is absent or empty, or a pattern that matches none."""
+    """Raise `DataError` for a file that is absent or empty, or a pattern that matches none."""
     for path in _expand(paths):
         if not path.startswith(HUB):
             check_file(Path(path))
@@ -209,7 +209,7 @@ def _report(source: _Source, used: Format) -> SourceReport:
 
 
 def _sha256(source: _Source) -> str:
-    """Of the file's bytes; a hub data set has no file, so there of its records."""
+    """Hash the file's bytes; a data set of the hub has no file, so its records are hashed."""
     if not source.path.startswith(HUB):
         return sha256_file(Path(source.path))
     digest = hashlib.sha256()
@@ -242,10 +242,10 @@ def _to_utf8(source: _Source) -> str:
 
 
 def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
-    """Paths with glob patterns replaced by the files they match, sorted, each file once.
+    """Replace glob patterns among paths by the files they match, sorted, each file once.
 
-    A folder of `part-…` files, as Spark writes them, stands for these files. What an earlier loading set
-    aside is no data: a pattern passes over it.
+    A folder of `part-…` files, as Spark writes them, stands for these files. A pattern skips the quarantine
+    files of an earlier loading.
     """
     seen: set[str] = set()
     for given in paths:
@@ -267,7 +267,7 @@ def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
 
 
 def _in_parts(path: str) -> list[str]:
-    """The files of a folder that Spark wrote; any other path as it is."""
+    """List the files of a folder that Spark wrote; return any other path as it is."""
     folder = Path(path)
     parts = parts_of(folder) if not path.startswith(HUB) and folder.is_dir() else []
     return [str(part) for part in parts] or [path]

@@ -1,4 +1,4 @@
-"""Tell in words what rendering did to rows and what their masks lack, in `check` and `train` alike."""
+"""Sentences on the effects of rendering on rows and on gaps in loss masks, for `check` and `train`."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ TRUSTED = "{n} strings in the rows are read as control tokens (data.trust_contro
 def mask_counts(trees: Sequence[Tree], renderer: Renderer, *, everything: bool) -> dict[str, int]:
     """Count turns without a scored end of turn, responses that score hardly anything, and doubled BOS.
 
-    Where only the tokens in which responses differ are scored, little is, by intent: not `everything`.
+    `everything` is False where only tokens in which responses differ are scored: then little is meant to be.
     """
     stops, bos = renderer.stop_ids, renderer.encoder.tokenizer.bos_token_id
     found: Counter[str] = Counter({"branches": 0, NO_END: 0, "double BOS": 0, "little scored": 0})
@@ -52,7 +52,7 @@ def mask_counts(trees: Sequence[Tree], renderer: Renderer, *, everything: bool) 
 
 
 def notes_on(rendered: Rendered, renderer: Renderer, masks: Mapping[str, int]) -> Iterator[Sentence]:
-    """One sentence for all that was counted, and the first rows that were set aside for their turns."""
+    """Yield a sentence for every count, and for the first rows that were set aside for their turns."""
     for name, words in WORDS.items():
         if n := rendered.counts[name] or masks.get(name, 0):
             trusted = name == Note.CONTROL and renderer.encoder.trusted

@@ -25,7 +25,7 @@ WORTH_SHARING = 32  # tokens that a row must be shorter by for its trees to shar
 
 @dataclass(frozen=True)
 class Span:
-    """Where one tree lies in a packed row: `[start, prompt_end)`, then one `[start, end)` per branch.
+    """The place of one tree in a packed row: `[start, prompt_end)`, then one `[start, end)` per branch.
 
     Its prompt begins with the row's first `root` tokens, which all trees of the row share.
     """
@@ -68,14 +68,14 @@ class PackedBatch:
 
     @cached_property
     def first(self) -> Tensor:
-        """Which branches are the first of their trees, [B] bool."""
+        """Mark the first branch of every tree, [B] bool."""
         sizes = torch.tensor(self.sizes)
         first = torch.zeros(self.branches, dtype=torch.bool)
         first[sizes.cumsum(0) - sizes] = True
         return first.to(self.labels.device)
 
     def sums(self, values: Tensor) -> Tensor:
-        """[N] per-token values to their sums per branch, [B]."""
+        """Sum per-token values, [N], over every branch, [B]."""
         return values.new_zeros(self.branches).index_add(0, self.response, values)
 
     def by_item(self, values: Tensor) -> dict[int, Tensor]:
@@ -95,7 +95,7 @@ class PackedBatch:
 
 
 def _targets(tree: Tree, starts: Sequence[int], last: int, first: int) -> Iterator[tuple[int, int, int]]:
-    """(source, target, branch) of every scored token; `last` is the flat index of the last prompt token."""
+    """Yield (source, target, branch) of every scored token; `last` is the last prompt token's flat index."""
     for number, (branch, start) in enumerate(zip(tree.branches, starts, strict=True)):
         for at, (token, scored) in enumerate(zip(branch.tokens, branch.scored, strict=True)):
             if scored:
@@ -132,7 +132,7 @@ def _finish(
 
 
 def shared_start(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with: a system prompt, most often. 0 where little would be saved."""
+    """Count the tokens that all prompts begin with, such as a system prompt; 0 where sharing saves little."""
     first, *others = prompts
     count = min(map(len, prompts))
     for prompt in others:
@@ -141,7 +141,7 @@ def shared_start(prompts: Sequence[Sequence[int]]) -> int:
 
 
 def pack(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
-    """Whole trees end to end in one row, nothing padded; what all prompts begin with stands there once."""
+    """Put whole trees end to end in one row, without padding; the common start of prompts stands once."""
     root = shared_start([tree.prompt for tree in trees])
     tokens: list[int] = list(trees[0].prompt[:root])
     positions: list[int] = list(range(root))
@@ -166,7 +166,7 @@ def pack(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
 
 
 def pad(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
-    """Every branch behind its own copy of the prompt, right-padded: what any model can take."""
+    """Put every branch behind its own copy of the prompt, right-padded, as any model can read it."""
     rows = [[*tree.prompt, *branch.tokens] for tree in trees for branch in tree.branches]
     width = max(map(len, rows))
     scored: list[tuple[int, int, int]] = []
@@ -186,7 +186,7 @@ LAYOUTS = {"trees": pack, "padded": pad}
 
 
 def split_into_passes(trees: Sequence[Tree], tokens_per_pass: int, layout: str) -> list[list[int]]:
-    """Indices of `trees`, grouped so that no pass holds more than `tokens_per_pass`, unless one tree does.
+    """Group indices of `trees` into passes of at most `tokens_per_pass`; a larger tree has its own pass.
 
     Padding counts. Longest first into the fullest pass with room: few passes, and rows of alike length
     where rows are padded.

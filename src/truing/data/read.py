@@ -1,4 +1,4 @@
-"""Files into raw rows: JSON, JSONL, CSV, Parquet, each also inside .gz or .zst, and hub data sets.
+"""Read files as raw rows: JSON, JSONL, CSV, Parquet, each also inside .gz or .zst, and hub data sets.
 
 `read_rows` yields one `RawRow` per row and never raises for a damaged row, only for a file that cannot
 be read at all. To add a kind of file, write a function `(name, file) -> Iterator[RawRow]` and give it
@@ -8,7 +8,7 @@ a line in `READERS`.
     pairs.jsonl     one object a line; blank lines count for line numbers and are otherwise skipped
     pairs.csv       a header after optional lines of `# comment`; `.tsv` for tabs
     pairs.parquet   needs pyarrow, as .arrow and .feather do; the line is the row's number
-    part-00000-….json, .csv, .parquet   the folder that Spark wrote them to may be named in their place
+    part-00000-….json, .csv, .parquet   parts that Spark wrote; their folder may be named instead
 """
 
 import difflib
@@ -38,9 +38,9 @@ EMPTY_HINT = message("write it again, or take it out of the list of data files")
 
 
 def read_rows(path: str | Path, name: str | None = None) -> Iterator[RawRow]:
-    """Yield every row of a file, damaged ones with their error; places begin with `name`, or its own.
+    """Yield every row of a file, a damaged row with its error; places begin with `name` or the file's name.
 
-    Raises `DataError` if the file is missing, empty or no data.
+    Raises `DataError` if the file is missing, empty or not data.
     """
     if str(path).startswith(HUB):
         yield from map(_settled, _read_hub(str(path)))
@@ -57,7 +57,7 @@ def read_rows(path: str | Path, name: str | None = None) -> Iterator[RawRow]:
 
 
 def _settled(row: RawRow) -> RawRow:
-    """The row with its values as they were meant."""
+    """Return the row with its values as they were meant."""
     if row.value is None:
         return row
     try:
@@ -67,7 +67,7 @@ def _settled(row: RawRow) -> RawRow:
 
 
 def check_file(path: Path) -> None:
-    """Raises `DataError` for a folder, a file that is not there, or one without a byte."""
+    """Raise `DataError` for a folder, a missing file or an empty file."""
     if path.is_dir():
         refuse_folder(path)
     if not path.is_file():
@@ -120,7 +120,7 @@ def _open_zstd(path: Path) -> BinaryIO:
 
 
 def _open_utf16(path: Path) -> BinaryIO:
-    """A file that Excel saved as Unicode text, in UTF-8; its first bytes say in which order it stands."""
+    """Open Excel's Unicode text as UTF-8; its byte order mark tells the order of its bytes."""
     try:
         return io.BytesIO(path.read_bytes().decode("utf-16").encode())
     except UnicodeDecodeError as error:
@@ -131,7 +131,7 @@ def _open_utf16(path: Path) -> BinaryIO:
 
 
 def _suffix(path: Path, file: BinaryIO) -> str:
-    """The key of `READERS` for a file, by its name, else by its first bytes."""
+    """Find the key of `READERS` for a file, by its name, else by its first bytes."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     while suffixes and suffixes[-1] in (".gz", ".zst"):
         suffixes.pop()

@@ -1,8 +1,8 @@
 """Rows of binary sources: Parquet, Arrow (Feather), and data sets of the hub.
 
-Values become what JSON would have held. Bytes are text where they are UTF-8. What is neither text nor number,
-such as a date or a picture, is written as text under keys that no format reads as words; elsewhere the row is
-set aside by that key.
+Values become the values that JSON would hold. Bytes in UTF-8 become text. A value that is neither text nor
+number, such as a date or a picture, becomes text under a key that no format reads as words; under any other
+key the row is set aside.
 """
 
 import base64
@@ -24,7 +24,7 @@ WORDS = frozenset([*PROMPTS, *RESPONSES, "instruction", "input", "text", "system
 
 
 def read_parquet(name: str, file: BinaryIO) -> Iterator[RawRow]:
-    """One row a record of the file. `DataError` for damage, or for two columns of one name."""
+    """Yield one row per record of the file. Raises `DataError` for damage or two columns of one name."""
     with _arrow(name):
         import pyarrow.parquet
 
@@ -46,7 +46,7 @@ def read_arrow(name: str, file: BinaryIO) -> Iterator[RawRow]:
 
 @contextmanager
 def _arrow(name: str) -> Iterator[None]:
-    """Inside, damage and a missing library are `DataError`s that name the file."""
+    """Raise `DataError` with the file's name for damage or a missing library in the block."""
     try:
         from pyarrow import ArrowException
     except ImportError as error:
@@ -69,7 +69,7 @@ def _require_distinct(name: str, columns: list[str]) -> None:
 
 
 def decoded_rows(name: str, values: Iterable[dict]) -> Iterator[RawRow]:
-    """Rows of a binary source; the line is the row's number, the bytes are its JSON."""
+    """Yield the rows of a binary source; the line is the row's number, the bytes are its JSON."""
     for number, value in enumerate(values, start=1):
         place, raw = f"{name}:{number}", _line(value)
         try:
@@ -87,7 +87,7 @@ def _line(value: dict) -> bytes:
 
 
 def _plain(value: object, key: str) -> object:
-    """A value as JSON has it. `RowError` where words are wanted and it has none."""
+    """Return a value as JSON holds it. Raises `RowError` for one without words where words are wanted."""
     if isinstance(value, dict):
         return {name: _plain(item, key) for name, item in value.items()}
     if isinstance(value, list):
@@ -116,5 +116,5 @@ def _text(value: bytes, key: str) -> str:
 
 
 def _written(value: object) -> str:
-    """Write a value that JSON has no form for as one that it has."""
+    """Write a value that JSON cannot hold as text."""
     return _text(value, "") if isinstance(value, bytes) else str(value)

@@ -1,8 +1,8 @@
 """CSV and TSV: a header, after optional lines of `# comment`, then one record per row.
 
-A record may span lines; its bytes are kept exactly. Every cell is text. Between cells stands a comma, a
-semicolon, a tab or a bar: what a first line `sep=;` names, else the first of them that parts the header.
-Records whose cells are all blank, which spreadsheets leave behind, are passed over like blank lines.
+A record may span lines; its bytes are kept exactly. Every cell is text. The delimiter is a comma, a
+semicolon, a tab or a bar: the one in a first line `sep=;`, else the first of the four that splits the header.
+Records with blank cells alone, which spreadsheets leave behind, are skipped like blank lines.
 """
 
 import csv
@@ -22,7 +22,7 @@ NAMED = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=(.)\"?\s*", re.I)
 
 @dataclass(frozen=True)
 class _Record:
-    """What `csv.reader` made of some physical lines."""
+    """One record that `csv.reader` made of some physical lines."""
 
     line: int
     raw: bytes
@@ -31,7 +31,7 @@ class _Record:
 
 
 def read_csv(name: str, file: BinaryIO, *, usual: str = ",") -> Iterator[RawRow]:
-    """One row per record. `DataError` if the header itself cannot be used."""
+    """Yield one row per record. Raises `DataError` if the header cannot be used."""
     header: list[str] | None = None
     file = _with_line_feeds(file)
     for record in _records(file, _delimiter(file, usual)):
@@ -42,12 +42,12 @@ def read_csv(name: str, file: BinaryIO, *, usual: str = ",") -> Iterator[RawRow]
 
 
 def read_tsv(name: str, file: BinaryIO) -> Iterator[RawRow]:
-    """`read_csv` where tabs are the usual."""
+    """Read a CSV file whose usual delimiter is the tab."""
     return read_csv(name, file, usual="\t")
 
 
 def _with_line_feeds(file: BinaryIO) -> BinaryIO:
-    """The file, with line feeds where its lines end in carriage returns alone, as in old spreadsheets."""
+    """Return the file with line feeds for lone carriage returns, which end lines in old spreadsheets."""
     head = file.read(MAX_ROW_BYTES)
     if b"\r" in head and b"\n" not in head:
         return io.BytesIO((head + file.read()).replace(b"\r", b"\n"))
@@ -83,7 +83,7 @@ def _records(file: BinaryIO, delimiter: str) -> Iterator[_Record]:
 
 
 def _header(name: str, record: _Record) -> list[str]:
-    """The names of the columns; one without a name, such as a data frame's index, is called by its number."""
+    """Return the columns' names; a column without one, such as a data frame's index, gets its number."""
     cells = [cell.removeprefix("\ufeff").strip() for cell in record.cells]
     keys = [cell or f"column {number}" for number, cell in enumerate(cells, start=1)]
     if record.error or len(set(keys)) != len(keys) or not any(cells):
@@ -115,7 +115,7 @@ def _row(name: str, header: list[str], record: _Record) -> RawRow:
 
 
 def _damage(line: bytes, error: csv.Error) -> Sentence:
-    """Name the damage of a record; Spark writes quotes inside quotes as other readers do not read them."""
+    """Name the damage of a record; Spark's way to write quotes inside quotes is recognised."""
     if b'\\"' in line:
         said = "{reason}; a quote after a backslash is Spark's: write the file with .option('escape', '\"')"
         return message(said, reason=str(error)[:80])
@@ -123,7 +123,7 @@ def _damage(line: bytes, error: csv.Error) -> Sentence:
 
 
 class _Lines:
-    """Hands physical lines to `csv.reader` and remembers those of the record being read."""
+    """An iterator that gives physical lines to `csv.reader` and remembers those of the record being read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -147,11 +147,11 @@ class _Lines:
 
     @property
     def seen(self) -> bytes:
-        """The bytes of the record so far."""
+        """The bytes of the record up to here."""
         return b"".join(self._taken)
 
     def take(self) -> tuple[int, bytes]:
-        """The line on which the last record starts, and its bytes without the line feed that ends it."""
+        """Return the last record's first line number, and its bytes without the line feed that ends it."""
         line, raw = self._next_line, b"".join(self._taken)
         self._next_line += len(self._taken)
         self._taken.clear()

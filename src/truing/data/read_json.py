@@ -1,7 +1,7 @@
 """JSON and JSONL: one raw row per object, with the line it starts on and its exact bytes.
 
-An array is decoded one element at a time, so that a damaged element costs one row. Only where the
-damage hides where the element ends does the rest of the file become one bad row.
+An array is decoded one element at a time, so that a damaged element costs one row. Where damage hides the
+end of an element, the rest of the file becomes one bad row.
 """
 
 import io
@@ -19,16 +19,16 @@ LIST_OF_OBJECTS = re.compile(r"\[[ \t\r\n]*\{")
 
 
 def read_jsonl(name: str, file: BinaryIO) -> Iterator[RawRow]:
-    """One row a line; blank lines count for line numbers and are otherwise skipped."""
+    """Yield one row per line; blank lines count for line numbers and are otherwise skipped."""
     for number, line in enumerate(file, start=1):
         if line.strip():
             yield raw_row(name, number, line.removesuffix(b"\n"))
 
 
 def read_json(name: str, file: BinaryIO) -> Iterator[RawRow]:
-    """The rows of an array, of the one list inside an object, of one object, or of JSONL named `.json`.
+    """Yield the rows of an array, of the one list inside an object, of one object, or of JSONL named `.json`.
 
-    An object that holds a data frame by columns, by rows or split in three, as pandas writes it, is its rows.
+    A data frame that pandas wrote as one object, by columns, by rows or split in three, gives its rows.
     """
     data = file.read()
     # Invalid bytes survive the round trip as lone surrogates, so slices give back the exact bytes.
@@ -51,13 +51,13 @@ def read_json(name: str, file: BinaryIO) -> Iterator[RawRow]:
 
 
 def _is_jsonl(data: bytes) -> bool:
-    """Whether the first line is a whole object and more follows."""
+    """Tell whether the first line is a whole object and more lines follow."""
     first, _, rest = data.strip().partition(b"\n")
     return bool(rest.strip()) and raw_row("", 1, first).value is not None
 
 
 def _frame_rows(value: object) -> list[dict] | None:
-    """The rows of a data frame that pandas wrote as one object; None for any other object."""
+    """Return the rows of a data frame that pandas wrote as one object; None for any other object."""
     if not isinstance(value, dict) or not value:
         return None
     columns, data = value.get("columns"), value.get("data")
@@ -81,7 +81,7 @@ def _read_frame(name: str, rows: list[dict]) -> Iterator[RawRow]:
 
 
 def _wrapped_list(text: str, start: int) -> int | None:
-    """Where the list of rows begins in `{"version": 1, "data": [{…}, …]}`; None if this is no such object."""
+    """Find the start of the list of rows in `{"version": 1, "data": [{…}, …]}`; None in other objects."""
     position = _skip(text, start + 1)
     try:
         while text[position : position + 1] == '"':
@@ -97,7 +97,7 @@ def _wrapped_list(text: str, start: int) -> int | None:
 
 
 def _read_array(name: str, text: str, start: int) -> Iterator[RawRow]:
-    """The elements of the array at `start`; damage that hides where an element ends makes one bad row.
+    """Yield the elements of the array at `start`; damage that hides an element's end makes one bad row.
 
     The place of an element that shares its line with another ends in its number there: `rows.json:1#7`.
     """

@@ -1,4 +1,4 @@
-"""Why a row cannot be written by a chat template, or not whole: a code, words, and what to do."""
+"""Refusals of rows that a chat template cannot write whole: a code, words, and what to do."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from truing.core.errors import DataError
 
 
 class Refusal(StrEnum):
-    """Codes under which rows are set aside once their turns are known. `unread-KEY` is a code too."""
+    """The codes of rows that are set aside for their turns. `unread-KEY` is a code too."""
 
     REFUSED = "refused"  # the template raises; its own words follow
     CUTS = "template-cuts"  # a thought that is to be learnt is not in what the template writes
@@ -32,7 +32,7 @@ def hint_of(code: str) -> str:
 
 
 class TurnsError(ValueError):
-    """Turns that a template cannot write, or not whole."""
+    """Turns that a template cannot write whole."""
 
     def __init__(self, code: str, words: str) -> None:
         super().__init__(words)

@@ -1,4 +1,4 @@
-"""One row of a file before its format is known: where it stood, its exact bytes, its value or its damage.
+"""One row of a file before its format is known: its place, its exact bytes, its value or its damage.
 
 A damaged row is a value, never an exception that ends the reading: `RawRow.error` says what is wrong
 and `RawRow.raw` keeps the bytes for the quarantine. `RowError` is also what the format parsers raise.
@@ -64,7 +64,7 @@ class RawRow:
 
 
 def excerpt(value: object) -> str:
-    """At most 60 characters of a value, control characters escaped, for use in a message."""
+    """Return at most 60 characters of a value, control characters escaped, for use in a message."""
     shown = repr(value[: MAX_SHOWN + 1]) if isinstance(value, str | bytes) else repr(value)
     return shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 1] + "…"
 
@@ -79,7 +79,7 @@ def raw_row(name: str, line: int, raw: bytes, *, place: str = "") -> RawRow:
 
 
 def parse_object(raw: bytes, *, first: bool = False) -> dict:
-    """The JSON object in `raw`, or `RowError`. A byte order mark is accepted where `first` is true."""
+    """Parse the JSON object in `raw`, or raise `RowError`. With `first` a byte order mark may precede it."""
     text = parse_text(raw)
     if text.startswith("\ufeff"):
         if not first:
@@ -106,7 +106,7 @@ def parse_object(raw: bytes, *, first: bool = False) -> dict:
 
 
 def parse_text(raw: bytes) -> str:
-    """`raw` as UTF-8 text of a sensible size without NUL, or `RowError`."""
+    """Decode `raw` as UTF-8 text. Raises `RowError` for NUL and for too much text."""
     if len(raw) > MAX_ROW_BYTES:
         raise RowError(
             "too-long",
@@ -140,7 +140,7 @@ def check_text(text: str) -> None:
 
 
 def strings(value: object) -> Iterator[str]:
-    """Every string inside a decoded JSON value, keys too."""
+    """Yield every string inside a decoded JSON value, keys too."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

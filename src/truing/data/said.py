@@ -1,7 +1,7 @@
 """The pieces of what a turn says, and the search for them in a text.
 
-Templates may move the white space around words, take a thought out of its tags and write it between their
-own, and spell words as JSON. Whatever else they do to words loses some of them.
+Templates may move the white space around words, move a thought from its tags to their own tags, and spell
+words as JSON. Any other change of words counts as a loss of words.
 """
 
 import json
@@ -47,7 +47,7 @@ class Said:
 
     @classmethod
     def of(cls, turn: Message) -> "Said":
-        """Of a turn by anybody but the assistant all is words."""
+        """Cut a turn into pieces; a turn by anybody but the assistant is words alone."""
         if turn.role != "assistant":
             return cls((), tuple(_solid([turn.content])), ())
         thought, words = split_thought(turn.content)
@@ -62,7 +62,7 @@ class Said:
 
 
 def split_thought(content: str) -> tuple[str, str]:
-    """An assistant's words up to the last tag that closes a thought, and those after it."""
+    """Split an assistant's words after the last tag that closes a thought."""
     ends = [match.end() for match in _CLOSING.finditer(content)]
     return (content[: ends[-1]], content[ends[-1] :]) if ends else ("", content)
 
@@ -72,7 +72,7 @@ def _solid(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _strings(value: Any, skip: Sequence[str] = ()) -> Iterator[str]:
-    """The strings in a call, also in arguments that are JSON text. Numbers are written in many ways."""
+    """Yield the strings in a call, also in arguments that are JSON text; numbers have many spellings."""
     if isinstance(value, dict):
         for key, one in value.items():
             if key not in skip:
@@ -92,7 +92,7 @@ def _strings(value: Any, skip: Sequence[str] = ()) -> Iterator[str]:
 
 
 def find(text: str, piece: str, start: int = 0) -> tuple[int, int] | None:
-    """Where `piece` lies in `text` from `start` on, as it is or as JSON spells it."""
+    """Find start and end of `piece` in `text` from `start` on, as it is or as JSON spells it; else None."""
     spelled = piece
     for _ in range(3):
         if (at := text.find(spelled, start)) >= 0:
@@ -102,10 +102,10 @@ def find(text: str, piece: str, start: int = 0) -> tuple[int, int] | None:
 
 
 def require_words(text: str, turns: Sequence[Message]) -> None:
-    """Raises TurnsError where `text` lacks the words or a call of a turn.
+    """Raise TurnsError where `text` lacks the words or a call of a turn.
 
-    They have to come in the order of the turns, but for a system's: some templates write those before the
-    last user turn. Thoughts are not asked for here: templates are made to cut earlier ones.
+    Words must come in the order of the turns, except a system turn's: some templates write it before the last
+    user turn. Thoughts are not required here: templates cut earlier thoughts on purpose.
     """
     at, equal = 0, [Said.of(turn) for turn in turns]
     for index, (turn, said) in enumerate(zip(turns, equal, strict=True)):

@@ -4,7 +4,7 @@
     spelled('[{"role": "user", "content": "Hi"}]')      JSON's
     spelled("[{'role': 'user', 'content': 'Hi'}\\n {'role': 'assistant', 'content': 'Hello'}]")   numpy's
 
-Nothing is evaluated: lists are literals, and those of numpy, which writes no commas, are given them.
+Nothing is evaluated: lists are literals, and numpy's lists, which have no commas, get commas first.
 """
 
 import ast
@@ -30,7 +30,7 @@ def are_turns(value: object) -> bool:
 
 
 def spelled_list(text: str) -> list | None:
-    """The list that a text spells in JSON, Python or numpy; None if it spells none."""
+    """Read the list that a text spells in JSON, Python or numpy; None if it spells no list."""
     value = _value(text.strip()) if text.lstrip().startswith("[") else None
     return value if isinstance(value, list) else None
 
@@ -44,7 +44,7 @@ def means_turns(value: object) -> bool:
 
 
 def spelled_turns(text: str, key: str) -> list | dict | None:
-    """The messages that a text spells, None for other text.
+    """Read the messages that a text spells, None for other text.
 
     Raises `RowError` for text that clearly means to spell messages and cannot be read as such.
     """
@@ -76,7 +76,7 @@ def _is_open(text: str) -> bool:
 
 
 def _value(text: str) -> object:
-    """Return the value that a text spells; None where it spells nothing whole."""
+    """Read the value that a text spells; None where it spells no whole value."""
     try:
         return STRICT.decode(text)
     except (ValueError, RecursionError):
@@ -88,7 +88,7 @@ def _value(text: str) -> object:
 
 
 def _with_commas(text: str) -> str:
-    """The literals of a text with a comma between any two that stand side by side."""
+    """Put a comma between any two literals that stand side by side."""
     found: list[str] = []
     for token in TOKEN.findall(text):
         starts = token not in (",", ":", *CLOSES)

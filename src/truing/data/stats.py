@@ -1,4 +1,4 @@
-"""Numbers that say what a set of records is like before anybody trains on it."""
+"""Numbers that describe a set of records before anybody trains on it."""
 
 import difflib
 import statistics
@@ -13,9 +13,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def stats(records: Sequence[Record]) -> dict:
-    """Counts by kind, turns and language; lengths in characters; what pairs look like. JSON all through.
+    """Count records by kind, turns and language; measure lengths in characters; describe pairs.
 
-    Numbers that have nothing to be computed from are None. Pairs are the best and the worst response
+    The result is JSON. Numbers without data are None. Pairs are the best and the worst response
     of a preference or a ranking.
     """
     pairs = [record for record in records if record.kind in (Kind.PREFERENCE, Kind.RANKING)]
@@ -43,7 +43,7 @@ def stats(records: Sequence[Record]) -> dict:
 
 
 def language(text: str) -> str:
-    """zh, en or other, by Unicode script: a Chinese character weighs as much as a word of letters."""
+    """Return zh, en or other, by Unicode script: a Chinese character weighs as much as a word of letters."""
     han = sum("\u3400" <= character <= "\u9fff" for character in text)
     kana_or_hangul = sum(
         "\u3040" <= character <= "\u30ff" or "\uac00" <= character <= "\ud7af" for character in text
@@ -59,7 +59,7 @@ def language(text: str) -> str:
 
 
 def quantiles(values: Sequence[int]) -> dict[str, int] | None:
-    """The smallest and largest value and the 5, 25, 50, 75 and 95 % points, each a value that occurs."""
+    """Return smallest and largest value and the 5, 25, 50, 75 and 95 % points, each a value that occurs."""
     if not values:
         return None
     ordered = sorted(values)
@@ -68,7 +68,7 @@ def quantiles(values: Sequence[int]) -> dict[str, int] | None:
 
 
 def near_identical(chosen: str, rejected: str) -> bool:
-    """Whether two texts are alike enough to make DPO fall apart: difflib ratio above 0.95, heads only."""
+    """Tell whether two texts are so alike that DPO fails: difflib ratio of their heads above 0.95."""
     matcher = difflib.SequenceMatcher(None, chosen[:COMPARED], rejected[:COMPARED], autojunk=False)
     longer, shorter = sorted((len(chosen), len(rejected)), reverse=True)
     return (

@@ -1,8 +1,8 @@
-"""Turns to text: the table of templates, and a template as one tokenizer has it.
+"""Write turns as text: the table of templates, and a template as one tokenizer has it.
 
 To add a template, write its Jinja source and a row of `TEMPLATES`; `chat` is the tokenizer's own. A template
-is given the whole turn as its row has it, with whatever the row hands over beside the turns (`tools`). What
-it makes of turns is known by trying: whether it wants lists of parts, and whose words it leaves out.
+is given the whole turn as its row has it, with the row's values beside the turns (`tools`). Trials show how
+it writes turns: whether it needs lists of parts, and whose words it leaves out.
 """
 
 import json
@@ -65,7 +65,7 @@ class Template:
     tried: dict[tuple[str, ...], int | None] = field(default_factory=dict, compare=False, repr=False)
 
     def text(self, turns: Sequence[Message], *, answer: bool, given: str = "") -> str:
-        """The conversation; with `answer`, up to where the assistant starts to speak.
+        """Write the conversation; with `answer`, up to the place where the assistant starts to speak.
 
         `given` is `Record.given`. Raises jinja2's TemplateError when the template refuses these turns.
         """
@@ -99,7 +99,7 @@ class Template:
         return re.search(rf"""\.{key}\b|['"]{key}['"]""", self.source) is not None
 
     def require_read(self, turns: Sequence[Message], given: str) -> None:
-        """Raises TurnsError for a key that changes what a row means and that the template does not read."""
+        """Raise TurnsError for a key that changes what a row means and that the template does not read."""
         for turn in turns:
             said = self._as_read(turn)
             for key in (*THOUGHT_KEYS, *CALL_KEYS):
@@ -110,7 +110,7 @@ class Template:
                 raise TurnsError(unread_code(key), f"the template does not read `{key}`")
 
     def require_places(self, turns: Sequence[Message], *, answer: bool) -> None:
-        """Raises TurnsError where the template leaves out the words of turns in such an order of roles."""
+        """Raise TurnsError where the template leaves out words of turns in this order of roles."""
         roles = tuple(turn.role for turn in turns) + ("?",) * answer
         if roles not in self.tried:
             self.tried[roles] = self._left_out(roles, answer)
@@ -121,7 +121,7 @@ class Template:
             )
 
     def _left_out(self, roles: tuple[str, ...], answer: bool) -> int | None:
-        """The first turn whose words are not written; None also where these turns cannot be tried."""
+        """Find the first turn whose words are not written; None also where these turns cannot be tried."""
         words = [f"{PROBE}{index:08}{PROBE}" for index in range(len(roles) - answer)]
         try:
             text = self.text([Message(*one) for one in zip(roles, words, strict=False)], answer=answer)
@@ -130,7 +130,7 @@ class Template:
         return next((index for index, word in enumerate(words) if word not in text), None)
 
     def _as_read(self, turn: Message) -> dict[str, Any]:
-        """A turn with its thought and its call under the keys that the template reads."""
+        """Return a turn with its thought and its call under the keys that the template reads."""
         said = turn.as_dict()
         if self.parts and isinstance(said["content"], str):
             said["content"] = [{"type": "text", "text": said["content"]}]
@@ -145,9 +145,9 @@ class Template:
 
 
 def make_template(name: str, tokenizer: Tokenizer, now: datetime) -> Template:
-    """A row of `TEMPLATES`. A template that writes the date writes that of `now` in every row.
+    """Make a template from a row of `TEMPLATES`; one that writes the date writes that of `now` in every row.
 
-    Raises ModelError for a template that leaves out what a user or the assistant says.
+    Raises ModelError for a template that leaves out the words of a user or of the assistant.
     """
     source = TEMPLATES[name] or tokenizer.get_chat_template()
     source = CLOCK.sub(lambda call: json.dumps(now.strftime(call[2])), source)
@@ -183,9 +183,9 @@ def _writes_all(template: Template, roles: list[str]) -> bool:
 
 
 def with_arguments(source: Any, arguments: Mapping[str, Any]) -> Any:
-    """A tokenizer's chat template with other defaults for the arguments it reads, such as `enable_thinking`.
+    """Give a tokenizer's chat template new defaults for the arguments it reads, such as `enable_thinking`.
 
-    They stand in the template, so they go wherever it goes: into a run, a checkpoint, an export, a server.
+    The defaults are part of the template, so they go with it into a run, a checkpoint, an export, a server.
     Raises ConfigError for an argument that the template does not read.
     """
     if not arguments:
@@ -204,7 +204,7 @@ def with_arguments(source: Any, arguments: Mapping[str, Any]) -> Any:
 
 
 def _jinja(value: Any) -> str:
-    """A value as Jinja writes it."""
+    """Write a value as a Jinja literal."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_jinja(key)}: {_jinja(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list | tuple):

@@ -1,12 +1,12 @@
-"""Between text and token ids: control tokens kept out of what people wrote, and ids shown as text again.
+"""Text to token ids and back, with control tokens kept out of the words that people wrote.
 
 A control token is an added token that steers a model: `<|im_end|>`, `</s>`, `<think>`. In the words of a
-row it is plain text, unless the caller trusts the rows. Tags of thoughts and calls in an assistant's own turn
-are tokens all the same: they are its answer. To keep the others text, one character that occurs nowhere
-in the row, the *cut*, is put after the first character of every such string before the template sees it.
-The template therefore treats it as the ordinary text it is, whatever it strips or searches for. The cut
-never reaches the tokenizer: text is split there and the parts are encoded apart. Text without a cut is
-encoded in one go, so rows without control tokens get exactly the ids the template gives elsewhere.
+row such a string is plain text, unless the caller trusts the rows. Tags of thoughts and calls in an
+assistant's own turn stay tokens: they are its answer. To keep every other such string text, the *cut*, one
+character that occurs nowhere in the row, is put after the string's first character before the template sees
+it. The template then treats the string as ordinary text, whatever the template strips or searches for. The
+cut never reaches the tokenizer: text is split at the cut and the parts are encoded apart. Text without a cut
+is encoded in one go, so rows without control tokens get exactly the ids that the template gives elsewhere.
 """
 
 import re
@@ -65,13 +65,13 @@ class SmuggledError(ValueError):
 
 
 def unused_characters(texts: Sequence[str], count: int) -> list[str]:
-    """Characters of the private plane that occur in none of `texts`."""
+    """Find `count` characters of the private plane that occur in none of `texts`."""
     used = set().union(*texts)
     return list(islice((chr(i) for i in range(0xF0000, 0xFFFFE) if chr(i) not in used), count))
 
 
 def control_tokens(tokenizer: Tokenizer) -> dict[str, int]:
-    """What steers the model, as text and id: special tokens, and added ones the template writes.
+    """Map the text of every control token to its id: special tokens, and added ones the template writes.
 
     A string of one character is left out: it cannot be cut, and no known model has one.
     """
@@ -85,14 +85,14 @@ def control_tokens(tokenizer: Tokenizer) -> dict[str, int]:
 
 
 def _any_of(strings: Sequence[str]) -> re.Pattern[str]:
-    """A pattern that finds the longest of `strings` at each place; nothing when there are none."""
+    """Make a pattern that finds the longest of `strings` at each place; without strings it finds nothing."""
     longest_first = sorted(strings, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """Text to ids. BOS is the renderer's affair: nothing is added here."""
+    """An encoder of text to ids. It adds no BOS: the renderer does."""
 
     tokenizer: Tokenizer
     control: Mapping[str, int]  # text and id
@@ -101,7 +101,7 @@ class Encoder:
     trusted: bool  # control tokens in the rows are read as such
 
     def find(self, contents: Sequence[str], own: Sequence[bool] = ()) -> list[int]:
-        """Where control tokens start in the joined `contents`, overlapping ones included.
+        """Find the starts of control tokens in the joined `contents`, overlapping ones included.
 
         `own` says which contents are an assistant's: tags of thoughts and calls in those are passed over.
         """
@@ -118,7 +118,7 @@ class Encoder:
         return starts
 
     def disarm(self, contents: Sequence[str], cut: str, own: Sequence[bool] = ()) -> list[str]:
-        """`contents` with a cut inside every control token, also in those that span two neighbours."""
+        """Put a cut inside every control token of `contents`, also in those that span two neighbours."""
         if self.trusted:
             return list(contents)
         cuts = [start + 1 for start in self.find(contents, own)]
@@ -132,7 +132,7 @@ class Encoder:
         return disarmed
 
     def encode(self, text: str, cut: str) -> list[int]:
-        """The ids of `text`, no token spanning a cut."""
+        """Encode `text`; no token spans a cut."""
         first, *rest = text.split(cut)
         ids = self._ids(first)
         for piece in rest:
@@ -140,10 +140,10 @@ class Encoder:
         return ids
 
     def encode_apart(self, text: str, cut: str) -> list[int]:
-        """The ids of text that continues other text, whose last token it must not join.
+        """Encode text that continues other text, without joining the last token of that text.
 
-        Encoded after a newline that is then taken away, because SentencePiece puts a space before
-        whatever comes first.
+        The text is encoded after a newline that is then removed, because SentencePiece puts a space before
+        the first word.
         """
         newline, anchored = self._ids("\n"), self._ids("\n" + text.split(cut, 1)[0])
         if anchored[: len(newline)] != newline:
@@ -163,7 +163,7 @@ class Encoder:
 
 
 def make_encoder(tokenizer: Tokenizer, *, trusted: bool) -> Encoder:
-    """The encoder of one tokenizer."""
+    """Make the encoder of one tokenizer."""
     control = control_tokens(tokenizer)
     ids = frozenset(control.values())
     # A character the vocabulary lacks becomes the unknown token, which steers nothing unless it is EOS too.
@@ -173,7 +173,7 @@ def make_encoder(tokenizer: Tokenizer, *, trusted: bool) -> Encoder:
 
 
 def pieces(tree: Tree, tokenizer: Tokenizer) -> list[list[tuple[str, bool]]]:
-    """Per branch, prompt included: text and whether it carries loss. Joined, it is the decoded text.
+    """Return each branch, prompt included, as texts with whether they carry loss; joined they decode it.
 
     A tree without branches gives its prompt. Tokens that only together make a character are one piece.
     """
@@ -185,7 +185,7 @@ def pieces(tree: Tree, tokenizer: Tokenizer) -> list[list[tuple[str, bool]]]:
 
 
 def _pieces(tokens: list[int], scored: list[bool], tokenizer: Tokenizer) -> Iterator[tuple[str, bool]]:
-    """Each piece is what a few tokens add to the text of the piece before, so that spaces stay."""
+    """Yield the text that every few tokens add to the text of the piece before, so that spaces stay."""
     before: list[int] = []
     for marked, run in groupby(zip(tokens, scored, strict=True), key=lambda item: bool(item[1])):
         pending: list[int] = []
@@ -201,5 +201,5 @@ def _pieces(tokens: list[int], scored: list[bool], tokenizer: Tokenizer) -> Iter
 
 
 def decode(ids: list[int], tokenizer: Tokenizer) -> str:
-    """The text of ids, control tokens and spaces as they are."""
+    """Decode ids to text, with control tokens and spaces as they are."""
     return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One response as token ids, and which of them carry loss."""
+    """One response as token ids, with a mask of those that carry loss."""
 
     tokens: Sequence[int]
     scored: Sequence[bool]  # as long as tokens; False on template markup and later user turns
@@ -27,7 +27,7 @@ class Branch:
 
     @property
     def count(self) -> int:
-        """How many tokens carry loss."""
+        """Count the tokens that carry loss."""
         return int(np.count_nonzero(self.scored))
 
 
@@ -35,8 +35,8 @@ class Branch:
 class Tree:
     """One prompt and its branches. The prompt is never empty: its last state predicts the first token.
 
-    `labels` is what the row says of each branch, in the terms of the method: 1 for a desirable response and
-    0 for another, a rank, a score, a margin; empty where it says nothing.
+    `labels` holds the row's opinion on each branch, in the terms of the method: 1 for a desirable response
+    and 0 for another, a rank, a score, a margin; empty without an opinion.
     """
 
     prompt: Sequence[int]
@@ -54,5 +54,5 @@ class Tree:
 
     @property
     def longest(self) -> int:
-        """Tokens from the root to the end of the longest branch: what must fit the model's context."""
+        """Count the tokens from the root to the end of the longest branch; these must fit the context."""
         return len(self.prompt) + max(map(len, self.branches), default=0)

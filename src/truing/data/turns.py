@@ -1,4 +1,4 @@
-"""Conversations as files write them, into `Message`s: role names, key names, order, and where a prompt ends.
+"""Read conversations as `Message`s: names of roles and keys, the order of turns, the end of a prompt.
 
 Every function takes a value straight from a row and either returns messages that make sense or raises
 `RowError`. To accept another name for a role, add a line to `ROLE_NAMES`.
@@ -44,7 +44,7 @@ SPEAKER = re.compile(r"\n\n(Human|Assistant):")
 
 
 def as_text(value: object, key: str) -> str:
-    """A string, or the text parts of an OpenAI content list joined."""
+    """Return a string, or the joined text parts of an OpenAI content list."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
@@ -56,7 +56,7 @@ def as_text(value: object, key: str) -> str:
 
 
 def as_messages(value: object, key: str) -> Turns:
-    """A list of messages, or a single message; blank system turns are dropped, the order is not checked."""
+    """Read a list of messages, or one message; blank system turns are dropped, the order is not checked."""
     items = [value] if isinstance(value, dict) else value
     if not isinstance(items, list) or not items:
         raise RowError(
@@ -107,7 +107,7 @@ def _message(item: object, key: str) -> Message:
 
 
 def _calls(content: object) -> list[dict] | None:
-    """The calls that ShareGPT writes as JSON in the words of a turn, None where they are no such thing."""
+    """Read the calls that ShareGPT writes as JSON in a turn's words; None for words that are no calls."""
     try:
         found = json.loads(content) if isinstance(content, str) else None
     except ValueError:
@@ -131,7 +131,7 @@ def _learnt(item: Mapping[str, object], flag: str, key: str) -> bool:
 
 
 def refuse_media(item: Mapping[str, object], where: str) -> None:
-    """Raises RowError where a row or a turn has pictures, video or sound beside its text."""
+    """Raise RowError where a row or a turn has pictures, video or sound beside its text."""
     for key in MEDIA:
         value = item.get(key)
         if value is not None and value == value and value not in ("", [], {}):
@@ -140,19 +140,19 @@ def refuse_media(item: Mapping[str, object], where: str) -> None:
 
 
 def unread_key(key: str, where: str) -> RowError:
-    """The refusal of a row for a key that changes its meaning and that nothing reads."""
+    """Make the refusal of a row for a key that changes its meaning and that nothing reads."""
     return RowError(
         unread_code(key), message("`{where}` has `{key}`, which is not read", where=where, key=key)
     )
 
 
 def unread_code(key: str) -> str:
-    """The code under which rows with such a key are set aside."""
+    """Return the code under which rows with an unread key are set aside."""
     return f"unread-{key.replace('_', '-')}"
 
 
 def decoded(text: str, key: str) -> Any:
-    """Return the value that a column holds as JSON text; a row whose text is none is refused."""
+    """Return the value that a column holds as JSON text. Raises `RowError` for text that is not JSON."""
     try:
         return json.loads(text) if text.strip() else None
     except ValueError:
@@ -161,7 +161,7 @@ def decoded(text: str, key: str) -> Any:
 
 
 def is_messages(value: object) -> bool:
-    """Whether a value looks like a list of messages. Used to tell formats apart, not to judge rows."""
+    """Tell whether a value looks like a list of messages; this tells formats apart and judges no row."""
     return (
         isinstance(value, list)
         and bool(value)
@@ -170,14 +170,14 @@ def is_messages(value: object) -> bool:
 
 
 def has_role(value: object, role: str) -> bool:
-    """Whether any message of a list is by `role`, under any of its names."""
+    """Tell whether any message of a list is by `role`, under any of the role's names."""
     items = value if isinstance(value, list) else []
     names = [item.get("role", item.get("from")) for item in items if isinstance(item, dict)]
     return any(ROLE_NAMES.get(str(name).lower()) == role for name in names)
 
 
 def check_turns(turns: Turns, key: str) -> Turns:
-    """Return `turns` if none is blank. In which order they may stand is for the chat template to say."""
+    """Return `turns` if none is blank, else raise `RowError`. The chat template judges their order."""
     for index, turn in enumerate(turns):
         if turn.content.strip() or (turn.role == "assistant" and SPEECHLESS & turn.more.keys()):
             continue
@@ -188,7 +188,7 @@ def check_turns(turns: Turns, key: str) -> Turns:
 
 
 def check_prompt(turns: Turns, key: str) -> Turns:
-    """Return `turns` if they wait for an answer."""
+    """Return `turns` if they wait for an answer, else raise `RowError`."""
     check_turns(turns, key)
     if not turns or turns[-1].role == "assistant":
         raise RowError(
@@ -198,7 +198,7 @@ def check_prompt(turns: Turns, key: str) -> Turns:
 
 
 def as_prompt(value: object, key: str) -> Turns:
-    """A prompt in text, as messages, or as an HH-RLHF transcript that ends with `Assistant:`."""
+    """Read a prompt in text, as messages, or as an HH-RLHF transcript that ends with `Assistant:`."""
     if not isinstance(value, str):
         return check_prompt(as_messages(value, key), key)
     if value.startswith("\n\nHuman:") and value.rstrip().endswith("\n\nAssistant:"):
@@ -207,14 +207,14 @@ def as_prompt(value: object, key: str) -> Turns:
 
 
 def as_response(value: object, key: str, **fields: object) -> Response:
-    """A response in text or as messages that start and end with the assistant."""
+    """Read a response in text or as messages that start and end with the assistant."""
     turns = (Message("assistant", value),) if isinstance(value, str) else as_messages(value, key)
     check_turns(turns, key)
     return response(turns, key, **fields)
 
 
 def response(turns: Turns, key: str, **fields: object) -> Response:
-    """`turns` as a `Response`; they start and end with the assistant."""
+    """Make a `Response` of turns that start and end with the assistant."""
     if not turns or turns[0].role != "assistant" or turns[-1].role != "assistant":
         raise RowError(
             "missing-response", message("`{key}` has to end with what the assistant said", key=key)
@@ -231,10 +231,10 @@ def _learnable(turns: Turns, key: str, **fields: object) -> Response:
 
 
 def split_first(turns: Turns, key: str) -> tuple[Turns, Response]:
-    """Cut a conversation before its first answer: every assistant turn from there on is there to be learnt.
+    """Cut a conversation before its first answer, so that every assistant turn from there on is learnt.
 
     A greeting before anybody has spoken belongs to the prompt. Turns after the last answer stay in the
-    response, where nothing is learnt from them.
+    response without being learnt.
     """
     check_turns(turns, key)
     spoken = [index for index, turn in enumerate(turns) if turn.role == "assistant"]
@@ -268,7 +268,7 @@ def split_pair(chosen: Turns, rejected: Turns) -> tuple[Turns, tuple[Response, R
 
 
 def transcript(text: str, key: str) -> Turns:
-    """The turns of an HH-RLHF transcript: `\\n\\nHuman: …\\n\\nAssistant: …`, stripped of white space."""
+    """Read the turns of an HH-RLHF transcript, `\\n\\nHuman: …\\n\\nAssistant: …`, without outer white space."""
     before, *parts = SPEAKER.split("\n\n" + text.lstrip())
     if before.strip() or not parts:
         raise RowError(
