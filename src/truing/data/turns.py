@@ -268,7 +268,7 @@ def split_pair(chosen: Turns, rejected: Turns) -> tuple[Turns, tuple[Response, R
 
 
 def transcript(text: str, key: str) -> Turns:
-    """Read the turns of an HH-RLHF transcript, `\\n\\nHuman: …\\n\\nAssistant: …`, without outer white space."""
+    """Read an HH-RLHF transcript, `\\n\\nHuman: …\\n\\nAssistant: …`, as turns without outer white space."""
     before, *parts = SPEAKER.split("\n\n" + text.lstrip())
     if before.strip() or not parts:
         raise RowError(

@@ -1,4 +1,4 @@
-"""Attention over packed trees: a token sees its own tree's prompt and its own branch, earlier only.
+"""Attention over packed trees: a token sees the earlier tokens of its tree's prompt and of its own branch.
 
 Registered with transformers under `TREES`, so any model that goes through its attention interface can
 run packed rows. Two implementations of the one rule:
@@ -7,7 +7,7 @@ run packed rows. Two implementations of the one rule:
     CUDA   one FlexAttention call under a block mask.
 
 Left out on purpose: attention dropout (training here always switches it off) and soft-capped scores; a
-model with the latter is scored in padded rows instead.
+model with soft-capped scores is scored in padded rows instead.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ TREES = "truing_trees"
 def _on_cpu(
     query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float, window: int | None
 ) -> Tensor:
-    """[1, H, L, D] queries and [1, Hkv, L, D] keys and values to [1, H, L, D]."""
+    """Attend on a CPU: [1, H, L, D] queries and [1, Hkv, L, D] keys and values to [1, H, L, D]."""
     mixed = trees_on_cpu(query, key, value, spans, scale, window)
     tail = query.shape[2] - spans[-1].end  # tokens of no tree, there to round the row's length up
     return torch.cat([mixed, torch.zeros_like(query[:, :, :tail])], dim=2) if tail else mixed
@@ -38,14 +38,14 @@ def _on_cpu(
 def _by_blocks(
     query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float, window: int | None
 ) -> Tensor:
-    """The same through FlexAttention; the block mask is built once per batch and window."""
+    """Attend as `_on_cpu`, through FlexAttention; the block mask is built once per batch and window."""
     from truing.kernels.flex import flex_trees
 
     return flex_trees(query, key, value, spans, scale, window)
 
 
 def _require_known_rule(module: torch.nn.Module, window: int | None) -> None:
-    """Raises ValueError in a layer that keeps part of its rule to the mask it would have made itself.
+    """Raise ValueError for a layer whose window or chunk is only in its own mask, which trees replace.
 
     On short rows such a window or chunk changes nothing, so a trial run alone would not find it.
     """
@@ -67,7 +67,7 @@ def tree_attention(
     sliding_window: int | None = None,
     **_: object,
 ) -> tuple[Tensor, None]:
-    """The attention function transformers calls in every layer. Returns [1, L, H, D]."""
+    """Attend in a layer of transformers, which calls this function. Returns [1, L, H, D]."""
     _require_known_rule(module, sliding_window)
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     run = _by_blocks if query.is_cuda else _on_cpu
@@ -79,14 +79,14 @@ ALL_ATTENTION_FUNCTIONS.register(TREES, tree_attention)
 
 
 def takes_trees(model: PreTrainedModel) -> bool:
-    """Whether a model goes through transformers' attention interface and needs nothing we left out."""
+    """Tell whether a model uses transformers' attention interface and needs nothing that is left out here."""
     capped = caps_attention(model.config.get_text_config())
     return bool(getattr(model, "_supports_attention_backend", False)) and not capped
 
 
 @contextmanager
 def using_trees(model: PreTrainedModel) -> Iterator[None]:
-    """Inside, the model's layers call `tree_attention`; outside they are as they were, for sampling."""
+    """Make the model's layers call `tree_attention` in the block, and their own attention after it."""
     config = model.config.get_text_config()
     before = config._attn_implementation
     config._attn_implementation = TREES

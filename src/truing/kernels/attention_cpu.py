@@ -1,10 +1,10 @@
-"""Tree attention on CPU: short trees together in batched products, long ones branches together or by paths.
+"""Tree attention on CPU: short trees in batched products, long trees by joined branches or by paths.
 
 PyTorch's fused CPU kernel spends most of its time on overhead below some two hundred tokens, and twice
 that in backward. Short trees are therefore lined up in one padded batch under a tree mask and go through
-plain batched products. The branches of a longer tree meet its prompt in one product, where they are of like
-length and their scores are few enough to keep; else it takes one causal call per path, where nothing
-forbidden is computed and no score is kept.
+plain batched products. The branches of a longer tree attend to its prompt in one product, if their lengths
+are alike and their scores are few enough to keep. Other long trees take one causal call per path, which
+computes no forbidden score and keeps none.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _KEPT = 8  # every layer of a pass asks for the same plan, forward and backward
 
 
 def path_attention(query: Tensor, keys: Tensor, values: Tensor, scale: float, window: int | None) -> Tensor:
-    """The last m tokens of a path of n attend to all that is before them on it. [1, H, m, D]."""
+    """Let the last m of a path's n tokens attend to themselves and all before them, [1, H, m, D]."""
     m, n = query.shape[2], keys.shape[2]
     gqa = query.shape[1] != keys.shape[1]
     if m == n and (window is None or n <= window):
@@ -39,9 +39,9 @@ def path_attention(query: Tensor, keys: Tensor, values: Tensor, scale: float, wi
 def tree_by_paths(
     query: Tensor, key: Tensor, value: Tensor, span: Span, scale: float, window: int | None
 ) -> Tensor:
-    """One tree by itself behind its root, [1, H, their length, D] to the same.
+    """Attend within one tree behind its root, path by path, [1, H, length of both, D] to the same.
 
-    Cut by `split`, whose gradient is one concatenation; that of a slice is the whole row in zeros.
+    Parts are cut by `split`, whose gradient is one concatenation; a slice's gradient is a whole row of zeros.
     """
     prompt = span.root + span.prompt_end - span.start
     sizes = [end - start for start, end in span.branches] or [0]
@@ -70,7 +70,7 @@ class Siblings:
 @lru_cache(maxsize=_KEPT)
 @torch.inference_mode(False)  # a plan made while sampling may serve a pass that has a backward
 def siblings(prompt: int, lengths: tuple[int, ...]) -> Siblings:
-    """The plan for a prompt and branches of these lengths, kept for the other layers of the pass."""
+    """Plan the batch for a prompt and branches of these lengths; the other layers of the pass reuse it."""
     slots, columns = (count + -count % _ROUND for count in (max(lengths), prompt))
     starts = [sum(lengths[:place]) for place in range(len(lengths))]
     take = [
@@ -88,7 +88,7 @@ def siblings(prompt: int, lengths: tuple[int, ...]) -> Siblings:
 def branches_together(
     query: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], plan: Siblings, scale: float
 ) -> Tensor:
-    """All branches of a tree behind its prompt, [1, H, their tokens, D] to the same.
+    """Attend in all branches of a tree behind its prompt, [1, H, tokens of the branches, D] to the same.
 
     `keys` and `values`: the prompt's and the branches', [1, K, tokens, D]. Heads that share a key are rows of
     one product.
@@ -98,7 +98,7 @@ def branches_together(
     count = len(plan.take) // m
 
     def gathered(part: Tensor) -> Tensor:
-        """[1, h, tokens, D] to [K, h / K, B, m, D]."""
+        """Gather tokens into slots, [1, h, tokens, D] to [K, h / K, B, m, D]."""
         rows = part[0].transpose(0, 1).index_select(0, plan.take)
         return rows.view(count, m, groups, -1, dim).permute(2, 3, 0, 1, 4)
 
@@ -106,7 +106,7 @@ def branches_together(
         return pad(part[0], (0, 0, 0, plan.prompt - part.shape[2]))
 
     def by_branch(part: Tensor) -> Tensor:
-        """[K, s, B, m, X] to [K * B, s * m, X]."""
+        """Put every branch of every key head in a row, [K, s, B, m, X] to [K * B, s * m, X]."""
         return part.transpose(1, 2).reshape(groups * count, -1, part.shape[-1])
 
     rows = gathered(query) * scale
@@ -125,9 +125,9 @@ def branches_together(
 
 
 def goes_together(span: Span, query: Tensor, window: int | None) -> bool:
-    """Whether the branches of this tree are better taken together; `query` is [1, H, tokens, D].
+    """Tell whether this tree is faster with its branches together; `query` is [1, H, tokens, D].
 
-    In float32 the fused kernel is as fast.
+    In float32 it is not: the fused kernel is as fast.
     """
     lengths = [end - start for start, end in span.branches]
     if len(lengths) < 2 or window is not None or query.dtype is torch.float32:
@@ -138,7 +138,7 @@ def goes_together(span: Span, query: Tensor, window: int | None) -> bool:
 
 
 def tree_together(query: Tensor, key: Tensor, value: Tensor, span: Span, scale: float) -> Tensor:
-    """One tree by itself behind its root, [1, H, their length, D] to the same, its branches together."""
+    """Attend within one tree and its root, branches together, [1, H, length of both, D] to the same."""
     prompt, lengths = span.branches[0][0], tuple(end - start for start, end in span.branches)
     (asked, said), keys, values = (part.split([prompt, sum(lengths)], 2) for part in (query, key, value))
     first = path_attention(asked, keys[0], values[0], scale, None)
@@ -148,7 +148,7 @@ def tree_together(query: Tensor, key: Tensor, value: Tensor, span: Span, scale: 
 
 @dataclass(frozen=True)
 class Lineup:
-    """Short trees of a row as one batch: where its n x W slots come from, and where they go back to."""
+    """Short trees of a row as one batch of n x W slots, with the indices that fill and empty the slots."""
 
     take: Tensor  # [n * W] int64, row index of every slot; padding repeats the tree's first token
     put: Tensor  # [tokens of these trees] int64, slot of every token, in row order
@@ -157,12 +157,12 @@ class Lineup:
 
 
 def _size(span: Span) -> int:
-    """Tokens of a tree with the root it shares."""
+    """Count the tokens of a tree with the root it shares."""
     return span.root + span.end - span.start
 
 
 def _tree_mask(span: Span, width: int, window: int | None) -> Tensor:
-    """[W, W] f32. Padding attends to the first token: an empty softmax row would be nan."""
+    """Make the mask of a tree, [W, W] f32. Padding attends to the first token: an empty row would be nan."""
     size, depth, ahead = _size(span), torch.arange(width), span.root - span.start
     branch = torch.full((width,), -1)
     for number, (start, end) in enumerate(span.branches):
@@ -183,7 +183,7 @@ def _tree_mask(span: Span, width: int, window: int | None) -> Tensor:
 @lru_cache(maxsize=_KEPT)
 @torch.inference_mode(False)
 def line_up(spans: tuple[Span, ...], window: int | None) -> Lineup:
-    """The plan for these trees, made once and kept for the other layers of the pass."""
+    """Plan the batch for these trees; the other layers of the pass reuse the plan."""
     width = max(map(_size, spans))
     width += -width % _ROUND
     root = spans[0].root
@@ -199,13 +199,13 @@ def line_up(spans: tuple[Span, ...], window: int | None) -> Lineup:
 def trees_lined_up(
     query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float, window: int | None
 ) -> Tensor:
-    """Short trees of a packed row, [1, H, L, D] to [1, H, tokens of these trees and of their root, D]."""
+    """Attend in short trees of a row, [1, H, L, D] to [1, H, tokens of these trees and their root, D]."""
     plan = line_up(spans, window)
     heads, groups, dim = query.shape[1], key.shape[1], query.shape[3]
     shared, width = heads // groups, len(plan.take) // plan.count
 
     def gathered(part: Tensor) -> Tensor:
-        """[1, h, L, D] to [n, h, W, D]."""
+        """Gather tokens into slots, [1, h, L, D] to [n, h, W, D]."""
         slots = part[0].transpose(0, 1).index_select(0, plan.take)
         return slots.view(plan.count, width, -1, dim).transpose(1, 2)
 
@@ -223,7 +223,7 @@ def trees_lined_up(
 def trees_on_cpu(
     query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float, window: int | None
 ) -> Tensor:
-    """All trees of a packed row, in row order. Runs of short trees are lined up."""
+    """Attend in all trees of a packed row, in row order. Runs of short trees are lined up."""
     runs, root = _runs(spans), spans[0].root
     sizes = [run[-1].end - run[0].start for run in runs]
     tail = query.shape[2] - spans[-1].end  # tokens of no tree
@@ -238,7 +238,7 @@ def trees_on_cpu(
 
 
 def _runs(spans: tuple[Span, ...]) -> list[list[Span]]:
-    """Neighbouring short trees together, each long one alone."""
+    """Group neighbouring short trees; every long tree is a group of its own."""
     runs: list[list[Span]] = []
     for span in spans:
         if _size(span) <= SHORT and runs and _size(runs[-1][-1]) <= SHORT:
@@ -249,7 +249,7 @@ def _runs(spans: tuple[Span, ...]) -> list[list[Span]]:
 
 
 def _moved(span: Span, start: int) -> Span:
-    """The span in a row that begins at `start` of its own, but for the root."""
+    """Move a span into a row that begins at `start` of its old row; the root keeps its length."""
     branches = tuple((a - start, b - start) for a, b in span.branches)
     return Span(span.start - start, span.prompt_end - start, branches, span.root)
 

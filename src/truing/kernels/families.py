@@ -1,9 +1,9 @@
-"""What families of models call their parts, where transformers has no common name for them.
+"""Names of the parts of model families, where transformers has no common name for them.
 
-A row of `FAMILIES` is a family with what it alone does; to add one, add a row, and its tiny model to
-`tests/models/test_families.py`. A model of no row is read by the names of all rows, for families borrow them
+A row of `FAMILIES` is a family with its particular names. To add one, add a row, and its tiny model to
+`tests/models/test_families.py`. Any model is read with the names of all rows, since families borrow names
 from one another. Layouts and decoders are compared with the model's own numbers before they are used. Only
-`no_adapter` goes by the family, as `model_type` says it.
+`no_adapter` depends on the family, which is the `model_type` of its config.
 
 The Llama family's decoders have forwards and a decode step of their own. Their parts are named here too.
 """
@@ -30,7 +30,7 @@ LINEAR_SCORE = "score"  # the head of a reward model on any decoder
 
 @dataclass(frozen=True)
 class Family:
-    """A family by the `model_type` of its configs, and what it calls its own. Empty: it has no such thing."""
+    """A family by the `model_type` of its configs, with its names; an empty field: it has no such part."""
 
     kinds: tuple[str, ...]
     after: str = ""  # the module of the trunk that follows its last layer
@@ -72,7 +72,7 @@ FAMILIES = (
 
 
 def _names(field: str) -> list[str]:
-    """What the rows say under a field, each once."""
+    """List the values of a field in all rows, each once."""
     return list(dict.fromkeys(said for family in FAMILIES if (said := getattr(family, field))))
 
 
@@ -81,18 +81,18 @@ _POSITIONS = re.compile(rf"({'|'.join(_names('positions'))})$")
 
 
 def follows_layers(name: str) -> bool:
-    """Tell whether a parameter of a trunk, by its name there, belongs to what follows the last layer."""
+    """Tell whether a parameter of a trunk, by its name, belongs to a part behind the last layer."""
     return _AFTER.fullmatch(name) is not None
 
 
 def has_learned_positions(model: nn.Module) -> bool:
-    """Tell whether a model has a table of positions, which a longer row has no entry in."""
+    """Tell whether a model has a table of positions, which has no entry for longer rows."""
     tables = (name for name, module in model.named_modules() if isinstance(module, nn.Embedding))
     return any(_POSITIONS.search(name) for name in tables)
 
 
 def not_adapted(kind: str) -> list[str]:
-    """Return the linear layers that `all-linear` means in models of this `model_type` and must pass over."""
+    """Return the linear layers that `all-linear` must leave out in models of this `model_type`."""
     return [name for family in FAMILIES if kind in family.kinds for name in family.no_adapter]
 
 
@@ -118,17 +118,17 @@ def _read(config: Any, key: str) -> float | None:
 
 
 def attention_kind(config: Any, layer: int) -> str:
-    """Return what a layer's attention is called: `full_attention`, `sliding_attention` or another word."""
+    """Return the name of a layer's attention: `full_attention`, `sliding_attention` or another word."""
     types = getattr(config, "layer_types", None)  # families say it in one of these two ways
     windowed = "sliding_attention" if getattr(config, "sliding_window", None) else "full_attention"
     return types[layer] if types else windowed
 
 
 def positions_of(config: Any) -> int | None:
-    """Return how many positions a model with this text config has; None with ALiBi and recurrent models."""
+    """Return the number of positions in this text config; None for ALiBi and recurrent models."""
     return getattr(config, "max_position_embeddings", None)
 
 
 def is_recurrent(model: nn.Module) -> bool:
-    """Tell whether a model keeps its past as Mamba and its like do, which is called otherwise there."""
+    """Tell whether a model keeps its past in a recurrent state, as Mamba and similar models do."""
     return "cache_params" in inspect.signature(model.forward).parameters

@@ -15,7 +15,7 @@ _KEPT_MASKS = 8  # every layer of a pass asks for the same one; checkpointing as
 
 
 def _labels(spans: tuple[Span, ...], length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Tree number, branch number (-1 on the prompt) and depth of every token, each [L] int32."""
+    """Return tree number, branch number (-1 on the prompt) and depth of every token, each [L] int32."""
     tree, branch, depth = (torch.full((length,), -1, dtype=torch.int32) for _ in range(3))
     root = spans[0].root
     tree[:root], depth[:root] = ROOT, torch.arange(root, dtype=torch.int32)
@@ -30,7 +30,7 @@ def _labels(spans: tuple[Span, ...], length: int) -> tuple[Tensor, Tensor, Tenso
 
 
 def tree_mask(spans: tuple[Span, ...], length: int, window: int | None, device: torch.device) -> BlockMask:
-    """The block mask of a packed row: same tree or its root, on the prompt or one's own branch, not later."""
+    """Make the block mask of a packed row: a token sees root, prompt and own branch up to itself."""
     key = (spans, length, window, device)
     if key in _masks:
         _masks.move_to_end(key)
@@ -52,7 +52,7 @@ def tree_mask(spans: tuple[Span, ...], length: int, window: int | None, device: 
 def flex_trees(
     query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float, window: int | None
 ) -> Tensor:
-    """[1, H, L, D] queries and [1, Hkv, L, D] keys and values to [1, H, L, D]."""
+    """Attend in all trees: [1, H, L, D] queries and [1, Hkv, L, D] keys and values to [1, H, L, D]."""
     mask = tree_mask(spans, query.shape[2], window, query.device)
     gqa = query.shape[1] != key.shape[1]
     return _compiled(query, key, value, block_mask=mask, scale=scale, enable_gqa=gqa)

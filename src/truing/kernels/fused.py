@@ -31,7 +31,7 @@ class AdaptedLayer:
 
 
 class _LoraProducts(torch.autograd.Function):
-    """Layers on one input. The base weights are frozen; gradients go to x and to every A and B."""
+    """Outputs of layers on one input. The base weights are frozen; gradients go to x and to every A and B."""
 
     @staticmethod
     def forward(ctx, x: Tensor, layers: Sequence[AdaptedLayer], *trained: Tensor) -> tuple[Tensor, ...]:
@@ -51,10 +51,10 @@ class _LoraProducts(torch.autograd.Function):
 
 
 def multiplied(flat: Tensor, layers: Sequence[AdaptedLayer]) -> tuple[list[Tensor], Tensor]:
-    """Return what every layer makes of x, [n, in] to [n, out], and what all A make of it, [n, R].
+    """Return every layer's output for x, [n, in] to [n, out], and the product of x with all A, [n, R].
 
-    Here and below the order of factors matters: a product with r rows or columns runs two to four times as
-    fast where the long side of the factor with r of them is the one that lies in memory.
+    Here and below the layout of factors matters: a product with r rows or columns runs two to four times as
+    fast if the long side of the factor with r rows or columns is contiguous in memory.
     """
     inner = linear(flat, _stacked([layer.a for layer in layers], flat.dtype))
     found = [product(flat, layer.weight, layer.bias) for layer in layers]
@@ -64,7 +64,7 @@ def multiplied(flat: Tensor, layers: Sequence[AdaptedLayer]) -> tuple[list[Tenso
 
 
 def lowered(ys: Sequence[Tensor], layers: Sequence[AdaptedLayer]) -> Tensor:
-    """Gradients of the layers' outputs, [n, out] each, to that of what all A make of x, [n, R]."""
+    """Turn gradients of the outputs, [n, out] each, into that of the product of x with all A, [n, R]."""
     parts = [
         linear(y, layer.b.to(y.dtype).t().contiguous()).mul_(layer.scale)
         for y, layer in zip(ys, layers, strict=True)
@@ -73,7 +73,7 @@ def lowered(ys: Sequence[Tensor], layers: Sequence[AdaptedLayer]) -> Tensor:
 
 
 def lifted(ys: Sequence[Tensor], low: Tensor, layers: Sequence[AdaptedLayer]) -> Tensor:
-    """The same gradients and `lowered` of them to that of x, [n, in]."""
+    """Turn the outputs' gradients `ys`, and `low`, which is `lowered(ys)`, into that of x, [n, in]."""
     grad_x = product(ys[0], layers[0].weight.t())
     for y, layer in zip(ys[1:], layers[1:], strict=True):
         grad_x = added(grad_x, y, layer.weight.t())
@@ -83,7 +83,7 @@ def lifted(ys: Sequence[Tensor], low: Tensor, layers: Sequence[AdaptedLayer]) ->
 def of_adapters(
     flat: Tensor, inner: Tensor, ys: Sequence[Tensor], low: Tensor, layers: Sequence[AdaptedLayer]
 ) -> list[Tensor]:
-    """The gradients of A and B of every layer, in turn."""
+    """Return the gradients of A and B, layer by layer."""
     ranks, found = _ranks(layers), []
     parts = zip((low.t() @ flat).split(ranks), inner.split(ranks, 1), ys, layers, strict=True)
     for grad_a, part, y, layer in parts:
@@ -100,7 +100,7 @@ def _stacked(matrices: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
 
 
 def _plain(layer: LoraLinear) -> str | None:
-    """The name of the active adapter of a layer where it is one and nothing but LoRA, else None."""
+    """Return the name of a layer's active adapter if it is a single plain LoRA, else None."""
     if len(layer.active_adapters) != 1:
         return None
     (name,) = layer.active_adapters
@@ -114,7 +114,7 @@ def _plain(layer: LoraLinear) -> str | None:
 
 
 def fuse(model: nn.Module) -> int:
-    """Give every plain LoRA layer of a PEFT model the fused forward; returns how many there are."""
+    """Give every plain LoRA layer of a PEFT model the fused forward; return the number of such layers."""
     layers = [layer for layer in model.modules() if isinstance(layer, LoraLinear) and _plain(layer)]
     for layer in layers:
         # A method and not a closure: the layers of a deep copy then run on their own weights.
@@ -151,19 +151,19 @@ def _applied(x: Tensor, layers: Sequence[AdaptedLayer]) -> tuple[Tensor, ...]:
 
 
 def in_float32(x: Tensor) -> bool:
-    """Tell whether products of x are float32 ones on a CPU, where modules may be joined."""
+    """Tell whether products of x run in float32 on a CPU, where modules may be joined."""
     return x.dtype is torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
 def together(x: Tensor, modules: Sequence[nn.Module]) -> Sequence[Tensor]:
-    """Apply each of some layers to x, [..., in] to [..., out]; in one operation where it can be."""
+    """Apply each of some layers to x, [..., in] to [..., out]; in one operation where possible."""
     read = [joinable(module) for module in modules] if in_float32(x) else []
     layers = [layer for layer in read if layer is not None]
     return _applied(x, layers) if len(layers) == len(modules) else [module(x) for module in modules]
 
 
 def joinable(module: nn.Module) -> AdaptedLayer | None:
-    """A layer of which nothing but its fused forward would be run, with its adapter on; else None."""
+    """Return a layer whose call would run its fused forward alone, with the adapter on; else None."""
     own = getattr(vars(module).get("forward"), "__func__", None) is _fused_forward
     if not isinstance(module, LoraLinear) or not own or module._forward_hooks or module._forward_pre_hooks:
         return None

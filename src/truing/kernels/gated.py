@@ -1,8 +1,9 @@
 """The gated product of a Llama-like MLP, `silu(gate(x)) * up(x)`, with fewer tensors kept.
 
 Autograd keeps gate, silu(gate), up and the product for backward. Here silu is worked out again from the
-gate, which costs less than reading it back, and a sixth of what a layer holds for backward is saved. Where
-the layer behind it is adapted, in float32, so is the product, and another sixth is saved.
+gate, which costs less than reading it back and saves a sixth of a layer's memory for backward. Where the
+layer behind the product is adapted, in float32, the product is worked out again too, which saves another
+sixth.
 """
 
 from types import MethodType
@@ -39,7 +40,7 @@ class _Gated(torch.autograd.Function):
 
 
 class _GatedDown(torch.autograd.Function):
-    """The product and the adapted layer behind it; gradients go to gate, up, A and B."""
+    """The gated product and the adapted layer behind it; gradients go to gate, up, A and B."""
 
     @staticmethod
     def forward(ctx, gate: Tensor, up: Tensor, down: AdaptedLayer, *trained: Tensor) -> Tensor:
@@ -61,7 +62,7 @@ class _GatedDown(torch.autograd.Function):
 
 
 def gated(mlp: Any, x: Tensor) -> Tensor:
-    """The forward of an MLP with these parts, [..., hidden] to the same; its linear layers may be adapted."""
+    """Run the forward of a gated MLP, [..., hidden] to the same; its linear layers may be adapted."""
     gate, up = together(x, [mlp.gate_proj, mlp.up_proj])
     down = joinable(mlp.down_proj) if in_float32(x) else None
     if down is None:
@@ -70,7 +71,7 @@ def gated(mlp: Any, x: Tensor) -> Tensor:
 
 
 def fuse_gates(model: nn.Module) -> int:
-    """Give every MLP that computes just this the forward above; returns how many there are."""
+    """Give every MLP that computes this product the forward above; return the number of such MLPs."""
     found = [module for module in model.modules() if _is_gated(module)]
     for module in found:
         module.forward = MethodType(gated, module)  # a method: copies run on their own weights
@@ -79,7 +80,7 @@ def fuse_gates(model: nn.Module) -> int:
 
 @torch.no_grad()
 def _is_gated(module: Any) -> bool:
-    """Whether its parts are these and it computes the same on random numbers."""
+    """Tell whether a module has the parts of a gated MLP and computes `gated` on random numbers."""
     if {name for name, _ in module.named_children()} != GATED or "forward" in vars(module):
         return False
     if not isinstance(module.act_fn, (nn.SiLU, SiLUActivation)) or not hasattr(module.gate_proj, "weight"):

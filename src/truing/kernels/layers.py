@@ -3,8 +3,8 @@
     attention   queries, keys and values in one operation, turned in two passes instead of five
     norm        RMSNorm and its gradient by hand: two passes forward and four backward, instead of a dozen
 
-Both serve packed trees under an adapter; what else a module is called with goes to its own forward. To give
-one more kind of module such a forward, write it and how it is recognised here, and add it to `_KINDS`.
+Both serve packed trees under an adapter; any other call of a module goes to its own forward. To give another
+kind of module such a forward, write the forward and its test for a module here, and add both to `_KINDS`.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def attended(
     past_key_values: Any = None,
     **others: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """The forward of an attention module with these parts over packed trees, [1, L, hidden] to the same."""
+    """Run an attention module's forward over packed trees, [1, L, hidden] to the same."""
     packed = module.config._attn_implementation == TREES and past_key_values is None
     if not packed or position_embeddings is None or not in_float32(hidden_states):
         return type(module).forward(
@@ -69,7 +69,7 @@ def attended(
 
 
 class _Normed(torch.autograd.Function):
-    """The weight is frozen; the gradient goes to x alone."""
+    """RMSNorm with a frozen weight; the gradient goes to x alone."""
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -87,7 +87,7 @@ class _Normed(torch.autograd.Function):
 
 
 def normed(module: Any, x: Tensor) -> Tensor:
-    """The forward of an RMSNorm, [..., D] to the same."""
+    """Run the forward of an RMSNorm, [..., D] to the same."""
     if not in_float32(x) or module.weight.requires_grad:
         return type(module).forward(module, x)
     return _Normed.apply(x, module.weight, module.variance_epsilon)
@@ -98,7 +98,7 @@ def _noise(*shape: int) -> Tensor:
 
 
 def _is_attention(module: Any) -> bool:
-    """Tell whether its parts are these and it computes the same on random numbers and positions."""
+    """Tell whether a module has the parts of such an attention and computes `attended` on random numbers."""
     if {name for name, _ in module.named_children()} != ATTENTION or not hasattr(module, "scaling"):
         return False
     if getattr(module, "sliding_window", None) is not None:  # on so short a row it would change nothing
@@ -123,7 +123,7 @@ def _is_attention(module: Any) -> bool:
 
 
 def _is_norm(module: Any) -> bool:
-    """Tell whether it is an RMSNorm by its parameters and by what it computes on random numbers."""
+    """Tell whether a module is an RMSNorm, by its parameters and by its results on random numbers."""
     if [name for name, _ in module.named_parameters()] != ["weight"] or not hasattr(
         module, "variance_epsilon"
     ):
@@ -140,7 +140,7 @@ _KINDS: tuple[tuple[Callable, Callable], ...] = ((_is_attention, attended), (_is
 
 @torch.no_grad()
 def fuse_layers(model: nn.Module) -> int:
-    """Give every module that computes just this `gated` or a forward above; returns how many there are."""
+    """Give every module that computes the same `gated` or a forward above; return the number of modules."""
     gates = fuse_gates(model)
     found = [
         (module, forward)
@@ -154,6 +154,6 @@ def fuse_layers(model: nn.Module) -> int:
 
 
 def is_fused(module: nn.Module) -> bool:
-    """Tell whether its forward is one of truing's, which gives what transformers' own gives."""
+    """Tell whether a module's forward is one of truing's, whose results equal those of transformers."""
     own = getattr(vars(module).get("forward"), "__func__", None)
     return own in (gated, *(forward for _, forward in _KINDS))

@@ -30,7 +30,7 @@ def _chunks(count: int, vocabulary: int) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class Head:
-    """What turns a state into logits: `cap * tanh(scale * (W h + b) / cap)`."""
+    """The map from a state to logits: `cap * tanh(scale * (W h + b) / cap)`."""
 
     weight: Tensor  # [V, D]
     bias: Tensor | None = None  # [V]
@@ -38,18 +38,18 @@ class Head:
     cap: float | None = None
 
     def logits(self, states: Tensor) -> Tensor:
-        """[n, D] to [n, V] f32."""
+        """Turn states, [n, D], into logits, [n, V] f32."""
         raw = product(states.to(self.weight.dtype), self.weight, self.bias).float()
         if self.scale != 1.0:
             raw = raw * self.scale
         return self.cap * torch.tanh(raw / self.cap) if self.cap else raw
 
     def back(self, slope: Tensor) -> Tensor:
-        """A gradient with respect to `W h + b`, [n, V], to one with respect to h, [n, D]."""
+        """Turn a gradient with respect to `W h + b`, [n, V], into one with respect to h, [n, D]."""
         return product(slope.to(self.weight.dtype), self.weight.t())
 
     def bend(self, logits: Tensor) -> Callable[[Tensor], Tensor]:
-        """Turns a gradient with respect to `logits` into one with respect to `W h + b`, both [n, V] f32."""
+        """Make the map from a gradient by `logits` to the gradient by `W h + b`, both [n, V] f32."""
         if self.cap:
             inner = (1 - (logits / self.cap).square()) * self.scale
             return lambda grad: grad * inner
@@ -57,7 +57,7 @@ class Head:
 
 
 def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Probabilities [n, V] and the log of what they are divided by, [n], in the fewest passes over memory.
+    """Return probabilities, [n, V], and the log of their divisor, [n], in the fewest passes over memory.
 
     The largest probability is exp(largest logit - that log), and at least 1 / V.
     """
@@ -66,12 +66,12 @@ def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _picked(logits: Tensor, target: Tensor, total: Tensor) -> Tensor:
-    """log-probability of each target, [n]."""
+    """Return the log-probability of each target, [n]."""
     return logits.gather(1, target[:, None])[:, 0] - total
 
 
 def _slope(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """log p(target) [n] and its gradient onehot - softmax [n, V]."""
+    """Return log p(target), [n], and its gradient onehot - softmax, [n, V]."""
     probable, total = _softmax(logits)
     values = _picked(logits, target, total)
     slope = probable.neg_().scatter_add_(1, target[:, None], torch.ones_like(values)[:, None])
@@ -104,7 +104,7 @@ class _FrozenHead(_ScaledSlopes):
 
 
 class _TrainableHead(torch.autograd.Function):
-    """The same with gradients for the head; logits are recomputed in backward."""
+    """Log-probabilities with gradients for the head too; logits are recomputed in backward."""
 
     @staticmethod
     def forward(
@@ -147,7 +147,7 @@ def _values(states: Tensor, target: Tensor, head: Head) -> Tensor:
 
 
 def head_logprobs(states: Tensor, target: Tensor, head: Head) -> Tensor:
-    """log softmax(head(states))[target]: [N, D] states and [N] int64 targets to [N] f32."""
+    """Return log softmax(head(states))[target]: [N, D] states and [N] int64 targets to [N] f32."""
     count = len(target)
     tail = -count % GRAIN
     states, target = pad(states, (0, 0, 0, tail)), pad(target, (0, tail))
@@ -180,7 +180,7 @@ class _FrozenDivergence(_ScaledSlopes):
 
 
 def head_divergence(states: Tensor, reference: Tensor, head: Head) -> Tensor:
-    """KL(reference || policy) over the whole vocabulary, in nats: two [N, D] states to [N] f32.
+    """Return KL(reference || policy) over the whole vocabulary, in nats: two [N, D] states to [N] f32.
 
     The gradient reaches `states` alone: the head must be frozen, as it is under an adapter.
     """
@@ -195,17 +195,18 @@ def head_divergence(states: Tensor, reference: Tensor, head: Head) -> Tensor:
 
 @torch.no_grad()
 def _each(states: Tensor, head: Head, summary: Callable[[Tensor], Tensor]) -> Tensor:
-    """`summary` of the next token's log-probabilities, [n, V] to [n], chunk by chunk: [N, D] to [N]."""
+    """Apply `summary`, [n, V] to [n], to the next token's log-probabilities by chunks: [N, D] to [N]."""
     parts = _chunks(len(states), len(head.weight))
     return torch.cat([summary(head.logits(states[part]).log_softmax(-1)) for part in parts])
 
 
 def head_entropy(states: Tensor, head: Head) -> Tensor:
-    """Entropy in nats of the next-token distribution of every state, [N, D] to [N] f32, without gradient."""
+    """Return the entropy in nats of every state's next token, [N, D] to [N] f32, without gradient."""
     return _each(states, head, lambda logps: -(logps.exp() * logps).sum(-1))
 
 
 def head_collision(states: Tensor, head: Head) -> Tensor:
-    """log of the sum over the vocabulary of p^2, [N, D] to [N] f32, without gradient: how likely two samples
-    agree."""
+    """Return log(sum of p^2 over the vocabulary), [N, D] to [N] f32, without gradient.
+
+    The sum is the probability that two samples agree."""
     return _each(states, head, lambda logps: (2 * logps).logsumexp(-1))

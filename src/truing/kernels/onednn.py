@@ -1,9 +1,9 @@
 """The operations of oneDNN that PyTorch has and does not document: the one place that calls them.
 
-They take and keep weights in oneDNN's own order, which no public operation does, and fuse what follows a
-product. Names and arguments may change with any release: `TRIED` says with which they were tried, and
-`tests/kernels/test_onednn.py` holds them against plain products. Where a build lacks one, `AVAILABLE` is
-false and its callers go another way.
+They take and keep weights in oneDNN's own order, which no public operation does, and fuse the operation
+behind a product. Names and arguments may change with any release: `TRIED` lists the releases they were tried
+with, and `tests/kernels/test_onednn.py` compares them with plain products. Where a build lacks one of them,
+`AVAILABLE` is false and the callers do without them.
 """
 
 from typing import Literal
@@ -36,7 +36,7 @@ def linear_with(
 
 
 def laid_out(weight: Tensor, rows: int) -> Tensor:
-    """Return a weight [out, in] in the order that suits products of so many rows; `linear` alone reads it."""
+    """Return a weight, [out, in], in the order for products of `rows` rows; only `linear` reads it."""
     return torch.ops.mkldnn._reorder_linear_weight(weight, rows)
 
 

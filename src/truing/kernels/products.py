@@ -12,7 +12,7 @@ _WIDE = 64
 
 
 def _by_onednn(x: Tensor, weight: Tensor) -> bool:
-    """Tell whether oneDNN is the faster one for x [n, in] and a weight [out, in].
+    """Tell whether oneDNN is faster than MKL for x [n, in] and a weight [out, in].
 
     With AVX2 alone both use the same instructions, and MKL reads a transposed weight as it lies. With
     AVX-512, MKL runs AMD processors at less than half of oneDNN's speed.
@@ -22,14 +22,14 @@ def _by_onednn(x: Tensor, weight: Tensor) -> bool:
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`x W' + b` for [n, in] and [out, in]; float32 on a CPU goes through MKL or oneDNN."""
+    """Return `x W' + b` for [n, in] and [out, in]; float32 on a CPU goes through MKL or oneDNN."""
     if _by_onednn(x, weight):
         return onednn.linear(x, weight, bias)
     return linear(x, weight, bias)
 
 
 def added(total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """`total + x W'`, [n, out], written over `total` where that is faster."""
+    """Return `total + x W'`, [n, out], written over `total` where that is faster."""
     if _by_onednn(x, weight):
         return onednn.linear_with(total, x, weight)
     return total.addmm_(x, weight.t())

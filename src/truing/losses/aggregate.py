@@ -1,8 +1,9 @@
 """From a loss per token to the loss of a step: weights of the tokens, and a unit.
 
-The loss of a step is the sum over its tokens of weight * loss, divided by how many of the unit the whole step
-holds: `Tally(weights * losses, unit)`. So nothing depends on how the step is cut into passes, as long as what
-a weight looks at is in one pass. To add an aggregation: a function here, a row in `AGGREGATIONS`, a test.
+The loss of a step is the sum over its tokens of weight * loss, divided by the number of units in the whole
+step: `Tally(weights * losses, unit)`. So the loss does not depend on the cut of a step into passes, as long
+as everything that a weight depends on is in one pass. To add an aggregation: a function here, a row in
+`AGGREGATIONS`, a test.
 
     response    [N] int64, which response a token belongs to, 0 .. B - 1, with all of its tokens
     group       [B] int64, which prompt a response answers, 0 .. P - 1, with all of its responses
@@ -60,7 +61,7 @@ def prompt_mean(response: Tensor, group: Tensor) -> Tensor:
 
 
 class Aggregation(NamedTuple):
-    """Weights of the tokens, [N] f32, and what their weighted sum is divided by."""
+    """Weights of the tokens, [N] f32, and the unit whose count divides their weighted sum."""
 
     weigh: Callable[..., Tensor]
     unit: Literal["token", "response", "prompt"]

@@ -1,16 +1,16 @@
-"""From rewards to advantages: pure functions, nothing in them has a gradient.
+"""From rewards to advantages: pure functions without gradients.
 
 A row of `CREDITS` that takes `group` or `rewards` gives one advantage per response, [B], which its tokens
 share as `advantages[response]`; one that takes `response` gives one per token, [N]. All of them see a whole
 step at once. To add a credit: a function here, a row in `CREDITS`, a test.
 
     rewards        [B] f32, one per response, of those that have one: a failed reward is left out, not 0
-    group          [B] int64, which prompt a response answers; groups may differ in size
+    group          [B] int64, the prompt that a response answers; groups may differ in size
     token_rewards  [N] f32, one per token, from `token_rewards`
-    values         [N] f32, what the critic expected from this token on
-    response       [N] int64, which response a token belongs to; its tokens stand together and in order
+    values         [N] f32, the reward that the critic expected from this token on
+    response       [N] int64, the response of each token; its tokens stand together and in order
 
-Before `whiten`, `batch_*` and `reinforce_pp*`, a step on several ranks must gather what they look at, or each
+Before `whiten`, `batch_*` and `reinforce_pp*`, a step on several ranks must gather their inputs, or each
 rank has a scale of its own.
 """
 
@@ -33,7 +33,7 @@ def token_rewards(rewards: Tensor, kl: Tensor, response: Tensor, *, weight: floa
 
 @torch.no_grad()
 def penalised(rewards: Tensor, kl: Tensor, response: Tensor, *, weight: float = 0.05) -> Tensor:
-    """Reward less weight * the KL summed over the response, [B]: what RLOO compares, arXiv:2402.14740."""
+    """Reward less weight * the KL summed over the response, [B], which RLOO compares: arXiv:2402.14740."""
     return rewards - weight * sums(kl, response)[: len(rewards)].to(rewards.dtype)
 
 
@@ -67,10 +67,10 @@ def _centred(rewards: Tensor, group: Tensor) -> _Centred:
 
 @torch.no_grad()
 def tied(rewards: Tensor, group: Tensor) -> Tensor:
-    """Whether all rewards of its group are the same, [B] bool: such a group teaches nothing.
+    """Mark responses whose group has one reward throughout, [B] bool: such a group teaches nothing.
 
-    True of a group of one. Its share of a step is TRL's frac_reward_zero_std; DAPO's dynamic sampling
-    (arXiv:2503.14476 eq. 11) draws another prompt in its place.
+    A group of one response is marked too. The share of marked responses is TRL's frac_reward_zero_std;
+    DAPO's dynamic sampling (arXiv:2503.14476 eq. 11) draws another prompt in place of such a group.
     """
     index = numbered(group)
     least, most = (
@@ -126,8 +126,8 @@ def batch_standardised(rewards: Tensor) -> Tensor:
 def reinforce_pp(token_rewards: Tensor, response: Tensor, *, gamma: float = 1.0) -> Tensor:
     """REINFORCE++, arXiv:2501.03262: the return from each token on, whitened over all of the step, [N].
 
-    OpenRLHF's "reinforce", PaddleNLP's "reinforce_plus_plus". What ms-swift calls by that name is
-    `reinforce_pp_baseline`.
+    OpenRLHF's "reinforce", PaddleNLP's "reinforce_plus_plus". The method of that name in ms-swift
+    is `reinforce_pp_baseline`.
     """
     return whiten(discounted(token_rewards, response, gamma))
 

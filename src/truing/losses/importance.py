@@ -1,16 +1,16 @@
-"""Importance ratios: how much likelier a response is under one policy than under the one that sampled it.
+"""Importance ratios: the probability of a response under one policy over that under its sampler.
 
-Two of them meet in reinforcement learning. The policy moves away from the one it was when the responses were
-sampled (`old_logps`); and the engine that sampled them computes other numbers (`sampler_logps`) than the
+Reinforcement learning has two kinds. The policy moves away from its own state at the time of sampling
+(`old_logps`); and the engine that sampled the responses computes other numbers (`sampler_logps`) than the
 trainer does for the same weights. Ratios of the first kind are part of a loss, see `policy_gradient.py`;
 those of the second kind are the weights in `CORRECTIONS`, which multiply the loss of a token. To add a
 correction: a function here, a row in `CORRECTIONS`, a test.
 
     logps          [N] f32, log p(token) under the policy
-    old_logps      [N] f32, the same under the policy as it sampled, computed by the trainer
-    sampler_logps  [N] f32, the same as the sampler reports it, of the distribution it sampled from: with
-                   temperature, top-p and top-k where it has them
-    response       [N] int64, which response a token belongs to, 0 .. B - 1
+    old_logps      [N] f32, the same under the policy at the time of sampling, computed by the trainer
+    sampler_logps  [N] f32, the same as the sampler reports it, under the distribution that it sampled
+                   from: with its temperature, top-p and top-k
+    response       [N] int64, the response of each token, 0 .. B - 1
 """
 
 from typing import NamedTuple
@@ -28,17 +28,17 @@ def token_log_ratio(logps: Tensor, old_logps: Tensor) -> Tensor:
 
 
 def response_log_ratio(logps: Tensor, old_logps: Tensor, response: Tensor) -> Tensor:
-    """Its mean over the response, at each token, [N]: the log of GSPO's s_i, arXiv:2507.18071."""
+    """Mean of `token_log_ratio` over the response, at each token, [N]: log s_i of GSPO, arXiv:2507.18071."""
     return means(token_log_ratio(logps, old_logps), response)
 
 
 def ratio_of(log_ratio: Tensor) -> Tensor:
-    """e^log_ratio, [N]; beyond 40 nats either way a constant, where TRL's overflows and verl's ends at 20."""
+    """e^log_ratio, [N]; constant beyond 40 nats either way. TRL's overflows, verl's is constant beyond 20."""
     return log_ratio.clamp(-NATS, NATS).exp()
 
 
 class RatioStats(NamedTuple):
-    """How far the policy has moved from the one that sampled: metrics, [N] each, averaged over tokens."""
+    """Metrics of the policy's distance from the one that sampled, [N] each, to be averaged over tokens."""
 
     ratio: Tensor
     kl: Tensor  # k3 form of KL(old || policy), never negative
@@ -48,7 +48,7 @@ class RatioStats(NamedTuple):
 
 @torch.no_grad()
 def ratio_stats(log_ratio: Tensor, advantages: Tensor, *, low: float = 0.2, high: float = 0.2) -> RatioStats:
-    """Metrics of the log-ratio a loss clips, per token or per response, both [N].
+    """Metrics of the log-ratio that a loss clips, per token or per response, both [N].
 
     TRL calls the clipped shares clip_ratio/low_mean and clip_ratio/high_mean, verl the sum of both
     actor/pg_clipfrac. TRL's old PPO logged half the squared log-ratio as approxkl.
@@ -65,7 +65,7 @@ def _token_ratio(old_logps: Tensor, sampler_logps: Tensor) -> Tensor:
 
 
 def _response_ratio(old_logps: Tensor, sampler_logps: Tensor, response: Tensor) -> Tensor:
-    """The product of the ratios of a response's tokens, at each of them, [N]."""
+    """Product of the ratios of a response's tokens, at each token, [N]."""
     logs = (old_logps - sampler_logps).detach()
     return ratio_of(sums(logs, response)[response]).to(logs.dtype)
 

@@ -1,7 +1,7 @@
-"""How far the policy is from the reference, estimated from the sampled tokens alone.
+"""Estimators of the KL between policy and reference from the sampled tokens alone.
 
 A row of `KL_ESTIMATORS` gives one number in nats per token, [N]. Its mean over tokens that the policy sampled
-estimates KL(policy || ref) at a token; what a gradient through it does is another matter (arXiv:2506.09477).
+estimates KL(policy || ref) at a token; its gradient may differ from that of the KL (arXiv:2506.09477).
 With x = log policy - log ref, and tokens sampled from the policy:
 
     name         value                 as an estimate     its expected gradient in a loss
@@ -11,14 +11,14 @@ With x = log policy - log ref, and tokens sampled from the policy:
     k3_straight  that of k3            unbiased, >= 0     that of KL(policy || ref)
     k3_weighted  policy / old times k3 of k3, re-weighted that of KL(policy || ref), old samples or not
 
-All of these are gradients at a given token. What a token does to the KL of later ones a loss per token leaves
-out; a reward of -weight * k1 per token, summed up by `credit.py`, has it in. So: k1 in a reward, k3_weighted
-or k2 in a loss. The exact KL over the vocabulary is `models.logprobs.head_divergence`. To add an estimator:
-a function here, a row in the table, its expected gradient in `tests/losses/test_kl.py`.
+All of these are gradients at a given token. A loss per token leaves out the effect of a token on the KL of
+later tokens; a reward of -weight * k1 per token, summed up by `credit.py`, includes it. So: k1 in a reward,
+k3_weighted or k2 in a loss. The exact KL over the vocabulary is `kernels.logprobs.head_divergence`. To add an
+estimator: a function here, a row in the table, its expected gradient in `tests/losses/test_kl.py`.
 
     logps      [N] f32, log p(token) under the policy; gradients reach it and nothing else
     ref_logps  [N] f32, under the frozen reference
-    old_logps  [N] f32, under the policy as it sampled
+    old_logps  [N] f32, under the policy at the time of sampling
 """
 
 from torch import Tensor
@@ -28,7 +28,7 @@ from truing.losses.numerics import power_log
 
 
 def straight_through(value: Tensor, surrogate: Tensor) -> Tensor:
-    """The number is that of `value`, the gradient that of `surrogate`."""
+    """Return the number of `value` with the gradient of `surrogate`."""
     return surrogate - surrogate.detach() + value.detach()
 
 
@@ -45,9 +45,9 @@ def k2(logps: Tensor, ref_logps: Tensor) -> Tensor:
 def k3(logps: Tensor, ref_logps: Tensor) -> Tensor:
     """ref / policy - 1 - log ref / policy, [N]: arXiv:2402.03300 eq. 4, GRPO's. "low_var_kl" in verl.
 
-    In the digits of expm1, not of e^x: where both agree to 1e-4 the plain formula is nothing but rounding.
-    Where a token has lost more than 40 nats to the reference, it goes on straight and still pulls back; TRL
-    overflows, verl clamps to 10 and stops pulling.
+    expm1 keeps the digits: where policy and reference agree to 1e-4, the plain formula with e^x is rounding
+    alone. Where a token has lost more than 40 nats to the reference, the estimate continues as a straight
+    line and still pulls back; TRL overflows, verl clamps to 10 and stops pulling.
     """
     x = k1(logps, ref_logps)
     return x - power_log(x, 1.0)

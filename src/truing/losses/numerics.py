@@ -1,6 +1,6 @@
-"""Functions that losses share and that stay finite, value and gradient, where exp and log leave the floats.
+"""Functions that losses share, with finite values and gradients where exp and log would overflow.
 
-To add one: say which inputs break the plain formula and what stands in its place there, and test both.
+To add one: say which inputs break the plain formula and what replaces it there, and test both.
 """
 
 import math
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 NATS = 40.0
-"""Where exponents end: e^40 and its square are f32 numbers, so gradients and their norms are too."""
+"""The largest exponent: e^40 and its square are finite in f32, and so are gradients and their norms."""
 
 
 def logistic(logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -19,9 +19,9 @@ def logistic(logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
 
 
 def log1mexp(x: Tensor) -> Tensor:
-    """log(1 - e^x) for x <= 0: the log-probability of whatever has not log-probability x.
+    """log(1 - e^x) for x <= 0: the log-probability of the complement of an event of log-probability x.
 
-    Above -log 2 the digits are in expm1, below in log1p. Between -e^-40 and 0 the value is -40 and the
+    Above -log 2 expm1 keeps the digits, below log1p does. Between -e^-40 and 0 the value is -40 and the
     gradient 0, in place of -inf at 0.
     """
     near_zero = (-torch.expm1(x.clamp(max=-math.exp(-NATS)))).log()
@@ -32,8 +32,8 @@ def log1mexp(x: Tensor) -> Tensor:
 def power_log(logs: Tensor, alpha: float) -> Tensor:
     """(1 - u^-alpha) / alpha at u = e^logs, which tends to `logs` itself as alpha tends to 0.
 
-    Where the exponent -alpha * logs passes 40, exp goes on along its tangent: finite, still rising in
-    `logs`, and with a gradient that pulls back a response that has become very unlikely.
+    Where the exponent -alpha * logs passes 40, exp is replaced by its tangent. The value stays finite and
+    still rises in `logs`, so that the gradient pulls back a response that has become very unlikely.
     """
     if alpha == 0:
         return logs

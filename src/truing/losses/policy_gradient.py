@@ -1,16 +1,17 @@
 """Policy-gradient losses: pure functions of the log-probabilities of sampled tokens, one loss per token.
 
 Positional parameters name what the loop supplies, keyword-only ones are hyper-parameters with the paper's
-defaults. Tokens of all responses stand in one flat tensor; how their losses are averaged is a row of
-`aggregate.AGGREGATIONS`, and a row of `importance.CORRECTIONS` may weight them. To add a loss: a function
+defaults. Tokens of all responses stand in one flat tensor. A row of `aggregate.AGGREGATIONS` averages their
+losses, and a row of `importance.CORRECTIONS` may weight them. To add a loss: a function
 here, a row in `POLICY_LOSSES` or `VALUE_LOSSES`, a test.
 
     logps       [N] f32, log p(token) under the policy; gradients reach it and nothing else
-    old_logps   [N] f32, the same under the policy as it was when the response was sampled
-    advantages  [N] f32, how much better than expected the token was, from `credit.py`
-    response    [N] int64, which response a token belongs to, 0 .. B - 1; a loss that takes it must be given
-                all tokens of a response at once
-    values      [N] f32, what the critic expects from this token on; gradients reach it and nothing else
+    old_logps   [N] f32, the same under the policy at the time of sampling
+    advantages  [N] f32, the gain of the token over the expected reward, from `credit.py`
+    response    [N] int64, the response of each token, 0 .. B - 1; a loss that takes it must be given all
+                tokens of a response at once
+    values      [N] f32, the reward that the critic expects from this token on; gradients reach it and
+                nothing else
 
 In the formulas A is the advantage and r = policy / old the importance ratio of a token.
 """
@@ -96,8 +97,8 @@ def gspo_token(
 ) -> Tensor:
     """GSPO with an advantage for each token, arXiv:2507.18071: the surrogate on sg(s) policy / sg(policy).
 
-    sg is a constant of that value. In value, and in gradient under `response_mean`, it is GSPO where
-    a response has one advantage.
+    sg is a constant of that value. Where a response has one advantage, the value equals GSPO's, and so does
+    the gradient under `response_mean`.
     """
     mean = response_log_ratio(logps, old_logps, response).detach()
     ratio = ratio_of(straight_through(mean, logps))
@@ -132,7 +133,7 @@ def sapo(
 ) -> Tensor:
     """Soft adaptive policy optimisation, -(4 / t) sigmoid(t (r - 1)) A: arXiv:2511.20347.
 
-    A gate in place of the clip, its slope 1 at r = 1 and falling off on both sides. t is `temperature` where
+    A gate replaces the clip; its slope is 1 at r = 1 and falls off on both sides. t is `temperature` where
     A > 0 and `negative_temperature` elsewhere; TRL: sapo_temperature_pos and sapo_temperature_neg.
     """
     advantages = advantages.detach()
@@ -155,8 +156,8 @@ def clipped_value(values: Tensor, old_values: Tensor, returns: Tensor, *, value_
     """max((V - R)^2, (clip(V, V_old - c, V_old + c) - R)^2) / 2, [N]: arXiv:2005.12729 section 3.
 
     `old_values` are the critic's when the advantages were made. `value_clip` is c: 0.2 in TRL and
-    LLaMA-Factory, 0.5 in verl and OpenRLHF, 5 in align-anything. It is in units of reward, so that none of
-    these is portable.
+    LLaMA-Factory, 0.5 in verl and OpenRLHF, 5 in align-anything. It is in units of reward, so none of these
+    numbers suits every reward.
     """
     old_values = old_values.detach()
     near = old_values + (values - old_values).clamp(-value_clip, value_clip)
@@ -167,19 +168,20 @@ VALUE_LOSSES = {loss.__name__: loss for loss in (squared_value, clipped_value)}
 
 
 def sampled_entropy(logps: Tensor) -> Tensor:
-    """An estimate of the entropy of the policy at each sampled token, -log policy in nats, [N].
+    """Estimate of the policy's entropy at each sampled token, -log policy in nats, [N].
 
-    Its gradient is -log policy times that of log policy: in expectation the entropy's own, with no second
-    pass over the vocabulary. An entropy bonus subtracts it, times a weight, from the loss of a token.
+    Its gradient is -log policy times that of log policy. In expectation this is the gradient of the entropy,
+    without a second pass over the vocabulary. An entropy bonus subtracts the estimate, times a weight, from
+    the loss of a token.
     """
     return straight_through(-logps, -logps.square() / 2)
 
 
 def high_entropy(entropy: Tensor, *, share: float = 0.2) -> Tensor:
-    """Which tokens are among the `share` of highest entropy, [N] to [N] bool: arXiv:2506.01939.
+    """Mark the `share` of tokens with the highest entropy, [N] to [N] bool: arXiv:2506.01939.
 
-    The paper learns from these alone. Give it all tokens of a step at once, or the threshold would depend on
-    how the step is cut. Equal entropies go together. TRL: top_entropy_quantile.
+    The paper learns from these tokens alone. Give it all tokens of a step at once, or the threshold would
+    depend on the cut of the step into passes. Equal entropies go together. TRL: top_entropy_quantile.
     """
     if not 0 < share <= 1:
         raise ConfigError(f"share is {share:g}: expected a part of the tokens, above 0 and at most 1")

@@ -6,7 +6,7 @@ reference are in `reference_free.py`.
 
     policy   Pair of [B] f32, log p(response | prompt) under the policy, summed over tokens
     ref      the same under the frozen reference; a loss that omits it never runs a reference
-    lengths  Pair of [B] f32, how many tokens those sums cover, at least 1
+    lengths  Pair of [B] f32, the number of tokens in those sums, at least 1
     weights  Pair of [B] f32, the mean over those tokens of log p(token) - log sum_v p(v)^2 under the policy
 
 In the formulas w is the chosen response, l the rejected one, u = log(policy / ref) of a response and
@@ -38,7 +38,7 @@ class Pair(NamedTuple):
 
 
 def per_token(sums: Pair, lengths: Pair) -> Pair:
-    """Sums over tokens to means over tokens."""
+    """Turn sums over tokens into means over tokens."""
     return Pair(sums.chosen / lengths.chosen, sums.rejected / lengths.rejected)
 
 
@@ -75,10 +75,10 @@ def dpo(
     `label_smoothing` is the believed share of swapped labels (conservative DPO, note by E. Mitchell,
     2023, eq. 3); 0 trusts every label. TRL ignores it for this loss.
 
-    `divergence` is what keeps the policy near the reference (f-DPO, arXiv:2309.16240): u gives way to
-    f'(e^u), one of the `DIVERGENCES`. `divergence_alpha` is the paper's alpha, read by "alpha" alone: 0 is
+    `divergence` keeps the policy near the reference (f-DPO, arXiv:2309.16240): f'(e^u), one of the
+    `DIVERGENCES`, replaces u. `divergence_alpha` is the paper's alpha, read by "alpha" alone: 0 is
     "reverse_kl", 1 is "forward_kl". TRL's coefficient is 1 - alpha. Where a response has lost more than
-    40 / alpha nats, `power_log` goes straight; TRL clamps, or overflows.
+    40 / alpha nats, `power_log` is a straight line; TRL clamps, or overflows.
     """
     pull = find("divergence", DIVERGENCES, divergence)
     if divergence == "reverse_kl":
@@ -88,17 +88,19 @@ def dpo(
 
 
 def dpo_positive(policy: Pair, ref: Pair, *, beta: float = 0.1, penalty: float = 50.0) -> Tensor:
-    """DPO-Positive, arXiv:2402.13228 eq. 3: pays for every nat the chosen response loses to the reference.
+    """DPO-Positive, arXiv:2402.13228 eq. 3: DPO with a penalty on a chosen response below the reference.
 
-    `penalty` is the paper's lambda; it stands inside beta, as in the paper.
+    Every nat that the chosen response loses to the reference costs. `penalty` is the paper's lambda; it
+    stands inside beta, as in the paper.
     """
     lost = (-_ratios(policy, ref).chosen).clamp(min=0)
     return logistic(beta * (_margin(policy, ref) - penalty * lost))
 
 
 def robust(policy: Pair, ref: Pair, *, beta: float = 0.1, label_smoothing: float = 0.1) -> Tensor:
-    """Robust DPO, arXiv:2403.00409: over labels swapped with chance e = `label_smoothing`, unbiased for DPO.
+    """Robust DPO, arXiv:2403.00409: unbiased for DPO where labels are swapped at random.
 
+    With e = `label_smoothing`, the chance of a swapped label:
     ((1 - e) DPO(w, l) - e DPO(l, w)) / (1 - 2 e). Not bounded below: it falls for ever as u_w - u_l grows.
     """
     if not 0 <= label_smoothing < 0.5:
@@ -159,8 +161,8 @@ def nca_pair(policy: Pair, ref: Pair, *, beta: float = 0.01) -> Tensor:
 def bco_pair(policy: Pair, ref: Pair, *, beta: float = 0.01, shift: float = 1.0) -> Tensor:
     """Binary classifier optimisation, arXiv:2404.04656: -log s(beta u_w - d) - log s(d - beta u_l).
 
-    d is `shift` times the mean of beta u over both sides of all pairs given, held constant; no running mean
-    over steps. TRL 1.16 leaves d out: `shift` = 0 gives its numbers.
+    d is `shift` times the mean of beta u over both sides of all pairs given, held constant; it is no running
+    mean over steps. TRL 1.16 leaves d out: `shift` = 0 gives its numbers.
     """
     rewards = Pair(*(beta * ratio for ratio in _ratios(policy, ref)))
     delta = shift * torch.cat(rewards).mean().detach()
@@ -179,7 +181,7 @@ def sppo_hard(policy: Pair, ref: Pair, *, beta: float = 0.001) -> Tensor:
 
 
 def _at_same_rank(values: Tensor, like: Tensor) -> Tensor:
-    """Beside each entry of `like`, the entry of `values` that has its rank, [B]."""
+    """Put beside each entry of `like` the entry of `values` of the same rank, [B]."""
     rank = like.argsort(stable=True).argsort()
     return values.sort().values[rank]
 
@@ -208,7 +210,7 @@ def aot_unpaired(policy: Pair, ref: Pair, *, beta: float = 0.01, label_smoothing
 def apo_zero(policy: Pair, ref: Pair, *, beta: float = 0.1) -> Tensor:
     """Anchored preference optimisation, arXiv:2408.06266 eq. 7: 1 - s(beta u_w) + s(beta u_l).
 
-    For chosen responses better than what the policy would say: chosen up and rejected down.
+    For chosen responses better than the policy's own: the chosen one goes up, the rejected one down.
     """
     ratios = _ratios(policy, ref)
     return (-beta * ratios.chosen).sigmoid() + (beta * ratios.rejected).sigmoid()
@@ -217,7 +219,7 @@ def apo_zero(policy: Pair, ref: Pair, *, beta: float = 0.1) -> Tensor:
 def apo_down(policy: Pair, ref: Pair, *, beta: float = 0.1) -> Tensor:
     """Anchored preference optimisation, arXiv:2408.06266 eq. 8: s(beta u_w) + 1 - s(beta (u_w - u_l)).
 
-    For chosen responses worse than what the policy would say: both down, rejected further.
+    For chosen responses worse than the policy's own: both go down, the rejected one further.
     """
     chosen = _ratios(policy, ref).chosen
     return (beta * chosen).sigmoid() + (-beta * _margin(policy, ref)).sigmoid()
@@ -241,7 +243,7 @@ def sigmoid_norm(policy: Pair, ref: Pair, lengths: Pair, *, beta: float = 5.0) -
 
 
 def wpo(policy: Pair, ref: Pair, weights: Pair, *, beta: float = 0.01) -> Tensor:
-    """Weighted preference optimisation, arXiv:2406.11827 eq. 2: DPO, less for what the policy would not say.
+    """Weighted preference optimisation, arXiv:2406.11827 eq. 2: DPO, less on pairs unlikely under the policy.
 
     The weight of a pair is e^(weights of both sides added), held constant, and at most 1 as in the authors'
     code; later versions of TRL leave the bound out.
@@ -274,4 +276,4 @@ PAIR_LOSSES = {
 }
 
 COUPLED_PAIR_LOSSES = frozenset({"bco_pair", "aot", "aot_unpaired"})
-"""Their mean or ranks run over the pairs given: the loop must give them all pairs of the step at once."""
+"""Losses with a mean or ranks over the pairs given: the loop must give them all pairs of the step at once."""

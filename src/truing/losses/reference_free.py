@@ -1,7 +1,7 @@
 """Losses on preference pairs that run no reference; conventions as in `preference.py`.
 
-Each paper adds the likelihood of the chosen response to its loss, or says when to: that term belongs to the
-objective (`sft_weight`), not to these functions. To add a loss: a function here, a row in
+Each paper adds the likelihood of the chosen response to its loss, always or in some cases. That term belongs
+to the objective (`sft_weight`), not to these functions. To add a loss: a function here, a row in
 `REFERENCE_FREE_LOSSES`, a test.
 
 In the formulas w is the chosen response, l the rejected one, p the policy's probability of a response,
@@ -52,8 +52,8 @@ def alphapo(
 ) -> Tensor:
     """AlphaPO, arXiv:2501.03884: SimPO with another shape of reward, -log s(r_w - r_l - gamma).
 
-    r = beta (1 - e^(-alpha a)) / alpha; alpha = 0 is SimPO. Where -alpha a passes 40, `power_log` goes
-    straight and TRL overflows.
+    r = beta (1 - e^(-alpha a)) / alpha; alpha = 0 is SimPO. Where -alpha a passes 40, `power_log` is a
+    straight line and TRL overflows.
     """
     rewards = Pair(*(beta * power_log(mean, alpha) for mean in per_token(policy, lengths)))
     return logistic(rewards.gap - gamma)

@@ -6,9 +6,9 @@ Three tables, by the shape of the feedback; to add a loss: a function here, a ro
     RANKING_LOSSES      scores, ranks, group: [N], N responses in all    -> [G], one per prompt
     REGRESSION_LOSSES   scores, target: [N]                              -> [N], one per response
 
-Scores and targets are f32. `ranks` says how good a response is among those of its prompt: smaller is
-better, and only the order matters. `group` is int64, which of the G prompts a response answers, 0 to G - 1;
-lists may be ragged and mixed, and cost an [N, N] mask. TRL's reward trainer takes pairs only.
+Scores and targets are f32. `ranks` orders the responses of a prompt: smaller is better, and only the
+order matters. `group` is int64, the prompt that a response answers, 0 to G - 1; groups may differ in size and
+be mixed, and cost an [N, N] mask. TRL's reward trainer takes pairs only.
 """
 
 import torch
@@ -21,7 +21,7 @@ from truing.losses.preference import Pair
 def bradley_terry(scores: Pair, margin: Tensor | None = None, *, center: float = 0.0) -> Tensor:
     """-log sigmoid(chosen - rejected - margin) + center (chosen + rejected)^2.
 
-    The margin, how much better the chosen response was judged, is arXiv:2307.09288 eq. 2; without it, or
+    The margin, the judged lead of the chosen response, is arXiv:2307.09288 eq. 2; without a margin, or
     at 0, this is Bradley-Terry. `center` pulls scores towards 0, which a difference leaves free
     (arXiv:2312.09244 eq. 2). TRL has the same formula, calls it `center_rewards_coefficient` and suggests
     0.01.
@@ -50,8 +50,8 @@ def plackett_luce(scores: Tensor, ranks: Tensor, group: Tensor) -> Tensor:
 def all_pairs(scores: Tensor, ranks: Tensor, group: Tensor) -> Tensor:
     """Mean of -log sigmoid(better - worse) over the pairs of each prompt, arXiv:2203.02155 eq. 1, [G].
 
-    The paper divides by K choose 2; pairs of equal rank say nothing and count neither above nor below the
-    line. A prompt without a pair has loss 0.
+    The paper divides by K choose 2; pairs of equal rank say nothing and are left out of the sum and the
+    divisor. A prompt without a pair has loss 0.
     """
     better, worse = torch.nonzero((group[:, None] == group) & (ranks[:, None] < ranks), as_tuple=True)
     groups = len(torch.bincount(group))
@@ -60,7 +60,7 @@ def all_pairs(scores: Tensor, ranks: Tensor, group: Tensor) -> Tensor:
 
 
 def _sums(values: Tensor, group: Tensor, groups: int) -> Tensor:
-    """The sum of the values of each group, [groups]."""
+    """Return the sum of the values of each group, [groups]."""
     return values.new_zeros(groups).index_add(0, group, values)
 
 

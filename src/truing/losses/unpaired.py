@@ -29,7 +29,7 @@ def kto(
 
     With r = policy - ref and z = kl, a desirable response costs lambda_D (1 - sigmoid(beta (r - z))) and an
     undesirable one lambda_U (1 - sigmoid(beta (z - r))). TRL has the same formula, but takes z from one
-    device's batch and so refuses a batch of one; here z is the step's and any batch will do.
+    device's batch and so refuses a batch of one; here z is that of the step, so any batch size works.
     """
     x = beta * (policy - ref.detach() - kl.detach())
     return torch.where(
@@ -67,9 +67,9 @@ def bco(policy: Tensor, ref: Tensor, desirable: Tensor, *, beta: float = 0.1) ->
 
     With r = beta (policy - ref), -log sigmoid(r - delta) for a desirable response and
     -log sigmoid(delta - r) for an undesirable one. The shift delta is the midpoint of the two classes'
-    mean rewards over the responses given, without gradient; where one class is missing, the mean of the
-    other. Older TRL took a running mean over all responses: that depends on how many there are of each
-    class, and a resumed run would need it saved. The paper's reweighting of undesirable prompts is left out.
+    mean rewards over the responses given, without gradient; where one class is missing, it is the mean
+    of the other. Older TRL took a running mean over all responses: that depends on the number of each class,
+    and a resumed run would need it saved. The paper's reweighting of undesirable prompts is left out.
     """
     reward = beta * (policy - ref.detach())
     undesirable = ~desirable
@@ -89,6 +89,6 @@ def kl_baseline(policy: Tensor, ref: Tensor) -> Tensor:
     """KTO's z, arXiv:2402.01306 section 4: the mean of policy - ref, at least 0, without gradient.
 
     Both are [M]: log-probabilities of every response of the step after a prompt that is not its own.
-    Of no responses at all it is 0.
+    Without responses it is 0.
     """
     return ((policy - ref).detach().sum() / max(len(policy), 1)).clamp(min=0)

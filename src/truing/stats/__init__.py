@@ -1,1 +1,1 @@
-"""Numbers with their doubt: intervals, clusters, tests, calibration, win rates. No model and no text."""
+"""Numbers and their uncertainty: intervals, clusters, tests, calibration, win rates. No model, no text."""

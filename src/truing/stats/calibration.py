@@ -1,7 +1,7 @@
-"""How far confidence can be trusted: calibration, margins and correlations, as pure functions of arrays.
+"""Measures of the trust that confidence deserves: calibration, margins and correlations, as pure functions.
 
 `margin` is [B], the score of the chosen response less that of the rejected one. A number that the data cannot
-give is None; a NaN among the scores makes the number NaN, and a histogram an error.
+give is None. A NaN among the scores makes the number NaN, and makes a histogram raise an error.
 """
 
 from collections.abc import Sequence
@@ -30,12 +30,12 @@ class Reliability(NamedTuple):
 
 
 def accuracy(margin: np.ndarray) -> float | None:
-    """The share of pairs in the right order, a tie counting one half; of no pairs, None."""
+    """Return the share of pairs in the right order, a tie counting one half; None without pairs."""
     return float(_correct(margin).mean()) if len(margin) else None
 
 
 def calibration_error(confidence: Sequence[float], right: Sequence[bool], seed: int = 0) -> Interval:
-    """Expected calibration error over ten bins of equal width, with a percentile bootstrap over answers.
+    """Return the expected calibration error over ten equal bins, with a percentile bootstrap over answers.
 
         Σ_bins (n_bin / n) |mean confidence - share right|,   confidence in [0, 1]
 
@@ -50,10 +50,10 @@ def calibration_error(confidence: Sequence[float], right: Sequence[bool], seed: 
 
 
 def reliability(margin: np.ndarray, bins: int = BINS) -> Reliability:
-    """How certain the model is and how often it is right, by certainty: the bins of a reliability diagram.
+    """Return mean confidence and share right of pairs of like confidence: the bins of a reliability diagram.
 
-    The model says which response wins with confidence sigmoid(|margin|); a pair falls into one of `bins`
-    equal intervals of (0, 1] by it. Confidence is at least 1/2, so that only the upper half is in use; bins
+    The model predicts the better response with confidence sigmoid(|margin|), which puts the pair into one of
+    `bins` equal intervals of (0, 1]. Confidence is at least 1/2, so only the upper half is in use. Bins
     without a pair are left out.
     """
     confidence = _confidence(margin)
@@ -64,7 +64,7 @@ def reliability(margin: np.ndarray, bins: int = BINS) -> Reliability:
 
 
 def expected_calibration_error(margin: np.ndarray, bins: int = BINS) -> float | None:
-    """Expected calibration error of the confidence that `reliability` gives each pair; None for no pairs."""
+    """Return the calibration error of the confidence in `reliability`; None without pairs."""
     return _error(_confidence(margin), _correct(margin), bins) if len(margin) else None
 
 
@@ -74,22 +74,22 @@ def _error(confidence: NDArray[np.float64], right: NDArray[np.float64], bins: in
 
 
 def _bin_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.intp]:
-    """[N]: the number of the interval ((m - 1) / bins, m / bins] that each confidence lies in, from 0."""
+    """Number the interval ((m - 1) / bins, m / bins] of each confidence, from 0, [N]."""
     return np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
 
 
 def _confidence(margin: np.ndarray) -> NDArray[np.float64]:
-    """[B]: the probability that a Bradley-Terry model gives the response it prefers."""
+    """Return the probability that a Bradley-Terry model gives its preferred response, [B]."""
     return 1 / (1 + np.exp(-np.abs(margin)))
 
 
 def _correct(margin: np.ndarray) -> np.ndarray:
-    """[B]: 1 where the chosen response leads, 1/2 at a tie, 0 behind."""
+    """Return 1 where the chosen response leads, 1/2 at a tie, 0 where it trails, [B]."""
     return (np.sign(margin) + 1) / 2
 
 
 def margin_histogram(margin: np.ndarray, bins: int = 20) -> Histogram:
-    """How many margins lie where, over a range symmetric about 0.
+    """Count margins per bin, over a range symmetric about 0.
 
     With an even number of bins, 0 is an edge: the left half holds the pairs in the wrong order.
     """
@@ -100,13 +100,13 @@ def margin_histogram(margin: np.ndarray, bins: int = 20) -> Histogram:
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Linear correlation of [N] with [N], as of reward with length; None where either does not vary."""
+    """Return the linear correlation of [N] with [N]; None where either does not vary."""
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(np.corrcoef(x, y)[0, 1])
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Rank correlation: Pearson's of the ranks, equal values sharing their mean rank."""
+    """Return the rank correlation: Pearson's of the ranks; equal values share their mean rank."""
     ranks = [stats.rankdata(values) for values in (x, y)]  # pyright: ignore[reportUnknownMemberType] - scipy has no types
     return pearson(*ranks)

@@ -1,10 +1,11 @@
 """Intervals for several samples a prompt, some of which may have failed.
 
 Samples of one prompt resemble each other, so 50 prompts sampled 4 times are not 200 independent items: an
-interval that says so is too narrow. Here a prompt is a cluster, and every function takes, beside the values,
-the prompt each belongs to. With one sample a prompt all of them give the usual numbers.
+interval for 200 items would be too narrow. Here a prompt is a cluster, and every function takes the values
+and the prompt of each value. With one sample a prompt, every function gives the usual number.
 
-A failed sample is None, never 0: `measured` counts it, and says how far all the missing could move the mean.
+A failed sample is None, never 0: `measured` counts it, and bounds the effect of all failed samples on the
+mean.
 
     measured([1, 0, None, 1], ["a", "a", "b", "b"], clustered_rate)
 """
@@ -22,7 +23,7 @@ from truing.stats.intervals import CHUNK, Interval, check_level, finite, wilson_
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A mean over the samples that have a value, and what the missing ones could do to it."""
+    """A mean over the samples that have a value, and the bounds that the missing samples could move it to."""
 
     interval: Interval | None  # None if every value is missing
     missing: int
@@ -35,11 +36,11 @@ def _quantile_of_t(share: float, freedom: int) -> float:
 
 
 def clustered_error(values: Sequence[float], prompts: Sequence[Hashable]) -> float:
-    """The standard error of the mean of `values` when those of one prompt depend on each other.
+    """Return the standard error of the mean of `values` when those of one prompt depend on each other.
 
         √(k/(k - 1) · Σ_c (Σ_{i∈c} (sᵢ - s̄))²) / n,   k prompts, n values
 
-    With one value a prompt it is std(ddof=1)/√n. DataError below two prompts.
+    With one value a prompt it is std(ddof=1)/√n. Raises DataError below two prompts.
     Source: Miller 2024, arXiv:2411.00640, with the finite-sample factor k/(k - 1).
     """
     data = finite(values, "values")
@@ -66,14 +67,14 @@ def clustered_mean(values: Sequence[float], prompts: Sequence[Hashable], *, leve
 
 
 def clustered_rate(values: Sequence[float], prompts: Sequence[Hashable], *, level: float = 0.95) -> Interval:
-    """The Wilson interval of a rate at the effective number of samples; values lie in [0, 1].
+    """Return the Wilson interval of a rate at the effective number of samples; values lie in [0, 1].
 
         n* = p(1 - p)/(Σ_c (Σ_{i∈c} (sᵢ - p))²/n² · k/(k - 1) · (n - 1)/n) · (t₍ₙ₋₁₎/t₍ₖ₋₁₎)²
 
-    With values 0 and 1 and one a prompt, n* = n and this is `wilson`; values between, such as ties of ½,
-    vary less and count for more. Where no prompt differs from another, such as when all pass, the data do
-    not say how many samples a prompt is worth, so each prompt counts once; and no bound is surer than that
-    of k perfect prompts, so that no failure makes a policy look safer than one that never fails.
+    With one value of 0 or 1 a prompt, n* = n and this is `wilson`. Values between, such as ties of ½, vary
+    less and count for more. Where no prompt differs from another, such as when all pass, the data do not say
+    the number of samples that a prompt is worth, so each prompt counts once. No bound is surer than that of k
+    perfect prompts, so that a policy with failures never looks safer than one without.
     Source: Korn & Graubard 1998, Survey Methodology 24:193 (n*); Franco et al. 2019, Journal of Survey
     Statistics and Methodology 7:334 (Wilson at n*). The rule for the ends is ours, checked by simulation.
     """
@@ -108,10 +109,10 @@ def clustered_ratio(
     level: float = 0.95,
     draws: int = 10_000,
 ) -> Interval:
-    """The interval of Σ numerators / Σ denominators, such as nats per token, resampling whole prompts.
+    """Return the interval of Σ numerators / Σ denominators, such as nats per token.
 
-    A percentile bootstrap, fixed by its seed; too narrow below 20 prompts or so. Every denominator is
-    positive, else DataError.
+    It is a percentile bootstrap over whole prompts, fixed by its seed; it is too narrow below some 20
+    prompts. Raises DataError for a denominator that is not positive.
     """
     check_level(level)
     above, below = finite(numerators, "numerators"), finite(denominators, "denominators")
@@ -137,7 +138,7 @@ def clustered_ratio(
 def clustered_difference(
     before: Sequence[float], after: Sequence[float], prompts: Sequence[Hashable], *, level: float = 0.95
 ) -> Interval:
-    """`clustered_mean` of after - before, where place i of both is the same item or sample of an item."""
+    """Return `clustered_mean` of after - before; place i of both is one item, or one sample of an item."""
     if len(before) != len(after):
         raise DataError(
             f"{len(before)} items before but {len(after)} after",
@@ -155,10 +156,10 @@ def measured(
     worst: float = 0.0,
     best: float = 1.0,
 ) -> Measured:
-    """`interval` of the values that are there, with the missing (None) counted and bounded.
+    """Return the `interval` of the values that are there, with missing values (None) counted and bounded.
 
-    `worst` and `best` are the ends of the score: 0 and 1 where more is better, 1 and 0 for a rate of harm,
-    infinite where it has none; a missing value then leaves the mean without bounds.
+    `worst` and `best` are the ends of the score: 0 and 1 where more is better, 1 and 0 for a rate of harm.
+    They are infinite for a score without ends; then a missing value leaves the mean without bounds.
     """
     cluster_codes(prompts, len(values))
     present = [(v, prompt) for v, prompt in zip(values, prompts, strict=True) if v is not None]
@@ -168,7 +169,7 @@ def measured(
 
 
 def cluster_codes(prompts: Sequence[Hashable], n: int) -> tuple[NDArray[np.int64], int]:
-    """The place of each value's prompt among the k different prompts, [n] i64 in 0 .. k - 1, and k."""
+    """Return the place of each value's prompt among the k different prompts, [n] i64 in 0 .. k - 1, and k."""
     if len(prompts) != n or not n:
         raise DataError(
             f"{n} values but {len(prompts)} prompts", hint="give at least one value, each with its prompt"
@@ -178,7 +179,7 @@ def cluster_codes(prompts: Sequence[Hashable], n: int) -> tuple[NDArray[np.int64
 
 
 def resample_counts(k: int, draws: int, seed: int, rows: int) -> Iterator[NDArray[np.float64]]:
-    """How often each of k clusters is drawn in each of `draws` resamples: chunks [at most rows, k] f64."""
+    """Count the draws of each of k clusters in `draws` resamples; yield chunks [at most rows, k] f64."""
     if draws < 1:
         raise ValueError(f"draws must be at least 1, not {draws}")
     rng = np.random.default_rng(seed)
@@ -190,7 +191,7 @@ def resample_counts(k: int, draws: int, seed: int, rows: int) -> Iterator[NDArra
 
 
 def _filled(values: Sequence[float | None], missing: float) -> float:
-    """The mean with `missing` in place of every None."""
+    """Return the mean with `missing` in place of every None."""
     return float(np.mean([missing if value is None else value for value in values]))
 
 

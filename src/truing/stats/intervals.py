@@ -1,6 +1,6 @@
-"""How sure a measured number is: intervals for rates and means, and tests for before against after.
+"""Intervals for measured rates and means, and tests for before against after.
 
-Every score a report shows carries an `Interval`. To add a method, write a function that returns one and
+Every score in a report carries an `Interval`. To add a method, write a function that returns one and
 name its source. Unparsed verdicts are not values: leave them out and count them elsewhere.
 """
 
@@ -21,7 +21,7 @@ CHUNK = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A number measured on `n` items, and the range that covers the true one at the level asked for."""
+    """A number measured on `n` items, and the range that covers the true number at the given level."""
 
     estimate: float
     low: float
@@ -37,11 +37,11 @@ class Interval:
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
-    """The Wilson score interval of a rate, without continuity correction.
+    """Return the Wilson score interval of a rate, without continuity correction.
 
         (p + z²/2n ± z·√(p(1-p)/n + z²/4n²)) / (1 + z²/n),   p = successes / n,  z = Φ⁻¹((1 + level) / 2)
 
-    Unlike p ± z·√(p(1-p)/n) it keeps its coverage near 0 and 1, where safety rates live. A tie may be half
+    Unlike p ± z·√(p(1-p)/n) it keeps its coverage near 0 and 1, where safety rates are. A tie may be half
     a success.
     Source: Wilson 1927, JASA 22:209; method 3 of Newcombe 1998, Statistics in Medicine 17:857.
     """
@@ -56,7 +56,7 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
 
 
 def wilson_bounds(rate: float, n: float, level: float) -> tuple[float, float]:
-    """The two ends of `wilson`; `n` may be an effective number of items, so it need not be whole."""
+    """Return the two ends of `wilson`; `n` may be an effective number of items, so it need not be whole."""
     z = float(stats.norm.ppf((1 + level) / 2))  # pyright: ignore[reportUnknownMemberType] - scipy has no types
     shrink = 1 + z * z / n
     centre = (rate + z * z / (2 * n)) / shrink
@@ -68,7 +68,7 @@ def wilson_bounds(rate: float, n: float, level: float) -> tuple[float, float]:
 def bootstrap_mean(
     values: Sequence[float], *, seed: int = 0, level: float = 0.95, draws: int = 10_000
 ) -> Interval:
-    """The percentile bootstrap interval of a mean: quantiles of the means of `draws` resamples.
+    """Return the percentile bootstrap interval of a mean: quantiles of the means of `draws` resamples.
 
     The same seed gives the same interval. Source: Efron & Tibshirani 1993, An Introduction to the
     Bootstrap, section 13.3. Too narrow for few items (n < 20 or so); for rates use `wilson`, and for several
@@ -89,9 +89,9 @@ def bootstrap_ends(
     level: float = 0.95,
     draws: int = 10_000,
 ) -> tuple[float, float]:
-    """The ends of a percentile bootstrap of `statistic(*samples)`; place i of all samples is one item.
+    """Return the ends of a percentile bootstrap of `statistic(*samples)`; place i of all is one item.
 
-    Each sample is [n] f64. A statistic that takes `axis` is worked out for many resamples at once.
+    Each sample is [n] f64. A statistic that takes `axis` is computed for many resamples at once.
     """
     if len(samples[0]) == 1:  # resamples of one item are that item
         alone = float(statistic(*samples))
@@ -117,16 +117,16 @@ def paired_bootstrap(
     level: float = 0.95,
     draws: int = 10_000,
 ) -> Interval:
-    """The interval of mean(after - before), where place i of both is the same item.
+    """Return the interval of mean(after - before), where place i of both is the same item.
 
-    Items are resampled as pairs, so what makes an item hard for both cancels out.
+    Items are resampled as pairs, so the difficulty of an item cancels out.
     """
     difference = _paired(finite(before, "before"), finite(after, "after"))
     return bootstrap_mean(difference.tolist(), seed=seed, level=level, draws=draws)
 
 
 def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
-    """The two-sided p of "as many items were lost as won", by the exact binomial test.
+    """Return the two-sided p of "as many items were lost as won", by the exact binomial test.
 
         p = min(1, 2·P[Bin(b + c, ½) ≤ min(b, c)]),   b = passed only before,  c = passed only after
 
@@ -142,11 +142,11 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p values of a family of tests, in the order given: reject those of at most α.
+    """Return the adjusted p values of a family of tests, in the order given; reject those up to α.
 
         p̃₍ᵢ₎ = max over j ≤ i of min(1, (m - j + 1)·p₍ⱼ₎),   p₍₁₎ ≤ … ≤ p₍ₘ₎
 
-    The chance that any true hypothesis is rejected is at most α, however the tests depend on each other.
+    The chance that any true hypothesis is rejected is at most α, for any dependence among the tests.
     Source: Holm 1979, Scandinavian Journal of Statistics 6:65.
     """
     if not len(p_values):
@@ -164,7 +164,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _paired(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-    """after - before, [n] f64."""
+    """Return after - before, [n] f64."""
     if len(before) != len(after):
         raise DataError(
             f"{len(before)} items before but {len(after)} after",
@@ -174,7 +174,7 @@ def _paired(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[
 
 
 def finite(values: Sequence[float], name: str) -> NDArray[np.float64]:
-    """`values` as [n] f64; DataError, which calls them `name`, unless n > 0 and all are finite."""
+    """Return `values` as [n] f64. Raises DataError, with their `name`, unless n > 0 and all are finite."""
     data = np.asarray(values, dtype=np.float64)
     if data.ndim != 1 or not len(data):
         raise DataError(

@@ -9,7 +9,7 @@ from truing.stats.intervals import Interval
 
 
 def value_text(value: float, unit: str, *, signed: bool = False) -> str:
-    """A number as a reader wants it: `0.933, "%"` is "93.3%". Not finite is a dash, never a number."""
+    """Write a number for a reader: `0.933, "%"` is "93.3%". One that is not finite is a dash."""
     if not math.isfinite(value):
         return "\N{EM DASH}"
     sign = "+" if signed else ""
@@ -26,18 +26,18 @@ def value_text(value: float, unit: str, *, signed: bool = False) -> str:
 
 
 def range_text(interval: Interval, unit: str) -> str:
-    """The ends of an interval: "91.0% to 95.2%"; a unit that is a word is left out."""
+    """Write the ends of an interval: "91.0% to 95.2%"; a unit that is a word is left out."""
     low, high = (value_text(end, unit).removesuffix(f" {unit}") for end in (interval.low, interval.high))
     return t("{low} to {high}", low=low, high=high)
 
 
 def interval_text(interval: Interval, unit: str) -> str:
-    """The ends of an interval and its count: "91.0% to 95.2%, n 100"."""
+    """Write the ends of an interval and its count: "91.0% to 95.2%, n 100"."""
     return f"{range_text(interval, unit)}, n {interval.n:,}"
 
 
 def values_text(values: Mapping[str, float | None], note: str) -> str:
-    """What scoring says of an answer, as "safe 1 · a note"; a dash where there is no value."""
+    """Write the scores of an answer as "safe 1 · a note"; a dash where there is no value."""
     said = [
         f"{name.rpartition('/')[2]} {'—' if value is None else format(value, '.3g')}"
         for name, value in values.items()
@@ -46,7 +46,7 @@ def values_text(values: Mapping[str, float | None], note: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in words: "0.8 s", "42 s", "1 min 24 s", "2 h 05 min"."""
+    """Write a duration in words: "0.8 s", "42 s", "1 min 24 s", "2 h 05 min"."""
     if seconds < 10:
         return t("{seconds} s", seconds=f"{seconds:.1f}")
     whole = round(seconds)

@@ -1,9 +1,9 @@
-"""How often a policy's response is preferred to a baseline's: raw, and as if both were of one length.
+"""Win rates: the share of a policy's responses preferred to a baseline's, raw and controlled for length.
 
-Judges prefer long responses. The raw win rate says how often the judge preferred the policy; the
-length-controlled one models the judge and asks how often it would have done so without the difference in
-length. Both are shown together. `from_alpaca` reads annotations of AlpacaEval; `alpaca_win_rate` recomputes
-the numbers its leaderboard prints, in percent. All other rates here lie in [0, 1].
+Judges prefer long responses. The raw win rate is the share of prompts where the judge preferred the policy.
+The length-controlled rate models the judge and estimates that share without the difference in length. Both
+are shown together. `from_alpaca` reads annotations of AlpacaEval; `alpaca_win_rate` recomputes the numbers
+that its leaderboard prints, in percent. All other rates here lie in [0, 1].
 """
 
 import math
@@ -43,11 +43,11 @@ MAX_STEPS = 200
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A judge's opinion of the policy's response to a prompt against the baseline's, of both orders.
+    """A judge's preference between the policy's response to a prompt and the baseline's, over both orders.
 
     `preference` is 1 for the policy, 0 for the baseline, ½ for a tie or where the orders contradict, and None
     where there is no verdict. Lengths are in one unit, characters as a rule. `difficulty` of the prompt, if
-    known, is in log-odds, such as the mean of what other policies reached on it.
+    known, is in log-odds, such as the mean result of other policies on the prompt.
     """
 
     prompt: str
@@ -70,7 +70,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class LengthControlled:
-    """The win rate at equal length, and the log-odds that a much longer response gains by being longer."""
+    """The win rate at equal length, and the log-odds that a much longer response gains by its length."""
 
     interval: Interval
     length_effect: float
@@ -91,7 +91,7 @@ class WinRate:
 
 @dataclass(frozen=True, slots=True)
 class AlpacaWinRate:
-    """What AlpacaEval prints of one policy; rates and the standard error are in percent."""
+    """The numbers that AlpacaEval prints of one policy; rates and the standard error are in percent."""
 
     win_rate: float
     standard_error: float
@@ -103,7 +103,7 @@ class AlpacaWinRate:
 
 
 def win_rate(judged: Sequence[Judged], *, seed: int = 0, level: float = 0.95) -> WinRate:
-    """Both win rates. Raises DataError if fewer than two prompts have a verdict."""
+    """Compute both win rates. Raises DataError if fewer than two prompts have a verdict."""
     decided = [row for row in judged if row.preference is not None]
     preferences = [row.preference for row in decided if row.preference is not None]
     if not decided:
@@ -132,21 +132,21 @@ def win_rate(judged: Sequence[Judged], *, seed: int = 0, level: float = 0.95) ->
 def length_controlled(
     judged: Sequence[Judged], *, seed: int = 0, level: float = 0.95, draws: int = 2000
 ) -> LengthControlled:
-    """How often the policy would win if no response were longer than its rival.
+    """Estimate the policy's win rate if no response were longer than its rival.
 
         P(win) = σ(θ + φ·tanh(Δ/std(Δ)) + ψ·γ),   Δ = length - baseline length,  γ = difficulty
         length-controlled win rate = mean of σ(θ + ψ·γ)
 
     θ, φ and ψ by logistic regression on the preferences, with ties as ½, a prior on φ (`LENGTH_PRIOR`) and a
     small ridge. γ is the difficulty where prompts have one, else log(1 + baseline length), standardised.
-    Without γ a weak policy seems to lose by its short responses what it loses on prompts that ask for long
-    ones. The prior draws the result towards the raw rate where comparisons are few: by about a point at 200
-    of them with a judge that triples the odds of a longer response.
+    Without γ, losses of a weak policy on prompts that ask for long responses would be put down to the short
+    length of its responses. The prior draws the result towards the raw rate where comparisons are few: by
+    about a point at 200 comparisons with a judge that triples the odds of a longer response.
     The interval is a percentile bootstrap over prompts, fixed by its seed, and never surer than that of k
     prompts that are all won. Comparisons without a verdict are left out.
     Source: Dubois et al. 2024, arXiv:2404.04475. AlpacaEval itself estimates γ from all models of its
-    leaderboard together; docs/evaluation.md holds the two side by side.
-    Raises DataError when difference in length cannot be told from difference in quality.
+    leaderboard together; docs/evaluation.md compares the two.
+    Raises DataError when a difference in length cannot be told from one in quality.
     """
     check_level(level)
     decided = [row for row in judged if row.preference is not None]
@@ -175,7 +175,7 @@ def length_controlled(
 
 
 def from_alpaca(annotations: Sequence[Mapping[str, Any]]) -> list[Judged]:
-    """Rows of AlpacaEval's `annotations.json` as comparisons; `output_2` is the policy's.
+    """Read rows of AlpacaEval's `annotations.json` as comparisons; `output_2` is the policy's.
 
         {"instruction": "…", "output_1": "…", "output_2": "…", "preference": 1.9}
 
@@ -186,7 +186,7 @@ def from_alpaca(annotations: Sequence[Mapping[str, Any]]) -> list[Judged]:
 
 
 def alpaca_win_rate(judged: Sequence[Judged]) -> AlpacaWinRate:
-    """The win rate mean(preference)·100 and its error std(ddof=1)/√n·100, as AlpacaEval computes them.
+    """Compute the win rate mean(preference)·100 and its error std(ddof=1)/√n·100, as AlpacaEval does.
 
     The discrete rate takes each preference as a win, a tie or a loss. Every row counts as independent. Raises
     DataError for fewer than two verdicts.
@@ -227,7 +227,7 @@ def _from_annotation(row: Mapping[str, Any], place: int) -> Judged:
 
 
 def _length_feature(judged: Sequence[Judged]) -> NDArray[np.float64]:
-    """tanh of the difference in length in standard deviations, [n] f64; all 0 if there is none."""
+    """Return tanh of the difference in length in standard deviations, [n] f64; 0 if there is none."""
     gaps = np.array([row.length - row.baseline_length for row in judged], dtype=np.float64)
     if not gaps.any():
         return gaps
@@ -247,7 +247,7 @@ def _length_feature(judged: Sequence[Judged]) -> NDArray[np.float64]:
 
 
 def _difficulties(judged: Sequence[Judged]) -> NDArray[np.float64]:
-    """Standardised difficulties, [n] f64; of the lengths where none is given, 0 if all are equal."""
+    """Standardise difficulties, or baseline lengths where none is given, [n] f64; 0 if all are equal."""
     given = [row.difficulty for row in judged if row.difficulty is not None]
     if not given:
         given = [math.log1p(row.baseline_length) for row in judged]
@@ -266,7 +266,7 @@ def _fit(
     start: NDArray[np.float64],
     ridge: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Logistic regressions of y [n] on features [n, d], one a row of counts [r, n]: weights [r, d].
+    """Fit logistic regressions of y [n] on features [n, d], one per row of counts [r, n]: weights [r, d].
 
         minimise  -Σ counts·(y·log p + (1 - y)·log(1 - p)) + Σ ridge/2·weights²,   p = σ(features·weights)
 

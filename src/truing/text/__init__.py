@@ -1,1 +1,1 @@
-"""What a program can say of a text: its units, its script, refusals, answers, maths, JSON."""
+"""Properties of a text that a program can find: units, script, refusals, answers, maths, JSON."""

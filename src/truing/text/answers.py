@@ -1,7 +1,7 @@
-r"""Where a response says its answer, and the number that it is.
+r"""The answer in a response, and the number in that answer.
 
     spoken          after </think>, and in <answer>…</answer> where there is one
-    final_answer    of that: in the last \boxed{…}, after ####, after "the answer is", else everything
+    final_answer    in that part: in the last \boxed{…}, after ####, after "the answer is", else everything
     find_number     the first number of a marked answer, the last of anything else
 
 Everything here is linear in the length of the text and evaluates nothing.
@@ -45,14 +45,14 @@ _UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a response gives as its answer; `marked` where it says that this is the answer."""
+    """The answer of a response; `marked` if the response says that this is its answer."""
 
     text: str
     marked: bool
 
     @property
     def near(self) -> str:
-        """Where to look for a number or formula: the start of a marked answer, the end of another."""
+        """The part to search for a number or formula: the start of a marked answer, the end of another."""
         return self.text[:REACH] if self.marked else self.text[-REACH:]
 
 
@@ -70,7 +70,7 @@ class ExactNumber:
 
 
 def folded(text: str) -> str:
-    """One way to write what has several: full-width forms, minus signs, ², ½."""
+    """Write characters with several forms in one: full-width forms, minus signs, ², ½."""
     text = re.sub("([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)", lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
     text = re.sub("([¼-¾⅐-⅞])", r" \1", text)  # NFKC would make 31⁄2 of 3½
     text = unicodedata.normalize("NFKC", text).replace("⁄", "/")
@@ -78,19 +78,19 @@ def folded(text: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    """Without white space, punctuation, quotes, markdown and dollar signs around it."""
+    """Strip white space, punctuation, quotes, markdown and dollar signs around a text."""
     return text.strip(_EDGES + "$").strip()
 
 
 def normalised(text: str) -> str:
-    """For comparing words: folded, lower case, single spaces, nothing around it."""
+    """Return a text for comparing words: folded, lower case, single spaces, trimmed."""
     return trimmed(" ".join(folded(text).casefold().split()))
 
 
 def spoken(text: str) -> str | None:
-    """What a response says after thinking, inside <answer>…</answer> where it has that.
+    """Return the words of a response after its thoughts, inside <answer>…</answer> where it has that.
 
-    None where it never stops thinking.
+    None for a response that never stops thinking.
     """
     _, closed, said = text.rpartition("</think>")
     if not closed and "<think>" in text:
@@ -100,7 +100,7 @@ def spoken(text: str) -> str | None:
 
 
 def final_answer(text: str) -> Answer | None:
-    """Where a response gives its answer; None for one that never stops thinking or says nothing."""
+    """Find the answer of a response; None for one that never stops thinking or says nothing."""
     said = spoken(text)
     if said is None or not said.strip():
         return None
@@ -113,7 +113,7 @@ def final_answer(text: str) -> Answer | None:
 
 
 def _boxed(text: str) -> str | None:
-    """The inside of the last \\boxed{…} that closes."""
+    """Return the inside of the last \\boxed{…} that closes."""
     place = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
     if place < 0:
         short = _SHORT_BOX.findall(text)
@@ -127,7 +127,7 @@ def _boxed(text: str) -> str | None:
 
 
 def find_number(answer: Answer) -> ExactNumber | None:
-    """The number an answer is: the first where the answer is marked, else the last."""
+    """Find the number of an answer: the first where the answer is marked, else the last."""
     text = _FRAC.sub(r" \1/\2", folded(answer.near)).replace("{,}", ",").replace("\\$", "$")
     found = NUMBER.finditer(text)
     match = next(found, None) if answer.marked else next(iter(deque(found, maxlen=1)), None)
@@ -135,7 +135,7 @@ def find_number(answer: Answer) -> ExactNumber | None:
 
 
 def _number(match: re.Match[str]) -> ExactNumber | None:
-    """The value of a match; None where it is out of all proportion, or divides by zero."""
+    """Return the value of a match; None for a number that is too large, or that divides by zero."""
     parts = {key: (value or "").replace(",", "") for key, value in match.groupdict().items()}
     if max(map(len, parts.values())) > MAX_DIGITS:
         return None

@@ -1,4 +1,4 @@
-"""Has a policy unlearned to go on? What is broken in one response, by rule, for any language.
+"""Rules for any language that find faults in a response, such as loops: has a policy unlearned to speak?
 
     "the fund grew, the fund grew, the fund grew"    repeated_words(text, n=3) = 4/7
     "资金规模超过了两千亿两千零二00000000000000"          longest_digit_run(text) = 14
@@ -33,11 +33,11 @@ _NAMES_LANGUAGE = re.compile(
 
 
 def repeated_words(text: str, n: int = 4) -> float:
-    """Share of word n-grams that the text has had before: 0 for none, towards 1 for a loop. Unit: share.
+    """Return the share of word n-grams that the text has had before: 0 for none, towards 1 for a loop.
 
         1 - |distinct n-grams| / |n-grams|
 
-    Case and punctuation do not count, and a figure such as 1,204.5 is one word. For languages that put
+    Unit: share. Case and punctuation do not count, and a figure such as 1,204.5 is one word. For languages that put
     no spaces between words use `repeated_characters`.
     Source: seq-rep-n of Welleck et al. 2019, arXiv:1908.04319 section 6, which takes n = 4.
     """
@@ -45,7 +45,7 @@ def repeated_words(text: str, n: int = 4) -> float:
 
 
 def repeated_characters(text: str, n: int = 10) -> float:
-    """`repeated_words` with characters for words, spaces left out: for Chinese, and for loops inside a word.
+    """Return the share of repeated character n-grams without spaces: for Chinese, and loops inside a word.
 
     Unit: share. Ten characters are five or six words of Chinese; fewer recur in sound text.
     """
@@ -53,7 +53,7 @@ def repeated_characters(text: str, n: int = 10) -> float:
 
 
 def longest_digit_run(text: str) -> int:
-    """Most digits in a row, of any script that has decimal digits. Unit: characters.
+    """Count the most digits in a row, of any script that has decimal digits. Unit: characters.
 
     A separator ends a run, so that a sound 12,345,678 has 3. The failure that this finds is
     "a fund of 200000000000000000000".
@@ -62,7 +62,7 @@ def longest_digit_run(text: str) -> int:
 
 
 def foreign_share(prompt: str, text: str) -> float | None:
-    """Share of the words of a response whose script its prompt does not have: Chinese, Latin or other.
+    """Return the share of a response's words whose script (Chinese, Latin, other) its prompt lacks.
 
     Unit: share; a Chinese character is a word. Code does not count. None where there is nothing to compare,
     or the prompt names a language or asks for a translation.
@@ -74,7 +74,7 @@ def foreign_share(prompt: str, text: str) -> float | None:
 
 
 class Fault(StrEnum):
-    """How a response is broken."""
+    """The faults of a response."""
 
     EMPTY = "empty"  # nothing but white space
     CUT = "cut"  # ended by the limit on its length
@@ -85,10 +85,10 @@ class Fault(StrEnum):
 
 
 def degenerate(text: str, *, prompt: str = "", cut: bool = False) -> tuple[Fault, ...]:
-    """What is broken in a response, by the thresholds above; nothing for a sound one.
+    """List the faults of a response, by the thresholds above; empty for a sound response.
 
-    `cut` is whether its length ended it (`Finish.LENGTH`), which is a fault of the limit as often as of the
-    policy: count it by itself. Without a `prompt`, its language is not judged.
+    `cut` says that the limit on its length ended the response (`Finish.LENGTH`). The limit is at fault as
+    often as the policy, so count this fault apart. Without a `prompt` the language is not judged.
     """
     tail = text[-TAIL:]
     found = {
@@ -103,7 +103,7 @@ def degenerate(text: str, *, prompt: str = "", cut: bool = False) -> tuple[Fault
 
 
 def _prose(text: str) -> str:
-    """Without code, which is in Latin letters whatever the language."""
+    """Remove code, which is in Latin letters in any language."""
     return re.sub(r"`[^`\n]*`", " ", " ".join(text.split("```")[::2]))
 
 

@@ -1,4 +1,4 @@
-"""Does a response know what it says, and say so where it cannot know? Rules for English and Chinese.
+"""Rules for English and Chinese: is a response right, and does it say so where it cannot know?
 
     answered("It is Canberra.", ["Canberra"])                        True: a right answer near the beginning
     abstains("I don't know what you had for breakfast.")             True
@@ -24,10 +24,10 @@ _LETTER = rf"[^\W{HAN}_]"
 
 
 def answered(text: str, accepted: Sequence[str]) -> bool:
-    """Whether one of the accepted answers stands in the first two sentences, as words or as a number.
+    """Tell whether one of the accepted answers is in the first two sentences, as words or as a number.
 
-    Case, accents and markup do not count; 1,440 is 1440. An answer that is part of a longer word or number
-    is none: 8 is not in 18, nor 八 in 十八.
+    Case, accents and markup do not count; 1,440 is 1440. An answer inside a longer word or number does not
+    count: 8 is not in 18, nor 八 in 十八.
     """
     said = spoken(text)
     if said is None:
@@ -38,14 +38,14 @@ def answered(text: str, accepted: Sequence[str]) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Folded, lower case, without accents and markup."""
+    """Return a text folded, in lower case, without accents and markup."""
     bare = folded(re.sub(r"[*_`]", "", text)).replace("\u2010", "-").casefold()
     parts = unicodedata.normalize("NFKD", bare)
     return unicodedata.normalize("NFC", re.sub(r"[\u0300-\u036f]", "", parts))
 
 
 def _value(text: str):
-    """The number that a text is, or None where it is no number and nothing else."""
+    """Return the number that a text consists of, or None for any other text."""
     if not NUMBER.fullmatch(text.strip()):
         return None
     found = find_number(Answer(text, marked=True))
@@ -53,7 +53,7 @@ def _value(text: str):
 
 
 def _stands(answer: str, text: str) -> bool:
-    """Whether words stand in a text, next to nothing that would make them other words; both are `_plain`."""
+    """Tell whether a text has these words, not as part of longer words; both are `_plain`."""
     if _value(answer) is not None:
         return False  # compared as a number
     if re.fullmatch(f"{_NUMERAL}+", answer):
@@ -176,12 +176,12 @@ _GUESSES = re.compile(
 
 
 def abstains(text: str) -> bool:
-    """Whether a response says that it cannot know, or that nothing is to be known. An empty one does not."""
+    """Tell whether a response says that it, or anybody, cannot know. An empty response does not."""
     return abstention_rule(text) is not None
 
 
 def abstention_rule(text: str) -> str | None:
-    """The name of the first rule of `ABSTAINS` that the response meets, "denies", or None."""
+    """Return the name of the first rule of `ABSTAINS` that the response meets, "denies", or None."""
     said = [part.translate(APOSTROPHES) for part in sentences(re.sub(r"[*_`]", "", spoken(text) or ""))]
     lead = " ".join(said[:REACH])
     if not lead or _GUESSES.search(lead):

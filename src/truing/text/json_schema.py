@@ -1,4 +1,4 @@
-"""JSON in a text, held against a JSON Schema."""
+"""JSON in a text, checked against a JSON Schema."""
 
 import json
 import re
@@ -17,14 +17,14 @@ Allows = Callable[[Any], bool]
 
 
 class BadSchemaError(ValueError):
-    """What should be a JSON Schema is not."""
+    """A value that should be a JSON Schema is none."""
 
 
 def matches_schema(text: str, schema: object) -> bool:
     """Tell whether `text` is JSON, alone or in one ``` fence, that `schema` allows; None allows any JSON.
 
     `schema` is a JSON Schema as an object or as text. Remote references are not followed, and `pattern` in a
-    schema is Python's, without a limit on its time. Raises BadSchemaError for what is no schema.
+    schema is Python's, without a limit on its time. Raises BadSchemaError for a `schema` that is not one.
     """
     allows = _allows(schema)
     try:
@@ -36,7 +36,7 @@ def matches_schema(text: str, schema: object) -> bool:
 
 
 def _parsed(text: str) -> object:
-    """The value of JSON text. Raises ValueError or RecursionError where it is none."""
+    """Parse JSON text. Raises ValueError or RecursionError for other text."""
     fenced = _FENCED.fullmatch(text.strip())
     return json.loads(fenced[1] if fenced else text, parse_constant=_refuse)
 

@@ -1,11 +1,11 @@
-r"""Whether two mathematical answers are the same, without evaluating text.
+r"""Comparison of two mathematical answers, without evaluating text.
 
     \frac{1}{2}, 0.5, 3 1/2    numbers: exact fractions, floats where a root or a function needs them
     (x+1)^2, x^2+2x+1          formulas: their values at a few fixed points, where every letter is positive
     (1, 2], \{1, 2\}, 1, 2     intervals, points, sets and lists: part by part, sets and lists in any order
     \text{Monday}              words: without case
 
-Units after a number, `x =` before it and a percent sign on one side only are passed over.
+Units after a number, `x =` before it and a percent sign on one side only are ignored.
 
 Libraries for this (math-verify, latex2sympy) end in sympy's `parse_expr`, which calls `eval`, and cut long
 work with SIGALRM, which only a main thread has. `maths_reader` is a small grammar with bounded work instead.
@@ -26,7 +26,7 @@ _FORMULA = re.compile(r"(?<!\\)\$([^$\n]+)(?<!\\)\$|\\\(((?:(?!\\[()])[^\n])+)\\
 
 
 def formula(answer: Answer) -> str:
-    """What of an answer is mathematics: all of it, or in prose a formula or number, the last if unmarked."""
+    """Return the mathematics of an answer: all, or from prose a formula or number, the last if unmarked."""
     try:
         read(answer.text)
     except UnreadableError:
@@ -37,7 +37,7 @@ def formula(answer: Answer) -> str:
 
 
 def same(response: str, reference: str, *, tolerance: float = 1e-6) -> bool:
-    """Whether two answers are equal; an unreadable response is equal to nothing.
+    """Tell whether two answers are equal; an unreadable response is equal to nothing.
 
     `tolerance` is relative and does not apply to two whole numbers. Raises UnreadableError for an unreadable
     reference, and only for that.
@@ -60,7 +60,7 @@ def _bare(text: str) -> str:
 
 
 def _values(text: str) -> list[MathValue | str]:
-    """What a text is at every point."""
+    """Return the value of a text at every point."""
     return [read(text, point) for point in range(POINTS)]
 
 
@@ -94,7 +94,7 @@ def _equal_groups(a: Group, b: Group, tolerance: float) -> bool:
 
 
 def close(value: Real, reference: Real, tolerance: float) -> bool:
-    """Equal to a relative `tolerance`; two whole numbers are equal or not."""
+    """Tell whether two numbers are equal, to a relative `tolerance` unless both are whole."""
     if isinstance(value, Fraction) and isinstance(reference, Fraction):
         if value.denominator == reference.denominator == 1:
             return value == reference

@@ -5,8 +5,8 @@ r"""The value of a mathematical answer: a grammar read by recursive descent.
     sum     = product {("+" | "-") product}         postfix = atom {"!" | "%"}
     atom    = number | letter | function | bracket | "|" sum "|"
 
-To add a function of one number, add a row to `_FUNCTIONS` and its name to the list in `maths_text`. Nothing
-is evaluated but these rules, and depth, size and length are limited: any text takes milliseconds.
+To add a function of one number, add a row to `_FUNCTIONS` and its name to the list in `maths_text`. Only
+these rules are evaluated, and depth, size and length are limited: any text takes milliseconds.
 """
 
 import math
@@ -54,7 +54,7 @@ _GREEK = re.compile(
 
 
 def read(text: str, point: int = 0) -> MathValue | str:
-    """The value of an answer at one of the fixed points, or its words. Raises UnreadableError."""
+    """Read the value of an answer at one of the fixed points, or its words. Raises UnreadableError."""
     text = plain(text)
     words = words_of(text)
     if words is not None:
@@ -66,7 +66,7 @@ def read(text: str, point: int = 0) -> MathValue | str:
 
 
 class _Reader:
-    """Every method reads what its name says, from `at` on, and gives its value."""
+    """A reader of tokens: each method reads the part of its name from `at` on and returns its value."""
 
     def __init__(self, tokens: list[Token], point: int) -> None:
         self.tokens = tokens
@@ -160,7 +160,7 @@ class _Reader:
             raise UnreadableError(f"{text!r} was not expected")
 
     def _mixed(self, value: Fraction, whole: bool) -> Real:
-        """3 1/2 and 3\\frac{1}{2} are three and a half."""
+        """Read 3 1/2 and 3\\frac{1}{2} as three and a half."""
         match [token.text for token in self.tokens[self.at : self.at + 7]]:
             case [over, "/", under, *_] if whole and over.isdigit() and under.isdigit():
                 self.at += 3
@@ -211,7 +211,7 @@ class _Reader:
         return self.tokens[self.at].text if self.at < len(self.tokens) else ""
 
     def _take(self, *texts: str) -> str:
-        """The next token where it is one of these, else nothing."""
+        """Take the next token if it is one of these; else return empty text."""
         found = self._next
         if not found or found not in texts:
             return ""
@@ -281,7 +281,7 @@ def _powered(base: Real, exponent: Real) -> Real:
 
 
 def _root(value: Real, degree: Real) -> Real:
-    """The real root: exact for a perfect square; odd roots of negative numbers are negative."""
+    """Return the real root: exact for a perfect square; odd roots of negative numbers are negative."""
     if not isinstance(degree, Fraction) or degree.denominator != 1 or not 1 <= degree <= 100:
         raise UnreadableError("the degree of a root is a whole number from 1 to 100")
     if value < 0:

@@ -1,4 +1,4 @@
-r"""A mathematical answer as tokens: the many ways to write it, LaTeX and plain, become one."""
+r"""A mathematical answer as tokens: its many spellings, LaTeX and plain, become one."""
 
 import re
 from typing import NamedTuple
@@ -50,7 +50,7 @@ _INSIDE = re.compile(rf"\s*(?:{_COMMON}")  # brackets, where a comma parts two v
 
 
 def plain(text: str) -> str:
-    """The answer in one way of writing. Raises UnreadableError where it is too long."""
+    """Return the answer in one spelling. Raises UnreadableError for one that is too long."""
     if len(text) > MAX_LENGTH:
         raise UnreadableError(f"{len(text)} characters, and at most {MAX_LENGTH} are read")
     text = folded(text).strip(" \t\n$.,;:。、")
@@ -63,12 +63,12 @@ def plain(text: str) -> str:
 
 
 def words_of(text: str) -> str | None:
-    """`text` where it is words and no formula."""
+    """Return `text` if it is words and no formula, else None."""
     return text if _WORDS.fullmatch(text) and _WORD.search(text) else None
 
 
 def tokens_of(text: str) -> list[Token]:
-    """The tokens of a plain answer. Raises UnreadableError at what is outside the grammar."""
+    """Return the tokens of a plain answer. Raises UnreadableError for text outside the grammar."""
     if prose := _PROSE.search(text):
         raise UnreadableError(f"{prose[0][:20]!r} is a word in a formula")
     found: list[Token] = []

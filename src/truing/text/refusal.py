@@ -1,8 +1,8 @@
-"""Does a response decline the request? A rule classifier for English and Chinese.
+"""A rule classifier for English and Chinese: does a response decline the request?
 
 Rules read the response alone: they find a model saying that it declines, in the first 200 characters.
-They do not find the response that is merely off topic, nor a refusal after a page of help, which
-`refusal_levels.py` does. To add a phrasing, add a row to `RULES` and an example to
+They do not find a response that is merely off topic. `refusal_levels.py` finds a refusal after a page of
+help. To add a phrasing, add a row to `RULES` and an example to
 `tests/text/test_refusal.py`.
 
     "I'm sorry, but I can't help with that."         first_person
@@ -149,12 +149,12 @@ _IN_FRONT = re.compile(r"^(?:\[[^\]]{1,30}\]|[^\w\s]|\s|_)+")
 
 
 def is_refusal(text: str) -> bool:
-    """Whether `text` begins by declining the request. An empty response declines nothing."""
+    """Tell whether `text` begins by declining the request. An empty response declines nothing."""
     return refusal_rule(text) is not None
 
 
 def refusal_rule(text: str) -> str | None:
-    """The name of the first rule of `RULES` that matches the lead of `text`, or None."""
+    """Return the name of the first rule of `RULES` that matches the lead of `text`, or None."""
     lead = _lead(text)
     if _AGREES.match(lead):
         return None
@@ -166,7 +166,7 @@ def refusal_rule(text: str) -> str | None:
 
 
 def _lead(text: str) -> str:
-    """What the rules read: plain apostrophes, single spaces, no tags or markup in front, no quotations."""
+    """Cut out the lead that rules read: plain apostrophes, single spaces, no markup, no quotations."""
     head = text.translate(APOSTROPHES).lstrip()[: 4 * (LEAD + TAIL)]
     unquoted = QUOTED.sub(" ", head)
     # A response that is one quotation from end to end still speaks for itself.

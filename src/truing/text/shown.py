@@ -23,7 +23,7 @@ _HANGUL = re.compile("[\uac00-\ud7af]")
 
 
 def plain(text: str) -> str:
-    """`text` without terminal escapes and control characters, its bidi controls shown as ⟨U+202E⟩."""
+    """Return `text` without terminal escapes and control characters; bidi controls become ⟨U+202E⟩."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
     text = _CONTROL.sub("", _ANSI.sub("", text))
     text = _BIDI.sub(lambda match: f"\u27e8U+{ord(match[0]):04X}\u27e9", text)
@@ -31,14 +31,14 @@ def plain(text: str) -> str:
 
 
 def clipped(text: str, limit: int = SHOWN_CHARACTERS) -> str:
-    """The first `limit` characters, with a note of how many more there are."""
+    """Return the first `limit` characters, with a note of the number left out."""
     if len(text) <= limit:
         return text
     return f"{text[:limit]}\n\n" + t("[… {n:,} more characters not shown]", n=len(text) - limit)
 
 
 def language(text: str) -> str:
-    """The `lang` attribute for a text, by script: "zh", "ja", "ko", or "" for unknown."""
+    """Return the `lang` attribute for a text, by script: "zh", "ja", "ko", or "" for unknown."""
     if _KANA.search(text):
         return "ja"
     if _HANGUL.search(text):

@@ -1,7 +1,7 @@
-"""What a text is made of, in Chinese and English: words, sentences, lines, paragraphs, list items, scripts.
+"""The units of a Chinese or English text: words, sentences, lines, paragraphs, list items, scripts.
 
 A Chinese character is a word of its own, as word processors count; a word in letters may hold an apostrophe,
-a hyphen or a decimal point. Counts are of what a reader sees: markup in front of a line does not count.
+a hyphen or a decimal point. Counts cover what a reader sees: markup in front of a line does not count.
 
     words("It's 3.5 km away.")            ["It's", "3.5", "km", "away"]
     sentences("你好！今天是3.5度吗？是的")   ["你好！", "今天是3.5度吗？", "是的"]
@@ -29,7 +29,7 @@ _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|No|Fig|approx
 
 
 class Script(StrEnum):
-    """How a word is written."""
+    """The script of a word."""
 
     HAN = "han"
     LATIN = "latin"
@@ -37,12 +37,12 @@ class Script(StrEnum):
 
 
 def words(text: str) -> list[str]:
-    """Words in letters or digits, and single Chinese characters, in order."""
+    """List words in letters or digits, and single Chinese characters, in order."""
     return _WORD.findall(text)
 
 
 def sentences(text: str) -> list[str]:
-    """Sentences, trimmed, with their full stops; a line break ends one, and an abbreviation does not."""
+    """List sentences, trimmed, with their full stops; a line break ends one, and an abbreviation does not."""
     return [part for line in text.splitlines() for part in _sentences_of(_LINE_MARKUP.sub("", line))]
 
 
@@ -58,22 +58,22 @@ def _sentences_of(line: str) -> list[str]:
 
 
 def lines(text: str) -> list[str]:
-    """Lines that are not blank, trimmed."""
+    """List lines that are not blank, trimmed."""
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def paragraphs(text: str) -> list[str]:
-    """What blank lines separate, trimmed."""
+    """List the parts between blank lines, trimmed."""
     return [part.strip() for part in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n")) if part.strip()]
 
 
 def bullets(text: str) -> int:
-    """How many lines begin with a bullet: -, *, • or ·."""
+    """Count the lines that begin with a bullet: -, *, • or ·."""
     return len(_BULLET.findall(text))
 
 
 def numbered(text: str) -> int:
-    """How many lines are numbered in order from 1: "1." or "1)", in Chinese also "1、"."""
+    """Count the lines that are numbered in order from 1: "1." or "1)", in Chinese also "1、"."""
     count = 0
     for found in _NUMBERED.findall(text):
         count += int(found) == count + 1
@@ -81,12 +81,12 @@ def numbered(text: str) -> int:
 
 
 def headings(text: str) -> int:
-    """How many lines are Markdown headings: # to ######."""
+    """Count the lines that are Markdown headings: # to ######."""
     return len(_HEADING.findall(text))
 
 
 def scripts(text: str) -> Counter[Script]:
-    """How many words are in each script; digits are in none. Words of other scripts count as one each.
+    """Count the words in each script; digits are in none. Words of other scripts count as one each.
 
     Japanese text without spaces holds Chinese characters and is told by its kana, which are OTHER.
     """
