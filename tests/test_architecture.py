@@ -32,6 +32,8 @@ LAYERS = [
 # else: a pickle that would call a function is refused.
 MAY_LOAD_TENSORS = {"models/reward_heads.py"}
 LIGHT = {"core", "config", "stats", "text"}
+# Rooms whose docstrings name their subject at once.
+PLAIN_PROSE = {"core", "config", "data", "kernels", "losses", "models", "stats", "text"}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FORBIDDEN = re.compile(
     r"\bpickle\b|\bjoblib\b|torch\.load\(|(?<![\w.])eval\(|(?<![\w.])exec\(|yaml\.load\(|shell=True|os\.system\("
@@ -49,6 +51,9 @@ def imported_modules(tree: ast.Module) -> Iterator[str]:
             yield node.module or ""
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+
+
+QUESTION = re.compile(r"\s*(What|Whether|How|Where|Who|When|Why|Which)\b")
 
 
 def test_there_is_something_to_check():
@@ -225,3 +230,28 @@ def test_a_type_name_has_one_meaning():
         for name, line in type_names(ast.parse(path.read_text(encoding="utf-8"))):
             places.setdefault(name, []).append(f"{name_of(path)}:{line}")
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def docstrings(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield text and line of every docstring in a module, those below an assignment too."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", [])
+        for line in body if isinstance(body, list) else []:
+            if isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant):
+                yield str(line.value.value), line.lineno
+
+
+def test_every_docstring_is_found():
+    source = '"""A"""\nx = 1\n"""B"""\nclass C:\n    """D"""\n    def e(self):\n        """F"""\n'
+    assert sorted(docstrings(ast.parse(source))) == [("A", 1), ("B", 3), ("D", 5), ("F", 7)]
+
+
+def test_docstrings_open_with_a_verb_or_a_noun():
+    found = [
+        f"{name_of(path)}:{line}: {text.splitlines()[0]}"
+        for path in FILES
+        if path.relative_to(PACKAGE).parts[0] in PLAIN_PROSE
+        for text, line in docstrings(ast.parse(path.read_text(encoding="utf-8")))
+        if QUESTION.match(text)
+    ]
+    assert found == []

@@ -1,6 +1,6 @@
-"""An adapter on its base: every tensor of it finds a place there, and every place a tensor.
+"""Put an adapter on its base: every tensor of the adapter needs a place there, and every place a tensor.
 
-PEFT leaves a place without a tensor as it was drawn, which merges to the base itself, and warns at most.
+PEFT leaves a place without a tensor at its initial draw, which merges to the bare base, and warns at most.
 """
 
 import warnings
@@ -28,10 +28,10 @@ _AGAIN = "save the adapter again from the model it was trained on, or name that 
 
 
 def with_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedModel:
-    """The adapter of a folder on its base, in eval mode; merged where it changes embeddings or head.
+    """Put the adapter of a folder on its base, in eval mode; merge it where it changes embeddings or head.
 
-    A base with fewer tokens than the adapter's own embeddings grows to them. Raises ModelError for what
-    does not fit, with the names of both sides, and for an adapter that is more than a change of weights.
+    A base with fewer tokens than the adapter's own embeddings grows to their number. Raises ModelError for
+    tensors that do not fit, with the names of both sides, and for an adapter that changes more than weights.
     """
     config = _config_of(folder)
     tensors = load_file(folder / ADAPTER_WEIGHTS)
@@ -54,7 +54,7 @@ def with_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedM
 
 
 def _plain_ends(model: PeftModel) -> PeftModel | PreTrainedModel:
-    """The model as it is where its embeddings and its head are plain layers, else merged."""
+    """Return the model unchanged if its embeddings and its head are plain layers, else merged."""
     inner: Any = model.get_base_model()
     ends = (inner.get_input_embeddings(), inner.get_output_embeddings())
     if not any(isinstance(end, BaseTunerLayer | AuxiliaryTrainingWrapper) for end in ends):
@@ -63,7 +63,7 @@ def _plain_ends(model: PeftModel) -> PeftModel | PreTrainedModel:
 
 
 def merged(model: PeftModel | PreTrainedModel) -> PreTrainedModel:
-    """A model with its adapter, if it has one, folded into its weights."""
+    """Fold the adapter of a model, if it has one, into the weights."""
     with quiet():
         whole = model.merge_and_unload() if isinstance(model, PeftModel) else model
     assert isinstance(whole, PreTrainedModel)
@@ -93,19 +93,19 @@ def _config_of(folder: Path) -> PeftConfig:
 
 
 def _first_cause(error: Exception) -> str:
-    """The first line of an error that says what is wrong; torch begins with one that does not."""
+    """Return the first line of an error that names the mistake; torch's very first line does not."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return next((line for line in lines if "mismatch" in line), lines[0] if lines else type(error).__name__)
 
 
 def _is_shared(model: nn.Module, name: str) -> bool:
-    """Tell whether a parameter is another one under a second name."""
+    """Tell whether a name is the second name of a shared parameter."""
     named = {own for own, _ in model.named_parameters()}
     return name not in named and name in dict(model.named_parameters(remove_duplicate=False))
 
 
 def require_filled(folder: object, unfilled: Sequence[str], unplaced: Sequence[str]) -> None:
-    """Raises ModelError where an adapter has a place without a tensor, or a tensor without a place."""
+    """Raise ModelError where an adapter has a place without a tensor, or a tensor without a place."""
     if not unfilled and not unplaced:
         return
     parts = []
@@ -122,7 +122,7 @@ def require_filled(folder: object, unfilled: Sequence[str], unplaced: Sequence[s
 
 
 def _tables(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, int]]:
-    """The embeddings and heads of a file in full, and how many tokens each has a row for."""
+    """Yield the full embeddings and heads of a file, and the number of tokens in each."""
     for name, tensor in tensors.items():
         parts = name.split(".")
         if parts[-1] == "weight" and "lora" not in name and any(part in _TABLES for part in parts):
@@ -130,7 +130,7 @@ def _tables(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, int]]:
 
 
 def _grow(base: PreTrainedModel, tensors: Mapping[str, Tensor], folder: Path) -> None:
-    """Give the base as many rows as the adapter's own embeddings have; they fill all of them."""
+    """Give the base as many rows as the adapter's own embeddings have, which then fill all rows."""
     embedding: Any = base.get_input_embeddings()
     rows, asked = embedding.weight.shape[0], dict(_tables(tensors))
     if not asked or set(asked.values()) == {rows}:
@@ -153,5 +153,5 @@ def _grow(base: PreTrainedModel, tensors: Mapping[str, Tensor], folder: Path) ->
 
 
 def tokenizer_of(folder: Path, base: Any) -> Any:
-    """The tokenizer in an adapter's folder, or where there is none that of its base."""
+    """Return the tokenizer in an adapter's folder, or without one that of the base."""
     return load_tokenizer(folder) if any((folder / name).is_file() for name in _TOKENIZERS) else base

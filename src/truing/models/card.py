@@ -1,4 +1,4 @@
-"""The model card: what a folder holds, where it is from, and what was measured of it."""
+"""The model card: the content of a folder, its origin, and its measured results."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _FRONT_MATTER = ("base_model", "license", "language", "datasets")
 def model_card(
     title: str, facts: Mapping[str, Any], *, library: str, evaluation: Mapping[str, Any] | None = None
 ) -> str:
-    """A README in the form the hub reads: YAML front matter, the other facts as a table, what was measured.
+    """Write a README in the hub's form: YAML front matter, a table of the other facts, and results.
 
     `base_model` goes to the front matter only when it is a hub name: the hub refuses a path there.
     """
@@ -36,7 +36,7 @@ def model_card(
 
 
 def _evaluation(found: Mapping[str, Any]) -> list[str]:
-    """The numbers of an evaluation with their intervals, and how its gates stand."""
+    """Return the lines of an evaluation: its numbers with intervals, and the results of its gates."""
     held = found["against"]
     rows = [f"| Measured | This model |{' Before |' if held else ''}", f"|---|---|{'---|' if held else ''}"]
     for number in found["numbers"].values():

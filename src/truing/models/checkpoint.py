@@ -6,7 +6,7 @@
       state.json              the step, the best evaluation so far …
       manifest.json           schema, size and sha256 of every file; written last
 
-A reader trusts only a folder whose files are what its manifest says, and goes back to the one before.
+A reader trusts only a folder whose files match its manifest; otherwise it takes the checkpoint before.
 """
 
 import json
@@ -63,7 +63,7 @@ def _manifest(step: int, files: Entries) -> str:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what saves that were killed have left. One process at a time writes in a folder."""
+    """Delete the leftovers of killed saves. One process at a time writes in a folder."""
     leftovers = list(folder.glob(".step-*"))
     for path in leftovers:
         shutil.rmtree(path)
@@ -72,7 +72,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def room_for(names: Mapping[str, torch.nn.Parameter]) -> int:
-    """Bytes of a checkpoint of these parameters: themselves, Adam's two moments, and the small files."""
+    """Count the bytes of a checkpoint: these parameters, Adam's two moments, and the small files."""
     return 3 * sum(p.numel() * p.element_size() for p in names.values()) + 65536
 
 
@@ -84,7 +84,7 @@ def save(
     *,
     replace: bool = False,
 ) -> Path:
-    """Write `folder/step-NNNNNN`. Raises StorageError and leaves nothing when the disk is full.
+    """Write `folder/step-NNNNNN`. Raises StorageError and leaves no folder when the disk is full.
 
     `tensors` is one mapping per safetensors file. A complete checkpoint of the same step is kept as it is,
     unless `replace`. Raises DivergedError before anything is written when a value is not finite.
@@ -105,7 +105,7 @@ def save(
 
 
 def problem_of(path: Path) -> str:
-    """Why a checkpoint folder cannot be trusted, or nothing."""
+    """Say why a checkpoint folder cannot be trusted; empty where it can."""
     manifest = path / MANIFEST
     if not manifest.exists():
         return f"{manifest} is missing"
@@ -126,14 +126,14 @@ def problem_of(path: Path) -> str:
 
 
 def steps_in(folder: Path) -> list[int]:
-    """The steps with a checkpoint folder, complete or not, oldest first. Order is by step, not by clock."""
+    """List the steps with a checkpoint folder, complete or not, in ascending order."""
     if not folder.is_dir():
         return []
     return sorted(int(match[1]) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
 
 
 def newest(folder: Path, pass_over: Callable[[str], object] = log.warning) -> Path | None:
-    """The newest checkpoint that is what its manifest says; `pass_over` is told what is wrong with others."""
+    """Find the newest checkpoint that matches its manifest; tell `pass_over` the faults of newer ones."""
     for step in reversed(steps_in(folder)):
         path = folder / f"step-{step:06d}"
         if not (problem := problem_of(path)):
@@ -143,7 +143,7 @@ def newest(folder: Path, pass_over: Callable[[str], object] = log.warning) -> Pa
 
 
 def read(path: Path) -> Saved:
-    """A checkpoint's tensors and state. Raises StorageError naming what is wrong with it."""
+    """Read a checkpoint's tensors and state. Raises StorageError that names its fault."""
     if problem := problem_of(path):
         raise StorageError(problem, hint="resume from an older checkpoint, or start again in a new folder")
     state = json.loads((path / "state.json").read_bytes())
@@ -155,7 +155,7 @@ def read(path: Path) -> Saved:
 def prune(folder: Path, keep: int, *, protect: int | None = None) -> None:
     """Delete all but the `keep` newest complete checkpoints and the protected step.
 
-    Damaged ones do not count as kept: a run that fell back behind them must not lose what it saves.
+    Damaged checkpoints do not count as kept: a run that resumed from before them must not lose its new saves.
     """
     complete = (step for step in reversed(steps_in(folder)) if not problem_of(folder / f"step-{step:06d}"))
     kept = {*islice(complete, keep), protect}
@@ -175,7 +175,7 @@ def _remove(path: Path) -> None:
 def optimizer_tensors(
     optimizer: torch.optim.Optimizer, names: Mapping[str, torch.nn.Parameter]
 ) -> dict[str, Tensor]:
-    """The state of an optimiser as named tensors: `moment|parameter`."""
+    """Return the state of an optimiser as named tensors: `moment|parameter`."""
     return {
         f"{key}|{name}": value
         for name, parameter in names.items()
@@ -187,7 +187,7 @@ def optimizer_tensors(
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, names: Mapping[str, torch.nn.Parameter], tensors: Mapping[str, Tensor]
 ) -> None:
-    """The inverse of `optimizer_tensors`."""
+    """Load tensors that `optimizer_tensors` returned into an optimiser."""
     for key, value in tensors.items():
         moment, _, name = key.partition("|")
         if name not in names:

@@ -1,11 +1,11 @@
-"""Hashes of a model's files: a cache must not outlive the files, nor a run go on with others.
+"""Hashes of a model's files: neither a cache nor a run may go on with changed files.
 
-    weights     safetensors, and the pickles that old reward models lie in
-    config      what the layers are, and what ends a response
+    weights     safetensors, and the pickles of old reward models
+    config      the layers, and the ids that end a response
     tokenizer   words, special tokens and the chat template
 
-A large file is read once. Its hash is remembered beside its inode, size and both times in nanoseconds:
-whoever writes a file, or puts another in its place, moves its time of change, which no program can set.
+A large file is read once. Its hash is remembered with its inode, size and both times in nanoseconds: a write
+to the file, or another file in its place, moves the time of change, which no program can set.
 """
 
 import hashlib
@@ -44,14 +44,14 @@ log = logging.getLogger(__name__)
 
 
 def contents_of(folder: Path) -> dict[str, str]:
-    """The hash of each part of a model's folder."""
+    """Return the hash of each part of a model's folder."""
     return {part: _digest(folder, patterns) for part, patterns in PARTS.items()}
 
 
 def contents_of_source(source: str) -> dict[str, Any]:
-    """The hashes behind anything that opens as a policy: a folder, a run or one of its steps, an adapter.
+    """Return the hashes of anything that opens as a policy: a folder, a run or one of its steps, an adapter.
 
-    An adapter is not merged for that: its base stands beside it.
+    An adapter is not merged for its hash: the hash of its base is returned beside it.
     """
     run = find_run(source)
     if run is not None and run.step is not None:
@@ -83,7 +83,7 @@ def _hash(path: Path) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """The SHA-256 of a file, remembered for a large one that is not being written."""
+    """Return the SHA-256 of a file; that of a large file is remembered, unless the file is being written."""
     facts = _facts(path)
     if facts["size"] < LARGE:
         return sha256_file(path)
@@ -112,7 +112,7 @@ def _facts(path: Path) -> dict[str, int]:
 
 
 def _noted(note: Path, facts: Mapping[str, int]) -> str | None:
-    """The remembered hash of a file that is as it was; None for another one, or a note that is no note."""
+    """Return the remembered hash of an unchanged file; None for a changed file or an unreadable note."""
     try:
         known: Any = json.loads(note.read_bytes())
         same = all(known[name] == value for name, value in facts.items())

@@ -1,4 +1,4 @@
-"""The critic: how much reward is still to come, said of the state that predicts each token.
+"""The critic: it estimates the reward still to come from the state that predicts each token.
 
 Under LoRA it is a role of the policy's backbone; in full training, or from another model, it is a model of
 its own. The head is one linear map in float32, as PPO's critics have had it since arXiv:1909.08593.
@@ -16,7 +16,7 @@ from truing.models.scoring import Trunk
 
 
 class Critic(Trunk):
-    """Values of the targets of a batch. `role` names the adapter to read through; None is the model's own."""
+    """A model of values of a batch's targets. `role` names its adapter; None is the model's own."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Critic(Trunk):
         self.head, self.role = head, role
 
     def forward(self, batch: PackedBatch) -> Tensor:
-        """What is expected from each target on, before it is known, [N] f32."""
+        """Return the reward expected from each target on, before the target is known, [N] f32."""
         with (
             playing(self.model, self.role)
             if isinstance(self.model, PeftModel) and self.role
@@ -42,7 +42,7 @@ class Critic(Trunk):
 
 
 def new_head(width: int, seed: int, device: torch.device) -> nn.Linear:
-    """A head drawn from N(0, 1 / (width + 1)), as a new reward head is (arXiv:2009.01325)."""
+    """Draw a head from N(0, 1 / (width + 1)), as a new reward head is (arXiv:2009.01325)."""
     head = nn.Linear(width, 1, bias=False)
     draw = torch.randn(1, width, generator=torch.Generator().manual_seed(seed))
     head.weight.data.copy_(draw / (width + 1) ** 0.5)

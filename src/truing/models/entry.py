@@ -1,4 +1,4 @@
-"""Part of a model's layers: how many of the lowest nothing trains, and a forward pass through some of them.
+"""Parts of a model's layers: the lowest layers that nothing trains, and a pass through some layers.
 
 For models whose trunk is `embed_tokens`, a list `layers` and a final `norm`, as the Llama family's is.
 `Entry` holds what enters the first trained layer, so that a pass can begin there.
@@ -18,7 +18,7 @@ from truing.data.trees import Tree
 
 
 def untrained_below(model: PreTrainedModel) -> int:
-    """Count the lowest layers that nothing trains, nor the embeddings below them; 0 for other trunks."""
+    """Count the lowest layers without training; 0 if the embeddings below train, or for other trunks."""
     trunk = model.base_model
     layers, norm = getattr(trunk, "layers", None), getattr(trunk, "norm", None)  # families differ in these
     head = model.get_output_embeddings()
@@ -35,7 +35,7 @@ def untrained_below(model: PreTrainedModel) -> int:
 
 @contextmanager
 def only(model: PreTrainedModel, part: slice) -> Iterator[None]:
-    """Inside, the trunk runs only these of its layers."""
+    """Make the trunk run only these layers in the block."""
     trunk = model.base_model
     layers = trunk.layers
     assert isinstance(layers, nn.ModuleList)
@@ -48,7 +48,7 @@ def only(model: PreTrainedModel, part: slice) -> Iterator[None]:
 
 @contextmanager
 def entering_norm(model: PreTrainedModel, found: list[Tensor]) -> Iterator[None]:
-    """Inside, every forward pass appends to `found` the states that enter the final norm, [1, L, D]."""
+    """Make each pass in the block append the states that enter the final norm, [1, L, D], to `found`."""
     norm = model.base_model.norm
     assert isinstance(norm, nn.Module)
     handle = norm.register_forward_pre_hook(lambda module, given: found.append(given[0].detach()))
@@ -59,7 +59,7 @@ def entering_norm(model: PreTrainedModel, found: list[Tensor]) -> Iterator[None]
 
 
 def tree_key(prompt: int, branches: Sequence[int], tokens: Sequence[int]) -> bytes:
-    """A tree by its tokens and where its prompt and each of its branches end."""
+    """Return a key for a tree: its tokens, and the ends of its prompt and of each branch."""
     return np.array([len(branches), prompt, *branches, *tokens], dtype=np.int64).tobytes()
 
 
@@ -69,20 +69,20 @@ def key_of(tree: Tree) -> bytes:
 
 
 def path_of(span: Span) -> Tensor:
-    """Where a tree's tokens lie in its packed row, the shared ones first, [len(tree)] int64."""
+    """Return the places of a tree's tokens in its packed row, shared tokens first, [len(tree)] int64."""
     return torch.cat([torch.arange(span.root), torch.arange(span.start, span.end)])
 
 
 @dataclass(frozen=True)
 class Entry:
-    """The states that enter layer `depth`, of whole trees; what all of them begin with is held once."""
+    """The states of whole trees that enter layer `depth`; the common start of the trees is held once."""
 
     depth: int
     root: Tensor  # [R, D]
     kept: Mapping[bytes, Tensor]  # a tree's key to its states after the root, [len(tree) - R, D]
 
     def __call__(self, batch: PackedBatch) -> Tensor | None:
-        """The states of a packed row, [L, D]; None where it is padded or holds a tree that is not kept."""
+        """Return the states of a packed row, [L, D]; None for padded rows and for trees that are not kept."""
         row, parts = batch.tokens[0].tolist(), []
         for span in batch.spans or ():
             lengths = [end - start for start, end in span.branches]

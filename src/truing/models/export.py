@@ -1,4 +1,4 @@
-"""Folders that others can open: transformers and vLLM read an exported policy, PEFT an exported adapter.
+"""Folders for other toolkits: transformers and vLLM read an exported policy, PEFT an exported adapter.
 
 A folder is whole or absent whenever the process is killed, and its manifest says what wrote it: only a
 folder of the same maker is ever replaced.
@@ -33,13 +33,13 @@ def export_folder(
     facts: Mapping[str, Any] | None = None,
     evaluation: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes `model` and `tokenizer` to `target` and returns it; the live model is left as it is.
+    """Write `model` and `tokenizer` to `target` and return it; the live model stays unchanged.
 
     A PEFT model becomes a whole policy when `merge`, its active adapter folded in with float32 arithmetic,
-    and PEFT's own adapter files otherwise; any other model is written whole. `dtype` is that of the written
-    weights, by default the one they have. `facts` go to the model card: `base_model`, `license`,
-    `language`, `datasets` and `tags` to its front matter, the rest to a table. `evaluation` is what
-    `truing eval` wrote of this model as `results.json`. A `target` that exists raises `StorageError` unless
+    and PEFT's own adapter files otherwise; any other model is written whole. `dtype` is the format of the
+    written weights, by default the one they have. `facts` go to the model card: `base_model`, `license`,
+    `language`, `datasets` and `tags` to its front matter, the rest to a table. `evaluation` is the
+    `results.json` that `truing eval` wrote of this model. A `target` that exists raises `StorageError` unless
     it is empty or holds a previous export and nothing else.
     """
     from peft import PeftModel
@@ -61,7 +61,7 @@ def export_folder(
 
 
 def _write_adapter(model: "PeftModel", folder: Path) -> None:
-    """PEFT's files for the active adapter, at the top of `folder` whatever the adapter's name.
+    """Write PEFT's files for the active adapter, at the top of `folder` for any name of the adapter.
 
     Embeddings are saved only when they were trained: PEFT's "auto" asks the hub about the base model.
     """
@@ -84,7 +84,7 @@ def _active_adapter(model: "PeftModel") -> str:
 
 
 def _write_whole(model: "PreTrainedModel | PeftModel", folder: Path, dtype: "torch.dtype | None") -> None:
-    """Config, generation config and safetensors of `model`, saved through a twin that has no adapters."""
+    """Write config, generation config and safetensors of `model`, through a twin that has no adapters."""
     import torch
     from peft import PeftModel
 
@@ -124,14 +124,14 @@ def _written_dtype(
 
 
 def _still_tied(base: "PreTrainedModel", tensors: Mapping[str, "Tensor"]) -> bool:
-    """Whether weights that share storage in the base are still equal: an adapter may sit on one of them."""
+    """Tell whether weights that are tied in the base are still equal: an adapter may change one of them."""
     return all(
         tensors[target].equal(tensors[source]) for target, source in base.all_tied_weights_keys.items()
     )
 
 
 def _plain_tensors(module: "nn.Module", prefix: str = "") -> Iterator[tuple[str, "Tensor", bool]]:
-    """(name, tensor, merged) of every saved tensor, under the names it has without PEFT."""
+    """Yield (name, tensor, merged) of every saved tensor, under its name without PEFT."""
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils.other import AuxiliaryTrainingWrapper
 
@@ -149,7 +149,7 @@ def _plain_tensors(module: "nn.Module", prefix: str = "") -> Iterator[tuple[str,
 
 
 def _without_adapters(layer: "nn.Module") -> "nn.Module":
-    """A float32 copy of one PEFT layer with its active adapter folded in: one layer is copied at a time."""
+    """Copy one PEFT layer in float32 with its active adapter folded in; one layer is copied at a time."""
     twin: Any = copy.deepcopy(layer).float()
     if hasattr(twin, "unload_and_optionally_merge_module"):
         return twin.unload_and_optionally_merge_module(merge=True, safe_merge=True, adapter_names=None)
@@ -160,7 +160,7 @@ def _without_adapters(layer: "nn.Module") -> "nn.Module":
 
 
 def _refuse_foreign(target: Path) -> None:
-    """Raises `StorageError` if replacing `target` would lose a file that no export wrote."""
+    """Raise `StorageError` if replacing `target` would lose a file that no export wrote."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     manifest = read_manifest(target)

@@ -1,4 +1,4 @@
-"""Where a number first stops being one: in a parameter, or in what a module makes of finite ones."""
+"""Find the first place of a NaN or infinity: a parameter, or the output of a module for finite input."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 def fault_of(model: nn.Module, run: Callable[[], object]) -> str:
     """Name the first parameter of `model`, else the first module that `run` calls, that is not finite.
 
-    Empty where neither is: the fault then lies behind the model, such as in a reference or in the loss.
+    Empty where all are finite: the fault is then outside the model, such as in a reference or in the loss.
     `run` is called once more, without a graph.
     """
     if name := bad_parameter(model):

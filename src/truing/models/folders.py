@@ -1,4 +1,4 @@
-"""Check that transformers can open a folder without running anything from it."""
+"""Checks that transformers can open a folder without running code from it."""
 
 import json
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ _QUANTISED_BY = ("quantization_config", "compression_config")  # keys of config.
 
 
 def check_model_folder(folder: Path, *, bins: bool = False) -> None:
-    """Raises `ModelError` unless transformers can open `folder` without running code from it.
+    """Raise `ModelError` unless transformers can open `folder` without running code from it.
 
-    With `bins`, pytorch_model.bin passes unread.
+    With `bins`, pytorch_model.bin is allowed and not read.
     """
     if not (folder / "config.json").exists():
         raise ModelError(
@@ -47,7 +47,7 @@ def holds_reward(folder: Path) -> bool:
 
 
 def refuse_reward(folder: Path) -> None:
-    """Raises `ModelError` for a folder that holds a reward model where a policy is wanted."""
+    """Raise `ModelError` for a folder that holds a reward model where a policy is wanted."""
     if holds_reward(folder):
         raise ModelError(
             message(
@@ -63,7 +63,7 @@ def refuse_reward(folder: Path) -> None:
 
 
 def _refuse_quantised(folder: Path) -> None:
-    """Raises `ModelError` for weights that are codes of a quantiser, whatever config.json says of them."""
+    """Raise `ModelError` for weights that are codes of a quantiser, even if config.json does not say so."""
     config = _object(folder / "config.json")
     parts = [config, *(part for part in config.values() if isinstance(part, dict))]
     found = [part[key] for part in parts for key in _QUANTISED_BY if part.get(key)]
@@ -97,7 +97,7 @@ def _quantised(folder: Path, scheme: str) -> ModelError:
 
 
 def _refuse_links_out(folder: Path) -> None:
-    """Links may lead within the folder or, as the hub's cache lays it out, to its `blobs`."""
+    """Raise `ModelError` for links out of the folder, except to the `blobs` of the hub's cache."""
     inside = folder.resolve()
     allowed = (inside, inside.parent.parent / "blobs")
     for path in folder.iterdir():
@@ -152,7 +152,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def weight_files(folder: Path, *, bins: bool) -> list[Path]:
-    """The files transformers reads the weights from, as safetensors or, with `bins`, else as pickles.
+    """List the files that transformers reads weights from: safetensors or, with `bins`, else pickles.
 
     Raises `ModelError` for an index that names files which are not in the folder.
     """
@@ -199,7 +199,7 @@ def _no_weights(folder: Path) -> ModelError:
 
 
 def tensor_types(path: Path) -> Mapping[str, str]:
-    """Each tensor of a safetensors file and the name of its type, such as F32; reads the header only.
+    """Map each tensor of a safetensors file to the name of its type, such as F32; only the header is read.
 
     Raises `ModelError` if the header is damaged or does not cover the file.
     """
@@ -216,7 +216,7 @@ def tensor_types(path: Path) -> Mapping[str, str]:
 
 
 def _check_weights(path: Path) -> None:
-    """Raises `ModelError` for a damaged file, and for codes that only their scales make numbers of."""
+    """Raise `ModelError` for a damaged file, and for codes that are no numbers without their scales."""
     for name, kind in tensor_types(path).items():
         codes = name.endswith(".weight") and kind in ("I8", "U8")
         if codes or kind.startswith(("F8", "F4", "F6")):

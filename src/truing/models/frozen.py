@@ -1,10 +1,10 @@
-"""Computed once for every row: what no step of training changes.
+"""States that no step of training changes, computed once for every row.
 
-    entry_states       what enters the lowest layer that trains; a pass with it begins there
-    reference_states   what the policy as it began predicts the scored tokens of a row with
+    entry_states       the states that enter the lowest trained layer, where a pass can begin
+    reference_states   the states from which the initial policy predicts the scored tokens of a row
 
-Both are worked out in passes that depend on the rows alone, so a resumed run finds the same bits. Neither
-is kept where it would take more than LIMIT bytes; it is then computed in every step.
+Both are computed in passes that depend on the rows alone, so a resumed run finds the same bits. States that
+would take more than LIMIT bytes are not kept but computed in every step.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def _bytes_of(scorer: Trunk, tokens: int) -> int:
 
 @torch.no_grad()
 def _lower(scorer: Trunk, batch: PackedBatch, depth: int) -> Tensor:
-    """The states of a packed row after its lowest `depth` layers, [L, D]."""
+    """Return the states of a packed row after the lowest `depth` layers, [L, D]."""
     inner, found = scorer.inner, []
     tail = (0, -batch.tokens.shape[1] % GRAIN)
     given = {"input_ids": pad_right(batch.tokens, tail), "position_ids": pad_right(batch.positions, tail)}
@@ -58,9 +58,9 @@ def _kept(scorer: Trunk, trees: Sequence[Tree], tokens_per_pass: int, depth: int
 
 @torch.no_grad()
 def _divides(scorer: Trunk, depth: int) -> bool:
-    """Tell whether the layers above, given what the lower ones make, say what the whole model says.
+    """Tell whether the upper layers, given the states of the lower, give the results of the whole model.
 
-    A family may scale what it is given as embeddings, or count its layers from the first it runs.
+    A family may scale its input as embeddings, or count its layers from the first one that runs.
     """
     trees = probe(scorer.inner.config.get_text_config().vocab_size)
     batch = pack(trees).to(scorer.device)
@@ -75,16 +75,16 @@ def _divides(scorer: Trunk, depth: int) -> bool:
 
 
 def may_keep(scorer: Trunk, trees: Sequence[Tree]) -> bool:
-    """Tell whether rows are packed, the lowest layers train nothing, and LIMIT is enough for their states."""
+    """Tell whether rows are packed, the lowest layers do not train, and LIMIT is enough for the states."""
     if scorer.layout != "trees" or not untrained_below(scorer.inner):
         return False
     return _bytes_of(scorer, sum(map(len, trees))) <= LIMIT
 
 
 def entry_states(scorer: Trunk, trees: Sequence[Tree], tokens_per_pass: int) -> Entry | None:
-    """Return what enters the lowest trained layer for every token of `trees`.
+    """Return the states that enter the lowest trained layer for every token of `trees`.
 
-    None where they may not be kept, or the model cannot be divided.
+    None where the states may not be kept, or the model cannot be divided.
     """
     depth = untrained_below(scorer.inner)
     if not trees or not may_keep(scorer, trees) or not _divides(scorer, depth):
@@ -94,7 +94,7 @@ def entry_states(scorer: Trunk, trees: Sequence[Tree], tokens_per_pass: int) -> 
 
 @dataclass(frozen=True)
 class KeptStates:
-    """The reference's states of each item, looked up."""
+    """A table of the reference's states of each item."""
 
     states: Mapping[int, Tensor]  # item to [n, D], those that predict its scored tokens in order
 
@@ -105,7 +105,7 @@ class KeptStates:
 def reference_states(
     scorer: Trunk, trees: Mapping[int, Tree], tokens_per_pass: int, start: AdapterOff
 ) -> KeptStates | None:
-    """The states of `start` at every scored token of `trees`, or None where LIMIT is not enough."""
+    """Return the states of `start` at every scored token of `trees`, or None where LIMIT is not enough."""
     scored = sum(branch.count for tree in trees.values() for branch in tree.branches)
     if not trees or _bytes_of(scorer, scored) > LIMIT:
         return None

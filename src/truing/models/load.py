@@ -1,4 +1,4 @@
-"""A policy ready to train: weights, adapters, what is frozen."""
+"""Make a policy ready to train: load weights, add adapters, freeze layers."""
 
 import json
 import logging
@@ -42,7 +42,7 @@ logging.getLogger("transformers.modeling_utils").addFilter(
 
 
 def pick_device(asked: str) -> torch.device:
-    """`auto` is CUDA where there is one. Raises ConfigError for a device that is none, or is not there."""
+    """Return the device; `auto` is CUDA if present. Raises ConfigError for an unknown or absent device."""
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     match = _DEVICE.fullmatch(asked)
@@ -67,9 +67,9 @@ def pick_device(asked: str) -> torch.device:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, transformers reports errors only and draws no bars: what a run shows is ours to decide.
+    """Silence transformers in the block: it reports errors only and draws no progress bars.
 
-    Nor does it tell us of the name that PEFT still reads and transformers is about to drop.
+    Its warning about a name that PEFT still reads and that transformers will drop is silenced too.
     """
     verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
@@ -85,7 +85,7 @@ def quiet() -> Iterator[None]:
 
 
 def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
-    """The causal language model of a folder, in eval mode.
+    """Load the causal language model of a folder, in eval mode.
 
     Raises ModelError for a folder of another kind, and for weights that do not fit or are not finite.
     """
@@ -103,7 +103,7 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTra
 
 
 def _not_causal(folder: Path, error: Exception) -> ModelError:
-    """The error for a folder that transformers does not open as a causal language model."""
+    """Make the error for a folder that transformers does not open as a causal language model."""
     hint = message("a policy is a causal language model")
     if "Unrecognized configuration class" in str(error):
         kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
@@ -113,10 +113,10 @@ def _not_causal(folder: Path, error: Exception) -> ModelError:
 
 
 def load_tokenizer(folder: Path, arguments: Mapping[str, Any] | None = None) -> Any:
-    """The tokenizer of a folder; a model without one cannot read rows.
+    """Load the tokenizer of a folder; a model without one cannot read rows.
 
-    `arguments` become the defaults of its chat template, wherever the tokenizer is written.
-    One that frames text as BERT's does, and says nothing of turns, writes them as `SEPARATED`.
+    `arguments` become the defaults of its chat template, also in every saved copy of the tokenizer. A
+    tokenizer that frames text as BERT's does, without a chat template, writes turns as `SEPARATED`.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
@@ -133,12 +133,12 @@ def load_tokenizer(folder: Path, arguments: Mapping[str, Any] | None = None) -> 
 
 
 def ids_of(value: Any) -> frozenset[int]:
-    """The ids under `eos_token_id`: one, several, or none."""
+    """Return the ids under `eos_token_id`: one, several, or none."""
     return frozenset(value if isinstance(value, list | tuple) else [] if value is None else [value])
 
 
 def ends_of(folder: Path) -> frozenset[int]:
-    """The ids that end a response of the model in a folder, by its generation config or else its config."""
+    """Return the ids that end a response of a folder's model, by its generation config, else its config."""
     for name in ("generation_config.json", "config.json"):
         if (folder / name).is_file():
             return ids_of(json.loads((folder / name).read_bytes()).get("eos_token_id"))
@@ -146,13 +146,13 @@ def ends_of(folder: Path) -> frozenset[int]:
 
 
 def context_of(model: Any, tokenizer: Any) -> int:
-    """Most tokens a model was made to read at once."""
+    """Return the most tokens that a model was made to read at once."""
     positions = positions_of(model.config.get_text_config())
     return min(positions or tokenizer.model_max_length, tokenizer.model_max_length)
 
 
 def require_positions(model: PreTrainedModel, tokenizer: Any, longest: int) -> None:
-    """Raises ConfigError for rows longer than the table of learned positions that some families have."""
+    """Raise ConfigError for rows longer than the table of learned positions that some families have."""
     if has_learned_positions(model) and longest > (most := context_of(model, tokenizer)):
         raise ConfigError(
             f"the longest row has {longest} tokens, and {type(model).__name__} has {most} positions",
@@ -169,9 +169,9 @@ def add_adapter(
     trained: torch.dtype,
     task: str = "CAUSAL_LM",
 ) -> nn.Module:
-    """The model with a fresh LoRA adapter; only the adapter trains. Seeded, whatever ran before.
+    """Add a fresh LoRA adapter to the model; only the adapter trains. Its draw depends on `seed` alone.
 
-    `task` is PEFT's name for it; under SEQ_CLS the head of a reward model trains too, in full.
+    `task` is PEFT's name of the task; under SEQ_CLS the head of a reward model trains too, in full.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -199,7 +199,7 @@ def add_adapter(
 
 
 def _excluded(model: PreTrainedModel, lora: Lora, task: str) -> list[str] | None:
-    """The modules that `all-linear` means and no adapter may be put on."""
+    """List the modules of `all-linear` that may have no adapter."""
     found = before_scores() if task == "SEQ_CLS" else []  # PEFT would adapt them and train them in full
     if lora.targets == "all-linear":
         found += not_adapted(model.config.model_type)
@@ -207,10 +207,10 @@ def _excluded(model: PreTrainedModel, lora: Lora, task: str) -> list[str] | None
 
 
 def freeze_below(model: PreTrainedModel, top_layers: int, *, head: bool = False) -> None:
-    """Leave only the top N layers and what follows them (final norm, pooler) trainable, and a reward `head`.
+    """Leave only the top N layers, the parts behind them (final norm, pooler) and a reward `head` trainable.
 
     Embeddings and the output head of a language model are frozen. Raises ConfigError when the model has fewer
-    layers, ModelError when it has no list of them.
+    layers, ModelError when it has no list of layers.
     """
     trunk = model.base_model
     assert isinstance(trunk, nn.Module)
@@ -232,7 +232,7 @@ def freeze_below(model: PreTrainedModel, top_layers: int, *, head: bool = False)
 
 
 def without_adapter(model: nn.Module) -> str | None:
-    """Say how many of the weights are experts that no adapter reaches; None where there are none.
+    """Say how many of the weights are experts that no adapter reaches; None for a model without any.
 
     Many families keep the experts of a layer in one tensor of three axes, which is no linear layer.
     """
@@ -249,7 +249,7 @@ def without_adapter(model: nn.Module) -> str | None:
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters training moves, by name: what a checkpoint holds. Tied weights appear once."""
+    """Return the parameters that train, by name, as a checkpoint holds them. Tied weights appear once."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 

@@ -33,7 +33,7 @@ LEAST = 3  # rounds, however long they take
 
 
 def instructions() -> tuple[str, ...]:
-    """The vector instructions that matrix products may use here, keys of INSTRUCTIONS, weakest first."""
+    """List the vector instructions for matrix products here, keys of INSTRUCTIONS, weakest first."""
     found = torch.cpu.get_capabilities()
     return allowed(
         [name for name in INSTRUCTIONS if found.get(name)],
@@ -43,7 +43,7 @@ def instructions() -> tuple[str, ...]:
 
 
 def allowed(found: list[str], aten: str, onednn: str) -> tuple[str, ...]:
-    """Return what the limits of PyTorch (`aten`) and of oneDNN (`onednn`) leave of the instructions found.
+    """Return those instructions found that the limits of PyTorch (`aten`) and oneDNN (`onednn`) allow.
 
     `aten` is the capability PyTorch reports, `onednn` the value of ONEDNN_MAX_CPU_ISA or "".
     """
@@ -57,7 +57,7 @@ def allowed(found: list[str], aten: str, onednn: str) -> tuple[str, ...]:
 
 
 def cpu_line() -> str:
-    """The processor, its strongest instructions and the threads in use, in one line.
+    """Describe the processor, its strongest instructions and the threads in use, in one line.
 
     >>> cpu_line()  # doctest: +SKIP
     'AMD EPYC, AVX2, 2 threads'
@@ -70,10 +70,10 @@ def cpu_line() -> str:
 
 
 def product_rates(dtypes: Sequence[torch.dtype], seconds: float) -> list[float]:
-    """Floating-point operations per second of matrix products on the CPU, for each of `dtypes`.
+    """Measure floating-point operations per second of matrix products on the CPU, for each of `dtypes`.
 
     The formats take turns for about `seconds`, so that other work on the machine slows each alike; the best
-    round of each counts, and the first of all does not. Products go through the call the model's own do.
+    round of each counts, and the very first round does not. Products use the same call as the model's own.
     """
     pairs = [(torch.ones(ROWS, WIDTH, dtype=one), torch.ones(WIDTH, WIDTH, dtype=one)) for one in dtypes]
     for x, weight in pairs:

@@ -1,10 +1,10 @@
-"""Trees into passes: which share one, in the layout the scorer wants, and what a model says of each tree.
+"""Cut trees into passes, in the layout that the scorer wants, and run a function of each pass.
 
-    passes_of(...)   the passes that hold some trees, cut and left to the caller
-    run_passes(...)  a function of every pass, cut anew where memory does not hold one
-    numbers_of(...)  what that function says of each tree
+    passes_of(...)   the passes that hold some trees, for the caller to run
+    run_passes(...)  a function of every pass; a pass too large for memory is cut again
+    numbers_of(...)  the numbers of that function for each tree
 
-Results do not depend on how trees share passes, so a smaller size changes rounding alone.
+Results do not depend on the cut, so a smaller size of pass changes rounding alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +27,7 @@ ON_CPU, ON_CPU_LOW = 1024, 512
 
 
 def tokens_per_pass(recipe: Recipe, scorer: Trunk, *, coupled: bool = False) -> int:
-    """Return what the recipe says, or what suits the device and the number format; less where memory ran out.
+    """Return the recipe's number, or one for the device and number format; less where memory ran out.
 
     Where the items of a step are `coupled`, several passes cost a second forward, so passes are large.
     """
@@ -57,14 +57,14 @@ def cut(
 def passes_of(
     trees: Mapping[int, Tree], trunk: Trunk, tokens_per_pass: int, role: Role = "learn"
 ) -> list[PackedBatch]:
-    """Return what `cut` yields."""
+    """Return a list of the passes that `cut` yields."""
     return list(cut(trees, trunk, tokens_per_pass, role))
 
 
 def run_passes(
     trees: Mapping[int, Tree], trunk: Trunk, tokens_per_pass: int, work: Callable[[PackedBatch], T]
 ) -> Iterator[tuple[PackedBatch, T]]:
-    """Yield every pass over `trees` with what `work` makes of it, in halves where memory runs out.
+    """Yield every pass over `trees` with the result of `work`; halve passes where memory runs out.
 
     Raises Overfull where one tree alone is too large.
     """
@@ -86,9 +86,9 @@ def numbers_of(
     work: Callable[[PackedBatch], Tensor],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[int, Tensor]:
-    """Return, by item, what `work` says of every target, [N, ...], or of every branch, [B, ...], of a pass.
+    """Return, by item, the numbers of `work`: per target, [N, ...], or per branch of a pass, [B, ...].
 
-    `on_progress` is told how many of how many trees are done. Raises Overfull as `run_passes` does.
+    `on_progress` gets the number of trees done and that of all trees. Raises Overfull as `run_passes` does.
     """
     found: dict[int, Tensor] = {}
     for batch, flat in run_passes(trees, trunk, tokens_per_pass, work):

@@ -1,9 +1,9 @@
 """The number formats of a run: float32, or bfloat16 where matrix products in it are faster.
 
-has_fast_bf16   what `dtype: auto` takes: by instruction, then by a trial of about 20 ms
+has_fast_bf16   the choice of `dtype: auto`: by instruction, then by a trial of about 20 ms
 pick_precision  the formats of weights and products for a recipe's `dtype`
-slow_bf16       the sentence for who asks for bfloat16 where it is slower
-measured_rate   how fast this machine multiplies, to plan with
+slow_bf16       the warning for a user who asks for bfloat16 where it is slower
+measured_rate   the speed of products on this machine, to plan with
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ class Precision:
 
     @property
     def name(self) -> str:
-        """Return what matrix products run in: `float32` or `bfloat16`, as a recipe's `dtype` spells them."""
+        """Return the format of matrix products, `float32` or `bfloat16`, as a recipe's `dtype` spells it."""
         return str(self.autocast or self.base).removeprefix("torch.")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Matrix products on this CPU, in floating-point operations per second."""
+    """Measured speeds of matrix products on this CPU, in floating-point operations per second."""
 
     float32: float
     bfloat16: float
@@ -47,12 +47,12 @@ class Trial:
 
 @cache
 def trial() -> Trial:
-    """Both formats measured, about 20 ms where bfloat16 is fast; once a process."""
+    """Measure both formats, in about 20 ms where bfloat16 is fast; once a process."""
     return Trial(*product_rates([torch.float32, torch.bfloat16], TRIAL))
 
 
 def bf16_pays(found: Sequence[str], measured: Trial) -> bool:
-    """Tell whether bfloat16 is taken: an instruction multiplies in it, and products in it were faster."""
+    """Tell whether bfloat16 pays: an instruction multiplies in it, and its products were faster."""
     return bool(MULTIPLY_BF16 & set(found)) and measured.slowdown < 1
 
 
@@ -66,12 +66,12 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 def slow_bf16(device: torch.device) -> Sentence | None:
-    """Warn of bfloat16 where it is slower, in one sentence; None where it is not, or not on a CPU."""
+    """Return a warning of slower bfloat16; None where bfloat16 is not slower, or the device no CPU."""
     return slower(trial(), cpu_line()) if device.type == "cpu" else None
 
 
 def slower(measured: Trial, processor: str) -> Sentence | None:
-    """The sentence of `slow_bf16` for a measured trial."""
+    """Make the sentence of `slow_bf16` from a measured trial."""
     if measured.slowdown <= 1:
         return None
     said = (
@@ -82,7 +82,7 @@ def slower(measured: Trial, processor: str) -> Sentence | None:
 
 
 def pick_precision(asked: str, device: torch.device, *, adapter: bool) -> Precision:
-    """The formats for a `dtype`: `auto`, `float32` or `bfloat16`. What the optimiser moves stays float32."""
+    """Pick the formats for a `dtype`: `auto`, `float32` or `bfloat16`. Trained weights stay in float32."""
     low = has_fast_bf16(device) if asked == "auto" else asked == "bfloat16"
     if not low:
         return Precision(torch.float32, torch.float32, None)
@@ -91,9 +91,9 @@ def pick_precision(asked: str, device: torch.device, *, adapter: bool) -> Precis
 
 @cache
 def measured_rate(dtype: torch.dtype) -> float:
-    """Floating-point operations per second of matrix products on this CPU in `dtype`, in about 50 ms.
+    """Measure matrix products on this CPU in `dtype`, in operations per second; takes about 50 ms.
 
-    Once a process and format. A training step reaches about half of it.
+    It is measured once per process and format. A training step reaches about half of this rate.
     """
     (rate,) = product_rates([dtype], PLAN)
     return rate

@@ -1,6 +1,6 @@
 """The frozen reference, at no cost where possible.
 
-adapter off   the policy without its LoRA adapter, run beside it; nothing is stored
+adapter off   the policy run once more without its LoRA adapter; nothing is stored
 cached        log-probabilities of every item, computed once before training and kept on disk under
               a hash of the model's files, the tokens, the number format, the device and the code that
               scores; a second model is never held while training
@@ -47,7 +47,7 @@ class AdapterOff:
 
     @torch.no_grad()
     def states(self, batch: PackedBatch) -> Tensor:
-        """The states that predict the targets, [N, D]."""
+        """Return the states that predict the targets, [N, D]."""
         with playing(self._model, None):
             return self.scorer.states(batch)
 
@@ -70,7 +70,7 @@ class Live:
 
 @dataclass(frozen=True)
 class Cached:
-    """Log-probabilities looked up by item."""
+    """A table of log-probabilities by item."""
 
     logps: dict[int, Tensor]  # item -> [n] f32, the scored tokens of its branches in order
 
@@ -85,7 +85,7 @@ def score_all(
     tokens_per_pass: int,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[int, Tensor]:
-    """Log-probabilities of every tree's scored tokens, in passes that depend on the trees alone.
+    """Return the log-probabilities of every tree's scored tokens, by passes that only the trees decide.
 
     Raises DivergedError that names the first module that is not finite, and the trees of that pass.
     """
@@ -104,7 +104,7 @@ def score_all(
 
 @cache
 def code_of_scoring() -> str:
-    """A hash of the code that log-probabilities come from, and of the libraries that it calls."""
+    """Return a hash of the code that computes log-probabilities, and of the libraries that it calls."""
     digest = hashlib.sha256(f"torch {torch.__version__}, transformers {transformers.__version__}".encode())
     rooms = sorted({Path(module).parent for module in (__file__, logprobs.__file__, packing.__file__)})
     for path in [path for room in rooms for path in sorted(room.glob("*.py"))]:
@@ -113,7 +113,7 @@ def code_of_scoring() -> str:
 
 
 def content_hash(trees: Sequence[Tree], *parts: str) -> str:
-    """A name for these tokens under this model."""
+    """Return a name for these tokens under this model."""
     digest = hashlib.sha256("\n".join(parts).encode())
     for tree in trees:
         digest.update(
@@ -123,7 +123,7 @@ def content_hash(trees: Sequence[Tree], *parts: str) -> str:
 
 
 def cached(folder: Path, key: str, compute: Callable[[], dict[int, Tensor]]) -> Cached:
-    """What `folder` holds under `key`, computed and written there first when it holds nothing sound."""
+    """Read the cache file of `key` in `folder`; where there is no sound one, compute and write it first."""
     path = folder / f"{key[:32]}.safetensors"
     try:
         return Cached(_read(path))
@@ -139,12 +139,12 @@ def cached(folder: Path, key: str, compute: Callable[[], dict[int, Tensor]]) -> 
 
 
 def _sha256(tensors: dict[str, Tensor]) -> str:
-    """Of names, types, shapes and values."""
+    """Hash the names, types, shapes and values of tensors."""
     return hashlib.sha256(save(tensors)).hexdigest()
 
 
 def _read(path: Path) -> dict[int, Tensor]:
-    """The tensors of a cache file. Raises SafetensorError also where safetensors itself sees no damage."""
+    """Read the tensors of a cache file. Raises SafetensorError also for damage that safetensors misses."""
     with safe_open(path, "pt") as file:
         told = (file.metadata() or {}).get("sha256")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict

@@ -1,9 +1,9 @@
-"""A run folder as a model: its result, or what it was after one of its steps.
+"""A run folder as a model: its result, or the policy after one of its steps.
 
     runs/my-sft        the result of a finished run
     runs/my-sft@200    the policy after step 200, from the checkpoint of that step
 
-Nothing here imports torch, so that a name that leads nowhere is told at once. `models/trained.py` opens them.
+Nothing here imports torch, so that a wrong name is reported at once. `models/trained.py` opens them.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class RunModel:
 
     @property
     def result(self) -> Path:
-        """Return what the run wrote last. Raises ModelError for a run that did not finish."""
+        """Return the folder of the run's result. Raises ModelError for a run that did not finish."""
         if not (self.run / "model").is_dir():
             status, steps = read_status(self.run), self.steps
             stands = message(" (it stands at step {step})", step=status.step) if status else ""
@@ -53,13 +53,13 @@ class RunModel:
 
     @property
     def steps(self) -> list[int]:
-        """The steps of which the run keeps a checkpoint."""
+        """List the steps of which the run keeps a checkpoint."""
         names = [path.name for path in (self.run / CHECKPOINTS).glob("step-*")]
         return sorted(int(match[1]) for name in names if (match := _CHECKPOINT.fullmatch(name)))
 
     @property
     def checkpoint(self) -> Path:
-        """The folder of the step's checkpoint. Raises ModelError with those there are."""
+        """Return the folder of the step's checkpoint. Raises ModelError that lists the existing ones."""
         assert self.step is not None
         if self.step not in self.steps:
             there = ", ".join(self.named(step) for step in self.steps) or "none"
@@ -76,14 +76,14 @@ class RunModel:
 
     @property
     def scores(self) -> bool:
-        """Tell whether it is a reward model."""
+        """Tell whether the run trains a reward model."""
         return self.recipe["method"] == REWARD_METHOD
 
     def named(self, step: int) -> str:
         return f"{self.run}@{step}"
 
     def require_policy(self) -> None:
-        """Raises ModelError where no policy can be had of it."""
+        """Raise ModelError for a run that gives no policy."""
         if self.scores:
             raise ModelError(
                 message("{run} is a reward run, which gives scores and no responses", run=self.run),
@@ -95,14 +95,14 @@ class RunModel:
         self.require_there()
 
     def require_there(self) -> None:
-        """Raises ModelError where the run has no result, or no checkpoint of the step."""
+        """Raise ModelError where the run has no result, or no checkpoint of the step."""
         _ = self.result if self.step is None else self.checkpoint
 
 
 def find_run(source: str) -> RunModel | None:
-    """The run that `RUN` or `RUN@STEP` names, finished or not; None for any other source.
+    """Find the run that `RUN` or `RUN@STEP` names, finished or not; None for any other source.
 
-    Raises ModelError for a folder of a checkpoint, which is named by its step.
+    Raises ModelError for the folder of a checkpoint: `RUN@STEP` is its name.
     """
     path = Path(source).expanduser()
     if (recipe := _recipe(path)) is not None:
@@ -121,12 +121,12 @@ def find_run(source: str) -> RunModel | None:
 
 
 def _recipe(path: Path) -> dict[str, Any] | None:
-    """The recipe of a run folder; a folder of weights has a config.json as well, and no checkpoints."""
+    """Read the recipe of a run folder; a folder of weights has a config.json as well, and no checkpoints."""
     return run_recipe(path) if (path / CHECKPOINTS).is_dir() else None
 
 
 def adapter_base(folder: Path) -> str:
-    """The source of the weights an adapter sits on. Raises ModelError for one that does not say."""
+    """Return the source of an adapter's base. Raises ModelError for an adapter that names none."""
     path = folder.expanduser() / ADAPTER_CONFIG
     try:
         base = json.loads(path.read_bytes()).get("base_model_name_or_path")
@@ -143,9 +143,9 @@ def adapter_base(folder: Path) -> str:
 
 
 def identities(*sources: str | None) -> dict[str, str]:
-    """By source, what tells the weights of a run from those it has once it has trained again.
+    """Return, by source, an identity of a run's weights that changes when the run trains again.
 
-    A run that began from them must not go on with others. Sources that are no run are left out.
+    A later run must not go on from other weights than it began with. Sources that are no run are left out.
     """
     runs = {source: run for source in sources if source and (run := find_run(source)) is not None}
     return {source: _identity(run) for source, run in runs.items()}

@@ -1,11 +1,11 @@
-"""Reward models: one score for every branch of a batch, the logit the model gives to that branch alone.
+"""Reward models: one score for every branch of a batch, which is the model's logit of that branch alone.
 
     linear head    a decoder with a linear `score` on one state per row; packed trees or padded rows
-    other models   encoders, with the pooling and the classifier they bring along; padded rows
+    other models   encoders, with pooling and classifier of their own; padded rows
 
-A linear head reads the last token that is not `config.pad_token_id`, which is transformers' own rule and
-so the score others get from the same folder. `reward_folder` opens and writes such folders, and gives a
-new head a pad token that no text ends in: then it reads the last token of the branch.
+A linear head reads the last token that is not `config.pad_token_id`. This is transformers' own rule, so other
+toolkits get the same score from the folder. `reward_folder` opens and writes such folders, and gives a new
+head a pad token that no text ends in, so that the head reads the last token of the branch.
 """
 
 from collections.abc import Sequence
@@ -24,19 +24,19 @@ from truing.models.scoring import Trunk, probe, without_dropout
 
 
 def linear_head(model: PreTrainedModel) -> nn.Module | None:
-    """The linear `score` of a decoder, with what PEFT put around it; None where the model has its own way."""
+    """Return the linear `score` of a decoder, perhaps wrapped by PEFT; None for any other head."""
     return getattr(model, LINEAR_SCORE, None)
 
 
 def pad_token(model: PreTrainedModel) -> int | None:
-    """The token that the model's own pooling passes over."""
+    """Return the token that the model's own pooling skips."""
     return model.config.get_text_config().pad_token_id
 
 
 def last_tokens(batch: PackedBatch, pad_id: int | None) -> Tensor:
-    """Where the last token of every branch stands that is not `pad_id`, as flat index into [R * L]. [B] int64
+    """Find every branch's last token that is not `pad_id`, as a flat index into [R * L], [B] int64.
 
-    A branch of pad tokens alone is passed over into its prompt; where that is all pad too it is the first.
+    For a branch of pad tokens alone this is a token of its prompt; for a prompt of pad tokens, the first one.
     """
     tokens = batch.tokens
     index = torch.arange(tokens.shape[1], device=tokens.device)
@@ -56,7 +56,7 @@ def last_tokens(batch: PackedBatch, pad_id: int | None) -> Tensor:
 
 
 class RewardScorer(Trunk):
-    """Scores branches; `choose_reward_layout` finds its layout.
+    """A scorer of branches; `choose_reward_layout` finds its layout.
 
     Raises ModelError for a model with more than one label.
     """
@@ -73,7 +73,7 @@ class RewardScorer(Trunk):
             )
 
     def forward(self, batch: PackedBatch) -> Tensor:
-        """The score of every branch, [B] f32."""
+        """Return the score of every branch, [B] f32."""
         head = linear_head(self.inner)
         if head is None:
             return self._pooled(batch)
@@ -85,7 +85,7 @@ class RewardScorer(Trunk):
         return scores[:, 0].float()
 
     def _pooled(self, batch: PackedBatch) -> Tensor:
-        """What a model with its own pooling says of right-padded rows, [R] f32."""
+        """Return the scores of right-padded rows by a model with its own pooling, [R] f32."""
         assert batch.valid is not None, "choose_reward_layout gives such a model padded rows"
         # Some families (CTRL) tell padding by its token, whatever the mask says.
         tokens = batch.tokens.masked_fill(~batch.valid, pad_token(self.inner) or 0)
@@ -95,7 +95,7 @@ class RewardScorer(Trunk):
 
 
 def _own_scores(scorer: RewardScorer, trees: Sequence[Tree]) -> Tensor:
-    """The model's own logit of every branch, each in a row of its own without padding. [B] f32"""
+    """Return the model's own logit of every branch, each in a row of its own without padding, [B] f32."""
     found = []
     for tree in trees:
         for branch in tree.branches:
@@ -109,10 +109,10 @@ def _own_scores(scorer: RewardScorer, trees: Sequence[Tree]) -> Tensor:
 def choose_reward_layout(
     scorer: RewardScorer, asked: str = "auto", tolerance: float = 1e-3
 ) -> tuple[str, str]:
-    """`trees` where the model gives packed branches the logits it gives plain rows, else `padded`, and why.
+    """Choose `trees` if the model gives packed branches the logits of plain rows, else `padded`; say why.
 
-    Differences are mean absolute ones over the spread of the scores, or a fifth of their size where that is
-    more: a wrong mask moves them by about 1, bfloat16 rounding by 0.05. Raises ModelError where even padded
+    The difference is the mean absolute one over the spread of the scores, or over a fifth of their size if
+    that is larger: a wrong mask gives about 1, bfloat16 rounding 0.05. Raises ModelError where even padded
     rows differ from plain ones.
     """
     inner = scorer.inner

@@ -1,9 +1,9 @@
-"""Reward folders: opened whichever toolkit wrote the head, written so that transformers opens them.
+"""Reward folders: opened with the head of any known toolkit, written for transformers.
 
 `reward_heads` finds what other toolkits wrote. A folder without a head is a base model and gets a new one.
 
 A linear head has no bias here, as in transformers. A value head's bias moves every score by the same
-amount, which no preference depends on and a Bradley-Terry loss never trains; it is left out of the scores,
+amount. No preference depends on it and a Bradley-Terry loss never trains it; it is left out of the scores,
 kept as `reward_bias` in the config, and written back into value_head.safetensors.
 """
 
@@ -38,7 +38,7 @@ _HEADS = (LINEAR_SCORE, "classifier")  # of decoders and encoders, as PEFT saves
 
 
 class HeadOrigin(Enum):
-    """Where the head of an opened reward model came from."""
+    """The origin of the head of an opened reward model."""
 
     NEW = "drawn from the seed: the folder is a base model"
     OWN = "read under the model's own names"
@@ -47,7 +47,7 @@ class HeadOrigin(Enum):
 
 @dataclass(frozen=True)
 class RewardModel:
-    """A reward model in eval mode, and what was settled while opening it."""
+    """A reward model in eval mode, and the facts found while opening it."""
 
     model: PreTrainedModel
     tokenizer: Any  # its pad token is the one the model passes over
@@ -64,7 +64,7 @@ def load_reward(
     require_head: bool = False,
     import_bin: bool = False,
 ) -> RewardModel:
-    """The one-label classifier of a folder that holds a reward model or a base model.
+    """Load the one-label classifier of a folder that holds a reward model or a base model.
 
     A new linear head is drawn from N(0, 1 / (D + 1)), arXiv:2009.01325; a new encoder's head
     as transformers draws it. Both depend on `seed` alone. Raises ModelError for a head of another size, for
@@ -100,7 +100,7 @@ def load_reward(
 
 
 def _merged(folder: Path, dtype: torch.dtype, device: torch.device) -> RewardModel:
-    """The base of an adapter with the adapter and the head beside it folded in."""
+    """Load the base of an adapter, with the adapter and the head beside it folded in."""
     with safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
         names = list(file.keys())
     if not any(part in name.split(".") for name in names for part in _HEADS):
@@ -121,7 +121,7 @@ def _merged(folder: Path, dtype: torch.dtype, device: torch.device) -> RewardMod
 
 
 def _open(folder: Path, dtype: torch.dtype, seed: int, import_bin: bool) -> tuple[PreTrainedModel, bool]:
-    """The model with whatever head its own names find, and whether any of that head is new."""
+    """Open the model with the head under its own names; return it, and whether part of the head is new."""
     try:
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -148,7 +148,7 @@ def _open(folder: Path, dtype: torch.dtype, seed: int, import_bin: bool) -> tupl
 
 
 def _require_one_label(folder: Path, mismatched: list[tuple[str, Any, Any]]) -> None:
-    """Raises ModelError for a head that gives more than one number."""
+    """Raise ModelError for a head that gives more than one number."""
     if mismatched:
         name, found, _ = min(mismatched)
         raise ModelError(
@@ -166,7 +166,7 @@ def _require_one_label(folder: Path, mismatched: list[tuple[str, Any, Any]]) -> 
 def _fill_head(
     folder: Path, model: PreTrainedModel, stored: list[StoredHead], fresh: bool, seed: int
 ) -> HeadOrigin:
-    """Give the linear head what the folder holds under another name, or a new draw."""
+    """Fill the linear head with the one that the folder holds under another name, or with a new draw."""
     weight = model.get_parameter("score.weight")
     for head in stored:
         if head.weight.shape != weight.shape:
@@ -199,10 +199,10 @@ def _refuse_value_heads(folder: Path, model: PreTrainedModel, stored: list[Store
 
 
 def _settle_padding(model: PreTrainedModel, tokenizer: Any, *, keep: bool) -> None:
-    """Make model and tokenizer agree on a pad token, so that padded text is pooled where plain text is.
+    """Make model and tokenizer agree on a pad token, so that padded and plain text are pooled alike.
 
-    A head that was trained in transformers keeps the token it was trained with. Any other gets one that no
-    text ends in: were it the end token, the end token of every text would be passed over too.
+    A head that was trained in transformers keeps its pad token. Any other head gets one that no text
+    ends in: with the end token as pad token, the end token of every text would be skipped too.
     """
     config = model.config.get_text_config()
     known = config.pad_token_id is not None and 0 <= config.pad_token_id < len(tokenizer)
@@ -233,11 +233,11 @@ def save_reward(
     dtype: torch.dtype | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes a folder that AutoModelForSequenceClassification opens with the same logits; returns it.
+    """Write a folder that AutoModelForSequenceClassification opens with the same logits; return it.
 
     An adapter is merged, with the head that was trained beside it. `value_head` adds the head as
-    value_head.safetensors, which only a linear head can be. `dtype`, `facts` and what happens to an
-    existing `target` are those of `export_folder`.
+    value_head.safetensors, which needs a linear head. `dtype`, `facts` and an existing `target` are
+    treated as in `export_folder`.
     """
     inner = model.get_base_model() if isinstance(model, PeftModel) else model
     assert isinstance(inner, PreTrainedModel)

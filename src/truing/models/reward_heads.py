@@ -1,12 +1,12 @@
 """The reward heads that other toolkits left in a folder, and the one place where .bin files are read.
 
-    score.weight                  transformers, one label; what `save_reward` writes
+    score.weight                  transformers, one label; `save_reward` writes it
     score_head.weight             in the weights
     v_head.summary.weight, .bias  TRL and LLaMA-Factory: in the weights, or in value_head.safetensors or .bin
     v_head.weight                 DeepSpeed-Chat, where the backbone has transformers' names
 
-To read another name, add it to `_NAMES`. A .bin file is a pickle. torch builds tensors of it and nothing
-else, and still only `truing export` asks for one, and gets it where no safetensors file stands for it.
+To read another name, add it to `_NAMES`. A .bin file is a pickle, of which torch builds nothing but tensors.
+Even so only `truing export` asks for .bin files, and reads one only where no safetensors file replaces it.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class StoredHead:
 
 
 def stored_heads(folder: Path, *, import_bin: bool = False) -> list[StoredHead]:
-    """Every linear head in a folder, the weights' own first.
+    """List every linear head in a folder, those in the weights first.
 
     Raises ModelError where the weights or the head beside them lie in a .bin file, unless `import_bin`.
     """
@@ -65,7 +65,7 @@ def _refuse_bins(folder: Path, files: list[Path]) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Where the heads of a folder may lie: its weights, then the file beside them."""
+    """List the files that may hold a folder's heads: its weights, then the file beside them."""
     beside = [folder / name for name in SIDE_FILES if (folder / name).is_file()]
     return weight_files(folder, bins=True) + beside[:1]
 
@@ -81,7 +81,7 @@ def _heads_in(file: Path) -> list[StoredHead]:
 
 
 def _tensors(file: Path) -> Mapping[str, Tensor]:
-    """The tensors of a file that may belong to a head."""
+    """Read the tensors of a file that may belong to a head."""
     wanted = {f"{name}.{part}" for name in _NAMES for part in ("weight", "bias")}
     if file.suffix != ".safetensors":
         return _import_bin(file, wanted)

@@ -1,11 +1,11 @@
-"""Several roles on one backbone: each is an adapter beside the policy's, and a head of its own.
+"""Several roles on one backbone: each has an adapter beside the policy's, and a head of its own.
 
     policy     the adapter `default`, and the model's own head
     critic     an adapter and a value head: `models.critic`
     reward …   an adapter and a score head, frozen: `RewardRole`
     reference  no adapter
 
-So PPO's four models weigh little more than one. A role reads the backbone through `playing`.
+So PPO's four models need little more memory than one. A role reads the backbone through `playing`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,9 +35,9 @@ _HEAD = "base_model.model.score.weight"  # PEFT's name for the score head it sav
 
 @contextmanager
 def playing(model: PeftModel, role: str | None) -> Iterator[None]:
-    """Inside, the adapter of `role` is the active one; None is none. What trains goes on training.
+    """Make the adapter of `role` active in the block; with None, no adapter is.
 
-    PEFT itself freezes every adapter that is not active.
+    Trained adapters keep training, although PEFT itself freezes every adapter that is not active.
     """
     if role is None:
         with _trained_as_before(model), model.disable_adapter(), _trained_as_before(model):
@@ -73,10 +73,10 @@ class StoredRole:
 
 
 def role_on(source: Path, run: Path) -> StoredRole | None:
-    """The adapter of a reward run where it sits on the weights in `source`, else None.
+    """Return the adapter of a reward run if its base is the weights in `source`, else None.
 
-    It does where the run began from that folder and no file of weights there has changed since. Raises
-    StorageError for an adapter that is not what its manifest says.
+    That is so if the run began from that folder and no file of weights there has changed since. Raises
+    StorageError for an adapter that does not match its manifest.
     """
     recipe, folder = run_recipe(run), run / ADAPTER
     if recipe is None or not folder.is_dir() or resolve(recipe["policy"]).path.resolve() != source.resolve():
@@ -91,7 +91,7 @@ def role_on(source: Path, run: Path) -> StoredRole | None:
 
 
 def read_role(folder: Path) -> StoredRole:
-    """The adapter of a reward run. Raises ModelError where it has no head."""
+    """Read the adapter of a reward run. Raises ModelError for an adapter without a head."""
     weights = load_file(folder / "adapter_model.safetensors")
     head = weights.pop(_HEAD, None)
     if head is None:
@@ -113,7 +113,7 @@ def add_role(
 ) -> dict[str, nn.Parameter]:
     """Put another adapter beside the active one and return its parameters by name.
 
-    It starts with `weights` where given, else as a fresh one drawn from `seed`. Raises ModelError for weights
+    The adapter starts with `weights` if given, else with a draw from `seed`. Raises ModelError for weights
     that do not fit.
     """
     known = {name for name, _ in model.named_parameters()}
@@ -135,14 +135,14 @@ def add_role(
 
 
 def linear(weight: Tensor) -> nn.Linear:
-    """A head of one number without bias, in float32."""
+    """Make a head of one number without bias, in float32."""
     head = nn.Linear(weight.shape[1], 1, bias=False, device=weight.device, dtype=torch.float32)
     head.weight.data.copy_(weight)
     return head
 
 
 class RewardRole(Trunk):
-    """Scores branches as `RewardScorer` does, through an adapter of the policy's backbone."""
+    """A scorer of branches like `RewardScorer`, through an adapter of the policy's backbone."""
 
     def __init__(self, host: Trunk, role: str, head: nn.Linear, pad_id: int | None) -> None:
         super().__init__(host.model, layout=host.layout, autocast=host.autocast)
@@ -151,7 +151,7 @@ class RewardRole(Trunk):
 
     @torch.no_grad()
     def forward(self, batch: PackedBatch) -> Tensor:
-        """The score of every branch, [B] f32."""
+        """Return the score of every branch, [B] f32."""
         assert isinstance(self.model, PeftModel)
         last = last_tokens(batch, self.pad_id)
         with playing(self.model, self.role):

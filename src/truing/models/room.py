@@ -1,9 +1,9 @@
-"""Tokens that a pass may hold: those asked for, or half of a pass that memory was too small for.
+"""The number of tokens in a pass: the number asked for, or half of a pass that did not fit in memory.
 
-    room.within(4096)     what a pass is cut to
-    attempt(work, batch)  what `work` gives, or an `Overfull` where memory ran out
+    room.within(4096)     the size of the passes
+    attempt(work, batch)  the result of `work`, or an `Overfull` where memory ran out
 
-What is left of a pass that failed is freed before the next one begins: no exception with its frames is kept.
+The memory of a failed pass is freed before the next pass begins: no exception with its frames is kept.
 `passes.run_passes` cuts passes anew where one is too large.
 """
 
@@ -38,11 +38,11 @@ class Overfull(MemoryShortError):
         super().__init__(self._told([f"number {item}" for item in self.items]), hint=HINT)
 
     def at(self, places: Sequence[str]) -> MemoryShortError:
-        """The same with each item as `file:line`, given those of all items."""
+        """Return this error with each item as `file:line`; `places` holds those of all items."""
         return MemoryShortError(self._told([places[item] for item in self.items]), hint=HINT)
 
     def held_out(self) -> MemoryShortError:
-        """The same for an item of an evaluation."""
+        """Return this error for an item of an evaluation."""
         return MemoryShortError(self._told([f"{i + 1} of those held out" for i in self.items]), hint=HINT)
 
     def _told(self, rows: Sequence[str]) -> str:
@@ -57,7 +57,7 @@ HINT = (
 
 
 def attempt(work: Callable[[], T], batch: Callable[[], PackedBatch]) -> T | Overfull:
-    """Return what `work` gives, or the pass that memory was too small for, which `batch` gives."""
+    """Return the result of `work`, or an `Overfull` with the pass of `batch` where memory ran out."""
     found = unless_short(work)
     if not isinstance(found, Short):
         return found
@@ -66,11 +66,11 @@ def attempt(work: Callable[[], T], batch: Callable[[], PackedBatch]) -> T | Over
 
 
 class Short:
-    """Memory ran out, and what was under way is freed."""
+    """A sign that memory ran out; the memory of the failed work is free again."""
 
 
 def unless_short(work: Callable[[], T]) -> T | Short:
-    """Return what `work` gives, or a `Short` where an allocation in it fails."""
+    """Return the result of `work`, or a `Short` where an allocation in it fails."""
     try:
         return work()
     except (RuntimeError, MemoryError) as error:
@@ -81,16 +81,16 @@ def unless_short(work: Callable[[], T]) -> T | Short:
 
 @dataclass
 class Room:
-    """The size of pass that memory has turned out to hold. `most` is None until it ran out."""
+    """The size of a pass that memory holds. `most` is None until memory runs out."""
 
     most: int | None = field(default=None)  # tokens
 
     def within(self, tokens: int) -> int:
-        """`tokens`, or what fits where that is less."""
+        """Return `tokens`, or the number that fits if that is less."""
         return tokens if self.most is None else min(tokens, self.most)
 
     def halve(self, found: Overfull) -> None:
-        """From here on hold half of a pass that did not fit. Raises it where it holds one tree alone."""
+        """Limit passes to half of one that did not fit. Raises `found` for a pass of a single tree."""
         if len(found.items) < 2:
             raise found
         self.most = max(1, found.tokens // 2)
@@ -100,7 +100,7 @@ class Room:
         log.warning(said, found.tokens, self.most)
 
     def state(self) -> dict[str, Any]:
-        """Return what a resumed run goes on with: nothing where memory was enough."""
+        """Return the state for a resumed run; empty if memory was always enough."""
         return {} if self.most is None else {"tokens_per_pass": self.most}
 
     def restore(self, state: Mapping[str, Any]) -> None:

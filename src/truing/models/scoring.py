@@ -1,7 +1,7 @@
 """Log-probabilities of a batch under a model: the only place that knows token t is predicted from t - 1.
 
-`source` of a `PackedBatch` already points at the predicting state, so everything downstream is aligned
-with the targets and flat, [N].
+`source` of a `PackedBatch` already points at the predicting state, so all later tensors are flat, [N], and
+aligned with the targets.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ Policy = PreTrainedModel | PeftModel
 
 @contextmanager
 def without_dropout(model: nn.Module) -> Iterator[None]:
-    """Inside, the model is in eval mode; outside, every module of it is in the mode it was in."""
+    """Put the model into eval mode in the block, and every module back into its old mode after it."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
@@ -41,14 +41,14 @@ def without_dropout(model: nn.Module) -> Iterator[None]:
 
 
 def unwrapped(model: nn.Module) -> PreTrainedModel:
-    """The transformers model behind a PEFT wrapper: adapters live in its layers and stay active."""
+    """Return the transformers model behind a PEFT wrapper; adapters stay active in its layers."""
     inner = model.get_base_model() if isinstance(model, PeftModel) else model
     assert isinstance(inner, PreTrainedModel)
     return inner
 
 
 def head_of(model: PreTrainedModel) -> Head:
-    """The output head of a causal language model with what its family does to the logits."""
+    """Return the output head of a causal language model, with its family's rule for logits."""
     layer = model.get_output_embeddings()
     if isinstance(layer, BaseTunerLayer):
         raise ModelError(
@@ -65,7 +65,7 @@ def head_of(model: PreTrainedModel) -> Head:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a forward pass says of the N targets of a batch."""
+    """The results of a forward pass for the N targets of a batch."""
 
     logps: Tensor  # [N] f32
     entropy: Tensor | None = None  # [N] f32, without gradient
@@ -73,11 +73,11 @@ class Scores:
 
 
 class Trunk(nn.Module):
-    """A model and how its batches are laid out and multiplied: what every scorer is made of.
+    """The base of every scorer: a model, with the layout of its batches and the format of its products.
 
-    The root module of training, so that wrappers (DDP, FSDP) see all calls. `layout` says which of
-    `data.packing.LAYOUTS` it wants batches in. Where `entry` knows all trees of a packed row, the pass begins
-    at the layer that it holds the states of.
+    It is the root module of training, so that wrappers (DDP, FSDP) see all calls. `layout` is the one of
+    `data.packing.LAYOUTS` that its batches need. Where `entry` holds all trees of a packed row, the pass
+    begins at the layer whose incoming states `entry` holds.
     """
 
     def __init__(
@@ -99,14 +99,14 @@ class Trunk(nn.Module):
         return next(self.model.parameters()).device
 
     def cast(self) -> torch.autocast:
-        """The number format of matrix products, whatever surrounds the call."""
+        """Return a context that sets the format of matrix products, also inside another such context."""
         # cache_enabled=False: a bf16 cast of a weight kept across an optimiser step would be a stale weight.
         return torch.autocast(
             self.device.type, self.autocast or torch.bfloat16, self.autocast is not None, cache_enabled=False
         )
 
     def states(self, batch: PackedBatch) -> Tensor:
-        """The states that predict the targets, [N, D]."""
+        """Return the states that predict the targets, [N, D]."""
         inner = self.inner
         trunk = inner.base_model
         assert isinstance(trunk, nn.Module)
@@ -128,7 +128,7 @@ class Trunk(nn.Module):
 
 
 class Scorer(Trunk):
-    """Scores batches under a policy; `choose_layout` finds its layout."""
+    """A scorer of batches under a policy; `choose_layout` finds its layout."""
 
     def forward(self, batch: PackedBatch, *, entropy: bool = False, collision: bool = False) -> Scores:
         states = self.states(batch)
@@ -141,12 +141,12 @@ class Scorer(Trunk):
         )
 
     def divergence(self, batch: PackedBatch, reference: Tensor) -> Tensor:
-        """KL(reference || policy) at every target, [N] f32, from the reference's `states` there, [N, D]."""
+        """Return KL(reference || policy) at the targets, [N] f32, from the reference's states, [N, D]."""
         return head_divergence(self.states(batch), reference, head_of(self.inner))
 
 
 def probe(vocabulary: int) -> list[Tree]:
-    """Three small trees with a common root that only a correct tree attention scores like plain rows."""
+    """Make three small trees with a common root that only a correct attention scores like plain rows."""
     generator = torch.Generator().manual_seed(0)
 
     def tokens(count: int) -> list[int]:
@@ -160,7 +160,7 @@ def probe(vocabulary: int) -> list[Tree]:
 
 
 def _own_logps(scorer: Scorer, batch: PackedBatch) -> Tensor:
-    """What the model itself says of the targets of a padded batch, [N] f32."""
+    """Return the model's own log-probabilities of the targets of a padded batch, [N] f32."""
     with scorer.cast():
         logits = scorer.inner(input_ids=batch.tokens, attention_mask=batch.valid, use_cache=False).logits
     logps = logits.flatten(0, 1)[batch.source].float().log_softmax(-1)
@@ -169,10 +169,10 @@ def _own_logps(scorer: Scorer, batch: PackedBatch) -> Tensor:
 
 @torch.no_grad()
 def choose_layout(scorer: Scorer, asked: str = "auto", tolerance: float = 1e-3) -> tuple[str, str]:
-    """`trees` where the model gives the same log-probabilities packed as plain, else `padded`, and why.
+    """Choose `trees` if the model scores packed rows like plain ones, else `padded`; say why.
 
     A wrong mask moves the mean log-probability of random tokens by more than 0.3; bf16 rounding by 0.05.
-    Raises ModelError where even plain rows are not scored as the model itself would.
+    Raises ModelError where even plain rows get other log-probabilities than the model's own.
     """
     inner = scorer.inner
     trees = probe(inner.config.get_text_config().vocab_size)

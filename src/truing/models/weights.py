@@ -1,7 +1,8 @@
-"""Weights of a folder in a model: every parameter finds a value, every tensor a place, all are finite.
+"""Load the weights of a folder into a model: each parameter needs a value, each tensor a place.
 
-transformers draws what it does not find and goes on. Here such a folder is refused with the names of both
-sides. Names that a wrapper wrote (`torch.compile`, DataParallel, FSDP) are read without it.
+transformers draws missing weights at random and goes on. Here such a folder is refused with the names of both
+sides, and so are weights that are not finite. Prefixes of wrappers (`torch.compile`, DataParallel, FSDP) are
+removed from names.
 """
 
 import re
@@ -26,9 +27,9 @@ _NUMBER = re.compile(r"\.\d+\.")
 
 
 def opened(kind: Any, folder: Path, dtype: torch.dtype, **how: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """The model that `kind.from_pretrained` makes of a folder, and what transformers says of its keys.
+    """Return the model that `kind.from_pretrained` makes of a folder, and transformers' report on its keys.
 
-    Names are read without their wrappers. `require_shapes` and `require_fit` judge what is said.
+    Names are read without their wrappers. `require_shapes` and `require_fit` judge the report.
     """
     names = [name for file in weight_files(folder, bins=False) for name in tensor_types(file)]
     if any(_WRAPPED.search(name) for name in names):
@@ -45,7 +46,7 @@ def opened(kind: Any, folder: Path, dtype: torch.dtype, **how: Any) -> tuple[Pre
 
 
 def require_shapes(folder: Path, model: nn.Module, info: Mapping[str, Any]) -> None:
-    """Raises ModelError for tensors of other shapes than the model's."""
+    """Raise ModelError for tensors of other shapes than the model's."""
     if not (wrong := sorted(info["mismatched_keys"])):
         return
     name, found, wanted = wrong[0]
@@ -64,9 +65,9 @@ def require_shapes(folder: Path, model: nn.Module, info: Mapping[str, Any]) -> N
 
 
 def require_fit(folder: Path, model: PreTrainedModel, info: Mapping[str, Any]) -> None:
-    """Raises ModelError where a parameter is left without a value, or a tensor of the model without a place.
+    """Raise ModelError where a parameter is left without a value, or a tensor of the model without a place.
 
-    What other models keep beside the same trunk (a vision tower, a value head) may stay unread.
+    Tensors of other models on the same trunk (a vision tower, a value head) may stay unread.
     """
     missing, unread = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
     if not missing:
@@ -89,7 +90,7 @@ def require_fit(folder: Path, model: PreTrainedModel, info: Mapping[str, Any]) -
 
 
 def _belongs(model: nn.Module, name: str) -> bool:
-    """Tell whether a tensor that found no place is one of a layer too many, or one more of a module."""
+    """Tell whether a tensor without a place is of an extra layer, or an extra tensor of a module."""
     kinds = {_NUMBER.sub(".N.", own) for own, _ in model.named_parameters()}
     if _NUMBER.sub(".N.", name) in kinds:
         return True
@@ -101,14 +102,14 @@ def _belongs(model: nn.Module, name: str) -> bool:
 
 
 def listed(names: Iterable[str]) -> str:
-    """The first few names, for a message."""
+    """List the first few names, for a message."""
     names = list(names)
     return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
 
 
 @torch.no_grad()
 def require_finite(source: object, tensors: Iterable[tuple[str, Tensor]]) -> None:
-    """Raises ModelError that names the tensors which hold a NaN or an infinity."""
+    """Raise ModelError that names the tensors which hold a NaN or an infinity."""
     # The sum is one pass without a copy; it is not finite wherever an entry is not.
     suspects = [(n, t) for n, t in tensors if t.is_floating_point() and not t.sum().isfinite()]
     wrong = [name for name, tensor in suspects if not tensor.isfinite().all()]
@@ -125,7 +126,7 @@ def require_finite(source: object, tensors: Iterable[tuple[str, Tensor]]) -> Non
 
 
 def require_rows(model: PreTrainedModel, tokenizer: Any, source: object) -> None:
-    """Raises ModelError for a tokenizer that writes tokens which the model has no embedding for.
+    """Raise ModelError for a tokenizer that writes tokens which the model has no embedding for.
 
     A pad token alone may be one: padding never enters the model.
     """

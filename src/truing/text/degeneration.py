@@ -37,8 +37,8 @@ def repeated_words(text: str, n: int = 4) -> float:
 
         1 - |distinct n-grams| / |n-grams|
 
-    Unit: share. Case and punctuation do not count, and a figure such as 1,204.5 is one word. For languages that put
-    no spaces between words use `repeated_characters`.
+    Unit: share. Case and punctuation do not count, and a figure such as 1,204.5 is one word. For languages
+    without spaces between words use `repeated_characters`.
     Source: seq-rep-n of Welleck et al. 2019, arXiv:1908.04319 section 6, which takes n = 4.
     """
     return _repeated(_WORD.findall(text.lower()), n)
