@@ -26,7 +26,7 @@ SAFE = (
     "tokens_per_pass",
     "activation_checkpointing",
     "packing",
-    "resolved.dtype",  # follows from `dtype`, which is compared itself
+    "resolved.dtype",  # follows from `dtype`, which is compared
     "resolved.device",
     "versions",
 )

@@ -100,7 +100,7 @@ def _origins(section: BaseModel, node: Node | None, prefix: str = "") -> Iterato
             yield f"{prefix}{name}", child.origin if child else DEFAULT
 
 
-# Telling what is wrong
+# Telling mistakes
 
 _EXPECTED = {
     "float_type": "a number",

@@ -21,7 +21,7 @@ class Ours:
     """The key of truing that stands for another toolkit's key, or a note where there is none."""
 
     key: str  # dotted, as in `--set`; empty where nothing here does the same
-    note: str = ""  # what to know beside the key, or why there is none
+    note: str = ""  # advice on the key, or the reason why there is none
 
     @property
     def told(self) -> Sentence:
@@ -315,7 +315,7 @@ PEERS: Mapping[str, Mapping[str, Ours]] = {
     },
 }
 
-METHODS: Mapping[str, str] = {  # names of methods elsewhere -> what a recipe says here
+METHODS: Mapping[str, str] = {  # names of methods elsewhere -> the key and value of a recipe here
     "rm": "method: reward",
     "reward_model": "method: reward",
     "reward_modeling": "method: reward",
@@ -355,7 +355,7 @@ _POLICY_GRADIENT = {
 }
 LOSSES: Mapping[
     str, Mapping[str, str]
-] = {  # by our method: names of losses elsewhere -> what a recipe says here
+] = {  # by our method: names of losses elsewhere -> the key and value of a recipe here
     "dpo": _PAIRED,
     "cpo": _WITHOUT_REFERENCE,
     "simpo": _WITHOUT_REFERENCE,

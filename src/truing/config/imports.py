@@ -61,7 +61,7 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         absent = error.name or ""
         if name != absent and not name.startswith(f"{absent}."):
-            raise _fails(name, error) from error  # the module is there, and what it imports is not
+            raise _fails(name, error) from error  # the module is there, but a module that it imports is not
         parent, _, last = absent.rpartition(".")
         places = getattr(sys.modules[parent], "__path__", []) if parent else [here]  # a file has no path
         known = [module.name for module in pkgutil.iter_modules(places)]

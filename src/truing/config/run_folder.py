@@ -87,7 +87,7 @@ class Holder:
 class Resumed:
     """Changes of a run since it began, or since it was last resumed."""
 
-    changes: tuple[RecipeChange, ...] = ()  # of the recipe and of what stands beside it
+    changes: tuple[RecipeChange, ...] = ()  # of the recipe and of the inputs recorded beside it
     versions: tuple[RecipeChange, ...] = ()
     unknown: tuple[str, ...] = ()  # keys that were not recorded when it began
 

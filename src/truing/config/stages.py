@@ -96,7 +96,7 @@ def load_stages(path: Path | str, overrides: Sequence[str] = ()) -> list[Stage]:
         except ConfigError as error:
             problems += str(error).splitlines()
     if problems:
-        raise ConfigError("\n".join(dict.fromkeys(problems)))  # what `shared` gets wrong is told once
+        raise ConfigError("\n".join(dict.fromkeys(problems)))  # a mistake in `shared` is told once
     return found
 
 

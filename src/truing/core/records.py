@@ -39,7 +39,7 @@ class Message:
 
     role: str  # one of ROLES
     content: str
-    extras: str = ""  # what templates read of a turn beside its words: thoughts, calls, names
+    extras: str = ""  # the values beside the words that templates read: thoughts, calls, names
     scored: bool = True  # False for an assistant turn that its row marks as not to be learnt
     unread: str = field(default="", compare=False)  # the other keys of the row's turn
 
@@ -103,7 +103,7 @@ class Record:
     place: str = ""
     given: str = ""
     columns: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
-    source: int = field(default=0, compare=False, repr=False)  # which of the files it was read from, from 0
+    source: int = field(default=0, compare=False, repr=False)  # index of its file, from 0
     number: int = field(default=0, compare=False, repr=False)  # of the row in that file, from 1
     unread: tuple[str, ...] = field(default=(), compare=False, repr=False)
 

@@ -19,11 +19,11 @@ class Stream(IntEnum):
     """The streams of a run, each with the number of its first place."""
 
     ITEMS = 0  # + epoch: the order of the rows of an epoch
-    HELD_OUT = 2**32  # which rows are kept for evaluation
+    HELD_OUT = 2**32  # the rows kept for evaluation
     RETAINED = 2**33  # + pass: the order of the retained rows in a pass through them
     UPDATES = 2**34  # + step * WITHIN + epoch: how the prompts of a step are cut into updates
-    OTHERS = 2**35  # + step: which prompts are asked in place of those whose rewards tell nothing
-    TEXT = 2**36  # + step * WITHIN + update: which rows of `data.ptx` stand beside an update
+    OTHERS = 2**35  # + step: the prompts that replace those whose rewards tell nothing
+    TEXT = 2**36  # + step * WITHIN + update: the rows of `data.ptx` beside an update
 
 
 def generator(seed: int, stream: Stream, place: int = 0) -> np.random.Generator:

@@ -20,7 +20,7 @@ from truing.data.spelled import are_turns
 from truing.data.turns import as_messages, as_text, unread_code
 
 SYSTEM = ("system", "system_prompt")
-UNDER = ("input", "context")  # what stands under a question
+UNDER = ("input", "context")  # keys of texts below a question
 REJECTED = "rejected_response"
 
 

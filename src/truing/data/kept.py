@@ -22,7 +22,7 @@ class Rows:
     trees: list[Tree]
     taught: int  # records the method can learn from, before length limits
     made: int = 0  # more records than rows, where pairs became two each
-    masks: Mapping[str, int] = field(default_factory=dict)  # what to worry about in what is scored, by name
+    masks: Mapping[str, int] = field(default_factory=dict)  # faults of the loss masks, by name
     in_evaluation: int = 0  # rows that are learnt from and stand in the evaluation too
 
     @property

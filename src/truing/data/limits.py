@@ -28,7 +28,7 @@ class Reason(StrEnum):
     """The reason for which a tree differs from its record, or is missing."""
 
     TOO_LONG = "too-long"  # set aside
-    SAME_AFTER_CUT = "same-after-cut"  # set aside: what told the responses apart was cut off
+    SAME_AFTER_CUT = "same-after-cut"  # set aside: the difference of the responses was cut off
     PROMPT_CUT = "prompt-cut"  # kept, shorter
     RESPONSE_CUT = "response-cut"  # kept, shorter
 
@@ -50,13 +50,13 @@ class Rendered:
     """Trees of some records: kept plus set aside is the number of records given, plus those `made`."""
 
     trees: list[Tree] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)  # those of `trees`, in the same order
+    records: list[Record] = field(default_factory=list)  # the records of `trees`, in the same order
     lengths: list[int] = field(default_factory=list)  # of all that could be written, before a cut
     counts: Counter[str] = field(default_factory=Counter)  # by Reason, and by chat.Note
-    places: dict[str, list[str]] = field(default_factory=dict)  # by Reason: which records it concerns
+    places: dict[str, list[str]] = field(default_factory=dict)  # by Reason: the places of its records
     refused: list[RefusedRowError] = field(default_factory=list)  # set aside for their turns
     made: list[int] = field(default_factory=list)  # per record trained turn by turn: how many more it became
-    origins: list[int] = field(default_factory=list)  # of each tree: which of the records that came in
+    origins: list[int] = field(default_factory=list)  # of each tree: the index of its record as given
 
     @property
     def aside(self) -> Counter[str]:

@@ -77,8 +77,8 @@ class _Source:
     """One source while it is being read."""
 
     path: str
-    index: int  # among all of them
-    name: str  # what places begin with
+    index: int  # among all sources
+    name: str  # the start of its places
     kept: list[Record] = field(default_factory=list)
     set_aside: Counter[str] = field(default_factory=Counter)
     problems: list[Sentence] = field(default_factory=list)

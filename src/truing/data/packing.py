@@ -18,9 +18,9 @@ from truing.data.trees import Tree
 
 Role = Literal[
     "learn", "whole", "retain", "mismatched", "crossed", "value", "ptx"
-]  # what a pass is for; see objectives/offline.py
+]  # the purpose of a pass; see objectives/offline.py
 
-WORTH_SHARING = 32  # tokens that a row must be shorter by for its trees to share what they begin with
+WORTH_SHARING = 32  # least number of tokens that a common start of trees must save to be shared
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class PackedBatch:
     positions: Tensor  # [R, L] int64, depth in its tree; branches continue from their prompt
     source: Tensor  # [N] int64, flat index into [R * L] of the state that predicts each target
     target: Tensor  # [N] int64
-    response: Tensor  # [N] int64, which branch each target belongs to, ascending, 0 .. B - 1
+    response: Tensor  # [N] int64, the branch of each target, ascending, 0 .. B - 1
     branches: int  # B
-    items: tuple[int, ...]  # which trees of the data set these are, for caches and logs
+    items: tuple[int, ...]  # the index of each tree in the data set, for caches and logs
     spans: tuple[Span, ...] | None  # where the trees lie; None when padded
     valid: Tensor | None  # [R, L] bool, False on padding; None when packed
-    labels: Tensor  # [B] f32, what the rows say of each branch; 0 where they say nothing
+    labels: Tensor  # [B] f32, the rows' label of each branch; 0 without one
     sizes: tuple[int, ...]  # branches of each tree, B in all
     role: Role = "learn"
 

@@ -9,8 +9,8 @@ class Refusal(StrEnum):
     """The codes of rows that are set aside for their turns. `unread-KEY` is a code too."""
 
     REFUSED = "refused"  # the template raises; its own words follow
-    CUTS = "template-cuts"  # a thought that is to be learnt is not in what the template writes
-    DROPS = "template-drops"  # words, a call or a tool is not in what the template writes
+    CUTS = "template-cuts"  # a thought that is to be learnt is not in the template's text
+    DROPS = "template-drops"  # words, a call or a tool are not in the template's text
     UNCLEAR = "unclear-turns"  # where in the text the assistant speaks cannot be told
     SAME = "same-tokens"  # two responses become the same tokens
 

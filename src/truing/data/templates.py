@@ -81,7 +81,12 @@ class Template:
                 tokenize=False,
                 **(json.loads(given) if given else {}),
             )
-        except (TypeError, ValueError, LookupError, AttributeError) as error:  # what Jinja lets through
+        except (
+            TypeError,
+            ValueError,
+            LookupError,
+            AttributeError,
+        ) as error:  # errors that Jinja lets through
             raise TemplateError(f"{type(error).__name__}: {error}") from error
 
     def begins(self, text: str, turns: Sequence[Message], *, answer: bool, given: str = "") -> int | None:

@@ -96,7 +96,7 @@ class Encoder:
 
     tokenizer: Tokenizer
     control: Mapping[str, int]  # text and id
-    control_ids: frozenset[int]  # those of `control`, but for the unknown token
+    control_ids: frozenset[int]  # the ids of `control` without the unknown token
     pattern: re.Pattern[str]  # any of `control`
     trusted: bool  # control tokens in the rows are read as such
 

@@ -20,7 +20,7 @@ from truing.data.packing import Span
 SHORT = 256  # tokens of the longest tree that is lined up with others
 FEW_SCORES = 1 << 22  # most scores of a layer that branches taken together may keep for backward
 FILLED = 0.7  # least share of tokens among the slots of branches padded to the longest
-_ROUND = 32  # what is padded is padded to a multiple of this, so that few kernels are built
+_ROUND = 32  # padding goes to a multiple of this, so that few kernels are built
 _KEPT = 8  # every layer of a pass asks for the same plan, forward and backward
 
 
@@ -187,7 +187,7 @@ def line_up(spans: tuple[Span, ...], window: int | None) -> Lineup:
     width = max(map(_size, spans))
     width += -width % _ROUND
     root = spans[0].root
-    take, put = [], list(range(root))  # the root's own states are those of the first tree
+    take, put = [], list(range(root))  # the root's states are taken from the first tree
     for number, span in enumerate(spans):
         own = [*range(root), *range(span.start, span.end)]
         take += own + own[:1] * (width - len(own))

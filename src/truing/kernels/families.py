@@ -119,7 +119,7 @@ def _read(config: Any, key: str) -> float | None:
 
 def attention_kind(config: Any, layer: int) -> str:
     """Return the name of a layer's attention: `full_attention`, `sliding_attention` or another word."""
-    types = getattr(config, "layer_types", None)  # families say it in one of these two ways
+    types = getattr(config, "layer_types", None)  # families use one of two ways
     windowed = "sliding_attention" if getattr(config, "sliding_window", None) else "full_attention"
     return types[layer] if types else windowed
 

@@ -28,7 +28,7 @@ _SOFTLY = (
     r"(?:(?:really|just|simply|unfortunately|also|personally|therefore"
     r"|respectfully|absolutely|still|certainly) )*"
 )
-# "I" and a negation, up to the verb that says what is declined.
+# "I" and a negation, up to the verb of the refused action.
 I_WILL_NOT = (
     rf"I {_SOFTLY}(?:can't|can ?not|won't|will not|would not|wouldn't|should not|shouldn't)"
     rf"(?: be able to| be)? {_SOFTLY}"
@@ -69,7 +69,7 @@ DEED_ZH = (
     r"|配合|接受|这样?做|照做|照[你您这]|评价|评论|翻译|透露|泄露|谈|讲|聊|发表|给出|输出|细说|多说|展开|编|伪造|这个|该请求|此请求|你的|您的)"
 )
 _SOFTLY_ZH = r"(?:现在|目前|暂时|实在|确实|真的|也|还|恐怕|可能|并|还是|个人|想)*"
-# Not after these: what one cannot forget, believe or agree with more was not asked for.
+# These verbs mark no refusal: a request asks nobody to forget, to believe or to agree more.
 _CANNOT_ZH = (
     r"(?:不能|无法|没法|没办法|没有办法|不可以|不便)"
     r"(?!同意|忘|用一|用语|用言|想象|相信|否认|确定|保证|不|理解|游泳|没有|再?等|在场|按时|吃|喝)"

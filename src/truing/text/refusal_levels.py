@@ -32,7 +32,7 @@ ITEM = 20  # words, or Chinese characters, of an item that is help and not the n
 HELP = (
     26  # words, or Chinese characters: one more than reasons and referrals leave in the quickstart's refusals
 )
-ROOM = 60  # words in which a response has room to name what it is about
+ROOM = 60  # words in which a response has room to name its subject
 STEM = 6  # letters by which forms of a word are known: "explaining" and "explained"
 
 
@@ -98,7 +98,7 @@ _REFERS = re.compile(
 )
 _LIST_ITEM = re.compile(r"^\s*(?:[-*•·–]|[(（]?\d{1,3}[.)、．）])\s*")
 
-# Words of asking, which say nothing of what is asked about.
+# Words of asking, which say nothing about the subject.
 _ASKING = """
 the and for with from are was were been being does did have has had you she they him her them your his its
 our their this that these those there here what which who whom whose when where why how can could will
@@ -131,7 +131,7 @@ def help_in(text: str) -> int:
     count, offered = 0, False
     for line in _plain(text).splitlines():
         if not line.strip() or (offered and _LIST_ITEM.match(line) and len(words(line)) < ITEM):
-            continue  # a list of names after an offer is what is offered
+            continue  # a list of names after an offer belongs to the offer
         parts = sentences(line)
         count += sum(map(_help_of, parts))
         offered = bool(parts) and line.rstrip().endswith((":", "：")) and _is_offer(parts[-1])
