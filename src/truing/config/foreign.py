@@ -213,7 +213,7 @@ PEERS: Mapping[str, Mapping[str, Ours]] = {
         "template": Ours("data.template", "auto takes the model's own"),
         "cutoff_len": Ours("data.max_tokens"),
         "max_samples": _absent("give a shorter file, or optim.max_steps"),
-        "overwrite_cache": _absent("nothing is kept between runs but what is found by content"),
+        "overwrite_cache": _absent("caches are found by content, so a stale one is never read"),
         "packing": Ours("packing", "auto, trees or padded"),
         "neat_packing": _ALWAYS,
         "train_on_prompt": _absent("responses alone carry loss"),

@@ -152,7 +152,7 @@ def cannot_write(path: Path, needed_bytes: int, error: Exception) -> StorageErro
     )
     return StorageError(
         message(said, path=path, reason=reason, needed=needed_bytes, free=free_bytes(path)),
-        hint=message("what it held is kept; once it can be written, the same command goes on"),
+        hint=message("the old content is kept; once the path can be written, the same command resumes"),
     )
 
 

@@ -151,7 +151,7 @@ ZH = HEALTH_ZH | {
     "Read from {path}. As AlpacaEval counts: {rate:.2f} %, standard error {error:.2f}, discrete {discrete:.2f} %.": "读自 {path}。按 AlpacaEval 的算法：{rate:.2f} %，标准误 {error:.2f}，离散 {discrete:.2f} %。",
     "No win rate at equal length: {reason}.": "没有等长胜率：{reason}。",
     "{n} comparisons with a verdict are too few to control for length": "有结论的比较只有 {n} 次，不足以控制长度",
-    "the policy's lengths minus the baseline's run from {least:g} to {most:g}: what length does to the judge cannot be told from what quality does": "策略与基准的长度差从 {least:g} 到 {most:g}：无法区分评判受长度还是质量影响",
+    "the policy's lengths minus the baseline's run from {least:g} to {most:g}: the effect of length on the judge cannot be told from that of quality": "策略与基准的长度差从 {least:g} 到 {most:g}：无法区分评判受长度还是质量影响",
     "{made_by}, from {file}.": "{made_by}，读自 {file}。",
     "{tool}: against_results is not given.": "{tool}：没有给出 against_results。",
     "{tool} gave no number of {name} as a whole; it has {known}.": "{tool} 没有给出 {name} 的总体数字；它有 {known}。",

@@ -109,7 +109,9 @@ def find_run(source: str) -> RunModel | None:
         return RunModel(path, recipe)
     if path.parent.name == CHECKPOINTS and (match := _CHECKPOINT.fullmatch(path.name)):
         raise ModelError(
-            message("{source} is a checkpoint, which holds what trains and no model", source=source),
+            message(
+                "{source} is a checkpoint, which holds the trained parameters and no model", source=source
+            ),
             hint=message(
                 "name it by its run and step: {run}@{step}", run=path.parent.parent, step=int(match[1])
             ),

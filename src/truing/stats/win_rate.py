@@ -237,7 +237,7 @@ def _length_feature(judged: Sequence[Judged]) -> NDArray[np.float64]:
         raise DataError(
             message(
                 "the policy's lengths minus the baseline's run from {least:g} to {most:g}: "
-                "what length does to the judge cannot be told from what quality does",
+                "the effect of length on the judge cannot be told from that of quality",
                 least=gaps.min(),
                 most=gaps.max(),
             ),
