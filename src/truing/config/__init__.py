@@ -1,1 +1,1 @@
-"""Every section of every recipe: keys, defaults, how a file is read, and what a run keeps of it."""
+"""Every section of every recipe: keys, defaults, the reading of files, and the record of a run."""

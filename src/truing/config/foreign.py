@@ -1,4 +1,4 @@
-"""The names that other toolkits give to keys, methods and losses, and what truing calls each.
+"""The names that other toolkits give to keys, methods and losses, with truing's name for each.
 
     ours_of("lr")                 Ours("optim.learning_rate")
     told_key("lr")                "it is optim.learning_rate here"

@@ -1,4 +1,4 @@
-"""One recipe: everything that decides what a training run does.
+"""One recipe: every setting of a training run.
 
 To add a key, add a field with a description here and read it where it acts; `truing schema`,
 `--print-config` and the messages about misspelt keys follow from the field. A default of `null` means
@@ -234,7 +234,7 @@ class Checkpoint(Section):
 
 
 class Recipe(Section):
-    """Everything that decides what one training run does."""
+    """Every setting of one training run."""
 
     method: str = Field(min_length=1, description="How to train: sft, dpo, kto, reward, ppo, grpo …")
     policy: str = Field(min_length=1, description="The model to train: a folder, a hub name, or wheel:NAME.")

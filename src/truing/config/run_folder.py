@@ -7,8 +7,8 @@
     failures.jsonl  why rewards failed, where so few failed that the run went on
     rows.json       how many rows were read, kept, set aside
     reward.json     of a reward model: how it does on held-out rows
-    health.jsonl    what the health rules saw while it trained, each once
-    trackers.json   what experiment trackers call the run
+    health.jsonl    findings of the health rules, each once
+    trackers.json   the names of the run on experiment trackers
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
     run.lock        the process that writes; empty when none does
 

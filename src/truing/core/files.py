@@ -1,7 +1,7 @@
 """Files and folders that are whole or absent: atomic writes, logs that survive a kill, content hashes.
 
 A folder is written aside, put on disk and renamed once. Its `manifest.json` holds the size and SHA-256 of
-every other file, so that a reader can tell what a disk has done to it since.
+every other file, so that a reader can tell whether a disk has changed one since.
 """
 
 import contextlib

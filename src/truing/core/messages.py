@@ -1,8 +1,8 @@
 """Sentences for people that can be told in another language after they were made.
 
     error = ConfigError(message("{path} does not exist", path=path))
-    str(error)                    "rows.jsonl does not exist": what logs, files and tests hold
-    told(error.message, "zh")     "rows.jsonl 不存在": what the terminal says
+    str(error)                    "rows.jsonl does not exist": the text in logs, files and tests
+    told(error.message, "zh")     "rows.jsonl 不存在": the text on the terminal
 
 A message is its English sentence and remembers the template and the fields. `told_zh.py` has the templates in
 Chinese; a template that is not in it stays English. Plain text is looked up whole.

@@ -1,4 +1,4 @@
-"""The pieces of what a turn says, and the search for them in a text.
+"""The pieces of a turn's speech, and the search for a piece in a text.
 
 Templates may move the white space around words, move a thought from its tags to their own tags, and spell
 words as JSON. Any other change of words counts as a loss of words.

@@ -165,7 +165,7 @@ def prune(folder: Path, keep: int, *, protect: int | None = None) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Delete a checkpoint, or what lies in its place."""
+    """Delete a checkpoint, or a file in its place."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,7 +1,7 @@
 """Parts of a model's layers: the lowest layers that nothing trains, and a pass through some layers.
 
 For models whose trunk is `embed_tokens`, a list `layers` and a final `norm`, as the Llama family's is.
-`Entry` holds what enters the first trained layer, so that a pass can begin there.
+`Entry` holds the states that enter the first trained layer, so that a pass can begin there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

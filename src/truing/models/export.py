@@ -1,6 +1,6 @@
 """Folders for other toolkits: transformers and vLLM read an exported policy, PEFT an exported adapter.
 
-A folder is whole or absent whenever the process is killed, and its manifest says what wrote it: only a
+A folder is whole or absent whenever the process is killed, and its manifest names its maker: only a
 folder of the same maker is ever replaced.
 """
 

@@ -1,6 +1,6 @@
 """Reward folders: opened with the head of any known toolkit, written for transformers.
 
-`reward_heads` finds what other toolkits wrote. A folder without a head is a base model and gets a new one.
+`reward_heads` finds the heads of other toolkits. A folder without a head is a base model and gets a new one.
 
 A linear head has no bias here, as in transformers. A value head's bias moves every score by the same
 amount. No preference depends on it and a Bradley-Terry loss never trains it; it is left out of the scores,
