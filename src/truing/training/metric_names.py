@@ -70,7 +70,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {  # ours: theirs, what means most near
 
 
 def renames(names: Iterable[str]) -> dict[str, str]:
-    """Give our name to each metric of a log that has one; a metric that the log already calls as we do keeps its own.
+    """Give our name to each metric of a log that has one; what the log already calls as we do keeps its own.
 
     Of several that mean one of ours, such as one for each environment, the first by the alphabet is taken.
     """
