@@ -83,7 +83,7 @@ def _is_plain(record: Record) -> bool:
 
 
 def _whole(record: Record, row: dict) -> dict:
-    """Add to a row the values that its record has beside the turns; keys that the format writes itself win."""
+    """Add to a row its record's values beside the turns; keys that the format writes itself win."""
     given = json.loads(record.given) if record.given else {}
     arguments = {key: given.pop(key) for key in [*given] if key not in GIVEN}
     known = MEANT | row.keys()
