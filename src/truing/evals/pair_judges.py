@@ -1,7 +1,7 @@
 """Judges of a pair of responses: a reward model, a language model behind an address, or one on this machine.
 
-To add one: a function of the folder in which it may keep what it knows, with its options as keyword-only
-arguments, and a row in `JUDGES`.
+To add a judge, write a function of the folder in which the judge may keep its answers, with its options as
+keyword-only arguments, and add a row to `JUDGES`.
 """
 
 import json
@@ -41,7 +41,7 @@ LEANING = 0.65
 
 @dataclass(frozen=True)
 class Opinions:
-    """Of each pair: 1 for the model, 0 for the other, a half for a tie, None where there is no verdict."""
+    """A verdict for each pair: 1 for the model, 0 for the other model, 0.5 for a tie, None for no verdict."""
 
     preferences: list[float | None]
     reasons: list[str]
@@ -49,7 +49,7 @@ class Opinions:
 
     @property
     def first_reason(self) -> str:
-        """Why there is no verdict, of the first pair without one."""
+        """The reason of the first pair that has no verdict."""
         pairs = zip(self.preferences, self.reasons, strict=True)
         return next((reason for preference, reason in pairs if preference is None), "")
 
@@ -127,7 +127,7 @@ def by_local(
 
 
 def _cache(path: str | None, folder: Path | None) -> AnswerCache | None:
-    """Open the file of a judge's answers: in the evaluation's folder unless it is named; null keeps none."""
+    """Open the file of a judge's answers, by default in the evaluation's folder; null keeps no answers."""
     if path == AUTO:
         return AnswerCache(folder / ANSWERS) if folder is not None else None
     return AnswerCache(Path(path)) if path else None
@@ -161,7 +161,7 @@ def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) ->
 
 
 def _place_decides(name: str, how: Agreement) -> list[str]:
-    """Say where a judge's verdicts turn with the places of the responses."""
+    """Warn where a judge's verdicts change when the responses change places."""
     share = how.position_bias
     if share is None or share < TURNED:
         return []
@@ -177,7 +177,7 @@ def _place_decides(name: str, how: Agreement) -> list[str]:
 
 
 def length_decides(preferences: Sequence[float | None], gaps: Sequence[int]) -> list[str]:
-    """Say where the longer response wins, or loses, more often than quality would explain.
+    """Warn where the longer response wins, or loses, more often than quality explains.
 
     `gaps` are lengths of the model's responses minus those of the others.
     """
@@ -201,9 +201,9 @@ JUDGES: dict[str, Callable[..., Compare]] = {"model": by_reward, "server": by_se
 
 
 def judge_of(asked: Mapping[str, Any]) -> Callable[[Path | None], Compare]:
-    """The judge that `{name: ..., options}` describes, opened when called with the evaluation's folder.
+    """Return the judge that `{name: ..., options}` describes; calling it with a folder opens it.
 
-    Raises ConfigError at once.
+    Raises ConfigError for a wrong name or option now, not when the judge is opened.
     """
     options = dict(asked)
     name = options.pop("name", None)
