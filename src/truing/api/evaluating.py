@@ -23,7 +23,7 @@ class Evaluated:
     """A finished evaluation; the files in `path` hold the same content."""
 
     path: Path  # the folder: results.json, items.jsonl, report.html
-    results: Mapping[str, Any]  # what results.json holds
+    results: Mapping[str, Any]  # the content of results.json
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:

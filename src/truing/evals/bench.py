@@ -40,9 +40,9 @@ class Bench:
     temperature: float = 0.0
     seed: int = 0
     watch: TaskWatch = silent
-    folder: Path | None = None  # of the evaluation, for what is to outlive it
+    folder: Path | None = None  # of the evaluation, for files that outlive the bench
     refused: dict[str, str] = field(default_factory=dict)  # by id: why a question could not be asked
-    logprobs: bool = True  # of responses: without them confidence is not known, and asking is quicker
+    logprobs: bool = True  # of responses: without logprobs there is no confidence, and sampling is quicker
 
     @property
     def sides(self) -> list[Side]:
@@ -144,7 +144,7 @@ class TaskResult:
     findings: list[NumberFinding]
     scored: list[ScoredResponses] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # for readers
-    void: str = ""  # why nothing was found, though it was looked for
+    void: str = ""  # the reason of a result without findings
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ Better = Literal["higher", "lower", "near"]
 class Number:
     """A number that a task measures. Values in "%" are shares from 0 to 1."""
 
-    name: str  # what gates and files call it
+    name: str  # in gates and files
     title: str
     unit: NumberUnit
     better: Better
@@ -62,7 +62,7 @@ class NumberFinding:
     change: Interval | None = None  # model - against, over the same questions
     p: float | None = None  # of "no change"; two-sided
     groups: Mapping[str, tuple[Measured, Measured | None]] = field(default_factory=dict)
-    mean_of: str = ""  # the value of each response whose mean it is; empty for other numbers
+    mean_of: str = ""  # the value of responses that the number is the mean of; empty for others
 
 
 def finding(

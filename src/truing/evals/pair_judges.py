@@ -33,7 +33,7 @@ from truing.sampling.types import Finish, Sampling
 from truing.stats.intervals import wilson_bounds
 
 AUTO = "auto"
-# Shares of comparisons from which a bias is told: those that contradict each other when places are swapped,
+# Shares of comparisons that report a bias: those that contradict each other when places are swapped,
 TURNED = 0.25
 # and those that the longer response wins, with the whole interval.
 LEANING = 0.65

@@ -78,10 +78,10 @@ class RewardSummary:
     ties: int
     mean_margin: FiniteFloat | None
     ece: FiniteFloat | None
-    reliability: Sequence[Bin]  # what the ECE sums up; empty bins left out
+    reliability: Sequence[Bin]  # the bins behind the ECE, without empty ones
     margin_histogram: MarginBars
     length: Correlation  # of score and tokens of the response
-    row_score: Correlation | None  # of score and the row's own, where two responses or more carry one
+    row_score: Correlation | None  # of score and the row's own score, for two responses or more with one
     categories: Mapping[str, Interval]  # accuracy
     step: int | None = None  # after which a run had the weights that scored
 

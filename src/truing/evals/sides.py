@@ -29,7 +29,7 @@ class Question:
     category: str = ""
     language: str = ""
     reference: str | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)  # what else scoring needs
+    facts: Mapping[str, Any] = field(default_factory=dict)  # further values for scoring
     place: str = ""  # of its row, `file:line`, where it has one
     given: str = ""  # `Record.given` of its row
 

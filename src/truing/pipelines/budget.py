@@ -56,7 +56,7 @@ class MachinePace:
     load: float  # to open a model; writing one takes about as long
     read: float  # a prompt's token, by the sampler
     write: float  # a token of a response
-    keep: float  # a topic's two rows, what is computed once for them
+    keep: float  # seconds of the values computed once for a topic's two rows
     learn: float  # a topic's two rows, in a step of SFT
 
 
@@ -65,11 +65,11 @@ class Sizes:
     """Counts of the prompts that are measured and learnt from."""
 
     topics: int  # to learn from
-    retained: int  # ordinary prompts whose responses are held where they are
+    retained: int  # ordinary prompts with retained responses
     held_out: int  # topics, of two prompts each
     ordinary: int  # prompts
     neutral: int  # tokens
-    prompt: float  # tokens of a prompt, without what all begin with
+    prompt: float  # tokens of a prompt, without the shared beginning
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,8 @@ from truing.text.shown import language as script
 
 MINUTES = 5.0
 TRIED = 48  # topics that the machine is measured with
-HELD_EVERY = 4  # every fourth ordinary prompt is held where it is, the others are measured
-OWN = Sampling(max_new_tokens=SAID, logprobs=False)  # what is made into pairs
+HELD_EVERY = 4  # every fourth ordinary prompt is retained, the others are measured
+OWN = Sampling(max_new_tokens=SAID, logprobs=False)  # responses for pairs
 STAGES = {
     "measure_before": "measuring before",
     "sample": "sampling responses",

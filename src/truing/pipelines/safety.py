@@ -98,7 +98,7 @@ class PolicyReading:
 
     harmful: Sequence[str]
     benign: Sequence[str]
-    ordinary: Sequence[str]  # the first words of responses; empty where they were not asked
+    ordinary: Sequence[str]  # the first words of responses; empty where not asked
     perplexity: Perplexity
 
     def as_json(self) -> dict[str, Any]:

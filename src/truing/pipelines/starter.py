@@ -24,7 +24,7 @@ from truing.methods.online import ONLINE, choose_online
 from truing.objectives.choices import NONE
 from truing.objectives.shapes import DEMONSTRATION, PAIR, UNPAIRED
 
-WIDTH, COLUMN = 110, 44  # of a line, and where its comment begins
+WIDTH, COLUMN = 110, 44  # of a line; of the begin of its comment
 PLAIN = re.compile(r"[A-Za-z][\w./=-]*(:[\w./=-]+)?")
 WORDS = {"null", "true", "false", "yes", "no", "on", "off"}  # with quotes text, without something else
 METHODS = {**OFFLINE, **ONLINE}

@@ -23,7 +23,7 @@ from truing.text.shown import plain
 BEFORE, AFTER, SECOND, GOAL = "tone-before", "tone-after", "tone-second", "tone-goal"
 ROW_HEIGHT = 66
 CURVE_HEIGHT = 152
-FEW_POINTS = 25  # of a line whose points are marked
+FEW_POINTS = 25  # the most points of a line with marked points
 DIGITS = 4  # of a value under the pointer
 
 
@@ -70,9 +70,9 @@ class Chart:
     label: str
     note: str
     drawing: Markup
-    look: Literal["rows", "curves", "framed"]  # what room its ticks and titles need
+    look: Literal["rows", "curves", "framed"]  # decides the room for ticks and titles
     legend: Sequence[tuple[str, str]] = ()  # tone and name
-    hover: Mapping[str, Any] = field(default_factory=dict)  # of curves: what `report.js` says of a step
+    hover: Mapping[str, Any] = field(default_factory=dict)  # of curves: the words of `report.js` for a step
 
 
 @dataclass(frozen=True, slots=True)

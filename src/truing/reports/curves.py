@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST_POINTS = 600  # of a line: more than a panel has pixels
-SMOOTHED = 20  # the fewest steps of which a moving average is drawn
-LEAST = 5  # steps whose mean is an end, where there are twice as many
+SMOOTHED = 20  # the fewest steps for a drawn moving average
+LEAST = 5  # the fewest steps of an end, in series of twice as many or more
 
 
 @dataclass(frozen=True, slots=True)

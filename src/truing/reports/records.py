@@ -56,7 +56,7 @@ class Measure:
     goal: float | None = None
     explains: str = ""
     p: float | None = None  # of "no change", corrected for all numbers tested beside it
-    items: str = ""  # the task whose responses it is made of, where they are shown
+    items: str = ""  # the task of the number's responses, if the page shows them
 
     def __post_init__(self) -> None:
         if self.better not in ("higher", "lower", "near"):

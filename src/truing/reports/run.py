@@ -39,7 +39,7 @@ RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its
 STOPPED = (
     "stopped by {name} after step {step}",
 )  # reasons that `training/hooks.py` writes into a run's status
-NOT_RECIPE = ("inputs", "models", "resolved")  # what a run writes into its config beside the recipe
+NOT_RECIPE = ("inputs", "models", "resolved")  # keys of a run's config beside the recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class RunRecord:
     metrics: Sequence[Mapping[str, Any]]  # at least one
     rows: Mapping[str, Any] | None
     reward: RewardSummary | None
-    findings: Sequence[Finding] = ()  # what the health rules said while it trained
+    findings: Sequence[Finding] = ()  # of the health rules in training
     samples: Sequence[Sampled] = ()
 
     @property
@@ -90,7 +90,7 @@ def run_report(found: RunRecord) -> Report:
     """Return the report that the page of a run shows."""
     method = found.asked["method"].upper()
     seconds = sum(row.get("seconds", 0.0) for row in found.metrics)
-    loss = found.asked["resolved"]["loss"]  # a name; of an online method, with what it is called with
+    loss = found.asked["resolved"]["loss"]  # a name; for an online method, with its arguments
     stage = StageRecord(
         method, loss if isinstance(loss, str) else loss["name"], seconds, _steps(found), found.metrics
     )

@@ -23,7 +23,7 @@ class Sampled:
     step: int
     prompt: str  # of a run that did not keep it: the place of its row
     response: str
-    reward: float | None  # None where it could not be had
+    reward: float | None  # None where the reward failed
 
 
 def read_samples(path: Path) -> list[Sampled]:

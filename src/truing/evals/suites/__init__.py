@@ -61,10 +61,10 @@ class ShortAnswer(SuiteItem):
 class Missing(StrEnum):
     """The reason why a question has no answer."""
 
-    INVENTED = "invented"  # it is about what does not exist
-    CONTEXT = "context"  # it refers to what was not said
+    INVENTED = "invented"  # it asks about a thing that does not exist
+    CONTEXT = "context"  # it refers to words that are not in the prompt
     PRIVATE = "private"  # only those concerned know
-    PREMISE = "premise"  # what it takes for granted is false
+    PREMISE = "premise"  # it rests on a false premise
     UNKNOWABLE = "unknowable"  # nobody knows, or not yet
 
 

@@ -40,9 +40,9 @@ from truing.stats.intervals import Interval
 
 Names = Annotated[Sequence[str], Field(min_length=1)]
 AtLeastOne = Annotated[int, Field(ge=1)]
-Command = Callable[[Path, Path, Bench], list[str]]  # of the model's folder, and of where results go
+Command = Callable[[Path, Path, Bench], list[str]]  # of the model's folder and the folder of results
 
-LAST_LINES = 8  # of what a process said before it failed
+LAST_LINES = 8  # of the output of a failed process
 Z = 1.959964  # standard errors in half a 95 % interval
 
 
@@ -51,7 +51,7 @@ class Tool:
     """The harness of another project."""
 
     name: str  # the task of `truing eval`, and the first part of its numbers
-    module: str  # what `python -m` runs
+    module: str  # the argument of `python -m`
     package: str  # on the package index
     read: Callable[[Path, Sequence[str]], Told]
 
@@ -330,7 +330,7 @@ def _described(tool: Tool, number: Number, stated: Sequence[Stated]) -> Number:
     (metric,) = metrics
     values = [row.value for one in stated for row in one.rows if row.value is not None]
     shares = all(0 <= value <= 1 for value in values)
-    named = metric.startswith(("acc", "exact_match"))  # the means of shares, where there are no samples
+    named = metric.startswith(("acc", "exact_match"))  # means of shares, without samples
     return replace(
         number,
         title=f"{number.title} ({metric})",

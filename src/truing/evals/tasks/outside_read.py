@@ -40,7 +40,7 @@ class BenchmarkRow:
     category: str = ""
     note: str = ""
     cut: bool = False  # whether the response ended because no more tokens were allowed
-    content: str = ""  # what tells two questions of one name apart
+    content: str = ""  # distinguishes two questions of one name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,14 @@ class Stated:
     n: int  # samples with a value; 0 where all failed
     missing: int = 0
     better: Better = "higher"
-    rows: Sequence[
-        BenchmarkRow
-    ] = ()  # empty where the number is not their mean, or where they were not written
+    rows: Sequence[BenchmarkRow] = ()  # empty where the number is not the rows' mean, or without written rows
 
 
 @dataclass(frozen=True)
 class Told:
     """The numbers that were found for the tasks in question."""
 
-    made_by: str  # for readers: the tool, its version, and what it calls the model
+    made_by: str  # for readers: the tool, its version, its name of the model
     tasks: Mapping[str, Stated]
     known: Sequence[str] = field(default=())  # all tasks with a number
 

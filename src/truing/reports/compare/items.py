@@ -21,7 +21,7 @@ from truing.stats.intervals import holm
 from truing.stats.told import values_text
 from truing.text.units import words
 
-AGAINST = ("kl", "win_rate", "tax/perplexity")  # numbers that say how a model stands to another
+AGAINST = ("kl", "win_rate", "tax/perplexity")  # numbers that compare a model with another
 
 
 def shared_responses(task: str, found: Sequence[EvaluationRecord]) -> list[dict[Key, ResponseLine]]:

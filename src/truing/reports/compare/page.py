@@ -36,7 +36,7 @@ from truing.reports.records import Report
 from truing.reports.run import NOT_RECIPE, RunRecord
 
 ABSENT = "(not set)"
-ASIDE = ("output", "page_language")  # keys that say nothing of what was done
+ASIDE = ("output", "page_language")  # keys without an effect on the results
 DIGITS = 12  # of a sha256
 DRAWN = ("samples", "temperature", "template")  # keys of an evaluation that all of its responses hang on
 NAMED = 3  # keys that the headline names

@@ -67,7 +67,7 @@ class FoundNumber:
     unit: NumberUnit
     better: Better
     task: str
-    mean_of: str | None  # the value of each response of the task whose mean it is
+    mean_of: str | None  # the value of responses that the number is the mean of
     model: Found
     groups: dict[str, GroupNumber]
 
@@ -123,7 +123,7 @@ class EvaluationRecord:
 
     path: Path
     results: ResultsFile
-    items: Sequence[ResponseLine]  # the responses of the model itself, not of what it was held against
+    items: Sequence[ResponseLine]  # of the model, not of the model it is compared with
 
     @cached_property
     def responses(self) -> dict[str, dict[Key, ResponseLine]]:

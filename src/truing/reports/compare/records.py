@@ -55,7 +55,7 @@ class Point:
 class Frontier:
     """The KL and the reward of each run, step by step; a run that logs only one of the two has no points."""
 
-    held_out: bool  # whose reward: of held-out prompts, or of those trained on
+    held_out: bool  # True: rewards of held-out prompts; False: of training prompts
     same_rewards: bool  # whether all of them were trained on the same reward
     paths: Sequence[Sequence[Point]]
 
@@ -77,7 +77,7 @@ class NumberChange:
     p: float | None = None  # of "nothing changed", two-sided
     adjusted: float | None = None  # the same after Holm, over all numbers of the page
     better: Literal["higher", "lower", "near"] = "higher"
-    said: str = ""  # in place of a verdict, where nothing could be tested
+    said: str = ""  # in place of a verdict, without a test
 
     @property
     def verdict(self) -> Literal["better", "worse", "changed", "may be chance", ""]:
@@ -108,7 +108,7 @@ class NumberRow:
     unit: str
     cells: Sequence[Cell | None]
     change: NumberChange | None
-    items: str  # the task whose responses it is made of, where they are shown
+    items: str  # the task of the number's responses, if the page shows them
 
 
 @dataclass(frozen=True, slots=True)
