@@ -33,9 +33,9 @@ from truing.sampling.types import Finish, Sampling
 from truing.stats.intervals import wilson_bounds
 
 AUTO = "auto"
-# Shares of comparisons that report a bias: those that contradict each other when places are swapped,
+# Shares of comparisons above which a bias is reported: verdicts that change when places are swapped,
 TURNED = 0.25
-# and those that the longer response wins, with the whole interval.
+# and wins of the longer response, with the whole interval.
 LEANING = 0.65
 
 
@@ -60,7 +60,7 @@ Compare = Callable[
 
 
 def by_reward(_folder: Path | None, *, path: NonEmpty) -> Compare:
-    """A reward model: the higher score wins."""
+    """Open a reward model as a judge: the higher score wins."""
     reward = model_reward(None, lambda line: None, path=path)
 
     def compare(ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse]) -> Opinions:
@@ -91,7 +91,7 @@ def by_server(
     cache: str | None = AUTO,
     **options: Any,
 ) -> Compare:
-    """A language model behind an OpenAI-compatible address, asked in both orders; `options` of `Endpoint`."""
+    """Ask a language model behind an OpenAI-compatible address in both orders; `options` of `Endpoint`."""
     endpoint = Endpoint(model=model, **options)
     return _asked(Judge(endpoint, _cache(cache, folder)), rubric, template, model)
 
@@ -105,7 +105,7 @@ def by_local(
     cache: str | None = AUTO,
     max_new_tokens: Tokens = 512,
 ) -> Compare:
-    """A language model on this machine, asked greedily in both orders."""
+    """Ask a language model on this machine in both orders, greedily."""
     speaker = Speaker.of(load_trained(path))
     sampling = Sampling(max_new_tokens=max_new_tokens, logprobs=False)
     context = context_of(speaker.model)
