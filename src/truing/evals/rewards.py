@@ -70,7 +70,7 @@ def score_records(
     records: Sequence[Record],
     trees: Sequence[Tree],  # of the records
     tokens_per_pass: int,
-    on_progress: Callable[[int], object] = lambda done: None,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[ScoredRecord]:
     """Score every response, in passes of the scorer's layout. Raises ModelError for a non-finite score."""
     with without_dropout(scorer):
