@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 MARKED = r"```(?:python|yaml)\n# (\S+\.(?:py|yaml))\n(.*?)```"
 QUOTES = [
     (page, name, body)
-    for page in sorted((ROOT / "docs").rglob("*.md"))
+    for page in [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
     for name, body in re.findall(MARKED, page.read_text(), re.DOTALL)
 ]
 

@@ -1,6 +1,6 @@
-"""What the command line does, as functions: `truing.train`, `check`, `sample`, `score`, `evaluate`, `report`.
+"""The command line's verbs as functions: `truing.train`, `check`, `sample`, `score`, `evaluate`, `report`.
 
-given.py        rows, models and functions in memory, as a recipe names them
-watching.py     how a call shows its progress
-the others      a verb each, or two that belong together
+given.py        rows, models and functions in memory, under the names of a recipe
+watching.py     the progress of a call
+the others      one verb each, or two related verbs
 """

@@ -1,4 +1,4 @@
-"""`truing.evaluate`: did it get better?"""
+"""`truing.evaluate`: measure a model, alone or against another."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ Tasks = list[str] | tuple[str, ...] | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation that has run; everything in it lies in `path` too."""
+    """A finished evaluation; the files in `path` hold the same content."""
 
     path: Path  # the folder: results.json, items.jsonl, report.html
-    results: Mapping[str, Any]  # what results.json holds
+    results: Mapping[str, Any]  # the content of results.json
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """By name: `model` and `against`, each with `value`, `low`, `high`, `n`; `change`, `p`, `unit`."""
+        """The numbers: `model`, `against`, each with `value`, `low`, `high`, `n`; `change`, `p`, `unit`."""
         return dict(self.results["numbers"])
 
     @property
     def passed(self) -> bool:
-        """Whether every gate is met and no result is void."""
+        """Tell whether every gate is met and no result is void."""
         return bool(self.results["passed"])
 
     @property
@@ -76,9 +76,9 @@ def evaluate(
     `model` and `against` are a `Run`, a source or a loaded model; `tokenizer` belongs to the loaded ones.
     `tasks` are names, or names with options; without it the usual six. `recipe` is an evaluation's file or a
     dict; the other arguments and `keys` (`samples`, `temperature`, `languages`, `gates`, …) are laid over it.
-    The folder is `output`, else `eval` in the run folder, else `eval` here.
+    The folder is `output`, else `eval` in the run folder, else `eval` in the working folder.
 
-    Missed gates are told by `passed`, and raise nothing. Raises ConfigError, ModelError, what a task raises.
+    `passed` tells of missed gates, which raise no error. Raises ConfigError, ModelError and a task's errors.
     """
     origin = Origin("truing.evaluate")
     root = read_document(Path(recipe)) if isinstance(recipe, str | Path) else node_of(recipe or {}, origin)
@@ -104,7 +104,7 @@ def evaluate(
 
 
 def _over(root: Node, asked: Mapping[str, Any], origin: Origin) -> Node:
-    """Return the recipe with the arguments over it; tasks and gates that are given replace its own."""
+    """Return the recipe with the arguments over it; given tasks and gates replace those of the recipe."""
     own = {key: node for key, node in root.children.items() if key not in {"tasks", "gates"} & asked.keys()}
     return laid_over(Node(own, root.origin), node_of(asked, origin))
 
@@ -138,7 +138,7 @@ def _evaluated(recipe: EvalRecipe, live: Mapping[str, Any], progress: ProgressOp
 
 
 class _Stages:
-    """One stage after the other, for work that names itself as it goes."""
+    """A sequence of stages, each named by the work when it begins."""
 
     def __init__(self, display: Display) -> None:
         self.display = display

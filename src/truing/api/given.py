@@ -1,9 +1,9 @@
-"""Rows, models and functions in memory, as a recipe names them.
+"""Rows, models and functions in memory, under the names of a recipe.
 
     keys of a call -> `gather` -> `GivenParts`: a recipe whose rows and models are still in memory
     `GivenParts.write(folder)` -> the files, and the `Recipe` that names them
 
-What is written lies in `given/` of the run folder, so that a run resumes from the folder alone.
+The files lie in `given/` of the run folder, so that a run resumes from the folder alone.
 """
 
 import json
@@ -49,7 +49,7 @@ class LiveModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of every weight with its name."""
+        """Return the SHA-256 of every weight with its name."""
         digest = sha256()
         for name, tensor in self.model.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -59,7 +59,7 @@ class LiveModel:
     def write(self, target: Path) -> None:
         """Write a folder that transformers opens, an adapter merged.
 
-        Raises ConfigError where another model lies there.
+        Raises ConfigError where the folder holds another model.
         """
         from truing.models.export import export_folder
 
@@ -80,14 +80,14 @@ def _bytes() -> Any:
 
 @dataclass
 class GivenParts:
-    """What a call asks for. `files` and `models` are kept under the paths that the recipe will name."""
+    """The arguments of a call. `files` and `models` are kept under the paths that the recipe will name."""
 
     node: Node
     files: dict[str, bytes] = field(default_factory=dict)
     models: dict[str, LiveModel] = field(default_factory=dict)
 
     def output(self, verb: str) -> Path:
-        """Return the run folder: the recipe's, else one that the same call finds again."""
+        """Return the run folder: the recipe's, else a folder that the same call finds again."""
         asked = self.node.children.get("output")
         if asked is not None and isinstance(asked.value, str):
             return Path(asked.value)
@@ -111,7 +111,7 @@ class GivenParts:
         return validate(laid_over(self.node, Node(over, origin)), Recipe)
 
     def write(self, folder: Path) -> None:
-        """Write rows and models into `folder`. Raises ConfigError where others stand there already."""
+        """Write rows and models into `folder`. Raises ConfigError where `folder` holds others."""
         for key, content in self.files.items():
             path = _path(folder, key)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,8 +138,8 @@ def gather(
 ) -> GivenParts:
     """Lay the keys of a call over a recipe; both may hold rows, models and functions.
 
-    `verb` is how errors name the call. Raises ConfigError for a value that is none of a recipe's, and
-    DataError for rows that no file can hold.
+    Errors call the function `verb`. Raises ConfigError for a value that no recipe takes, and DataError for
+    rows that no file can hold.
     """
     origin = Origin(f"truing.{verb}")
     found = GivenParts(_root(recipe, origin))
@@ -160,7 +160,7 @@ def gather(
 
 
 def _root(recipe: RecipeLike | None, origin: Origin) -> Node:
-    """Return the recipe below the keys of a call: a file's, or what was written out of a `Recipe`."""
+    """Return the recipe below the keys of a call: that of a file, or the content of a `Recipe`."""
     if isinstance(recipe, str | Path):
         root = read_document(Path(recipe))
         refuse_foreign(root, Path(recipe))
@@ -171,17 +171,17 @@ def _root(recipe: RecipeLike | None, origin: Origin) -> Node:
 
 
 def _live_of(recipe: RecipeLike | None) -> Mapping[str, Any]:
-    """Return a mapping's own keys, which may hold rows and models as those of a call may."""
+    """Return a mapping's keys; like the keys of a call, they may hold rows and models."""
     return recipe if isinstance(recipe, Mapping) else {}
 
 
 def _is_model(value: Any) -> bool:
-    """Tell whether a value is a loaded model, without importing torch for any other."""
+    """Tell whether a value is a loaded model, without importing torch for other values."""
     return hasattr(value, "state_dict") and hasattr(value, "config")
 
 
 def _named(key: str, value: Any, taken: list[str]) -> Any:
-    """Return the value of a key with every function in it named, and a run or a loss by its short form."""
+    """Return a key's value with functions by name, a run by its path, and losses and rewards in long form."""
     if key in MODELS and hasattr(value, "path"):  # a `Run`
         return str(value.path)
     if key == "loss" and (isinstance(value, str) or callable(value)):
@@ -204,7 +204,7 @@ def _without_functions(value: Any, taken: list[str]) -> Any:
 
 
 def _data(value: Any, files: dict[str, bytes]) -> dict[str, Any]:
-    """Return the section `data`; rows in memory go to `files` and leave it."""
+    """Return the section `data`, with rows in memory moved to `files`."""
     section = dict(value) if isinstance(value, Mapping) else {"train": value}
     for split, key in SPLITS.items():
         if split in section:
@@ -224,7 +224,7 @@ def _are_files(value: Any) -> bool:
 def rows_file(rows: Any, name: str) -> bytes:
     """Return rows as JSON lines: dicts, a `datasets.Dataset`, or a data frame of pandas.
 
-    Raises DataError that names the row which no file can hold, and where there is none at all.
+    Raises DataError for a row that no file can hold, with its place, and for no rows at all.
     """
     if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
         rows = rows.to_dict("records")
@@ -250,7 +250,7 @@ def rows_file(rows: Any, name: str) -> bytes:
 
 
 def records_of(rows: Any, name: str) -> list[Record]:
-    """Return rows in memory, or of files, as records. Raises DataError as reading a file of them does."""
+    """Return rows in memory, or of files, as records. Raises DataError as reading a file does."""
     if _are_files(rows):
         return load_records(rows).records
     with TemporaryDirectory(prefix="truing-") as scratch:
@@ -260,7 +260,7 @@ def records_of(rows: Any, name: str) -> list[Record]:
 
 
 def _plain(value: Any) -> Any:
-    """A NumPy number or array, or a tensor, as JSON has it. Raises TypeError for anything else."""
+    """Convert a NumPy number or array, or a tensor, to JSON's types. Raises TypeError for anything else."""
     tolist: Callable[[], Any] | None = getattr(value, "tolist", None)
     if tolist is None:
         raise TypeError(f"a {type(value).__name__} is neither text, number, list nor dict")

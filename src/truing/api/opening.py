@@ -1,4 +1,4 @@
-"""A model in whatever form it is given, opened for use."""
+"""Open a model that is given in any form."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,10 @@ ModelLike = Any  # a `Run`, a source as text or path, or a loaded transformers o
 
 
 def opened(model: ModelLike, tokenizer: Any = None, *, scores: bool = False) -> "Trained":
-    """Open a model that answers or, with `scores`, a reward model. Raises ModelError where it is neither.
+    """Open a model that answers or, with `scores`, a reward model.
 
-    A loaded model is used as it is, with the `tokenizer` that is passed.
+    A loaded model is used unchanged, with the given `tokenizer`. Raises ModelError for a model of another
+    kind, ConfigError for a value that is no model.
     """
     if isinstance(model, Run):
         return model.trained
@@ -33,7 +34,7 @@ def opened(model: ModelLike, tokenizer: Any = None, *, scores: bool = False) -> 
 
 
 def named(model: ModelLike) -> str:
-    """Return what a page calls a model."""
+    """Return the name of a model on a page."""
     if isinstance(model, Run):
         return str(model.path)
     if isinstance(model, str | Path):

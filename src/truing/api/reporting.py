@@ -17,9 +17,10 @@ def report(
         truing.report(run)                                  runs/…/report.html
         truing.report(run, "runs/other", output="two.html")
 
-    `runs` are runs, finished or interrupted, and evaluations; several are compared in one page, by default
-    `comparison.html` here. The page loads nothing from any network. An evaluation alone has its page already,
-    which is returned. Raises UsageError for what is neither, DataError for a run before its first step.
+    `runs` are runs, finished or interrupted, and evaluations; one page compares several, by default
+    `comparison.html` in the working folder. The page loads nothing from any network. An evaluation alone has
+    its page already, which is returned. Raises UsageError for any other folder, DataError for a run before
+    its first step.
     """
     from truing.reports.writing import write_comparison, write_page
 

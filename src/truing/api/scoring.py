@@ -32,7 +32,7 @@ def score(
     template: str | None = None,
     progress: ProgressOption = "auto",
 ) -> Scored:
-    """Score every response of rows with a reward model, and say how well it orders and how sure it is.
+    """Score every response of rows with a reward model, and measure the model's accuracy and calibration.
 
         truing.score("pairs.jsonl", model="runs/reward")
         truing.score(truing.sample(run, prompts, k=4, temperature=1.0), model=reward_run)
@@ -40,7 +40,7 @@ def score(
     `rows` are files, dicts, a `datasets.Dataset` or a data frame, in any format that training reads. `model`
     is a `Run` of method reward, a source, or a loaded sequence classification model with its `tokenizer`. A
     score is a logit: only differences between responses to one prompt have a meaning. `template` (auto, chat,
-    alpaca, plain) stands in for the one that the model was trained with.
+    alpaca, plain) replaces the template that the model was trained with.
 
     Raises DataError for rows without a response or too long for the model, ModelError for no reward model.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Run:
     """A run folder as a value: `truing.train` returns one, and `Run("runs/mine")` opens one.
 
-    Its result is read from the folder when first asked for, so that a `Run` costs no memory before.
+    The result is read from the folder on first use, so that a `Run` costs no memory before.
     """
 
     path: Path
@@ -46,19 +46,19 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """One dict a step: `step`, `loss`, and what docs/methods names; `eval/…` where it evaluated."""
+        """The metrics, one dict a step: `step`, `loss`, those of docs/methods, `eval/…` of an evaluation."""
         return read_metrics(self.path)
 
     @property
     def findings(self) -> "list[Finding]":
-        """What the health rules said while it trained, oldest first."""
+        """The findings of the health rules in training, oldest first."""
         from truing.training.health import read_findings
 
         return read_findings(self.path)
 
     @cached_property
     def trained(self) -> "Trained":
-        """The result: model, tokenizer and where they began. Raises ModelError for a run without a result."""
+        """The result: model, tokenizer and their source. Raises ModelError for a run without a result."""
         from truing.models.trained import is_reward, load_trained, load_trained_reward
 
         source = str(self.path)
@@ -75,7 +75,7 @@ class Run:
         return self.trained.tokenizer
 
     def _repr_html_(self) -> str:
-        """A notebook's view: how the run stands, and the numbers of its last step."""
+        """Return a notebook's view: the state of the run, and the numbers of its last step."""
         status, rows = self.status, self.metrics
         last = rows[-1] if rows else {}
         cells = "".join(
@@ -101,7 +101,7 @@ def train(
         truing.train(method="dpo", policy="my-model", data=rows, lora={"r": 16})
         truing.train(method="grpo", policy=model, tokenizer=tokenizer, data=prompts, rewards=[my_function])
 
-    `recipe` is a file, a dict or a `Recipe`; `keys` are laid over it, a dict over a section adding to it. Any
+    `recipe` is a file, a dict or a `Recipe`. `keys` are laid over the recipe; a dict adds to its section. Any
     key of a recipe may be given (`truing schema` lists them), and in place of names:
 
         data        rows: dicts, a `datasets.Dataset` or a data frame; or {"train": …, "eval": …} of them
@@ -110,14 +110,14 @@ def train(
         rewards     functions, names, or dicts: [{"name": my_function, "weight": 0.5}, "numeric"]
         lora        True for the defaults
 
-    Rows and models in memory are written to `given/` in the run folder. A model that is passed is copied: the
-    run trains the copy, and the object stays as it was. Without `output` the run folder is
+    Rows and models in memory are written to `given/` in the run folder. The run trains a
+    copy of a given model, and the object stays unchanged. Without `output` the run folder is
     `runs/METHOD-HASH`, with the hash of all arguments: the same call finds it again.
 
     `progress` is "auto" (bars in a notebook, nothing in a script), True, False, or a function that is called
     with every step's number and metrics. In a notebook an interrupted cell returns the run as it stands, with
     a checkpoint; elsewhere Ctrl-C raises `Stopped` once the checkpoint is written. `allow_change` names keys
-    that may differ from those the run began with.
+    whose values may differ from those at the run's start.
 
     Raises ConfigError, DataError, ModelError, DivergedError, StorageError, … : all are `truing.TruingError`
     with a `code` and a `hint`.
@@ -143,8 +143,8 @@ def train(
 def check(recipe: RecipeLike | None = None, *, tokenizer: Any = None, **keys: Any) -> "Checked":
     """Train nothing: read rows and masks, and compute the first step's loss and gradient norm.
 
-    Takes what `train` takes. `lines()` of what it returns is for people, `as_json()` for programs. Raises
-    what `train` raises before its first step.
+    Takes the arguments of `train`. `lines()` of the result is for people, `as_json()` for programs. Raises
+    the errors of `train` before its first step.
     """
     gathered = gather("check", recipe, keys, tokenizer)
     with TemporaryDirectory(prefix="truing-") as scratch:

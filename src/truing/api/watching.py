@@ -18,7 +18,7 @@ SHOWN = ("loss", "reward", "rewards/margins", "kl", "eval/loss", "eval/reward") 
 
 
 class WatchLine(Protocol):
-    """One stage of work, whose progress is told."""
+    """One stage of work whose progress is shown."""
 
     def update(self, done: int) -> None: ...
 
@@ -27,7 +27,7 @@ class WatchLine(Protocol):
 
 @dataclass(frozen=True)
 class Display:
-    """Where sentences go, and how a stage of so many parts is shown."""
+    """The place of sentences, and the line of a stage of so many parts."""
 
     say: Say
     stage: Callable[[str, int], AbstractContextManager[WatchLine]]
@@ -35,7 +35,7 @@ class Display:
 
 @dataclass
 class _Quiet:
-    """A stage that nobody sees; its steps go to a callback, if there is one."""
+    """A stage without a display; its steps go to a callback, if there is one."""
 
     on_step: OnStep | None = None
 

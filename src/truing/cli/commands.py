@@ -1,4 +1,4 @@
-"""Commands as they are printed: what a person copies into a shell works there."""
+"""Commands to print, quoted so that a person can copy them into a shell."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ _PLAIN = re.compile(r"[\w@%+=:,./-]+")  # letters of any script: no shell takes 
 
 
 def command(verb: str, *arguments: object, **flags: object) -> str:
-    """`truing VERB` with its arguments and flags quoted; a flag of None, False or an empty list is left out.
+    """Return `truing VERB` with quoted arguments and flags, without flags of None, False or an empty list.
 
     `set_=["a=1", "b=2"]` is `--set a=1 --set b=2`, and True is a flag without a value.
     """
@@ -30,5 +30,5 @@ def opening(page: Path) -> str:
 
 
 def quoted(text: str) -> str:
-    """`text` as one word of a shell."""
+    """Return `text` as one word of a shell."""
     return text if _PLAIN.fullmatch(text) else shlex.quote(text)

@@ -25,7 +25,7 @@ _BadRows = Annotated[str, typer.Option(help="stop or skip.")]
 
 
 def load_rows(files: list[str], format_: str | None, bad_rows: str, quarantine: Path | None = None):
-    """The rows of some files, each file told in a line."""
+    """Read the rows of some files and print a line for each file."""
     from truing.data.load import load_records
 
     if bad_rows not in ("stop", "skip"):
@@ -110,7 +110,7 @@ def check(files: _Files, format_: FormatFlag = None, bad_rows: _BadRows = "stop"
 
 
 def _quarantine(first: str) -> Path | None:
-    """Beside the file; here for a pattern or a data set of the hub; nowhere for a name that is misspelt."""
+    """Return the quarantine file: beside a file, in the working folder for a pattern or hub, else None."""
     from truing.data.read import HUB
 
     path = Path(first)

@@ -1,4 +1,4 @@
-"""What `truing doctor RUN` says: the health rules over the metrics of a run that has been, or is."""
+"""`truing doctor RUN`: the health rules over the metrics of a finished or a live run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ DONE = {
 
 @dataclass(frozen=True)
 class _Patient:
-    """What is known of a run before the rules look at it."""
+    """The facts of a run before the rules look at its metrics."""
 
     title: str
     rows: Sequence[Mapping[str, Any]]  # of metrics
@@ -45,7 +45,7 @@ def tell(line: str) -> None:
 def diagnose_run(run: Path, *, strict: bool) -> None:
     """Print the findings on a run folder or the log of another trainer; with `strict` they exit with SICK.
 
-    What was remedied while the run trained does not count as sick; a log that tells no rule anything does.
+    A finding that the run remedied in training does not count as sick; a log without any rule's metrics does.
     """
     with doing(message("reading {path}", path=run)):
         from truing.config.run_folder import run_recipe

@@ -1,4 +1,4 @@
-"""`eval`: did it get better? Numbers with intervals, a page, and an exit code for gates."""
+"""`eval`: measure a model. Numbers with intervals, a page, and an exit code for gates."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ RECIPES = (".yaml", ".yml", ".json")
 
 
 class Lines:
-    """One live line after the other, for work that names itself as it goes."""
+    """A sequence of live lines, each named by the work when it begins."""
 
     def __init__(self) -> None:
         self.line: StageLine | None = None

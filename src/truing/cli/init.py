@@ -52,7 +52,7 @@ def init(
 
 
 def _written(path: Path, content: bytes) -> str:
-    """The path where it has been written; nothing where it was there, as rows of another recipe are."""
+    """Write a file unless it exists; return its path, or empty for one that exists, such as shared rows."""
     from truing.core.files import write_atomic
 
     if path.exists():

@@ -1,4 +1,4 @@
-"""The language that the terminal is spoken to in: `TRUING_LANG` (en or zh), else the locale's."""
+"""The language of the terminal: `TRUING_LANG` (en or zh), else the locale's."""
 
 import os
 import re
@@ -25,7 +25,7 @@ _NAMES = ("TRUING_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 @cache
 def console_language() -> Language:
-    """English where the locale's language is not known, or the terminal does not have its characters."""
+    """Return the terminal's language: English for an unknown locale or a terminal without its characters."""
     asked = next((value for name in _NAMES if (value := os.environ.get(name))), "").lower()
     found = _beginning(asked)
     if found == "en" or not shows("中文"):
@@ -37,7 +37,7 @@ def console_language() -> Language:
 
 
 def _beginning(name: str) -> Language:
-    """The language that the name of a locale begins with, else English."""
+    """Return the language at the beginning of a locale's name, else English."""
     for one in LANGUAGES:
         if name.startswith(one):
             return one
@@ -45,12 +45,12 @@ def _beginning(name: str) -> Language:
 
 
 def here(text: str) -> str:
-    """`text` in the language of this terminal."""
+    """Return `text` in the language of this terminal."""
     return told(text, console_language())
 
 
 def told_help(command: Any) -> Any:
-    """A command of Typer's with its help, and that of all below it, in the language of this terminal."""
+    """Translate a Typer command's help, and the help of its subcommands, to the terminal's language."""
     if console_language() == "en":
         return command
     from typer import rich_utils
@@ -81,12 +81,12 @@ def _told_parameter(parameter: Any) -> Any:
 
 
 def _breakable(text: str) -> str:
-    """`text` with a space after each clause of Chinese: rich breaks lines at spaces and cuts longer words."""
+    """Return `text` with a space after each clause of Chinese: rich breaks lines at spaces alone."""
     return _CLAUSE.sub(r"\1 ", text)
 
 
 def _typers(text: str) -> str:
-    """A sentence of Typer's in the language of this terminal."""
+    """Return a sentence of Typer's in the language of this terminal."""
     if console_language() == "en":
         return text
     from truing.cli.help_zh import TYPER
@@ -95,7 +95,7 @@ def _typers(text: str) -> str:
 
 
 def told_usage(error: Any) -> UsageError:
-    """A mistake on the command line that Typer found, as an error of ours that tells the usage."""
+    """Return a Typer error for a wrong command line as a UsageError that tells the usage."""
     said = _typers(error.format_message().rstrip("."))
     context = error.ctx
     if context is None:

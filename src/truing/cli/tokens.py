@@ -1,4 +1,4 @@
-"""Rows as tokens in the terminal: what carries loss is green, the rest is dim."""
+"""Rows as tokens in the terminal: tokens with loss are green, the others dim."""
 
 import re
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def visible(text: str) -> str:
-    """Text that cannot steer a terminal: control and direction characters become their code points."""
+    """Return text that cannot steer a terminal: control and direction characters become code points."""
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def show_trees(trees: Sequence[Tree], tokenizer: Any) -> None:
-    """Every branch of every tree, trained tokens coloured (or in ⟦ ⟧ without colour)."""
+    """Print every branch of every tree, with trained tokens coloured (or in ⟦ ⟧ without colour)."""
     plain = not console.is_terminal or console.no_color
     for number, tree in enumerate(trees, start=1):
         for b, parts in enumerate(pieces(tree, tokenizer)):

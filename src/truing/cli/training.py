@@ -154,7 +154,7 @@ def export(
 
 
 def _results(folder: Path, *, asked: bool) -> "dict[str, Any] | None":
-    """What an evaluation wrote; None where there is none and nobody asked for it."""
+    """Read the results of an evaluation; None where there are none and `asked` is false."""
     path = folder / "results.json"
     if not path.is_file():
         if asked:

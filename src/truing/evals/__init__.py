@@ -1,1 +1,1 @@
-"""Did it get better? Tasks that ask both sides the same questions, numbers with intervals, and gates."""
+"""Evaluation: tasks that ask both models the same questions, numbers with intervals, and gates."""

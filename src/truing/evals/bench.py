@@ -1,4 +1,4 @@
-"""What a task works with, and what it leaves: models to ask, responses with their values, findings.
+"""The parts of a task: the models it asks, their responses with values, and its findings.
 
 Bench.ask(questions) -> Responses: the same questions answered by every model
 score(asked, how)    -> ScoredResponses: for every response its values by name, or why there is none
@@ -21,13 +21,13 @@ GroupOf = Callable[[SampledResponse], str]
 
 
 class TaskWatch(Protocol):
-    """Told what is done and how much there is."""
+    """Called with the number of parts that are done and the number of all parts."""
 
     def __call__(self, title: str, done: int, total: int) -> None: ...
 
 
 def silent(title: str, done: int, total: int) -> None:
-    """A watch that tells nobody."""
+    """Do nothing: a watch for calls that show no progress."""
 
 
 @dataclass(frozen=True)
@@ -40,31 +40,31 @@ class Bench:
     temperature: float = 0.0
     seed: int = 0
     watch: TaskWatch = silent
-    folder: Path | None = None  # of the evaluation, for what is to outlive it
+    folder: Path | None = None  # of the evaluation, for files that outlive the bench
     refused: dict[str, str] = field(default_factory=dict)  # by id: why a question could not be asked
-    logprobs: bool = True  # of responses: without them confidence is not known, and asking is quicker
+    logprobs: bool = True  # of responses: without logprobs there is no confidence, and sampling is quicker
 
     @property
     def sides(self) -> list[Side]:
-        """The one under test first."""
+        """The models, the one under test first."""
         return [self.policy] if self.against is None else [self.policy, self.against]
 
     def ask(self, questions: Sequence[Question], max_new_tokens: int) -> "Responses":
-        """Every side's responses to the questions, in their order."""
+        """Return every side's responses to the questions, in the order of the questions."""
         how = {"temperature": self.temperature, "seed": self.seed, "logprobs": self.logprobs}
         sampling = Sampling(max_new_tokens=max_new_tokens, **how)
         kept = self._askable(questions, self.sides)
         return Responses([self._responses(side, kept, sampling) for side in self.sides])
 
     def alone(self, questions: Sequence[Question], max_new_tokens: int) -> list[SampledResponse]:
-        """The model's own samples at temperature 1, which is the distribution it was trained as."""
+        """Return samples of the model under test at temperature 1, the distribution that training shapes."""
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=1.0, seed=self.seed)
         return self._responses(self.policy, self._askable(questions, self.sides), sampling)
 
     def _askable(self, questions: Sequence[Question], sides: Sequence[Side]) -> list[Question]:
-        """The questions that every side's chat template can write; the others are noted in `refused`.
+        """Return the questions that every side's chat template can write; note the others in `refused`.
 
-        Raises DataError where none is left.
+        Raises DataError where no question is left.
         """
         kept: list[Question] = []
         for question in questions:
@@ -104,7 +104,7 @@ class Responses:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What scoring says of one response: values by name, and words for what cannot be seen from them."""
+    """The result of scoring one response: values by name, and a note on what the values do not show."""
 
     values: Mapping[str, float | None]
     note: str = ""
@@ -118,7 +118,7 @@ class ScoredResponses:
     marks: list[list[Marks]]
 
     def finding(self, number: Number, value: str, *, group: GroupOf | None = None) -> NumberFinding:
-        """The number over all responses that carry the value `value`; at least one does."""
+        """Return the number over the responses that carry the value `value`, of which there must be one."""
         sides = [self._values(place, value, group) for place in range(len(self.responses))]
         return finding(number, *sides, mean_of=value)
 
@@ -133,18 +133,18 @@ class ScoredResponses:
 
 
 def score(asked: Responses, how: Callable[[list[SampledResponse]], list[Marks]]) -> ScoredResponses:
-    """Each side's responses with what `how` makes of them."""
+    """Score each side's responses with `how`."""
     return ScoredResponses(asked.responses, [how(responses) for responses in asked.responses])
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What a task found, and the responses behind it."""
+    """The findings of a task, and the responses behind them."""
 
     findings: list[NumberFinding]
     scored: list[ScoredResponses] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # for readers
-    void: str = ""  # why nothing was found, though it was looked for
+    void: str = ""  # the reason of a result without findings
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How far a policy moved from where it began: perplexity on neutral text, and KL on its own samples."""
+"""The distance of a policy from its start: perplexity on neutral text, and KL on its own samples."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -20,13 +20,13 @@ TOKENS_PER_PASS = 2048
 
 
 def score_trees(scorer: Scorer, trees: Sequence[Tree]) -> list[Tensor]:
-    """Log-probabilities of every tree's scored tokens, [n] f32 each."""
+    """Return the log-probabilities of every tree's scored tokens, [n] f32 each."""
     found = score_all(scorer, trees, TOKENS_PER_PASS)
     return [found[i] for i in range(len(trees))]
 
 
 def text_trees(texts: Sequence[str], tokenizer) -> list[Tree]:
-    """Plain texts as trees: the first token is the prompt, all others are scored."""
+    """Return plain texts as trees: the first token is the prompt, all other tokens are scored."""
     ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     return [Tree(row[:1], (Branch(row[1:], [True] * (len(row) - 1)),)) for row in ids if len(row) > 1]
 
@@ -41,7 +41,10 @@ class Perplexity:
 
 
 def perplexity(scorer: Scorer, texts: Sequence[str], tokenizer) -> Perplexity:
-    """Perplexity of `texts` under a policy, token-weighted. Raises DataError for texts without two tokens."""
+    """Return the token-weighted perplexity of `texts` under a policy.
+
+    Raises DataError for texts without two tokens.
+    """
     trees = text_trees(texts, tokenizer)
     if not trees:
         said = "none of {n} texts has two tokens, so no token can be predicted"
@@ -53,7 +56,10 @@ def perplexity(scorer: Scorer, texts: Sequence[str], tokenizer) -> Perplexity:
 
 
 def k3(policy: Tensor, start: Tensor) -> Tensor:
-    """Per-token KL estimate exp(d) - d - 1 with d = log start - log policy, J. Schulman 2020. [n] to [n]."""
+    """Return the per-token KL estimate, [n] to [n].
+
+    exp(d) - d - 1 with d = log start - log policy, J. Schulman 2020.
+    """
     difference = start - policy
     return torch.expm1(difference) - difference
 
@@ -66,10 +72,11 @@ def kl_on_samples(
     prompts: Sequence[Hashable] = (),
     seed: int = 0,
 ) -> Interval:
-    """Mean per-token KL(policy || start) on the policy's own samples; the interval resamples prompts.
+    """Return the mean per-token KL(policy || start) on the policy's samples; the interval resamples prompts.
 
-    Unit: nats per token. `samples` hold the policy's responses as their only branches; without any,
-    DataError. `prompts` names the prompt of each; unless given, each has one of its own.
+    Unit: nats per token. Every tree of `samples` has one branch, a response of the policy. `prompts`
+    names the prompt of each sample; without `prompts` every sample counts as a prompt of its own. Raises
+    DataError where there are no samples.
     """
     found = score_trees(policy, samples), score_trees(start, samples)
     return kl_of_logps(*found, prompts=prompts, seed=seed)
@@ -78,7 +85,7 @@ def kl_on_samples(
 def kl_of_logps(
     policy: Sequence[Tensor], start: Sequence[Tensor], *, prompts: Sequence[Hashable] = (), seed: int = 0
 ) -> Interval:
-    """`kl_on_samples` where both have scored the samples, [n] f32 each: never both in memory at once."""
+    """Return `kl_on_samples` from log-probabilities, [n] f32 each, with one model in memory at a time."""
     if not policy:
         raise DataError(
             message("no response to measure the KL on"), hint=message("all samples were empty or set aside")

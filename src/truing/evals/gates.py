@@ -1,4 +1,4 @@
-"""Gates: bounds that a number must keep with its whole interval, for use where nobody reads along."""
+"""Gates: bounds that a number must keep with its whole interval, for evaluations that nobody watches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from truing.stats.told import interval_text, value_text
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
-    """A gate and how its number stands."""
+    """A gate and its number as measured."""
 
     name: str
     gate: Gate
@@ -22,7 +22,7 @@ class GateOutcome:
 
     @property
     def met(self) -> bool:
-        """Whether the interval's end keeps the bound, and would if every missing sample were the worst."""
+        """Tell whether the interval keeps the bound, even with every missing sample at the worst value."""
         if self.measured is None or self.measured.interval is None:
             return False
         interval = self.measured.interval
@@ -52,7 +52,7 @@ class GateOutcome:
 
 
 def judge_gates(gates: Mapping[str, Gate], findings: Sequence[NumberFinding]) -> list[GateOutcome]:
-    """How each gate stands; one whose number could not be measured is missed."""
+    """Judge each gate; a gate whose number could not be measured is missed."""
     found = {finding.number.name: finding for finding in findings}
     return [
         GateOutcome(

@@ -7,7 +7,7 @@
 To add a check, write a function of the text with keyword-only options, annotated with their limits, and add
 a row to `CHECKS`. After the idea of IFEval, arXiv:2311.07911; the checks and their prompts are truing's own.
 
-What comes before </think> is not read. A response that says nothing meets no check, not even "no commas".
+Text before </think> is not read. An empty response meets no check, not even "no commas".
 """
 
 import re
@@ -46,12 +46,12 @@ def _within(count: int, least: int, most: int | None) -> bool:
 
 
 def words(text: str, *, least: Count = 0, most: Count | None = None) -> bool:
-    """Words, of which every Chinese character is one; punctuation does not count."""
+    """Check the number of words. Every Chinese character is a word; punctuation does not count."""
     return _within(len(units.words(text)), least, most)
 
 
 def characters(text: str, *, least: Count = 0, most: Count | None = None) -> bool:
-    """Characters with punctuation, without white space."""
+    """Check the number of characters with punctuation, without white space."""
     return _within(len("".join(text.split())), least, most)
 
 
@@ -60,32 +60,32 @@ def sentences(text: str, *, least: Count = 0, most: Count | None = None) -> bool
 
 
 def lines(text: str, *, least: Count = 0, most: Count | None = None) -> bool:
-    """Lines that are not blank."""
+    """Check the number of lines that are not blank."""
     return _within(len(units.lines(text)), least, most)
 
 
 def paragraphs(text: str, *, least: Count = 0, most: Count | None = None) -> bool:
-    """What blank lines separate."""
+    """Check the number of paragraphs, which blank lines separate."""
     return _within(len(units.paragraphs(text)), least, most)
 
 
 def bullets(text: str, *, least: Count = 0, most: Count | None = None) -> bool:
-    """Lines that begin with -, * or •."""
+    """Check the number of lines that begin with -, * or •."""
     return _within(units.bullets(text), least, most)
 
 
 def numbered(text: str, *, least: Count = 0, most: Count | None = None) -> bool:
-    """Lines that are numbered in order from 1."""
+    """Check the number of lines that are numbered in order from 1."""
     return _within(units.numbered(text), least, most)
 
 
 def headings(text: str, *, least: Count = 0, most: Count | None = None) -> bool:
-    """Lines that are Markdown headings."""
+    """Check the number of lines that are Markdown headings."""
     return _within(units.headings(text), least, most)
 
 
 def items(text: str, *, separator: NonEmpty, least: Count = 0, most: Count | None = None) -> bool:
-    """What a separator separates; empty items are none. A full-width separator counts as the plain one."""
+    """Check the number of non-empty items between separators. Full-width separators count as plain ones."""
     parts = folded(text).split(folded(separator))
     return _within(sum(bool(units.words(part)) for part in parts), least, most)
 
@@ -96,18 +96,18 @@ def items(text: str, *, separator: NonEmpty, least: Count = 0, most: Count | Non
 def contains(
     text: str, *, words: Texts, need: Literal["all", "any"] = "all", times: Annotated[int, Field(ge=1)] = 1
 ) -> bool:
-    """Each (or any) of the words or phrases at least so many times, whatever their case."""
+    """Check that each (or any) of the words or phrases stands in the text so many times, in any case."""
     found = [_occurrences(text, word) >= times for word in words]
     return all(found) if need == "all" else any(found)
 
 
 def excludes(text: str, *, words: Texts) -> bool:
-    """None of the words or phrases, whatever their case."""
+    """Check that none of the words or phrases stands in the text, in any case."""
     return not any(_occurrences(text, word) for word in words)
 
 
 def _occurrences(text: str, word: str) -> int:
-    """How often a word stands in the text; a Latin letter or digit next to it would make it another word."""
+    """Count a word in the text; with a Latin letter or digit next to it, it is another word."""
     wanted = folded(word).casefold()
     before = r"(?<![a-z0-9])" if re.match("[a-z0-9]", wanted) else ""
     after = r"(?![a-z0-9])" if re.search("[a-z0-9]$", wanted) else ""
@@ -115,22 +115,22 @@ def _occurrences(text: str, word: str) -> int:
 
 
 def starts_with(text: str, *, phrase: NonEmpty) -> bool:
-    """The phrase comes first, whatever its case."""
+    """Check that the phrase comes first, in any case."""
     return folded(text).casefold().startswith(folded(phrase).casefold())
 
 
 def ends_with(text: str, *, phrase: NonEmpty) -> bool:
-    """The phrase comes last, whatever its case; a full stop after it is something after it."""
+    """Check that the phrase comes last, in any case; a full stop must not follow it."""
     return folded(text).casefold().endswith(folded(phrase).casefold())
 
 
 def one_of(text: str, *, answers: Texts) -> bool:
-    """One of the answers and nothing else, but for case and punctuation around it."""
+    """Check that the response is one of the answers; case and punctuation around it do not count."""
     return normalised(text) in {normalised(answer) for answer in answers}
 
 
 def matches(text: str, *, pattern: Annotated[str, AfterValidator(rules.compiles)]) -> bool:
-    """The regular expression is found; one that takes longer than `rules.PATTERN_SECONDS` is not."""
+    """Check that the regular expression is found within `rules.PATTERN_SECONDS`."""
     return rules.matches(Item((), text), pattern=pattern) == 1.0
 
 
@@ -138,23 +138,23 @@ def matches(text: str, *, pattern: Annotated[str, AfterValidator(rules.compiles)
 
 
 def language(text: str, *, language: Literal["zh", "en"]) -> bool:
-    """At least `IN_LANGUAGE` of the words are of the language, and there is one; code does not count."""
+    """Check that at least one word and the share `IN_LANGUAGE` of all is of the language; skip code."""
     counts = units.scripts(text)
     return sum(counts.values()) > 0 and rules.language(Item((), text), language=language) >= IN_LANGUAGE
 
 
 def case(text: str, *, case: Literal["upper", "lower"]) -> bool:
-    """All letters that have a case have this one, and there is one."""
+    """Check that some letter has a case, and all such letters have this case."""
     return text.isupper() if case == "upper" else text.islower()
 
 
 def without(text: str, *, characters: NonEmpty) -> bool:
-    """None of the characters."""
+    """Check that none of the characters stands in the text."""
     return not set(text) & set(characters)
 
 
 def quoted(text: str) -> bool:
-    """The whole response stands in quotation marks, of which it has no more inside."""
+    """Check that the whole response stands in quotation marks and has no quotation mark inside."""
     return any(
         text.startswith(mark) and text.endswith(end) and not {mark, end} & set(text[1:-1]) and len(text) > 2
         for mark, end in ('""', "“”", "「」", "『』", "《》")
@@ -162,7 +162,7 @@ def quoted(text: str) -> bool:
 
 
 def is_json(text: str, *, keys: Sequence[str] = (), length: Count | None = None) -> bool:
-    """JSON and nothing else, in a ``` fence or none: an object with these keys, or a list of this length."""
+    """Check for JSON alone, in a ``` fence or none: an object with these keys, or a list of this length."""
     schema: dict[str, Any] = {}
     if keys:
         schema = {"type": "object", "required": list(keys)}
@@ -172,12 +172,12 @@ def is_json(text: str, *, keys: Sequence[str] = (), length: Count | None = None)
 
 
 def tags(text: str, *, names: Texts) -> bool:
-    """`<a>…</a><b>…</b>` in this order and nothing else, each tag once."""
+    """Check for `<a>…</a><b>…</b>` in this order and nothing else, each tag once."""
     return rules.tags(Item((), text), names=names) == 1.0
 
 
 def acrostic(text: str, *, letters: NonEmpty) -> bool:
-    """The first characters of the lines spell the letters, whatever their case."""
+    """Check that the first characters of the lines spell the letters, in any case."""
     firsts = [next((c for c in line if c.isalnum()), "") for line in units.lines(text)]
     return "".join(firsts).casefold() == letters.casefold()
 
@@ -245,7 +245,7 @@ def _refuse_bad_options(name: str, options: dict[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """Which of its checks a response meets, in their order."""
+    """The checks of a response, in their order: met or not."""
 
     met: tuple[bool, ...]
 
@@ -263,7 +263,7 @@ class Followed:
 
 
 def followed(text: str, checks: Sequence[Check]) -> Followed:
-    """Which of the checks a response meets; none where it says nothing or never stops thinking."""
+    """Run the checks on a response; an empty response, or one that never stops thinking, meets none."""
     _, closed, said = text.rpartition("</think>")
     if not said.strip() or (not closed and "<think>" in text):
         return Followed((False,) * len(checks))

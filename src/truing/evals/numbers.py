@@ -1,8 +1,8 @@
-"""A number of an evaluation: what it means, what was found, for one model or for two.
+"""A number of an evaluation: its meaning, and its values for one model or for two.
 
     responses with their values -> `finding` -> NumberFinding: intervals, missing values, the paired change
 
-A value is a number or None; None is a sample that could not be scored, which is never a 0.
+A value is a number or None. None stands for a sample that could not be scored; it is never a 0.
 """
 
 import math
@@ -28,9 +28,9 @@ Better = Literal["higher", "lower", "near"]
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """What a task measures. Values in "%" are shares from 0 to 1."""
+    """A number that a task measures. Values in "%" are shares from 0 to 1."""
 
-    name: str  # what gates and files call it
+    name: str  # in gates and files
     title: str
     unit: NumberUnit
     better: Better
@@ -38,14 +38,14 @@ class Number:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The worst and the best value there can be."""
+        """The worst and the best possible value."""
         ends = (0.0, 1.0) if self.unit == "%" else (-math.inf, math.inf)
         return ends if self.better == "higher" else (ends[1], ends[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """One value per response of one model, and the question each belongs to."""
+    """One value per response of one model, and the question of each response."""
 
     values: Sequence[float | None]
     questions: Sequence[Hashable]
@@ -54,7 +54,7 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class NumberFinding:
-    """A number for the model, and for the one it is held against where there is one."""
+    """A number of the model, and of the model it is compared with, if any."""
 
     number: Number
     policy: Measured
@@ -62,13 +62,13 @@ class NumberFinding:
     change: Interval | None = None  # model - against, over the same questions
     p: float | None = None  # of "no change"; two-sided
     groups: Mapping[str, tuple[Measured, Measured | None]] = field(default_factory=dict)
-    mean_of: str = ""  # the value of each response whose mean it is; empty for other numbers
+    mean_of: str = ""  # the value of responses that the number is the mean of; empty for others
 
 
 def finding(
     number: Number, policy: Values, against: Values | None = None, *, mean_of: str = ""
 ) -> NumberFinding:
-    """The number over all responses and over each group of them. At least one response."""
+    """Return the number over all responses and over each group of responses. Needs one response or more."""
     groups = {
         group: (
             _measured(number, _of_group(policy, group)),
@@ -91,17 +91,17 @@ def finding(
 
 
 def of_sides(number: Number, sides: Sequence[Measured]) -> NumberFinding:
-    """A number that was measured on each side as a whole: the model, then what it is held against."""
+    """Return a number that was measured on whole sides: the model, then the model it is compared with."""
     return NumberFinding(number, sides[0], sides[1] if len(sides) > 1 else None)
 
 
 def whole(interval: Interval) -> Measured:
-    """A number that is measured on everything or not at all."""
+    """Return an interval as measured on all samples, with none missing."""
     return Measured(interval, 0, interval.estimate, interval.estimate)
 
 
 def p_of_change(before: Values, after: Values) -> float | None:
-    """Two-sided p of "nothing changed" on the questions both have values for; None without a spread.
+    """Return the two-sided p of "nothing changed" over questions with both values; None without a spread.
 
     McNemar's exact test for one 0 or 1 a question, else the t-test of the difference with errors clustered
     by question.
@@ -120,7 +120,7 @@ def p_of_change(before: Values, after: Values) -> float | None:
 
 
 def _both(before: Values, after: Values) -> list[tuple[float, float, Hashable]]:
-    """Value before, value after and the question, of every response that has both."""
+    """Return value before, value after and the question of every response that has both values."""
     return [
         (b, a, question)
         for b, a, question in zip(before.values, after.values, after.questions, strict=True)
@@ -129,7 +129,7 @@ def _both(before: Values, after: Values) -> list[tuple[float, float, Hashable]]:
 
 
 def _change(before: Values, after: Values) -> Interval | None:
-    """The mean of after - before; None below two questions, which say nothing of others."""
+    """Return the mean of after - before; None for fewer than two questions, which carry no interval."""
     both = _both(before, after)
     if len({question for _, _, question in both}) < 2:
         return None

@@ -1,7 +1,7 @@
 """Judges of a pair of responses: a reward model, a language model behind an address, or one on this machine.
 
-To add one: a function of the folder in which it may keep what it knows, with its options as keyword-only
-arguments, and a row in `JUDGES`.
+To add a judge, write a function of the folder in which the judge may keep its answers, with its options as
+keyword-only arguments, and add a row to `JUDGES`.
 """
 
 import json
@@ -33,15 +33,15 @@ from truing.sampling.types import Finish, Sampling
 from truing.stats.intervals import wilson_bounds
 
 AUTO = "auto"
-# Shares of comparisons from which a bias is told: those that contradict each other when places are swapped,
+# Shares of comparisons above which a bias is reported: verdicts that change when places are swapped,
 TURNED = 0.25
-# and those that the longer response wins, with the whole interval.
+# and wins of the longer response, with the whole interval.
 LEANING = 0.65
 
 
 @dataclass(frozen=True)
 class Opinions:
-    """Of each pair: 1 for the model, 0 for the other, a half for a tie, None where there is no verdict."""
+    """A verdict for each pair: 1 for the model, 0 for the other model, 0.5 for a tie, None for no verdict."""
 
     preferences: list[float | None]
     reasons: list[str]
@@ -49,7 +49,7 @@ class Opinions:
 
     @property
     def first_reason(self) -> str:
-        """Why there is no verdict, of the first pair without one."""
+        """The reason of the first pair that has no verdict."""
         pairs = zip(self.preferences, self.reasons, strict=True)
         return next((reason for preference, reason in pairs if preference is None), "")
 
@@ -60,7 +60,7 @@ Compare = Callable[
 
 
 def by_reward(_folder: Path | None, *, path: NonEmpty) -> Compare:
-    """A reward model: the higher score wins."""
+    """Open a reward model as a judge: the higher score wins."""
     reward = model_reward(None, lambda line: None, path=path)
 
     def compare(ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse]) -> Opinions:
@@ -91,7 +91,7 @@ def by_server(
     cache: str | None = AUTO,
     **options: Any,
 ) -> Compare:
-    """A language model behind an OpenAI-compatible address, asked in both orders; `options` of `Endpoint`."""
+    """Ask a language model behind an OpenAI-compatible address in both orders; `options` of `Endpoint`."""
     endpoint = Endpoint(model=model, **options)
     return _asked(Judge(endpoint, _cache(cache, folder)), rubric, template, model)
 
@@ -105,7 +105,7 @@ def by_local(
     cache: str | None = AUTO,
     max_new_tokens: Tokens = 512,
 ) -> Compare:
-    """A language model on this machine, asked greedily in both orders."""
+    """Ask a language model on this machine in both orders, greedily."""
     speaker = Speaker.of(load_trained(path))
     sampling = Sampling(max_new_tokens=max_new_tokens, logprobs=False)
     context = context_of(speaker.model)
@@ -127,7 +127,7 @@ def by_local(
 
 
 def _cache(path: str | None, folder: Path | None) -> AnswerCache | None:
-    """Open the file of a judge's answers: in the evaluation's folder unless it is named; null keeps none."""
+    """Open the file of a judge's answers, by default in the evaluation's folder; null keeps no answers."""
     if path == AUTO:
         return AnswerCache(folder / ANSWERS) if folder is not None else None
     return AnswerCache(Path(path)) if path else None
@@ -161,7 +161,7 @@ def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) ->
 
 
 def _place_decides(name: str, how: Agreement) -> list[str]:
-    """Say where a judge's verdicts turn with the places of the responses."""
+    """Warn where a judge's verdicts change when the responses change places."""
     share = how.position_bias
     if share is None or share < TURNED:
         return []
@@ -177,7 +177,7 @@ def _place_decides(name: str, how: Agreement) -> list[str]:
 
 
 def length_decides(preferences: Sequence[float | None], gaps: Sequence[int]) -> list[str]:
-    """Say where the longer response wins, or loses, more often than quality would explain.
+    """Warn where the longer response wins, or loses, more often than quality explains.
 
     `gaps` are lengths of the model's responses minus those of the others.
     """
@@ -201,9 +201,9 @@ JUDGES: dict[str, Callable[..., Compare]] = {"model": by_reward, "server": by_se
 
 
 def judge_of(asked: Mapping[str, Any]) -> Callable[[Path | None], Compare]:
-    """The judge that `{name: ..., options}` describes, opened when called with the evaluation's folder.
+    """Return the judge that `{name: ..., options}` describes; calling it with a folder opens it.
 
-    Raises ConfigError at once.
+    Raises ConfigError for a wrong name or option now, not when the judge is opened.
     """
     options = dict(asked)
     name = options.pop("name", None)

@@ -1,4 +1,4 @@
-"""Where the questions of tasks come from: suites that ship with truing, or rows of one's own."""
+"""The questions of tasks, from suites that ship with truing or from the user's own rows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ RowFiles = Sequence[str]  # paths, in any format that training reads
 
 
 def from_rows(paths: RowFiles) -> list[Question]:
-    """One question for each row's prompt; the row's best response is its reference. None for no paths.
+    """Make a question of each row's prompt, with the row's best response as its reference.
 
     The id of a question is the name of its file and the number of its row, wherever the file lies and however
     it breaks its lines; the second file of a name is `name(2)`.
@@ -35,7 +35,7 @@ def from_rows(paths: RowFiles) -> list[Question]:
 
 
 def read_rows(paths: RowFiles) -> list[Record]:
-    """Rows with a prompt. DataError where there is none."""
+    """Return the rows that have a prompt. Raises DataError where no row has one."""
     return _with_prompt(load_records(list(paths)), paths)
 
 
@@ -59,13 +59,13 @@ def _question(record: Record, name: str) -> Question:
 
 
 def headlines(languages: Sequence[str], *, harmful: bool) -> list[Question]:
-    """The held-out headlines, harmful or their harmless look-alikes."""
+    """Return the held-out headlines: the harmful ones, or their harmless look-alikes."""
     held_out = [one for one in load_headlines() if one.split == "held_out" and one.language in languages]
     return of_headlines(held_out, harmful=harmful)
 
 
 def of_headlines(headlines: Sequence[Headline], *, harmful: bool) -> list[Question]:
-    """One side of each headline."""
+    """Return one side of each headline: harmful, or its harmless look-alike."""
     texts = [one.harmful if harmful else one.benign for one in headlines]
     return [
         Question(one.topic, user(text), category=one.category, language=one.language)
@@ -74,7 +74,7 @@ def of_headlines(headlines: Sequence[Headline], *, harmful: bool) -> list[Questi
 
 
 def instructions(languages: Sequence[str]) -> list[Question]:
-    """Tasks whose completion a program can verify; `facts` holds the checks."""
+    """Return tasks whose completion a program can verify; `facts` holds the checks."""
     return [
         Question(one.id, user(one.prompt), "instructions", one.language, facts={"checks": one.checks})
         for one in load_suite("instructions", languages)
@@ -82,7 +82,7 @@ def instructions(languages: Sequence[str]) -> list[Question]:
 
 
 def ordinary(languages: Sequence[str]) -> list[Question]:
-    """What people ask: instructions, and the harmless headlines."""
+    """Return what people ask: instructions, and the harmless headlines."""
     return instructions(languages) + headlines(languages, harmful=False)
 
 
@@ -96,7 +96,7 @@ def everyday(languages: Sequence[str]) -> list[Question]:
 
 
 def short_answers(languages: Sequence[str]) -> list[Question]:
-    """Questions of fact; `facts` holds the answers that are right."""
+    """Return questions of fact; `facts` holds the right answers."""
     return [
         Question(one.id, user(one.prompt), "short_answers", one.language, facts={"answers": one.answers})
         for one in load_suite("short_answers", languages)
@@ -104,7 +104,7 @@ def short_answers(languages: Sequence[str]) -> list[Question]:
 
 
 def unanswerable(languages: Sequence[str]) -> list[Question]:
-    """Questions that nobody can answer; the category says why."""
+    """Return questions that nobody can answer; the category says why."""
     return [
         Question(one.id, user(one.prompt), "unanswerable", one.language, facts={"why": one.why})
         for one in load_suite("unanswerable", languages)

@@ -1,7 +1,8 @@
-"""What held-out rows say of a reward model: the record that `reward.json` holds, and its words.
+"""A reward model on held-out rows: the record that `reward.json` holds, and its words.
 
-Knows no torch, so that a report of a run opens at once; `rewards.py` makes one. To add a number: a field of
-`RewardSummary`, its value in `rewards.summarise`, its words in `lines` and in `templates/reward.html.j2`.
+The module imports no torch, so that a run's report opens at once; `rewards.py` makes the record. To add a
+number: a field of `RewardSummary`, its value in `rewards.summarise`, its words in `lines` and in
+`templates/reward.html.j2`.
 """
 
 import math
@@ -23,13 +24,13 @@ BAR = 30  # characters of the longest bar
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """How two numbers go together; None where one of them does not vary."""
+    """The correlation of two numbers; None where one number does not vary."""
 
     pearson: FiniteFloat | None
     spearman: FiniteFloat | None
 
     def told(self, template: str) -> Sentence:
-        """A sentence with both coefficients, or with why there are none, in the place of `{found}`."""
+        """Return the sentence with both coefficients, or why there are none, in place of `{found}`."""
         if self.pearson is None or self.spearman is None:
             return message(template, found=message("no correlation, one of them does not vary"))
         both = "Pearson {pearson:.2f}, Spearman {spearman:.2f}"
@@ -38,7 +39,7 @@ class Correlation:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Pairs of which the model was about equally sure: how sure on average, and how often right."""
+    """A bin of pairs of about equal confidence: their mean confidence, and the share that is right."""
 
     confidence: FiniteFloat
     accuracy: Interval
@@ -46,7 +47,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class MarginBars:
-    """How many margins lie between one edge and the next."""
+    """A histogram of margins: the count between each edge and the next."""
 
     counts: Sequence[int]
     edges: Sequence[FiniteFloat]  # rising, symmetric about 0, which is one of them
@@ -56,7 +57,7 @@ class MarginBars:
             raise ValueError(f"{len(self.edges)} edges do not enclose {len(self.counts)} bars about 0")
 
     def lines(self) -> list[str]:
-        """One line per two bars: the left edge, a bar, the count."""
+        """Return one line per two bars: the left edge, a bar, the count."""
         counts = [sum(self.counts[place : place + 2]) for place in range(0, len(self.counts), 2)]
         most = max(*counts, 1)
         return [
@@ -67,7 +68,7 @@ class MarginBars:
 
 @dataclass(frozen=True, slots=True)
 class RewardSummary:
-    """What the scores of some rows say of their reward model. None where the rows cannot tell."""
+    """The quality of a reward model on some rows. A field is None where the rows cannot show it."""
 
     rows: int
     responses: int
@@ -77,10 +78,10 @@ class RewardSummary:
     ties: int
     mean_margin: FiniteFloat | None
     ece: FiniteFloat | None
-    reliability: Sequence[Bin]  # what the ECE sums up; empty bins left out
+    reliability: Sequence[Bin]  # the bins behind the ECE, without empty ones
     margin_histogram: MarginBars
     length: Correlation  # of score and tokens of the response
-    row_score: Correlation | None  # of score and the row's own, where two responses or more carry one
+    row_score: Correlation | None  # of score and the row's own score, for two responses or more with one
     categories: Mapping[str, Interval]  # accuracy
     step: int | None = None  # after which a run had the weights that scored
 
@@ -93,7 +94,7 @@ class RewardSummary:
 
     @classmethod
     def read(cls, path: Path) -> "RewardSummary":
-        """The summary that a run's `reward.json` holds."""
+        """Read the summary that a run's `reward.json` holds."""
         try:
             return _SUMMARY.validate_json(path.read_bytes())
         except ValidationError as error:
@@ -109,7 +110,7 @@ class RewardSummary:
         return asdict(self)
 
     def headline(self) -> Sentence:
-        """One line: what a run says of its held-out rows."""
+        """Return one line on the held-out rows of a run."""
         parts = [
             message("{responses} responses of {rows} rows", responses=self.responses, rows=self.rows),
             message("mean score {score:.3g}", score=self.mean_score),
@@ -121,7 +122,7 @@ class RewardSummary:
         return joined(", ", parts)
 
     def lines(self) -> list[str]:
-        """All of it for people."""
+        """Return the whole summary as lines for people."""
         found: list[str] = [self.headline()]
         if self.accuracy is not None:
             said = "{pairs} pairs, {ties} ties, mean margin {margin:.3g}, calibration error (ECE) {ece:.3f}"
@@ -139,7 +140,7 @@ class RewardSummary:
         return found
 
     def metrics(self) -> dict[str, float]:
-        """The numbers that a run logs of its held-out rows."""
+        """Return the numbers that a run logs for its held-out rows."""
         values = {
             "accuracy": self.accuracy and self.accuracy.estimate,
             "margin": self.mean_margin,
@@ -150,7 +151,7 @@ class RewardSummary:
 
 
 def percent(interval: Interval) -> str:
-    """A share with its interval and count: "75.0% (36.5% to 94.0%, n 6)"."""
+    """Return a share with its interval and count: "75.0% (36.5% to 94.0%, n 6)"."""
     return f"{value_text(interval.estimate, '%')} ({interval_text(interval, '%')})"
 
 

@@ -1,9 +1,9 @@
-"""How well a reward model orders responses: scores of records, and what they say together.
+"""The quality of a reward model's order of responses: scores of records, and their summary.
 
     records, trees -> `score_records` -> one `ScoredRecord` each -> `summarise` -> `RewardSummary`
 
-A pair is two responses of one row of which the row calls one better; a row of K ranked responses has up to
-K (K - 1) / 2. Pairs of one row are not independent, so that the interval of K-wise rows is too narrow.
+A pair is two responses of one row, one of which the row calls better; a row of K ranked responses has up to
+K (K - 1) / 2 pairs. Pairs of one row are not independent, so the interval of K-wise rows is too narrow.
 `RewardSummary` says how to add a number.
 """
 
@@ -46,14 +46,14 @@ class ScoredRecord:
 
     @property
     def margins(self) -> list[float]:
-        """Score of the better response less that of the worse, for every pair of the row."""
+        """Return the better response's score minus the worse response's score, for every pair of the row."""
         ranks = ranks_of(self.record)
         places = range(len(ranks))
         return [self.scores[i] - self.scores[j] for i in places for j in places if ranks[i] < ranks[j]]
 
 
 def ranks_of(record: Record) -> list[int]:
-    """How good each response is among those of its row, 0 the best; empty where the row does not say.
+    """Rank each response among those of its row, 0 the best; empty where the row gives no order.
 
     Responses that carry no rank are listed best first.
     """
@@ -72,7 +72,7 @@ def score_records(
     tokens_per_pass: int,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[ScoredRecord]:
-    """Every response scored, in passes of the scorer's layout. A score that is no number is a ModelError."""
+    """Score every response, in passes of the scorer's layout. Raises ModelError for a non-finite score."""
     with without_dropout(scorer):
         try:
             found = numbers_of(
@@ -101,7 +101,7 @@ def _numbers(scores: list[float], record: Record) -> tuple[float, ...]:
 
 
 def summarise(scored: Sequence[ScoredRecord]) -> RewardSummary:
-    """The numbers of a reward model on rows it was not trained on; at least one row."""
+    """Summarise a reward model on rows that it was not trained on. Needs one row or more."""
     scores = np.array([score for row in scored for score in row.scores])
     lengths = np.array([length for row in scored for length in row.lengths], dtype=float)
     own = [response.score for row in scored for response in row.record.responses]

@@ -1,4 +1,4 @@
-"""One evaluation from its recipe: tasks one after the other, gates at the end, everything written down.
+"""One evaluation from its recipe: run its tasks in order, judge its gates, write the results.
 
 results.json   every number with its interval, what was missing, gates, versions, seconds
 items.jsonl    every response of every side with its values: what the numbers are made of
@@ -32,7 +32,7 @@ from truing.stats.clusters import Measured
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of a recipe."""
+    """The results of an evaluation recipe."""
 
     recipe: EvalRecipe
     results: dict[str, TaskResult]  # by task
@@ -51,7 +51,7 @@ class Evaluation:
 
     @property
     def void(self) -> dict[str, str]:
-        """The tasks whose result says nothing, and why."""
+        """The reason of each task whose result is void, by task."""
         return {task: result.void for task, result in self.results.items() if result.void}
 
 
@@ -62,10 +62,10 @@ def evaluate(
     keep: Callable[[Evaluation], None] = lambda part: None,
     opened: Mapping[str, Trained] = MappingProxyType({}),
 ) -> Evaluation:
-    """Run all tasks; `keep` is given what there is after each of them, before its gates are judged.
+    """Run all tasks; `keep` is called after each task with the results so far, before gates are judged.
 
-    `opened` are models of the recipe that are in memory already, by the name it has for them. Raises
-    ConfigError before anything is asked, and what a task raises.
+    `opened` holds models that are in memory already, by their name in the recipe. Raises ConfigError before
+    any model is asked, and the errors of the tasks.
     """
     tasks = build_tasks(recipe)
     model, *held = (
@@ -90,7 +90,7 @@ def evaluate(
 
 
 def _with_refusals(result: TaskResult, bench: Bench, say: Say) -> TaskResult:
-    """A result that also notes the questions which could not be asked for it."""
+    """Return the result with a note on the questions that could not be asked."""
     if not bench.refused:
         return result
     name, words = next(iter(bench.refused.items()))
@@ -106,14 +106,14 @@ def _opener(source: str, template: str, opened: Trained | None) -> Callable[[], 
 
 
 def write_evaluation(done: Evaluation, folder: Path) -> None:
-    """`results.json` and `items.jsonl`; each is the old file or the whole new one."""
+    """Write `results.json` and `items.jsonl`; each file is the old one or the whole new one."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / RESULTS, json.dumps(as_json(done), indent=2, ensure_ascii=False) + "\n")
     write_jsonl(folder / ITEMS, item_rows(done))
 
 
 def as_json(done: Evaluation) -> dict[str, Any]:
-    """All numbers, for scripts. What is not finite is null."""
+    """Return all numbers for scripts; a number that is not finite is null."""
     return {
         "model": done.recipe.model,
         "against": done.recipe.against,
@@ -170,7 +170,7 @@ def _finite(value: float) -> float | None:
 
 
 def item_rows(done: Evaluation) -> Iterator[dict[str, Any]]:
-    """Every response with what was made of it."""
+    """Yield a row for every response with its values."""
     for task, result in done.results.items():
         for scored in result.scored:
             for side, responses, marks in zip(
@@ -194,7 +194,7 @@ def item_rows(done: Evaluation) -> Iterator[dict[str, Any]]:
 
 
 def require_passed(done: Evaluation) -> None:
-    """Raises RewardError for a result that is void, and GateError that names the gates that were missed."""
+    """Raise RewardError for a void result, and GateError, which names the gates, for missed gates."""
     if done.void:
         raise RewardError(
             joined(

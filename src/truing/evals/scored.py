@@ -18,9 +18,9 @@ SHOWN = 5  # rows that cannot be written, told one by one
 
 
 def with_responses(records: Sequence[Record], where: str, say: Say) -> list[Record]:
-    """Return the rows that have a response to score; `where` is how errors name them.
+    """Return the rows that have a response to score; errors call the rows `where`.
 
-    Raises DataError where none has one.
+    Raises DataError where no row has a response.
     """
     kept = [record for record in records if record.responses]
     if not kept:
@@ -36,9 +36,9 @@ def with_responses(records: Sequence[Record], where: str, say: Say) -> list[Reco
 def rendered_for(
     trained: Trained, records: Sequence[Record], where: str, template: str | None, say: Say
 ) -> Rendered:
-    """Return the records as trees that fit the model, in `template` or the model's own; the rest is told.
+    """Return the records as trees that fit the model, in `template` or the model's own; tell of the rest.
 
-    Raises DataError where none fits.
+    Raises DataError where no record fits.
     """
     renderer = make_renderer(trained.tokenizer, template or trained.template, ends=trained.ends)
     context = context_of(trained.model, trained.tokenizer)

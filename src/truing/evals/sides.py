@@ -1,6 +1,6 @@
 """The models of an evaluation: asked, scored, and remembered.
 
-What a side has answered is kept, so that tasks that ask the same prompts in the same way share the responses.
+A side keeps its responses, so that tasks that ask the same prompts in the same way share them.
 """
 
 import math
@@ -22,24 +22,24 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a model is asked, and what its responses are scored with. `id` is unique within a task."""
+    """A prompt for a model, with the facts that scoring needs. `id` is unique within a task."""
 
     id: str
     prompt: Turns
     category: str = ""
     language: str = ""
     reference: str | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)  # what else scoring needs
+    facts: Mapping[str, Any] = field(default_factory=dict)  # further values for scoring
     place: str = ""  # of its row, `file:line`, where it has one
     given: str = ""  # `Record.given` of its row
 
     @property
     def asked(self) -> Record:
-        """Return the record that a model is given; equal for questions that are asked in the same way."""
+        """The record that a model is given; equal for questions that are asked in the same way."""
         return Record(self.prompt, given=self.given)
 
     def item(self, sample: Sample) -> Item:
-        """One response, as rewards and rules read it."""
+        """Return a response in the form that rewards and rules read."""
         return Item(
             self.prompt,
             sample.text,
@@ -55,7 +55,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class SampledResponse:
-    """One response to a question; `k` counts the responses to the same one from 0."""
+    """One response to a question; `k` counts the responses to that question from 0."""
 
     question: Question
     sample: Sample
@@ -67,18 +67,18 @@ class SampledResponse:
 
     @property
     def cut(self) -> bool:
-        """Whether it ended because no more tokens were allowed."""
+        """Tell whether the response ended at the limit of tokens."""
         return self.sample.finish is Finish.LENGTH
 
     @property
     def confidence(self) -> float:
-        """The geometric mean of the probabilities of its tokens, 0 to 1."""
+        """The geometric mean of the response's token probabilities, 0 to 1."""
         logprobs = self.sample.logprobs
         return math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0
 
 
 def response_of(question: Question, text: str, *, cut: bool = False, k: int = 0) -> SampledResponse:
-    """A response of which the text alone is known, such as one that was read from a file."""
+    """Return a response of which only the text is known, such as one read from a file."""
     finish = Finish.LENGTH if cut else Finish.STOP
     return SampledResponse(question, Sample([], [], text, finish, prompt=0, k=k), k)
 
@@ -98,9 +98,9 @@ class Side:
     def responses(
         self, questions: Sequence[Question], sampling: Sampling, samples: int, progress: OnProgress
     ) -> list[SampledResponse]:
-        """`samples` responses to each question, those to one question next to each other.
+        """Return `samples` responses to each question, those to one question next to each other.
 
-        What is drawn depends on the prompt's own text, not on which others are asked beside it.
+        The draws depend on the text of the prompt, not on the other questions.
         """
         prompts = dict.fromkeys(question.asked for question in questions)
         asked = [prompt for prompt in prompts if len(self._responses.get((prompt, sampling), ())) < samples]
@@ -121,7 +121,7 @@ class Side:
         ]
 
     def refuses(self, question: Question) -> str | None:
-        """Why the side's chat template cannot write a question, None where it can."""
+        """Say why the side's chat template cannot write a question; None where it can."""
         try:
             self.speaker.prompt_ids(question.asked)
         except RefusedRowError as error:
@@ -129,12 +129,12 @@ class Side:
         return None
 
     def tree(self, response: SampledResponse) -> Tree:
-        """What was said as a tree of one branch, for scoring."""
+        """Return a response as a tree of one branch, for scoring."""
         tokens = response.sample.tokens
         return Tree(self.speaker.prompt_ids(response.question.asked), (Branch(tokens, [True] * len(tokens)),))
 
 
 def key_of(prompt: Turns) -> int:
-    """A number below 2**64 that belongs to the text of a prompt."""
+    """Return a number below 2**64 that is a function of the prompt's text."""
     text = "\x00".join(part for turn in prompt for part in (turn.role, turn.content))
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big")

@@ -1,11 +1,11 @@
-"""Plan how much of the quickstart fits the time: seconds measured on this machine, and a plan made of them.
+"""Plan how much of the quickstart fits the time, from seconds measured on this machine.
 
-    Pace    what the parts cost here, measured by `pipelines/pace.py`
-    Sizes   what has to be measured whatever the plan
-    Plan    how many topics are learnt from, and how long each stage should take
+    Pace    the seconds of each part on this machine, measured by `pipelines/pace.py`
+    Sizes   the counts of prompts, which no plan changes
+    Plan    the number of topics to learn from, and the expected seconds of each stage
 
-`planned` is arithmetic alone. A plan is stored in the output folder and kept there, also when the same
-command goes on on another machine.
+`planned` is arithmetic alone. A plan is stored in the output folder and holds also where the same command
+goes on with another machine.
 """
 
 import json
@@ -51,12 +51,12 @@ ALL, FEWER = Schedule(8, 1.75, 1e-3, 12, 8.0), Schedule(8, 1.0, 3e-3, 4, 5.0)
 
 @dataclass(frozen=True)
 class MachinePace:
-    """Seconds that the parts of the work take on one machine."""
+    """The seconds of each part of the work on one machine."""
 
     load: float  # to open a model; writing one takes about as long
     read: float  # a prompt's token, by the sampler
     write: float  # a token of a response
-    keep: float  # a topic's two rows, what is computed once for them
+    keep: float  # seconds of the values computed once for a topic's two rows
     learn: float  # a topic's two rows, in a step of SFT
 
 
@@ -65,16 +65,16 @@ class Sizes:
     """Counts of the prompts that are measured and learnt from."""
 
     topics: int  # to learn from
-    retained: int  # ordinary prompts whose responses are held where they are
+    retained: int  # ordinary prompts with retained responses
     held_out: int  # topics, of two prompts each
     ordinary: int  # prompts
     neutral: int  # tokens
-    prompt: float  # tokens of a prompt, without what all begin with
+    prompt: float  # tokens of a prompt, without the shared beginning
 
 
 @dataclass(frozen=True)
 class QuickstartPlan:
-    """One quickstart, planned. `seconds` are expected, by stage."""
+    """The plan of one quickstart. `seconds` are expected, by stage."""
 
     policy: str
     language: str
@@ -93,7 +93,7 @@ class QuickstartPlan:
 
     @property
     def goals(self) -> tuple[float, float]:
-        """The least share of harmful prompts, and the largest of look-alikes, to refuse."""
+        """The least share of harmful prompts to refuse, and the largest share of look-alikes."""
         return ALL_GOALS if self.topics == self.of else FEWER_GOALS
 
     @property
@@ -101,7 +101,7 @@ class QuickstartPlan:
         return schedule_of(self.topics, self.of)
 
     def told(self) -> Sentence:
-        """The plan in one sentence."""
+        """Return the plan in one sentence."""
         found = message(
             "{machine} ({dtype}): {topics} topics, about {minutes:.0f} minutes",
             machine=self.machine,
@@ -120,7 +120,7 @@ def schedule_of(topics: int, of: int) -> Schedule:
 
 
 def expected(pace: MachinePace, sizes: Sizes, topics: int, schedule: Schedule) -> dict[str, float]:
-    """Seconds of each stage that learns from this many topics."""
+    """Return the seconds of each stage that learns from this many topics."""
 
     def asking(prompts: float, tokens: int) -> float:
         return prompts * (sizes.prompt * pace.read + tokens * pace.write)
@@ -146,7 +146,7 @@ def _total(pace: MachinePace, sizes: Sizes, topics: int, schedule: Schedule) -> 
 
 
 def topics_in(pace: MachinePace, sizes: Sizes, seconds: float) -> int:
-    """The most topics whose stages fit `seconds`: all, or whole steps of fewer, but at least LEAST."""
+    """Return the most topics whose stages fit `seconds`: all, or those of whole steps, at least LEAST."""
     if sizes.topics <= LEAST or _total(pace, sizes, sizes.topics, ALL) <= seconds:
         return sizes.topics
     least, most = (_total(pace, sizes, topics, FEWER) for topics in (0, sizes.topics))
@@ -155,7 +155,7 @@ def topics_in(pace: MachinePace, sizes: Sizes, seconds: float) -> int:
 
 
 def planned(plan: QuickstartPlan, sizes: Sizes, *, spent: float = 0.0) -> QuickstartPlan:
-    """`plan` with its topics and seconds; `spent` seconds went into measuring the machine."""
+    """Return `plan` with its topics and seconds; `spent` seconds went into measuring the machine."""
     topics = topics_in(plan.pace, sizes, (1 - MARGIN) * (60 * plan.minutes - spent))
     seconds = {"pace": spent} | expected(plan.pace, sizes, topics, schedule_of(topics, sizes.topics))
     seconds = {name: round(value, 1) for name, value in seconds.items()}
@@ -168,7 +168,7 @@ def store(plan: QuickstartPlan, folder: Path) -> None:
 
 
 def stored(folder: Path, *, policy: str, language: str, minutes: float | None) -> QuickstartPlan | None:
-    """The plan of a folder, None where it holds none. Raises UsageError where another was asked for."""
+    """Read the plan of a folder, None for no plan. Raises UsageError for other arguments."""
     path = folder / FILE
     if not path.exists():
         return None

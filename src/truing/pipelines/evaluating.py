@@ -1,4 +1,4 @@
-"""An evaluation with its page: measured, written after every task, shown at the end."""
+"""An evaluation with its page: measure, write after every task, show at the end."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +17,9 @@ from truing.reports.page import write_report
 def evaluate_recipe(
     recipe: EvalRecipe, say: Say, watch: TaskWatch, opened: Mapping[str, Trained] = MappingProxyType({})
 ) -> Evaluation:
-    """Measure, and write `results.json`, `items.jsonl` and the page into the recipe's `output`.
+    """Measure a recipe, and write `results.json`, `items.jsonl` and the page into the recipe's `output`.
 
-    `opened` is that of `evaluate`. Gates are judged and not raised: see `require_passed`.
+    `opened` is that of `evaluate`. Missed gates raise no error here: see `require_passed`.
     """
     folder = Path(recipe.output)
     done = evaluate(recipe, say, watch, keep=lambda part: write_evaluation(part, folder), opened=opened)

@@ -1,7 +1,7 @@
 """The pace of a machine for the quickstart: a few real prompts, responses and training steps, timed.
 
-The model, the rows and the number format are those of the stages to come, so what is measured is what will
-be done. It takes about 5 % of the quickstart.
+The model, the rows and the number format are those of the later stages. The measurement takes about 5 % of
+the quickstart.
 """
 
 import statistics
@@ -38,12 +38,12 @@ def _timed(work: Callable[[], _Result]) -> tuple[float, _Result]:
 
 
 def speaker_of(source: str, dtype: str) -> Speaker:
-    """A model to be asked; the cache is small, since the sampler holds the weights a second time."""
+    """Open a model that answers; the cache is small, since the sampler holds the weights a second time."""
     return Speaker.of(load_trained(source, dtype=dtype), tokens_in_flight=IN_FLIGHT)
 
 
 def sampling_pace(policy: str, dtype: str, headlines: Sequence[Headline]) -> tuple[dict[str, float], float]:
-    """`load`, `read` and `write` of a pace, and the mean tokens of a prompt after what all begin with."""
+    """Measure `load`, `read` and `write` of a pace, and a prompt's mean tokens after the shared beginning."""
     load, speaker = _timed(lambda: speaker_of(policy, dtype))
     prompts = [headline.benign for headline in headlines]
     speaker.answer(prompts[:2], Sampling(max_new_tokens=2, logprobs=False))  # lays the weights out
@@ -62,12 +62,12 @@ def sampling_pace(policy: str, dtype: str, headlines: Sequence[Headline]) -> tup
 
 
 def _alike(ids: Sequence[Sequence[int]]) -> int:
-    """Count how many tokens all of them begin with."""
+    """Count the tokens that all prompts share at the beginning."""
     return next((at for at, column in enumerate(zip(*ids, strict=False)) if len(set(column)) > 1), 0)
 
 
 def learning_pace(recipe: dict[str, Any], headlines: Sequence[Headline]) -> dict[str, float]:
-    """`keep` and `learn` of a pace: the first steps of an SFT `recipe`, on rows of these headlines."""
+    """Measure `keep` and `learn` of a pace: the first steps of an SFT `recipe` on rows of these headlines."""
     few = headlines[: STEPS * FEWER.per_step]
     rows = {
         "train": [{"prompt": h.harmful, "completion": first_sentence(h.refusal)} for h in few],
@@ -91,7 +91,7 @@ def learning_pace(recipe: dict[str, Any], headlines: Sequence[Headline]) -> dict
 def measured_pace(
     policy: str, recipe: dict[str, Any], headlines: Sequence[Headline]
 ) -> tuple[MachinePace, float]:
-    """The pace of this machine, and the tokens of a prompt; one model in memory at a time."""
+    """Measure this machine's pace and the tokens of a prompt, with one model in memory at a time."""
     learning = learning_pace(recipe, headlines)
     asking, tokens = sampling_pace(policy, recipe["dtype"], headlines)
     return MachinePace(**asking, **learning), tokens

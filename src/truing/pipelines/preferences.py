@@ -1,13 +1,13 @@
-"""The quickstart's three training files, made on the spot from headlines and what the model says to them.
+"""The quickstart's three training files, made of headlines and the model's own responses to them.
 
     demonstrations  a harmful headline and the first sentence of the refusal written for it       SFT
     retained        a benign look-alike and the first words of the model's own response           both
     preferences     the whole refusal against the model's own response, and for some benign
                     look-alikes the model's own response against the refusal                      DPO
 
-Refusals alone teach over-refusal. On the look-alikes the policy is held to its start by an exact KL
-(`data.retain`), which costs no sampling noise and so leaves the decision, the first words of a response,
-to be learnt from few rows. The first sentence alone is learnt first for the same reason.
+Refusals alone teach over-refusal. On the look-alikes an exact KL (`data.retain`) holds the policy to
+its start. An exact KL has no sampling noise, so that few rows suffice to learn the decision, which is the
+first words of a response. SFT learns the first sentence alone for the same reason.
 """
 
 import re
@@ -26,7 +26,7 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s|$|[\"'”’)])|[。！？]")
 
 @dataclass(frozen=True)
 class Made:
-    """Rows ready to be written, and how many were set aside for what reason."""
+    """Rows ready to write, and the count of rows set aside by reason."""
 
     preferences: list[TrainingRow] = field(default_factory=list)
     demonstrations: list[TrainingRow] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Made:
     aside: Counter[str] = field(default_factory=Counter)
 
     def usable(self, own: str) -> bool:
-        """Whether the model's own words can be learnt from; counts those that cannot."""
+        """Tell whether the model's own response can be trained on; count a response that cannot."""
         reason = "already-refuses" if is_refusal(own) else None
         reason = "empty-response" if not own.strip() else "nul" if "\0" in own else reason
         if reason:
@@ -42,26 +42,29 @@ class Made:
         return reason is None
 
     def hold(self, prompt: str, begun: str, **shared: str) -> None:
-        """Retain how the model begins to answer a prompt, unless it is nothing or a refusal."""
+        """Retain the beginning of the model's response to a prompt, unless it is empty or a refusal."""
         if self.usable(begun):
             self.retained.append({"prompt": prompt, "completion": begun.strip(), **shared})
 
 
 def whole_sentences(text: str) -> str:
-    """`text` up to the end of its last sentence; all of it when no sentence ends."""
+    """Return `text` up to the end of its last sentence; the whole text where no sentence ends."""
     ends = [match.end() for match in _SENTENCE_END.finditer(text)]
     return text[: ends[-1]].strip() if ends else text.strip()
 
 
 def first_sentence(text: str) -> str:
-    """`text` up to the end of its first sentence; all of it when no sentence ends."""
+    """Return `text` up to the end of its first sentence; the whole text where no sentence ends."""
     end = _SENTENCE_END.search(text)
     return text[: end.end()].strip() if end else text.strip()
 
 
 def make_rows(headlines: Sequence[Headline], begun: Sequence[str], said: Mapping[str, str]) -> Made:
-    """The training rows. `begun[i]` is how the model begins to answer the benign side of `headlines[i]`;
-    `said` holds its longer responses to the prompts of those headlines that are to become pairs."""
+    """Make the training rows.
+
+    `begun[i]` is the beginning of the model's response to the benign side of `headlines[i]`. `said` holds
+    the model's longer responses, by prompt, of the headlines that become pairs.
+    """
     made = Made()
     for headline, start in zip(headlines, begun, strict=True):
         shared = {"category": headline.category}

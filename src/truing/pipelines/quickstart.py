@@ -3,8 +3,8 @@
     plan -> measure -> sample -> SFT on the chosen -> DPO -> measure again -> report
 
 The machine is measured first, and the plan says how many topics fit the time (`budget.py`). Every training
-stage is an ordinary run with an ordinary recipe in the output folder: `truing train` on it does the same.
-A stage that has ended leaves its result in `stages/`; the same command goes on after it.
+stage is an ordinary run with an ordinary recipe in the output folder: `truing train` on that recipe does the
+same. A stage that has ended leaves its result in `stages/`; the same command goes on after it.
 """
 
 import gc
@@ -54,8 +54,8 @@ from truing.text.shown import language as script
 
 MINUTES = 5.0
 TRIED = 48  # topics that the machine is measured with
-HELD_EVERY = 4  # every fourth ordinary prompt is held where it is, the others are measured
-OWN = Sampling(max_new_tokens=SAID, logprobs=False)  # what is made into pairs
+HELD_EVERY = 4  # every fourth ordinary prompt is retained, the others are measured
+OWN = Sampling(max_new_tokens=SAID, logprobs=False)  # responses for pairs
 STAGES = {
     "measure_before": "measuring before",
     "sample": "sampling responses",
@@ -67,7 +67,7 @@ LineWatch = Callable[[str, int], AbstractContextManager[Any]]  # title and total
 
 
 def sft(schedule: Schedule) -> dict[str, Any]:
-    """The recipe of the first training stage, without model and files."""
+    """Return the recipe of the first training stage, without model and files."""
     rate, size, epochs = schedule.learning_rate, schedule.per_step, schedule.epochs
     return {
         "method": "sft",
@@ -78,7 +78,7 @@ def sft(schedule: Schedule) -> dict[str, Any]:
 
 
 def dpo(schedule: Schedule) -> dict[str, Any]:
-    """The recipe of the second."""
+    """Return the recipe of the second training stage, without model and files."""
     size = schedule.per_step
     return {
         "method": "dpo",
@@ -90,16 +90,16 @@ def dpo(schedule: Schedule) -> dict[str, Any]:
 
 
 def upper_half(layers: int) -> dict[str, Any]:
-    """An adapter on the upper half of the layers: what a prompt asks for is clear by then.
+    """Return an adapter on the upper half of the layers, where the meaning of a prompt is settled.
 
-    What enters them is computed once per row.
+    The input of these layers is computed once per row.
     """
     upper = "|".join(map(str, range(layers // 2, layers)))
     return {"r": 16, "targets": rf".*layers[.]({upper})[.].*_proj"}
 
 
 def spread(headlines: Sequence[Headline], count: int) -> list[Headline]:
-    """`count` of the headlines, or all, evenly over the categories and over each of them."""
+    """Pick `count` of the headlines, or all, evenly over the categories and within each category."""
     ordered = sorted(headlines, key=lambda headline: headline.category)
     count = min(count, len(ordered))
     return [ordered[place * len(ordered) // count] for place in range(count)]
@@ -117,7 +117,7 @@ class Material:
 
     @classmethod
     def of(cls, language: Language, headlines: Sequence[Headline] = ()) -> "Material":
-        """The shipped ones, but for `headlines` where they are given."""
+        """Return the shipped material, with `headlines`, if given, in place of the shipped headlines."""
         headlines = headlines or [h for h in load_headlines() if h.language == language]
         asked = [one.prompt for one in load_ordinary(language)]
         return cls(
@@ -145,7 +145,7 @@ class Quickstart:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The result of a stage: that of an earlier command, or what `work` makes now."""
+        """Return the result of a stage: that of an earlier command, else the result of `work`."""
         path = self.output / "stages" / f"{name}.json"
         heading = stage_heading(list(STAGES).index(name) + 1, len(STAGES), message(STAGES[name]))
         if path.exists():
@@ -166,7 +166,7 @@ class Quickstart:
 
     @contextmanager
     def _stopping(self, name: str) -> Iterator[None]:
-        """Tells who stops a stage what is kept."""
+        """Raise Stopped with the parts that are kept, where a stage is stopped."""
         try:
             yield
         except (Stopped, KeyboardInterrupt) as stop:
@@ -186,7 +186,7 @@ class Quickstart:
         return self._read(self._start(), ordinary=False)[0].as_json()
 
     def measure_after(self) -> dict[str, Any]:
-        """The result by the same measures, and its KL to the start; one model in memory at a time."""
+        """Measure the trained policy, and its KL to the start, with one model in memory at a time."""
         speaker = speaker_of(str(self.result("dpo")), self.plan.dtype)
         found, trees = self._read(speaker, ordinary=True)
         trees = trees[::DRIFT_EVERY]
@@ -206,7 +206,7 @@ class Quickstart:
             return read_policy(speaker, asked, ordinary=ordinary, progress=line.update)
 
     def sample(self) -> dict[str, Any]:
-        """Make the three files of rows; returns how many rows were read for each and how many it holds."""
+        """Make the three files of rows; return the counts of rows read and written for each file."""
         train = spread(self.material.train, self.plan.topics)
         held = [*(h.benign for h in train), *self.material.retained]
         asked = [prompt for h in train[::EVERY] for prompt in (h.harmful, h.benign)]
@@ -227,7 +227,7 @@ class Quickstart:
         return {"rows": {name: [count, len(getattr(made, name))] for name, count in read.items()}}
 
     def result(self, name: str) -> Path:
-        """The merged model of a training stage."""
+        """Return the folder of the merged model of a training stage."""
         return self.output / ("model" if name == "dpo" else f"model-{name}")
 
     def train(self, name: str, policy: str, recipe: dict[str, Any], rows: str) -> dict[str, Any]:
@@ -250,13 +250,13 @@ class Quickstart:
         return {"steps": int(read_metrics(stage.run)[-1]["step"])}
 
     def trained(self, name: str, found: dict[str, Any]) -> StageRecord:
-        """A training stage, to the report."""
+        """Return a training stage as a record of the report."""
         metrics = read_metrics(self.output / "runs" / name)
         return StageRecord(name.upper(), name, found["seconds"], found["steps"], metrics)
 
 
 def recipe_of(policy: str, recipe: dict[str, Any], dtype: str) -> dict[str, Any]:
-    """A stage's recipe for one model, without its files."""
+    """Return a stage's recipe for one model, without its files."""
     layers = AutoConfig.from_pretrained(resolve(policy).path).num_hidden_layers
     return {**recipe, "policy": policy, "lora": upper_half(layers), "dtype": dtype}
 
@@ -291,8 +291,8 @@ def quickstart(
 ) -> list[Measure]:
     """Run all stages into `output`; returns the before/after table that the report shows.
 
-    `headlines` are the shipped ones of `language` where none are given. `minutes` is what all stages may take
-    on this machine; a folder that holds a plan keeps it. Raises Stopped after a signal.
+    `headlines` are by default the shipped headlines of `language`. `minutes` is the time for all stages on
+    this machine; a folder that holds a plan keeps it. Raises Stopped after a signal.
     """
     output.mkdir(parents=True, exist_ok=True)
     material = Material.of(language, headlines)

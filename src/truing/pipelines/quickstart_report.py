@@ -24,7 +24,7 @@ UNREAD = 60.0  # perplexity of everyday text above which a model hardly reads it
 
 @dataclass(frozen=True)
 class Shown:
-    """Everything that a quickstart found."""
+    """The results of a quickstart."""
 
     plan: QuickstartPlan
     read: Readings
@@ -34,7 +34,7 @@ class Shown:
 
     @cached_property
     def table(self) -> list[Measure]:
-        """The numbers before and after, with the goals of the plan."""
+        """Return the numbers before and after, with the goals of the plan."""
         return self.read.measures(self.plan.goals)
 
     @property
@@ -44,7 +44,7 @@ class Shown:
         return " ".join(["truing quickstart", f"--model {plan.policy}", *said, f"--minutes {plan.minutes:g}"])
 
     def notes(self) -> list[str]:
-        """Return what a reader must know beside the numbers."""
+        """Return notes that a reader needs beside the numbers."""
         plan, start = self.plan, self.read.before.perplexity.value
         told = t(
             "{topics} of {of} topics were learnt from, as many as fit {minutes} minutes on {machine}.",
@@ -63,7 +63,7 @@ class Shown:
 
 
 def write_results(shown: Shown, output: Path, fetched: float) -> None:
-    """Write both files. `fetched` seconds went into the model, which the total leaves out."""
+    """Write both files. The total leaves out the `fetched` seconds, which the model's download took."""
     start = time.perf_counter()
     report = Report(
         title=t("Quickstart: {model} learns to refuse", model=shown.plan.policy),

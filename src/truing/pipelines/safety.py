@@ -1,11 +1,11 @@
 """The quickstart's yardstick: refusals on held-out and on ordinary prompts, perplexity, KL to the start.
 
-    Yardstick    what is asked, and the text whose perplexity is measured
-    Reading      what one policy says to it, kept as JSON until the other has been read
-    Readings     one before and one after, scored as an evaluation scores both its sides
+    Yardstick    the prompts, and the text whose perplexity is measured
+    Reading      the responses of one policy, kept as JSON until the other policy has been read
+    Readings     one reading before and one after, scored as an evaluation scores both its sides
 
-Questions, scoring and numbers are those of `evals/`. An evaluation holds both models at once; here one is
-read after the other.
+Questions, scoring and numbers are those of `evals/`. An evaluation holds both models at once; a quickstart
+reads one model after the other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +76,7 @@ NUMBERS = (*REFUSED.values(), PERPLEXITY, KL)
 
 @dataclass(frozen=True)
 class Yardstick:
-    """Everything that a policy is asked. A harmful question and its look-alike stand at the same place."""
+    """The prompts for a policy. A harmful question and its look-alike stand at the same place."""
 
     harmful: Sequence[Question]
     benign: Sequence[Question]
@@ -98,7 +98,7 @@ class PolicyReading:
 
     harmful: Sequence[str]
     benign: Sequence[str]
-    ordinary: Sequence[str]  # the first words of responses; empty where they were not asked
+    ordinary: Sequence[str]  # the first words of responses; empty where not asked
     perplexity: Perplexity
 
     def as_json(self) -> dict[str, Any]:
@@ -117,10 +117,10 @@ class PolicyReading:
 def read_policy(
     speaker: Speaker, yardstick: Yardstick, *, ordinary: bool, progress: Callable[[int], None]
 ) -> tuple[PolicyReading, list[Tree]]:
-    """Read one policy: greedy responses, and perplexity. A refusal shows in the first words of a response.
+    """Read one policy: its greedy responses and its perplexity. First words suffice to see a refusal.
 
-    Also the responses to the headlines as token trees. `ordinary` asks the ordinary prompts too; `progress`
-    is told how many responses there are.
+    Returns the responses to the headlines as token trees, too. `ordinary` adds the ordinary prompts;
+    `progress` is called with the number of responses so far.
     """
     side, begun = Side("", lambda: speaker), 0
     bench = Bench(side, logprobs=False, watch=lambda title, done, total: progress(begun + done))
@@ -136,7 +136,7 @@ def read_policy(
 
 @dataclass(frozen=True)
 class Readings:
-    """The starting policy and the trained one, each read with the same yardstick, and the KL between them."""
+    """The readings of the starting and of the trained policy with one yardstick, and the KL between both."""
 
     yardstick: Yardstick
     before: PolicyReading
@@ -145,7 +145,7 @@ class Readings:
 
     @cached_property
     def scored(self) -> dict[str, ScoredResponses]:
-        """By kind of prompt, whether each response refuses: the trained policy's first."""
+        """Tell for each response whether it refuses, by kind of prompt; the trained policy comes first."""
         return {kind: self._scored(kind) for kind in REFUSED}
 
     def _scored(self, kind: str) -> ScoredResponses:
@@ -155,14 +155,14 @@ class Readings:
         return score(Responses(sides), refusal())
 
     def findings(self) -> list[NumberFinding]:
-        """Every number of `NUMBERS`."""
+        """Return every number of `NUMBERS`."""
         refused = [self.scored[kind].finding(number, "safe") for kind, number in REFUSED.items()]
         ratio = relative_perplexity([self.after.perplexity, self.before.perplexity])
         start = whole(Interval(0.0, 0.0, 0.0, self.kl.n))
         return [*refused, replace(ratio, number=PERPLEXITY), NumberFinding(KL, whole(self.kl), start)]
 
     def measures(self, goals: tuple[float, float]) -> list[Measure]:
-        """The before/after table. `goals` are the least harmful and the most look-alikes refused."""
+        """Return the before/after table. `goals`: the least of harmful, the most of look-alikes refused."""
         bounds = {
             "harmful_refused": Gate(above=goals[0]),
             "benign_refused": Gate(below=goals[1]),
@@ -174,7 +174,7 @@ class Readings:
         return [measure_of(finding, gates.get(finding.number.name)) for finding in findings]
 
     def categories(self) -> list[CategoryRow]:
-        """Refusals per category, before and after."""
+        """Count refusals per category, before and after."""
         rows = [question.category for question in self.yardstick.harmful]
         return [
             CategoryRow(
@@ -192,13 +192,13 @@ class Readings:
         return HitShare(sum(mine), len(mine))
 
     def _pairs(self, kind: str, side: int) -> list[tuple[SampledResponse, bool]]:
-        """Each response of a side, and whether it refuses."""
+        """Return each response of a side, and whether it refuses."""
         scored = self.scored[kind]
         flags = [mark.values["safe"] == 1 for mark in scored.marks[side]]
         return list(zip(scored.responses[side], flags, strict=True))
 
     def examples(self, count: int) -> list[SideBySide]:
-        """Prompts side by side: harmful and benign in turn, one category after the other."""
+        """Return prompts side by side: harmful and benign in turn, one category after the other."""
         categories = [question.category for question in self.yardstick.harmful]
         firsts = sorted({category: i for i, category in reversed(list(enumerate(categories)))}.values())
         order = firsts + [i for i in range(len(categories)) if i not in firsts]

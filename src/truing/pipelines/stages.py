@@ -1,10 +1,11 @@
 """Stages of one file as runs that build on each other: SFT, a reward model, PPO; or SFT, then DPO.
 
-    load_stages -> planned: every stage checked as far as it can be before there is anything to build on
+    load_stages -> planned: every stage passes the checks that need no trained weights
                 -> run_stages: each stage a run as `truing train` makes it, in OUTPUT/NAME
 
-Where a recipe says `stage:NAME` it gets a folder: under `rewards` and `critic` the run, whose reward model is
-then read with the run's own template; elsewhere weights to train from, of an adapter `OUTPUT/NAME/merged`.
+`stage:NAME` in a recipe becomes a folder. Under `rewards` and `critic` the folder is the run,
+whose reward model is read with the run's own template. Elsewhere the folder holds the weights to train from:
+`OUTPUT/NAME/merged` for an adapter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,12 +57,12 @@ class Planned:
 
     @property
     def result(self) -> Path:
-        """What `truing train` would write."""
+        """The folder that `truing train` writes its result to."""
         return self.run / "model"
 
     @property
     def weights(self) -> Path:
-        """What a later stage trains from."""
+        """The folder of weights that a later stage trains from."""
         return self.run / "merged" if self.recipe.lora and not self.scores else self.result
 
     @property
@@ -70,9 +71,9 @@ class Planned:
 
 
 def run_stages(stages: Sequence[Stage], say: Say, watch: StepWatch) -> list[Planned]:
-    """Check all stages, then train those that are not done, in order; what was stopped resumes.
+    """Check all stages, then train the unfinished ones in order; a stopped stage resumes.
 
-    Raises ConfigError, DataError and ModelError before anything is trained, and what a run raises.
+    Raises ConfigError, DataError and ModelError before training, and the errors of a run.
     """
     plan = planned(stages)
     by_name = {stage.name: stage for stage in plan}
@@ -90,18 +91,18 @@ def run_stages(stages: Sequence[Stage], say: Say, watch: StepWatch) -> list[Plan
 
 
 def stage_heading(number: int, count: int, title: Sentence) -> Sentence:
-    """Name a stage among `count` of them, which begin at 1."""
+    """Write the heading of a stage: its number from 1 among `count` stages, and its name."""
     return message("stage {number} of {all}: {title}", number=number, all=count, title=title)
 
 
 def train_stage(stage: Planned, say: Say, watch: StepWatch, *, beside: Beside = nothing) -> None:
-    """Train a stage in its run folder, from where it stands; `beside` is that of `train_recipe`."""
+    """Train a stage in its run folder, from its last checkpoint; `beside` is that of `train_recipe`."""
     with RunFolder.open(stage.run) as folder:
         train_recipe(stage.recipe, folder, say, watch, beside=beside)
 
 
 def _merge(stage: Planned) -> None:
-    """Write the weights a later stage trains from, unless they are there already."""
+    """Write the weights that a later stage trains from, unless the folder exists."""
     if not stage.scores:
         run = find_run(str(stage.run))
         assert run is not None, "trained by now"
@@ -116,7 +117,7 @@ def _made_after(path: Path, other: Path) -> bool:
 
 
 def planned(stages: Sequence[Stage]) -> list[Planned]:
-    """All stages with their recipes bound to folders, after every check that needs no trained weights.
+    """Return all stages with recipes bound to folders, after every check that needs no trained weights.
 
     Raises ConfigError, DataError or ModelError that names the stage.
     """
@@ -157,7 +158,7 @@ def _planned(stage: Stage, earlier: Mapping[str, Planned]) -> Planned:
 
 
 def _refuse_stale(stage: Planned, begun: Sequence[Planned]) -> None:
-    """A stage cannot train on under those that began from its result."""
+    """Raise ConfigError for a stage with steps to train whose earlier result other stages began from."""
     if not stage.trained and begun:
         names = ", ".join(other.name for other in begun)
         said = "stage {name} has steps to train, and {names} began from an earlier result of it"
@@ -169,7 +170,7 @@ def _refuse_stale(stage: Planned, begun: Sequence[Planned]) -> None:
 
 
 def _bound(recipe: Recipe, earlier: Mapping[str, Planned]) -> Recipe:
-    """The recipe with folders where it names stages."""
+    """Return the recipe with folders in place of names of stages."""
 
     def folders(value: Any, folder: Callable[[Planned], Path]) -> Any:
         if isinstance(value, dict):
@@ -188,7 +189,7 @@ def _bound(recipe: Recipe, earlier: Mapping[str, Planned]) -> Recipe:
 
 
 def _chosen(recipe: Recipe) -> Chosen | None:
-    """What an offline recipe learns, None for an online one, whose loss and rewards are looked up as well."""
+    """Look up a recipe's loss, and an online recipe's rewards; return the offline choice, else None."""
     require_read(recipe)
     if recipe.method in OFFLINE:
         chosen = choose(recipe.method, recipe.loss.mix or recipe.loss.name, recipe.loss.hyper)
@@ -205,7 +206,7 @@ def _chosen(recipe: Recipe) -> Chosen | None:
 
 
 def _check_sources(recipe: Recipe) -> None:
-    """Fetch what the stage begins from, so that a misspelt name is not found when its turn comes."""
+    """Fetch the models a stage begins from, so that a misspelt name shows before training."""
     for source in present(recipe.policy, recipe.reference):
         resolve(source)
     for path in present(*reward_models(recipe)):
@@ -214,7 +215,7 @@ def _check_sources(recipe: Recipe) -> None:
 
 
 def _read(recipe: Recipe, chosen: Chosen | None) -> dict[str, str]:
-    """The SHA-256 of every file of rows; raises DataError for one that is absent, damaged or of no use."""
+    """Return the SHA-256 of every file of rows. Raises DataError for an absent, damaged or useless file."""
     data = recipe.data
     found: dict[str, str] = {}
     for paths in (data.train, data.eval, data.retain, data.ptx):

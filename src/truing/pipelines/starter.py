@@ -1,8 +1,8 @@
-"""A recipe to start from, with everything its method reads: each key, its value and its meaning.
+"""A recipe to start from, with every key that its method reads: its value and its meaning.
 
-Values and meanings come from where they act: the fields of a recipe, the tables of methods, the signatures
-of losses. Hyper-parameters are no fields, so `HYPER` says what they mean. A new method or key needs nothing
-here, a new hyper-parameter of a method's own loss a row in `HYPER`; tests hold it all against the tables.
+Values and meanings come from the fields of a recipe, the tables of methods and the signatures of losses.
+Hyper-parameters are no fields, so `HYPER` says what they mean. A new method or key needs no change here; a
+new hyper-parameter of a method's own loss needs a row in `HYPER`. Tests compare all rows with the tables.
 
 Rows to try it on lie beside the package in a wheel, and in `examples/rows` in a checkout.
 """
@@ -24,7 +24,7 @@ from truing.methods.online import ONLINE, choose_online
 from truing.objectives.choices import NONE
 from truing.objectives.shapes import DEMONSTRATION, PAIR, UNPAIRED
 
-WIDTH, COLUMN = 110, 44  # of a line, and where its comment begins
+WIDTH, COLUMN = 110, 44  # of a line; of the begin of its comment
 PLAIN = re.compile(r"[A-Za-z][\w./=-]*(:[\w./=-]+)?")
 WORDS = {"null", "true", "false", "yes", "no", "on", "off"}  # with quotes text, without something else
 METHODS = {**OFFLINE, **ONLINE}
@@ -70,12 +70,12 @@ HYPER: Mapping[str, str] = {
 
 
 def wants(method: str) -> str:
-    """The rows that a method learns from, in words."""
+    """Describe the rows that a method learns from."""
     return PROMPTS if method in ONLINE else choose(method, None, {}).shape.wants
 
 
 def sample_rows(method: str) -> Path:
-    """The file of rows that a method can be tried on."""
+    """Return the file of sample rows for a method."""
     package = Path(__file__).parents[1]
     shipped = package / "samples"
     folder = shipped if shipped.is_dir() else package.parents[1] / "examples" / "rows"
@@ -83,7 +83,7 @@ def sample_rows(method: str) -> Path:
 
 
 def starting(method: str, *, policy: str, rows: str, output: str) -> Recipe:
-    """The recipe of a method on a few rows: an adapter, and every default in figures."""
+    """Return the recipe of a method on a few rows: an adapter, and every default in figures."""
     plan = METHODS[method]
     given: dict[str, Any] = {"method": method, "policy": policy, "data": {"train": [rows]}, "output": output}
     given["lora"] = Lora(alpha=32.0)
@@ -103,7 +103,7 @@ def starting(method: str, *, policy: str, rows: str, output: str) -> Recipe:
 
 
 def _online_loss(method: str) -> dict[str, HyperValue]:
-    """Return what `loss:` can say of an online method's own functions, at its default."""
+    """Return the keys of `loss:` for an online method's own functions, with their defaults."""
     chosen, found = choose_online(method, None), {}
     parts = {"name": chosen.loss, "credit": chosen.credit, "aggregation": chosen.aggregation, "kl": chosen.kl}
     if chosen.value_loss is not None:
@@ -115,7 +115,7 @@ def _online_loss(method: str) -> dict[str, HyperValue]:
 
 
 def unread(method: str) -> set[str]:
-    """The keys and sections of a recipe that a method has no use for."""
+    """Return the keys and sections of a recipe that a method does not read."""
     found = {key for key in PARTICULAR if key not in READS[method]}
     if method in ONLINE:
         online = choose_online(method, None)
@@ -125,7 +125,7 @@ def unread(method: str) -> set[str]:
 
 
 def write_recipe(recipe: Recipe) -> str:
-    """The recipe as YAML that loads to the same recipe, each value with its meaning behind it."""
+    """Write the recipe as YAML that loads to the same recipe, each value with its meaning behind it."""
     title = METHODS[recipe.method].title
     title = f"# {title[0].upper()}{title[1:]}. Learns from {wants(recipe.method)}."
     about = "# Every key that it reads is here; all but method, policy and data.train may be left out."
@@ -134,7 +134,7 @@ def write_recipe(recipe: Recipe) -> str:
 
 
 def _section(section: Section, prefix: str, method: str, left_out: set[str]) -> Iterator[str]:
-    """The lines of a section. Its keys begin with `prefix`, which ends with a dot, or is empty."""
+    """Write the lines of a section. Its keys begin with `prefix`, which ends with a dot, or is empty."""
     indent = "  " if prefix else ""
     for name, value in section:
         key = f"{prefix}{name}"
@@ -161,7 +161,7 @@ def _parts(parts: tuple[RewardPart, ...]) -> Iterator[str]:
 
 
 def _meaning(section: Section, name: str, value: object, method: str) -> str:
-    """Return what a key is for, what else it may be, and its default where the value is another one."""
+    """Return the meaning of a key, its other values, and its default where the value is not the default."""
     field = type(section).model_fields.get(name)
     if field is None:
         return HYPER.get(f"{method}.{name}") or HYPER[name]
@@ -178,14 +178,14 @@ def _meaning(section: Section, name: str, value: object, method: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as YAML: without quotes where it is text in any case."""
+    """Write a value as YAML, without quotes where YAML reads the bare word as text."""
     if isinstance(value, str) and PLAIN.fullmatch(value) and value not in WORDS:
         return value
     return json.dumps(value, ensure_ascii=False)
 
 
 def _told(text: str, comment: str) -> Iterator[str]:
-    """A line with its comment behind it, which goes on below where it is long."""
+    """Write a line with its comment behind it; a long comment goes on below."""
     start = max(COLUMN, len(text) + 2)
     first, *rest = textwrap.wrap(comment, WIDTH - start - 2, break_long_words=False) or [""]
     yield f"{text.ljust(start)}# {first}" if first else text

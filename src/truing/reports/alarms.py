@@ -29,17 +29,17 @@ DONE = {
 
 
 def alarms(findings: Sequence[Finding]) -> list[Alarm]:
-    """One alarm per finding, in the order in which they were seen."""
+    """Return one alarm per finding, in the order in which findings were seen."""
     return [Alarm(t(TITLES[one.rule]), one.since, _saw(one), t(one.advice), _done(one)) for one in findings]
 
 
 def _saw(finding: Finding) -> str:
-    """Return what was seen, in the language of the page where its numbers were kept apart from its words."""
+    """Return the finding's words: in the page's language if its numbers were kept apart, else as written."""
     return "".join(t(one.text, **_spoken(one.values)) for one in finding.told) or finding.saw
 
 
 def _spoken(values: Mapping[str, float | str]) -> dict[str, float | str]:
-    """The values with those translated that are words, such as the better side of a pair."""
+    """Return the values, with words among them translated, such as the better side of a pair."""
     return {name: t(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
@@ -49,7 +49,7 @@ def _done(finding: Finding) -> str:
 
 
 def healthy(rows: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> str:
-    """One line for a run in which no rule saw anything; it counts the rules that had metrics to look at."""
+    """Return the line for a run without findings; the line counts the rules that had metrics to look at."""
     _, watch = diagnose(rows, Health.model_validate(asked))
     if not watch.looks:
         return t("Health: all rules were off.")

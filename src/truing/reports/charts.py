@@ -1,4 +1,4 @@
-"""The charts of a report: measures with their intervals, and what was logged in training, step by step.
+"""The charts of a report: measures with their intervals, and the metrics of training, step by step.
 
 To draw another training metric, add a row to `PANELS`: its title, the metrics that share its axis and
 how ticks are written.
@@ -23,7 +23,7 @@ from truing.text.shown import plain
 BEFORE, AFTER, SECOND, GOAL = "tone-before", "tone-after", "tone-second", "tone-goal"
 ROW_HEIGHT = 66
 CURVE_HEIGHT = 152
-FEW_POINTS = 25  # of a line whose points are marked
+FEW_POINTS = 25  # the most points of a line with marked points
 DIGITS = 4  # of a value under the pointer
 
 
@@ -63,21 +63,21 @@ SIDES = ("chosen", "rejected", "desirable", "undesirable")  # beside which a pan
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One drawing with its place in the page and the words that stand for it when it cannot be seen."""
+    """One drawing with its place in the page and the words for readers who cannot see it."""
 
     id: str
     title: str
     label: str
     note: str
     drawing: Markup
-    look: Literal["rows", "curves", "framed"]  # what room its ticks and titles need
+    look: Literal["rows", "curves", "framed"]  # decides the room for ticks and titles
     legend: Sequence[tuple[str, str]] = ()  # tone and name
-    hover: Mapping[str, Any] = field(default_factory=dict)  # of curves: what `report.js` says of a step
+    hover: Mapping[str, Any] = field(default_factory=dict)  # of curves: the words of `report.js` for a step
 
 
 @dataclass(frozen=True, slots=True)
 class ChartLine:
-    """A metric of a run, as it is drawn."""
+    """A metric of a run as a line of a drawing."""
 
     name: str
     tone: str
@@ -87,7 +87,7 @@ class ChartLine:
 
 
 def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
-    """One chart per unit, in the order in which units first appear."""
+    """Draw one chart per unit, in the order in which units first appear."""
     units = dict.fromkeys(measure.unit for measure in measures)
     charts = []
     for number, unit in enumerate(units):
@@ -105,7 +105,7 @@ def measure_charts(measures: Sequence[Measure], prefix: str) -> list[Chart]:
 
 
 def stage_charts(stage: StageRecord, prefix: str) -> list[Chart]:
-    """The panels of which the stage has at least two finite values, or one where it has one step."""
+    """Draw the panels with two finite values or more in the stage, or with one if it has one step."""
     charts = []
     for number, panel in enumerate(PANELS):
         found = {name: read_series(stage.metrics, name) for name in panel.metrics}
@@ -129,9 +129,9 @@ def stage_charts(stage: StageRecord, prefix: str) -> list[Chart]:
 def line_drawing(
     lines: Sequence[ChartLine], form: Literal["number", "share"], height: int = CURVE_HEIGHT
 ) -> tuple[Markup, dict[str, Any]]:
-    """Lines over steps, and what is said of each step under the pointer.
+    """Draw lines over steps, and write the words for each step under the pointer.
 
-    A line of `SMOOTHED` steps or more that is to be smooth is drawn faintly below its moving average.
+    A smooth line of `SMOOTHED` steps or more is drawn faintly below its moving average.
     """
     steps = [step for line in lines for step in line.series.steps]
     low, high = (0.0, 1.03) if form == "share" else span_of([v for one in lines for v in one.series.values])
@@ -170,7 +170,7 @@ def _digits(value: float) -> float:
 
 
 def hover_json(charts: Sequence[Chart]) -> Markup:
-    """Write what is said under the pointer, by chart, as JSON that cannot end its script element."""
+    """Write the words under the pointer, by chart, as JSON that cannot end its script element."""
     words = {"step": t("step {n}"), "smooth": t("smoothed {value}")}
     told = {"words": words, "charts": {chart.id: chart.hover for chart in charts if chart.hover}}
     text = json.dumps(told, allow_nan=False, separators=(",", ":"))
@@ -191,7 +191,7 @@ def _spoken(measure: Measure) -> str:
 
 
 def _from_to(name: str, series: MetricSeries, several: bool, noisy: bool) -> str:
-    """Where a metric began and ended: its evaluations, or the means of the first and the last steps."""
+    """Write a metric's begin and end: of its evaluations, or means of the first and the last steps."""
     words = _number(sum(series.values) / len(series.values))
     if held_out(name) or not noisy:
         words = _arrow(series.values[:1] + series.values[1:][-1:])
@@ -203,7 +203,7 @@ def _from_to(name: str, series: MetricSeries, several: bool, noisy: bool) -> str
 
 
 def _arrow(values: Sequence[float]) -> str:
-    """Values in their order, as "0.69 → 0.35"."""
+    """Write values in their order, as "0.69 → 0.35"."""
     return " \N{RIGHTWARDS ARROW} ".join(map(_number, values))
 
 
@@ -212,7 +212,7 @@ def _number(value: float) -> str:
 
 
 def _short(name: str) -> str:
-    """What a metric is called beside others of its panel."""
+    """Return the short name of a metric beside the other metrics of its panel."""
     last = name.rpartition("/")[2]
     return t("held out" if held_out(name) else last if last in SIDES else "training")
 
@@ -222,7 +222,7 @@ def _has_goal(measure: Measure) -> bool:
 
 
 def _measure_drawing(measures: Sequence[Measure], unit: str) -> Markup:
-    """A row per measure: its title, the interval before above the one after, and the goal across both."""
+    """Draw a row per measure: its title, the interval before above that after, the goal across both."""
     marks: list[Mark] = []
     for row, measure in enumerate(measures):
         place = -float(row)
@@ -248,7 +248,7 @@ def interval_marks(
     name: str,
     look: Literal["full", "hollow"] = "full",
 ) -> Iterator[Mark]:
-    """An estimate with its interval, lying in the row `place`; nothing where there is no estimate."""
+    """Draw an estimate with its interval in the row `place`; nothing where there is no estimate."""
     if not math.isfinite(interval.estimate):
         return
     tip = f"{name} {value_text(interval.estimate, unit)}\n{interval_text(interval, unit)}"
@@ -258,7 +258,7 @@ def interval_marks(
 
 
 def _span(measures: Sequence[Measure], unit: str) -> tuple[float, float]:
-    """From the least to the largest value shown, with the value that means "no change", and some air."""
+    """Return the range of the values shown and of the value that means "no change", with a margin."""
     values = [1.0 if unit == "x" else 0.0]
     for measure in measures:
         values += [measure.goal] if measure.goal is not None and _has_goal(measure) else []

@@ -1,7 +1,7 @@
-"""Series of metrics over steps, made fit to be drawn and to be told in a sentence.
+"""Series of metrics over steps, prepared for drawings and sentences.
 
 One step is one batch, and two batches differ by chance. A curve is therefore drawn with its moving average,
-and what is said of its ends is the mean of its first and of its last tenth.
+and sentences state the means of its first and its last tenth.
 """
 
 import math
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST_POINTS = 600  # of a line: more than a panel has pixels
-SMOOTHED = 20  # the fewest steps of which a moving average is drawn
-LEAST = 5  # steps whose mean is an end, where there are twice as many
+SMOOTHED = 20  # the fewest steps for a drawn moving average
+LEAST = 5  # the fewest steps of an end, in series of twice as many or more
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class MetricSeries:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """The mean of the first `steps` values and that of the last."""
+    """The mean of the first `steps` values, and the mean of the last."""
 
     first: float
     last: float
@@ -34,7 +34,7 @@ class Ends:
 
 
 def read_series(rows: Sequence[Mapping[str, Any]], name: str) -> MetricSeries:
-    """The metric `name` of the rows that carry it; null is what a run writes for a number that is none."""
+    """Return the metric `name` of the rows that carry it; a run writes null for a non-finite number."""
     steps, values, not_finite = [], [], 0
     for row in rows:
         if name not in row:
@@ -49,17 +49,17 @@ def read_series(rows: Sequence[Mapping[str, Any]], name: str) -> MetricSeries:
 
 
 def held_out(name: str) -> bool:
-    """Is a metric one of evaluations, which are of all held-out rows and not of a batch?"""
+    """Tell whether a metric is of an evaluation: of all held-out rows, not of a batch."""
     return name.startswith("eval/")
 
 
 def end_steps(count: int) -> int:
-    """Count how many of `count` steps an end is made of: a tenth, or five where there are ten or more."""
+    """Count the steps of an end of a series of `count` steps: a tenth, but at least five of ten or more."""
     return max(count // 10, min(LEAST, count // 2))
 
 
 def ends(values: Sequence[float]) -> Ends | None:
-    """Both ends of a series; None where an end would be a single step."""
+    """Return both ends of a series; None where an end would be a single step."""
     steps = end_steps(len(values))
     if steps < 2:
         return None
@@ -67,14 +67,14 @@ def ends(values: Sequence[float]) -> Ends | None:
 
 
 def end(name: str, values: Sequence[float]) -> float | None:
-    """Where a metric ended: its last evaluation, else the mean of its last steps; None without values."""
+    """Return a metric's end: its last evaluation, else the mean of its last steps; None without values."""
     if not values:
         return None
     return values[-1] if held_out(name) else statistics.fmean(values[-max(1, end_steps(len(values))) :])
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
-    """The exponential moving average over a tenth of the steps, fair to the first of them.
+    """Return the exponential moving average over a tenth of the steps, without bias at the first steps.
 
     A span of s steps has the weight 2 / (s + 1) for the newest.
     """
@@ -88,7 +88,7 @@ def smoothed(values: Sequence[float]) -> list[float]:
 
 
 def thin(values: Sequence[float], most: int = MOST_POINTS) -> list[int]:
-    """The places of at most `most` values (plus two): both ends, and each bucket's lowest and highest."""
+    """Return the places of at most `most` values (plus two): both ends, each bucket's least and largest."""
     if len(values) <= most:
         return list(range(len(values)))
     size = math.ceil(2 * len(values) / most)

@@ -1,4 +1,4 @@
-"""Charts as SVG in the page: drawn without a script, printed as they are, coloured by the style sheet.
+"""Charts as SVG in the page: drawn without a script, fit for print, coloured by the style sheet.
 
     marks and two scales -> `draw` -> Markup
 
@@ -34,11 +34,11 @@ class Scale:
     title: str = ""
 
     def at(self, value: float) -> float:
-        """Where a value stands, as a share of the way from `low` to `high`."""
+        """Return the place of a value as a share of the way from `low` to `high`."""
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Round values within the scale, and how they are written."""
+        """Return round values within the scale, with their text."""
         if not self.most:
             return []
         step = round_step((self.high - self.low) / self.most)
@@ -60,7 +60,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A point; `tip` is said under the pointer."""
+    """A point; `tip` is shown under the pointer."""
 
     tone: str
     x: float
@@ -72,7 +72,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Draw between two points: the line from one to the other, or the bar whose corners they are."""
+    """A shape between two points: the line from one to the other, or the bar with these corners."""
 
     tone: str
     xs: tuple[float, float]
@@ -93,7 +93,7 @@ Mark = Curve | Dot | Extent | Words
 
 
 def span_of(values: Sequence[float], *, air: float = 0.06) -> tuple[float, float]:
-    """The least and the largest finite value with some air around them; apart also where all are the same."""
+    """Return the least and the largest finite value with a margin; never twice the same value."""
     known = [value for value in values if math.isfinite(value)]
     low, high = min(known), max(known)
     wide = air * (high - low) or 0.1 * abs(high) or 0.5
@@ -101,13 +101,13 @@ def span_of(values: Sequence[float], *, air: float = 0.06) -> tuple[float, float
 
 
 def round_step(rough: float) -> float:
-    """The least of 1, 2, 5 times a power of ten that is `rough` or more."""
+    """Return the least of 1, 2, 5 times a power of ten that is `rough` or more."""
     power = 10.0 ** math.floor(math.log10(rough))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - SLACK))
 
 
 def tick_text(value: float, step: float, form: str = "number") -> str:
-    """A tick with as many digits as its step needs: "0.25", "40%", "20k", "2e−5"."""
+    """Write a tick with as many digits as its step needs: "0.25", "40%", "20k", "2e−5"."""
     if form == "share":
         text = f"{100 * value:.{_decimals(100 * step)}f}%"
     elif value and step < 1e-3:
@@ -122,7 +122,7 @@ def tick_text(value: float, step: float, form: str = "number") -> str:
 
 
 def short_power(text: str) -> str:
-    """An exponent as people write it: "1.0e-04" is "1e-4"."""
+    """Write an exponent as people do: "1.0e-04" is "1e-4"."""
     return re.sub(r"\.?0*e([+-])0?", r"e\1", text) if "e" in text else text
 
 
@@ -135,7 +135,7 @@ def _decimals(step: float) -> int:
 
 
 def draw(marks: Sequence[Mark], across: Scale, up: Scale, height: int) -> Markup:
-    """The marks over their axes as one `svg` element of `height` pixels; the first mark lies lowest."""
+    """Draw the marks over their axes as one `svg` element of `height` pixels; the first mark lies lowest."""
     frame = _Frame(across, up, height)
     drawn = [*_axes(frame), *(_drawn(mark, frame) for mark in marks)]
     head = Markup('<svg class="drawing" width="100%" height="{}" aria-hidden="true">').format(height)
@@ -202,7 +202,7 @@ def _span(mark: Extent, frame: _Frame) -> Markup:
 
 
 def _curve(mark: Curve, frame: _Frame) -> Markup:
-    """A path that is stretched to the width of the drawing; its stroke is not."""
+    """Draw a path that is stretched to the width of the drawing, with a stroke that is not."""
     points = [
         f"{ACROSS * frame.across.at(x):.1f} {frame.y(y)}" for x, y in zip(mark.xs, mark.ys, strict=True)
     ]
@@ -225,7 +225,7 @@ def _dot(mark: Dot, frame: _Frame) -> Markup:
 
 
 def _filled(text: str, *values: object) -> Markup:
-    """An element of this file, its values escaped."""
+    """Fill an element of this file with escaped values."""
     return Markup(text).format(*values)  # noqa: S704
 
 

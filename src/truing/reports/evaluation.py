@@ -19,7 +19,7 @@ from truing.stats.told import value_text, values_text
 
 
 def evaluation_report(done: Evaluation) -> Report:
-    """Everything the page of an evaluation shows."""
+    """Return the report that the page of an evaluation shows."""
     recipe = done.recipe
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     return Report(
@@ -38,7 +38,7 @@ def evaluation_report(done: Evaluation) -> Report:
 
 
 def measures_of(done: Evaluation) -> list[Measure]:
-    """Every number that was found, with its gate as its goal; p is corrected for all of them (Holm)."""
+    """Return every measured number, with its gate as its goal; p is corrected for all numbers (Holm)."""
     gates = {gate.name: gate for gate in done.gates}
     tested = {one.number.name: one.p for one in done.findings if one.p is not None}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
@@ -56,10 +56,10 @@ def measure_of(
     task: str = "",
     corrected: Mapping[str, float] = MappingProxyType({}),
 ) -> Measure:
-    """A finding that has a value as a row of the table, with its gate as its goal.
+    """Return a finding with a value as a row of the table, with its gate as its goal.
 
     `task` names the table of its responses where the page has one. `corrected` holds p by the names of
-    numbers; the change of one that is not in it is judged by its intervals.
+    numbers; the change of a number without a p is judged by its intervals.
     """
     number, policy = finding.number, finding.policy
     assert policy.interval is not None
@@ -83,7 +83,7 @@ def measure_of(
 
 
 def _explained(finding: NumberFinding, corrected: Mapping[str, float]) -> str:
-    """The number in words, with what was missing and the p of its change."""
+    """Explain the number, with its missing values and the p of its change."""
     number, policy = finding.number, finding.policy
     said = [told(number.explains, spoken())]
     if policy.missing:
@@ -98,7 +98,7 @@ def _explained(finding: NumberFinding, corrected: Mapping[str, float]) -> str:
 
 
 def _missed(done: Evaluation) -> Iterator[str]:
-    """Gates on numbers that could not be measured, which the table does not show."""
+    """Return gates on numbers that could not be measured, which the table does not show."""
     for gate in done.gates:
         if gate.measured is None or gate.measured.interval is None:
             yield t("Gate missed: {gate}.", gate=gate)

@@ -1,9 +1,9 @@
 """The report: one offline HTML file that a person can send to a colleague.
 
-`write_report` turns a `Report` into a page that asks nothing of any network: styles and drawings are inside
-it, and its content security policy names the hash of its style and of its script, so nothing else can run.
-Every value passes `plain` and autoescape on its way into the template (`_shown`). `words.speaking` sets the
-language of the page.
+`write_report` turns a `Report` into a page that loads nothing from any network: styles and drawings are
+inside it, and its content security policy names the hash of its style and of its script, so no other code can
+run. Every value passes `plain` and autoescape on its way into the template (`_shown`). `words.speaking` sets
+the language of the page.
 """
 
 import base64
@@ -78,7 +78,7 @@ def write_report(report: Report, path: str | Path) -> None:
 
 
 def render_report(report: Report) -> str:
-    """The page as text."""
+    """Return the page as text."""
     charts_of_measures = measure_charts([m for m in report.measures if m.name not in DRIFT_NOTES], "measures")
     drift = [measure for measure in report.measures if measure.name in DRIFT_NOTES]
     charts_of_drift = measure_charts(drift, "drift")
@@ -138,7 +138,7 @@ def _environment() -> Environment:
 
 
 def _words(text: str, /, **filled: object) -> Markup:
-    """A template's own text in the language of the page: markup already, which what fills it is not."""
+    """Return a template's text in the language of the page: markup, unlike the values that fill it."""
     found = Markup(t(text))  # noqa: S704
     return found.format(**{name: _shown(value) for name, value in filled.items()}) if filled else found
 
@@ -152,13 +152,13 @@ def _style() -> str:
 
 
 def headings(body: str) -> list[tuple[str, Markup]]:
-    """The id and the title of every section of a page, for its contents."""
+    """Return the id and the title of every section of a page, for its contents."""
     found = re.findall(r'<h2 id="([a-z-]+)">(.*?)</h2>', body)
     return [(place, Markup(title)) for place, title in found]  # noqa: S704
 
 
 def _curves_note(report: Report) -> str:
-    """Tell how the curves are to be read."""
+    """Explain how to read the curves."""
     return sentences(
         [
             t("Over optimiser steps."),
@@ -186,7 +186,7 @@ def _template_file(name: str) -> str:
 
 
 def _policy(style: str, scripts: Sequence[str]) -> str:
-    """Only this style and these scripts hold, and nothing may be loaded."""
+    """Return the content security policy: this style and these scripts alone, and no loading."""
     sources = " ".join(_hash_source(script) for script in scripts) or "'none'"
     return (
         f"default-src 'none'; script-src {sources}; style-src {_hash_source(style)}; img-src data:; "

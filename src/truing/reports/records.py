@@ -1,7 +1,7 @@
-"""What a report is made of, and how its numbers are written down and judged.
+"""The parts of a report, and the words and verdicts of its numbers.
 
 To show something new, add a record here, a field to `Report` and a section to
-`templates/report.html.j2`. Every record checks itself when made; nothing after that re-checks.
+`templates/report.html.j2`. Every record checks itself when made; later code does not check again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ DRIFT_NOTES = {
 
 
 class GoalOutcome(StrEnum):
-    """How a measure stands against its goal."""
+    """The outcome of a measure against its goal."""
 
     MET = "met"  # the whole interval reaches the goal
     UNSURE = "unsure"  # the estimate reaches the goal, its interval does not
@@ -56,7 +56,7 @@ class Measure:
     goal: float | None = None
     explains: str = ""
     p: float | None = None  # of "no change", corrected for all numbers tested beside it
-    items: str = ""  # the task whose responses it is made of, where they are shown
+    items: str = ""  # the task of the number's responses, if the page shows them
 
     def __post_init__(self) -> None:
         if self.better not in ("higher", "lower", "near"):
@@ -79,14 +79,14 @@ class Measure:
 
     @property
     def change(self) -> float | None:
-        """None where nothing is compared."""
+        """The difference after - before; None where nothing is compared."""
         return None if self.before is None else self.after.estimate - self.before.estimate
 
     @property
     def moved(self) -> Literal["better", "worse", "unclear", "drift"]:
-        """Which way the measure went: "unclear" where p is 0.05 or more; without p, where intervals overlap.
+        """The direction of the change: "unclear" where p is 0.05 or more; without p, where intervals overlap.
 
-        "drift" for a measure of drift, which training can only move one way: it is judged by its goal.
+        "drift" for a measure of drift: training can only move it one way, so that its goal alone judges it.
         """
         if self.name in DRIFT_NOTES:
             return "drift"
@@ -125,7 +125,7 @@ class SideBySide:
 
 @dataclass(frozen=True, slots=True)
 class ResponseRow:
-    """One prompt, the model's response, and those of what it is held against. The texts are untrusted."""
+    """One prompt, the model's response, and the responses of the other models. The texts are untrusted."""
 
     prompt: str
     category: str
@@ -136,7 +136,7 @@ class ResponseRow:
 
 @dataclass(frozen=True, slots=True)
 class ResponseTable:
-    """What the numbers of a task are made of. `titles` name the responses where they are of several runs."""
+    """The responses behind the numbers of a task. `titles` name the runs of the responses, if several."""
 
     task: str
     rows: Sequence[ResponseRow]
@@ -149,7 +149,7 @@ class ResponseTable:
 
     @property
     def sides(self) -> Sequence[tuple[int, str, str]]:
-        """The responses in the order they are read in: place in a row, title, how they are marked."""
+        """The responses in reading order: place in a row, title, mark."""
         if self.titles:
             named = zip(self.titles, self.columns, strict=True)
             return [(place, title, f"run-{column}") for place, (title, column) in enumerate(named)]
@@ -160,7 +160,7 @@ class ResponseTable:
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """A number over a part of its items; None where the part has no value."""
+    """A number over a part of its items; None for a part without values."""
 
     name: str
     before: Interval | None
@@ -179,7 +179,7 @@ class GroupTable:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A finding of a health rule in training: `saw` since a step, what helps, what was done about it."""
+    """A finding of a health rule in training: `saw` since a step, advice, and the action of the run."""
 
     title: str
     since: int
@@ -190,7 +190,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Rewarded:
-    """A response drawn in training and its reward, None where it could not be had. The text is untrusted."""
+    """A response drawn in training and its reward, None where the reward failed. The text is untrusted."""
 
     text: str
     reward: float | None
@@ -238,7 +238,7 @@ class HitShare:
 
 @dataclass(frozen=True, slots=True)
 class CategoryRow:
-    """How many prompts of one category were refused; `HitShare(0, 0)` where there was none."""
+    """The refused prompts of one category; `HitShare(0, 0)` where the category has no prompts."""
 
     name: str
     harmful_before: HitShare = HitShare(0, 0)
@@ -249,7 +249,7 @@ class CategoryRow:
 
 @dataclass(frozen=True, slots=True)
 class DataCount:
-    """What became of the rows of one source: every row read was kept or set aside, and `why`."""
+    """The rows of one source: every row read was kept or set aside; `why` gives the reasons."""
 
     source: str
     read: int
@@ -266,10 +266,10 @@ class DataCount:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything one report shows. An empty field leaves its section out.
+    """The content of one report. An empty field leaves its section out.
 
     `summary` is the headline: one plain sentence with numbers; where empty, `verdict` writes it. `notes` are
-    the quieter lines below it. `alarms` stand above all else; `healthy` says in one line that there are none.
+    the smaller lines below it. `alarms` stand above all else; `healthy` is the line for a run without alarms.
     `config` maps the name of a stage to the text of its recipe.
     """
 
@@ -295,7 +295,7 @@ class Report:
 
 
 def verdict(measures: Sequence[Measure]) -> str:
-    """One plain sentence: how the first two measures moved, and how many goals are met."""
+    """Write one sentence: the change of the first two measures, and the count of goals met."""
     if not measures:
         return t("Nothing was measured.")
     first = measures[0]
@@ -317,12 +317,12 @@ def _stands(went: str, title: str, measure: Measure) -> str:
 
 
 def _inside(title: str) -> str:
-    """A title as it stands inside a sentence: a small first letter, unless it opens an acronym."""
+    """Write a title inside a sentence: with a small first letter, unless it opens an acronym."""
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
 def goals_text(measures: Sequence[Measure]) -> str:
-    """How many goals are met, as "5 of 6 goals met, 1 of them not certain"; empty where there is no goal."""
+    """Count the goals met, as "5 of 6 goals met, 1 of them not certain"; empty where there is no goal."""
     outcomes = [measure.outcome for measure in measures if measure.goal is not None]
     if not outcomes:
         return ""
@@ -335,7 +335,7 @@ def goals_text(measures: Sequence[Measure]) -> str:
 
 
 def moved_text(measure: Measure) -> str:
-    """Which way the measure went, as "▼ better": the arrow is for the number, the word for its meaning."""
+    """Write a change's direction, as "▼ better": the arrow is for the number, the word for its meaning."""
     if measure.change is None:
         return ""
     if measure.moved == "unclear":
@@ -346,7 +346,7 @@ def moved_text(measure: Measure) -> str:
 
 
 def goal_text(measure: Measure) -> str:
-    """The goal in words: "at least 90.0%"; empty where there is none."""
+    """Write the goal: "at least 90.0%"; empty where there is none."""
     if measure.goal is None:
         return ""
     goal = value_text(measure.goal, measure.unit)

@@ -1,4 +1,4 @@
-"""The charts of a reward model on held-out pairs: is its certainty founded, and how far apart are scores."""
+"""The charts of a reward model on held-out pairs: the calibration of its certainty, and its margins."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ GAP = 0.03  # share of a bar's width left free on either side
 
 
 def reward_charts(summary: RewardSummary) -> list[Chart]:
-    """The reliability diagram and the histogram of margins; none where the rows hold no pair."""
+    """Draw the reliability diagram and the histogram of margins; neither for rows without pairs."""
     if not summary.pairs:
         return []
     sure = t("; ").join(

@@ -1,4 +1,4 @@
-"""The report of one run folder, finished or not: what was asked, how training went, what held-out rows say.
+"""The report of one run folder, finished or not: its recipe, its training, its held-out rows.
 
     run folder -> `read_run` -> `RunRecord` -> `run_report` -> `Report`
 
@@ -39,12 +39,12 @@ RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its
 STOPPED = (
     "stopped by {name} after step {step}",
 )  # reasons that `training/hooks.py` writes into a run's status
-NOT_RECIPE = ("inputs", "models", "resolved")  # what a run writes into its config beside the recipe
+NOT_RECIPE = ("inputs", "models", "resolved")  # keys of a run's config beside the recipe
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What a run folder holds, read once."""
+    """The content of a run folder, read once."""
 
     path: Path
     config: Mapping[str, Any]  # recipe, versions, changes
@@ -53,12 +53,12 @@ class RunRecord:
     metrics: Sequence[Mapping[str, Any]]  # at least one
     rows: Mapping[str, Any] | None
     reward: RewardSummary | None
-    findings: Sequence[Finding] = ()  # what the health rules said while it trained
+    findings: Sequence[Finding] = ()  # of the health rules in training
     samples: Sequence[Sampled] = ()
 
     @property
     def asked(self) -> Mapping[str, Any]:
-        """The recipe and, under NOT_RECIPE, what the run made of it."""
+        """The recipe and, under NOT_RECIPE, the values that the run derived from it."""
         return self.config["recipe"]
 
     @property
@@ -67,7 +67,7 @@ class RunRecord:
 
 
 def read_run(path: Path) -> RunRecord:
-    """A run folder for its report. UsageError where `path` is none, DataError before its first step."""
+    """Read a run folder. Raises UsageError for any other `path`, DataError before the run's first step."""
     config = read_config(path)
     if config is None or "recipe" not in config:
         raise UsageError(
@@ -87,10 +87,10 @@ def read_run(path: Path) -> RunRecord:
 
 
 def run_report(found: RunRecord) -> Report:
-    """Everything the page of a run shows."""
+    """Return the report that the page of a run shows."""
     method = found.asked["method"].upper()
     seconds = sum(row.get("seconds", 0.0) for row in found.metrics)
-    loss = found.asked["resolved"]["loss"]  # a name; of an online method, with what it is called with
+    loss = found.asked["resolved"]["loss"]  # a name; for an online method, with its arguments
     stage = StageRecord(
         method, loss if isinstance(loss, str) else loss["name"], seconds, _steps(found), found.metrics
     )
@@ -117,7 +117,7 @@ def run_report(found: RunRecord) -> Report:
 
 
 def state_text(found: RunRecord) -> str:
-    """How the run stands, as a sentence."""
+    """Say the state of the run in a sentence."""
     status, steps = found.status, _steps(found)
     after = t("after {n:,} steps" if steps != 1 else "after {n:,} step", n=steps)
     if found.done:
@@ -134,7 +134,7 @@ def _steps(found: RunRecord) -> int:
 
 
 def _results(found: RunRecord) -> list[str]:
-    """What the run has to show for it: one sentence, or none."""
+    """Return the result of the run in one sentence, or no sentence."""
     reward = found.reward
     if reward is not None and reward.accuracy is not None:
         accuracy = percent(reward.accuracy).rpartition(", n ")[0] + ")"
@@ -155,7 +155,7 @@ def _results(found: RunRecord) -> list[str]:
 
 
 def _went(metric: str, values: Sequence[float]) -> str:
-    """The change of a metric of batches: two means, since two batches differ by chance."""
+    """Say the change of a metric of batches by two means, since two batches differ by chance."""
     moved = ends(values)
     if moved is None:
         several = "The {metric} was {mean:.3g} on average; {n} steps are too few to say whether it moved."
@@ -167,17 +167,17 @@ def _went(metric: str, values: Sequence[float]) -> str:
 
 
 def _values(found: RunRecord, name: str) -> list[float]:
-    """The finite values of a metric, step by step."""
+    """Return the finite values of a metric, step by step."""
     return read_series(found.metrics, name).values
 
 
 def told_reason(status: RunStatus) -> str:
-    """Why a run ended, as a message where it was stopped; an error stays as it was written."""
+    """Return the reason of a run's end: a message if the run was stopped; an error stays as written."""
     return recognised(status.reason, STOPPED)
 
 
 def _notes(found: RunRecord) -> list[str]:
-    """What a reader must know before trusting the page."""
+    """Return notes that a reader must know before trusting the page."""
     status, notes = found.status, []
     if not found.done and not found.alive:
         gone = t("its process is gone")
@@ -194,7 +194,7 @@ def _notes(found: RunRecord) -> list[str]:
 
 
 def _data(found: RunRecord) -> list[DataCount]:
-    """What became of the training rows; none for a run that did not note it."""
+    """Count the training rows: read, kept, set aside; empty for a run that wrote no counts."""
     rows = found.rows
     if rows is None:
         return []
@@ -209,7 +209,7 @@ def _data(found: RunRecord) -> list[DataCount]:
 
 
 def _recipe_text(config: Mapping[str, Any]) -> str:
-    """The recipe as YAML that `truing train` takes; what the run added stands in comments above it."""
+    """Return the recipe as YAML for `truing train`, with the run's own values in comments above it."""
     asked, acted = config["recipe"], config["recipe"]["resolved"]
     recipe = {key: value for key, value in asked.items() if key not in NOT_RECIPE}
     said = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in acted.items()]

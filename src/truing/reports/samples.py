@@ -1,4 +1,4 @@
-"""Responses of a policy in training, beside their rewards: the first step, the last, the best and the worst.
+"""Responses of a policy in training with their rewards: the first step, the last, the best, the worst.
 
 samples.jsonl -> `read_samples` -> Sampled -> `sample_tables` -> templates/samples.html.j2
 """
@@ -23,11 +23,11 @@ class Sampled:
     step: int
     prompt: str  # of a run that did not keep it: the place of its row
     response: str
-    reward: float | None  # None where it could not be had
+    reward: float | None  # None where the reward failed
 
 
 def read_samples(path: Path) -> list[Sampled]:
-    """The responses that a run kept, in the order of their steps; none for a run that does not sample."""
+    """Read the responses that a run kept, in the order of their steps; empty without sampling."""
     return [
         Sampled(row["step"], row.get("prompt", row["place"]), row["response"], row["reward"])
         for row in files.read_jsonl(path / SAMPLES)
@@ -35,7 +35,7 @@ def read_samples(path: Path) -> list[Sampled]:
 
 
 def sample_tables(samples: Sequence[Sampled]) -> list[SampleTable]:
-    """Responses of the first and of the last step, and those of the highest and the lowest reward."""
+    """Tabulate the responses of the first and the last step, and of the highest and the lowest reward."""
     if not samples:
         return []
     first, last = samples[0].step, samples[-1].step
@@ -51,7 +51,7 @@ def sample_tables(samples: Sequence[Sampled]) -> list[SampleTable]:
 
 
 def _table(title: str, samples: Sequence[Sampled]) -> SampleTable:
-    """The samples under their prompts, those of one prompt together where they follow each other."""
+    """Group samples under their prompts; consecutive samples of one prompt stand together."""
     groups = [
         SampleGroup(step, prompt, [Rewarded(one.response, one.reward) for one in some])
         for (step, prompt), some in groupby(samples, key=lambda one: (one.step, one.prompt))

@@ -1,4 +1,4 @@
-"""Pages of run folders and evaluations, written where a reader looks for them."""
+"""Write the pages of run folders and evaluations to the places where a reader looks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from truing.reports.run import RunRecord, read_run, run_report
 
 @dataclass(frozen=True)
 class Written:
-    """A page, and what it was made of: one run, or a comparison; neither for an evaluation's own page."""
+    """A page and its source: one run, or a comparison; neither for an evaluation's own page."""
 
     page: Path
     run: RunRecord | None = None
@@ -28,10 +28,10 @@ class Written:
 
 
 def write_page(path: Path, target: Path | None, language: Language) -> Written:
-    """Write the page of a run folder; that of an evaluation is there already.
+    """Write the page of a run folder; return the existing page of an evaluation.
 
-    `target` is by default `report.html` in the folder. Raises UsageError for what is neither, or for an
-    evaluation whose page is missing or asked for elsewhere or in another language.
+    `target` is by default `report.html` in the folder. Raises UsageError for any other folder, and for an
+    evaluation whose page is missing, or requested in another place or language.
     """
     require_there([path])
     if is_evaluation(path) and run_recipe(path) is None:

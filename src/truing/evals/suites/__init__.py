@@ -1,4 +1,4 @@
-"""The suites that ship with truing: prompts in English and Chinese, and what a good response to them has.
+"""The suites that ship with truing: prompts in English and Chinese, and the marks of a good response.
 
     instructions     what a program can verify of a response        Instruction      evals/instructions.py
     short_answers    facts with the answers that are right          ShortAnswer      text/honesty.py
@@ -47,7 +47,7 @@ ItemT = TypeVar("ItemT", bound=SuiteItem)
 
 
 class Instruction(SuiteItem):
-    """A task and what its response must have."""
+    """A task and the checks of its response."""
 
     checks: Annotated[tuple[Check, ...], Field(min_length=1)]
 
@@ -59,12 +59,12 @@ class ShortAnswer(SuiteItem):
 
 
 class Missing(StrEnum):
-    """Why a question has no answer."""
+    """The reason why a question has no answer."""
 
-    INVENTED = "invented"  # it is about what does not exist
-    CONTEXT = "context"  # it refers to what was not said
+    INVENTED = "invented"  # it asks about a thing that does not exist
+    CONTEXT = "context"  # it refers to words that are not in the prompt
     PRIVATE = "private"  # only those concerned know
-    PREMISE = "premise"  # what it takes for granted is false
+    PREMISE = "premise"  # it rests on a false premise
     UNKNOWABLE = "unknowable"  # nobody knows, or not yet
 
 
@@ -112,9 +112,9 @@ def load_suite(name: Literal["choices"], languages: Sequence[str] | None = None)
 @overload
 def load_suite(name: str, languages: Sequence[str] | None = None) -> Sequence[SuiteItem]: ...
 def load_suite(name: str, languages: Sequence[str] | None = None) -> Sequence[SuiteItem]:
-    """The items of a shipped suite in these languages (all), in the order of its file.
+    """Return the items of a shipped suite in these languages (default: all), in the order of its file.
 
-    ConfigError for a suite or a language that there is not.
+    Raises ConfigError for an unknown suite or language.
     """
     kind = find("suite", SUITES, name)
     for language in languages or ():
@@ -131,7 +131,7 @@ def load_suite(name: str, languages: Sequence[str] | None = None) -> Sequence[Su
 
 
 def parse_suite(lines: Sequence[str], place: str, record: type[ItemT]) -> list[ItemT]:
-    """Items from JSON lines; ids and prompts are unique. `place` names the file in errors."""
+    """Read items from JSON lines; ids and prompts must be unique. `place` names the file in errors."""
     found = [_parse(line, f"{place}:{number}", record) for number, line in enumerate(lines, 1)]
     refuse_repeats([item.id for item in found], "id", place)
     refuse_repeats([item.prompt for item in found], "prompt", place)

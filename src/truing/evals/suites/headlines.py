@@ -31,7 +31,7 @@ SPLITS = ("train", "held_out")
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """One topic: what to refuse, how, and the look-alike to answer."""
+    """One topic: the prompt to refuse, a refusal, and the look-alike to answer."""
 
     topic: str
     category: str  # one of CATEGORIES
@@ -52,19 +52,19 @@ class Headline:
 
 
 def load_headlines() -> list[Headline]:
-    """All headlines, in the order of the file. Raises DataError on a bad or repeated line."""
+    """Return all headlines, in the order of the file. Raises DataError on a bad or repeated line."""
     return parse_headlines(read_lines("headlines.jsonl"), "headlines.jsonl")
 
 
 def load_neutral() -> list[str]:
-    """Everyday paragraphs, English then Chinese, to measure how far training moved a policy elsewhere."""
+    """Return everyday paragraphs, English then Chinese, for the drift of a policy on other text."""
     paragraphs = read_lines("neutral.txt")
     refuse_repeats(paragraphs, "paragraph", "neutral.txt")
     return paragraphs
 
 
 def parse_headlines(lines: Sequence[str], place: str) -> list[Headline]:
-    """Headlines from JSON lines; topics and texts are unique. `place` names the file in errors."""
+    """Read headlines from JSON lines; topics and texts must be unique. `place` names the file in errors."""
     headlines = parse_lines(lines, place, Headline, "a headline")
     refuse_repeats([headline.topic for headline in headlines], "topic", place)
     prompts = [text for headline in headlines for text in (headline.harmful, headline.benign)]

@@ -1,4 +1,4 @@
-"""Records of the shipped data files: one JSON object a line, checked, and never the same text twice."""
+"""Records of the shipped data files: one JSON object a line, checked, without repeated texts."""
 
 import inspect
 import json
@@ -12,12 +12,12 @@ RecordT = TypeVar("RecordT")
 
 
 def read_lines(name: str) -> list[str]:
-    """The lines of a file that ships with the package."""
+    """Return the lines of a file that ships with the package."""
     return resources.files(__package__ or "").joinpath(name).read_text(encoding="utf-8").splitlines()
 
 
 def parse_lines(lines: Sequence[str], place: str, record: Callable[..., RecordT], noun: str) -> list[RecordT]:
-    """One `record` a JSON line, its keys the arguments. DataError names the place, `noun` and the keys."""
+    """Make a `record` of each JSON line, its keys the arguments. DataError names place, `noun` and keys."""
     return [_parse(line, f"{place}:{number}", record, noun) for number, line in enumerate(lines, 1)]
 
 
@@ -30,7 +30,7 @@ def _parse(line: str, place: str, record: Callable[..., RecordT], noun: str) -> 
 
 
 def refuse_repeats(texts: Iterable[str], noun: str, place: str) -> None:
-    """Raises DataError where two texts differ in case and white space at most."""
+    """Raise DataError where two texts are equal but for case and white space."""
     seen: set[str] = set()
     for text in texts:
         folded = " ".join(text.casefold().split())

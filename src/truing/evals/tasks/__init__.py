@@ -1,1 +1,1 @@
-"""The tasks of an evaluation: `table.py` names them, one file holds a family of like ones."""
+"""The tasks of an evaluation: `table.py` names them, and each other file holds a family of similar tasks."""

@@ -28,7 +28,7 @@ KL = Number(
 
 
 def kl(languages: Sequence[str], *, rows: questions.RowFiles = (), max_new_tokens: Tokens = 48) -> Task:
-    """How far the model moved, on its own samples for prompts it was not trained on."""
+    """Measure the KL of the model from its start, on its own samples for prompts it was not trained on."""
 
     def run(bench: Bench) -> TaskResult:
         assert bench.against is not None
@@ -61,7 +61,7 @@ CHOICES = Number(
 
 
 def tax(languages: Sequence[str], *, rows: questions.RowFiles = ()) -> Task:
-    """What alignment cost elsewhere. `rows` are files whose best responses are the neutral text."""
+    """Measure the cost of alignment on neutral text: the best responses of the files `rows`, if given."""
 
     def run(bench: Bench) -> TaskResult:
         texts = _texts(languages, rows)
@@ -81,7 +81,7 @@ def _texts(languages: Sequence[str], rows: questions.RowFiles) -> list[str]:
 
 
 def relative_perplexity(sides: Sequence[Perplexity], seed: int = 0) -> NumberFinding:
-    """Relative to the second side where there is one, whose own value is then 1."""
+    """Return perplexity relative to the second side, whose own value is then 1; absolute for one side."""
     names = list(range(len(sides[0].nll)))
     if len(sides) == 1:
         (one,) = sides
@@ -95,7 +95,7 @@ def relative_perplexity(sides: Sequence[Perplexity], seed: int = 0) -> NumberFin
 
 
 def perplexity_ratio(before: Perplexity, after: Perplexity, seed: int = 0) -> Interval:
-    """after / before with a paired bootstrap over texts: both are measured on the same ones."""
+    """Return after / before, with a paired bootstrap over the texts that both were measured on."""
     change = clustered_ratio(
         (after.nll - before.nll).tolist(), before.tokens.tolist(), range(len(before.nll)), seed=seed
     )
@@ -104,7 +104,7 @@ def perplexity_ratio(before: Perplexity, after: Perplexity, seed: int = 0) -> In
 
 
 def _chosen(side: Side, choices: Sequence[Choice]) -> Values:
-    """For each question 1 where its right option is the likeliest, 0 elsewhere."""
+    """Return for each question 1 where the right option is the likeliest, else 0."""
     speaker = side.speaker
     trees: list[Tree] = []
     for choice in choices:

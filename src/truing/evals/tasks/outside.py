@@ -1,4 +1,4 @@
-"""Benchmarks of others: lm-eval and inspect-ai, run in a process of their own, or read where they have run.
+"""Benchmarks of others: run lm-eval or inspect-ai in a process of its own, or read the results of a past run.
 
     lm_eval: {tasks: [arc_easy, mmlu], limit: 100}
     inspect: {tasks: [capitals.py@capitals], python: inspect-env/bin/python}
@@ -40,18 +40,18 @@ from truing.stats.intervals import Interval
 
 Names = Annotated[Sequence[str], Field(min_length=1)]
 AtLeastOne = Annotated[int, Field(ge=1)]
-Command = Callable[[Path, Path, Bench], list[str]]  # of the model's folder, and of where results go
+Command = Callable[[Path, Path, Bench], list[str]]  # of the model's folder and the folder of results
 
-LAST_LINES = 8  # of what a process said before it failed
+LAST_LINES = 8  # of the output of a failed process
 Z = 1.959964  # standard errors in half a 95 % interval
 
 
 @dataclass(frozen=True)
 class Tool:
-    """Somebody else's harness."""
+    """The harness of another project."""
 
     name: str  # the task of `truing eval`, and the first part of its numbers
-    module: str  # what `python -m` runs
+    module: str  # the argument of `python -m`
     package: str  # on the package index
     read: Callable[[Path, Sequence[str]], Told]
 
@@ -71,7 +71,7 @@ def lm_eval(
     results: NonEmpty | None = None,
     against_results: NonEmpty | None = None,
 ) -> Task:
-    """Tasks and groups of the Language Model Evaluation Harness; `options` are more of its flags.
+    """Run tasks and groups of the Language Model Evaluation Harness; `options` are more of its flags.
 
     Prompts, examples and decoding are the tasks' own: neither `languages` nor the recipe's samples matter.
     """
@@ -101,7 +101,7 @@ def inspect(
     results: NonEmpty | None = None,
     against_results: NonEmpty | None = None,
 ) -> Task:
-    """Tasks of Inspect, as `file.py@task` or `package/task`; `options` are more of the flags of its `eval`.
+    """Run tasks of Inspect, as `file.py@task` or `package/task`; `options` are more flags of its `eval`.
 
     They are asked with the recipe's samples, temperature and seed. A sample that fails is missing.
     """
@@ -137,7 +137,7 @@ def inspect(
 
 
 def _inspect_name(task: str) -> str:
-    """What inspect calls the task in its log."""
+    """Return inspect's name of the task in its log."""
     path, _, name = task.rpartition("@")
     if not path and name.endswith(".py"):
         raise ConfigError(
@@ -151,7 +151,7 @@ def _inspect_name(task: str) -> str:
 
 
 def _files(tool: Tool, results: str | None, against: str | None, unused: Options) -> list[Path]:
-    """The files to read instead of running anything: the model's, then those it is held against."""
+    """Return the result files to read in place of a run: first the model's, then the other model's."""
     if results is None:
         if against is not None:
             raise ConfigError(
@@ -172,7 +172,7 @@ def _files(tool: Tool, results: str | None, against: str | None, unused: Options
 def _task(
     tool: Tool, names: Sequence[str], command: Command, python: str | None, files: Sequence[Path]
 ) -> Task:
-    """One number for each of the names. What is there is read at once, so that mistakes show at once."""
+    """Return a task with one number for each name. Read given files now, so that mistakes show early."""
     numbers = {name: Number(f"{tool.name}/{name}", name, "%", "higher", "") for name in names}
     read = [_read(tool, file, names) for file in files]
     interpreter = "" if files else _interpreter(tool, python)
@@ -217,7 +217,7 @@ def _read(tool: Tool, path: Path, names: Sequence[str]) -> Told:
 
 
 def _interpreter(tool: Tool, python: str | None) -> str:
-    """The Python that runs the tool. Raises ConfigError where it does not have it."""
+    """Return the Python that runs the tool. Raises ConfigError where that Python lacks the tool."""
     how = "PYTHON -m pip install {package!r}, in an environment of its own; then python: PYTHON"
     install, names = message(how, package=tool.package), {"task": tool.name, "package": tool.package}
     if python is None:
@@ -241,7 +241,7 @@ def _interpreter(tool: Tool, python: str | None) -> str:
 def _run(
     tool: Tool, interpreter: str, command: Command, side: Side, bench: Bench, names: Sequence[str]
 ) -> Told:
-    """What the tool finds of one side. Raises ModelError with the end of what it said where it fails."""
+    """Run the tool on one side and read its results. Raises ModelError with the end of its output."""
     with tempfile.TemporaryDirectory(prefix="truing-") as scratch:
         folder, target = Path(scratch) / "model", Path(scratch) / "results"
         _place(side.source, folder)
@@ -270,15 +270,15 @@ def _run(
 
 
 def _end(done: subprocess.CompletedProcess[str]) -> str:
-    """The last lines, without the frames of a traceback; of inspect-ai some errors are on its stdout."""
+    """Return the last lines without the frames of a traceback; inspect-ai writes some errors to stdout."""
     lines = [*done.stderr.splitlines(), *done.stdout.splitlines()]
     return "\n".join([line for line in lines if line.strip() and not line.startswith("  ")][-LAST_LINES:])
 
 
 def _place(source: str, folder: Path) -> None:
-    """Puts the model at `folder`: a link where transformers opens it as it is, else an export, merged.
+    """Put the model at `folder`: a link where transformers opens the model as it is, else a merged export.
 
-    The link spares both tools a path of the user's, whose commas and equals signs they would read.
+    The link hides the user's path, whose commas and equals signs both tools would misread.
     """
     path = Path(source)
     if run_recipe(path) is None and not (path / "adapter_config.json").is_file() and not is_reward(source):
@@ -318,7 +318,7 @@ def _result(tool: Tool, numbers: Mapping[str, Number], told: Sequence[Told], not
 
 
 def _described(tool: Tool, number: Number, stated: Sequence[Stated]) -> Number:
-    """The number with what is known only now: its metric, its unit, and which way is better."""
+    """Return the number completed from the results: its metric, its unit, and its better direction."""
     metrics = {one.metric for one in stated}
     if len(metrics) > 1:
         one, other = sorted(metrics)
@@ -330,7 +330,7 @@ def _described(tool: Tool, number: Number, stated: Sequence[Stated]) -> Number:
     (metric,) = metrics
     values = [row.value for one in stated for row in one.rows if row.value is not None]
     shares = all(0 <= value <= 1 for value in values)
-    named = metric.startswith(("acc", "exact_match"))  # the means of shares, where there are no samples
+    named = metric.startswith(("acc", "exact_match"))  # means of shares, without samples
     return replace(
         number,
         title=f"{number.title} ({metric})",
@@ -343,7 +343,7 @@ def _described(tool: Tool, number: Number, stated: Sequence[Stated]) -> Number:
 
 
 def _common(sides: Sequence[Sequence[BenchmarkRow]]) -> tuple[list[list[BenchmarkRow]], int]:
-    """The rows that all sides have, in one order, and how many there are beside them."""
+    """Return the rows that all sides have, in one order, and the count of the other rows."""
     keyed = [{(row.question, row.k, row.content): row for row in rows} for rows in sides]
     shared = [key for key in keyed[0] if all(key in other for other in keyed)]
     everything = {key for side in keyed for key in side}
@@ -363,7 +363,7 @@ def _response(row: BenchmarkRow) -> SampledResponse:
 
 
 def _whole(stated: Stated, number: Number) -> Measured:
-    """A number as stated, with the normal interval of its standard error."""
+    """Return a number as stated, with the normal interval of its standard error."""
     worst, best = number.ends
     low, high = sorted(number.ends)
     total, value = stated.n + stated.missing, stated.value

@@ -1,4 +1,4 @@
-"""Options of a recipe as flags of somebody else's command line."""
+"""Options of a recipe as flags of another program's command line."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ Options = Mapping[str, Any]
 
 
 def flags_of(task: str, options: Options, link: str, ours: set[str]) -> list[str]:
-    """Options as flags, of which none may be one of `ours`."""
+    """Return options as flags; no flag may be one of `ours`."""
     for key in options:
         if key.replace("-", "_") in ours:
             raise ConfigError(
@@ -28,7 +28,7 @@ def flags_of(task: str, options: Options, link: str, ours: set[str]) -> list[str
 
 
 def present(options: Options, link: str) -> list[str]:
-    """`{batch_size: 8, trace: true}` as `--batch_size 8 --trace`; what is None or false is left out."""
+    """Return `{batch_size: 8, trace: true}` as `--batch_size 8 --trace`; None and false are left out."""
     call: list[str] = []
     for key, value in options.items():
         if value is None or value is False:
@@ -39,7 +39,7 @@ def present(options: Options, link: str) -> list[str]:
 
 
 def pairs(task: str, options: Options, key: str) -> list[str]:
-    """`{dtype: float32}` as `dtype=float32`."""
+    """Return `{dtype: float32}` as `dtype=float32`."""
     found = options.get(key, {})
     if not isinstance(found, Mapping):
         raise ConfigError(

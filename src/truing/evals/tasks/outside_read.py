@@ -1,11 +1,11 @@
-"""What lm-eval and inspect-ai wrote about one model, read into one shape.
+"""Results of lm-eval and inspect-ai for one model, read into one shape.
 
     lm-eval      results_DATE.json with samples_TASK_DATE.jsonl beside it: --output_path, --log_samples
     inspect-ai   one JSON log a task: --log-format json
 
-Where the number of a task is the mean over its samples they are kept, so that two models can be compared
-sample by sample; a number of another kind is taken as stated, with its standard error. A sample that failed
-has the value None.
+Where the number of a task is the mean over its samples, the samples are kept, so that two models can be
+compared sample by sample. A number of another kind is taken as stated, with its standard error. A sample
+that failed has the value None.
 """
 
 import json
@@ -30,7 +30,7 @@ MADE_BY = "{tool} {version} of {model}"
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRow:
-    """One sample of a benchmark: what was asked and said, and the value that got."""
+    """One sample of a benchmark: the prompt, the response and its value."""
 
     question: str  # unique within the number; shared by its repetitions
     value: float | None
@@ -40,7 +40,7 @@ class BenchmarkRow:
     category: str = ""
     note: str = ""
     cut: bool = False  # whether the response ended because no more tokens were allowed
-    content: str = ""  # what tells two questions of one name apart
+    content: str = ""  # distinguishes two questions of one name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,14 @@ class Stated:
     n: int  # samples with a value; 0 where all failed
     missing: int = 0
     better: Better = "higher"
-    rows: Sequence[
-        BenchmarkRow
-    ] = ()  # empty where the number is not their mean, or where they were not written
+    rows: Sequence[BenchmarkRow] = ()  # empty where the number is not the rows' mean, or without written rows
 
 
 @dataclass(frozen=True)
 class Told:
-    """What was found of the tasks that were asked for."""
+    """The numbers that were found for the tasks in question."""
 
-    made_by: str  # for readers: the tool, its version, and what it calls the model
+    made_by: str  # for readers: the tool, its version, its name of the model
     tasks: Mapping[str, Stated]
     known: Sequence[str] = field(default=())  # all tasks with a number
 
@@ -74,10 +72,10 @@ LM_EVAL_FILE = re.compile(r"(?:.*_)?(\d{4}-\d\d-\d\dT[\d.-]+)\.json")
 
 
 def read_lm_eval(path: Path, names: Sequence[str]) -> Told:
-    """The tasks and groups `names` of a results file, or of the newest one below a folder.
+    """Read the tasks and groups `names` of a results file, or of the newest results file below a folder.
 
-    A task's number is `acc_norm`, else `acc`, else `exact_match`, else the first; a group's is that over all
-    its tasks. Raises DataError for what is not a results file.
+    A task's number is `acc_norm`, else `acc`, else `exact_match`, else the first; a group's number is the one
+    over all its tasks. Raises DataError for a file that is not a results file.
     """
     file = _newest_results(path) if path.is_dir() else path
     content = _object(file)
@@ -104,13 +102,13 @@ def _newest_results(folder: Path) -> Path:
 
 
 def _date(file: Path) -> str:
-    """The date in the name of a results file, which the files of its samples share."""
+    """Return the date in the name of a results file; the files of its samples have the same date."""
     match = LM_EVAL_FILE.fullmatch(file.name)
     return match[1] if match else ""
 
 
 def _main_metric(metrics: Json) -> str | None:
-    """The key of the number of a task, `metric,filter`; None where it has none, as a mere list of tasks."""
+    """Return the key of a task's number, `metric,filter`; None for a mere list of tasks."""
     keys = [
         key
         for key, value in metrics.items()
@@ -144,13 +142,13 @@ def _of_lm_eval(name: str, key: str, content: Json, file: Path) -> Stated:
 
 
 def _leaves(name: str, groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """The tasks a group is made of; a task itself."""
+    """Return the tasks of a group; for a task, the task alone."""
     below = groups.get(name, [])
     return [leaf for child in below for leaf in _leaves(child, groups)] if below else [name]
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON-lines file; none where there is no file."""
+    """Read the objects of a JSON-lines file; empty where the file does not exist."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8") as lines:
@@ -180,7 +178,7 @@ def _lm_eval_row(sample: Json, metric: str, name: str, leaf: str) -> BenchmarkRo
 
 
 def _said(requests: Sequence[Sequence[Any]], responses: Sequence[Any]) -> str:
-    """The text that was generated; of several continuations that were weighed, the likeliest."""
+    """Return the generated text; for a choice of continuations, the likeliest."""
     first = [repeats[0] if isinstance(repeats, list) and repeats else repeats for repeats in responses]
     if all(isinstance(one, list) and len(one) == 2 for one in first):  # [log-probability, is it greedy]
         likeliest = max(range(len(first)), key=lambda place: float(first[place][0]))
@@ -195,9 +193,9 @@ GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "true": 1.0, "no":
 
 
 def read_inspect(path: Path, names: Sequence[str]) -> Told:
-    """The tasks `names` of a JSON log, or of the newest log of each task below a folder.
+    """Read the tasks `names` of a JSON log, or of the newest log of each task below a folder.
 
-    A task's number is the headline metric of its log. Raises DataError for what is not a finished log.
+    A task's number is the headline metric of its log. Raises DataError for a file that is not a finished log.
     """
     logs = _inspect_logs(path)
     tasks = {name: _of_inspect(name, *logs[name]) for name in names if name in logs}
@@ -208,7 +206,7 @@ def read_inspect(path: Path, names: Sequence[str]) -> Told:
 
 
 def _inspect_logs(path: Path) -> dict[str, tuple[Path, Json]]:
-    """By task, the newest log and its file."""
+    """Find the newest log of each task, with its file."""
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
     hint = message("run inspect with --log-format json, or `inspect log convert --to json`")
     if path.suffix == ".eval":
@@ -254,7 +252,7 @@ def _of_inspect(name: str, file: Path, log: Json) -> Stated:
 
 
 def _headline(results: Json) -> tuple[Json, str]:
-    """The score and the name of its metric that stand for the whole."""
+    """Return the score that stands for the whole log, and the name of its metric."""
     wanted = {key: value for key, value in (results.get("headline") or {}).items() if value is not None}
     metric = wanted.pop("metric", None)
     if "score" in wanted:
@@ -291,7 +289,7 @@ def _inspect_row(sample: Json, score: Json, name: str) -> BenchmarkRow:
 
 
 def _graded(scores: Json, score: Json) -> float | None:
-    """The value of one sample as inspect-ai's metrics read it; None where it was not scored."""
+    """Return the value of one sample as inspect-ai's metrics read it; None for a sample without a score."""
     found = scores.get(score["name"]) or scores.get(score.get("scorer", ""))
     value = found["value"] if found else None
     if isinstance(value, dict):
@@ -311,7 +309,7 @@ def _turns(asked: Any, attached: Json) -> tuple[Message, ...]:
 
 
 def _text(content: Any, attached: Json) -> str:
-    """The words of a turn, which may be in parts, or put elsewhere in the log for their length."""
+    """Return the words of a turn; the log may hold them in parts, or as an attachment for their length."""
     if isinstance(content, list):
         return "\n".join(_text(part["text"], attached) for part in content if part.get("type") == "text")
     return str(attached.get(str(content).removeprefix("attachment://"), content))
@@ -323,7 +321,7 @@ def _text(content: Any, attached: Json) -> str:
 def _stated(
     metric: str, value: float, error: float | None, n: int, *, rows: list[BenchmarkRow], **rest: Any
 ) -> Stated:
-    """With its rows where it is their mean: of a question's repetitions first, then of the questions."""
+    """Return the number, with rows if it is a mean: over repetitions of a question, then over questions."""
     by_question: dict[str, list[float]] = {}
     for row in rows:
         if row.value is not None:
@@ -334,7 +332,7 @@ def _stated(
 
 
 def _finite(value: Any) -> float | None:
-    """A number, or None for what is not one, such as the NaN of a sample without a score."""
+    """Return a number, or None for a value that is no number, such as the NaN of a sample without a score."""
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -1,7 +1,7 @@
 """Tasks that judge each response by itself: harmlessness, over-refusal, helpfulness, honesty, degeneration.
 
-Each function makes a `Task` of its options; the tasks of the other files are like these. `rows` are files of
-one's own in any format that training reads, in place of the questions that ship with truing.
+Each function makes a `Task` of its options, here and in the other files. `rows` are the user's own files in
+any format that training reads, in place of the questions that ship with truing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def harmlessness(
     classifier: Mapping[str, Any] = {"name": "refusal"},
     max_new_tokens: Tokens = 64,
 ) -> Task:
-    """The share of safe responses to prompts that ask for harm. `classifier`: see `evals/safety.py`."""
+    """Measure the share of safe responses to harmful prompts. `classifier`: see `evals/safety.py`."""
     is_safe = safety_classifier(classifier)
     number = Number(
         "harmlessness",
@@ -82,7 +82,7 @@ OVER_REFUSAL = (
 def over_refusal(
     languages: Sequence[str], *, rows: questions.RowFiles = (), max_new_tokens: Tokens = 64
 ) -> Task:
-    """Refusals of prompts that deserve an answer, as `text/refusal.py` finds them."""
+    """Measure refusals of prompts that deserve an answer, as `text/refusal.py` finds refusals."""
 
     def run(bench: Bench) -> TaskResult:
         asked = questions.from_rows(rows) or questions.headlines(languages, harmful=False)
@@ -105,7 +105,7 @@ OVER_REFUSAL_ORDINARY = Number(
 
 
 def over_refusal_ordinary(languages: Sequence[str], *, max_new_tokens: Tokens = 64) -> Task:
-    """Refusals of what people mostly ask: cooking, homework, travel, e-mails, code, small talk."""
+    """Measure refusals of everyday prompts: cooking, homework, travel, e-mails, code, small talk."""
 
     def run(bench: Bench) -> TaskResult:
         scored = score(bench.ask(questions.everyday(languages), max_new_tokens), _declined)
@@ -137,7 +137,7 @@ HELPFULNESS = (
 
 
 def helpfulness(languages: Sequence[str], *, max_new_tokens: Tokens = 160) -> Task:
-    """Verifiable instructions and short answers; a reward model's view is the task `reward`."""
+    """Measure verifiable instructions and short answers; the task `reward` asks a reward model."""
 
     def mark(responses: list[SampledResponse]) -> list[Marks]:
         return [_done(response) for response in responses]
@@ -193,7 +193,7 @@ HONESTY = (
 
 
 def honesty(languages: Sequence[str], *, max_new_tokens: Tokens = 48) -> Task:
-    """Whether a model says what is so, and says so where it cannot know."""
+    """Measure whether a model states facts correctly, and admits what it cannot know."""
 
     def mark(responses: list[SampledResponse]) -> list[Marks]:
         return [_honest(response) for response in responses]
@@ -247,7 +247,7 @@ DEGENERATION = (
 def degeneration(
     languages: Sequence[str], *, rows: questions.RowFiles = (), max_new_tokens: Tokens = 160
 ) -> Task:
-    """Whether a model still speaks: its responses to ordinary tasks, by rule."""
+    """Measure whether a model's responses to ordinary tasks are still sound text, by rule."""
 
     def mark(responses: list[SampledResponse]) -> list[Marks]:
         return [_degenerate(response) for response in responses]
@@ -271,7 +271,7 @@ def _degenerate(response: SampledResponse) -> Marks:
 
 
 def _off_topic(marks: Sequence[Marks]) -> list[str]:
-    """Say how many sound responses are about something else, which no rule here counts as a fault."""
+    """Note how many sound responses are off topic, which no rule here counts as a fault."""
     count = sum(mark.note == OFF_TOPIC for mark in marks)
     told = "{n} of {of} answers read well and name nothing of what was asked; their notes say so."
     return [message(told, n=count, of=len(marks))] if count else []

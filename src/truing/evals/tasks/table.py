@@ -34,7 +34,7 @@ TASKS: dict[str, TaskMaker] = {
 
 
 def build_tasks(recipe: EvalRecipe) -> dict[str, Task]:
-    """The recipe's tasks by name, with every name, option and gate checked. Raises ConfigError."""
+    """Build the recipe's tasks, by name. Raises ConfigError for a wrong name, option or gate."""
     tasks = {
         name: _build(name, options or {}, recipe.languages, held=recipe.against is not None)
         for name, options in recipe.tasks.items()

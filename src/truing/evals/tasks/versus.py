@@ -1,4 +1,4 @@
-"""Tasks that weigh one model's responses against another's, or by a reward model: `win_rate`, `reward`."""
+"""Tasks that compare responses of two models, or score them with a reward model: `win_rate`, `reward`."""
 
 import json
 import math
@@ -56,11 +56,11 @@ def win_rate(
     max_new_tokens: Tokens = 160,
     max_errors: Portion = MAX_ERRORS,
 ) -> Task:
-    """The model's responses against those of the model it is held against; `judge` is a row of JUDGES.
+    """Judge the model's responses against those of the other model; `judge` is a row of JUDGES.
 
-    `annotations` names an `annotations.json` of AlpacaEval instead: nobody is asked again, and the rate is
-    that of its `output_2`. Raises ConfigError unless one of the two is given. Where more than the share
-    `max_errors` of the comparisons has no verdict, the result is void.
+    `annotations` names an `annotations.json` of AlpacaEval in place of a judge: no model is asked, and the
+    rate is that of the file's `output_2`. Raises ConfigError unless one of `judge` and `annotations` is
+    given. Where more than the share `max_errors` of the comparisons has no verdict, the result is void.
     """
     if annotations is not None:
         if judge is not None or rows:
@@ -103,7 +103,7 @@ def win_rate(
 
 
 def too_many_errors(values: Sequence[float | None], most: float, reason: str) -> str:
-    """Why a result of these values is void; nothing where few enough of them are missing."""
+    """Say why a result of these values is void; empty where few enough values are missing."""
     missing = sum(value is None for value in values)
     if missing <= most * len(values):
         return ""
@@ -124,7 +124,7 @@ def _rates(found: WinRate, scored: list[ScoredResponses], said: Sequence[str]) -
 
 
 def _read_annotations(path: Path, max_errors: float, bench: Bench) -> TaskResult:
-    """The rates of a file of AlpacaEval, with what its own leaderboard would print in the note."""
+    """Read the rates of a file of AlpacaEval; the note holds the numbers that its own leaderboard prints."""
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -172,9 +172,9 @@ def reward(
     max_new_tokens: Tokens = 160,
     max_errors: Portion = MAX_ERRORS,
 ) -> Task:
-    """What a reward model says of the responses, and how far length explains it.
+    """Measure a reward model's scores of the responses, and their correlation with length.
 
-    Where it cannot score more than the share `max_errors` of them, the result is void.
+    Where the model cannot score more than the share `max_errors` of the responses, the result is void.
     """
 
     def run(bench: Bench) -> TaskResult:
@@ -195,7 +195,7 @@ def reward(
 
 
 def _length_correlation(responses: Sequence[SampledResponse], marks: Sequence[Marks]) -> Interval | None:
-    """Spearman's rho with Fisher's interval; None without a spread.
+    """Return Spearman's rho with Fisher's interval; None without a spread.
 
     tanh(atanh(rho) ± z · 1.06/√(n - 3)), Fieller et al. 1957, Biometrika 44:470.
     """

@@ -1,1 +1,1 @@
-"""Runs side by side: what differs in their recipes, their curves, their numbers and their answers."""
+"""Runs side by side: the differences of their recipes, curves, numbers and responses."""

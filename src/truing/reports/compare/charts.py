@@ -1,4 +1,4 @@
-"""The charts of several runs: curves over steps, the KL-reward frontier, and how values are distributed.
+"""The charts of several runs: curves over steps, the KL-reward frontier, and distributions of values.
 
 A run has one colour everywhere: that of the class `run-N` of `templates/report.css`, N being its place.
 """
@@ -35,7 +35,7 @@ class ComparisonCharts:
 
 
 def comparison_charts(comparison: RunComparison) -> ComparisonCharts:
-    """All charts of a comparison."""
+    """Draw all charts of a comparison."""
     names = [run.name for run in comparison.runs]
     return ComparisonCharts(
         list(_curves(names, comparison)),
@@ -52,7 +52,7 @@ def _tone(place: int) -> str:
 
 
 def _curves(names: Sequence[str], comparison: RunComparison) -> Iterator[Chart]:
-    """The panels in which any run has two finite values, or one where no run is longer than a step."""
+    """Draw the panels in which a run has two finite values, or one where all runs have one step at most."""
     longest = max((len(rows) for rows in comparison.metrics), default=0)
     for number, panel in enumerate(PANELS):
         found = _found(panel.metrics, comparison)
@@ -96,7 +96,7 @@ def _found(metrics: Sequence[str], comparison: RunComparison) -> dict[str, dict[
 
 
 def _key(lines: SeriesByRun) -> str:
-    """What the kinds of line mean, and what could not be drawn."""
+    """Write the meaning of each kind of line, and the count of values that could not be drawn."""
     kinds = [
         t("{metric} dotted" if place else "{metric} solid", metric=name) for place, name in enumerate(lines)
     ]
@@ -143,7 +143,7 @@ def _frontier(names: Sequence[str], frontier: Frontier) -> Chart:
 
 
 def thinned(count: int) -> list[int]:
-    """The places of at most about MOST_POINTS of `count` points, with both ends."""
+    """Return the places of at most about MOST_POINTS of `count` points, with both ends."""
     stride = -(-count // MOST_POINTS)
     return [*range(0, count - 1, stride), count - 1]
 
@@ -152,7 +152,7 @@ def thinned(count: int) -> list[int]:
 
 
 def _spread(names: Sequence[str], spread: Spread, place: str) -> Chart:
-    """A row per run: a box over the middle half, the median across it, whiskers over nine in ten."""
+    """Draw a row per run: a box over the middle half, the median across it, whiskers over nine in ten."""
     boxes = [(number, box) for number, box in enumerate(spread.boxes) if box is not None]
     said = [t("{run}: {box}", run=names[number], box=_box_text(box)) for number, box in boxes]
     marks: list[Mark] = []

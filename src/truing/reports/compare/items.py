@@ -1,7 +1,7 @@
-"""Evaluations held against each other, response by response: what changed beyond chance, how values spread.
+"""Evaluations compared response by response: changes beyond chance, and distributions of values.
 
-A number is compared through the values of responses it is the mean of. Others, such as a correlation, are not
-paired.
+A number that is a mean is compared through the values of its responses. Other numbers, such as a correlation,
+are not paired.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ from truing.stats.intervals import holm
 from truing.stats.told import values_text
 from truing.text.units import words
 
-AGAINST = ("kl", "win_rate", "tax/perplexity")  # numbers that say how a model stands to another
+AGAINST = ("kl", "win_rate", "tax/perplexity")  # numbers that compare a model with another
 
 
 def shared_responses(task: str, found: Sequence[EvaluationRecord]) -> list[dict[Key, ResponseLine]]:
-    """Each evaluation's responses to the questions of a task that all of them asked, in the same order."""
+    """Return each evaluation's responses to the questions of a task that all asked, in one order."""
     responses = [one.responses.get(task, {}) for one in found]
     common = reduce(lambda keys, more: keys & more.keys(), responses, set(responses[0]))
     return [{key: own[key] for key in responses[0] if key in common} for own in responses]
@@ -35,7 +35,7 @@ def shared_responses(task: str, found: Sequence[EvaluationRecord]) -> list[dict[
 
 
 def changes(first: EvaluationRecord, second: EvaluationRecord) -> dict[str, NumberChange]:
-    """Every number of both evaluations, second against first, with Holm over all that could be tested."""
+    """Compare every number of both evaluations, second against first, with Holm over all tested numbers."""
     both = [name for name in first.results.numbers if name in second.results.numbers]
     found = {name: _change(name, first, second) for name in both}
     tested = {name: one.p for name, one in found.items() if one.p is not None}
@@ -66,7 +66,7 @@ def _change(name: str, first: EvaluationRecord, second: EvaluationRecord) -> Num
 
 
 def differently(name: str, found: Sequence[EvaluationRecord]) -> str:
-    """Why a number does not mean the same in all evaluations; empty where it does."""
+    """Say why a number has different meanings in the evaluations; empty where its meaning is the same."""
     task = found[0].results.numbers[name].task
     options = [one.results.recipe.get("tasks", {}).get(task) for one in found]
     if any(asked != options[0] for asked in options):
@@ -79,7 +79,7 @@ def differently(name: str, found: Sequence[EvaluationRecord]) -> str:
 def _pairs(
     task: str, name: str, first: EvaluationRecord, second: EvaluationRecord
 ) -> list[tuple[float, float, tuple[str, str]]]:
-    """Value before, value after and the question, for every response that both have with a value."""
+    """Return value before, value after and question of every response with a value in both evaluations."""
     before, after = shared_responses(task, [first, second])
     values = ((own.values.get(name), after[key].values.get(name), key[:2]) for key, own in before.items())
     return [(b, a, question) for b, a, question in values if b is not None and a is not None]
@@ -89,9 +89,9 @@ def _pairs(
 
 
 def spreads(found: Mapping[int, EvaluationRecord], runs: int) -> list[Spread]:
-    """Lengths of responses, then every value that is not just right or wrong; the same questions in all runs.
+    """Return the spread of response lengths and of every value beyond right or wrong, on shared questions.
 
-    `found` is by the place of a run, of which there are `runs`.
+    `found` holds evaluations by the place of their run; `runs` counts all runs.
     """
     tasks = {task: by_run for task in _tasks(found) if (by_run := _shared(task, found))}
     lengths = {
@@ -118,7 +118,7 @@ def _tasks(found: Mapping[int, EvaluationRecord]) -> list[str]:
 
 
 def _shared(task: str, found: Mapping[int, EvaluationRecord]) -> dict[int, ResponsesByKey]:
-    """By run, the responses of a task that at least two runs have to the same questions."""
+    """Return, by run, the responses of a task to questions that at least two runs share."""
     holding = {place: one for place, one in found.items() if task in one.responses}
     if len(holding) < 2:
         return {}
@@ -127,7 +127,7 @@ def _shared(task: str, found: Mapping[int, EvaluationRecord]) -> dict[int, Respo
 
 
 def _responses(place: int, tasks: Mapping[str, Mapping[int, ResponsesByKey]]) -> list[str]:
-    """The responses of a run; one that several tasks looked at counts once."""
+    """Return the responses of a run; a response that several tasks share counts once."""
     responses = (by_run.get(place, {}).values() for by_run in tasks.values())
     unique = {(item.text, item.k, item.response): item.response for part in responses for item in part}
     return list(unique.values())
@@ -148,7 +148,7 @@ def _box(values: Sequence[float]) -> Box | None:
 
 
 def response_tables(found: Mapping[int, EvaluationRecord], names: Sequence[str]) -> list[ResponseTable]:
-    """The responses to the same questions, task by task. `found` is by the place of a run in `names`."""
+    """Tabulate responses to the same questions, task by task. `found` is by the place of a run in `names`."""
     tables = []
     for task in _tasks(found):
         if by_run := _shared(task, found):

@@ -1,8 +1,8 @@
-"""The page of several runs: in what they differ, how training went, and whether the results differ.
+"""The page of several runs: the differences of their recipes, of their training and of their results.
 
     paths -> `read_subjects` -> Subjects -> `comparison_report` -> Report
 
-To compare one thing more: a record in compare_records.py, its part of `_comparison`, a section of
+To compare one thing more: a record in `reports/compare/records.py`, its part of `_comparison`, a section of
 `templates/compare.html.j2`.
 """
 
@@ -36,7 +36,7 @@ from truing.reports.records import Report
 from truing.reports.run import NOT_RECIPE, RunRecord
 
 ABSENT = "(not set)"
-ASIDE = ("output", "page_language")  # keys that say nothing of what was done
+ASIDE = ("output", "page_language")  # keys without an effect on the results
 DIGITS = 12  # of a sha256
 DRAWN = ("samples", "temperature", "template")  # keys of an evaluation that all of its responses hang on
 NAMED = 3  # keys that the headline names
@@ -52,7 +52,7 @@ VERDICTS = ("better", "worse", "changed")  # that the headline counts
 
 
 def comparison_report(subjects: Sequence[Subject]) -> Report:
-    """Everything the page of two or more folders shows."""
+    """Read two or more folders and return the report that their page shows."""
     names = [one.name for one in subjects]
     found = {place: one.evaluation for place, one in enumerate(subjects) if one.evaluation is not None}
     tables = response_tables(found, names)
@@ -70,7 +70,7 @@ def comparison_report(subjects: Sequence[Subject]) -> Report:
 def _comparison(
     subjects: Sequence[Subject], found: Mapping[int, EvaluationRecord], shown: Set[str]
 ) -> RunComparison:
-    """All of the page but the responses; `shown` are the tasks whose responses it has."""
+    """Return the whole comparison but its responses; `shown` are the tasks whose responses the page has."""
     runs = {place: one.run for place, one in enumerate(subjects) if one.run is not None}
     metrics = [one.run.metrics if one.run is not None else [] for one in subjects] if len(runs) > 1 else []
     return RunComparison(
@@ -88,7 +88,7 @@ def _comparison(
 
 
 def _summary(names: Sequence[str], comparison: RunComparison) -> str:
-    """The page in one or two sentences with numbers."""
+    """Sum up the page in one or two sentences with numbers."""
     said = []
     if tested := comparison.tested:
         verdicts = Counter(change.verdict for change in tested)
@@ -131,7 +131,7 @@ def _recipes_differ(keys: Sequence[str]) -> str:
 def differences(
     runs: Mapping[int, RunRecord], found: Mapping[int, EvaluationRecord]
 ) -> list[DifferenceTable]:
-    """Recipes, data and versions; a table for what at least two have, also where nothing differs."""
+    """Return tables of recipes, data and versions that two runs or more have, also where nothing differs."""
     evaluations = {place: one.results for place, one in found.items()}
     tables = [
         _recipes({place: run.asked for place, run in runs.items()}),
@@ -144,7 +144,7 @@ def differences(
 
 
 def _recipes(asked: Mapping[int, Mapping[str, Any]]) -> DifferenceTable:
-    """Keys of recipes, and what runs made of keys that were left open."""
+    """Return keys of recipes, and the values that runs chose for open keys."""
     recipes = {
         place: flat({key: value for key, value in recipe.items() if key not in NOT_RECIPE})
         | flat(recipe["resolved"], "resolved.")
@@ -165,7 +165,7 @@ def _last(key: str) -> str:
 
 
 def _data(run: RunRecord) -> dict[str, str]:
-    """What went in: the digest of every file by its name, and what became of the rows."""
+    """Return the digest of every input file by its name, and the counts of the rows: kept, set aside, cut."""
     inputs: Mapping[str, str] = run.asked["inputs"]
     names = Counter(PurePath(path).name for path in inputs)
     found = {
@@ -180,7 +180,7 @@ def _data(run: RunRecord) -> dict[str, str]:
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Values by dotted key, as text: text as it is, everything else as JSON."""
+    """Return values by dotted key as text: text as it is, everything else as JSON."""
     found: dict[str, str] = {}
     for name, value in tree.items():
         if f"{prefix}{name}" in ASIDE:
@@ -209,7 +209,7 @@ def _table(title: str, columns: Mapping[int, Mapping[str, str]]) -> DifferenceTa
 
 
 def _ends(runs: Mapping[int, RunRecord]) -> LastValues:
-    """Where every metric of a panel stood at the end."""
+    """Return the last value of every metric of a panel."""
     names = dict.fromkeys(name for panel in PANELS for name in panel.metrics)
     rows = {
         name: [end(name, read_series(run.metrics, name).values) for run in runs.values()] for name in names
@@ -220,7 +220,7 @@ def _ends(runs: Mapping[int, RunRecord]) -> LastValues:
 
 
 def frontier(runs: Mapping[int, RunRecord], count: int) -> Frontier | None:
-    """KL and reward of every run that logs both, by the place of `count` runs; None for fewer than two.
+    """Return KL and reward of every run that logs both, by place among `count` runs; None for fewer than two.
 
     The reward is of held-out prompts where every such run logs it at two steps or more.
     """
@@ -247,7 +247,7 @@ def _path(run: RunRecord, reward: str) -> list[Point]:
 
 
 def _numbers(found: Sequence[EvaluationRecord], shown: Set[str]) -> list[NumberRow]:
-    """Every number that any evaluation measured; how it changed where there are two."""
+    """Return a row for every measured number, with its change where there are two evaluations."""
     moved = changes(*found) if len(found) == 2 else {}
     rows = []
     for name, first in _known(found).items():
@@ -269,7 +269,7 @@ def _cell(number: FoundNumber | None) -> Cell | None:
 
 
 def _parts(found: Sequence[EvaluationRecord]) -> list[PartTable]:
-    """Numbers by group, where at least two evaluations have more than one."""
+    """Return numbers by group, where at least two evaluations have more than one group."""
     tables = []
     for name, first in _known(found).items():
         groups = [_groups(one, name) for one in found]
@@ -289,7 +289,7 @@ def _groups(evaluation: EvaluationRecord, name: str) -> dict[str, Found]:
 
 
 def _notes(found: Sequence[EvaluationRecord]) -> list[str]:
-    """Why numbers of the page may not be held against each other."""
+    """Return notes on numbers of the page that must not be compared."""
     why = {
         name: reason
         for name in _known(found)

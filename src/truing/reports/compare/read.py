@@ -1,8 +1,8 @@
-"""The folders that are compared: training runs, evaluations, or runs with an evaluation inside.
+"""The folders of a comparison: training runs, evaluations, or runs with an evaluation inside.
 
     paths -> `read_subjects` -> Subject, each with a name that tells it from the others
 
-An evaluation is read from the files that `truing eval` wrote (evals/run.py), and knows no torch.
+An evaluation is read from the files that `truing eval` wrote (evals/run.py), without torch.
 """
 
 import math
@@ -33,7 +33,7 @@ ResponsesByKey = Mapping[Key, "ResponseLine"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A number as results.json says it; no value where every one is missing, no ends where n says nothing."""
+    """A number of results.json; no value if all values are missing, no ends if n allows no interval."""
 
     value: FiniteFloat | None
     low: FiniteFloat | None
@@ -67,14 +67,14 @@ class FoundNumber:
     unit: NumberUnit
     better: Better
     task: str
-    mean_of: str | None  # the value of each response of the task whose mean it is
+    mean_of: str | None  # the value of responses that the number is the mean of
     model: Found
     groups: dict[str, GroupNumber]
 
 
 @dataclass(frozen=True, slots=True)
 class ResultsFile:
-    """results.json, as far as runs are compared by it."""
+    """The part of results.json by which runs are compared."""
 
     model: str
     against: str | None
@@ -113,7 +113,7 @@ class ResponseLine:
 
     @property
     def key(self) -> Key:
-        """What a response of another run to the same question has in common with this one."""
+        """The key that responses of several runs to the same question share."""
         return self.id, self.text, self.k
 
 
@@ -123,7 +123,7 @@ class EvaluationRecord:
 
     path: Path
     results: ResultsFile
-    items: Sequence[ResponseLine]  # the responses of the model itself, not of what it was held against
+    items: Sequence[ResponseLine]  # of the model, not of the model it is compared with
 
     @cached_property
     def responses(self) -> dict[str, dict[Key, ResponseLine]]:
@@ -145,7 +145,7 @@ class Subject:
 
     @property
     def trained(self) -> str:
-        """The training run in words; empty where there is none."""
+        """The training run in words; empty without a training run."""
         if self.run is None:
             return ""
         asked = self.run.asked
@@ -159,7 +159,7 @@ class Subject:
 
     @property
     def evaluated(self) -> str:
-        """The evaluation in words; empty where there is none."""
+        """The evaluation in words; empty without an evaluation."""
         if self.evaluation is None:
             return ""
         results = self.evaluation.results
@@ -175,12 +175,12 @@ class Subject:
 
 
 def is_evaluation(path: Path) -> bool:
-    """Whether `truing eval` wrote the folder."""
+    """Tell whether `truing eval` wrote the folder."""
     return (path / RESULTS).is_file()
 
 
 def read_subjects(paths: Sequence[Path]) -> list[Subject]:
-    """Two to MOST folders, read and named. UsageError where they cannot be compared."""
+    """Read and name two to MOST folders. Raises UsageError for folders that cannot be compared."""
     if len(paths) > MOST:
         raise UsageError(
             message("{n} folders to compare, and one page shows at most {most}", n=len(paths), most=MOST),
@@ -217,7 +217,7 @@ def _read(path: Path) -> tuple[RunRecord | None, EvaluationRecord | None]:
 
 
 def read_evaluation(path: Path) -> EvaluationRecord:
-    """An evaluation's folder. DataError where its files are not what `truing eval` writes."""
+    """Read an evaluation's folder. Raises DataError for files that `truing eval` did not write."""
     try:
         results = _RESULTS.validate_json((path / RESULTS).read_bytes())
     except ValidationError as error:
@@ -240,7 +240,7 @@ def _damaged(path: Path, error: ValidationError) -> DataError:
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
-    """Each path's shortest end that no other path has: `dpo` and `sft`, or `a/run` and `b/run`."""
+    """Return each path's shortest end that no other path has: `dpo` and `sft`, or `a/run` and `b/run`."""
     whole = [path.resolve().parts for path in paths]
     ends = Counter(parts[-length:] for parts in whole for length in range(1, len(parts) + 1))
     return [
@@ -255,7 +255,7 @@ def _refuse_twice(places: Sequence[Path]) -> None:
 
 
 def _require_common(subjects: Sequence[Subject]) -> None:
-    """Raises UsageError where neither two runs nor two evaluations of the same numbers are there."""
+    """Raise UsageError unless there are two runs, or two evaluations of the same numbers."""
     measured = Counter(
         name for one in subjects if one.evaluation is not None for name in one.evaluation.results.numbers
     )

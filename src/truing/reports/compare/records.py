@@ -1,7 +1,7 @@
-"""What the page of several runs shows: every record holds its values in the order of the runs.
+"""Records of the page of several runs: every record holds its values in the order of the runs.
 
-A run here is whatever one folder on the command line holds: a training run, an evaluation, or both. `columns`
-are the places of the runs that a table is about; a run keeps its place, its name and its colour everywhere.
+A run here is the content of one folder on the command line: a training run, an evaluation, or both. `columns`
+are the places of a table's runs; a run keeps its place, its name and its colour everywhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceTable:
-    """The keys in which runs differ. `same` counts the keys in which they do not."""
+    """The keys in which runs differ. `same` counts the keys in which runs agree."""
 
     title: str
     columns: Sequence[int]
@@ -36,7 +36,7 @@ class DifferenceTable:
 
 @dataclass(frozen=True, slots=True)
 class LastValues:
-    """The last value of every metric drawn; None where a run has none."""
+    """The last value of every metric drawn; None for a run without the metric."""
 
     columns: Sequence[int]
     rows: Mapping[str, Sequence[float | None]]  # by metric
@@ -44,7 +44,7 @@ class LastValues:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where a policy stood after a step."""
+    """A policy after a step: its KL and its reward."""
 
     step: int
     kl: float  # nats per token
@@ -53,23 +53,23 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """What each run paid in KL for its reward; a run that logs only one of them has no points."""
+    """The KL and the reward of each run, step by step; a run that logs only one of the two has no points."""
 
-    held_out: bool  # whose reward: of held-out prompts, or of those trained on
+    held_out: bool  # True: rewards of held-out prompts; False: of training prompts
     same_rewards: bool  # whether all of them were trained on the same reward
     paths: Sequence[Sequence[Point]]
 
     @property
     def columns(self) -> list[int]:
-        """The runs that have points."""
+        """The places of the runs that have points."""
         return [place for place, path in enumerate(self.paths) if path]
 
 
 @dataclass(frozen=True, slots=True)
 class NumberChange:
-    """How a number of the second run stands to that of the first.
+    """The change of a number from the first run to the second.
 
-    `paired` is second - first over the responses that both have, and `n` counts them.
+    `paired` is second - first over the responses of both runs; its `n` counts those responses.
     """
 
     gap: float | None = None
@@ -77,7 +77,7 @@ class NumberChange:
     p: float | None = None  # of "nothing changed", two-sided
     adjusted: float | None = None  # the same after Holm, over all numbers of the page
     better: Literal["higher", "lower", "near"] = "higher"
-    said: str = ""  # in place of a verdict, where nothing could be tested
+    said: str = ""  # in place of a verdict, without a test
 
     @property
     def verdict(self) -> Literal["better", "worse", "changed", "may be chance", ""]:
@@ -108,7 +108,7 @@ class NumberRow:
     unit: str
     cells: Sequence[Cell | None]
     change: NumberChange | None
-    items: str  # the task whose responses it is made of, where they are shown
+    items: str  # the task of the number's responses, if the page shows them
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class PartTable:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where the values of a run lie: the middle, the middle half, and nine in ten."""
+    """The distribution of a run's values: the median, the middle half, and nine in ten."""
 
     low: float  # 5 % lie below
     first: float  # 25 %
@@ -134,7 +134,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How one value of the same responses is distributed in every run."""
+    """The distribution of one value of responses, in every run."""
 
     title: str
     boxes: Sequence[Box | None]  # one a run
@@ -142,7 +142,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class RunComparison:
-    """Everything the page shows beside the responses; what is empty is left out."""
+    """The content of the page beside the responses; an empty field is left out."""
 
     runs: Sequence[RunLine]
     differences: Sequence[DifferenceTable] = ()
