@@ -221,7 +221,7 @@ class HealthHook:
     """Watches a run while it trains: the last hook of a step.
 
     `rows` were logged before this process began. `said` are the findings of that time; they are not repeated.
-    `answer` gives a finding its action. A rollback or a remedy ends the loop and leaves the finding in `acted`.
+    `answer` gives a finding its action. A rollback or remedy ends the loop and leaves the finding in `acted`.
     `alert` sends a finding elsewhere, such as to a tracker.
     """
 
