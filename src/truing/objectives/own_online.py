@@ -1,7 +1,7 @@
 """Losses and credits of the user's own online: `module:function` under `loss.name` and `loss.credit`.
 
-The signature is the schema, as for an offline loss (`own.py`). The arguments of a loss are named after methods
-of `PolicySupplies`; it returns one number per token, with a gradient to `logps`. A credit takes the arguments
+The signature is the schema, as for an offline loss (`own.py`). A loss names its arguments after methods of
+`PolicySupplies` and returns one number per token, with a gradient to `logps`. A credit takes the arguments
 of one row of `CREDIT_FORMS` and returns one advantage per response or per token. Both are tried on made-up
 responses before a policy is opened.
 """
