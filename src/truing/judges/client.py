@@ -122,7 +122,7 @@ class Endpoint:
 
 
 class Judge:
-    """Asks a model. `ask` is called by one thread at a time."""
+    """A judge on a server. Only one thread may call `ask` at a time."""
 
     def __init__(self, endpoint: Endpoint, cache: AnswerCache | None = None) -> None:
         self.endpoint = endpoint

@@ -22,8 +22,10 @@ Respond = Callable[[list[Turns]], Sequence[str | None]]
 
 @dataclass(frozen=True)
 class LocalJudge:
-    """Asks `answer`, which gives a text for each question, or None where the question or
-    the answer is too long.
+    """A judge that asks `answer`, which returns a text for each question.
+
+    `answer` returns None where the question or the answer is too long.
+
 
     `identity` names everything that decides an answer beside the question, so that a cache may be shared: the
     model (best by a hash of its weights, since a folder may come to hold another model) and the sampling.

@@ -242,7 +242,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         return train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
 
     def require_learnt(self) -> None:
-        """Raises RewardError where no response of the run had a reward."""
+        """Raise RewardError where no response of the run had a reward."""
         if not self.rewarded:
             raise RewardError(
                 f"no response had a reward in {self.step} steps: nothing was learnt",
@@ -291,7 +291,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
 
 
 def _require_moderate(asked: Asked) -> None:
-    """Raises DivergedItems that names the row and the part of the reward whose score is too large."""
+    """Raise DivergedItems with the row and the part of the reward whose score is too large."""
     for title, outcomes in asked.scores.parts.items():
         for sample, outcome in zip(asked.samples, outcomes, strict=True):
             if isinstance(outcome, ScoredItem) and abs(outcome.value) > LARGEST:

@@ -62,7 +62,7 @@ class TrackerKind:
 
 
 def require_trackers(names: Iterable[str]) -> None:
-    """Raises ConfigError for a tracker whose package is not installed. A folder of its name is no package."""
+    """Raise ConfigError for a tracker whose package is not installed. A folder of its name is no package."""
     for name in names:
         package = KINDS[name].package
         found = find_spec(package)

@@ -146,7 +146,7 @@ class Unhealthy(DivergedError):
 
 
 def require_known(asked: Health) -> None:
-    """Raises ConfigError for rules and thresholds that do not exist."""
+    """Raise ConfigError for rules and thresholds that do not exist."""
     for name in (*asked.rules, *asked.off):
         find("health rule", RULES, name)
     for name, thresholds in asked.rules.items():

@@ -96,7 +96,7 @@ class Signals:
 
 @dataclass
 class Pace:
-    """Adds what a step cost: seconds and tokens per second."""
+    """Adds the cost of a step to its metrics: seconds and tokens per second."""
 
     tokens_of: Callable[[int], int]
     _since: float = field(default_factory=time.perf_counter)
