@@ -79,9 +79,9 @@ FAULTS = (
         ("test_intervals.py",),
     ),
     Fault(
-        "every epoch has the order of the first",
-        "order = np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.items)",
-        "order = np.random.Generator(np.random.Philox(key=[self.seed, 0])).permutation(self.items)",
+        "an epoch begins one step early",
+        "return (step - 1) // self.steps_per_epoch",
+        "return step // self.steps_per_epoch",
         ("test_plan.py",),
     ),
     Fault(

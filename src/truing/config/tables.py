@@ -12,7 +12,6 @@ from inspect import Parameter
 from typing import Any, TypeVar
 
 from truing.config.imports import closest
-from truing.config.options import called, check_options, keyword_options
 from truing.core.errors import ConfigError, TruingError
 from truing.core.messages import message
 
@@ -48,6 +47,8 @@ def bound(
 
     `also` are options that it hands on. Raises ConfigError for the name or an option.
     """
+    from truing.config.options import called, check_options, keyword_options  # pydantic: not for `--help`
+
     row = find(kind, table, name, hint=hint)
     check_options(called(kind, name), {**keyword_options(row), **also}, options)
     return partial(row, **options)

@@ -70,7 +70,7 @@ def score_records(
     records: Sequence[Record],
     trees: Sequence[Tree],  # of the records
     tokens_per_pass: int,
-    on_progress: Callable[[int], object] = lambda done: None,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[ScoredRecord]:
     """Every response scored, in passes of the scorer's layout. A score that is no number is a ModelError."""
     with without_dropout(scorer):
