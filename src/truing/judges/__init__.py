@@ -1,1 +1,1 @@
-"""Text in, opinion out: models that are asked what they think of a response."""
+"""Text in, opinion out: models that are asked for their opinion of a response."""

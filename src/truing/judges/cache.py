@@ -1,7 +1,7 @@
-"""Answers kept on disk, so that nothing is asked twice, in one run or in the next.
+"""Answers kept on disk, so that no question is asked twice, in one run or in the next.
 
-One SQLite file, from a hash of everything that decides an answer to the answer. An answer is on disk when
-`put` returns. Every call opens the file for itself: threads and processes may share it.
+One SQLite file maps a hash of everything that decides an answer to the answer. An answer is on disk when
+`put` returns. Every call opens the file anew, so threads and processes may share it.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ PATIENCE = 30.0  # seconds to wait for another writer
 
 
 def key_of(request: Mapping[str, Any]) -> str:
-    """The SHA-256 of a request, whatever the order of its keys."""
+    """Return the SHA-256 of a request, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class AnswerCache:
-    """The answers in the file at `path`, which the first use makes. Raises StorageError."""
+    """The answers in the file at `path`, which the first use creates. Raises StorageError."""
 
     path: Path
 
@@ -41,7 +41,7 @@ class AnswerCache:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """The file, with what is done in it committed as a whole."""
+        """Open the file, and commit all changes to it as a whole."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=PATIENCE)) as database, database:

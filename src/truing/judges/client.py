@@ -2,10 +2,10 @@
 
     messages -> cache, or requests until one is answered -> text -> `read` -> an opinion, or `NoVerdict`
 
-What goes wrong with one question (no answer, an answer that says nothing) is its own failure. What would go
-wrong with every further one (a wrong key, an unknown model, a budget that is used up) raises RewardError;
-answers on their way by then still reach the cache. The API key is read from the environment and stays out of
-messages and files.
+An error that concerns one question (no answer, an answer without an opinion) fails this question alone. An
+error that would meet every further question (a wrong key, an unknown model, a budget that is used up) raises
+RewardError; answers on their way by then still reach the cache. The API key is read from the environment and
+stays out of messages and files.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ Opinion = TypeVar("Opinion")
 
 
 class NoVerdictError(Exception):
-    """No verdict on one question, and why. What reads answers raises it too."""
+    """No verdict on one question, and the reason. Functions that read answers raise it too."""
 
 
 class PassingError(NoVerdictError):
-    """The same, where it may help to ask again, `wait` seconds later at the earliest."""
+    """No verdict yet: asking again may help, `wait` seconds later at the earliest."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
@@ -51,16 +51,16 @@ class PassingError(NoVerdictError):
 
 @dataclass(frozen=True, slots=True)
 class NoVerdict:
-    """A question that failed, and why."""
+    """A question that failed, and the reason."""
 
     reason: str
 
 
 class Asker(Protocol):
-    """Whoever can be asked: a server's model (`Judge`) or one on this machine (`local.LocalJudge`)."""
+    """A model that answers questions: on a server (`Judge`) or on this machine (`local.LocalJudge`)."""
 
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
-        """What `read` makes of the answer to each question, in order; equal questions are asked once.
+        """Return the opinion that `read` finds in each question's answer, in order; ask equal ones once.
 
         `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
         """
@@ -69,7 +69,7 @@ class Asker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A model, where it is, and how it is asked: options of every judge. Raises ConfigError."""
+    """The options of every judge: a model, its address, and the limits of asking it. Raises ConfigError."""
 
     model: Annotated[str, Field(min_length=1)]
     base_url: str = OPENAI
@@ -93,7 +93,7 @@ class Endpoint:
             )
 
     def api_key(self) -> str:
-        """The key, from the environment. Raises ConfigError where it is not set."""
+        """Return the key from the environment. Raises ConfigError where it is not set."""
         if self.api_key_env is None:
             return NO_KEY
         key = os.environ.get(self.api_key_env, "").strip()
@@ -107,7 +107,7 @@ class Endpoint:
         return key
 
     def request(self, question: Turns) -> dict[str, Any]:
-        """The body of the request that asks `question`."""
+        """Return the body of the request that asks `question`."""
         # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
         most = (
             "max_completion_tokens" if urlsplit(self.base_url).hostname == "api.openai.com" else "max_tokens"
@@ -122,7 +122,7 @@ class Endpoint:
 
 
 class Judge:
-    """Asks a model. `ask` is called by one thread at a time."""
+    """A judge on a server. Only one thread may call `ask` at a time."""
 
     def __init__(self, endpoint: Endpoint, cache: AnswerCache | None = None) -> None:
         self.endpoint = endpoint
@@ -132,7 +132,7 @@ class Judge:
         self._over: TruingError | None = None  # why nothing more is sent
 
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
-        """What `read` makes of the answer to each question, in order; equal questions are asked once.
+        """Return the opinion that `read` finds in each question's answer, in order; ask equal ones once.
 
         `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
         """
@@ -197,7 +197,7 @@ class Judge:
         return opinion
 
     async def _answer(self, client: AsyncOpenAI, question: Turns) -> str:
-        """The answer, within the tries that the endpoint allows."""
+        """Ask until an answer comes, within the tries that the endpoint allows."""
         tries = Tries(self.endpoint.retries + 1, BACKOFF, LONGEST_WAIT, spread=0.5)
         while True:
             try:
@@ -226,7 +226,7 @@ class Judge:
         return _text_of(reply.content)
 
     def _spend(self) -> None:
-        """Counts a request that is about to be sent; raises where none may be."""
+        """Count a request that is about to be sent; raise where no more may be sent."""
         if self._over:
             raise self._over
         most = self.endpoint.max_requests
@@ -241,7 +241,7 @@ class Judge:
         self.requests += 1
 
     def _refusal(self, error: APIStatusError) -> NoVerdictError | RewardError:
-        """What an answer with an error status means, for its question or for all."""
+        """Return the error that a status stands for: of one question, or of all questions."""
         message = error.body.get("message") if isinstance(error.body, Mapping) else None
         told = f"{error.status_code} {self._told(message or error.message)}"
         status = 402 if error.code == "insufficient_quota" else error.status_code
@@ -253,7 +253,7 @@ class Judge:
         return NoVerdictError(told)
 
     def _told(self, said: object) -> str:
-        """What a server or library says, in one short line without the key."""
+        """Return the words of a server or library in one short line without the key."""
         known = str(said) if self._api_key == NO_KEY else str(said).replace(self._api_key, "***")
         text = " ".join(known.split())
         return text if len(text) <= 200 else text[:197] + "..."
@@ -274,7 +274,7 @@ class _Completion(BaseModel):
 
 
 def _text_of(body: bytes) -> str:
-    """The text of a chat completion that came to its end."""
+    """Return the text of a chat completion that came to its end."""
     try:
         choice = _Completion.model_validate_json(body).choices[0]
     except ValidationError:

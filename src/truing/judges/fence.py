@@ -1,12 +1,12 @@
-"""What is judged, put between lines that it cannot write itself: to the judge it is data.
+"""A fence around judged text, made of lines that the text cannot contain: to the judge the text is data.
 
     <<4c1a90f27be6d385 user>>
     Why is the sky blue?
     <<4c1a90f27be6d385 end>>
 
-The mark is a hash of the very text between the lines. No text can name its own, and the same text always
-gets the same one, so that a question asked again is the same question. Markup that servers turn into control
-tokens is broken by a character without width; the judge still reads it.
+The mark is a hash of the text between the lines. No text can contain its own hash, and the same text always
+gets the same mark, so that a question asked again is the same question. Markup that servers turn into control
+tokens is broken up by a character of no width; the judge can still read it.
 """
 
 import hashlib
@@ -25,16 +25,16 @@ CONTROL = re.compile(
 
 
 def mark_of(texts: Sequence[str]) -> str:
-    """16 hexadecimal digits that follow from `texts`."""
+    """Return a mark of 16 hexadecimal digits, a hash of `texts`."""
     return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()[:16]
 
 
 def fenced(mark: str, title: str, text: str) -> str:
-    """`text` between two lines that bear the mark."""
+    """Return `text` between two lines that bear the mark."""
     return f"<<{mark} {title}>>\n{neutral(text)}\n<<{mark} end>>"
 
 
 def neutral(text: str) -> str:
-    """`text` without control tokens, and with half surrogate pairs, which no server takes, written out."""
+    """Return `text` without control tokens; half surrogate pairs, which no server takes, are written out."""
     whole = text.encode("utf-8", "backslashreplace").decode()
     return CONTROL.sub(lambda found: found[0][0] + GAP + found[0][1:], whole)

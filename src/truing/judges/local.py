@@ -2,7 +2,7 @@
 
     messages -> cache, or `answer` -> text -> `read` -> an opinion, or `NoVerdict`
 
-Who draws the answers is the caller's affair: a sampler stands beside this package, not below it. With one:
+The caller draws the answers, since this package imports no sampler. With a sampler:
 
     def answer(questions: list[Question]) -> list[str | None]:
         samples = ...  # one for each question, drawn greedily
@@ -22,11 +22,13 @@ Respond = Callable[[list[Turns]], Sequence[str | None]]
 
 @dataclass(frozen=True)
 class LocalJudge:
-    """Asks `answer`, which gives a text for each question, or None where the question or
-    the answer is too long.
+    """A judge that asks `answer`, which returns a text for each question.
 
-    `identity` names all that decides an answer beside the question, so that a cache may be shared: the model
-    (best by a hash of its weights, a folder's name may come to hold another) and how answers are drawn.
+    `answer` returns None where the question or the answer is too long.
+
+
+    `identity` names everything that decides an answer beside the question, so that a cache may be shared: the
+    model (best by a hash of its weights, since a folder may come to hold another model) and the sampling.
     Raises ConfigError where it is empty.
     """
 
@@ -42,7 +44,7 @@ class LocalJudge:
             raise ConfigError(f"at_once is {self.at_once}, expected at least 1 question in a call")
 
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
-        """What `read` makes of the answer to each question, in order; equal questions are asked once.
+        """Return the opinion that `read` finds in each question's answer, in order; ask equal ones once.
 
         `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
         """

@@ -1,11 +1,11 @@
-"""Two responses at a time: a judge says which is better, and is asked again with their places swapped.
+"""Two responses at a time: a judge names the better one, and is asked again with their places swapped.
 
     prompt, a, b -> question with a first and question with b first -> VERDICT: A, VERDICT: B -> a wins: 1.0
 
-Judges favour a place (arXiv:2306.05685). One that names the same place both times contradicts itself, and its
-two verdicts cancel out to a half. An answer counts if its last line is `VERDICT: A`, `VERDICT: B` or
-`VERDICT: TIE`, or if it, its last line or the code block that it ends with is a JSON object with one of the
-three as `verdict`. Anything else is no verdict.
+Judges favour a place (arXiv:2306.05685). A judge that names the same place both times contradicts itself, and
+its two verdicts cancel out to a half. An answer counts if its last line is `VERDICT: A`, `VERDICT: B` or
+`VERDICT: TIE`. It also counts if the whole answer, its last line or its last code block is a JSON object with
+one of the three as `verdict`. Any other answer is no verdict.
 """
 
 import re
@@ -30,7 +30,7 @@ JudgedPair = tuple[Sequence[Message], str, str]  # prompt, response a, response 
 
 
 class Verdict(StrEnum):
-    """Which of two responses is better, by the place where the judge saw it."""
+    """The better of two responses, named by the place where the judge saw it."""
 
     FIRST = "A"
     SECOND = "B"
@@ -42,7 +42,7 @@ WORTH = {Verdict.FIRST: 1.0, Verdict.TIE: 0.5, Verdict.SECOND: 0.0}  # to the re
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a judge makes of responses a and b in both orders."""
+    """The verdicts of a judge on responses a and b in both orders."""
 
     a_first: Verdict | NoVerdict
     b_first: Verdict | NoVerdict
@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def opinion(self) -> float | NoVerdict:
-        """1 where a is better, 0 where b is, ½ for a tie: the mean of both orders, or why there is none."""
+        """Return the mean of both orders (1: a is better, 0: b is, ½: a tie), or why there is none."""
         if isinstance(self.a_first, NoVerdict) or isinstance(self.b_first, NoVerdict):
             orders = {"a": self.a_first, "b": self.b_first}
             failed = [
@@ -61,7 +61,7 @@ class Comparison:
 
     @property
     def consistent(self) -> bool | None:
-        """Whether both orders say the same of a and b; None where one of them has no verdict."""
+        """Tell whether both orders agree on a and b; None where an order has no verdict."""
         if isinstance(self.a_first, NoVerdict) or isinstance(self.b_first, NoVerdict):
             return None
         return WORTH[self.a_first] == 1.0 - WORTH[self.b_first]
@@ -69,7 +69,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How a judge's two orders went together, in numbers of comparisons; each is counted once."""
+    """Counts of comparisons by the agreement of a judge's two orders; each comparison is counted once."""
 
     consistent: int  # both orders name the same response as the better one
     ties: int  # both orders say tie
@@ -81,7 +81,7 @@ class Agreement:
 
     @property
     def position_bias(self) -> float | None:
-        """The share of contradicting ones among those with two verdicts; None where there are none."""
+        """Return the share of contradictions among comparisons with two verdicts; None without any."""
         whole = self.consistent + self.ties + self.contradicting
         return self.contradicting / whole if whole else None
 
@@ -110,7 +110,7 @@ class Pairwise:
     template: Template
 
     def __call__(self, judged: Sequence[JudgedPair]) -> list[Comparison]:
-        """A comparison for each (prompt, a, b), in order; equal texts are a tie and are not asked about."""
+        """Compare each (prompt, a, b), in order; equal texts are a tie, and the judge is not asked."""
         asked = [each for each in judged if each[1] != each[2]]
         a_first = [self.question(prompt, a, b) for prompt, a, b in asked]
         b_first = [self.question(prompt, b, a) for prompt, a, b in asked]
@@ -120,7 +120,7 @@ class Pairwise:
         return [same if a == b else next(found) for _, a, b in judged]
 
     def question(self, prompt: Sequence[Message], first: str, second: str) -> Turns:
-        """What the judge is asked: the same, to the letter, for the same prompt, responses and places."""
+        """Return the question, the same to the letter for the same prompt, responses and places."""
         mark = mark_of([part for turn in prompt for part in (turn.role, turn.content)] + [first, second])
         responses = [fenced(mark, "response A", first), fenced(mark, "response B", second)]
         text = self.template.substitute(
@@ -133,7 +133,7 @@ class Pairwise:
 
 
 def read_template(path: Path) -> Template:
-    """The text of a question, where `$response` stands for both responses. Raises ConfigError."""
+    """Read the text of a question, where `$response` stands for both responses. Raises ConfigError."""
     template = pointwise.read_template(path)
     for name in template.get_identifiers():
         if name in OF_A_SCORE:
@@ -142,5 +142,5 @@ def read_template(path: Path) -> Template:
 
 
 def read_verdict(text: str) -> Verdict:
-    """The verdict that an answer states."""
+    """Read the verdict that an answer states."""
     return Verdict(stated(text, VERDICT, "verdict", lambda value: value in list(Verdict)))

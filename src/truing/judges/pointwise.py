@@ -2,8 +2,9 @@
 
     prompt, response -> question with both fenced -> answer -> SCORE: 7 -> 0.67 on the scale 1 to 10
 
-An answer counts if its last line is `SCORE: <number>`, or if it, its last line or the code block that it ends
-with is a JSON object with a number as `score`. Anything else, and a score outside the scale, is no verdict.
+An answer counts if its last line is `SCORE: <number>`. It also counts if the whole answer, its last line or
+its last code block is a JSON object with a number as `score`. Any other answer is no verdict, and neither is
+a score outside the scale.
 """
 
 import re
@@ -27,7 +28,7 @@ SCORE = re.compile(r"SCORE:\s*([+-]?[0-9]+(?:\.[0-9]+)?)")
 
 @dataclass(frozen=True)
 class Pointwise:
-    """A judge that scores from `low` to `high`, given as 0 to 1. Raises ConfigError for an empty scale."""
+    """A judge that scores from `low` to `high`, returned as 0 to 1. Raises ConfigError for an empty scale."""
 
     judge: Asker
     rubric: str
@@ -40,12 +41,12 @@ class Pointwise:
             raise ConfigError(f"scale is {self.low:g} to {self.high:g}, expected a lower and a higher end")
 
     def __call__(self, judged: Sequence[tuple[Sequence[Message], str]]) -> list[float | NoVerdict]:
-        """A number from 0 to 1 for each (prompt, response), or why there is none."""
+        """Score each (prompt, response) from 0 to 1, or say why there is no score."""
         questions = [self.question(prompt, response) for prompt, response in judged]
         return self.judge.ask(questions, lambda text: read_score(text, self.low, self.high))
 
     def question(self, prompt: Sequence[Message], response: str) -> Turns:
-        """What the judge is asked: the same, to the letter, for the same prompt and response."""
+        """Return the question, the same to the letter for the same prompt and response."""
         mark = mark_of([part for turn in prompt for part in (turn.role, turn.content)] + [response])
         text = self.template.substitute(
             mark=mark,
@@ -59,7 +60,7 @@ class Pointwise:
 
 
 def read_template(path: Path) -> Template:
-    """The text of a question with $-names from `FILLED` in it. Raises ConfigError."""
+    """Read the text of a question with $-names from `FILLED` in it. Raises ConfigError."""
     try:
         template = Template(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -78,7 +79,7 @@ def read_template(path: Path) -> Template:
 
 
 def read_score(text: str, low: float, high: float) -> float:
-    """The score that an answer states, from `low` to `high`, as a number from 0 to 1."""
+    """Read the score that an answer states, from `low` to `high`, as a number from 0 to 1."""
     score = float(stated(text, SCORE, "score", lambda value: isinstance(value, float)))
     if not low <= score <= high:
         raise NoVerdictError(f"the score {score:g} is not between {low:g} and {high:g}")

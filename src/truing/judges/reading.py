@@ -1,4 +1,4 @@
-"""What an answer states at its end: a line, or a JSON object that it, its last line or its last block is."""
+"""Read the statement at the end of an answer: a line, or a JSON object in the last line, block or answer."""
 
 import json
 import re
@@ -11,9 +11,10 @@ LAST_BLOCK = re.compile(r"```\w*\n((?:(?!```).)*)```\Z", re.DOTALL)
 
 
 def stated(text: str, line: re.Pattern[str], key: str, fits: Callable[[Any], bool]) -> Any:
-    """The first group of `line` in the last line, or what `key` holds in an object where that `fits`.
+    """Return the first group of `line` in the last line, or the value of `key` in an object where it `fits`.
 
-    Numbers in objects are floats. Raises NoVerdictError where neither is there.
+    The object is the whole answer, its last line or its last code block; its numbers are floats. Raises
+    NoVerdictError where the answer ends with neither.
     """
     whole = text.strip()
     block = LAST_BLOCK.search(whole)

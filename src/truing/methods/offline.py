@@ -25,7 +25,7 @@ from truing.training.step import Objective
 
 @dataclass(frozen=True)
 class OfflineMethod:
-    """What tells one offline method from another."""
+    """One row of the table of offline methods."""
 
     name: str
     title: str
@@ -143,7 +143,7 @@ class Chosen:
 
     @property
     def described(self) -> dict[str, Any]:
-        """Every choice, for `config.json`."""
+        """Return every choice, as `config.json` records it."""
         return {"loss": self.name, "hyper": self.hyper | self.options}
 
     @property
@@ -152,12 +152,12 @@ class Chosen:
 
     @property
     def needs_whole(self) -> bool:
-        """Whether a step also scores prompts together with their chosen responses."""
+        """Tell whether a step also scores each prompt and its chosen response as one text."""
         return self.options.get("sft_on") == "sequence" and bool(self.options["sft_weight"])
 
     @property
     def needs_mismatched(self) -> bool:
-        """Whether a step also scores every prompt with the response to another."""
+        """Tell whether a step also scores every prompt with the response to another prompt."""
         return needs(self.loss, "kl")
 
     def objective(self, scorer: Scorer | RewardScorer, reference: Reference | None) -> Objective:
@@ -166,9 +166,9 @@ class Chosen:
 
 
 def choose(name: str, loss: str | Mapping[str, float] | None, hyper: Mapping[str, Hyper]) -> Chosen:
-    """Look a recipe's method and loss up; several losses are a mix of these weights.
+    """Look up a recipe's method and loss; several losses with weights make a mix.
 
-    Raises ConfigError naming what exists.
+    Raises ConfigError that lists the known names.
     """
     require_method(name, OFFLINE)
     method = OFFLINE[name]
@@ -200,7 +200,7 @@ def _part(method: OfflineMethod, name: str, weight: float) -> Part:
 
 
 def _common(parts: Sequence[Part]) -> Shape:
-    """The first shape that suits all parts."""
+    """Return the first shape that suits all parts."""
     for shape in parts[0].shapes:
         if all(any(shape is other for other in part.shapes) for part in parts):
             return shape

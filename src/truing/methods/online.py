@@ -1,8 +1,8 @@
-"""The table of online methods: how credit is given, what is minimised, how tokens are averaged.
+"""The table of online methods: the credit, the loss and the aggregation of each.
 
 To add one: a row here. To add a credit, a loss, an aggregation or a KL estimator: a row in its own table
-under `losses/`; every method can then be told to use it, under `loss:` in a recipe. A loss or a credit may
-also be a function of the user's own, `module:function`.
+under `losses/`; a recipe of any method can then name it under `loss:`. A loss or a credit may also be a
+function of the user's own, `module:function`.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -102,9 +102,9 @@ def _credit(name: Hyper, method: str, taken: Collection[str]) -> Own:
 def choose_online(
     name: str, loss_name: str | None, hyper: Mapping[str, Hyper] = EMPTY, *, max_length: int = 1024
 ) -> ChosenOnline:
-    """Look up what a recipe's method and `loss:` ask for; a loss or credit of the user's own is tried.
+    """Look up a recipe's method and the names under `loss:`; try a loss or credit of the user's own.
 
-    Raises ConfigError naming what exists, or what is wrong with the user's function.
+    Raises ConfigError that lists the known names, or says what is wrong with the user's function.
     """
     method = ONLINE[name]
     options: dict[str, Hyper] = {**method.functions, **asdict(method.settings)}

@@ -1,1 +1,1 @@
-"""A loss bound to a model: what a row supplies, what a loss asks, and how a step computes both."""
+"""Losses bound to a model: the arguments that rows and models supply, and the step that computes a loss."""

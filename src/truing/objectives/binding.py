@@ -1,7 +1,7 @@
-"""Find a loss by name, say what it takes, and check its hyper-parameters: the signature is the schema.
+"""Find a loss by name, list its arguments, and check its hyper-parameters: the signature is the schema.
 
-A `Mixture` of several losses says itself what it takes. An objective makes a record for each pass, whose
-methods have the names that an argument may have: what a loss is called with.
+A `Mixture` of several losses lists its arguments itself. An objective makes a record for each pass; a loss is
+called with the results of those of the record's methods that are named after its arguments.
 """
 
 import inspect
@@ -26,7 +26,7 @@ EMPTY: Mapping[str, Hyper] = {}
 
 
 def checked(key: str, value: Hyper, default: Hyper) -> Hyper:
-    """The value of a hyper-parameter, which is of the kind its default is of; `true` is not 1."""
+    """Return a hyper-parameter's value, checked to be of the same kind as its default; `true` is not 1."""
     for one in default.values() if isinstance(default, Mapping) else (default,):
         expected, is_right = {
             bool: ("true or false", isinstance(value, bool)),
@@ -46,9 +46,9 @@ def lookup(table: Mapping[str, Loss], name: str, method: str = "") -> Loss:
 def filled(
     name: str, loss: Loss, hyper: Mapping[str, Hyper], options: Mapping[str, Hyper] = EMPTY
 ) -> dict[str, Hyper]:
-    """All hyper-parameters of a loss, those of `hyper` as given there and the others at their defaults.
+    """Return all hyper-parameters of a loss: those in `hyper` as given, the others at their defaults.
 
-    `options` are known beside its own and left out.
+    `options` are keys that the objective reads itself: `hyper` may hold them, the result leaves them out.
     """
     own = defaults_of(loss)
     takes = {**own, **options}
@@ -60,7 +60,7 @@ def filled(
 
 
 def unknown_hyper(name: str, key: str, takes: Iterable[str]) -> ConfigError:
-    """The error about a key under `loss:` that neither `name` nor its method takes."""
+    """Return the error about a key under `loss:` that neither the loss `name` nor its method takes."""
     known, ours = sorted(takes), ours_of(key)
     end = closest(key, known) if ours is None or ours.key == f"loss.{key}" else f"; {ours}"
     return ConfigError(f"{name} takes {known}, not {key!r}{end}")
@@ -75,7 +75,7 @@ class Term:
     weight: float = 1.0
 
     def hyper(self, given: Mapping[str, Hyper]) -> dict[str, Any]:
-        """Of the hyper-parameters of a mixture, those of this loss."""
+        """Return those hyper-parameters of a mixture that this loss takes."""
         own = {key: given[key] for key in defaults_of(self.loss)}
         return {key: value[self.name] if isinstance(value, Mapping) else value for key, value in own.items()}
 
@@ -84,8 +84,8 @@ class Term:
 class Mixture:
     """Several losses as one: the weighted sum of their values, called like any other loss.
 
-    Where terms differ in a default, the default of the mixture says which term has which: a value set in its
-    place goes to all of them.
+    Where terms differ in a default, the default of the mixture maps each term to its own. A value that a
+    recipe sets goes to all terms.
     """
 
     terms: tuple[Term, ...]
@@ -97,7 +97,7 @@ class Mixture:
         return " + ".join(f"{term.weight:g} {term.name}" for term in self.terms)
 
     def __call__(self, **given: Any) -> Tensor:
-        """One number per item, like each of the terms."""
+        """Return one number per item, as each of the terms does."""
         hyper = {key: given.get(key, default) for key, default in self.defaults.items()}
         values = [
             term.weight * term.loss(**pick(term.loss, given), **term.hyper(hyper)) for term in self.terms
@@ -106,7 +106,7 @@ class Mixture:
 
 
 def arguments_of(loss: Loss) -> list[str]:
-    """The positional arguments of a loss: what it is a function of."""
+    """Return the names of a loss's positional arguments: the quantities it is a function of."""
     if isinstance(loss, Mixture):
         return list(loss.arguments)
     parameters = inspect.signature(loss).parameters.values()
@@ -114,34 +114,34 @@ def arguments_of(loss: Loss) -> list[str]:
 
 
 def defaults_of(loss: Loss) -> dict[str, Hyper]:
-    """The keyword-only arguments of a loss and the values they have when nobody sets them."""
+    """Return the keyword-only arguments of a loss with their defaults."""
     if isinstance(loss, Mixture):
         return dict(loss.defaults)
     return keyword_defaults(loss)
 
 
 def needs(loss: Loss, argument: str) -> bool:
-    """Whether a loss takes a positional argument of that name: `ref` is what makes a reference run."""
+    """Tell whether a loss takes a positional argument of that name: only `ref` makes a reference run."""
     return argument in arguments_of(loss)
 
 
 def pick(loss: Loss, given: Mapping[str, Value]) -> dict[str, Value]:
-    """Of all that could be supplied, what this loss asks for."""
+    """Return those of the given values that a loss takes as arguments."""
     asked = arguments_of(loss)
     return {key: value for key, value in given.items() if key in asked}
 
 
 def supply(loss: Loss, supplies: object) -> dict[str, Any]:
-    """What this loss asks for, each from the method of that name; what it does not ask for is not made."""
+    """Return the arguments of a loss, each from the method of its name; the other methods are not called."""
     return {key: getattr(supplies, key)() for key in names_of(type(supplies)) if needs(loss, key)}
 
 
 def names_of(supplies: type) -> tuple[str, ...]:
-    """What a loss may ask for, in the order the methods are written in: what is trained first."""
+    """List the arguments that a loss may ask for, in the order of the methods: the trained one first."""
     return tuple(name for name, one in vars(supplies).items() if callable(one) and name[0] != "_")
 
 
 def number_of(hyper: Mapping[str, Hyper], key: str, default: float = 1.0) -> float:
-    """A hyper-parameter that is one number; `default` for another, as where parts of a mix differ in it."""
+    """Return a hyper-parameter that is one number, or `default` where parts of a mix differ in it."""
     value = hyper.get(key, default)
     return float(value) if isinstance(value, int | float) else default

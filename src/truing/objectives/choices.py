@@ -1,6 +1,6 @@
-"""What online training was asked to compute: the functions of its tables, bound to their numbers.
+"""The choices of a recipe for online training: functions of its tables, bound to their hyper-parameters.
 
-`methods/online.py` has the table of methods and makes a `ChosenOnline` of a recipe.
+`methods/online.py` has the table of methods and makes a `ChosenOnline` from a recipe.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ CHOICES = {"kl_in": ("loss", "reward"), "uniform": ("keep", "drop")}
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a recipe may set under `loss:` whatever functions it chooses."""
+    """The keys under `loss:` that a recipe may set whatever functions it chooses."""
 
     kl_weight: float = 0.0  # of the first step
     kl_in: str = "loss"  # or reward
@@ -31,7 +31,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class OnlineMethod:
-    """What tells one online method from another. All but the name are defaults of its recipes."""
+    """One row of the table of online methods. All fields but the names are defaults of its recipes."""
 
     name: str
     title: str
@@ -69,7 +69,7 @@ class Bound:
         return argument in arguments_of(self.function)
 
     def __call__(self, **given: Any) -> Any:
-        """The function of those of `given` that it takes."""
+        """Call the function with those of `given` that it takes."""
         return self.function(**{key: given[key] for key in arguments_of(self.function)}, **self.hyper)
 
 
@@ -99,12 +99,12 @@ class ChosenOnline:
 
     @property
     def needs_sampler(self) -> bool:
-        """Whether log-probabilities as the sampler reported them are weighed against the policy's own."""
+        """Tell whether the loss or its correction reads the log-probabilities that the sampler reported."""
         return self.correction is not None or self.loss.takes("sampler_logps")
 
     @property
     def described(self) -> dict[str, Any]:
-        """Every choice, for `config.json`."""
+        """Return every choice, as `config.json` records it."""
         parts = ("loss", "credit", "aggregation", "kl", "value_loss", "correction")
         bound = {part: one for part in parts if (one := getattr(self, part)) is not None}
         return {part: {"name": one.name, **one.hyper} for part, one in bound.items()} | asdict(self.settings)

@@ -1,8 +1,8 @@
-"""Losses that couple the items of a step, over passes that each hold a few of them.
+"""Losses that couple the items of a step, over passes that each hold a few of the items.
 
-Such a loss (a sort over all pairs, a shift by the mean reward) is not a sum over passes. Its value and
-its slopes with respect to the policy's log-probabilities are worked out once from all of them, without
-a graph; each pass then carries its share back:
+Such a loss (a sort over all pairs, a shift by the mean reward) is not a sum over passes. Its value and its
+slopes with respect to the policy's log-probabilities are computed once from all items, without a graph. Each
+pass then carries its share back:
 
     d loss / d theta  =  sum over items of  (d loss / d logp_i)  (d logp_i / d theta)
 """
@@ -28,7 +28,7 @@ class Share:
     slopes: tuple[Tensor, ...]  # d (sum of all losses) / d of each tensor of `policy`, [n] each
 
     def replay(self, policy: Tensor | Pair) -> Tensor:
-        """The losses again, [n], now with their gradient."""
+        """Return the losses of this pass once more, [n], now with their gradient."""
         parts = _parts(policy)
         moves = [slope * (part - part.detach()) for slope, part in zip(self.slopes, parts, strict=True)]
         return self.losses + torch.stack(moves).sum(0)
@@ -45,7 +45,7 @@ def _joined(values: Sequence[Any]) -> Any:
 
 
 def shares(loss: Loss, given: Sequence[Given], hyper: Mapping[str, Hyper]) -> list[Share]:
-    """`loss` over all passes at once, cut into the part of each; `given` is without gradient."""
+    """Compute `loss` over all passes at once and cut it into one share for each; `given` has no gradient."""
     together = {name: _joined([one[name] for one in given]) for name in given[0]}
     sizes = [len(_parts(one["policy"])[0]) for one in given]
     with torch.enable_grad():

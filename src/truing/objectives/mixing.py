@@ -28,7 +28,7 @@ class Part:
 
 
 def mixture(parts: Sequence[Part]) -> Mixture:
-    """The parts as one loss, which takes all that any of them takes."""
+    """Return the parts as one loss, whose arguments are those of all parts together."""
     arguments = dict.fromkeys(name for part in parts for name in arguments_of(part.loss))
     return Mixture(tuple(part.term for part in parts), tuple(arguments), _defaults(parts))
 

@@ -1,12 +1,17 @@
 """Bind a pure loss to a policy: batch -> log-probabilities -> tallies.
 
-A step's passes carry roles: most are there to learn from, `whole` ones hold prompt and response as one text
-for a likelihood term over both, `retain` ones rows on which the policy must stay, `mismatched` ones other
-prompts' responses for KTO's baseline, `crossed` ones those behind the rows' own. `prepare` sees all of them
-before the first backward and says what is looped over.
+Every pass of a step has a role:
 
-What a loss may ask for are the methods of a record that stands before its objective, `PairSupplies` for one:
-each is named after the argument, and the first is what is trained. To supply more, add a method there.
+    learn        rows to learn from
+    whole        prompt and response as one text, for a likelihood term over both
+    retain       rows on which the policy must not move
+    mismatched   prompts with the responses to other prompts, for KTO's baseline
+    crossed      rows with their own response and then the response to another prompt
+
+`prepare` sees all passes before the first backward and returns those to loop over.
+
+A loss may ask for any argument that a method of its objective's supplies is named after: see `PairSupplies`.
+The first method returns the values that are trained. To supply another argument, add a method there.
 """
 
 from collections import Counter
@@ -32,13 +37,13 @@ SFT_ON = ("response", "sequence")
 
 
 def sides(values: Tensor) -> Pair:
-    """[2B] per branch, chosen and rejected in turn, to the two sides [B]."""
+    """Split [2B] values per branch, chosen and rejected in turn, into the two sides, [B] each."""
     return Pair(values[0::2], values[1::2])
 
 
 @dataclass(frozen=True)
 class LossRequest:
-    """A loss, and everything that an objective may need beside it."""
+    """A loss, and the other inputs of the objective that binds it."""
 
     scorer: Any  # a model: log-probabilities of a batch, or scores of its responses
     loss: Loss
@@ -50,7 +55,7 @@ class LossRequest:
 
 @dataclass(frozen=True)
 class TokenSupplies:
-    """What a loss on tokens may ask for."""
+    """The arguments of a loss on tokens."""
 
     values: Tensor  # [N] f32
 
@@ -91,7 +96,7 @@ def _need(reference: Reference | None) -> Reference:
 
 
 def _shared(objective: Any, passes: Sequence[PackedBatch]) -> dict[tuple[int, ...], Share]:
-    """Each pass's share of a coupled loss, by its items; none where a single pass holds the whole step."""
+    """Return each pass's share of a coupled loss, by its items; none where one pass holds the whole step."""
     if not objective.coupled or len(passes) < 2:
         return {}
     with torch.no_grad():
@@ -102,7 +107,7 @@ def _shared(objective: Any, passes: Sequence[PackedBatch]) -> dict[tuple[int, ..
 
 @dataclass(frozen=True)
 class PairSupplies:
-    """What a preference loss may ask for of one pass; both sides of B pairs, [B] f32 each."""
+    """The arguments of a preference loss, from one pass; both sides of B pairs, [B] f32 each."""
 
     objective: "PairObjective"
     batch: PackedBatch
@@ -115,11 +120,11 @@ class PairSupplies:
         return sides(self.objective.sums(self.batch)(_need(self.objective.reference)(self.batch)))
 
     def lengths(self) -> Pair:
-        """Tokens of each response."""
+        """Count the tokens of each response."""
         return sides(self.batch.lengths)
 
     def weights(self) -> Pair:
-        """Mean over a response of log p(token) less the log of the collision probability."""
+        """Return the mean over a response of log p(token) minus the log of the collision probability."""
         assert self.scores.collision is not None, "asked for by a loss that takes `weights`"
         gaps = self.batch.sums(self.scores.logps.detach() - self.scores.collision)
         return sides(gaps / self.batch.lengths)
@@ -129,11 +134,11 @@ class PairSupplies:
 class PairObjective:
     """A preference loss, optionally with likelihood of the chosen side added (RPO, arXiv:2404.19733).
 
-    With `sft_on` = "sequence" that likelihood is of the prompt too, as TRL and ORPO's authors have it: a mean
+    With `sft_on` = "sequence" that likelihood covers the prompt too, as in TRL and in ORPO's own code: a mean
     over the tokens of `whole` passes.
 
-    `ld_alpha` < 1 counts the tokens of the longer response beyond the length of the shorter one less, under
-    policy and reference alike (LD-DPO, arXiv:2409.06411 eq. 11).
+    `ld_alpha` < 1 is the weight of those tokens of the longer response that lie beyond the length of the
+    shorter one, under policy and reference alike (LD-DPO, arXiv:2409.06411 eq. 11).
     """
 
     supplies: ClassVar[type] = PairSupplies
@@ -171,15 +176,15 @@ class PairObjective:
         return self.scorer(batch, collision=needs(self.loss, "weights"))
 
     def given(self, batch: PackedBatch, scores: Scores) -> Given:
-        """What the loss is called with."""
+        """Return the arguments to call the loss with."""
         return supply(self.loss, PairSupplies(self, batch, scores))
 
     def sums(self, batch: PackedBatch) -> Callable[[Tensor], Tensor]:
-        """How per-token values are added up per branch."""
+        """Return the function that adds up per-token values per branch."""
         return batch.sums if self.ld_alpha == 1 else self._desensitised(batch)
 
     def _desensitised(self, batch: PackedBatch) -> Callable[[Tensor], Tensor]:
-        """`batch.sums` with every token past its pair's shorter response weighted by `ld_alpha`."""
+        """Return `batch.sums` with every token past its pair's shorter response weighted by `ld_alpha`."""
         ends = batch.lengths.cumsum(0).long()
         place = (
             torch.arange(len(batch.target), device=ends.device)
@@ -220,7 +225,7 @@ class PairObjective:
         }
 
     def _rewards(self, given: Given) -> Pair:
-        """beta times the log-ratio, per token where the loss is a function of lengths."""
+        """Return beta times the log-ratio, per token where the loss is a function of lengths."""
         policy: Pair = given["policy"]
         ref: Pair = given.get("ref", Pair(policy.chosen * 0, policy.rejected * 0))
         ratios = Pair(policy.chosen - ref.chosen, policy.rejected - ref.rejected)
@@ -232,7 +237,7 @@ class PairObjective:
 
 @dataclass(frozen=True)
 class UnpairedSupplies:
-    """What a loss on labelled responses may ask for; [B], of the responses that are learnt from."""
+    """The arguments of a loss on labelled responses; [B], of the responses that are learnt from."""
 
     batch: PackedBatch
     own: Tensor  # of all responses of the pass, summed over tokens
@@ -247,11 +252,11 @@ class UnpairedSupplies:
         return self.reference[self.batch.first]
 
     def desirable(self) -> Tensor:
-        """[B] bool, the feedback."""
+        """Return the feedback, [B] bool."""
         return self.batch.labels[self.batch.first] > 0.5
 
     def kl(self) -> Tensor | None:
-        """KTO's baseline, a scalar."""
+        """Return KTO's baseline, a scalar."""
         return self.baseline
 
 
@@ -283,7 +288,7 @@ class UnpairedObjective:
 
     @torch.no_grad()
     def _baseline(self, passes: Sequence[PackedBatch]) -> Tensor:
-        """Mean policy-to-reference gap of every prompt with the response to another one."""
+        """Return the mean log-ratio of policy to reference over the responses to other prompts."""
         none = [torch.zeros(0, device=self.scorer.device)]
         policy = [batch.sums(self.scorer(batch).logps) for batch in passes]
         ref = [batch.sums(_need(self.reference)(batch)) for batch in passes]
@@ -298,7 +303,7 @@ class UnpairedObjective:
         return self.scorer(batch)
 
     def given(self, batch: PackedBatch, scores: Scores) -> Given:
-        """What the loss is called with."""
+        """Return the arguments to call the loss with."""
         policy, ref, kl = batch.sums(scores.logps), None, self.kl
         if needs(self.loss, "ref") or batch.role == "crossed":
             ref = batch.sums(_need(self.reference)(batch))
@@ -328,10 +333,10 @@ class UnpairedObjective:
 
 @dataclass(frozen=True)
 class RetainObjective:
-    """Another objective, and on retained rows the KL from the policy as it began.
+    """Another objective, with the KL from the initial policy added on retained rows.
 
-    KL(reference || policy) is exact over the vocabulary at every scored token, so a row the policy is to
-    keep adds no sampling noise: its gradient is zero until the policy has moved.
+    KL(reference || policy) is exact over the vocabulary at every scored token, so a retained row adds no
+    sampling noise: its gradient is zero until the policy has moved.
     """
 
     main: Objective

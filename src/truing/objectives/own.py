@@ -1,7 +1,7 @@
 """Losses of the user's own: `module:function` in a recipe, checked like a row of a table.
 
-Importing a module runs it: a recipe that names one is as trusted as a script. The signature is the schema
-here too: a positional name says what the loss is a function of, a keyword-only argument is a
+Importing a module runs it: trust a recipe that names one as you would a script. The signature is the schema
+here too: a positional argument names a quantity that the loss is a function of, a keyword-only argument is a
 hyper-parameter with its default.
 """
 
@@ -19,7 +19,7 @@ OF_THE_RECIPE = ("name", "mix")  # keys of `loss:` that are no hyper-parameters
 
 
 def find_own(name: str, weight: float, method: str, shapes: Sequence[Shape], taken: Collection[str]) -> Part:
-    """The loss that `module:function` names, once its signature is known to fit one of the method's shapes.
+    """Load the loss that `module:function` names, and check that its signature fits a shape of the method.
 
     `taken` are the keys under `loss:` that the method's objective reads itself.
     """
@@ -32,7 +32,7 @@ def find_own(name: str, weight: float, method: str, shapes: Sequence[Shape], tak
 
 
 def require_plain(name: str, loss: Loss, taken: Collection[str]) -> None:
-    """Refuse what a signature cannot say: arguments without names, defaults where none can act."""
+    """Refuse a signature that is no schema: arguments without names, defaults where none can act."""
     try:
         parameters = inspect.signature(loss).parameters.values()
     except ValueError as error:
@@ -57,7 +57,8 @@ def require_plain(name: str, loss: Loss, taken: Collection[str]) -> None:
 def require_supplied(name: str, asked: Sequence[str], sets: Sequence[Sequence[str]], giver: str) -> list[int]:
     """Return which of `sets`, by place, hold every argument of a function.
 
-    Raises ConfigError where none does, or where the function leaves out the first, which is learnt from.
+    Raises ConfigError where no set does, or where the function does not take the first of its set: it is the
+    one that is learnt from.
     """
     fits = [place for place, supplied in enumerate(sets) if set(asked) <= set(supplied)]
     if not fits:

@@ -1,8 +1,9 @@
 """Losses and credits of the user's own online: `module:function` under `loss.name` and `loss.credit`.
 
-The signature is the schema, as for an offline loss (`own.py`). A loss asks for what `PolicyObjective` has and
-gives one number per token, attached to `logps`. A credit asks for one of the rows of `CREDIT_FORMS` and gives
-one advantage per response or per token. Both are tried on made-up responses before a policy is opened.
+The signature is the schema, as for an offline loss (`own.py`). A loss names its arguments after methods of
+`PolicySupplies` and returns one number per token, with a gradient to `logps`. A credit takes the arguments
+of one row of `CREDIT_FORMS` and returns one advantage per response or per token. Both are tried on made-up
+responses before a policy is opened.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,7 +21,7 @@ from truing.objectives.binding import arguments_of, defaults_of, names_of, pick
 from truing.objectives.own import require_plain, require_supplied
 from truing.objectives.policy_gradient import PolicyObjective
 
-# What a credit may ask for, what it is made of first: one advantage per response, or one per token.
+# The arguments of a credit, the rewards first: for one advantage per response, or for one per token.
 CREDIT_FORMS = (("rewards", "group"), ("token_rewards", "response", "values"))
 LENGTHS = (3, 1, 4, 2)  # tokens of the made-up responses
 GROUP = (0, 0, 1, 1)
@@ -35,10 +36,10 @@ class Own:
 
 
 def own_policy_loss(name: str, method: str, taken: Collection[str]) -> Own:
-    """The policy loss that `module:function` names; `taken` are keys under `loss:` that it cannot have.
+    """Load the policy loss that `module:function` names; `taken` are keys under `loss:` that it cannot have.
 
-    Raises ConfigError where it asks for what nothing supplies, fails on made-up responses, gives something
-    other than one number per token with a gradient, or looks at other responses than a token's own.
+    Raises ConfigError where the loss asks for an argument that nothing supplies, fails on made-up responses,
+    returns something other than one number per token with a gradient, or mixes tokens of several responses.
     """
     own = _found(name, f"{method} supplies", [names_of(PolicyObjective.supplies)], taken)
     given = _given(LENGTHS)
@@ -59,7 +60,7 @@ def own_policy_loss(name: str, method: str, taken: Collection[str]) -> Own:
 
 
 def own_credit(name: str, method: str, taken: Collection[str]) -> Own:
-    """The credit that `module:function` names. Raises ConfigError as `own_policy_loss` does."""
+    """Load the credit that `module:function` names. Raises ConfigError as `own_policy_loss` does."""
     own = _found(name, f"to a credit {method} supplies", CREDIT_FORMS, taken)
     given = _given(LENGTHS)
     per_token = "token_rewards" in arguments_of(own.function)
@@ -77,7 +78,7 @@ def _found(name: str, giver: str, forms: Sequence[Sequence[str]], taken: Collect
 
 
 def _given(lengths: Sequence[int]) -> dict[str, Tensor]:
-    """Everything that is supplied, of made-up responses: [N] per token, [B] per response."""
+    """Make every argument for made-up responses of these lengths: [N] per token, [B] per response."""
     draw = torch.Generator().manual_seed(0)
     response = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))
 
@@ -92,7 +93,7 @@ def _given(lengths: Sequence[int]) -> dict[str, Tensor]:
 
 
 def _only(given: Mapping[str, Tensor], part: slice) -> dict[str, Tensor]:
-    """One response of these, which has the number 0 then."""
+    """Cut the arguments down to one response, and number it 0."""
     per_token = {key: values[part] for key, values in given.items() if key not in ("rewards", "group")}
     return per_token | {"response": torch.zeros_like(per_token["response"])}
 

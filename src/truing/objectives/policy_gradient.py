@@ -1,7 +1,7 @@
 """Bind a policy-gradient loss to a policy, and a value loss to a critic.
 
-An `Experience` holds one step's trees and, for each, one number per scored token. The objectives look their
-passes up there by their items, as a cached reference does, so that passes are cut freely.
+An `Experience` holds one step's trees and, for each tree, one number per scored token. The objectives look up
+the numbers of a pass by its items, as a cached reference does, so that passes may be cut anywhere.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ PerTree = Mapping[int, Tensor]  # item to [n] f32, the scored tokens of all bran
 
 @dataclass(frozen=True)
 class Experience:
-    """What a step learns from, by the number its prompt has among the rows."""
+    """The trees and numbers that a step learns from, by the number of the prompt among the rows."""
 
     trees: Mapping[int, Tree]
     advantages: PerTree
@@ -41,14 +41,14 @@ class Experience:
 
     @staticmethod
     def of(batch: PackedBatch, values: PerTree | None) -> Tensor:
-        """The numbers of a pass, [N]."""
+        """Return the numbers of a pass, [N]."""
         assert values is not None, "asked only where the method made them"
         return torch.cat([values[item] for item in batch.items]).to(batch.target.device)
 
 
 @dataclass(frozen=True)
 class PolicySupplies:
-    """What a policy loss or a correction may ask for of one pass, [N] each."""
+    """The arguments of a policy loss or of a correction, from one pass, [N] each."""
 
     objective: "PolicyObjective"
     batch: PackedBatch
@@ -64,7 +64,7 @@ class PolicySupplies:
         return Experience.of(self.batch, self.objective.experience.advantages)
 
     def response(self) -> Tensor:
-        """Which response a token belongs to, int64."""
+        """Return the number of the response that each token belongs to, int64."""
         return self.batch.response
 
     def sampler_logps(self) -> Tensor:
@@ -140,7 +140,7 @@ class PolicyObjective:
 
 @dataclass(frozen=True)
 class ValueObjective:
-    """The critic's loss: how far its values are from the returns."""
+    """The critic's loss: the distance of its values from the returns."""
 
     scorer: Critic
     loss: Bound

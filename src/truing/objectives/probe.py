@@ -1,8 +1,9 @@
-"""What a loss of the user's own does on made-up rows, before any weights are opened.
+"""A trial of the user's own loss on made-up rows, before any weights are opened.
 
-Is it one number per item, made of the policy? And is the loss of an item the same whatever stands beside
-it? Where it is not, passes that hold a few items of a step each would change it. The rows are run through
-the objective that will train, as one pass and one by one, so that what is supplied is supplied here.
+The trial tells two things: whether the loss is one number per item that depends on the policy, and whether
+the loss of an item depends on the other items of its pass. A loss that does so would change with the cut into
+passes. The rows run through the objective that will train, once as one pass and once one by one, so that the
+loss is given the same arguments here as in training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,9 +30,9 @@ ROWS, VOCABULARY = 7, 50
 
 
 def is_coupled(part: Part, shape: Shape, hyper: Mapping[str, Hyper]) -> bool:
-    """Whether the loss of an item depends on the others it is called with.
+    """Tell whether the loss of an item depends on the other items that it is called with.
 
-    Raises ConfigError where it fails, or gives something other than one number per item.
+    Raises ConfigError where the loss fails, or returns something other than one number per item.
     """
     trees, numbers = _rows(shape), _Numbers()
     scorer = numbers.scores if shape.supplies[0] == "scores" else numbers
@@ -68,7 +69,7 @@ def _losses(name: str, shape: Shape, objective: Objective, trees: Sequence[Tree]
 
 
 def _rows(shape: Shape) -> list[Tree]:
-    """Rows that a loss of that shape learns from."""
+    """Make rows that a loss of that shape learns from."""
     draw = torch.Generator().manual_seed(0)
 
     def branch() -> Branch:
@@ -89,12 +90,12 @@ def _rows(shape: Shape) -> list[Tree]:
 
 @dataclass(frozen=True)
 class _Numbers:
-    """Stands for models: a number for each token, the same wherever it stands."""
+    """A stand-in for models: a number for each token, the same wherever the token stands."""
 
     device = torch.device("cpu")
 
     def _of(self, batch: PackedBatch, seed: int) -> Tensor:
-        """[N] f32, log-probabilities."""
+        """Return made-up log-probabilities, [N] f32."""
         draw = torch.Generator().manual_seed(seed)
         return -3 * torch.rand(VOCABULARY, generator=draw)[batch.target]
 
@@ -105,5 +106,5 @@ class _Numbers:
         return self._of(batch, 3)
 
     def scores(self, batch: PackedBatch) -> Tensor:
-        """[B] f32, of a reward model."""
+        """Return made-up scores of a reward model, [B] f32."""
         return batch.sums(self._of(batch, 1)).requires_grad_()

@@ -1,6 +1,6 @@
 """Bind a reward loss to a model with a score head: batch -> one score per response -> tallies.
 
-What a loss may ask for are the methods of the record before its objective, as in `offline.py`.
+A loss may ask for any argument that a method of its objective's supplies is named after, as in `offline.py`.
 """
 
 from collections import Counter
@@ -44,14 +44,14 @@ def _sides(scores: Tensor) -> Pair:
 
 
 def _groups(batch: PackedBatch) -> Tensor:
-    """Which prompt each response answers, [B] int64."""
+    """Return the number of the prompt that each response answers, [B] int64."""
     sizes = torch.tensor(batch.sizes, device=batch.labels.device)
     return torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
 
 
 @dataclass(frozen=True)
 class ScoredPairSupplies:
-    """What a loss on scored pairs may ask for."""
+    """The arguments of a loss on scored pairs."""
 
     batch: PackedBatch
     values: Tensor  # [2B] f32, chosen and rejected in turn
@@ -60,7 +60,7 @@ class ScoredPairSupplies:
         return _sides(self.values)
 
     def margin(self) -> Tensor:
-        """By how much a row prefers its chosen response, [B]; 0 where it does not say."""
+        """Return the margin by which each row prefers its chosen response, [B]; 0 where a row has none."""
         return self.batch.labels[0::2]
 
 
@@ -78,12 +78,12 @@ class RewardPairObjective(_RewardObjective):
 
 
 def _right(gap: Tensor) -> Tensor:
-    """1 where the better response leads, 1/2 at a tie, 0 behind."""
+    """Return 1 where the better response leads, 1/2 at a tie, 0 where it is behind."""
     return (gap > 0).float() + 0.5 * (gap == 0).float()
 
 
 def pair_metrics(scores: Pair) -> dict[str, Tally]:
-    """What is logged of pairs of scores."""
+    """Return the metrics that are logged for pairs of scores."""
     return {
         "accuracy": Tally(_right(scores.gap), "pair"),
         "margin": Tally(scores.gap, "pair"),
@@ -94,7 +94,7 @@ def pair_metrics(scores: Pair) -> dict[str, Tally]:
 
 @dataclass(frozen=True)
 class RankingSupplies:
-    """What a loss on rankings may ask for, [B] each."""
+    """The arguments of a loss on rankings, [B] each."""
 
     batch: PackedBatch
     values: Tensor
@@ -103,7 +103,7 @@ class RankingSupplies:
         return self.values
 
     def ranks(self) -> Tensor:
-        """0 is the best."""
+        """Return the place of each response in its ranking; 0 is the best."""
         return self.batch.labels
 
     def group(self) -> Tensor:
@@ -116,7 +116,7 @@ class RankingObjective(_RewardObjective):
     supplies: ClassVar[type] = RankingSupplies
 
     def _better(self, batch: PackedBatch) -> Tensor:
-        """Which response is to score above which, [B, B] bool."""
+        """Return the pairs [B, B] bool in which the row's response is to score above the column's."""
         group = _groups(batch)
         return (group[:, None] == group) & (batch.labels[:, None] < batch.labels)
 
@@ -135,7 +135,7 @@ class RankingObjective(_RewardObjective):
 
 @dataclass(frozen=True)
 class TargetSupplies:
-    """What a loss on scored responses may ask for, [B] each."""
+    """The arguments of a loss on scored responses, [B] each."""
 
     batch: PackedBatch
     values: Tensor
@@ -144,12 +144,12 @@ class TargetSupplies:
         return self.values
 
     def target(self) -> Tensor:
-        """The score that the row gives."""
+        """Return the score that the row gives each response."""
         return self.batch.labels
 
 
 class RegressionObjective(_RewardObjective):
-    """Each response is to score what the row says."""
+    """Each response is to get the score that its row gives."""
 
     supplies: ClassVar[type] = TargetSupplies
 

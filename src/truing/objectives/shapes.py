@@ -1,4 +1,4 @@
-"""What a loss is a function of: the part of a record, what the row says of it, and the objective."""
+"""The shapes of losses: the part of a record that each is a function of, its labels, and its objective."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,39 +13,40 @@ from truing.training.step import Objective
 
 
 def demonstration(record: Record) -> Record | None:
-    """The best response alone; a response labelled undesirable teaches nothing here."""
+    """Return the best response alone; None where it is labelled undesirable, which teaches nothing here."""
     if record.kind is Kind.PROMPT or record.chosen.label is False:
         return None
     return replace(record, responses=(record.chosen,))
 
 
 def pair(record: Record) -> Record | None:
-    """The best against the worst response."""
+    """Return the best and the worst response as a pair."""
     if record.kind not in (Kind.PREFERENCE, Kind.RANKING):
         return None
     return replace(record, responses=(record.chosen, record.rejected))
 
 
 def ranking(record: Record) -> Record | None:
-    """All responses of a row that orders them."""
+    """Return all responses of a row that ranks them."""
     return record if record.kind in (Kind.PREFERENCE, Kind.RANKING) else None
 
 
 def labelled(record: Record) -> Record | None:
-    """One response with a label."""
+    """Return one response with its label."""
     return record if record.kind is Kind.UNPAIRED else None
 
 
 def scored(record: Record) -> Record | None:
-    """The responses that carry a score."""
+    """Return the responses that have a score."""
     kept = tuple(response for response in record.responses if response.score is not None)
     return replace(record, responses=kept) if kept else None
 
 
 def unpaired(record: Record) -> list[Record]:
-    """A pair as two rows, its chosen response desirable and its rejected one not; others as they are.
+    """Return a pair as two rows: its chosen response is desirable, its rejected one is not.
 
-    Of a ranking, the best and the worst response make the pair; those between are left out.
+    The best and the worst response of a ranking make a pair; those between are left out. Other rows are
+    returned as they are.
     """
     if (both := pair(record)) is None:
         return [record]
@@ -73,12 +74,12 @@ class Shape:
     labels: Callable[[Record], tuple[float, ...]] = lambda record: ()
 
     def labelled(self, tree: Tree, record: Record) -> Tree:
-        """The tree of a record with what the record says of each branch."""
+        """Return the tree of a record, each branch with the label that the record gives it."""
         return replace(tree, labels=self.labels(record))
 
     @property
     def supplies(self) -> tuple[str, ...]:
-        """What a loss of this shape may ask for, what is trained first."""
+        """List the arguments that a loss of this shape may ask for, the trained one first."""
         return names_of(self.objective.supplies)
 
 

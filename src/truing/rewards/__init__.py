@@ -1,1 +1,1 @@
-"""What scores a sampled response: rules, reward models, functions of one's own, and their weighted sum."""
+"""Scores of sampled responses: rules, reward models, the user's own functions, and their weighted sum."""

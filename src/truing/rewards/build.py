@@ -23,9 +23,9 @@ def build_mix(
     say: Callable[[str], None] = lambda line: None,
     skip_failed: float = 0.1,
 ) -> Mix:
-    """The weighted sum of what `parts` name. Raises ConfigError; reward models are opened last.
+    """Build the weighted sum of the rewards that `parts` name. Raises ConfigError; opens reward models last.
 
-    `host` is the policy: reward models are compared with it and may share its backbone; `say` is told.
+    `host` is the policy: reward models may share its backbone, and `say` is told where they read differently.
     """
     if not parts:
         raise ConfigError("rewards is empty: nothing scores the responses", hint="rewards: [{name: numeric}]")
@@ -46,7 +46,7 @@ def build_mix(
 
 
 def rewarder(part: RewardPart, host: Host | None, say: Callable[[str], None]) -> Reward:
-    """The reward that one part names, without its weight."""
+    """Build the reward that one part names, without its weight."""
     if is_import(part.name):
         return own_reward(part.name, part.options)
     if part.name == MODEL:
@@ -58,7 +58,7 @@ def rewarder(part: RewardPart, host: Host | None, say: Callable[[str], None]) ->
 
 
 def rule_reward(name: str, options: Mapping[str, Any]) -> Reward:
-    """A row of `RULES` with its options, tried on an empty response so that their mistakes show at once."""
+    """Bind a row of `RULES` to its options, and try it on an empty response so that mistakes show at once."""
     rule = bound("reward", RULES, name, options)
     rule(Item(prompt=(), response=""))
 

@@ -1,9 +1,9 @@
-"""Arguments of a function of one's own: the whole batch, by the names that its signature asks for.
+"""Arguments of the user's own function: the whole batch, under the names that its signature asks for.
 
 TRL's `prompts` and `completions` are text for rows whose prompt is text, and lists of messages for others.
-Here they are messages, unless the function says text: `completions: list[str]`. Where TRL would have given
-text, the messages refuse to be taken for it: a function that measures, searches or compares them is told so,
-and does not score every response alike.
+Here they are messages, unless the function asks for text: `completions: list[str]`. Where TRL would have
+given text, the messages raise an error when a function measures, searches or compares them as text. Without
+the error such a function would score every response alike.
 """
 
 import inspect
@@ -16,7 +16,7 @@ from truing.rewards.types import Item
 
 BATCH = ("prompts", "responses", "completions")
 ROW = ("reference", "category")
-# What TRL hands over and nothing here has.
+# Arguments that TRL gives and truing does not have.
 ABSENT = {
     "completion_ids": "the token ids are not kept; `responses` holds the texts",
     "prompt_ids": "the token ids are not kept; `prompts` holds the turns",
@@ -32,7 +32,7 @@ class TurnsAreNoTextError(TypeError):
     """A function took messages for text."""
 
     def in_the_function(self) -> Self:
-        """The same error, its traceback ending in the function's own line."""
+        """Return this error with a traceback that ends in the function's own line."""
         line = last = self.__traceback__
         while line is not None:
             last = last if line.tb_frame.f_code.co_filename == __file__ else line
@@ -43,7 +43,7 @@ class TurnsAreNoTextError(TypeError):
 
 
 class GivenTurns(list):
-    """Messages where TRL would have given text: they are indexed and looped over, and never pass for text."""
+    """Messages where TRL would have given text: they can be indexed and looped over, but not used as text."""
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TurnsAreNoTextError(
@@ -75,7 +75,7 @@ def is_text(item: Item) -> bool:
 
 
 def offered(items: Sequence[Item], texts: Collection[str] = ()) -> dict[str, list[Any]]:
-    """All there is to tell of a batch; `prompts` and `completions` are text where `texts` names them."""
+    """Return every argument for a batch; `prompts` and `completions` are text where `texts` names them."""
     keys = dict.fromkeys(key for item in items for key in item.columns)
     columns = {key: [item.columns.get(key) for item in items] for key in keys}
     own = {"reference": [item.reference for item in items], "category": [item.category for item in items]}
@@ -98,7 +98,7 @@ def offered(items: Sequence[Item], texts: Collection[str] = ()) -> dict[str, lis
 
 
 def texts_of(function: Callable[..., Any]) -> frozenset[str]:
-    """Which of `prompts` and `completions` a function annotates as texts."""
+    """Return the names among `prompts` and `completions` that a function annotates as texts."""
     parameters = inspect.signature(function).parameters
     asked = {
         name: str(parameters[name].annotation) for name in ("prompts", "completions") if name in parameters
@@ -107,7 +107,7 @@ def texts_of(function: Callable[..., Any]) -> frozenset[str]:
 
 
 def required(function: Callable[..., Any], options: Collection[str]) -> list[str]:
-    """The arguments that a function cannot do without, but for those that the recipe sets."""
+    """List the arguments that a function needs and the recipe does not set."""
     return [
         one.name
         for one in inspect.signature(function).parameters.values()
@@ -118,7 +118,7 @@ def required(function: Callable[..., Any], options: Collection[str]) -> list[str
 
 
 def require_given(name: str, asked: Sequence[str], columns: Collection[str]) -> None:
-    """Raises ConfigError for an argument that nothing will be given for; `columns` are those of the rows."""
+    """Raise ConfigError for an argument that no row and no option gives; `columns` are those of the rows."""
     known = {*BATCH, *ROW, *columns}
     for key in asked:
         if key in known:
@@ -135,5 +135,5 @@ def require_given(name: str, asked: Sequence[str], columns: Collection[str]) -> 
 
 
 def require_possible(name: str, asked: Sequence[str]) -> None:
-    """Raises ConfigError for an argument that TRL gives and no row can have here."""
+    """Raise ConfigError for an argument that TRL gives and no row can have here."""
     require_given(name, [key for key in asked if key in ABSENT], ())

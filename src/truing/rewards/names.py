@@ -1,6 +1,6 @@
 """Names of rewards that a recipe may use, known before torch is imported.
 
-`build` opens what they stand for. To add a reward by rule, add a row to `RULES`.
+`build` opens the rewards behind the names. To add a reward by rule, add a row to `RULES`.
 """
 
 from truing.config.imports import is_import
@@ -11,6 +11,6 @@ from truing.rewards.rules import RULES
 
 
 def require_reward(name: str) -> None:
-    """Raises ConfigError for a reward that is none; `module:function` is looked up later."""
+    """Raise ConfigError for an unknown reward; `module:function` is looked up later."""
     if name not in (*RULES, MODEL, JUDGE) and not is_import(name):
         raise unknown("reward", name, (*RULES, MODEL, JUDGE), hint=OWN)

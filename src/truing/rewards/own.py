@@ -1,22 +1,23 @@
-"""A function of one's own as a reward: called with a whole batch, held to its word.
+"""The user's own function as a reward: called with a whole batch, and every result of it checked.
 
     def tone(prompts, responses, **columns) -> list[float]: ...
     async def ask(responses, reference, *, model="small") -> list[float]: ...
 
-A function is given by name what its signature asks for, a list with one entry per response each:
+A function is given the arguments of its signature by name, each a list with one entry per response:
 
     prompts        turns, as [{"role": …, "content": …}, …]
     responses      text
-    completions    the same as one assistant turn each, or text; see `given.py` for functions written for TRL
+    completions    the responses as one assistant turn each, or text; see `given.py` for functions of TRL
     reference, category, and every other field of the row; None where a row lacks it
 
-It returns a list of one number per response, and None for a response that is not its to score. `**columns`
-receives all of that; an argument that the recipe sets is an option and no column. Plain functions run in a
-thread, coroutines on an event loop that stays, so that clients with open connections can be kept.
+It returns a list of one number per response, and None for a response that it does not score. `**columns`
+receives all of these arguments; an argument that the recipe sets is an option and no column. Plain functions
+run in a thread, coroutines on one event loop that stays open, so that clients can keep their connections.
 
-Whatever a function does, each response gets a score or a reason why not: an exception is tried again, a hang
-is cut off (not tried again: its time is spent, and its thread may still run), nan, inf, text or a wrong count
-is a failure. A function inside C code that holds the interpreter cannot be cut off.
+Each response gets a score or a reason for having none, whatever a function does. After an exception the
+function is called again. A call that hangs is cut off and not repeated: its time is spent, and its thread may
+still run. A result of nan, inf, text or a wrong count is a failure. A function inside C code that holds the
+interpreter cannot be cut off.
 """
 
 import asyncio
@@ -57,12 +58,12 @@ class HungError(Exception):
 
 
 class GaveUpError(Exception):
-    """A function gave nothing, and why."""
+    """A function gave no scores, for the reason in the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a call may take and how often it is tried again: options of every function."""
+    """The options of every function: the time limit of a call and the number of retries."""
 
     timeout: Annotated[float, Field(gt=0)] = 60.0  # seconds
     retries: Annotated[int, Field(ge=0)] = 2
@@ -72,7 +73,7 @@ class Patience:
 
 
 def own_reward(name: str, options: Mapping[str, Any]) -> "FunctionReward":
-    """The reward that `module:function` is, with its options and those of `Patience`."""
+    """Make a reward of `module:function`, with its options and those of `Patience`."""
     function = load_function(name)
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -89,13 +90,13 @@ def own_reward(name: str, options: Mapping[str, Any]) -> "FunctionReward":
 
 
 def _as_option(parameter: inspect.Parameter) -> inspect.Parameter:
-    """An argument of one's own function: of a known kind if it says so, and never required of the recipe."""
+    """Turn an argument into an option: of its annotated kind where that is known, and never required."""
     known = parameter.annotation if parameter.annotation in (bool, int, float, str) else Any
     return parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=known, default=None)
 
 
 class FunctionReward:
-    """A function as a `Reward`. `name` is how failures call it."""
+    """A function as a `Reward`. Failures call it `name`."""
 
     def __init__(
         self,
@@ -111,7 +112,7 @@ class FunctionReward:
         self._runner = asyncio.Runner()  # makes its event loop with the first coroutine
 
     def require_columns(self, columns: Collection[str]) -> None:
-        """Raises ConfigError where the function asks for what rows with these columns do not give."""
+        """Raise ConfigError where the function asks for an argument that rows with these columns lack."""
         require_given(self.name, required(self.function, self.options), columns)
 
     def __call__(self, items: Sequence[Item]) -> list[RewardOutcome]:
@@ -136,7 +137,7 @@ class FunctionReward:
         return taken
 
     def _tried(self, arguments: dict[str, Any]) -> object:
-        """What the function returns, within its tries."""
+        """Call the function until a try succeeds; return its result. Raises GaveUpError after all tries."""
         tries = Tries(self.patience.retries + 1, self.patience.backoff)
         while True:
             try:
@@ -191,7 +192,7 @@ class FunctionReward:
 
 
 async def _within(awaitable: Awaitable[object], timeout: float) -> object:
-    """The result of a coroutine; HungError, and not its own TimeoutError, when it takes longer."""
+    """Await a result; raise HungError, told apart from the awaitable's own TimeoutError, after `timeout`."""
     deadline = asyncio.timeout(timeout)
     try:
         async with deadline:
@@ -203,13 +204,13 @@ async def _within(awaitable: Awaitable[object], timeout: float) -> object:
 
 
 def _plain(value: Any) -> object:
-    """Tensors and arrays as lists and numbers."""
+    """Turn tensors and arrays into lists and numbers."""
     tolist = getattr(value, "tolist", None)
     return tolist() if callable(tolist) else value
 
 
 def _score(value: object) -> float | None:
-    """A finite number, or None."""
+    """Return a finite number as a float, and None for anything else."""
     if not isinstance(value, Real):
         return None
     try:

@@ -1,11 +1,11 @@
-"""The reference answer of a row: what rules compare a response with, wherever its data set keeps it.
+"""The reference answer of a row, with which rules compare a response; data sets keep it in various columns.
 
     {"prompt": …, "reward_model": {"style": "rule", "ground_truth": "5"}}    verl
     {"problem": …, "solution": "… so it is \\boxed{5}"}                        open-r1
     {"question": …, "answer": "… #### 5"}                                     GSM8K
 
-To look in another place, add it to `PLACES`; the first that is there counts, and the row's own response after
-`solution`. Numbers, true and false are read as the text they are written as.
+To look in another column, add it to `PLACES`. The first column that a row has counts; the row's own response
+comes after `solution`. Numbers, true and false are read as the text they are written as.
 """
 
 import json
@@ -18,7 +18,7 @@ PLACES = (f"{VERL}.ground_truth", "ground_truth", "solution", "answer")
 
 
 def reference_of(columns: Mapping[str, object], own: str | None) -> str | None:
-    """The reference answer of a row with these columns and its own best response; None if it has none."""
+    """Return the reference answer of a row, from its columns or its own best response; None without any."""
     given = (_ground_truth(columns.get(VERL)), columns.get("ground_truth"), columns.get("solution"))
     found = next((text for one in given if (text := _text(one)) is not None), own)
     return _text(columns.get("answer")) if found is None else found

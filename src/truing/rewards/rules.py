@@ -1,4 +1,4 @@
-r"""Rewards by rule: what can be told from the response and its row alone.
+r"""Rewards by rule: functions of the response and its row alone.
 
 To add one, write a function of an `Item` with keyword-only options and add a row to `RULES`: the signature
 is the schema of its options, so limits on them are part of their annotations. A rule gives a number, or
@@ -40,11 +40,11 @@ _ZH_OR_EN = re.compile(rf"([{_HAN}])|[A-Za-z]+(?:['’][A-Za-z]+)?")
 _INLINE = re.compile(r"`[^`\n]*`|\${1,2}[^$]*\${1,2}|\\[A-Za-z]+")
 
 
-# The row's reference
+# Rules on the row's reference
 
 
 def exact_match(item: Item, *, ignore_case: bool = True) -> float | Failed:
-    """1 where the answer is the reference, but for width, white space and punctuation around it."""
+    """Return 1 where the answer is the reference, but for width, white space and punctuation around it."""
     reference = final_answer(item.reference or "")
     if reference is None:
         return NO_REFERENCE
@@ -59,10 +59,10 @@ def exact_match(item: Item, *, ignore_case: bool = True) -> float | Failed:
 def numeric(
     item: Item, *, tolerance: Tolerance = 1e-6, percent: Literal["either", "fraction"] = "either"
 ) -> float | Failed:
-    r"""1 where the response's number is the reference's.
+    r"""Return 1 where the response's number is the reference's.
 
-    It is the number in \boxed{…}, after #### (GSM8K, arXiv:2110.14168) or after "the answer is", else the
-    last. `tolerance` is relative; whole numbers are compared exactly. `either` lets 50 % be 50 or 0.5.
+    That is the number in \boxed{…}, after #### (GSM8K, arXiv:2110.14168) or after "the answer is", else the
+    last number. `tolerance` is relative; whole numbers are compared exactly. `either` lets 50 % be 50 or 0.5.
     """
     reference = final_answer(item.reference or "")
     if reference is None:
@@ -82,7 +82,7 @@ def numeric(
 
 
 def maths(item: Item, *, tolerance: Tolerance = 1e-6) -> float | Failed:
-    """1 where the response's answer is the reference's as mathematics; see `maths.py`."""
+    """Return 1 where the response's answer equals the reference's as mathematics; see `text/maths.py`."""
     reference = final_answer(item.reference or "")
     if reference is None:
         return NO_REFERENCE
@@ -93,7 +93,7 @@ def maths(item: Item, *, tolerance: Tolerance = 1e-6) -> float | Failed:
         return Failed(f"the reference {reference.text[:80]!r} cannot be read as mathematics: {error}")
 
 
-# What the response contains
+# Rules on the contents of the response
 
 
 def compiles(pattern: str) -> str:
@@ -105,7 +105,7 @@ def compiles(pattern: str) -> str:
 
 
 def matches(item: Item, *, pattern: Annotated[str, AfterValidator(compiles)]) -> float | Failed:
-    """1 where the regular expression is found in the response; `^` and `$` as usual, flags as in `(?i)`."""
+    """Return 1 where the regular expression is found in the response; flags are written as in `(?i)`."""
     try:
         return float(regex.search(pattern, item.response, timeout=PATTERN_SECONDS) is not None)
     except TimeoutError:
@@ -120,10 +120,11 @@ def keywords(
     need: Literal["all", "any", "share"] = "all",
     absent: bool = False,
 ) -> float | Failed:
-    """1 where all (or any) of the words are said after thinking, or their share, without regard to case.
+    """Return 1 where the response after thinking has all (or any) of the words, or the share of words it has.
 
-    The words are those of the option, or of the row's `column`, a list or a single one. `absent` asks that
-    they are not there. `keywords:existence` and `keywords:forbidden_words` of IFEval, arXiv:2311.07911.
+    Case does not count. The words are those of the option, or of the row's `column`, a list or a single word.
+    `absent` asks that the response has none of them. These are `keywords:existence` and
+    `keywords:forbidden_words` of IFEval, arXiv:2311.07911.
     """
     if bool(words) == bool(column):
         raise ConfigError("the reward `keywords` takes either words or the column that holds them")
@@ -143,9 +144,9 @@ def tags(
     opened: bool = False,
     partial: bool = False,
 ) -> float:
-    """1 where the response is `<think>…</think><answer>…</answer>` and nothing else, each tag once.
+    """Return 1 where the response is `<think>…</think><answer>…</answer>` and nothing else, each tag once.
 
-    `opened` is for templates that write the first tag before the response. `partial` gives the share of
+    `opened` is for templates that write the first tag before the response. `partial` returns the share of
     tags that stand exactly once. DeepSeek-R1's format reward, arXiv:2501.12948 section 2.2.2.
     """
     wanted = [tag for name in names for tag in (f"<{name}>", f"</{name}>")]
@@ -162,11 +163,11 @@ def tags(
 def json_schema(
     item: Item, *, schema: dict[str, Any] | None = None, column: str | None = None
 ) -> float | Failed:
-    """1 where the response is JSON, alone or in one ``` fence, and the schema allows it.
+    """Return 1 where the response is JSON, alone or in one ``` fence, and the schema allows it.
 
-    The schema is that of the option, or of the row's `column` as an object or as text; without either any
-    JSON will do. Schemas need the package jsonschema; remote references are not followed, and `pattern` in a
-    schema is Python's, without a limit on its time.
+    The schema is that of the option, or of the row's `column` as an object or as text. Without a schema any
+    JSON earns 1. Schemas need the package jsonschema; remote references are not followed, and `pattern` in a
+    schema is a Python expression, without a limit on its time.
     """
     if schema is not None and column is not None:
         raise ConfigError("the reward `json_schema` takes a schema or the column that holds it, not both")
@@ -181,11 +182,11 @@ def json_schema(
         return Failed(f"the row's column {column!r}: {error}")
 
 
-# How it is written
+# Rules on the form of the response
 
 
 def language(item: Item, *, language: Literal["prompt", "zh", "en"] = "prompt") -> float:
-    """The share of the response's words that are of the language: Chinese characters, or Latin words.
+    """Return the share of the response's words that are of the language: Chinese characters, or Latin words.
 
     Code and formulas are left out; a response without words has the right language. `prompt` is the language
     of the last user turn. The language consistency reward of DeepSeek-R1, arXiv:2501.12948 section 2.3.2.
@@ -200,7 +201,7 @@ def language(item: Item, *, language: Literal["prompt", "zh", "en"] = "prompt") 
 
 
 def _zh_and_en(text: str) -> tuple[int, int]:
-    """How many Chinese characters and words in Latin letters are outside code and formulas."""
+    """Count the Chinese characters and the words in Latin letters outside code and formulas."""
     prose = _INLINE.sub(" ", " ".join(text.split("```")[::2]))
     zh = [bool(match[1]) for match in _ZH_OR_EN.finditer(prose)]
     return sum(zh), len(zh) - sum(zh)
@@ -209,7 +210,7 @@ def _zh_and_en(text: str) -> tuple[int, int]:
 def repetition(
     item: Item, *, ngram_size: Positive = 3, max_penalty: Annotated[float, Field(le=0)] = -1.0
 ) -> float:
-    """`max_penalty` times the share of n-grams that have been there before; 0 where none has.
+    """Return `max_penalty` times the share of n-grams that occur earlier in the response.
 
     The n-grams are of words, and of single Chinese characters. After arXiv:2502.03373, appendix, whose
     penalty is per token; per response as in open-r1.
@@ -228,7 +229,7 @@ def length(
     margin: NotNegative = 0,
     unit: Literal["tokens", "words"] = "tokens",
 ) -> float | Failed:
-    """1 where the response is `low` to `high` long, falling to 0 within `margin` outside of that.
+    """Return 1 where the response is `low` to `high` long, falling to 0 within `margin` outside of that.
 
     Words are those of `repetition`.
     """
@@ -244,7 +245,7 @@ def length(
 def soft_overlong(
     item: Item, *, max_length: Positive = 20480, cache_length: Positive = 4096
 ) -> float | Failed:
-    """0 up to `max_length - cache_length` tokens, falling to -1 at `max_length`, and -1 beyond it.
+    """Return 0 up to `max_length - cache_length` tokens, falling to -1 at `max_length`, and -1 beyond it.
 
     The soft overlong punishment of DAPO, arXiv:2503.14476 eq. 13, with its L_max and L_cache.
     """

@@ -1,8 +1,8 @@
-"""What is scored and what comes of it: plain records, no torch.
+"""The items that rewards score and the outcomes of scoring: plain records, no torch.
 
-A reward takes a batch of `Item`s and gives one `RewardOutcome` for each, in order. It never raises because of
-what a response says: what it cannot score it calls `Failed`, and a failure is never a score. What is not its
-to score it calls `NotMine`.
+A reward takes a batch of `Item`s and returns one `RewardOutcome` for each, in order. No text of a response
+makes it raise: a response that it cannot score gets `Failed`, and a failure is never a score. A response that
+the reward is not about gets `NotMine`.
 """
 
 import math
@@ -16,7 +16,7 @@ from truing.sampling.types import Finish
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One response to score, the prompt it answers, and what its row says besides."""
+    """One response to score, the prompt it answers, and the other fields of its row."""
 
     prompt: tuple[Message, ...]
     response: str
@@ -42,14 +42,14 @@ class ScoredItem:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """No score, and why."""
+    """No score, and the reason."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotMine:
-    """No score, for the reward is about other responses: it has no part in this one's."""
+    """No score, since the reward is about other responses: it is left out of this response's sum."""
 
     reason: str = "the reward is not for this response"
 
@@ -58,11 +58,11 @@ RewardOutcome = ScoredItem | Failed | NotMine
 
 
 class Reward(Protocol):
-    """Scores a batch; as many outcomes as items, in their order."""
+    """A function that scores a batch: one outcome for each item, in order."""
 
     def __call__(self, items: Sequence[Item], /) -> list[RewardOutcome]: ...
 
 
 def place_of(item: Item, index: int) -> str:
-    """How a message names the item at `index` of a batch."""
+    """Return the name of the item at `index` of a batch, for messages."""
     return f"item {index}" + (f" ({item.place})" if item.place else "")

@@ -1,1 +1,1 @@
-"""From prompts to an experience: what is asked, sampled and scored, and the credit of each token."""
+"""From prompts to an experience: prompts are drawn, responses sampled and scored, tokens given credit."""

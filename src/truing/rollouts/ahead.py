@@ -1,8 +1,8 @@
 """Responses for the next step, drawn by servers while this step is learnt from.
 
-They come from weights one step older than those that learn from them, never more: `loss.correction` weighs
-that. A checkpoint waits for them and holds them, so that a resumed run learns from the same responses; also
-one that is written because the step they were taken for failed.
+The responses come from weights that are one step old, never more, when they are learnt from;
+`loss.correction` corrects for that. A checkpoint waits for the responses and holds them, so that a resumed
+run learns from the same ones. So does a checkpoint that is written because the step that took them failed.
 """
 
 from collections.abc import Callable
@@ -22,17 +22,17 @@ class Ahead:
         self._samples: Future[list[Sample]] | None = None
 
     def begin(self, step: int, draw: Callable[[], list[Sample]]) -> None:
-        """Draw for `step` in a thread."""
+        """Draw the responses for `step` in a thread."""
         self._step, self._samples = step, in_thread(draw)
 
     def take(self, step: int) -> list[Sample] | None:
-        """What was drawn for `step`, waited for; None where nothing was begun. Raises what `draw` did."""
+        """Wait for the responses for `step`; None where none were begun. Raises the error of `draw`."""
         if self._samples is None or self._step != step:
             return None
         return self._samples.result()
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds: the responses, waited for."""
+        """Wait for the responses and return them for a checkpoint."""
         if self._samples is None or self._samples.exception() is not None:
             return {}  # they are drawn again
         return {"step": self._step, "samples": [asdict(sample) for sample in self._samples.result()]}

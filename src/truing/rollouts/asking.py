@@ -1,4 +1,4 @@
-"""What a step asks its policy: prompts, responses, rewards; and other prompts where those teach nothing."""
+"""Ask the policy a step's prompts, score its responses, and ask other prompts where rewards are all alike."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from truing.sampling.types import Sample
 
 @dataclass(frozen=True)
 class Asked:
-    """Prompts by their numbers among the rows, `group_size` responses to each, and what scores them."""
+    """Prompts by their numbers among the rows, the responses to each, and their scores."""
 
     items: Sequence[int]
     prompts: Sequence[Prompt]
@@ -29,16 +29,16 @@ class Asked:
 
     @property
     def tokens(self) -> int:
-        """Of prompts and responses, a prompt once per response."""
+        """Count the tokens of prompts and responses, a prompt once per response."""
         return sum(len(self.prompts[s.prompt].tree.prompt) + len(s.tokens) for s in self.samples)
 
     @property
     def differ(self) -> bool:
-        """Whether any two rewards do."""
+        """Tell whether any two rewards differ."""
         return len({total for total in self.scores.totals if total is not None}) > 1
 
     def telling(self) -> list[int]:
-        """Which prompts, by place, have responses of different rewards."""
+        """Return the prompts, by place, whose responses have different rewards."""
         known = [(s.prompt, total) for s, total in zip(self.samples, self.scores.totals, strict=True)]
         known = [(prompt, total) for prompt, total in known if total is not None]
         group = torch.tensor([prompt for prompt, _ in known], dtype=torch.long)
@@ -47,7 +47,7 @@ class Asked:
 
 
 def joined(rounds: Sequence[Asked], wanted: int) -> Rollouts:
-    """The first `wanted` prompts that tell responses apart; all of the last round where none does."""
+    """Join the first `wanted` prompts whose rewards differ; where there are none, all of the last round."""
     told = [(one, place) for one in rounds for place in one.telling()][:wanted]
     if not told:
         return rounds[-1].rollouts
@@ -75,9 +75,10 @@ def ask_until_telling(
     seed: int,
     step: int,
 ) -> list[Asked]:
-    """Up to `rounds` times ask others of `count` prompts in place of those whose rewards are all alike.
+    """Ask other prompts in place of those whose rewards are all alike, up to `rounds` times.
 
-    DAPO's dynamic sampling, arXiv:2503.14476 section 3.2. The others are drawn by (seed, step), each once.
+    DAPO's dynamic sampling, arXiv:2503.14476 section 3.2. The other prompts are drawn from `count` by
+    (seed, step), each once.
     """
     drawn = generator(seed, Stream.OTHERS, step).permutation(count).tolist()
     others = [item for item in drawn if item not in set(first.items)]

@@ -2,8 +2,8 @@
 
     prompts -> sampler -> Rollouts -> rewards -> Teacher: advantages -> Experience -> passes of every update
 
-Sampling is keyed by (seed, step, prompt, k): a resumed run draws what the unbroken one drew, so that no
-buffer need outlive the process.
+Sampling is keyed by (seed, step, prompt, k). A resumed run draws the same responses as the unbroken run, so
+no buffer has to outlive the process.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ from truing.training.hooks import Logs
 
 @dataclass(frozen=True)
 class Rollouts:
-    """What was sampled in one step, siblings next to each other, and the reward of each response."""
+    """The responses of one step, siblings next to each other, and the reward of each response."""
 
     items: Sequence[int]  # what numbers the prompts have among the rows
     prompts: Sequence[Sequence[int]]  # token ids
@@ -38,18 +38,18 @@ class Rollouts:
     rewards: Sequence[float | None]  # None: the reward failed
 
     def only(self, keep: Sequence[bool]) -> "Rollouts":
-        """These responses alone."""
+        """Return the rollouts with the responses for which `keep` is true."""
         pairs = zip(self.samples, self.rewards, strict=True)
         kept = [pair for pair, stays in zip(pairs, keep, strict=True) if stays]
         return Rollouts(self.items, self.prompts, [s for s, _ in kept], [reward for _, reward in kept])
 
     def rewarded(self) -> "Rollouts":
-        """The responses that have a reward; the others teach nothing."""
+        """Return the rollouts with the responses that have a reward; the others teach nothing."""
         return self.only([reward is not None for reward in self.rewards])
 
     @property
     def truncated(self) -> list[bool]:
-        """Which responses were cut off at their length."""
+        """Tell for each response whether it was cut off at its length."""
         return [sample.finish is Finish.LENGTH for sample in self.samples]
 
     def logs(self) -> Logs:
@@ -70,7 +70,7 @@ def _share(flags: Sequence[bool]) -> float:
 
 
 def trees_of(rollouts: Rollouts) -> dict[int, Tree]:
-    """One tree per prompt that has a response, by its number among the rows; branches in their order."""
+    """Make one tree per prompt that has a response, by its number among the rows; branches stay in order."""
     branches: dict[int, list[Branch]] = {}
     for sample in rollouts.samples:
         branch = Branch(sample.tokens, [True] * len(sample.tokens))
@@ -84,7 +84,7 @@ def _tokens(tree: Tree) -> int:
 
 @dataclass(frozen=True)
 class Weighed:
-    """Numbers of all tokens of a step, in the order of its samples, [N] each; None: not asked for."""
+    """Numbers of all tokens of a step, in the order of its samples, [N] each; None where not asked for."""
 
     advantages: Tensor
     old: Tensor | None
@@ -94,7 +94,7 @@ class Weighed:
     returns: Tensor | None
 
     def by_tree(self, trees: Mapping[int, Tree], keep: Tensor) -> Experience:
-        """The kept tokens, [N] bool, which are those of `trees`."""
+        """Return the experience of the tokens that `keep` [N] bool keeps, which are those of `trees`."""
         sizes = [_tokens(tree) for tree in trees.values()]
 
         def split(numbers: Tensor | None) -> PerTree | None:
@@ -106,7 +106,7 @@ class Weighed:
 
 @dataclass(frozen=True)
 class Teacher:
-    """Turns rollouts into what a step learns from."""
+    """Turns rollouts into the experience and the passes that a step learns from."""
 
     scorer: Scorer
     chosen: ChosenOnline
@@ -118,7 +118,7 @@ class Teacher:
     mask_truncated: bool = False
 
     def experience(self, rollouts: Rollouts, kl_weight: float) -> tuple[Experience, Logs]:
-        """Credit for every token, and the numbers it is weighed against."""
+        """Give every token its credit; return the experience, with the other numbers a loss asks for."""
         rollouts = rollouts.rewarded()
         rewards = torch.tensor(rollouts.rewards) - self.missing_eos_penalty * torch.tensor(rollouts.truncated)
         group = torch.tensor([sample.prompt for sample in rollouts.samples], dtype=torch.long)
@@ -131,7 +131,7 @@ class Teacher:
         return weighed.by_tree(trees_of(learnt), keep[response]), logs
 
     def _kept(self, rollouts: Rollouts, rewards: Tensor, group: Tensor) -> Tensor:
-        """Which responses are learnt from, [B] bool."""
+        """Return a mask of the responses that are learnt from, [B] bool."""
         keep = torch.ones(len(rewards), dtype=torch.bool)
         if self.chosen.settings.uniform == "drop":
             keep &= ~tied(rewards, group)
@@ -178,7 +178,7 @@ class Teacher:
         values: Tensor | None,
         weight: float,
     ) -> Tensor:
-        """Advantages of all tokens, [N]."""
+        """Return the advantages of all tokens, [N]."""
         credit = self.chosen.credit
         if not len(rewards):  # a function of the user's own may not know what to do with none
             return torch.zeros(0)
@@ -198,14 +198,14 @@ class Teacher:
 
     @torch.no_grad()
     def _scored(self, trees: Mapping[int, Tree], numbers: Callable[[PackedBatch], Tensor]) -> Tensor:
-        """On the CPU, in the order of the trees, [N]."""
+        """Return `numbers` of all tokens, on the CPU and in the order of the trees, [N]."""
         trunk = numbers if isinstance(numbers, Trunk) else self.scorer
         with without_dropout(trunk):
             found = numbers_of(trees, trunk, self.tokens_per_pass, lambda batch: numbers(batch).cpu())
         return torch.cat([torch.zeros(0), *(found[item] for item in trees)])
 
     def passes(self, experience: Experience, items: Sequence[int]) -> list[PackedBatch]:
-        """What one update learns from."""
+        """Make the passes of one update."""
         trees = {item: experience.trees[item] for item in items}
         roles: dict[Role, Trunk] = {"learn": self.scorer}
         if self.critic is not None:
@@ -218,12 +218,12 @@ class Teacher:
 
 
 def _numbered(lengths: Sequence[int]) -> Tensor:
-    """Which response each token belongs to, [N] int64."""
+    """Return the number of the response that each token belongs to, [N] int64."""
     return torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths, dtype=torch.long))
 
 
 def _value_logs(values: Tensor, returns: Tensor) -> Logs:
-    """How much of the returns' variance the critic knew before it learnt from them."""
+    """Return the share of the returns' variance that the critic explained before it learnt from them."""
     spread = float(returns.var(correction=0))
     missed = float((returns - values).var(correction=0))
     return {
@@ -233,7 +233,7 @@ def _value_logs(values: Tensor, returns: Tensor) -> Logs:
 
 
 def cut(items: Sequence[int], epochs: int, mini_batches: int, *, seed: int, step: int) -> list[list[int]]:
-    """Which items each update of a step learns from: every epoch shuffles them and cuts them up.
+    """Return the items of each update of a step: every epoch shuffles the items and cuts them up.
 
     Fewer items than `mini_batches` make fewer updates.
     """

@@ -1,4 +1,4 @@
-"""From files to prompts: what online training asks its policy, with every row accounted for."""
+"""From files to the prompts that online training asks its policy, with every row accounted for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,13 +21,13 @@ from truing.sampling.types import Sample
 
 @dataclass(frozen=True)
 class Prompt:
-    """One row to ask: its prompt as token ids, and all that the row says."""
+    """One row to ask: its prompt as token ids, and the record of the row."""
 
     tree: Tree  # without branches
     record: Record
 
     def item(self, sample: Sample) -> Item:
-        """A response to it, for a reward."""
+        """Return a response to this prompt as an item for rewards."""
         responses = self.record.responses
         return Item(
             prompt=self.record.prompt,
@@ -44,7 +44,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Prompts:
-    """All prompts of some files, and what became of the files' rows."""
+    """All prompts of some files, and the rows of the files as they were counted."""
 
     rows: Rows
     prompts: list[Prompt]
@@ -53,10 +53,10 @@ class Prompts:
 def read_prompts(
     paths: Sequence[str], recipe: Recipe, renderer: Renderer, say: Say, aside: Path | None = None
 ) -> Prompts:
-    """Load and render.
+    """Load files and render their prompts.
 
-    A prompt may be as long as data.max_tokens leaves room for sampling.max_new_tokens. Raises DataError when
-    nothing is left to ask.
+    The longest prompt has data.max_tokens less sampling.max_new_tokens. Raises DataError when no prompt is
+    left.
     """
     data, new = recipe.data, recipe.sampling.max_new_tokens
     loaded = load_records(paths, format=data.format, bad_rows=data.bad_rows, quarantine=aside)

@@ -21,7 +21,7 @@ class Text:
     seed: int
 
     def passes(self, step: int, update: int, count: int) -> list[PackedBatch]:
-        """`count` rows, keyed by (seed, step, update); all of them where there are fewer."""
+        """Make the passes of `count` rows drawn by (seed, step, update), or of all rows where fewer exist."""
         order = generator(self.seed, Stream.TEXT, within(step, update)).permutation(len(self.trees))
         drawn = {self.first + i: self.trees[i] for i in order[:count].tolist()}
         return passes_of(drawn, self.scorer, self.tokens_per_pass, "ptx")

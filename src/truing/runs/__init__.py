@@ -1,1 +1,1 @@
-"""One run, from a recipe to a result: rows, sessions, the loop, what findings lead to, check, train."""
+"""One run, from a recipe to a result: rows, sessions, the loop, actions on health findings, check, train."""

@@ -12,7 +12,7 @@ BALANCE = 1.0, 4 / 3  # between these the KTO paper wants the weighted ratio of 
 
 
 def advice_on(chosen: Chosen, trees: Sequence[Tree]) -> Sentence | None:
-    """What KTO's paper would change of the weights of the two classes, None where all is well."""
+    """Advise on KTO's weights of the two classes; None where they suit the counts, or for another loss."""
     if chosen.loss is not kto:
         return None
     weights = [number_of(chosen.hyper, f"{side}_weight") for side in ("desirable", "undesirable")]
@@ -23,10 +23,10 @@ def advice_on(chosen: Chosen, trees: Sequence[Tree]) -> Sentence | None:
 def kto_advice(
     desirable: int, undesirable: int, desirable_weight: float, undesirable_weight: float
 ) -> Sentence | None:
-    """What to change where lambda_D n_D / (lambda_U n_U) leaves [1, 4/3], arXiv:2402.01306 eq. 8; else None.
+    """Advise where lambda_D n_D / (lambda_U n_U) leaves [1, 4/3], arXiv:2402.01306 eq. 8; else return None.
 
-    The weight named is that of the class which counts too little; it puts the ratio amid the range, so
-    that rounding the number cannot leave it.
+    The advice names the weight of the class that counts too little. Its new value puts the ratio in the
+    middle of the range, so that rounding the value cannot leave the range.
     """
     for name, count, weight in (
         ("desirable", desirable, desirable_weight),

@@ -1,9 +1,9 @@
-"""Decide what is done about a finding on a run: nothing, stop, go back, or hold what is preferred.
+"""Decide the action for a finding on a run: warn, stop, go back, or hold the preferred responses.
 
-    a finding, what the recipe asks for, how the run stands -> the finding with its action
+    a finding, the recipe's `health`, the state of the run -> the finding with its action
 
-Everything here is a pure function of what `health.jsonl` says and of how the run stands, so that a resumed
-run decides as the unbroken one did. `watched.py` acts on it.
+Everything here is a pure function of `health.jsonl` and of the state of the run, so that a resumed run
+decides as the unbroken one did. `watched.py` carries the action out.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ SLOWER = 0.5  # factor on the learning rate of every rollback
 
 @dataclass(frozen=True)
 class Standing:
-    """How a run stands when something is found."""
+    """The state of a run when a rule finds something."""
 
     rollbacks: int  # done so far
     sound: int | None  # step of the newest whole checkpoint from before the finding began
@@ -39,30 +39,30 @@ def decide(finding: Finding, asked: Health, standing: Standing) -> Finding:
 
 
 def still_true(said: Sequence[Finding], step: int, *, changed: bool) -> list[Finding]:
-    """Return the findings whose consequences a run has behind it that goes on from `step`.
+    """Return the findings that still hold for a run that goes on from `step`.
 
-    What was done later is void. Under a changed recipe so is what was said of later steps.
+    Actions taken later are void. Under a changed recipe, findings of later steps are void too.
     """
     return [one for one in said if _acted_at(one, changed) <= step]
 
 
 def _acted_at(finding: Finding, changed: bool) -> int:
-    """The step of a checkpoint that a finding's action left behind; 0 where it left none."""
+    """Return the step of the checkpoint that a finding's action left; 0 where it left none."""
     if finding.back_to is not None:
         return finding.back_to
     return finding.step if changed or finding.action == "remedy" else 0
 
 
 def rollbacks(said: Iterable[Finding]) -> int:
-    """How many rollbacks there were."""
+    """Count the rollbacks."""
     return sum(one.action == "rollback" for one in said)
 
 
 def slowed(rate: float, said: Iterable[Finding]) -> float:
-    """The learning rate after these findings: half as much with every rollback."""
+    """Return the learning rate after these findings: each rollback halves it."""
     return rate * SLOWER ** rollbacks(said)
 
 
 def is_held(said: Iterable[Finding]) -> bool:
-    """Whether the remedy is at work after these findings."""
+    """Tell whether the remedy is at work after these findings."""
     return any(one.action == "remedy" for one in said)

@@ -1,4 +1,4 @@
-"""What `truing check` finds out: masks, counts, the first step's loss and gradient, memory and time."""
+"""The findings of `truing check`: masks, counts, the first step's loss and gradient, memory and time."""
 
 import math
 import resource
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checked:
-    """The findings; `as_json` is what scripts read."""
+    """The findings: `as_json` for scripts, `lines` for people."""
 
     logs: dict[str, float]  # the first step's means
     grad_norm: float  # L2 over all trained parameters, before clipping
     items: int  # trees in the first step
     tokens: int  # of the first step, every prompt counted once per response
     rows: dict[str, Any]  # read, made of pairs, kept, set aside by reason
-    described: Sentence  # the same for people
-    masks: dict[str, int]  # of all training branches: what to worry about, by name
+    described: Sentence  # `rows` in a sentence for people
+    masks: dict[str, int]  # of all training branches: counts of suspect ones, by the name of the problem
     steps: int  # of the whole run
     seconds_per_step: float
     memory: int  # peak bytes of this process so far
@@ -47,14 +47,13 @@ class Checked:
         }
 
     def lines(self) -> list[Sentence]:
-        """The same for people."""
+        """Return the findings as lines for people."""
         trained, all_ = self.parameters["trained"], self.parameters["all"]
         warnings = [
             message("{what}: {n}", what=message(name), n=n)
             for name, n in self.masks.items()
             if n and name != "branches"
         ]
-        duration = _clock(self.steps * self.seconds_per_step)
         return [
             message("rows        {described}", described=self.described),
             message(
@@ -73,10 +72,10 @@ class Checked:
             ),
             message("memory      {gigabytes:.1f} GB so far", gigabytes=self.memory / 1e9),
             message(
-                "time        about {duration} for {steps} steps at {seconds:.1f} s",
-                duration=duration,
+                "time        {duration} for {steps} steps, {each} each",
+                duration=_whole(self.steps * self.seconds_per_step),
                 steps=self.steps,
-                seconds=self.seconds_per_step,
+                each=_each(self.seconds_per_step),
             ),
         ]
 
@@ -88,11 +87,23 @@ class Checked:
         return message(said, loss=self.logs["loss"], norm=self.grad_norm, **told)
 
 
-def _clock(seconds: float) -> Sentence:
-    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+def _whole(seconds: float) -> Sentence:
+    """Tell an estimated duration no more exactly than it is known."""
+    if seconds < 1:
+        return message("under a second")
+    if round(seconds) < 60:
+        return message("{seconds} s", seconds=round(seconds))
+    hours, minutes = divmod(round(seconds / 60), 60)
     if hours:
-        return message("{hours} h {minutes} min", hours=hours, minutes=minutes)
-    return message("{minutes} min", minutes=minutes)
+        return message("about {hours} h {minutes} min", hours=hours, minutes=minutes)
+    return message("about {minutes} min", minutes=minutes)
+
+
+def _each(seconds: float) -> Sentence:
+    """Tell the seconds of one step, which may be far below 1."""
+    if seconds < 0.01:
+        return message("under {seconds} s", seconds=0.01)
+    return message("{seconds} s", seconds=f"{seconds:.2f}" if seconds < 10 else f"{seconds:.0f}")
 
 
 def _masks(session: "Session | OnlineSession", passes: Sequence[PackedBatch]) -> dict[str, int]:

@@ -41,7 +41,7 @@ class OpenedCritic:
 def open_critic(
     recipe: Recipe, scorer: Scorer, source: Path, precision: Precision, renderer: Renderer, say: Say
 ) -> OpenedCritic:
-    """The critic that `critic.start` names. Raises ConfigError for a reward model of other tokens."""
+    """Open the critic that `critic.start` names. Raises ConfigError for a reward model of other tokens."""
     start = _reward_to_start_from(recipe)
     backbone = scorer.model if isinstance(scorer.model, PeftModel) else None
     if start is not None and backbone and (stored := role_on(source, Path(start))) is not None:
@@ -77,7 +77,7 @@ def _role(
 
 
 def _reward_to_start_from(recipe: Recipe) -> str | None:
-    """The run or folder of the reward model that the critic begins as, None for the policy."""
+    """Return the run or folder of the reward model that the critic begins as, None for the policy."""
     models = [part.options["path"] for part in recipe.rewards if part.name == MODEL]
     if recipe.critic.start == REWARD and not models:
         raise ConfigError(
@@ -96,7 +96,7 @@ def _on_backbone(scorer: Scorer, head: nn.Linear, adapter: dict[str, nn.Paramete
 
 
 def _of_its_own(recipe: Recipe, scorer: Scorer, precision: Precision, reward: Policy) -> OpenedCritic:
-    """A critic with a reward model's weights and head."""
+    """Make a critic with a reward model's weights and head."""
     assert not isinstance(reward, PeftModel), "reward models are whole"
     score = linear_head(reward)
     if score is None:
@@ -130,7 +130,7 @@ def _trained_whole(scorer: Scorer, trunk: nn.Module, head: nn.Linear) -> OpenedC
 
 
 def _critic_of(scorer: Scorer, model: nn.Module, head: nn.Linear) -> OpenedCritic:
-    """A model of its own, in the layout that was found sound for its kind of model."""
+    """Make a critic that is a model of its own, in the layout that suits its kind of model."""
     inner = model.get_base_model() if isinstance(model, PeftModel) else model
     alike = type(inner) is type(scorer.inner.base_model)
     layout = scorer.layout if alike else "padded"

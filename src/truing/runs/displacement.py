@@ -1,4 +1,4 @@
-"""Of preferred responses that lose likelihood: which pairs drive it, and the term that holds them.
+"""Preferred responses that lose likelihood: the pairs that drive this, and the term that stops it.
 
 session, step -> drivers: "pairs.jsonl:7 (-41 nats, 97% alike), …"
 """
@@ -37,16 +37,16 @@ class Driver:
 
 
 def likeness(tree: Tree) -> float:
-    """2 x common tokens / all tokens of the two responses of a pair, as difflib matches them."""
+    """Return 2 x common tokens / all tokens of a pair's two responses, as difflib matches them."""
     chosen, rejected = (list(branch.tokens) for branch in tree.branches)
     return difflib.SequenceMatcher(None, chosen, rejected, autojunk=False).ratio()
 
 
 @torch.no_grad()
 def drivers(session: Session, step: int) -> list[Driver]:
-    """The newest pairs up to `step` whose chosen response has lost likelihood, the most first.
+    """Find the newest pairs up to `step` whose chosen response has lost likelihood, the largest fall first.
 
-    None where the loss compares with no reference.
+    Returns no pairs where the loss has no reference to compare with.
     """
     objective = _pairs(session.objective)
     if objective is None or objective.reference is None:
@@ -69,7 +69,7 @@ def drivers(session: Session, step: int) -> list[Driver]:
 
 
 def told(found: Sequence[Driver]) -> list[SaidPart]:
-    """The drivers in words; nothing for none."""
+    """Put the drivers into words; return no words for no drivers."""
     if not found:
         return []
     typical = statistics.median(driver.alike for driver in found)
@@ -85,13 +85,13 @@ def _pairs(objective: Objective) -> PairObjective | None:
 
 
 def can_hold(session: Session) -> bool:
-    """Whether a likelihood term of chosen responses can be switched on, and is not on already."""
+    """Tell whether a likelihood term of chosen responses can be switched on, and is not on already."""
     main = _pairs(session.objective)
     return main is not None and main.sft_weight == 0
 
 
 def hold(session: Session) -> None:
-    """Switch the likelihood term on from here; evaluation goes on measuring the loss of the recipe."""
+    """Switch on the likelihood term for training; evaluation still measures the loss of the recipe."""
     main = _pairs(session.objective)
     assert main is not None
     held = replace(main, sft_weight=HELD, sft_on="response")

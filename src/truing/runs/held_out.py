@@ -10,7 +10,7 @@ from truing.training.hooks import Hook, Logs
 
 
 def judge_held_out(session: Session, step: int) -> RewardSummary:
-    """How well the reward model of a run, which has the weights of `step`, does on its held-out rows."""
+    """Measure a run's reward model, which has the weights of `step`, on the held-out rows."""
     assert isinstance(session.scorer, RewardScorer)
     trees, records = session.held_out, session.held_out_records
     scored = score_records(session.scorer, records, trees, session.tokens_per_pass)
@@ -18,7 +18,7 @@ def judge_held_out(session: Session, step: int) -> RewardSummary:
 
 
 def held_out_logger(session: Session) -> Hook:
-    """Adds to the metrics of every evaluation what its means do not say: ECE, correlation with length."""
+    """Return a hook that adds ECE and the correlation with length to the metrics of every evaluation."""
 
     def log(step: int, logs: Logs) -> None:
         if "eval/loss" in logs:

@@ -1,10 +1,11 @@
-"""Settings that do nothing in a run: whoever wrote them expects them to act.
+"""Settings that do nothing in a run, although the user who wrote them expects them to act.
 
-`config/reads.py` refuses the keys that a method never reads. Here stand those that the chosen loss or another
-key leaves without use: a second model that nobody asks is refused too, a number is told at the start.
+`config/reads.py` refuses the keys that a method never reads. This module lists the keys that the chosen loss
+or another key leaves without use. A second model without use is refused; the user is told of a number without
+use at the start.
 
 A setting counts as written where its value is not the default. To add one: a row in `OFFLINE_IDLE`,
-`ONLINE_IDLE` or `ANY_IDLE`: its key, when it does nothing, and why.
+`ONLINE_IDLE` or `ANY_IDLE`: its key, the condition under which it does nothing, and the reason.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def _without_dropout(recipe: Recipe, chosen: Any) -> bool:
 
 
 def _of_loss(key: str, idle: Callable[[Any], bool], why: str) -> Idle:
-    """A key under `loss:`, where it is written at all; `idle` is a function of what was chosen."""
+    """Make the row of a key under `loss:` that counts where a recipe writes it; `idle` takes the choices."""
     return Idle(f"loss.{key}", lambda recipe, chosen: key in recipe.loss.hyper and idle(chosen), why)
 
 
@@ -119,7 +120,7 @@ ONLINE_IDLE = (
 
 
 def idle_settings(recipe: Recipe, chosen: "Chosen | ChosenOnline") -> Iterator[str]:
-    """A line for each setting of a recipe that does nothing under its method."""
+    """Yield a line for each setting of a recipe that does nothing under its method."""
     own = OFFLINE_IDLE if isinstance(chosen, Chosen) else ONLINE_IDLE
     for setting in (*ANY_IDLE, *own):
         if setting.idle(recipe, chosen):
@@ -128,7 +129,7 @@ def idle_settings(recipe: Recipe, chosen: "Chosen | ChosenOnline") -> Iterator[s
 
 
 def require_used(recipe: Recipe, chosen: "Chosen | ChosenOnline") -> None:
-    """Raises ConfigError for a reference or a critic that the chosen loss or credit does not ask for."""
+    """Raise ConfigError for a reference or a critic that the chosen loss or credit does not ask for."""
     if recipe.reference and not chosen.needs_reference:
         why = message("loss.kl_weight is 0: the policy is held to none")
         if isinstance(chosen, Chosen):

@@ -17,7 +17,7 @@ from truing.models.sources import resolve
 
 
 def inputs_of(recipe: Recipe, sources: Sequence[SourceReport], resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """The record beside the recipe; `resolved` are the defaults that acted."""
+    """Return the record of a run's inputs beside the recipe; `resolved` are the defaults that acted."""
     code = reward_code(recipe.rewards)
     return {
         "inputs": {source.path: source.sha256 for source in sources}
@@ -28,7 +28,7 @@ def inputs_of(recipe: Recipe, sources: Sequence[SourceReport], resolved: Mapping
 
 
 def models_of(recipe: Recipe) -> dict[str, Any]:
-    """The hashes of the files of every model that a recipe names, by its part in the run."""
+    """Hash the files of every model that a recipe names, by the model's part in the run."""
     found: dict[str, Any] = {
         part: contents_of(resolve(source).path)
         for part, source in (("policy", recipe.policy), ("reference", recipe.reference))
@@ -43,7 +43,7 @@ def models_of(recipe: Recipe) -> dict[str, Any]:
 
 
 def _scores(source: str) -> dict[str, Any]:
-    """The files of a reward model and, of a run, of the adapter that may be read in its place."""
+    """Hash the files of a reward model; for a run, also those of the adapter that may be read instead."""
     run = find_run(source)
     if run is None:
         adapter = (Path(source).expanduser() / ADAPTER_CONFIG).is_file()
@@ -54,7 +54,7 @@ def _scores(source: str) -> dict[str, Any]:
 
 
 def reward_code(parts: Sequence[RewardPart]) -> dict[str, str]:
-    """The hash of every function of one's own among rewards, and of a judge's template, by name or path."""
+    """Hash the user's own functions among the rewards, and the templates of judges, by name or path."""
     found = {part.name: code_hash(part.name) for part in parts if is_import(part.name)}
     templates = [part.options.get("template") for part in parts if part.name == JUDGE]
     return found | {path: sha256_file(Path(path)) for path in templates if path}

@@ -100,14 +100,14 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
 
 
 def _rewards(recipe: Recipe, host: Host, prompts: Sequence[Prompt], say: Say) -> Mix:
-    """The rewards of a recipe, which are given all that they ask for of these prompts."""
+    """Build the rewards of a recipe, and check that these prompts have every column they ask for."""
     rewards = build_mix(_remembering(recipe), host=host, say=say, skip_failed=recipe.online.skip_failed)
     rewards.require_columns({key for prompt in prompts for key in prompt.record.columns})
     return rewards
 
 
 def _remembering(recipe: Recipe) -> list[RewardPart]:
-    """The rewards, of which a judge keeps its answers in the run folder where the recipe says nothing."""
+    """Return the rewards; a judge without a cache in the recipe keeps its answers in the run folder."""
     kept = {"cache": str(Path(recipe.output) / ANSWERS)}
     return [
         part if part.name != JUDGE else RewardPart.model_validate(kept | part.model_dump())
@@ -131,7 +131,7 @@ def _require_overlap(recipe: Recipe, chosen: ChosenOnline) -> None:
 
 
 def _require_groups(recipe: Recipe, chosen: ChosenOnline) -> None:
-    """A credit that compares the responses to a prompt learns nothing from a single one."""
+    """Refuse a credit that compares the responses to a prompt where the recipe asks for a single response."""
     size = recipe.online.group_size or chosen.method.group_size
     if size == 1 and chosen.credit.takes("group"):
         raise ConfigError(
@@ -166,7 +166,7 @@ def _split(prompts: Prompts, asked: Prompts | None, recipe: Recipe) -> tuple[lis
 
 
 def _read_text(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:
-    """The rows of `data.ptx`: one response each, as supervised fine-tuning reads them."""
+    """Read the rows of `data.ptx`: one response each, as supervised fine-tuning reads them."""
     if not recipe.data.ptx:
         return None
     return read_rows(recipe.data.ptx, recipe, choose("sft", None, {}), renderer, say)

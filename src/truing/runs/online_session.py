@@ -1,4 +1,4 @@
-"""An online run in memory: prompts, a policy, a sampler, rewards, and what a step learns from them.
+"""An online run in memory: prompts, a policy, a sampler, rewards, and the updates of each step.
 
 step -> Asked (prompts, samples, scores) -> Teacher: Experience -> updates of training/online.py
 """
@@ -51,7 +51,7 @@ LARGEST = 1e15  # of a score: sums of squares of it stay far below the largest n
 
 @dataclass(kw_only=True)
 class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
-    """Everything of an online run that lives in memory; `places` has the rows of `text` last."""
+    """The state of an online run in memory; `places` has the rows of `text` last."""
 
     train: list[Prompt]
     held_out: list[Prompt]
@@ -76,7 +76,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
 
     @property
     def scores(self) -> bool:
-        """Whether a reward model is trained, not a policy."""
+        """Tell whether a reward model is trained instead of a policy."""
         return False
 
     @property
@@ -85,7 +85,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
 
     @property
     def parts(self) -> list[TrainedPart]:
-        """What trains: the policy, and the critic where there is one."""
+        """Return the trained parts: the policy, and the critic where there is one."""
         critics = {} if self.critic is None else self.critic.parameters
         policy = {name: one for name, one in trainable(self.model).items() if name not in critics}
         found = [TrainedPart("", policy, self.learning_rate)]
@@ -100,7 +100,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         return self.recipe.online.group_size or self.chosen.method.group_size
 
     def draw(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> list[Sample]:
-        """Responses of the policy as the sampler has it, keyed by step and item."""
+        """Sample responses with the weights that the sampler has, keyed by step and item."""
         how = self.recipe.sampling.model_dump(exclude={"servers", "served_model", "timeout"})
         ids = [pool[item].tree.prompt for item in items]
         sampling = Sampling(**how, seed=self.recipe.seed)
@@ -112,7 +112,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             raise DivergedItems(what, [item], first=error.first, rows=[pool[item].record.place]) from error
 
     def judged(self, pool: Sequence[Prompt], items: Sequence[int], samples: Sequence[Sample]) -> Asked:
-        """These responses and their scores. Raises DivergedItems for a score too large to reckon with."""
+        """Score responses. Raises DivergedItems for a score too large to reckon with."""
         asked = [pool[item] for item in items]
         scores = self.rewards([asked[s.prompt].item(s) for s in samples])
         found = Asked(items, asked, samples, scores)
@@ -120,11 +120,11 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         return found
 
     def ask(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> Asked:
-        """Responses and their scores."""
+        """Sample responses and score them."""
         return self.judged(pool, items, self.draw(pool, items, step, group_size))
 
     def gather(self, step: int) -> Gathered:
-        """Sample, score and give credit: all that a step needs before its first update."""
+        """Sample, score and give credit: the work of a step before its first update."""
         online, items = self.recipe.online, self.plan.items_of(step)
         waiting = self.ahead.take(step) if self.ahead else None
         self.sampler.refresh(self.model, step - 1)
@@ -164,7 +164,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         )
 
     def _warn_of_sameness(self, step: int, rounds: Sequence[Asked]) -> None:
-        """Say it of the first step in which rewards tell nothing apart, and once more of `ALIKE` in a row."""
+        """Warn at the first step whose rewards are all alike, and once more after `ALIKE` in a row."""
         if self._has_none(step, rounds):
             return
         by_group = self.chosen.credit.takes("group")
@@ -193,7 +193,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         return True
 
     def _keep_failures(self, step: int, asked: Asked, when: str) -> None:
-        """Write down why rewards failed that are few enough to go on; say the first of each part."""
+        """Write down each reward that failed, with its reason; say the first reason of each part."""
         for title, outcomes in asked.scores.parts.items():
             reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, Failed)]
             if not reasons:
@@ -206,7 +206,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
                 self.say(f"{said}; the reasons are kept in failures.jsonl")
 
     def _draw_ahead(self, step: int) -> None:
-        """Have the servers begin with `step`, from the weights they have now."""
+        """Have the servers begin to draw for `step` with the weights they have now."""
         if self.ahead is not None and step <= self.plan.total:
             items = self.plan.items_of(step)
             self.ahead.begin(step, lambda: self.draw(self.train, items, step, self.group_size))
@@ -224,12 +224,12 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
     def _passes(
         self, experience: Experience, items: Sequence[int], step: int, update: int
     ) -> list[PackedBatch]:
-        """What one update of a step learns from."""
+        """Make the passes of one update of a step."""
         passes = self.teacher.passes(experience, items)
         return passes if self.text is None else passes + self.text.passes(step, update, len(items))
 
     def _show(self, step: int, asked: Asked) -> None:
-        """Keep the first group of a step where people can read it."""
+        """Write the first group of a step to a file for people to read."""
         for sample, total in list(zip(asked.samples, asked.scores.totals, strict=True))[: self.group_size]:
             record = asked.prompts[sample.prompt].record
             row = {"place": record.place, "prompt": "\n\n".join(turn.content for turn in record.prompt)}
@@ -242,7 +242,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         return train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
 
     def require_learnt(self) -> None:
-        """Raises RewardError where no response of the run had a reward."""
+        """Raise RewardError where no response of the run had a reward."""
         if not self.rewarded:
             raise RewardError(
                 f"no response had a reward in {self.step} steps: nothing was learnt",
@@ -254,12 +254,12 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             self.controller.update(logs["kl"], len(self.plan.items_of(step)) * self.group_size)
 
     def first_step(self) -> tuple[list[PackedBatch], Objective]:
-        """What the first update of step 1 learns from, and how."""
+        """Return the passes and the objective of the first update of step 1."""
         gathered = self.gather(1)
         return (gathered.updates[0]() if gathered.updates else []), gathered.objective
 
     def evaluation(self) -> Logs:
-        """Mean reward of one response to every held-out prompt."""
+        """Return the mean reward of one response to every held-out prompt."""
         if self.ahead is None:  # else the servers are at work for the next step, one update behind
             self.sampler.refresh(self.model, self.step)
         asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
@@ -269,14 +269,14 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         return {**mean, **_told(asked)}
 
     def better(self, logs: Logs) -> float:
-        """Return the number of an evaluation that should be small; one without a reward is no best."""
+        """Return the number of an evaluation that should be small: infinity without any reward."""
         return -logs.get("reward", -math.inf)
 
     def tokens_of(self, step: int) -> int:
         return self.sampled
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds beside weights and moments."""
+        """Return the state that a checkpoint holds beside weights and moments."""
         ahead = self.ahead.state() if self.ahead else {}
         known = {"step": self.step, "sampled": self.sampled, "rewarded": self.rewarded}
         return {"controller": self.controller.state(), "ahead": ahead, **known, **self.scorer.room.state()}
@@ -291,7 +291,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
 
 
 def _require_moderate(asked: Asked) -> None:
-    """Raises DivergedItems that names the row and the part of the reward whose score is too large."""
+    """Raise DivergedItems with the row and the part of the reward whose score is too large."""
     for title, outcomes in asked.scores.parts.items():
         for sample, outcome in zip(asked.samples, outcomes, strict=True):
             if isinstance(outcome, ScoredItem) and abs(outcome.value) > LARGEST:
@@ -302,6 +302,6 @@ def _require_moderate(asked: Asked) -> None:
 
 
 def _told(asked: Asked) -> Logs:
-    """What the parts of the reward say of responses, and the responses of themselves."""
+    """Return the metrics of a step's responses: scores of the reward's parts, and signs in the responses."""
     found = signs([sample.tokens for sample in asked.samples], asked.scores.totals)
     return asked.scores.metrics() | found

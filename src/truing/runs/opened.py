@@ -1,4 +1,4 @@
-"""What every session holds, offline or online: the recipe, what was opened for it, and its learning rate."""
+"""The common part of every session, offline or online: recipe, rows, scorer and learning rate."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ AnyScorer = TypeVar("AnyScorer", bound=Scorer | RewardScorer)
 
 @dataclass(kw_only=True)
 class OpenedRun(Generic[AnyChosen, AnyScorer]):
-    """What both kinds of session hold, and what follows from it alone."""
+    """The fields that both kinds of session hold, and the values that follow from these fields alone."""
 
     recipe: Recipe
     chosen: AnyChosen
@@ -45,14 +45,14 @@ class OpenedRun(Generic[AnyChosen, AnyScorer]):
 
     @property
     def own_rate(self) -> float:
-        """The learning rate of the recipe, or else of the method."""
+        """Return the learning rate of the recipe, or else of the method."""
         method = self.chosen.method
         default = method.adapter_rate if self.recipe.lora else method.full_rate
         return self.recipe.optim.learning_rate or default
 
     @property
     def learning_rate(self) -> float:
-        """The peak of the schedule: `own_rate` until `set_rate` says otherwise."""
+        """Return the peak of the schedule: `own_rate` until `set_rate` changes it."""
         return self.own_rate if self.rate is None else self.rate
 
     def set_rate(self, rate: float) -> None:
@@ -71,7 +71,7 @@ class OpenedRun(Generic[AnyChosen, AnyScorer]):
 
     @contextmanager
     def rows_named(self) -> Iterator[None]:
-        """Inside, a step that diverges names its rows by `file:line` instead of by item."""
+        """Make a step that diverges within this context name its rows by `file:line` instead of by item."""
         try:
             yield
         except (DivergedItems, Overfull) as error:
@@ -79,12 +79,12 @@ class OpenedRun(Generic[AnyChosen, AnyScorer]):
 
 
 def plan_of(recipe: Recipe, items: int, retained: int = 0) -> Plan:
-    """Return which of so many items each step of a recipe takes."""
+    """Return the plan that gives each step of a recipe its items."""
     optim = recipe.optim
     return Plan(items, optim.items_per_step, optim.epochs, recipe.seed, optim.max_steps, retained)
 
 
 def sources_of(*given: Rows | None) -> list[SourceReport]:
-    """Every file that was read, once."""
+    """List every file that was read, once."""
     found = [source for rows in given if rows for source in rows.loaded.sources]
     return list({source.path: source for source in found}.values())

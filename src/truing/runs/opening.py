@@ -1,4 +1,4 @@
-"""From a recipe to its session, whichever kind its method is of."""
+"""From a recipe to its session, for offline and online methods."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +21,9 @@ def open_run(
     aside: Path | None = None,
     first_step: bool = False,
 ) -> "Session | OnlineSession":
-    """All that a run of this recipe needs; nothing is trained yet. Raises ConfigError for no method.
+    """Open the session of a recipe; nothing is trained yet. Raises ConfigError for an unknown method.
 
-    With `first_step`, all that its first step needs. `say` is told which settings do nothing.
+    With `first_step` the session serves its first step alone. `say` is told which settings do nothing.
     """
     require_read(recipe)
     session: Session | OnlineSession

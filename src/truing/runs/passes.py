@@ -19,9 +19,9 @@ def step_passes(
     chosen: Chosen,
     scorer: Scorer | RewardScorer,
 ) -> list[PackedBatch]:
-    """The passes that hold the trees of a step, and those the method needs beside them.
+    """Make the passes that hold the trees of a step, and the other passes that the method needs.
 
-    `learnt` are trees to learn from, `retained` those on which the policy is held, both by item.
+    `learnt` are trees to learn from, `retained` trees on which the policy must not move, both by item.
     """
     cut = tokens_per_pass(recipe, scorer, coupled=chosen.coupled)
     roles: dict[Role, dict[int, Tree]] = {
@@ -31,7 +31,7 @@ def step_passes(
     beside = [batch for role, trees in roles.items() for batch in passes_of(trees, scorer, cut, role)]
     others = mismatched(learnt, recipe.data.max_tokens) if chosen.needs_mismatched else {}
     together = crossed(learnt, others)
-    # In one pass of all, no prompt is read twice, and no response before the baseline is known.
+    # One pass of all items reads no prompt twice, and computes the baseline together with the responses.
     most = tokens_per_pass(recipe, scorer, coupled=True)
     if others and scorer.layout == "trees" and sum(map(len, together.values())) <= most:
         return passes_of(together, scorer, most, "crossed") + beside
@@ -39,16 +39,16 @@ def step_passes(
 
 
 def whole(trees: dict[int, Tree]) -> dict[int, Tree]:
-    """Every prompt with its first response as one text, of which all tokens but the first carry loss."""
+    """Join every prompt and its first response into one text; all of its tokens but the first carry loss."""
     texts = {i: [*tree.prompt, *tree.branches[0].tokens] for i, tree in trees.items()}
     return {i: Tree(text[:1], (Branch(text[1:], [True] * len(text[1:])),)) for i, text in texts.items()}
 
 
 def mismatched(trees: dict[int, Tree], max_tokens: int) -> dict[int, Tree]:
-    """Every prompt with the response to the one before it in the files; none for a single tree.
+    """Give every prompt the response to the prompt before it in the files; return none for a single tree.
 
-    Which prompts share a step changes with every epoch, and the pairs with it. Neither need have room for
-    the other: a response ends at `max_tokens`, and a prompt that leaves it no scored token is left out.
+    The prompts of a step change with every epoch, and so do these pairs. A response is cut off at
+    `max_tokens`; a prompt that leaves it no scored token is left out.
     """
     order = sorted(trees)
     if len(order) < 2:
@@ -60,7 +60,7 @@ def mismatched(trees: dict[int, Tree], max_tokens: int) -> dict[int, Tree]:
 
 
 def crossed(trees: dict[int, Tree], others: dict[int, Tree]) -> dict[int, Tree]:
-    """Every tree of one response, which stays the first, with the one that `others` have after its prompt."""
+    """Add to every tree of one response, as its second, the response that `others` have after its prompt."""
 
     def both(own: Tree, other: Tree | None) -> Tree:
         if other is None:

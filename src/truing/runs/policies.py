@@ -1,4 +1,4 @@
-"""What a run trains and what it is compared with: the scorer of the method, and the reference."""
+"""The models of a run: the scorer that its method trains, and the reference it is compared with."""
 
 import json
 from collections.abc import Sequence
@@ -49,10 +49,10 @@ class TrainedScorer:
 
 
 def precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
-    """The number formats of a run: what its recipe asks for; under `auto` those it began in, if it has begun.
+    """Choose the number formats of a run: those of its recipe; under `auto`, those in which the run began.
 
-    A run keeps its formats on another machine too: the same step would have other numbers. `say` is told
-    where bfloat16 is the slower one.
+    A run keeps its formats on another machine too, since other formats would change the numbers of its steps.
+    `say` is told where bfloat16 is slower than float32.
     """
     asked = recipe.dtype
     if asked == "auto":
@@ -73,7 +73,7 @@ def renderer_of(recipe: Recipe, source: Path) -> Renderer:
 def trained_of(
     recipe: Recipe, source: Path, tokenizer: Any, precision: Precision, device: torch.device, chosen: Chosen
 ) -> TrainedScorer:
-    """The policy of an offline recipe, or its reward model, with what trains and what does not settled."""
+    """Open the policy or the reward model of an offline recipe, with the parameters that train marked."""
     if not chosen.method.scores:
         scorer, reason = trained_policy(recipe, source, precision, device, dropout=chosen.method.dropout)
         require_rows(scorer.inner, tokenizer, recipe.policy)
@@ -92,7 +92,7 @@ def trained_of(
 
 
 def tell_of(scorer: Trunk, layout_reason: str, say: Say) -> None:
-    """Say what a model does not do: rows it takes no trees of, weights that no adapter reaches."""
+    """Tell the limits of a model: it takes no trees, or an adapter does not reach some weights."""
     if left := without_adapter(scorer.model):
         say(left)
     if scorer.layout == "padded":
@@ -102,7 +102,7 @@ def tell_of(scorer: Trunk, layout_reason: str, say: Say) -> None:
 def trained_policy(
     recipe: Recipe, source: Path, precision: Precision, device: torch.device, *, dropout: bool
 ) -> tuple[Scorer, str]:
-    """The policy of a recipe, with what trains and what does not settled; why its layout was chosen."""
+    """Open the policy of a recipe with the parameters that train marked; return the layout's reason too."""
     with doing(message("loading the weights of {source}", source=recipe.policy)):
         base = load_model(source, precision.base, device)
         model = _prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
@@ -116,7 +116,7 @@ def trained_policy(
 def _prepared(
     base: PreTrainedModel, recipe: Recipe, precision: Precision, task: str, *, dropout: bool
 ) -> nn.Module:
-    """The model in training mode, with the adapter the recipe asks for."""
+    """Put the model in training mode, with the adapter the recipe asks for."""
     if recipe.activation_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         base.enable_input_require_grads()
@@ -132,7 +132,7 @@ def _prepared(
 
 
 def live_reference(recipe: Recipe, scorer: Scorer, source: Path, precision: Precision) -> Reference:
-    """The adapter switched off where the policy's own start serves, else a second model."""
+    """Return the policy with its adapter off where that is the reference, else open a second model."""
     if recipe.lora is not None and not recipe.reference:
         return reference.AdapterOff(scorer)
     folder = resolve(recipe.reference).path if recipe.reference else source
@@ -151,11 +151,12 @@ def references(
     *,
     items: Sequence[int] | None = None,
 ) -> list[Reference | None]:
-    """The reference of each list of trees, None where the loss needs none or the list is empty.
+    """Return the reference of each list of trees, None where the loss needs none or the list is empty.
 
-    Adapter off where the policy's own start serves and each row is met once; a live second model where the
-    pairs scored differ from epoch to epoch; else log-probabilities worked out once and kept on disk. With
-    `items`, those of a step of the first list, no other row is scored and nothing is kept.
+    The reference is the policy with its adapter off where the policy's start is the reference and each row is
+    met once. It is a live second model where the scored pairs differ from epoch to epoch. Else its
+    log-probabilities are computed once and kept on disk. With `items` of the first list, only these rows are
+    scored, and nothing is kept.
     """
     if not chosen.needs_reference:
         return [None for _ in trees]

@@ -1,7 +1,7 @@
 """Check a recipe before torch is imported: its names, its files of rows, its models.
 
-A misspelt method, file or folder is told in well under a second; the imports behind a run take many. The same
-mistakes are found again where the things are opened, for who calls the library.
+A misspelt method, file or folder is told in well under a second; the imports behind a run take many seconds.
+Whoever calls the library meets the same errors where the files and models are opened.
 """
 
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ from truing.training.health import require_known
 
 
 def require_possible(recipe: Recipe) -> None:
-    """Raises ConfigError, DataError or ModelError for what a recipe names and what is not there.
+    """Raise ConfigError, DataError or ModelError for a name, file or model of a recipe that does not exist.
 
-    What `stage:NAME` stands for is not there yet, and passes.
+    A `stage:NAME` passes: its result does not exist yet.
     """
     require_read(recipe)
     require_losses(recipe.method, recipe.loss.mix or filter(None, [recipe.loss.name]))
@@ -49,12 +49,12 @@ def require_possible(recipe: Recipe) -> None:
 
 
 def present(*sources: str | None) -> Iterator[str]:
-    """Yield the sources that are there before any stage: all but those that are none, and `stage:NAME`."""
+    """Yield the sources that must exist before any stage: all but None and `stage:NAME`."""
     return (source for source in sources if source and not source.startswith(STAGE))
 
 
 def reward_models(recipe: Recipe) -> list[str]:
-    """Every reward model that an online recipe names."""
+    """List every reward model that an online recipe names."""
     models = [
         str(part.options["path"]) for part in recipe.rewards if part.name == MODEL and "path" in part.options
     ]
@@ -62,7 +62,7 @@ def reward_models(recipe: Recipe) -> list[str]:
 
 
 def require_servable(recipe: Recipe) -> None:
-    """Raises ConfigError for an adapter that a server does not load, before one is asked."""
+    """Raise ConfigError for an adapter that a server does not load, before any server is asked."""
     if recipe.lora is not None and recipe.lora.dora and recipe.sampling.servers:
         raise ConfigError(
             message("lora.dora and sampling.servers: vLLM loads no DoRA adapter (lora_magnitude_vector)"),

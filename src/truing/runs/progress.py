@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Learner(Protocol):
-    """A session, offline or online, to the run around it."""
+    """A session, offline or online, as the run around it sees it."""
 
     recipe: Recipe
     tokenizer: Any
@@ -81,8 +81,8 @@ class Learner(Protocol):
 class Progress:
     """The parts of a run that outlive its process: parameters, moments, best evaluation, last save.
 
-    A step is learnt, then told to the hooks, of which this is the last. What fails in between, such as a
-    judge that an evaluation asks, leaves a checkpoint that is `pending`: its hooks are called when the run
+    A step is learnt, then the hooks are called with it; this is the last hook. A failure in between, such as
+    that of a judge in an evaluation, leaves a checkpoint that is `pending`: its hooks are called when the run
     goes on.
     """
 
@@ -147,12 +147,12 @@ class Progress:
         return self.folder.checkpoints / f"step-{step:06d}"
 
     def problem_of_best(self) -> str:
-        """Why the checkpoint of the best evaluation cannot be used, or nothing."""
+        """Return why the checkpoint of the best evaluation cannot be used; "" where it can."""
         best = self.evaluation.best_step
         return "" if best is None or best == self.step else checkpoint.problem_of(self.path_of(best))
 
     def restore(self, path: Path) -> None:
-        """Stand where a checkpoint stands, logs included."""
+        """Return the run, logs included, to the state of a checkpoint."""
         found = checkpoint.read(path)
         checkpoint.restore_parameters(self.names, found.tensors["model"])
         checkpoint.restore_optimizer(self.optimizer, self.names, found.tensors["optimizer"])
@@ -183,7 +183,7 @@ class Progress:
         checkpoint.prune(self.folder.checkpoints, keep, protect=self.evaluation.best_step)
 
     def keep(self) -> None:
-        """Save where the run stands after something beside the training failed, such as a reward.
+        """Save the run after a failure outside the training, such as that of a reward.
 
         Nothing is saved in the middle of a step's updates, or before the first.
         """
@@ -198,7 +198,7 @@ class Progress:
         self.say(message("saved after step {step}: the same command goes on from there", step=step))
 
     def keep_if_possible(self, error: TruingError) -> None:
-        """`keep`, where the disk and the samplers let it; `error` is what failed before."""
+        """Call `keep` and log its own failure, of a disk or a sampler; `error` is the failure before it."""
         try:
             self.keep()
         except TruingError as another:
@@ -209,7 +209,7 @@ class Progress:
         self.folder.write_status(state, step=self.step, last_checkpoint=name, reason=reason)
 
     def set_rate(self, rate: float) -> None:
-        """Learn at this rate from the next step on, as high as the schedule goes."""
+        """Set the peak of the learning rate's schedule, from the next step on."""
         self.session.set_rate(rate)
 
     def newest_sound(self, *, before: int) -> int | None:
@@ -225,18 +225,18 @@ class Progress:
                 shutil.rmtree(self.path_of(later))
 
     def forget_a_lost_best(self) -> None:
-        """Look for the best anew where the checkpoint of the one so far has been removed."""
+        """Forget the best evaluation so far where its checkpoint has been removed."""
         best = self.evaluation.best_step
         if best is not None and not self.path_of(best).exists():
             self.evaluation.forget()
             self.evaluation.without_progress = 0
 
     def learnt(self, step: int, logs: Logs) -> None:
-        """The first hook of a step: its updates are done."""
+        """Record that the updates of a step are done; the first hook of a step."""
         self.pending, self._evaluated = (step, dict(logs)), self.evaluation.state()
 
     def finish_pending(self, hooks: Sequence[Hook]) -> bool:
-        """Call the hooks of a step that was learnt before the run stopped; whether that ends the run."""
+        """Call the hooks of a step that was learnt before the run stopped; tell whether they end the run."""
         if self.pending is None:
             return False
         step, logs = self.pending
@@ -250,7 +250,7 @@ class Progress:
         return False
 
     def __call__(self, step: int, logs: Logs) -> None:
-        """The last hook of a step: log it, save where due, stop where asked."""
+        """Log a step, save it where due, stop where asked; the last hook of a step."""
         unfinished = self.saved is not None and self.saved == self.path_of(step)  # by an earlier process
         self.step, self.logs, self.pending, self.moved = step, dict(logs), None, False
         self.folder.log_metrics(step, logs)

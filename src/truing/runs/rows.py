@@ -1,4 +1,4 @@
-"""From files to trees: what a run trains on, evaluates on and retains, with every row accounted for."""
+"""From files to trees: the rows that a run trains on, evaluates on and retains, all accounted for."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def read_rows(
 
 @dataclass(frozen=True)
 class Parted:
-    """Rows as a run uses them."""
+    """Rows parted into those that are learnt from and those that are evaluated."""
 
     rows: Rows
     learnt: list[Tree]
@@ -82,7 +82,7 @@ class Parted:
 
 
 def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted:
-    """Part what is learnt from what is evaluated: the rows of `evaluated`, else a share of `rows`."""
+    """Part rows to learn from and rows to evaluate: those of `evaluated`, else a share of `rows`."""
     if evaluated is None:
         ids = [record.id for record in rows.records]
         learnt, out = split_off(ids, recipe.data.eval_fraction, recipe.seed)
@@ -101,12 +101,12 @@ def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted
 
 
 def _turns_of(records: Sequence[Record]) -> list[tuple]:
-    """Return the turns of a row, by which it is the same as another."""
+    """Return the turns of each record: records with equal turns are the same row."""
     return [(record.prompt, *(response.turns for response in record.responses)) for record in records]
 
 
 def require_classes(trees: Sequence[Tree], recipe: Recipe, chosen: Chosen) -> None:
-    """Raises DataError where labelled rows are of one class, unless data.one_class says that they may be."""
+    """Raise DataError where labelled rows are all of one class, unless data.one_class allows it."""
     labels = {tree.labels[0] > 0.5 for tree in trees} if chosen.shape is UNPAIRED else set()
     if len(labels) != 1 or recipe.data.one_class:
         return
@@ -120,16 +120,16 @@ def require_classes(trees: Sequence[Tree], recipe: Recipe, chosen: Chosen) -> No
 
 
 def read_retained(recipe: Recipe, renderer: Renderer, say: Say) -> Rows | None:
-    """The rows of `data.retain`: one response each, as supervised fine-tuning reads them."""
+    """Read the rows of `data.retain`: one response each, as supervised fine-tuning reads them."""
     if not recipe.data.retain:
         return None
     return read_rows(recipe.data.retain, recipe, choose("sft", None, {}), renderer, say)
 
 
 def split_off(rows: Sequence[Hashable], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Keep a share of the rows, drawn by seed, for evaluation: which trees are learnt from, and which kept.
+    """Keep a share of the rows, drawn by seed, for evaluation; return the trees to learn from and those kept.
 
-    `rows` names the row of each tree; trees of one row stay together.
+    `rows` has the row of each tree; trees of one row stay together.
     """
     drawn = list(dict.fromkeys(rows))
     held = max(1, round(len(drawn) * share)) if share else 0

@@ -26,7 +26,7 @@ from truing.training.optim import make_optimizer
 
 @dataclass(frozen=True)
 class Finished:
-    """How a training run ended; the session's model holds the result."""
+    """The end of a training run; the session's model holds the result."""
 
     step: int
     checkpoint: Path
@@ -37,7 +37,7 @@ class Finished:
 
 @contextmanager
 def _ending(progress: Progress) -> Iterator[None]:
-    """Leaves in `status.json` how the loop ended, and a checkpoint where what failed is not the training."""
+    """Write the end of the loop to `status.json`, and a checkpoint where the failure is not in training."""
     try:
         yield
     except (Stopped, KeyboardInterrupt) as stop:
@@ -62,7 +62,8 @@ def run(
 ) -> Finished:
     """Train in a run folder, from its newest whole checkpoint where it has one.
 
-    `result` writes what is to outlive the run; only then it is done. `alert` is given what health rules see.
+    `result` writes the files that outlive the run; the run is done once it returns. `alert` is called with
+    each health finding.
     Raises Stopped after a signal (with a complete checkpoint), DivergedError, StorageError.
     """
     keep_freed_memory()
@@ -97,10 +98,10 @@ def run(
 
 
 def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Path:
-    """Write what was trained for transformers to open: an adapter alone, a whole policy or a reward model.
+    """Write the trained weights in transformers' format: an adapter alone, a whole policy or a reward model.
 
-    A reward model is whole and in float32: merged into bfloat16, its scores would be rounded to another one.
-    Its adapter is written beside it.
+    A reward model is written whole and in float32, since merging into bfloat16 would round its scores. Its
+    adapter is written beside it.
     """
     facts = {"method": session.recipe.method, "base_model": session.recipe.policy, **facts}
     if session.scores:

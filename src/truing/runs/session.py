@@ -44,7 +44,7 @@ from truing.training.step import DivergedItems, Objective, smaller
 
 @dataclass(kw_only=True)
 class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
-    """Everything of a run on rows that lives in memory; `places` has the retained ones last."""
+    """The state of a run on rows in memory; `places` has the retained rows last."""
 
     renderer: Renderer
     train: list[Tree]
@@ -58,7 +58,7 @@ class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
 
     @property
     def scores(self) -> bool:
-        """Whether a reward model is trained, not a policy."""
+        """Tell whether a reward model is trained instead of a policy."""
         return self.chosen.method.scores
 
     @property
@@ -67,7 +67,7 @@ class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
 
     @property
     def parts(self) -> list[TrainedPart]:
-        """What trains."""
+        """Return the trained part: the policy or the reward model."""
         return [TrainedPart("", trainable(self.model), self.learning_rate)]
 
     @property
@@ -75,30 +75,30 @@ class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
         return tokens_per_pass(self.recipe, self.scorer, coupled=self.chosen.coupled)
 
     def passes(self, items: Sequence[int], *, held_out: bool = False) -> list[PackedBatch]:
-        """The passes that hold these items, and those the method needs beside them, each in its role."""
+        """Make the passes that hold these items, and the method's other passes, each in its role."""
         pool = self.held_out if held_out else self.train
         learnt = {i: pool[i] for i in items if i < len(pool)}
         retained = {i: self.tree(i) for i in items if i not in learnt}
         return step_passes(learnt, retained, self.recipe, self.chosen, self.scorer)
 
     def tree(self, item: int) -> Tree:
-        """An item of a step: a training tree, or a retained one."""
+        """Return the tree of an item: a training tree, or a retained one."""
         return self.train[item] if item < len(self.train) else self.retained[item - len(self.train)]
 
     def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:
-        """Learn from step `start + 1` to the end of the plan; returns the last step taken."""
+        """Learn from step `start + 1` to the end of the plan; return the last step taken."""
         self.keep_frozen()
         how = {"peak": self.learning_rate, "start": start, "hooks": hooks}
         room = self.scorer.room
         return train(self.plan, self.passes, self.objective, optimizer, self.recipe.optim, room=room, **how)
 
     def require_learnt(self) -> None:
-        """A run on rows has learnt from them."""
+        """Do nothing: a run on rows always has rows to learn from."""
 
     def keep_frozen(self) -> None:
-        """Compute once what no step changes, where a row is read more than once; see `models/frozen.py`.
+        """Compute once the states that no step changes, where rows are read again; see `models/frozen.py`.
 
-        What is kept depends on the plan alone, not on where a run resumes.
+        The kept states depend on the plan alone, not on the step at which a run resumes.
         """
         scorer, cut = self.scorer, self.tokens_per_pass
         twice = self.recipe.optim.epochs > 1 or bool(self.retained) or self.chosen.needs_reference
@@ -119,7 +119,7 @@ class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
             self.objective = replace(self.objective, states=kept or start.states)
 
     def first_step(self) -> tuple[list[PackedBatch], Objective]:
-        """What step 1 learns from, and how."""
+        """Return the passes and the objective of step 1."""
         return self.passes(self.plan.items_of(1)), self.objective
 
     def evaluation(self) -> Logs:
@@ -130,18 +130,18 @@ class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
             raise error.at([record.place for record in self.held_out_records]) from error
 
     def better(self, logs: Logs) -> float:
-        """What of an evaluation should be small."""
+        """Return the number of an evaluation that should be small: the loss."""
         return logs["loss"]
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint holds beside tensors: all but the room follows from the step."""
+        """Return the state for a checkpoint beside tensors: the room; the rest follows from the step."""
         return self.scorer.room.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         self.scorer.room.restore(state)
 
     def tokens_of(self, step: int) -> int:
-        """Tokens behind a step, every prompt counted once per response, without padding."""
+        """Count the tokens of a step, every prompt once per response, without padding."""
         trees = (self.tree(i) for i in self.plan.items_of(step))
         return sum(len(tree.prompt) + len(branch) for tree in trees for branch in tree.branches)
 

@@ -2,9 +2,9 @@
 
     Named -> `open` of a TrackerKind: one of Accelerate's trackers -> its `log`, `alert` and `finish`
 
-Accelerate drives them; what it has no call for, such as alerts, goes to the package itself. Every package is
-imported where its tracker is opened, so a run that names none imports none. To add one: a row in `KINDS`, its
-name in `config/track.py`, its package in the extra `trackers`, and a test that reads back what it wrote.
+Accelerate drives the trackers; calls that it lacks, such as alerts, go to the package itself. Every package
+is imported where its tracker is opened, so a run that names none imports none. To add one: a row in `KINDS`,
+its name in `config/track.py`, its package in the extra `trackers`, and a test that reads back what it wrote.
 """
 
 import json
@@ -30,7 +30,7 @@ NOT_IN_MLFLOW = re.compile(r"[^/\w.\- :]")  # MLflow refuses names of metrics wi
 
 @dataclass(frozen=True)
 class Named:
-    """One run as a tracker is told of it."""
+    """The names under which a tracker knows one run."""
 
     project: str
     name: str
@@ -50,7 +50,7 @@ def _finish(tracker: "GeneralTracker", failed: bool) -> None:
 
 @dataclass(frozen=True)
 class TrackerKind:
-    """How one tracker is opened, told and closed."""
+    """The functions that open one tracker, write to it and close it."""
 
     package: str
     open: Callable[[Named], "GeneralTracker"]
@@ -62,7 +62,7 @@ class TrackerKind:
 
 
 def require_trackers(names: Iterable[str]) -> None:
-    """Raises ConfigError for a tracker whose package is not installed. A folder of its name is no package."""
+    """Raise ConfigError for a tracker whose package is not installed. A folder of its name is no package."""
     for name in names:
         package = KINDS[name].package
         found = find_spec(package)
@@ -74,7 +74,7 @@ def require_trackers(names: Iterable[str]) -> None:
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
-    """Values by dotted key, for trackers that know no sections; lists and null become JSON."""
+    """Flatten a configuration to dotted keys, for trackers without sections; lists and null become JSON."""
     values: dict[str, bool | int | float | str] = {}
     for name, value in config.items():
         if isinstance(value, Mapping):
@@ -112,7 +112,7 @@ def _open_tensorboard(run: Named) -> "GeneralTracker":
 
 
 def _log_tensorboard(tracker: Any, step: int, logs: Logs, again: bool) -> None:
-    """Write a step; of one that was told before, what stands from it on is no longer shown."""
+    """Write a step; where it was written before, TensorBoard hides the old steps from it on."""
     if again:
         tracker.writer.close()
         tracker.writer.purge_step = step
@@ -136,7 +136,7 @@ def _open_wandb(run: Named) -> "GeneralTracker":
 
 
 def _log_wandb(tracker: "GeneralTracker", step: int, logs: Logs, again: bool) -> None:
-    """Log `step` beside the metrics: W&B's own steps never go back, and would drop one told before."""
+    """Log `step` beside the metrics: W&B's own steps never go back, and would drop a repeated step."""
     tracker.log({**logs, "step": step})
 
 

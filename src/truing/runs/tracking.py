@@ -2,9 +2,9 @@
 
     recipe.track -> tracked(): Tracking -> Tracking.log: a hook; Tracking.alert: what health rules see
 
-What a tracker calls the run is kept in `trackers.json` of the run folder, so that a run that goes on is the
-same one there. A tracker that fails is told of once; what it has not taken is offered again a minute later,
-in order, and what is left at the end is told too. `metrics.jsonl` has every row whatever they do.
+Each tracker's name for the run is kept in `trackers.json` of the run folder, so that a resumed run stays the
+same run there. The user is told once of a tracker that fails. Rows it has not taken are offered again a
+minute later, in order, and rows left at the end are told too. `metrics.jsonl` has every row in any case.
 """
 
 import json
@@ -35,7 +35,7 @@ PAUSE = 60.0  # seconds before a tracker that failed is asked again
 
 
 def _failure(call: Callable[[], object]) -> Exception | None:
-    """Call, and return what was raised: of the network, a disk or a package, it is never training's."""
+    """Call, and return any exception: a fault of a network, a disk or a package must not end training."""
     try:
         call()
     except Exception as error:
@@ -45,7 +45,7 @@ def _failure(call: Callable[[], object]) -> Exception | None:
 
 @dataclass
 class Line:
-    """One tracker, and what it has not taken yet."""
+    """One tracker, and the rows it has not taken yet."""
 
     name: str
     kind: TrackerKind
@@ -99,7 +99,7 @@ class Tracking:
     lines: list[Line]
 
     def log(self, step: int, logs: Logs) -> None:
-        """Send one step's metrics, as a hook; what is no number is left out, as it is null in the log."""
+        """Send one step's metrics, as a hook; leave out values that are not finite, null in the log."""
         known: Logs = {
             name: one for name, one in logs.items() if not isinstance(one, float) or math.isfinite(one)
         }

@@ -1,4 +1,4 @@
-"""One run from its recipe to its result: what `truing train` does, and every stage of `truing run`."""
+"""One run from its recipe to its result, for `truing train` and for every stage of `truing run`."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -18,7 +18,7 @@ from truing.training.hooks import Hook, Logs
 
 
 class ProgressLine(Protocol):
-    """What is told of every step."""
+    """A display that is told of every step."""
 
     def step(self, step: int, logs: Logs) -> None: ...
 
@@ -49,7 +49,7 @@ def train_recipe(
     beside: Beside = nothing,
     allow_change: Sequence[str] = (),
 ) -> Done:
-    """Train in a run folder, resuming where it stands; the result, and what is `beside` it, come last."""
+    """Train in a run folder, or resume the run there; write the result last, and then call `beside`."""
     session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
     say(session.rows.describe())
     judged = session if isinstance(session, Session) and session.scores and session.held_out else None
@@ -79,7 +79,7 @@ def train_recipe(
 
 
 def _measuring(judged: Session | None) -> list[Hook]:
-    """Return what measures a reward model on its held-out rows, where there is one."""
+    """Return the hooks that measure a reward model on its held-out rows; none for a policy."""
     if judged is None:
         return []
     from truing.runs.held_out import held_out_logger  # brings the evaluation of reward models along

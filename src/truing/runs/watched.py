@@ -1,8 +1,8 @@
-"""Train a run under the eyes of its health rules, and do what `care.py` decides about a finding.
+"""Train a run watched by its health rules, and carry out the action that `care.py` decides for a finding.
 
-    take_up: what earlier processes did, done again -> train_watched: the loop, and after a finding again
+    take_up: repeat the actions of earlier processes -> train_watched: the loop, once more after each action
 
-A rollback is two verbs of the run, `restore` and `set_rate`; the remedy is `displacement.hold`.
+A rollback is two calls on the run, `restore` and `set_rate`; the remedy is `displacement.hold`.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from truing.training.hooks import Hook
 
 
 def take_up(progress: Progress, *, changed: bool) -> None:
-    """Do again what findings led to up to where the run stands, and drop from the log what is void."""
+    """Repeat the actions of findings up to the step of the run, and drop void findings from the log."""
     said = read_findings(progress.folder.path)
     kept = still_true(said, progress.step, changed=changed)
     if kept != said:
@@ -38,9 +38,9 @@ def train_watched(
     hooks: Sequence[Hook],
     alert: Callable[[Finding], None] = lambda finding: None,
 ) -> None:
-    """Train to the end; what was found on the way is acted on, and the loop goes on from there.
+    """Train to the end; act on each finding on the way, and go on with the loop from there.
 
-    `alert` tells a finding elsewhere.
+    `alert` sends a finding elsewhere, such as to a tracker.
 
     Raises Unhealthy where the recipe says that a finding ends the run.
     """
@@ -63,7 +63,7 @@ def train_watched(
 
 
 def _answered(progress: Progress, finding: Finding) -> Finding:
-    """A finding with all that is known of it and its action, the run made ready for that."""
+    """Return a finding with its drivers and its action, and prepare the run for that action."""
     displaced = _displaced(progress, finding)
     if displaced is not None:
         finding = finding.saying(*told(drivers(displaced, finding.step)))
@@ -82,7 +82,7 @@ def _answered(progress: Progress, finding: Finding) -> Finding:
 
 
 def _displaced(progress: Progress, finding: Finding) -> Session | None:
-    """The session whose preferred responses lose likelihood, if that is the finding."""
+    """Return the session if the finding is that its preferred responses lose likelihood, else None."""
     session = progress.session
     if finding.rule == "likelihood_displacement" and isinstance(session, Session):
         return session

@@ -1,4 +1,4 @@
-"""The rows that are decoded together: their state, who sits where, and how prompts are put into batches."""
+"""The rows that are decoded together: their state, their places, and the division of prompts into batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class OpenResponse:
 
 @dataclass(frozen=True)
 class BatchPart:
-    """Rows that are read together: some of the siblings of every one of these prompts."""
+    """Rows that are read together: for each of some prompts, the same part of its siblings."""
 
     prompts: Sequence[int]
     siblings: Sequence[int]
@@ -35,7 +35,7 @@ class BatchPart:
         return len(self.prompts) * len(self.siblings)
 
     def halves(self) -> "list[BatchPart]":
-        """Two parts of about half the rows; none where there is one row alone."""
+        """Split into two parts of about half the rows; return none for a single row."""
         if (middle := len(self.prompts) // 2) > 0:
             return [BatchPart(some, self.siblings) for some in (self.prompts[:middle], self.prompts[middle:])]
         if (middle := len(self.siblings) // 2) > 0:
@@ -47,7 +47,7 @@ class BatchPart:
 
 @dataclass
 class Batch:
-    """Row i of every tensor belongs to rows[i]. B rows, V tokens."""
+    """Rows under way with their tensors: row i of every tensor belongs to rows[i]. B rows, V tokens."""
 
     rows: list[OpenResponse]
     reading: Reading
@@ -55,13 +55,13 @@ class Batch:
     seen: Tensor | None  # [B, V] bool, None without a repetition penalty
 
     def extend(self, tokens: Tensor) -> None:
-        """One more token [B] a row."""
+        """Add one token to each row, [B]."""
         self.reading.extend(tokens)
         if self.seen is not None:
             self.seen.scatter_(1, tokens[:, None], True)
 
     def keep(self, index: Sequence[int]) -> None:
-        """Row i becomes the old row index[i]; the others leave."""
+        """Keep the rows of `index`: row i becomes the old row index[i], and the others leave."""
         self.rows = [self.rows[row] for row in index]
         self.reading.keep(index)
         self.noise = None if self.noise is None else self.noise[index]
@@ -71,9 +71,10 @@ class Batch:
 def plan_batches(
     lengths: Sequence[int], room: Sequence[int], group_size: int, tokens_in_flight: int
 ) -> list[list[int]]:
-    """Prompt indices by batch: neighbours in length together, longest first: what is too large fails early.
+    """Put prompts of similar length into batches, longest first, so that too large a batch fails early.
 
-    Rows times the longest a row may become stay within `tokens_in_flight`; one group alone may be more.
+    Returns prompt indices by batch. The rows of a batch times their longest possible length stay within
+    `tokens_in_flight`; a single group may exceed it.
     """
     batches: list[list[int]] = []
     longest = 0

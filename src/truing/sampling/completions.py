@@ -1,4 +1,4 @@
-"""What is asked of a server for one response, and what is made of its answer.
+"""The request to a server for one response, and the sample that is made from the server's answer.
 
 The dialect is vLLM's `/v1/completions`: OpenAI's, with prompts and responses as token ids and more filters.
 """
@@ -30,7 +30,7 @@ class Wanted:
 
 
 def seed_of(seed: int, step: int, key: int, k: int) -> int:
-    """The seed of one response, below 2**63: another one for every address, the same on every machine."""
+    """Return the seed of one response, below 2**63: different for every address, the same on all machines."""
     address = b"".join(number.to_bytes(8, "little") for number in (seed, step, key, k))
     return int.from_bytes(hashlib.blake2b(address, digest_size=8).digest(), "little") >> 1
 
@@ -38,8 +38,8 @@ def seed_of(seed: int, step: int, key: int, k: int) -> int:
 async def draw(
     client: httpx2.AsyncClient, server: Server, wanted: Wanted, sampling: Sampling, endings: Endings
 ) -> Sample:
-    """One response of `server`, by its newest weights."""
-    # All is said that a server would otherwise take from the model's generation_config.json.
+    """Draw one response from `server`, with its newest weights."""
+    # Every option is given that a server would otherwise take from the model's generation_config.json.
     body = {
         "model": server.serving,
         "prompt": list(wanted.tokens),
@@ -60,14 +60,14 @@ async def draw(
 
 
 def unfiltered(sampling: Sampling) -> bool:
-    """Whether the model's own log-probabilities are those that `Sample` promises."""
+    """Tell whether the model's unfiltered log-probabilities are those that `Sample` promises."""
     if sampling.repetition_penalty != 1 or sampling.greedy:
         return sampling.repetition_penalty == 1
     return sampling.temperature == 1 and not sampling.top_k and sampling.top_p == 1 and not sampling.min_p
 
 
 async def _complete(client: httpx2.AsyncClient, server: Server, body: dict[str, Any]) -> dict[str, Any]:
-    """The one choice of a completion."""
+    """Ask for a completion and return its one choice."""
     try:
         response = await ask(client, server, "/v1/completions", body)
     except Refused as refused:
@@ -82,9 +82,10 @@ async def _complete(client: httpx2.AsyncClient, server: Server, body: dict[str, 
 
 
 async def require_processed(client: httpx2.AsyncClient, prompt: Sequence[int], server: Server) -> None:
-    """Raises ConfigError unless log-probabilities are of what was drawn from: asked of a server once.
+    """Raise ConfigError unless a server reports log-probabilities of the filtered distribution; ask it once.
 
-    With one token allowed, the likeliest five are one at 0 and four that were filtered out, if so.
+    The question allows one token alone (top_k 1). A server that reports the filtered distribution gives this
+    token the log-probability 0, and the next four one near minus infinity.
     """
     if server.processed is None:
         body = {"model": server.serving, "prompt": list(prompt), "max_tokens": 1, "logprobs": 5}
@@ -101,7 +102,7 @@ async def require_processed(client: httpx2.AsyncClient, prompt: Sequence[int], s
 def _as_sample(
     choice: dict[str, Any], server: Server, wanted: Wanted, sampling: Sampling, endings: Endings
 ) -> Sample:
-    """A choice of a server, cut where the response ends by our own rules."""
+    """Make a sample of a server's choice, cut where the response ends by our own rules."""
     drawn, reason = choice.get("token_ids"), choice.get("finish_reason")
     if not drawn:
         raise ModelError(
@@ -146,7 +147,10 @@ def _logprobs(choice: dict[str, Any], server: Server, count: int) -> list[float]
 
 
 def _own_ending(tokens: list[int], server: Server, sampling: Sampling) -> Finish:
-    """A server that decodes token by token may see a stop string where the whole text has none."""
+    """Return STOP_STRING for a response that the server alone ended; raise ModelError without stop strings.
+
+    A server that decodes token by token may see a stop string where the whole text has none.
+    """
     if sampling.stop:
         return Finish.STOP_STRING
     raise ModelError(

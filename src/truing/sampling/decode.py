@@ -1,4 +1,4 @@
-"""How a batch is read and continued: the model's own forward, or the lean one where it gives the same.
+"""Decoders, which read and continue a batch: the model's own forward, or the lean one where both agree.
 
 A decoder reads prompts into a `Reading`, which is then extended token by token. To add one, write `read`
 and a class like `PlainReading`, and choose it in `open_decoder`.
@@ -29,22 +29,22 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1}
 
 
 class Reading(Protocol):
-    """What B rows have read so far."""
+    """The state of B rows after the tokens they have read so far."""
 
     logits: Tensor  # [B, V], of the token to come
 
     def extend(self, tokens: Tensor) -> None:
-        """One more token a row, [B] i64."""
+        """Add one token to each row, [B] i64."""
         ...
 
     def keep(self, index: Sequence[int]) -> None:
-        """Row i becomes the old row index[i]; the others leave."""
+        """Keep the rows of `index`: row i becomes the old row index[i], and the others leave."""
         ...
 
 
 class Decoder(Protocol):
     def read(self, prompts: Sequence[Sequence[int]], siblings: int, room: int) -> Reading:
-        """Reads each prompt once for `siblings` neighbouring rows of at most `room` more tokens each."""
+        """Read each prompt once for `siblings` neighbouring rows of at most `room` more tokens each."""
         ...
 
 
@@ -94,9 +94,9 @@ class PlainReading:
         self.logits, self.mask, self.positions = self.logits[rows], self.mask[rows], self.positions[rows]
 
     def take(self, ids: Tensor, positions: Tensor) -> None:
-        """Reads on: ids and positions [B, S]."""
+        """Read further tokens: ids and positions [B, S]."""
         begun, self.length = self.length > 0, self.length + ids.shape[1]
-        # A recurrent model has its past in the state alone, and takes a mask for the tokens it is given.
+        # A recurrent model keeps its past in its state alone, and takes a mask for the new tokens only.
         unmasked = begun and self.recurrent
         output = self.model(
             input_ids=ids,
@@ -110,7 +110,7 @@ class PlainReading:
 
 
 def context_of(model: "PreTrainedModel | PeftModel") -> int | None:
-    """The positions that a model has; None where it has no end of them."""
+    """Return the number of positions that a model has; None where it is unlimited."""
     return positions_of(model.config.get_text_config(decoder=True))
 
 
@@ -121,7 +121,7 @@ class Opened:
     settled: bool = False  # another look would find the same
 
     def rest(self) -> None:
-        """Gives memory back; `open_decoder` makes it ready again."""
+        """Free memory; `open_decoder` makes the decoder ready again."""
         if isinstance(self.decoder, LeanDecoder):
             self.decoder.rest()
 
@@ -130,10 +130,10 @@ class Opened:
 def open_decoder(
     model: "PreTrainedModel | PeftModel", before: Opened | None = None, *, changed: bool = False
 ) -> Opened:
-    """The fastest decoder that gives this model's logits as they are now.
+    """Open the fastest decoder that gives this model's logits as they are now.
 
-    `before` is what was opened for the same model last: what was compared then is not compared again.
-    `changed` says that its trainable weights may be others even where torch does not know of it.
+    `before` was opened for the same model last: decoders compared then are not compared again. `changed` says
+    that trainable weights may have changed even where torch does not know of it.
     """
     plain = PlainDecoder(model)
     try:
@@ -171,9 +171,10 @@ def _require_kernels(structure: Structure) -> None:
 
 @torch.inference_mode()
 def difference(one: Decoder, other: Decoder, vocabulary: int) -> float:
-    """Mean difference of two decoders' logits over the spread of the second's, at three random prompts.
+    """Return the mean difference of two decoders' logits, relative to the spread of the second's.
 
-    With siblings, three tokens on, and with rows that leave; only a correct decoder agrees throughout.
+    The decoders read three random prompts with siblings, go on for three tokens, and some rows leave; only a
+    correct decoder agrees throughout.
     """
     generator = torch.Generator().manual_seed(0)
 

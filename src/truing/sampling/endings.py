@@ -1,4 +1,4 @@
-"""When a response is over, and what of it is text."""
+"""The end of a response, and the part of the response that is text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ SLACK = 8
 
 @dataclass(frozen=True)
 class Endings:
-    """The ends a response can meet before its length is used up."""
+    """The stop tokens and stop strings that end a response before its length is used up."""
 
     tokenizer: PreTrainedTokenizerBase
     stop_ids: frozenset[int]
     stop: tuple[str, ...]
 
     def met(self, tokens: Sequence[int]) -> Finish | None:
-        """Whether the newest of `tokens` ends the response; asked after every token."""
+        """Return the finish if the newest of `tokens` ends the response, else None; called at every token."""
         if tokens[-1] in self.stop_ids:
             return Finish.STOP
         if not self.stop:
@@ -32,14 +32,14 @@ class Endings:
         return Finish.STOP_STRING
 
     def text(self, tokens: Sequence[int], finish: Finish) -> str:
-        """Without special tokens and the stop token, cut before the first stop string."""
+        """Return the text without special tokens and the stop token, cut before the first stop string."""
         if finish is Finish.STOP:
             tokens = tokens[:-1]
         text = self._decoded(tokens)
         return text[: self._cut(tokens)] if finish is Finish.STOP_STRING else text
 
     def _cut(self, tokens: Sequence[int]) -> int | None:
-        """Where in the text the earliest stop string begins, None when there is none."""
+        """Find the place in the text where the earliest stop string begins; None when there is none."""
         text = self._decoded(tokens)
         return min((at for stop in self.stop if (at := text.find(stop)) >= 0), default=None)
 

@@ -1,7 +1,7 @@
 """From logits to a token: the filters, and the draw. Pure functions on [B, V]; B rows, V tokens.
 
-To add a filter, write logits → logits with what is ruled out at -inf, give `Sampling` a field whose default
-leaves it off, and call it in `filtered` at its place in the order.
+To add a filter, write a function logits → logits that sets excluded tokens to -inf, give `Sampling` a field
+whose default leaves the filter off, and call it in `filtered` at its place in the order.
 """
 
 import math
@@ -24,20 +24,23 @@ class Drawn:
 
 
 def penalise_repeats(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Keskar et al. 2019 (CTRL), section 4.1: seen tokens [B, V] bool lose a factor, towards less likely."""
+    """Divide or multiply the logits of seen tokens [B, V] bool, so that they become less likely.
+
+    Keskar et al. 2019 (CTRL), section 4.1.
+    """
     return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
 def keep_top_k(logits: Tensor, k: int) -> Tensor:
-    """The k most likely tokens, and any that tie with the last of them. [B, V] f32 to [B, V] f32."""
+    """Keep the k most likely tokens, and any that tie with the last of these. [B, V] f32 to [B, V] f32."""
     least = logits.topk(min(k, logits.shape[-1]), dim=-1).values[:, -1:]
     return logits.masked_fill(logits < least, OFF)
 
 
 def keep_top_p(logits: Tensor, p: float) -> Tensor:
-    """Holtzman et al. 2020, equation 3: the fewest most likely tokens whose probabilities reach p, and ties.
+    """Keep the fewest most likely tokens whose probabilities reach p, and ties: Holtzman et al. 2020, eq. 3.
 
-    Looks at the 128 most likely first and widens while some row has not reached p: a full sort of a large
+    Sorts the 128 most likely tokens first, and more while some row has not reached p: a full sort of a large
     vocabulary costs more than a step of a small model. [B, V] f32 to [B, V] f32.
     """
     vocabulary = logits.shape[-1]
@@ -54,14 +57,14 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
 
 
 def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
-    """Nguyen et al. 2024: tokens at least min_p times as likely as the likeliest. [B, V] to [B, V] f32."""
+    """Keep tokens at least min_p times as likely as the likeliest: Nguyen et al. 2024. [B, V] to f32."""
     return logits.masked_fill(logits < logits.amax(-1, keepdim=True) + math.log(min_p), OFF)
 
 
 def filtered(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
-    """Logits [B, V] of the distribution that is drawn from; `seen` [B, V] bool when there is a penalty.
+    """Return logits [B, V] of the distribution to draw from; `seen` [B, V] bool when there is a penalty.
 
-    Returned in the dtype given when nothing applies, else in f32. Greedy keeps all but the penalty off.
+    The result has the given dtype when no filter applies, else f32. Greedy sampling applies only the penalty.
     """
     if seen is not None:
         logits = penalise_repeats(logits.float(), seen, sampling.repetition_penalty)
@@ -79,15 +82,15 @@ def filtered(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
 
 
 def not_finite(logits: Tensor) -> list[int]:
-    """The rows of [B, V] that no token can be drawn from: one is NaN or infinite, or all are ruled out."""
+    """Return the rows of [B, V] with no token to draw: a logit is NaN or infinite, or all are ruled out."""
     return torch.nonzero(~torch.isfinite(logits.amax(-1))).flatten().tolist()  # the most of NaN is NaN
 
 
 def draw(logits: Tensor, uniforms: Tensor | None, *, logprobs: bool) -> Drawn:
-    """One token a row of [B, V]: by inverse CDF in order of token ids, or the likeliest if no uniforms [B].
+    """Draw one token a row of [B, V]: by inverse CDF in order of token ids, else the likeliest.
 
-    Only a softmax stands between logits and tokens, and greedy without log-probabilities needs not even that.
-    No row is one of `not_finite`.
+    `uniforms` are [B], or None for the likeliest. Drawing takes one softmax; greedy sampling without
+    log-probabilities takes none. No row may be one of `not_finite`.
     """
     if uniforms is None and not logprobs:
         return Drawn(tokens=_likeliest(logits), logprobs=None)
@@ -98,9 +101,10 @@ def draw(logits: Tensor, uniforms: Tensor | None, *, logprobs: bool) -> Drawn:
 
 
 def _inverted(probabilities: Tensor, uniforms: Tensor) -> Tensor:
-    """The token [B] at which the running sum of [B, V] passes each uniform [B]: its stretch, then its place.
+    """Return the token [B] at which the running sum of [B, V] passes each uniform [B].
 
-    A running sum over all of a large vocabulary costs more than the softmax.
+    Finds the stretch of the vocabulary first and then the place in it: a running sum over all of a large
+    vocabulary costs more than the softmax.
     """
     rows, vocabulary = probabilities.shape
     if spare := -vocabulary % STRETCH:  # padding by nothing would still copy

@@ -1,7 +1,7 @@
-"""Several servers that share work: who is in use, and what becomes of the work of one that dies.
+"""Several servers that share work, and take over the work of a server that dies.
 
-A server that is down is left out, with its reason, and the others take its work. It stays out until
-somebody clears its `error`.
+A server that is down is left out, with its reason, and the others take its work. It stays out until its
+`error` is cleared.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ IN_FLIGHT = 128  # requests a server has at once; vLLM queues what exceeds its o
 
 
 def in_use(servers: Sequence[Server]) -> list[Server]:
-    """The servers that are not left out; raises ModelError, with all their reasons, when there are none."""
+    """Return the servers that are not left out; raise ModelError with all reasons when there are none."""
     alive = [server for server in servers if not server.error]
     if not alive:
         reasons = "; ".join(f"{server.url}: {server.error}" for server in servers)
@@ -31,7 +31,7 @@ def in_use(servers: Sequence[Server]) -> list[Server]:
 
 
 async def together(tasks: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Runs all at once. The first error ends the others and is raised as it is."""
+    """Run all tasks at once. The first error ends the others and is raised as it is."""
     running = [asyncio.create_task(task) for task in tasks]
     try:
         await asyncio.gather(*running)
@@ -44,7 +44,7 @@ async def together(tasks: Iterable[Coroutine[Any, Any, None]]) -> None:
 async def on_each(
     servers: Sequence[Server], action: Callable[[Server], Coroutine[Any, Any, None]], say: Say
 ) -> None:
-    """Runs `action` on every server in use. One that raises ServerDown is left out, and `say` hears of it."""
+    """Run `action` on every server in use; leave out a server that raises ServerDown, and `say` so."""
 
     async def one(server: Server) -> None:
         try:
@@ -57,7 +57,7 @@ async def on_each(
 
 
 class Work(Generic[Job]):
-    """Jobs to do. Each group starts out at one server, which reads a shared prompt once; the idle help."""
+    """Jobs to do. A group goes to one server, which reads a shared prompt once; idle servers help others."""
 
     def __init__(self, groups: Iterable[Sequence[Job]], servers: Sequence[Server]) -> None:
         self._queues: dict[Server, deque[Job]] = {server: deque() for server in servers}
@@ -68,7 +68,7 @@ class Work(Generic[Job]):
         return sum(map(len, self._queues.values()))
 
     def take(self, server: Server) -> Job | None:
-        """The next job of this server, or else the last of the longest queue; None when all are taken."""
+        """Take the next job of this server, else the last of the longest queue; None when all are taken."""
         if self._queues[server]:
             return self._queues[server].popleft()
         longest = max(self._queues.values(), key=len)
@@ -84,9 +84,9 @@ async def spread(
     do: Callable[[Server, Job], Awaitable[None]],
     say: Say,
 ) -> None:
-    """Has every job of every group done by some server, at most `IN_FLIGHT` at once on each.
+    """Do every job of every group on some server, at most `IN_FLIGHT` at once on each.
 
-    The jobs of a server that raises ServerDown go to the others; ModelError when none is left.
+    The jobs of a server that raises ServerDown go to the others. Raises ModelError when no server is left.
     """
     work = Work(groups, in_use(servers))
 

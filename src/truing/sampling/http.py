@@ -1,8 +1,8 @@
 """The sampler that drives vLLM servers: token ids out, token ids and log-probabilities back.
 
-Every response is a request of its own with its own seed, made of (seed, step, key of the prompt, k), so what
-is asked for is the same whatever the number of servers. The answers are as reproducible as the servers are:
-their arithmetic depends on what shares a batch. Where a response ends is decided here, by the rules of the
+Every response is a request of its own with its own seed, made of (seed, step, key of the prompt, k), so the
+requests are the same whatever the number of servers. The answers are as reproducible as the servers are: a
+server's arithmetic depends on the requests that share a batch. This module ends responses by the rules of the
 local sampler. Left out on purpose: streaming, chat templates (prompts are token ids), requests in text.
 """
 
@@ -26,11 +26,11 @@ from truing.sampling.weights import load_adapter, load_whole, remove_older, writ
 
 
 class HttpSampler:
-    """Draws from the model that `servers` serve, by their own weights until `refresh` gives them others.
+    """Draws from the model that `servers` serve, by their own weights until `refresh` sends new ones.
 
-    `folder` is where new weights are written; the servers must see it under the same path. `model` is the
-    name the model is served under, by default the first that a server names. `timeout` is in seconds and for
-    one response. `say` hears of servers that are left out.
+    New weights are written to `folder`, which the servers must see under the same path. `model` is the name
+    the model is served under, by default the first that a server names. `timeout` is the limit of one
+    response in seconds. `say` is told of servers that are left out.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class HttpSampler:
 
     @property
     def version(self) -> int:
-        """The step whose weights every server in use draws from; 0 for those they were started with."""
+        """Return the step of the weights that every server in use has; 0 for the weights it started with."""
         return self._version
 
     def refresh(self, model: Any, step: int) -> None:
-        """Gives all servers the weights of `model` after `step` steps, and those left out another chance.
+        """Give all servers, those left out too, the weights of `model` after `step` steps.
 
-        The adapter of a PEFT model is loaded beside the server's own weights, any other model replaces them.
+        The adapter of a PEFT model is loaded beside the server's own weights; any other model replaces them.
         """
         for server in self.servers:
             if server.error:
@@ -78,12 +78,12 @@ class HttpSampler:
         keys: Sequence[int] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[Sample]:
-        """`group_size` responses to each prompt of token ids, siblings next to each other, in prompt order.
+        """Draw `group_size` responses to each prompt of token ids: siblings together, in prompt order.
 
         `keys` are below 2**64, by default the prompts' indices; give them when a call holds only some of the
-        prompts. `on_progress` is told how many responses have ended, and of how many. Raises ModelError when
-        no server is left, and ConfigError when one reports log-probabilities of another distribution than
-        the one that is drawn from.
+        prompts. `on_progress` is called with the number of ended responses and their total. Raises ModelError
+        when no server is left, and ConfigError when a server reports log-probabilities of a distribution that
+        is not the one drawn from.
         """
         if group_size < 1:
             raise UsageError(f"group_size is {group_size}, expected at least 1")
@@ -122,7 +122,7 @@ class HttpSampler:
         return [samples[prompt, k] for prompt in range(len(prompts)) for k in range(group_size)]
 
     def _run(self, work: Callable[[httpx2.AsyncClient], Coroutine[Any, Any, None]]) -> None:
-        """Runs `work` with a client. An exception, Ctrl-C's too, closes connections, which ends requests."""
+        """Run `work` with a client. An exception, Ctrl-C's too, closes connections, which ends requests."""
 
         async def inner() -> None:
             async with make_client(self.timeout) as client:
@@ -149,7 +149,7 @@ class HttpSampler:
         remove_older(path)
 
     def _room(self, index: int, length: int, sampling: Sampling) -> int:
-        """How many tokens may follow this prompt on every server, so that it does not matter which it is."""
+        """Return how many tokens may follow this prompt: the same number on every server."""
         context = min((server.context for server in self.servers if server.context), default=None)
         if context is None:
             return sampling.max_new_tokens

@@ -22,7 +22,7 @@ class GrowingLayer(DynamicLayer):
         self._value_store: Tensor | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
-        """Appends states [B, H, S, D]; returns all keys and values [B, H, T + S, D]."""
+        """Append states [B, H, S, D]; return all keys and values [B, H, T + S, D]."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         start = self.get_seq_length()
@@ -35,7 +35,7 @@ class GrowingLayer(DynamicLayer):
         return self.keys, self.values
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Row i becomes the old row beam_idx[i]; without more rows, only those that change move."""
+        """Make row i the old row beam_idx[i]; move only rows that change, unless rows are added."""
         length = self.get_seq_length()
         if self._key_store is None or self._value_store is None:
             return
@@ -54,7 +54,7 @@ class GrowingLayer(DynamicLayer):
 
 
 def _with_room(store: Tensor | None, states: Tensor, used: int) -> Tensor:
-    """`store` if `states` [B, H, S, D] fit behind its first `used` columns, else a longer copy."""
+    """Return `store` if `states` [B, H, S, D] fit behind its first `used` columns, else a longer copy."""
     needed = used + states.shape[-2]
     if store is not None and store.shape[-2] >= needed:
         return store
@@ -77,14 +77,14 @@ def _reordered(store: Tensor, index: Tensor, used: int) -> Tensor:
 
 
 def growing_cache(config: PreTrainedConfig) -> DynamicCache:
-    """An empty cache for this model, whose full-attention layers are written in place."""
+    """Make an empty cache for this model, whose full-attention layers are written in place."""
     cache = DynamicCache(config=config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
 
 
 def survivors(alive: Sequence[bool]) -> list[int]:
-    """Who takes each place when the ended leave: rows in front stay, those behind fill the gaps.
+    """Return the row for each place after ended rows leave: rows in front stay, rows behind fill the gaps.
 
     survivors([True, False, True, True]) == [0, 3, 2]: the cache moves one row, not two.
     """

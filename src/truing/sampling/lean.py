@@ -1,10 +1,10 @@
-"""One forward pass of a Llama-like decoder on a CPU, with nothing in it that sampling does not need.
+"""One forward pass of a Llama-like decoder on a CPU, reduced to the operations that sampling needs.
 
 For each call of the sampler the weights are laid out anew, so none is ever stale: queries, keys and values
 in one matrix, all in oneDNN's own order, adapters as further columns ([W | sB] on [x | xA']), which rounds
 no weight. Activation, gate and residual are part of the products. Prompts are read end to end without
-padding, what neighbours begin with once. Left out on purpose: other devices, autocast, sliding windows;
-there the model's own forward serves.
+padding, and a beginning that neighbours share is read once. Left out on purpose: other devices, autocast,
+sliding windows; for these the model's own forward serves.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,14 +30,14 @@ MANY = 256  # rows of an activation that no longer stays in cache
 
 @dataclass(frozen=True)
 class Packed:
-    """Weights in oneDNN's own order. The originals are held so that no others take their place in memory."""
+    """Weights in oneDNN's own order. It holds the originals, so that no other tensor takes their address."""
 
     weights: tuple[Tensor, ...]
     packed: Tensor  # [out, in], of several joined along `out`; readable by oneDNN's products alone
 
 
 class Packs:
-    """What has been packed for a decoder, taken over from `before` where nothing has changed."""
+    """The packed weights of a decoder; those that have not changed are taken over from `before`."""
 
     def __init__(self, before: "Packs | None" = None) -> None:
         self._before = {} if before is None else before._kept
@@ -53,12 +53,12 @@ class Packs:
         return found.packed
 
     def sealed(self) -> "Packs":
-        """Without what was not asked for again."""
+        """Drop the weights of `before` that were not asked for again, and return self."""
         self._before = {}
         return self
 
     def frozen(self) -> "Packs":
-        """Without the weights that are trained."""
+        """Return a copy without the weights that are trained."""
         packs = Packs()
         for key, entry in self._kept.items():
             if not any(weight.requires_grad for weight in entry.weights):
@@ -84,17 +84,17 @@ class Products:
             self.ups = ups
 
     def low(self, x: Tensor) -> Tensor | None:
-        """[n, in] to what all adapters here make of it, [n, R]."""
+        """Multiply x [n, in] by the A matrices of all adapters here, [n, R]."""
         return None if self.a is None else _product(x, self.a)
 
     def __call__(self, x: Tensor, low: Tensor | None, place: int = 0, *, add: Tensor | None = None) -> Tensor:
-        """One of the products [n, out], or its sum with `add`."""
+        """Return one of the products [n, out], or its sum with `add`."""
         if low is not None:
             add = _product(low, self.ups[place], add=add)
         return _product(x, self.weights[place], self.biases[place], add=add)
 
     def gated(self, x: Tensor) -> Tensor:
-        """silu of the first product times the second."""
+        """Return silu of the first product times the second."""
         low = self.low(x)
         if low is not None:
             return silu(self(x, low, 0), inplace=True).mul_(self(x, low, 1))
@@ -109,12 +109,12 @@ class Products:
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, add: Tensor | None = None) -> Tensor:
-    """`x W' + b`, and `add` [n, out] where there is one. Weights may be packed."""
+    """Return `x W' + b`, plus `add` [n, out] where it is given. Weights may be packed."""
     return linear(x, weight, bias) if add is None else linear_with(add, x, weight, bias)
 
 
 def _adapters(layers: Sequence[Linear]) -> tuple[list[Tensor], Tensor | None]:
-    """For each layer [out, R], scaled and with zeros for the others' adapters; and all A's, [R, in]."""
+    """Return each layer's B [out, R], scaled, with zeros for other layers' adapters, and all A's [R, in]."""
     adapters = [(place, adapter) for place, layer in enumerate(layers) for adapter in layer.adapters]
     if not adapters:
         return [], None
@@ -142,7 +142,7 @@ def _joined_bias(weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> 
 
 
 class LeanBlock:
-    """One layer with its weights laid out."""
+    """One layer of the model with its weights laid out."""
 
     def __init__(self, block: Block, packs: Packs) -> None:
         self.block = block
@@ -152,12 +152,12 @@ class LeanBlock:
         self.down = Products([block.down], packs)
 
     def heads(self, x: Tensor, head_dim: int) -> Tensor:
-        """States [n, hidden] to queries, keys and values [n, H + 2K, D], not yet turned."""
+        """Map states [n, hidden] to queries, keys and values [n, H + 2K, D], not yet rotated."""
         normed = _normed(x, self.block.before_attention)
         return self.attention(normed, self.attention.low(normed)).view(len(x), -1, head_dim)
 
     def rest(self, x: Tensor, mixed: Tensor) -> Tensor:
-        """What follows attention: `mixed` [n, H * D] is added to x, then the gated product of the sum."""
+        """Do the work after attention: project `mixed` [n, H * D], add it to x, and add the gated product."""
         x = self.output(mixed, self.output.low(mixed), add=x)
         inner = self.gates.gated(_normed(x, self.block.before_mlp))
         return self.down(inner, self.down.low(inner), add=x)
@@ -178,7 +178,7 @@ class Rotations:
         return Rotations(self.cos[positions], self.sin[positions])
 
     def apply_(self, heads: Tensor) -> None:
-        """Turns [n, h, D] in place."""
+        """Rotate [n, h, D] in place."""
         swapped = heads.roll(heads.shape[-1] // 2, -1)
         heads.mul_(self.cos).addcmul_(swapped, self.sin)
 
@@ -195,12 +195,12 @@ class LeanDecoder:
         self.keys = structure.heads // structure.shared
 
     def rest(self) -> None:
-        """Lets go of the weights as they are laid out, a second copy; it reads no more."""
+        """Free the laid-out weights, a second copy; the decoder cannot read afterwards."""
         self.blocks, self.packs = [], Packs()
         del self.head
 
     def read(self, prompts: Sequence[Sequence[int]], siblings: int, room: int) -> "LeanReading":
-        """Reads each prompt once for `siblings` rows of at most `room` more tokens each."""
+        """Read each prompt once for `siblings` rows of at most `room` more tokens each."""
         structure = self.structure
         cache = SharedCache(
             [len(prompt) for prompt in prompts],
@@ -225,7 +225,7 @@ class LeanDecoder:
         return Rotations(cos[0, :, None], (sin[0] * sign)[:, None])
 
     def turned(self, block: LeanBlock, x: Tensor, turns: Rotations) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries [n, H, D], keys and values [n, K, D] of states [n, hidden]."""
+        """Return rotated queries [n, H, D] and keys, and values, [n, K, D], of states [n, hidden]."""
         heads = self.structure.heads
         together = block.heads(x, self.structure.head_dim)
         query, key, value = together.split([heads, self.keys, self.keys], 1)
@@ -238,7 +238,7 @@ class LeanDecoder:
     def _read_chunk(
         self, prompts: Sequence[Sequence[int]], places: slice, cache: SharedCache, turns: Rotations
     ) -> Tensor:
-        """The states [P, hidden] after the last token of some prompts, whose keys go to the cache."""
+        """Read some prompts into the cache; return the states [P, hidden] after their last tokens."""
         batch = pack([Tree(prompt, ()) for prompt in prompts])
         assert batch.spans is not None
         count, root = batch.tokens.shape[1], batch.spans[0].root
@@ -262,7 +262,7 @@ class LeanDecoder:
         return x
 
     def logits(self, states: Tensor) -> Tensor:
-        """States [n, hidden] to [n, V], in the dtype of the model."""
+        """Map states [n, hidden] to logits [n, V], in the dtype of the model."""
         head = self.structure.head
         normed = _normed(states, self.structure.norm)
         logits = _product(normed, self.head, head.bias)
@@ -300,7 +300,7 @@ class LeanReading:
 
 
 def _chunks(prompts: Sequence[Sequence[int]]) -> Iterator[slice]:
-    """Neighbouring prompts of at most `CHUNK` tokens together; a longer one alone."""
+    """Yield slices of neighbouring prompts with at most `CHUNK` tokens; a longer prompt stands alone."""
     start = size = 0
     for place, prompt in enumerate(prompts):
         if place > start and size + len(prompt) > CHUNK:

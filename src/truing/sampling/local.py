@@ -1,9 +1,9 @@
 """The sampler that works everywhere: any transformers causal LM, on whatever device it is on.
 
 A prompt is read once for all of its siblings; prompts of similar length share a batch; responses that have
-ended leave it. `decode.py` says which forward pass computes the logits. Left out on purpose: admitting new
-prompts into a running batch (vLLM does that, through `http`), compiled graphs, and merging adapters, which
-would round the weights.
+ended leave it. `decode.py` chooses the forward pass that computes the logits. Left out on purpose: admitting
+new prompts into a running batch (vLLM does that, through `http`), compiled graphs, and merging adapters,
+which would round the weights.
 """
 
 import logging
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Ended rows are carried along until this share of a batch has ended: leaving moves tensors in every layer.
+# Ended rows stay until they are this share of a batch: removing rows moves tensors in every layer.
 WORTH_LEAVING = 1 / 16
 IN_FLIGHT = 16_384  # tokens
 
@@ -41,10 +41,10 @@ IN_FLIGHT = 16_384  # tokens
 class LocalSampler:
     """Draws from `model` as it is at each call, so a policy in training is sampled at its newest weights.
 
-    Weights are laid out anew when torch knows that they have changed; what writes around torch (through
-    `.data`, or with kernels of its own) is followed by `refresh`. `tokens_in_flight` bounds the memory of the
-    cache: rows of a batch times their longest possible length. A single group is split only where memory runs
-    out, which halves `tokens_in_flight` for good; what is drawn stays the same.
+    Weights are laid out anew when torch knows that they have changed. After writes around torch (through
+    `.data`, or by the kernels of another library), call `refresh`. `tokens_in_flight` bounds the memory of
+    the cache: rows of a batch times their longest possible length. A single group is split only where memory
+    runs out, which halves `tokens_in_flight` for good; the drawn tokens stay the same.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class LocalSampler:
 
     @property
     def path(self) -> str:
-        """Which forward pass the last call used, and why."""
+        """Name the forward pass that the last call used, and the reason."""
         if self._opened is None:
             return "nothing has been sampled yet"
         return f"{type(self._opened.decoder).__name__}: {self._opened.reason}"
 
     def refresh(self, model: "PreTrainedModel | PeftModel", step: int) -> None:
-        """From here on draw from `model` as it is now. `step` matters to samplers that send weights away."""
+        """Draw from `model` as it is now from here on. Only samplers that send weights away use `step`."""
         if model is not self.model:
             self.model, self._opened = model, None
         self._changed = True
@@ -87,11 +87,11 @@ class LocalSampler:
         keys: Sequence[int] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[Sample]:
-        """`group_size` responses to each prompt of token ids, siblings next to each other, in prompt order.
+        """Draw `group_size` responses to each prompt of token ids: siblings together, in prompt order.
 
-        What is drawn depends on (seed, step, key of the prompt, k, position) and the logits alone. `keys` are
+        The tokens depend on (seed, step, key of the prompt, k, position) and the logits alone. `keys` are
         below 2**64, by default the prompts' indices; give them when a call holds only some of the prompts.
-        `on_progress` is told how many responses have ended, and of how many.
+        `on_progress` is called with the number of ended responses and their total.
         """
         if group_size < 1:
             raise UsageError(f"group_size is {group_size}, expected at least 1")
@@ -128,7 +128,7 @@ class LocalSampler:
         return [samples[place] for place in range(len(prompts) * group_size)]
 
     def _halved(self, part: BatchPart, tokens: int) -> list[BatchPart]:
-        """The halves of what memory was too small for, and its size remembered. Raises MemoryShortError."""
+        """Split a part that memory was too small for, and remember its size. Raises MemoryShortError."""
         halves = part.halves()
         if not halves:
             raise MemoryShortError(
@@ -142,7 +142,7 @@ class LocalSampler:
     def _written(
         self, batch: Batch, endings: Endings, sampling: Sampling, prompts: Sequence[Sequence[int]]
     ) -> Iterator[OpenResponse]:
-        """Each response as it ends. Raises NoLogitsError with the module that makes no numbers."""
+        """Yield each response as it ends. Raises NoLogitsError with the module whose output is not finite."""
         try:
             yield from _write(batch, endings, sampling)
         except NoLogitsError as error:
@@ -152,7 +152,7 @@ class LocalSampler:
             raise NoLogitsError(error.prompt, error.written, first) from error
 
     def _room(self, index: int, prompt: Sequence[int], sampling: Sampling) -> int:
-        """How many tokens may follow this prompt."""
+        """Return how many tokens may follow this prompt."""
         if len(prompt) == 0:
             raise DataError(f"prompt {index} is empty", hint="a response needs at least one token to follow")
         context = context_of(self.model)
@@ -173,7 +173,7 @@ def _read(
     sampling: Sampling,
     step: int,
 ) -> Batch:
-    """Rows that have read their prompts, siblings next to each other."""
+    """Read the prompts; return their rows as a batch, siblings next to each other."""
     reading = decoder.read(prompts, len(rows) // len(prompts), sampling.max_new_tokens)
     logits, noise, seen = reading.logits, None, None
     if not sampling.greedy:
@@ -188,7 +188,7 @@ def _read(
 
 
 def _write(batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[OpenResponse]:
-    """Draws tokens until every response has ended; yields each response as it ends."""
+    """Draw tokens until every response has ended; yield each response as it ends."""
     written = 0
     while True:
         logits = filtered(batch.reading.logits, sampling, batch.seen)
@@ -209,14 +209,14 @@ def _write(batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[OpenR
 
 
 def _require_numbers(logits: Tensor, rows: Sequence[OpenResponse]) -> None:
-    """Raises NoLogitsError where a row that goes on has logits that are no numbers."""
+    """Raise NoLogitsError where a row that goes on has logits that are not finite."""
     for place in not_finite(logits):
         if rows[place].finish is None:
             raise NoLogitsError(rows[place].prompt, len(rows[place].tokens), "")
 
 
 def _append(rows: Sequence[OpenResponse], drawn: Drawn, endings: Endings) -> Iterator[OpenResponse]:
-    """Gives each row that has not ended its token; yields those that end with it."""
+    """Append to each row that has not ended its token; yield the rows that end with it."""
     tokens = drawn.tokens.tolist()
     logprobs = None if drawn.logprobs is None else drawn.logprobs.tolist()
     for place, row in enumerate(rows):

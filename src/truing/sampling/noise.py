@@ -1,6 +1,6 @@
-"""Random numbers by address: the same for (seed, step, prompt, k, position) whatever ran before or beside.
+"""Random numbers by address: the same for (seed, step, prompt, k, position) whatever else is drawn.
 
-Philox is a function of a key and a counter, so a stream is opened anywhere without drawing what precedes it.
+Philox is a function of a key and a counter, so a stream is opened anywhere without drawing its beginning.
 `random_raw` is used because numpy promises its bits across versions, and does not promise `Generator`'s.
 """
 
@@ -19,7 +19,7 @@ class Address:
 
 
 def uniforms(seed: int, step: int, addresses: Sequence[Address], count: int) -> np.ndarray:
-    """[B, count] f32 in [0, 1), row i for addresses[i]; fewer or more columns share their beginning."""
+    """Draw [B, count] f32 in [0, 1), row i for addresses[i]; another `count` has the same first columns."""
     drawn = np.empty((len(addresses), count), dtype=np.float32)
     for row, address in enumerate(addresses):
         # Arrays, because numpy reads a list that holds both small and very large integers as floats.

@@ -1,4 +1,4 @@
-"""Responses as rows, and prompts that a chat template cannot write told one by one."""
+"""Rows made from responses, and a word on each prompt that a chat template cannot write."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +12,9 @@ from truing.sampling.types import Sample
 
 
 def writable(speaker: Speaker, asked: Sequence[Record], say: Say) -> list[Record]:
-    """Return the prompts that the chat template can write; the others are told.
+    """Return the prompts that the chat template can write; `say` each of the others.
 
-    Raises RefusedRowError where none is left.
+    Raises RefusedRowError where no prompt is left.
     """
     kept: list[Record] = []
     refused: list[RefusedRowError] = []

@@ -1,4 +1,4 @@
-"""One HTTP server: what is known of it, how it is asked, and what is asked of it again.
+"""One HTTP server: its state, the requests to it, and their repetition.
 
 A request that fails in passing (no connection, no answer in time, 429, 5xx) is sent again, each time after
 a longer pause. A server that fails `TRIES` times in a row at one request is down.
@@ -23,11 +23,11 @@ API_KEY = "VLLM_API_KEY"  # the variable from which vLLM takes the key that it a
 
 
 class ServerDown(Exception):
-    """This server cannot be used for now; another one may do the same request."""
+    """The server cannot be used for now; another server may do the same request."""
 
 
 class Refused(Exception):
-    """The server understood a request and said no: asking again, or another one, will not help."""
+    """The server understood a request and refused it: another try, or another server, will not help."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"HTTP {status}: {message}")
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 @dataclass(eq=False)
 class Server:
-    """One server and what is known of it."""
+    """One server and its state."""
 
     url: str  # without /v1
     error: str = ""  # why it is left out; empty while it is in use
@@ -48,12 +48,12 @@ class Server:
 
     @property
     def serving(self) -> str:
-        """The name of the newest weights, for the `model` of a request."""
+        """Return the name of the newest weights, for the `model` of a request."""
         return self.adapter or self.model
 
 
 def parse_servers(urls: Sequence[str]) -> list[Server]:
-    """A server for each URL, with or without /v1 at its end."""
+    """Make a server for each URL, with or without /v1 at its end."""
     cleaned = [url.rstrip("/").removesuffix("/v1").rstrip("/") for url in urls]
     for given, url in zip(urls, cleaned, strict=True):
         if not url.startswith(("http://", "https://")):
@@ -66,7 +66,7 @@ def parse_servers(urls: Sequence[str]) -> list[Server]:
 
 
 def make_client(timeout: float) -> httpx2.AsyncClient:
-    """A client for all servers, whose requests may take `timeout` seconds each."""
+    """Make a client for all servers, whose requests may take `timeout` seconds each."""
     key = os.environ.get(API_KEY)
     return httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -76,9 +76,9 @@ def make_client(timeout: float) -> httpx2.AsyncClient:
 
 
 async def ask(client: httpx2.AsyncClient, server: Server, path: str, body: Any = None) -> httpx2.Response:
-    """POSTs `body` as JSON, or GETs when there is none, until there is an answer of 2xx.
+    """POST `body` as JSON, or GET without a body, until the answer is a 2xx.
 
-    Raises Refused at once for an answer that asking again will not change, ServerDown after `TRIES` failures.
+    Raises Refused at once for an answer that another try will not change, ServerDown after `TRIES` failures.
     """
     tries = Tries(TRIES, FIRST_PAUSE, LONGEST_PAUSE, spread=0.5)
     while True:
@@ -87,7 +87,7 @@ async def ask(client: httpx2.AsyncClient, server: Server, path: str, body: Any =
             response = await client.request("GET" if body is None else "POST", server.url + path, json=body)
         except httpx2.TransportError as error:
             reason = _in_words(error, client)
-            # Waiting out the timeout is expensive: a server that hangs is asked twice, not `TRIES` times.
+            # Waiting out the timeout costs time: a server that hangs is asked twice, not `TRIES` times.
             cost = TRIES // 2 + 1 if isinstance(error, httpx2.ReadTimeout) else 1
         else:
             if response.is_success:
@@ -109,7 +109,7 @@ def _in_words(error: httpx2.TransportError, client: httpx2.AsyncClient) -> str:
 
 
 def _message(response: httpx2.Response) -> str:
-    """What a server says of its error, in the forms of vLLM, of FastAPI and of a proxy."""
+    """Read the words of a server on its error, in the forms of vLLM, of FastAPI and of a proxy."""
     try:
         body = response.json()
     except ValueError:
@@ -121,7 +121,7 @@ def _message(response: httpx2.Response) -> str:
 
 
 def read_json(server: Server, response: httpx2.Response) -> Any:
-    """What a server answered; ModelError when it is not JSON."""
+    """Read a server's answer as JSON. Raises ModelError when it is not JSON."""
     try:
         return response.json()
     except ValueError as error:
@@ -131,7 +131,7 @@ def read_json(server: Server, response: httpx2.Response) -> Any:
 
 
 async def open_server(client: httpx2.AsyncClient, model: str | None, server: Server) -> None:
-    """Asks a server, once, for its context and the names it serves: `model`, or else the first of them."""
+    """Ask a server, once, for its context and its names; use `model`, or else the first name."""
     if server.model:
         return
     try:
@@ -149,7 +149,7 @@ async def open_server(client: httpx2.AsyncClient, model: str | None, server: Ser
 
 
 def explained(server: Server, refused: Refused) -> ConfigError | ModelError:
-    """What a user is told of a refusal that no other server would mend."""
+    """Return the error that tells the user of a refusal that no other server would change."""
     if refused.status in (401, 403):
         return ConfigError(f"{server.url} asks for a key: {refused}", hint=f"set {API_KEY} to it")
     return ModelError(f"{server.url} refused: {refused}", hint="see what the server printed")

@@ -1,8 +1,8 @@
 """Keys and values of rows that share prompts, and the attention of one new token a row.
 
-A prompt's keys are held once, however many rows follow it, and all of their queries meet them in one
-product; what a row has written itself is its own. Heads that share a key are rows of the same product, so
-nothing is repeated. Stores have no spare columns but those up to a multiple of `GRAIN`: PyTorch copies a
+A prompt's keys are held once, however many rows follow the prompt, and one product takes the queries of all
+these rows. Each row holds the keys of its own response. Heads that share a key are rows of the same product,
+so no key is repeated. Stores have no spare columns but those up to a multiple of `GRAIN`: PyTorch copies a
 part of a store before each product, and oneDNN takes milliseconds to build a kernel for every new shape.
 """
 
@@ -30,7 +30,7 @@ class Store:
 
 
 class SharedCache:
-    """The stores of all layers and who sits where. Row b follows prompt `origin[b]`.
+    """The stores of all layers and the places of rows in them. Row b follows prompt `origin[b]`.
 
     Made for `siblings` rows to each prompt, next to each other; `keep` may leave them in any order.
     """
@@ -48,19 +48,19 @@ class SharedCache:
             for _ in range(layers)
         ]
         ends = torch.tensor(lengths).repeat_interleave(siblings)
-        # [B, 1, 1, W + R] f32, -inf where nothing is.
+        # [B, 1, 1, W + R] f32, -inf where a column holds no token.
         self._mask = torch.zeros(rows, 1, 1, self.width)
         self._mask.masked_fill_(torch.arange(self.width) >= ends[:, None, None, None], -math.inf)
         self._seat()
 
     def fill(self, layer: int, prompts: slice, slots: Tensor, key: Tensor, value: Tensor) -> None:
-        """What was read of some prompts, [n, K, D]; `slots` [prompts * W] says which goes to each column."""
+        """Store keys and values of some prompts, [n, K, D]; `slots` [prompts * W] has each column's token."""
         store = self.stores[layer]
         for held, new in ((store.prompt_keys, key), (store.prompt_values, value)):
             held[prompts] = new[slots].view(-1, self.width, *new.shape[1:]).transpose(1, 2)
 
     def advance(self) -> None:
-        """One more column, which every layer then fills by `attend`."""
+        """Add one column, which every layer then fills by `attend`."""
         if self.written == self.stores[0].keys.shape[2]:
             more = _grained(1 + self.written // 8)
             self._mask = pad(self._mask, (0, more), value=-math.inf)
@@ -71,7 +71,7 @@ class SharedCache:
         self.written += 1
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """One token a row: query [B, H, D], key and value [B, K, D], to [B, H * D]."""
+        """Attend with one token a row: query [B, H, D], key and value [B, K, D], to [B, H * D]."""
         store = self.stores[layer]
         store.keys[:, :, self.written - 1] = key
         store.values[:, :, self.written - 1] = value
@@ -86,7 +86,7 @@ class SharedCache:
         return torch.baddbmm(mixed, own, store.values.flatten(0, 1)).view(rows, -1)
 
     def keep(self, index: Sequence[int]) -> None:
-        """Row i becomes the old row index[i]; prompts that nobody follows any more leave with the others."""
+        """Make row i the old row index[i]; drop the other rows, and the prompts that no row follows."""
         origin = [self.origin[row] for row in index]
         followed = set(origin)
         prompts = survivors([prompt in followed for prompt in range(max(self.origin) + 1)])
@@ -100,7 +100,7 @@ class SharedCache:
         self._seat()
 
     def _seat(self) -> None:
-        """Gives every prompt as many seats as the most followed one needs; spare ones repeat row 0."""
+        """Give every prompt as many seats as the most followed one needs; spare seats repeat row 0."""
         followers: list[list[int]] = [[] for _ in range(max(self.origin) + 1)]
         for row, prompt in enumerate(self.origin):
             followers[prompt].append(row)
@@ -115,7 +115,7 @@ class SharedCache:
         self._seat_of_row = None if in_order else torch.tensor(seat)
 
     def _over_prompts(self, rows: Tensor, held: Tensor) -> Tensor:
-        """Each row times what its prompt holds: [B, K, G, X] and [P, K, X, Y] to [B, K, G, Y]."""
+        """Multiply each row by its prompt's tensor: [B, K, G, X] and [P, K, X, Y] to [B, K, G, Y]."""
         _, keys, heads, size = rows.shape
         seated = rows if self._row_of_seat is None else rows[self._row_of_seat]
         together = seated.reshape(-1, self.seats, keys, heads, size).transpose(1, 2)
@@ -129,7 +129,7 @@ def _grained(columns: int) -> int:
 
 
 def _moved(store: Tensor, index: Sequence[int]) -> Tensor:
-    """The first len(index) rows of `store`, of which those that change are overwritten."""
+    """Return the first len(index) rows of `store`, after overwriting those that change."""
     moved = [place for place, row in enumerate(index) if row != place]
     if moved:
         store[torch.tensor(moved)] = store[torch.tensor([index[place] for place in moved])]

@@ -1,4 +1,4 @@
-"""A model with all that is needed to talk to it and to score what it says."""
+"""A model with the renderer, sampler and scorer to talk to it and to score its responses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Askable = Sequence[Message] | str | Record  # turns, one user turn, or the promp
 
 @dataclass(frozen=True)
 class Speaker:
-    """One policy, speaking and being scored."""
+    """One policy that can be sampled from and scored."""
 
     model: Policy
     tokenizer: Any
@@ -31,7 +31,7 @@ class Speaker:
     def of(
         cls, trained: Trained, template: str | None = None, *, tokens_in_flight: int = IN_FLIGHT
     ) -> "Speaker":
-        """`template` is the one it was trained with where None; `tokens_in_flight` is `LocalSampler`'s."""
+        """Make a speaker of a model; a `template` of None stands for the one it was trained with."""
         renderer = make_renderer(trained.tokenizer, template or trained.template, ends=trained.ends)
         device = next(trained.model.parameters()).device
         precision = pick_precision("auto", device, adapter=True)
@@ -43,7 +43,7 @@ class Speaker:
         return cls(trained.model, trained.tokenizer, renderer, scorer, sampler)
 
     def prompt_ids(self, asked: Askable) -> list[int]:
-        """The ids to answer after. Raises RefusedRowError for turns that the template cannot write."""
+        """Return a prompt's token ids. Raises RefusedRowError for turns that the template cannot write."""
         if isinstance(asked, Record):
             return self.renderer.prompt(asked.prompt, asked.given, asked.place or "prompt")
         return self.renderer.prompt(user(asked) if isinstance(asked, str) else tuple(asked))
@@ -57,7 +57,7 @@ class Speaker:
         keys: Sequence[int] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[Sample]:
-        """`group_size` responses to each prompt, siblings next to each other; `keys` as in `Sampler`."""
+        """Draw `group_size` responses to each prompt, siblings next to each other; `keys` as in `Sampler`."""
         ids = [self.prompt_ids(prompt) for prompt in prompts]
         how = {"group_size": group_size, "keys": keys, "on_progress": on_progress}
         try:
@@ -69,7 +69,7 @@ class Speaker:
             raise error.named(f"asked {text[:60]!r}") from error
 
     def trees(self, prompts: Sequence[Askable], samples: Sequence[Sample]) -> list[Tree]:
-        """What was said as trees of one branch, for scoring."""
+        """Make a tree of one branch from each response, for scoring."""
         return [
             Tree(self.prompt_ids(prompts[s.prompt]), (Branch(s.tokens, [True] * len(s.tokens)),))
             for s in samples

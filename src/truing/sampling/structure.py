@@ -1,9 +1,9 @@
-"""What a decoder of the Llama family is made of, read off the modules of a transformers or PEFT model.
+"""The parts of a decoder of the Llama family, read off the modules of a transformers or PEFT model.
 
-Llama, Mistral, Qwen2, Qwen3 and whatever else has the same modules under the same names. A model that has
-more or other modules raises `Unreadable`; one that looks alike and computes something else (multipliers,
-layers without positions) is found out by `decode.py`, which compares logits. To admit one more kind of
-layer, say here how it is recognised and in `lean.py` what it computes.
+The family is Llama, Mistral, Qwen2, Qwen3 and any model with the same modules under the same names. A model
+with more or other modules raises `Unreadable`. A model with the same modules that computes something else
+(multipliers, layers without positions) is found out by `decode.py`, which compares logits. To add a kind of
+layer, recognise it here and compute it in `lean.py`.
 """
 
 from collections.abc import Set
@@ -25,7 +25,7 @@ from truing.models.scoring import head_of
 
 
 class Unreadable(Exception):
-    """The model is not, or not only, a decoder of the Llama family; the message says in what."""
+    """The model is not, or not only, a decoder of the Llama family; the message names the difference."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ class Structure:
 
     @property
     def nbytes(self) -> int:
-        """Of all matrices."""
+        """Count the bytes of all matrices."""
         linears = [part for block in self.blocks for part in vars(block).values() if isinstance(part, Linear)]
         return self.head.weight.nbytes + sum(linear.weight.nbytes for linear in linears)
 
 
 def read_structure(model: PreTrainedModel | PeftModel) -> Structure:
-    """The parts of a model, by reference: as they are now, adapters on or off. Raises `Unreadable`."""
+    """Read the parts of a model, by reference: as they are now, adapters on or off. Raises `Unreadable`."""
     inner: Any = _undisturbed(model)
     trunk = inner.base_model
     _expect(inner, WHOLE)
@@ -121,9 +121,9 @@ def read_structure(model: PreTrainedModel | PeftModel) -> Structure:
 
 
 def _undisturbed(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
-    """The transformers model inside, if nobody listens to its modules or has replaced what they compute."""
+    """Return the transformers model inside. Raises `Unreadable` for hooks and replaced forwards."""
     for name, module in model.named_modules():
-        # truing's own forwards give what those of peft and transformers give.
+        # truing's own forwards give the same results as those of peft and transformers.
         own = isinstance(module, LoraLinear) or is_fused(module)
         replaced = "forward" in vars(module) and not own
         if module._forward_hooks or module._forward_pre_hooks or replaced:
@@ -187,7 +187,7 @@ def _linear(module: Any) -> Linear:
 
 
 def _adapters(layer: Any) -> tuple[Adapter, ...]:
-    """The adapters that are on and not yet part of the weight."""
+    """Return the adapters that are on and not merged into the weight."""
     if layer.disable_adapters and layer.merged:
         raise Unreadable("a merged adapter is switched off")
     if layer.disable_adapters or layer.merged:

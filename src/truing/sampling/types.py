@@ -1,4 +1,4 @@
-"""What is asked of a sampler and what it gives back: plain records, no torch.
+"""The request to a sampler and its result: plain records, no torch.
 
 Every sampler (local, http) takes a `Sampling` and returns `Sample`s, siblings next to each other.
 """
@@ -13,7 +13,7 @@ from truing.core.errors import ConfigError, DivergedError
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How responses are drawn. Filters apply in the order of the fields; each default leaves it off."""
+    """The settings of drawing. Filters apply in the order of the fields; defaults leave them off."""
 
     max_new_tokens: int = 256
     repetition_penalty: float = 1.0  # on tokens of the prompt and the response so far
@@ -46,7 +46,7 @@ class Sampling:
 
 
 class Finish(StrEnum):
-    """Why a response ended."""
+    """The reason why a response ended."""
 
     STOP = "stop"  # the policy ended its turn with a stop token
     STOP_STRING = "stop_string"  # the text came to contain one of `Sampling.stop`
@@ -57,8 +57,8 @@ class Finish(StrEnum):
 class Sample:
     """One response. `logprobs` is as long as `tokens`, or empty when they were not asked for.
 
-    They belong to the distribution the token was drawn from, after all filters. Greedy draws from a single
-    point, where they would all be 0: there they are the policy's own at temperature 1, after the penalty.
+    `logprobs` belong to the distribution the token was drawn from, after all filters. Greedy sampling would
+    make them all 0: there they are the policy's own at temperature 1, after the penalty.
     """
 
     tokens: list[int]  # with the stop token, or up to the token that completes a stop string
@@ -74,7 +74,7 @@ class Sample:
 
 
 class NoLogitsError(DivergedError):
-    """A model gives numbers that no token can be drawn from. `named` says which prompt it was."""
+    """A model's logits are such that no token can be drawn. `named` adds the name of the prompt."""
 
     def __init__(self, prompt: int, written: int, first: str, *, name: str = "") -> None:
         self.prompt, self.written, self.first = prompt, written, first
@@ -83,15 +83,15 @@ class NoLogitsError(DivergedError):
         super().__init__(f"{told}, first in {first}" if first else told, hint=hint)
 
     def named(self, name: str) -> "NoLogitsError":
-        """The same, with a name for the prompt."""
+        """Return this error with a name for the prompt."""
         return NoLogitsError(self.prompt, self.written, self.first, name=name)
 
 
 class Sampler(Protocol):
-    """Where responses come from. Training calls `refresh` before it samples for a step."""
+    """The source of responses. Training calls `refresh` before it samples for a step."""
 
     def refresh(self, model: Any, step: int) -> None:
-        """From here on draw from `model`, a transformers or PEFT model, as it is now, after `step` steps."""
+        """Draw from here on from `model`, a transformers or PEFT model, as it is now, after `step` steps."""
         ...
 
     def sample(
@@ -104,9 +104,9 @@ class Sampler(Protocol):
         keys: Sequence[int] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[Sample]:
-        """`group_size` responses to each prompt of token ids, siblings next to each other, in prompt order.
+        """Draw `group_size` responses to each prompt of token ids: siblings together, in prompt order.
 
-        What is drawn is keyed by (seed, step, key of the prompt, k); `keys` are the prompts' indices unless
-        given. `on_progress` is told how many responses have ended, and of how many.
+        Each response is keyed by (seed, step, key of the prompt, k); `keys` are the prompts' indices unless
+        given. `on_progress` is called with the number of ended responses and their total.
         """
         ...

@@ -21,14 +21,14 @@ _NO_ROUTE = "Not Found"  # what a server says of a path that it does not know
 
 
 def write_weights(model: Any, tokenizer: Any, folder: Path, step: int) -> Path:
-    """Writes an adapter, or a model without one, to a new folder in `folder`, and returns its whole path."""
+    """Write an adapter, or a model without one, to a new folder in `folder`; return the absolute path."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder.absolute() / f"step-{step}-{secrets.token_hex(4)}"
     return export_folder(model, tokenizer, target, merge=False)
 
 
 def remove_older(newest: Path) -> None:
-    """Removes what was written beside `newest` for other steps, by this process or an earlier one."""
+    """Remove the folders of other steps beside `newest`, written by this process or an earlier one."""
     for path in newest.parent.glob("step-*"):
         manifest = read_manifest(path)
         if path != newest and manifest is not None and manifest["made_by"] == MAKER:
@@ -36,7 +36,7 @@ def remove_older(newest: Path) -> None:
 
 
 async def load_adapter(client: httpx2.AsyncClient, server: Server, path: Path) -> None:
-    """Has `server` draw from the adapter in `path`, and drop the one before."""
+    """Make `server` draw from the adapter in `path`, and drop the adapter before it."""
     name, before = f"truing-{path.name}", server.adapter
     try:
         await ask(client, server, "/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(path)})
@@ -64,10 +64,10 @@ async def _unload(client: httpx2.AsyncClient, server: Server, name: str) -> None
 
 
 async def load_whole(client: httpx2.AsyncClient, server: Server, path: Path, *, tied: bool) -> None:
-    """Replaces the weights of `server` by the model in `path`, and drops all it has computed with the old.
+    """Replace the weights of `server` by the model in `path`; drop all it has computed with the old weights.
 
-    `tied`: whether its output head is its embedding. On a CPU vLLM 0.32 packs the head once, when it starts,
-    and would go on with the old one.
+    `tied` says that the model's output head is its embedding. On a CPU vLLM 0.32 packs the head once, when it
+    starts, and would go on with the old one.
     """
     try:
         info = read_json(server, await ask(client, server, "/server_info?config_format=json"))

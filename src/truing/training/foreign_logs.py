@@ -4,8 +4,7 @@
     NAME.jsonl            verl's file logger: {"step": 1, "data": {"actor/grad_norm": 0.5}}
     metrics.jsonl         prime-rl: {"step": 1, "time": 1e9, "optim/grad_norm": 0.5}, several rows a step
 
-`metric_names.py` says which of their names is which of ours. Numbers that a log holds as text are read as
-numbers.
+`metric_names.py` maps their names to ours. Numbers that a log holds as text are read as numbers.
 """
 
 import json
@@ -26,9 +25,9 @@ LogRow = dict[str, Any]
 
 
 def find_log(path: Path) -> Path | None:
-    """The log that a path leads to: a file, the newest `trainer_state.json` of a folder, or its JSON lines.
+    """Find the log behind a path: a file, the newest `trainer_state.json` of a folder, or its JSON lines.
 
-    Raises UsageError for a folder of several logs, as verl has them, a file for each experiment.
+    Raises UsageError for a folder of several logs: verl writes one file for each experiment.
     """
     if path.is_file():
         return path
@@ -59,9 +58,9 @@ def _starts_with_a_step(path: Path) -> bool:
 
 
 def read_log(path: Path) -> list[LogRow]:
-    """The logged rows by our names, in the order of their steps.
+    """Read the logged rows, their metrics under our names, in the order of their steps.
 
-    Raises DataError where the file is damaged or holds none, UsageError where it is no log.
+    Raises DataError where the file is damaged or holds no rows, UsageError where it is no log.
     """
     rows = _lines(path) if path.suffix == ".jsonl" else _history(path)
     kept = [row for row in rows if _is_step(row.get("step"))]
@@ -88,7 +87,7 @@ def _history(path: Path) -> list[LogRow]:
 
 
 def _lines(path: Path) -> list[LogRow]:
-    """The rows of JSON lines, one for each step: parts of a step are joined, the later counting."""
+    """Read JSON lines as one row for each step: rows of the same step are joined, and later values win."""
     steps: dict[int, LogRow] = {}
     for row in _objects(path):
         told = row["data"] if isinstance(row.get("data"), Mapping) else row
@@ -114,13 +113,13 @@ def _objects(path: Path) -> Iterable[LogRow]:
 
 
 def _plain(row: Mapping[str, Any]) -> LogRow:
-    """A row whose numbers are numbers, whatever they were written as, and whose step is whole."""
+    """Return a row with numbers where it had numbers as text, and with a whole step."""
     read = {name: _number(value) for name, value in row.items()}
     return read | ({"step": int(read["step"])} if _is_step(read.get("step")) else {})
 
 
 def _number(value: Any) -> Any:
-    """A number that was written as text, such as "0.69" or "nan"; anything else as it is."""
+    """Read a number that was written as text, such as "0.69" or "nan"; return anything else as it is."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:

@@ -1,8 +1,8 @@
-"""Is a run healthy? Rules over its metrics, looked at after every step or after the fact.
+"""Rules that tell from its metrics whether a run is healthy, after every step or once it has ended.
 
     row of metrics -> Watch: History -> RULES -> Finding -> warn | stop | rollback | remedy
 
-`RULES` is the table. A rule is said once in a run. To add one, see `health_rules.py`.
+`RULES` is the table. A rule speaks once in a run. To add one, see `health_rules.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ class Rule:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """What a recipe may set, with the defaults."""
+        """Return the thresholds that a recipe may set, with their defaults."""
         return keyword_defaults(self.look)
 
 
@@ -108,7 +108,7 @@ RULES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule saw in a run."""
+    """Trouble that a rule saw in a run."""
 
     rule: str
     step: int  # at which it was seen
@@ -123,7 +123,7 @@ class Finding:
         return asdict(self)
 
     def saying(self, *more: SaidPart) -> Self:
-        """The finding with something added to what was seen."""
+        """Return the finding with parts added to the sentence of what was seen."""
         return replace(self, saw=self.saw + "".join(map(str, more)), told=(*self.told, *more))
 
     def seen(self) -> Sentence:
@@ -146,7 +146,7 @@ class Unhealthy(DivergedError):
 
 
 def require_known(asked: Health) -> None:
-    """Raises ConfigError for rules and thresholds that do not exist."""
+    """Raise ConfigError for rules and thresholds that do not exist."""
     for name in (*asked.rules, *asked.off):
         find("health rule", RULES, name)
     for name, thresholds in asked.rules.items():
@@ -171,12 +171,12 @@ def looks(asked: Health) -> dict[str, Look]:
 
 
 def _typed(rule: Rule, thresholds: Mapping[str, float]) -> dict[str, float]:
-    """Whole numbers as such where the rule counts with them."""
+    """Turn a threshold into an int where its default in the rule is one."""
     return {key: type(rule.thresholds[key])(value) for key, value in thresholds.items()}
 
 
 class Watch:
-    """The rules over one run, each of which is heard once."""
+    """The rules over one run; each rule speaks once."""
 
     def __init__(self, asked: Health, heard: Iterable[str] = ()) -> None:
         self.looks = looks(asked)
@@ -184,9 +184,9 @@ class Watch:
         self.heard = set(heard)
 
     def take(self, row: Mapping[str, Any]) -> list[Finding]:
-        """What is newly seen now that this row of metrics is known.
+        """Add a row of metrics and return what the rules see for the first time.
 
-        Once a loss is no number nothing else is looked at: the other rules would see what came of it.
+        Once a loss is not a number, no other rule is asked: it would only see the consequences.
         """
         self.history.add(row)
         found = []
@@ -200,19 +200,19 @@ class Watch:
         return found
 
     def blind(self) -> list[str]:
-        """The rules that are on and have had nothing to look at."""
+        """Return the rules that are on and whose metrics were never logged."""
         logged = [*self.history.names(), *self.history.lost]
         return [name for name in self.looks if not any(matching(logged, one) for one in RULES[name].reads)]
 
 
 def diagnose(rows: Sequence[Mapping[str, Any]], asked: Health) -> tuple[list[Finding], Watch]:
-    """What the rules would have said of a run, and when."""
+    """Apply the rules to a run's rows of metrics; return their findings, and the watch that made them."""
     watch = Watch(asked)
     return [finding for row in rows for finding in watch.take(row)], watch
 
 
 def read_findings(folder: Path) -> list[Finding]:
-    """What was said of a run while it trained."""
+    """Read the findings that a run folder kept while the run trained."""
     rows = files.read_jsonl(folder / HEALTH)
     return [Finding(**{**row, "told": tuple(SaidPart(**one) for one in row.get("told", ()))}) for row in rows]
 
@@ -220,9 +220,9 @@ def read_findings(folder: Path) -> list[Finding]:
 class HealthHook:
     """Watches a run while it trains: the last hook of a step.
 
-    `rows` is what was logged before this process began; `said` the findings of then, which are not repeated.
-    `answer` decides what is done about a finding: it gives it an action. Where that is to go back or to hold,
-    the loop ends, and `acted` is the finding. `alert` tells a finding elsewhere.
+    `rows` were logged before this process began. `said` are the findings of that time; they are not repeated.
+    `answer` gives a finding its action. A rollback or remedy ends the loop and leaves the finding in `acted`.
+    `alert` sends a finding elsewhere, such as to a tracker.
     """
 
     def __init__(
@@ -244,7 +244,7 @@ class HealthHook:
             self.watch.history.add(row)
 
     def __call__(self, step: int, logs: Logs) -> None:
-        """Raises Unhealthy where a finding ends the run, EarlyStop where something is to be done first."""
+        """Watch one step. Raises Unhealthy where a finding ends the run, EarlyStop for another action."""
         found: list[Finding] = []
         for finding in self.watch.take({"step": step, **logs}):
             acted = any(one.action != "warn" for one in found)  # one thing at a time

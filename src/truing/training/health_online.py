@@ -1,4 +1,4 @@
-"""The rules of online training, where rewards are given to what the policy says; see `health_rules.py`."""
+"""The rules of online training, where the policy's own responses are rewarded; see `health_rules.py`."""
 
 import statistics
 
@@ -13,7 +13,7 @@ AWAY = {
 
 
 def _gained(history: History) -> Change | None:
-    """How far the reward has risen beyond noise; None where it has not."""
+    """Return the change of the reward where it has risen beyond noise, else None."""
     moved = history.of("reward").change()
     return moved if moved is not None and moved.sigmas > CLEARLY else None
 
@@ -35,9 +35,10 @@ def kl_runaway(
 
 
 def entropy_collapse(history: History, *, share: float = 0.25, steps: int = 10) -> Seen | None:
-    """For `steps` steps entropy has been at `share` of where it began, and the reward has not gained by it.
+    """Entropy has stayed at `share` of its first value for `steps` steps, and the reward has not risen.
 
-    A policy that grows sure of what earns a reward is learning; one that grows sure without is lost.
+    A policy that grows sure of responses with a high reward is learning. A policy that grows sure without a
+    higher reward has collapsed.
     """
     entropy = history.of("entropy")
     moved = entropy.change()
@@ -51,7 +52,7 @@ def entropy_collapse(history: History, *, share: float = 0.25, steps: int = 10) 
 
 
 def zero_variance_groups(history: History, *, share: float = 0.9, steps: int = 10) -> Seen | None:
-    """In `share` of the groups all responses have had one reward for `steps` steps, and it did not rise."""
+    """For `steps` steps, all responses in `share` of the groups had one reward, and rewards did not rise."""
     series = history.of("frac_reward_zero_std")
     newest = series.recent(steps)
     if len(newest) < steps or min(newest) < share or _gained(history):
@@ -63,11 +64,11 @@ def zero_variance_groups(history: History, *, share: float = 0.9, steps: int = 1
 def reward_hacking(
     history: History, *, share: float = 0.2, correlation: float = 0.9, steps: int = 8, stretch: float = 1.3
 ) -> Seen | None:
-    """The reward rises for a wrong reason.
+    """The reward rises for a wrong reason, which is one of three.
 
-    Another reward falls meanwhile: one held out by `share` of the gain, one of the parts by `share` of its
-    spread. Or length alone explains the reward: within steps they correlate by `correlation`, and
-    responses have become longer, or shorter, by the factor `stretch`. Or responses repeat themselves.
+    Another reward falls: a held-out one by `share` of the gain, or a part of the reward by `share` of its
+    spread. Length alone explains the reward: both correlate by `correlation` within steps, and responses have
+    become longer, or shorter, by the factor `stretch`. Responses repeat themselves.
     """
     gained = _gained(history)
     if gained is None:
@@ -142,8 +143,8 @@ def _repeats(history: History, told: SaidPart) -> Seen | None:
 def degeneration(history: History, *, rise: float = 0.2, unending: float = 0.5) -> Seen | None:
     """Responses refuse, repeat themselves or do not end more often than at first.
 
-    Every metric whose name speaks of refusals or repetition, by `rise`; responses cut off at their limit,
-    by `unending`. All are shares.
+    Shares of refusals or of repetition, told by a metric's name, have risen by `rise`. The share of responses
+    cut off at their limit has risen by `unending`.
     """
     for name in history.names():
         if name.endswith("completions/clipped_ratio"):
@@ -160,9 +161,9 @@ def degeneration(history: History, *, rise: float = 0.2, unending: float = 0.5) 
 
 
 def _rises(history: History, name: str, least: float) -> tuple[float, float, int] | None:
-    """Where a share began and stands, and since when, where it rose by `least`.
+    """Return the first value of a share, its value now and the step its rise began; None below `least`.
 
-    Evaluations are few: of them the first is compared with the lower of the last two.
+    Evaluations are few: the first one is compared with the lower of the last two.
     """
     series = history.of(name)
     moved = series.change()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from truing.core.messages import Sentence, message
 from truing.training.health_series import RECENT, TAIL, Change, History, Series, noise
 
-# What is to become likelier, by the names of preference and of unpaired methods: the better side, the worse.
+# Metrics of the better and the worse side, as preference methods and unpaired methods name them.
 SIDES = (("chosen", "rejected"), ("desirable", "undesirable"))
 LN2 = math.log(2)
 
@@ -32,7 +32,7 @@ class SaidPart:
         return self.text.format(**self.values)
 
     def message(self) -> Sentence:
-        """The part as a message; a value that is text may be a word that is told too."""
+        """Return the part as a message; a value that is text is a message too, and may be translated."""
         values = {name: message(v) if isinstance(v, str) else v for name, v in self.values.items()}
         return message(self.text, **values)
 
@@ -53,8 +53,8 @@ class Seen:
 def not_a_number(history: History, *, steps: int = 3) -> Seen | None:
     """A loss is NaN or infinite, or a gradient or a log-probability has been so for `steps` steps.
 
-    One infinite gradient norm is what training in 16 bits skips a step for. A loss that fell to exactly 0 for
-    `steps` steps is what some toolkits log in place of NaN; one whose pairs are all ranked right is none.
+    A single infinite gradient norm is normal: training in 16 bits skips such a step. Some toolkits log a loss
+    of exactly 0 in place of NaN: `steps` such steps count, unless all pairs are ranked right.
     """
     for name, lost in history.lost.items():
         last = history.of(name).steps[-1:] or [0]
@@ -80,8 +80,9 @@ def likelihood_displacement(
 ) -> Seen | None:
     """The better response loses likelihood while its lead over the worse one grows: arXiv:2410.08847.
 
-    It has lost `share` of the log-probability it began with and `nats` at least; this, its reward and the
-    margin have all moved by `sigmas` standard errors. Of the share `anyhow` the margin may do what it will.
+    The response has lost `share` of its first log-probability, and `nats` at least. Its log-probability, its
+    reward and the margin have all moved by `sigmas` standard errors. Once it has lost the share `anyhow`, the
+    margin is not looked at.
     """
     for better, worse in SIDES:
         rewards = history.of(f"rewards/{better}")
@@ -108,7 +109,7 @@ def likelihood_displacement(
 
 
 def _lead(better: Change, worse: Change) -> Change:
-    """What became of the difference of two metrics."""
+    """Return the change of the difference between two metrics."""
     error = math.hypot(better.error, worse.error)
     return Change(better.before - worse.before, better.now - worse.now, error)
 
@@ -126,8 +127,8 @@ def loss_spikes(
 
     A spike is `sigmas` times its noise above the median of the values before it, and by at least `share`
     of the loss of step 1; `times` of the newest `within` steps are spikes. A single one is enough where the
-    loss is `once` times that median, and above the loss of step 1. A policy gradient's loss says
-    nothing of that kind and is not looked at.
+    loss is `once` times that median, and above the loss of step 1. The loss of a policy gradient is left out:
+    its size does not tell how training goes.
     """
     losses = _losses(history)
     if len(losses) <= RECENT or len(history.of("reward")):
@@ -158,7 +159,7 @@ def loss_spikes(
 
 
 def _losses(history: History) -> Series:
-    """The loss without terms beside it, which may be switched on half-way, where that is logged."""
+    """Return the loss without added terms where that is logged: a term may be switched on half-way."""
     return history.of("pair_loss") or history.of("loss")
 
 
@@ -187,7 +188,7 @@ def stuck_at_ln2(history: History, *, steps: int = 20, width: float = 0.02) -> S
 
 
 def _warm_up(rates: Series) -> int:
-    """How many steps the learning rate rose for; 0 where it is not logged."""
+    """Count the steps over which the learning rate rose; 0 where it is not logged."""
     pairs = zip(rates.values, rates.values[1:], strict=False)
     return next((place for place, (a, b) in enumerate(pairs, 1) if b <= a), len(rates))
 

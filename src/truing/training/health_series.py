@@ -1,4 +1,4 @@
-"""Metrics of a run as series, and what of them is more than noise.
+"""Metrics of a run as series, and the changes in them that exceed their noise.
 
 A rule compares where a series began with where it stands now. The noise of one value is taken from
 differences of neighbours, whose median neither a trend nor a single outlier moves.
@@ -19,7 +19,7 @@ MEDIAN_COST = math.sqrt(math.pi / 2)  # standard error of a median over that of 
 
 
 class Change(NamedTuple):
-    """What became of a series, in its own unit."""
+    """The change of a series from its first values to its newest, in its own unit."""
 
     before: float  # median of its first values
     now: float  # median of its newest
@@ -31,7 +31,7 @@ class Change(NamedTuple):
 
     @property
     def sigmas(self) -> float:
-        """How many standard errors it moved: above 0 up, below 0 down."""
+        """Return the change in standard errors: above 0 for a rise, below 0 for a fall."""
         return self.moved / self.error
 
 
@@ -53,7 +53,7 @@ class Series:
         return statistics.median(self.recent(count))
 
     def change(self, base: int = BASE, recent: int = RECENT) -> Change | None:
-        """From its first values to its newest; None while it has too few for both."""
+        """Compare the first values with the newest; None while there are too few for both."""
         if len(self) < base + recent:
             return None
         before, now = statistics.median(self.values[:base]), self.now(recent)
@@ -89,9 +89,9 @@ class History:
         self.lost: dict[str, list[int]] = {}  # by metric, the steps at which it was NaN or infinite
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Take a row as in metrics.jsonl; what is no number is left out, and what is not finite is noted.
+        """Take a row of metrics.jsonl; leave out values that are not numbers, and note those not finite.
 
-        A statistic that is undefined is null. A loss never is: some toolkits write NaN so.
+        An undefined statistic is null. A loss is never undefined: some toolkits write its NaN as null.
         """
         step = int(row["step"])
         for name, value in row.items():
@@ -107,7 +107,7 @@ class History:
             series.values.append(float(value))
 
     def of(self, name: str) -> Series:
-        """One metric; an empty series where it was never logged."""
+        """Return the series of one metric; it is empty where the metric was never logged."""
         return self._series.get(name) or Series()
 
     def names(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What happens between steps: evaluation, logs, checkpoints, a stop asked for from outside.
+"""The work between steps: evaluation, logs, checkpoints, and stops that signals ask for.
 
 A hook is called with the step and its metrics after every optimiser step, in order; it may add metrics.
 To stop the loop a hook raises.
@@ -48,7 +48,7 @@ class Evaluate:
             self.without_progress += 1
 
     def forget(self) -> None:
-        """Look for the best anew: the weights of the one so far are gone."""
+        """Forget the best evaluation so far, since its weights are gone."""
         self.best, self.best_step = math.inf, None
 
     def due_to_stop(self) -> bool:
@@ -96,7 +96,7 @@ class Signals:
 
 @dataclass
 class Pace:
-    """Adds what a step cost: seconds and tokens per second."""
+    """Adds the cost of a step to its metrics: seconds and tokens per second."""
 
     tokens_of: Callable[[int], int]
     _since: float = field(default_factory=time.perf_counter)

@@ -11,7 +11,7 @@ class KlController:
     """The weight of the KL: fixed, or steered towards a target as in arXiv:1909.08593 section 2.2.
 
     After each step weight *= 1 + clip(kl / target - 1, -0.2, 0.2) * responses / horizon. `kl` is in the unit
-    of `target`: nats per response in the paper (target 6), nats per token if that is what is given.
+    of `target`: nats per response in the paper (target 6), nats per token where the target is per token.
     """
 
     weight: float = 0.05
@@ -33,7 +33,7 @@ class KlController:
             self.weight *= 1 + error * responses / self.horizon
 
     def state(self) -> dict[str, float]:
-        """What a checkpoint holds of it; target and horizon are the recipe's."""
+        """Return the weight for a checkpoint; target and horizon come from the recipe."""
         return {"weight": self.weight}
 
     def restore(self, state: dict[str, float]) -> None:

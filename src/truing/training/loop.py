@@ -1,7 +1,7 @@
-"""What every loop does with a step: seed it, set its learning rate, learn, tell the hooks.
+"""The work of every loop on a step: seed it, set its learning rate, learn, call the hooks.
 
-All that a step depends on is a function of the seed and the step number, so starting at step k with the
-parameters and moments of step k is the unbroken run.
+A step depends on the seed, the step number, the parameters and the optimiser's moments alone. A run that
+starts at step k with the parameters and moments of step k therefore equals the unbroken run.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,9 +29,9 @@ def run_steps(
     start: int = 0,
     hooks: Sequence[Hook] = (),
 ) -> int:
-    """Run steps `start + 1 .. plan.total` with learning rate up to `peak`; returns the last step taken.
+    """Run steps `start + 1 .. plan.total` with a learning rate up to `peak`; return the last step taken.
 
-    A number that is not finite names the step.
+    Raises DivergedError with the step where a number is not finite.
     """
     step = start
     for step in range(start + 1, plan.total + 1):

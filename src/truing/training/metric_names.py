@@ -72,7 +72,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {  # ours: theirs, what means most near
 def renames(names: Iterable[str]) -> dict[str, str]:
     """Give our name to each metric of a log that has one; a metric under our own name keeps it.
 
-    Of several that mean one of ours, such as one for each environment, the first by the alphabet is taken.
+    Where several metrics mean one of ours, such as one for each environment, the alphabet's first is taken.
     """
     logged = sorted(set(names))
     found: dict[str, str] = {}

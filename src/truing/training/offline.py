@@ -28,9 +28,9 @@ def train(
     hooks: Sequence[Hook] = (),
     room: Room | None = None,
 ) -> int:
-    """One update per step on the plan's items. The other arguments and the result are `run_steps`'s.
+    """Do one update per step on the plan's items. The other arguments and the result are `run_steps`'s.
 
-    `room` is what `batches` cuts passes to; where memory runs out, they are cut anew in a smaller one.
+    `room` bounds the passes that `batches` cuts. Where memory runs out, `room` shrinks and they are cut anew.
     """
 
     def learn(step: int) -> Logs:
@@ -44,7 +44,7 @@ def train(
 
 
 def evaluate(passes: Sequence[PackedBatch], objective: Objective, again: Again | None = None) -> Logs:
-    """The means of an objective over held-out passes, without gradient and without dropout."""
+    """Return the means of an objective over held-out passes, without gradient and without dropout."""
     with without_dropout(objective.scorer):
         try:
             return accumulate_within(passes, objective, again=again, backward=False)

@@ -1,6 +1,6 @@
 """The loop of every online method: sample, score, give credit, learn.
 
-A step gathers what the policy says now and learns from that alone, in one update or several.
+A step samples responses of the policy as it is now and learns from them alone, in one update or several.
 """
 
 import math
@@ -20,7 +20,7 @@ from truing.training.step import Objective, learn_step, smaller
 
 @dataclass(frozen=True)
 class Gathered:
-    """What one step learns from."""
+    """The objective and the passes that one step learns from, with the metrics of sampling them."""
 
     objective: Objective
     updates: Sequence[Callable[[], list[PackedBatch]]]  # the passes of each, made when it is its turn
@@ -39,7 +39,7 @@ def train(
     start: int = 0,
     hooks: Sequence[Hook] = (),
 ) -> int:
-    """The updates of what `gather` brings for each step; their metrics are averaged.
+    """Do the updates that `gather` returns for each step, and average their metrics.
 
     The other arguments and the result are `run_steps`'s. A step with nothing to learn from moves nothing.
     """

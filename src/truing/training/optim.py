@@ -1,4 +1,4 @@
-"""The optimiser and its learning rate; the rate is a function of the step alone, so nothing needs saving."""
+"""The optimiser and its learning rate. The rate is a function of the step alone, so no state is saved."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ class TrainedPart:
 
 
 def make_optimizer(parts: Sequence[TrainedPart], config: Optim) -> torch.optim.AdamW:
-    """AdamW (arXiv:1711.05101) over all parts; vectors (norms, biases) do not decay.
+    """Make AdamW (arXiv:1711.05101) over all parts; vectors (norms, biases) do not decay.
 
     The schedule moves the rates of all parts together: a group's `share` is its rate over the first part's.
     """

@@ -1,4 +1,4 @@
-"""Which items every step takes: a function of (seed, step) alone, so a resumed run sees the same."""
+"""The items of every step: a function of (seed, step) alone, so that a resumed run sees the same items."""
 
 import math
 from dataclasses import dataclass

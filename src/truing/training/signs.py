@@ -1,4 +1,4 @@
-"""What the responses of a step show without being read: repetition, and whether length explains reward."""
+"""Signs in the responses of a step that need no reader: repetition, and how far length explains reward."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ NGRAM = 4  # tokens, as in arXiv:1908.04319
 
 
 def repetition(tokens: Sequence[int], n: int = NGRAM) -> float:
-    """Share of n-grams of tokens that the response has had before; 0 for one too short to repeat any."""
+    """Return the share of a response's n-grams that occur earlier in it; 0 where it is too short for two."""
     count = len(tokens) - n + 1
     return 1 - len({tuple(tokens[i : i + n]) for i in range(count)}) / count if count > 0 else 0.0
 
@@ -28,5 +28,5 @@ def signs(responses: Sequence[Sequence[int]], rewards: Sequence[float | None]) -
 
 
 def _differ(values: Sequence[float]) -> bool:
-    """Whether there is more than rounding between any two."""
+    """Tell whether any two values differ by more than rounding."""
     return len(values) > 1 and max(values) - min(values) > 1e-9 * max(1.0, *map(abs, values))

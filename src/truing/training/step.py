@@ -39,26 +39,29 @@ class Tally(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What an objective makes of one pass: losses to add up, and metrics to log beside them."""
+    """The result of an objective on one pass: losses to add up, and metrics to log."""
 
     losses: list[Tally]
     metrics: dict[str, Tally]
 
 
 class Objective(Protocol):
-    """A method, to the loop."""
+    """A method as the loop sees it."""
 
     @property
     def scorer(self) -> torch.nn.Module:
-        """What is trained."""
+        """Return the module that is trained."""
         ...
 
     def prepare(self, passes: Sequence[PackedBatch]) -> "tuple[Objective, Sequence[PackedBatch]]":
-        """What is called on which passes of a step, once all of them are known; runs before any backward."""
+        """Return the objective to call and the passes to call it on.
+
+        `passes` are all passes of a step. Runs before the first backward.
+        """
         ...
 
     def count(self, batch: PackedBatch) -> Totals:
-        """How many of each unit a pass holds, known before any forward."""
+        """Count the units of each kind in a pass; runs before any forward."""
         ...
 
     def __call__(self, batch: PackedBatch) -> Outcome: ...
@@ -76,7 +79,7 @@ LOOK = "lower optim.learning_rate, or look at these rows with `truing data show`
 
 
 class DivergedItems(DivergedError):
-    """A number made of some items is not finite. The loop knows their numbers only; `at` takes places."""
+    """A number made of some items is not finite. The loop knows items by number; `at` names their rows."""
 
     def __init__(
         self,
@@ -96,11 +99,14 @@ class DivergedItems(DivergedError):
         super().__init__(f"{told}, first in {first}" if first else told, hint=hint)
 
     def at_step(self, step: int) -> "DivergedItems":
-        """The same, of a step."""
+        """Return this error with the step at which it happened."""
         return self._but(self.rows, step)
 
     def at(self, places: Sequence[str]) -> "DivergedItems":
-        """The same for people: each item as `file:line`, given those of all items; a named one stays."""
+        """Return this error with each item as `file:line`.
+
+        `places` are those of all items, by number. An error that names its rows already stays as it is.
+        """
         return self._but(self.rows or [places[item] for item in self.items], self.step)
 
     def _but(self, rows: Sequence[str] | None, step: int | None) -> "DivergedItems":
@@ -182,7 +188,7 @@ def accumulate_within(
     undo: Callable[[], None] = lambda: None,
     backward: bool = True,
 ) -> dict[str, float]:
-    """`accumulate`, once more over the smaller passes that `again` cuts where memory runs out.
+    """Run `accumulate`, and run it again over the smaller passes that `again` cuts where memory runs out.
 
     `undo` takes back the gradient that a pass left before it failed. Random numbers are drawn anew from where
     the step began, as a run with small passes from the start would draw them.
@@ -205,7 +211,7 @@ def _tried(
 
 
 def clip_gradients(optimizer: torch.optim.Optimizer, most: float | None) -> dict[str, float]:
-    """Clip the gradient of each part of an optimiser; their norms before that, by name."""
+    """Clip the gradient of each part of an optimiser; return each part's norm before clipping, by name."""
     parts: dict[str, list[torch.nn.Parameter]] = {}
     for group in optimizer.param_groups:
         parts.setdefault(group.get("part", ""), []).extend(group["params"])
@@ -227,7 +233,7 @@ def learn_step(
     max_grad_norm: float | None = 1.0,
     again: Again | None = None,
 ) -> dict[str, float]:
-    """One optimiser step over `passes`. Returns its means, and the `grad_norm` of each part before clipping.
+    """Take one optimiser step over `passes`; return its means and each part's `grad_norm` before clipping.
 
     `again` cuts the same items into smaller passes where memory runs out. Raises DivergedItems before
     anything is changed when the loss or the gradient is not finite, and Overfull when one row does not fit.
