@@ -26,7 +26,6 @@ class LocalJudge:
 
     `answer` returns None where the question or the answer is too long.
 
-
     `identity` names everything that decides an answer beside the question, so that a cache may be shared: the
     model (best by a hash of its weights, since a folder may come to hold another model) and the sampling.
     Raises ConfigError where it is empty.

@@ -23,7 +23,7 @@ from truing.judges.fence import fenced, mark_of
 from truing.judges.reading import stated
 
 TEMPLATE = pointwise.PROMPTS / "pairwise.md"
-OF_A_SCORE = ("low", "high")  # what the template of a score may show and that of a comparison may not
+OF_A_SCORE = ("low", "high")  # names that only the template of a score may show
 VERDICT = re.compile(r"VERDICT:\s*(A|B|TIE)")
 
 JudgedPair = tuple[Sequence[Message], str, str]  # prompt, response a, response b

@@ -89,7 +89,7 @@ class Mixture:
     """
 
     terms: tuple[Term, ...]
-    arguments: tuple[str, ...]  # the union of what they are functions of
+    arguments: tuple[str, ...]  # the union of the terms' arguments
     defaults: Mapping[str, Hyper]
 
     @property

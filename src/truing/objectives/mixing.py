@@ -18,7 +18,7 @@ class Part:
 
     name: str
     loss: Loss
-    shapes: tuple[Shape, ...]  # those whose objective can supply what it takes, the first preferred
+    shapes: tuple[Shape, ...]  # shapes whose objective can supply its arguments, the preferred one first
     weight: float = 1.0
     sha256: str = ""  # of the file of a function of the user's own
 

@@ -57,7 +57,7 @@ def unpaired(record: Record) -> list[Record]:
 class Bindable(Objective, Protocol):
     """An objective that a loss can be bound to."""
 
-    supplies: ClassVar[type]  # the record whose methods are what a loss may ask for
+    supplies: ClassVar[type]  # the record whose methods supply the arguments of a loss
     couples: ClassVar[bool]  # whether it can show a loss all items of a step at once
 
     @classmethod
@@ -68,7 +68,7 @@ class Bindable(Objective, Protocol):
 class Shape:
     """The shape of a loss: `teaches` gives the part of a record it trains on, None if there is none."""
 
-    wants: str  # what rows it needs, for messages
+    wants: str  # the rows it needs, in words for messages
     teaches: Callable[[Record], Record | None]
     objective: type[Bindable]
     labels: Callable[[Record], tuple[float, ...]] = lambda record: ()

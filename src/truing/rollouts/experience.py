@@ -32,7 +32,7 @@ from truing.training.hooks import Logs
 class Rollouts:
     """The responses of one step, siblings next to each other, and the reward of each response."""
 
-    items: Sequence[int]  # what numbers the prompts have among the rows
+    items: Sequence[int]  # the numbers of the prompts among the rows
     prompts: Sequence[Sequence[int]]  # token ids
     samples: Sequence[Sample]  # `prompt` is an index into both
     rewards: Sequence[float | None]  # None: the reward failed

@@ -31,7 +31,7 @@ class OpenedRun(Generic[AnyChosen, AnyScorer]):
     chosen: AnyChosen
     tokenizer: Any
     rows: Rows
-    places: list[str]  # `file:line` of every item of a step, those that stand beside what is learnt last
+    places: list[str]  # `file:line` of every item, retained rows or text last
     sources: list[SourceReport]  # every file that was read
     scorer: AnyScorer
     precision: Precision

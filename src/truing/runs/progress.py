@@ -92,7 +92,7 @@ class Progress:
     optimizer: torch.optim.Optimizer
     evaluation: Evaluate
     signals: Signals
-    inputs: dict[str, Any]  # what the run reads, as it was found at its start
+    inputs: dict[str, Any]  # the record of the run's inputs at its start
     say: Say = lambda line: None
     step: int = 0  # the newest whose hooks have been called
     saved: Path | None = None

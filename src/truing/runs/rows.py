@@ -76,9 +76,9 @@ class Parted:
 
     rows: Rows
     learnt: list[Tree]
-    places: list[str]  # `file:line` of each of them
+    places: list[str]  # `file:line` of each tree of `learnt`
     held_out: list[Tree]
-    held_out_records: list[Record]  # what they were made of
+    held_out_records: list[Record]  # the records of the trees of `held_out`
 
 
 def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted:

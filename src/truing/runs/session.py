@@ -49,7 +49,7 @@ class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
     renderer: Renderer
     train: list[Tree]
     held_out: list[Tree]
-    held_out_records: list[Record]  # what they were made of
+    held_out_records: list[Record]  # the records of the trees of `held_out`
     retained: list[Tree]  # numbered on from `train`
     source: Path  # the folder of the policy's weights
     objective: Objective = field(init=False)

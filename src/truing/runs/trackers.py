@@ -37,7 +37,7 @@ class Named:
     token: str  # eight characters that no other run of this name has
     folder: Path
     config: Mapping[str, Any]  # the recipe, section in section
-    known: str | None = None  # what the tracker called the run when it was begun; None where it begins
+    known: str | None = None  # the tracker's own name of a run that goes on; None at its start
 
 
 def _log(tracker: "GeneralTracker", step: int, logs: Logs, again: bool) -> None:

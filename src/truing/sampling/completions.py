@@ -15,7 +15,7 @@ from truing.sampling.endings import Endings
 from truing.sampling.servers import Refused, Server, ServerDown, ask, explained, read_json
 from truing.sampling.types import Finish, Sample, Sampling
 
-IMPOSSIBLE = -1000.0  # no log-probability of a softmax is below; what was filtered out is
+IMPOSSIBLE = -1000.0  # below every log-probability of a softmax, above that of a filtered token
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Server:
     model: str = ""  # the name its own weights are served under; empty until it was asked
     context: int | None = None  # most tokens of prompt and response, where it says so
     adapter: str = ""  # the name of the LoRA adapter it draws from; empty for its own weights
-    processed: bool | None = None  # whether log-probabilities are of what was drawn from; None: not asked yet
+    processed: bool | None = None  # log-probabilities are those after filters; None: not asked yet
 
     @property
     def serving(self) -> str:

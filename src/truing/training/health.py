@@ -33,7 +33,7 @@ class Rule:
     """One sign of trouble."""
 
     look: Callable[..., Seen | None]
-    reads: tuple[str, ...]  # patterns of metrics, of which one is enough for it to have something to look at
+    reads: tuple[str, ...]  # patterns of metrics; the rule works where any one of them is logged
     advice: str
 
     @property
@@ -44,7 +44,7 @@ class Rule:
 
 NO_NUMBER = "not_a_number"
 RULES = {
-    NO_NUMBER: Rule(  # first: what others see of such a run comes of it
+    NO_NUMBER: Rule(  # first: the other rules would see only its consequences
         health_rules.not_a_number,
         ("loss", "grad_norm*"),
         "go on from a checkpoint of before with a lower optim.learning_rate; look at the rows of that step;"
@@ -115,7 +115,7 @@ class Finding:
     since: int  # where it began
     saw: str
     advice: str
-    action: str = "warn"  # what was done about it: a value of the recipe's `health.action`
+    action: str = "warn"  # the action taken: a value of the recipe's `health.action`
     back_to: int | None = None  # of a rollback: the step of the checkpoint
     told: tuple[SaidPart, ...] = ()  # `saw` once more, its numbers apart; empty in an earlier version's log
 

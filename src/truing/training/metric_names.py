@@ -9,7 +9,7 @@ To add a name: its place in `ALIASES`, and in the table of docs/metrics.md, whic
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-ALIASES: Mapping[str, tuple[str, ...]] = {  # ours: theirs, what means most nearly the same first
+ALIASES: Mapping[str, tuple[str, ...]] = {  # our name: their names, the nearest in meaning first
     "loss": ("train/loss", "actor/pg_loss", "loss/mean", "loss/total_avg", "train/rm/loss", "train_loss"),
     "eval/loss": ("val/loss", "eval/rm/loss"),
     "grad_norm": ("actor/grad_norm", "train/grad_norm", "optim/grad_norm"),

@@ -26,7 +26,7 @@ class Gathered:
     updates: Sequence[Callable[[], list[PackedBatch]]]  # the passes of each, made when it is its turn
     logs: Logs  # of sampling and rewards
     target_kl: float = math.inf  # the rest of the updates are left out once approx_kl is above it
-    room: Room | None = None  # what `updates` cut passes to
+    room: Room | None = None  # the bound to which `updates` cut passes
 
 
 def train(
