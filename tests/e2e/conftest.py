@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,19 +64,47 @@ def recipe(model_folder: Path, pairs_file: Path, tmp_path: Path) -> Callable[...
     return write
 
 
-@pytest.fixture(scope="session")
-def truing() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `truing ARGS` in a process of its own."""
+SETTLED = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "TRUING_LANG": "en"}
+Ran = subprocess.CompletedProcess[str]
 
-    def run(*args: object, **options) -> subprocess.CompletedProcess[str]:
-        env = {
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "HF_HUB_OFFLINE": "1",
-            "NO_COLOR": "1",
-            "TRUING_LANG": "en",
-        }
+
+@pytest.fixture(scope="session")
+def started() -> Callable[..., Ran]:
+    """Runs `truing ARGS` in a process of its own that imports all it needs; `options` are those of `run`."""
+
+    def run(*args: object, **options: Any) -> Ran:
         command = [sys.executable, "-m", "truing", *map(str, args)]
-        return subprocess.run(command, capture_output=True, text=True, env=env, check=False, **options)
+        how = {"capture_output": True, "text": True, "env": {**os.environ, **SETTLED}, "check": False}
+        return subprocess.run(command, **{**how, **options})
 
     return run
+
+
+@pytest.fixture(scope="session")
+def truing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ran]]:
+    """Runs `truing ARGS` in a process of its own, forked from one that has imported torch already.
+
+    `cwd` is where it runs, `input` the text on its stdin.
+    """
+    command = [sys.executable, str(Path(__file__).with_name("fork_server.py"))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    folder = tmp_path_factory.mktemp("forked")
+    streams = {name: folder / name for name in ("stdin", "stdout", "stderr")}
+    with subprocess.Popen(command, env={**os.environ, **SETTLED}, **pipes) as server:
+        assert server.stdin and server.stdout
+        assert server.stdout.readline() == "ready\n"
+
+        def run(*args: object, cwd: Path | None = None, input: str = "") -> Ran:
+            for name, path in streams.items():
+                path.write_text(input if name == "stdin" else "", encoding="utf-8")
+            arguments = list(map(str, args))
+            request: dict[str, Any] = {name: str(path) for name, path in streams.items()}
+            request |= {"arguments": arguments, "cwd": str(cwd or Path.cwd())}
+            server.stdin.write(json.dumps(request | {"env": {**os.environ, **SETTLED}}) + "\n")
+            server.stdin.flush()
+            code = int(server.stdout.readline())
+            said = [streams[name].read_text("utf-8", errors="replace") for name in ("stdout", "stderr")]
+            return Ran(["truing", *arguments], code, *said)
+
+        yield run
+        server.stdin.close()

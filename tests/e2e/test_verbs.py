@@ -84,10 +84,10 @@ def test_chat_ends_at_an_empty_line(truing, model_folder):
 
 
 def test_chat_against_shows_two_models_side_by_side_each_with_its_own_past(
-    truing, model_folder, moved_folder
+    started, model_folder, moved_folder
 ):
     said = "Hello there", "And again?"
-    done = truing(
+    done = started(
         "chat",
         moved_folder,
         "--against",
@@ -106,10 +106,10 @@ def test_chat_against_shows_two_models_side_by_side_each_with_its_own_past(
 
 
 @pytest.mark.parametrize("verb", ["chat", "sample"])
-def test_text_that_is_not_utf8_is_told_in_one_message(truing, model_folder, verb):
+def test_text_that_is_not_utf8_is_told_in_one_message(started, model_folder, verb):
     given = os.fsdecode(b"caf\xe9")
     flags = ["--prompt", given] if verb == "sample" else []
-    done = truing(verb, model_folder, *flags, input=f"{given}\n", errors="surrogateescape")
+    done = started(verb, model_folder, *flags, input=f"{given}\n", errors="surrogateescape")
     assert done.returncode == 2, done.stderr
     assert "is not UTF-8 text" in done.stderr
     assert "Traceback" not in done.stderr
@@ -170,14 +170,14 @@ def test_doctor_says_what_the_machine_can_do(truing, tmp_path, monkeypatch):
     assert ("for Parquet and .zst files" in done.stderr) == bool(absent)
 
 
-def test_doctor_says_what_is_missing(truing, tmp_path, monkeypatch):
+def test_doctor_says_what_is_missing(started, tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(
         "import shutil, sys, types\n"
         "sys.modules['zstandard'] = sys.modules['pyarrow'] = None\n"
         "shutil.disk_usage = lambda path: types.SimpleNamespace(free=1e9)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    done = truing("doctor")
+    done = started("doctor")
     assert done.returncode == 0, done.stderr
     told = "missing: pyarrow and zstandard, for Parquet and .zst files: pip install pyarrow zstandard"
     assert told in done.stderr
