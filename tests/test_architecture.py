@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def imported_modules(tree: ast.Module) -> Iterator[str]:
 
 
 QUESTION = re.compile(r"\s*(What|Whether|How|Where|Who|When|Why|Which)\b")
+
+
+def test_no_room_holds_more_than_12_percent_of_the_lines():
+    lines: Counter[str] = Counter()
+    for path in FILES:
+        lines[path.relative_to(PACKAGE).parts[0]] += path.read_text(encoding="utf-8").count("\n")
+    room, most = lines.most_common(1)[0]
+    assert most <= 0.12 * lines.total(), f"{room} has {most} of {lines.total()} lines"
 
 
 def test_there_is_something_to_check():
