@@ -41,6 +41,7 @@ COVERED = [
     "data/read_columns.py",
     "data/read_csv.py",
     "data/read_json.py",
+    "data/refusals.py",
     "data/rows.py",
     "data/spelled.py",
     "data/turns.py",

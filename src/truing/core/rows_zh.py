@@ -152,4 +152,12 @@ ROWS_ZH = {
     "step {step}: all {among} have the same reward, and nothing is learnt from them": "第 {step} 步：所有{among}的奖励都相同，学不到东西",
     "step {step}: no response has a reward, and nothing is learnt: {reasons}": "第 {step} 步：没有一个回答得到奖励，学不到东西：{reasons}",
     "the row has `{key}`, which is not read": "这一行有 `{key}`，它不会被读取",
+    # Rows that a chat template cannot write
+    "{place}: the {template} template cannot write this row: {words}": "{place}：模板 {template} 写不出这一行：{words}",
+    "set data.template to alpaca or plain, or mend the tokenizer's chat template": "请把 data.template 设为 alpaca 或 plain，或修正分词器的对话模板",
+    "mend such turns (a system turn's words can stand before the first user turn), or set data.template to alpaca or plain": "请修正这些轮次（系统轮的文字可放在第一个用户轮之前），或把 data.template 设为 alpaca 或 plain",
+    "leave the thoughts of earlier turns out, or train on single turns": "请去掉前面轮次的思考，或改用单轮数据训练",
+    "leave such turns out, or {other}": "请去掉这样的轮次，或者{other}",
+    "look at the row with `truing data show --tokens`": "用 `truing data show --tokens` 查看这一行",
+    "leave the key out, or {other}": "请去掉这个键，或者{other}",
 }

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from truing.core.errors import DataError
+from truing.core.messages import Sentence, message
 
 
 class Refusal(StrEnum):
@@ -15,20 +16,24 @@ class Refusal(StrEnum):
     SAME = "same-tokens"  # two responses become the same tokens
 
 
-_OTHER = "set data.template to alpaca or plain, or mend the tokenizer's chat template"
+OTHER_TEMPLATE = message("set data.template to alpaca or plain, or mend the tokenizer's chat template")
 HINTS = {
-    Refusal.REFUSED: "mend such turns (a system turn's words can stand before the first user turn), or set "
-    "data.template to alpaca or plain",
-    Refusal.CUTS: "leave the thoughts of earlier turns out, or train on single turns",
-    Refusal.DROPS: "leave such turns out, or " + _OTHER,
-    Refusal.UNCLEAR: _OTHER,
-    Refusal.SAME: "look at the row with `truing data show --tokens`",
+    Refusal.REFUSED: message(
+        "mend such turns (a system turn's words can stand before the first user turn), or set data.template"
+        " to alpaca or plain"
+    ),
+    Refusal.CUTS: message("leave the thoughts of earlier turns out, or train on single turns"),
+    Refusal.DROPS: message("leave such turns out, or {other}", other=OTHER_TEMPLATE),
+    Refusal.UNCLEAR: OTHER_TEMPLATE,
+    Refusal.SAME: message("look at the row with `truing data show --tokens`"),
 }
 
 
-def hint_of(code: str) -> str:
+def hint_of(code: str) -> Sentence:
     """Say what to do about rows that were set aside under `code`."""
-    return HINTS.get(Refusal(code), "") if code in list(Refusal) else f"leave the key out, or {_OTHER}"
+    if code in list(Refusal):
+        return HINTS[Refusal(code)]
+    return message("leave the key out, or {other}", other=OTHER_TEMPLATE)
 
 
 class TurnsError(ValueError):
@@ -44,8 +49,9 @@ class RefusedRowError(DataError):
     """A row that is set aside because of its turns, with the code, the place and the words for it."""
 
     def __init__(self, place: str, template: str, error: TurnsError) -> None:
-        said = f"the {template} template cannot write this row: {error.words}"
-        super().__init__(f"{place}: {said}", hint=hint_of(error.code))
+        said = "{place}: the {template} template cannot write this row: {words}"
+        parts = {"place": place, "template": template, "words": error.words}
+        super().__init__(message(said, **parts), hint=hint_of(error.code))
         self.place = place
         self.reason = error.code
         self.words = error.words

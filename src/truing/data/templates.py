@@ -16,7 +16,7 @@ from jinja2 import TemplateError
 
 from truing.core.errors import ConfigError, ModelError
 from truing.core.records import Message
-from truing.data.refusals import Refusal, TurnsError
+from truing.data.refusals import OTHER_TEMPLATE, Refusal, TurnsError
 from truing.data.said import CALL_KEYS, THOUGHT_KEYS
 from truing.data.tokens import Tokenizer
 from truing.data.turns import unread_code
@@ -167,15 +167,12 @@ def make_template(name: str, tokenizer: Tokenizer, now: datetime) -> Template:
         template.text(turns[1:], answer=False)
     except TemplateError as error:
         raise ModelError(
-            f"the chat template fails on one user and one assistant turn: {error}", hint=_MEND
+            f"the chat template fails on one user and one assistant turn: {error}", hint=OTHER_TEMPLATE
         ) from error
     raise ModelError(
         f"the {name} template leaves out what the user or the assistant says, written as text and as parts",
-        hint=_MEND,
+        hint=OTHER_TEMPLATE,
     )
-
-
-_MEND = "set data.template to alpaca or plain, or mend the tokenizer's chat template"
 
 
 def _writes_all(template: Template, roles: list[str]) -> bool:
