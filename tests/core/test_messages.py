@@ -102,6 +102,7 @@ COVERED = [
     "api/scoring.py",
     "api/training.py",
     "config/lent.py",
+    "evals/own_judge.py",
     "evals/scored.py",
     "reports/writing.py",
     "sampling/replies.py",

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from truing.api.given import without_functions
 from truing.api.opening import ModelLike, named, opened
 from truing.api.training import Run
 from truing.api.watching import Display, ProgressOption, WatchLine, display_of
@@ -74,8 +75,9 @@ def evaluate(
                         against="runs/other", gates={"win_rate": {"above": 0.5}})
 
     `model` and `against` are a `Run`, a source or a loaded model; `tokenizer` belongs to the loaded ones.
-    `tasks` are names, or names with options; without it the usual six. `recipe` is an evaluation's file or a
-    dict; the other arguments and `keys` (`samples`, `temperature`, `languages`, `gates`, …) are laid over it.
+    `tasks` are names, or names with options, of which a `judge` may be a function; without it the usual six.
+    `recipe` is an evaluation's file or a dict; the other arguments and `keys` (`samples`, `temperature`,
+    `languages`, `gates`, …) are laid over it.
     The folder is `output`, else `eval` in the run folder, else `eval` in the working folder.
 
     `passed` tells of missed gates, which raise no error. Raises ConfigError, ModelError and a task's errors.
@@ -90,7 +92,8 @@ def evaluate(
             if not isinstance(one, str | Path):
                 live[key] = one
     if tasks is not None:
-        asked["tasks"] = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks)
+        listed = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks)
+        asked["tasks"] = without_functions(listed, [])
     if output is None and isinstance(model, Run):
         output = model.path / "eval"
     if output is not None:

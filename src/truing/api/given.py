@@ -189,14 +189,15 @@ def _named(key: str, value: Any, taken: list[str]) -> Any:
     if key == "rewards":
         one_by_one = [value] if callable(value) or isinstance(value, str | Mapping) else value
         value = [{"name": one} if callable(one) or isinstance(one, str) else one for one in one_by_one]
-    return _without_functions(value, taken)
+    return without_functions(value, taken)
 
 
-def _without_functions(value: Any, taken: list[str]) -> Any:
+def without_functions(value: Any, taken: list[str]) -> Any:
+    """Return a value with every function in it replaced by its name; `taken` are the names lent before."""
     if isinstance(value, Mapping):
-        return {key: _without_functions(one, taken) for key, one in value.items()}
+        return {key: without_functions(one, taken) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_functions(one, taken) for one in value]
+        return [without_functions(one, taken) for one in value]
     if callable(value):
         taken.append(lend(value, taken))
         return taken[-1]

@@ -117,4 +117,10 @@ EVALS_ZH = {
     "{paths}: {method} needs {wants}, these rows are {kinds}": "{paths}：{method} 需要{wants}，而这些行是 {kinds}",
     "put the old values back, or choose another output; {path} stays as it is": "请恢复原值，或另选 output；{path} 保持原样",
     "see `truing data show`": "请看 `truing data show`",
+    # A judge of one's own
+    "Decided by the function {name}.": "由函数 {name} 评判。",
+    "the judge {name} takes {takes}: a judge is given {given} and its options": "评判 {name} 的参数是 {takes}：能给它的是 {given} 和它的选项",
+    "look at {names}": "请检查 {names}",
+    "the judge {name} raised {error}": "评判 {name} 抛出了 {error}",
+    "the judge {name} returned {returned}: expected a list of {count} numbers from 0 to 1, or None": "评判 {name} 返回了 {returned}：应为 {count} 个 0 到 1 的数或 None 的列表",
 }

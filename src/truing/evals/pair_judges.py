@@ -1,7 +1,7 @@
 """Judges of a pair of responses: a reward model, a language model behind an address, or one on this machine.
 
-To add a judge, write a function of the folder in which the judge may keep its answers, with its options as
-keyword-only arguments, and add a row to `JUDGES`.
+A function of one's own is named `module:function`. To add a judge, write a function of the folder in which
+the judge may keep its answers, with its options as keyword-only arguments, and add a row to `JUDGES`.
 """
 
 import json
@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from truing.config.fields import NonEmpty, Tokens
+from truing.config.imports import is_import
 from truing.config.options import keyword_options
 from truing.config.tables import bound
 from truing.core.messages import message
 from truing.core.records import Turns
 from truing.evals.bench import Marks
 from truing.evals.notes import WEIGHED
+from truing.evals.own_judge import own_judge
 from truing.evals.sides import SampledResponse
 from truing.judges.cache import ANSWERS, AnswerCache
 from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
@@ -200,13 +202,28 @@ def length_decides(preferences: Sequence[float | None], gaps: Sequence[int]) -> 
 JUDGES: dict[str, Callable[..., Compare]] = {"model": by_reward, "server": by_server, "local": by_local}
 
 
-def judge_of(asked: Mapping[str, Any]) -> Callable[[Path | None], Compare]:
-    """Return the judge that `{name: ..., options}` describes; calling it with a folder opens it.
+def by_function(name: str, options: Mapping[str, Any]) -> Compare:
+    """Return a judge that asks a function of one's own once, in the order given; see `own_judge.py`."""
+    judge = own_judge(name, options)
+
+    def compare(ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse]) -> Opinions:
+        texts = ([one.text for one in side] for side in (ours, theirs))
+        found = judge([one.question.prompt for one in ours], *texts)
+        return Opinions(found, ["" for _ in found], [message("Decided by the function {name}.", name=name)])
+
+    return compare
+
+
+def judge_of(asked: str | Mapping[str, Any]) -> Callable[[Path | None], Compare]:
+    """Return the judge that a name or `{name: ..., options}` describes; calling it with a folder opens it.
 
     Raises ConfigError for a wrong name or option now, not when the judge is opened.
     """
-    options = dict(asked)
+    options = {"name": asked} if isinstance(asked, str) else dict(asked)
     name = options.pop("name", None)
+    if isinstance(name, str) and is_import(name):
+        compare = by_function(name, options)
+        return lambda folder: compare
     of_endpoint = keyword_options(Endpoint) if name == "server" else {}
     return bound(
         "judge", JUDGES, name, options, also=of_endpoint, hint="judge: {name: model, path: runs/reward}"

@@ -50,7 +50,7 @@ WIN_RATE = (
 def win_rate(
     languages: Sequence[str],
     *,
-    judge: Mapping[str, Any] | None = None,
+    judge: str | Mapping[str, Any] | None = None,
     annotations: NonEmpty | None = None,
     rows: questions.RowFiles = (),
     max_new_tokens: Tokens = 160,
