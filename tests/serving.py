@@ -17,7 +17,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent. `body` is its JSON, None where it sent nothing."""
+    """A request of a client. `body` is its JSON, None where it sent nothing."""
 
     method: str
     path: str
@@ -27,7 +27,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server sends."""
+    """A response of the server."""
 
     body: bytes = b""
     status: int = 200

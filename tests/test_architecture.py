@@ -82,7 +82,7 @@ def module_of(path: Path) -> str:
 
 
 def imported_at_once(nodes: list[ast.stmt]) -> Iterator[str]:
-    """What is imported with a module, or only for its types; an import inside a function comes later."""
+    """Yield the imports of a module and of its types; an import inside a function comes later."""
     for node in nodes:
         if isinstance(node, ast.ImportFrom):
             yield node.module or ""

@@ -1,4 +1,4 @@
-"""What the package imports and what its pyproject.toml declares are the same."""
+"""The imports of the package are those that its pyproject.toml declares."""
 
 import ast
 import re

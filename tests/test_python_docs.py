@@ -1,4 +1,4 @@
-"""What the pages show of Python is run: docs/python.md, README and the notebook, on a tiny model."""
+"""The Python of docs/python.md, README and the notebook is run, on a tiny model."""
 
 import re
 from pathlib import Path

@@ -55,6 +55,19 @@ def test_the_same_call_finds_its_run_and_another_one_does_not(model_folder: Path
     assert one_step(model_folder, ROWS, seed=1) != first
 
 
+def test_a_function_with_other_code_is_another_call(model_folder: Path):
+    """A cell with a changed function trains anew; the same code finds its run."""
+
+    def loss_of(power: int) -> Any:
+        if power == 1:
+            return lambda policy: -policy.gap
+        return lambda policy: -policy.gap * policy.gap.abs()
+
+    first, again = (one_step(model_folder, ROWS, loss=loss_of(1)) for _ in range(2))
+    assert first == again
+    assert one_step(model_folder, ROWS, loss=loss_of(2)) != first
+
+
 def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(model_folder: Path, tmp_path: Path):
     whole = truing.train(method="dpo", policy=model_folder, data=ROWS, output="whole", **SMALL)
     keys: dict[str, Any] = {**SMALL, "checkpoint": {"every": 1}, "output": "cut"}
@@ -244,3 +257,12 @@ def truing_process() -> Callable[..., str]:
         ).stdout.strip()
 
     return run
+
+
+@pytest.mark.parametrize(("text", "said"), [("", "is empty"), ("- a\n", "a recipe is a mapping of keys")])
+def test_a_file_that_is_no_recipe_is_refused(text: str, said: str, model_folder: Path, tmp_path: Path):
+    """Whatever keys are laid over it."""
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(truing.TruingError, match=said):
+        truing.train(path, method="dpo", policy=model_folder, data=ROWS)

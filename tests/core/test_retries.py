@@ -1,4 +1,4 @@
-"""How long to wait before asking again, worked out by hand."""
+"""Pauses before asking again, worked out by hand."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

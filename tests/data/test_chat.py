@@ -387,7 +387,7 @@ def test_auto_falls_back_to_plain_and_chat_does_not():
     with pytest.raises(ModelError) as caught:
         make_renderer(tokenizer, "chat")
     assert "data.template" in caught.value.hint
-    with pytest.raises(ModelError, match=r"no template .*; known: alpaca, auto, chat, plain"):
+    with pytest.raises(ModelError, match=r"no template 'vicuna'; known: alpaca, auto, chat, plain"):
         make_renderer(tokenizer, "vicuna")
 
 

@@ -26,7 +26,7 @@ def test_a_judge_is_given_what_its_signature_asks_for():
 
     assert asked(by_length) == [0.0, 1.0]
     assert asked(by_prompt, tie=0.5) == [0.5, None]
-    assert asked(lambda **given: [float(len(given))] * 0 + [0, 1]) == [0.0, 1.0]
+    assert asked(lambda **given: [float(given.keys() == {"prompts", "responses", "others"}), 0]) == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(

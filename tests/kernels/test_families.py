@@ -1,4 +1,4 @@
-"""What the rows say of families is so in transformers' own models, built here without weights."""
+"""The rows of families hold in transformers' own models, built here without weights."""
 
 import pytest
 import torch

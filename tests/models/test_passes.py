@@ -1,4 +1,4 @@
-"""How many tokens a pass holds where a recipe does not say, and what passes say of each tree."""
+"""Tokens of a pass where a recipe does not say, and the numbers that passes give each tree."""
 
 from dataclasses import dataclass, field
 from typing import Any

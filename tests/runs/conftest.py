@@ -19,7 +19,7 @@ TrainTracked = Callable[..., list[str]]
 
 @dataclass
 class Shown:
-    """What is shown of every step; at one of them the process ends, as far as trackers are concerned."""
+    """The display of every step; at one of them the process ends, as far as trackers are concerned."""
 
     cut: int | None
 

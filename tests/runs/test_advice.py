@@ -1,4 +1,4 @@
-"""What is advised on the weights of KTO's two classes."""
+"""Advice on the weights of KTO's two classes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is decided about a finding follows from the recipe and from how the run stands alone."""
+"""The decision about a finding follows from the recipe and from how the run stands alone."""
 
 from dataclasses import replace
 

@@ -10,8 +10,8 @@ from truing.api.given import without_functions
 from truing.api.opening import ModelLike, named, opened
 from truing.api.training import Run
 from truing.api.watching import Display, ProgressOption, WatchLine, display_of
-from truing.config.config import validate
-from truing.config.documents import Node, Origin, laid_over, node_of, read_document
+from truing.config.config import read_eval_recipe, validate
+from truing.config.documents import Node, Origin, laid_over, node_of
 from truing.config.evaluation import REPORT, EvalRecipe
 from truing.core.errors import ConfigError
 from truing.core.messages import message
@@ -83,7 +83,10 @@ def evaluate(
     `passed` tells of missed gates, which raise no error. Raises ConfigError, ModelError and a task's errors.
     """
     origin = Origin("truing.evaluate")
-    root = read_document(Path(recipe)) if isinstance(recipe, str | Path) else node_of(recipe or {}, origin)
+    if isinstance(recipe, str | Path):
+        root = read_eval_recipe(Path(recipe))
+    else:
+        root = node_of(without_functions(recipe or {}, []), origin)
     asked: dict[str, Any] = dict(keys)
     live = {}
     for key, one in (("model", model), ("against", against)):

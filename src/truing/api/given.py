@@ -15,10 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from truing.config.config import validate
-from truing.config.documents import Node, Origin, laid_over, node_of, read_document
-from truing.config.foreign_file import refuse_foreign
-from truing.config.lent import lend
+from truing.config.config import read_recipe, validate
+from truing.config.documents import Node, Origin, laid_over, node_of
+from truing.config.lent import code_hash, lend
 from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import write_atomic
@@ -50,10 +49,12 @@ class LiveModel:
     @cached_property
     def fingerprint(self) -> str:
         """Return the SHA-256 of every weight with its name."""
+        import torch
+
         digest = sha256()
         for name, tensor in self.model.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(_bytes()).numpy().data)
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def write(self, target: Path) -> None:
@@ -72,19 +73,17 @@ class LiveModel:
         write_atomic(note, self.fingerprint)
 
 
-def _bytes() -> Any:
-    import torch
-
-    return torch.uint8
-
-
 @dataclass
 class GivenParts:
-    """The arguments of a call. `files` and `models` are kept under the paths that the recipe will name."""
+    """The arguments of a call: a recipe, and what it will name.
+
+    `files` and `models` are kept by their key in the recipe; `functions` are the names of lent functions.
+    """
 
     node: Node
     files: dict[str, bytes] = field(default_factory=dict)
     models: dict[str, LiveModel] = field(default_factory=dict)
+    functions: list[str] = field(default_factory=list)
 
     def output(self, verb: str) -> Path:
         """Return the run folder: the recipe's, else a folder that the same call finds again."""
@@ -96,6 +95,8 @@ class GivenParts:
             digest.update(content)
         for live in self.models.values():
             digest.update(live.fingerprint.encode())
+        for name in self.functions:
+            digest.update(code_hash(name).encode())
         method = self.node.children.get("method")
         name = method.value if method is not None and isinstance(method.value, str) else verb
         return Path("runs") / f"{name}-{digest.hexdigest()[:8]}"
@@ -145,7 +146,6 @@ def gather(
     found = GivenParts(_root(recipe, origin))
     asked = {**_live_of(recipe), **keys}
     values: dict[str, Any] = {}
-    taken: list[str] = []
     for key, value in asked.items():
         if key in MODELS and _is_model(value):
             found.models[key] = LiveModel(value, tokenizer)
@@ -154,7 +154,7 @@ def gather(
         elif key == "lora" and isinstance(value, bool):
             values[key] = {} if value else None
         else:
-            values[key] = _named(key, value, taken)
+            values[key] = _named(key, value, found.functions)
     found.node = laid_over(found.node, node_of(values, origin))
     return found
 
@@ -162,9 +162,7 @@ def gather(
 def _root(recipe: RecipeLike | None, origin: Origin) -> Node:
     """Return the recipe below the keys of a call: that of a file, or the content of a `Recipe`."""
     if isinstance(recipe, str | Path):
-        root = read_document(Path(recipe))
-        refuse_foreign(root, Path(recipe))
-        return root
+        return read_recipe(Path(recipe))
     if isinstance(recipe, Recipe):
         return node_of(recipe.model_dump(mode="json", exclude_unset=True), origin)
     return Node({}, origin)

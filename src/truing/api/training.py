@@ -83,7 +83,7 @@ class Run:
             for name, value in last.items()
             if isinstance(value, int | float)
         )
-        head = f"<b>{escape(str(self.path))}</b>: {status.state.value}, {status.step}"
+        head = f"<b>{escape(str(self.path))}</b>: {status.state.value}, step {status.step}"
         return f"{head}<table>{cells}</table>"
 
 

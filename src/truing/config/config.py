@@ -56,7 +56,17 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> LoadedRecipe
     Raises `ConfigError` with everything wrong in it, one line each, and `UsageError` for an override
     that is not `key=value`.
     """
-    path = Path(path)
+    root = read_recipe(Path(path))
+    root = overridden(root, overrides)
+    recipe = validate(root, Recipe)
+    return LoadedRecipe(recipe, dict(_origins(recipe, root)), Path(path).parent)
+
+
+def read_recipe(path: Path) -> Node:
+    """Return the mapping of a recipe's file, not yet checked against the keys.
+
+    Raise `ConfigError` for an empty file, for one that is no mapping, and for another toolkit's.
+    """
     root = read_document(path)
     if root.value is None:
         raise ConfigError(
@@ -67,17 +77,21 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> LoadedRecipe
         said = "{place}: a recipe is a mapping of keys, this is {value}"
         raise ConfigError(message(said, place=root.origin, value=_shown(root.value)))
     refuse_foreign(root, path)
-    root = overridden(root, overrides)
-    recipe = validate(root, Recipe)
-    return LoadedRecipe(recipe, dict(_origins(recipe, root)), path.parent)
+    return root
 
 
 def load_eval_recipe(path: Path | None, overrides: Sequence[str] = ()) -> EvalRecipe:
     """The evaluation in a file, or in `overrides` alone. Raises as `load_recipe` does."""
-    root = Node({}, OVERRIDE) if path is None else read_document(path)
+    root = Node({}, OVERRIDE) if path is None else read_eval_recipe(path)
+    return validate(overridden(root, overrides), EvalRecipe)
+
+
+def read_eval_recipe(path: Path) -> Node:
+    """Return the mapping of an evaluation's file. Raise `ConfigError` for a file that is no mapping."""
+    root = read_document(path)
     if not isinstance(root.value, dict):
         raise ConfigError(f"{path}: an evaluation is a mapping of keys", hint="it needs at least model")
-    return validate(overridden(root, overrides), EvalRecipe)
+    return root
 
 
 def validate(root: Node, model: type[Model]) -> Model:
