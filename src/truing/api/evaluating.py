@@ -9,7 +9,7 @@ from typing import Any
 from truing.api.given import without_functions
 from truing.api.opening import ModelLike, named, opened
 from truing.api.training import Run
-from truing.api.watching import Display, ProgressOption, WatchLine, display_of
+from truing.api.watching import ProgressOption, Stages, display_of
 from truing.config.config import read_eval_recipe, validate
 from truing.config.documents import Node, Origin, laid_over, node_of
 from truing.config.evaluation import REPORT, EvalRecipe
@@ -135,32 +135,9 @@ def _evaluated(recipe: EvalRecipe, live: Mapping[str, Any], progress: ProgressOp
     from truing.pipelines.evaluating import evaluate_recipe
 
     display = display_of(progress)
-    stages = _Stages(display)
+    stages = Stages(display.stage)
     try:
         done = evaluate_recipe(recipe, display.say, stages, live)
     finally:
         stages.close()
     return Evaluated(Path(recipe.output), as_json(done))
-
-
-class _Stages:
-    """A sequence of stages, each named by the work when it begins."""
-
-    def __init__(self, display: Display) -> None:
-        self.display = display
-        self.named: tuple[str, int] | None = None
-        self.line: WatchLine | None = None
-        self.closing: Any = None
-
-    def __call__(self, title: str, done: int, total: int) -> None:
-        if self.named != (title, total):
-            self.close()
-            self.named, self.closing = (title, total), self.display.stage(title, total)
-            self.line = self.closing.__enter__()
-        if self.line is not None:
-            self.line.update(done)
-
-    def close(self) -> None:
-        if self.closing is not None:
-            self.closing.__exit__(None, None, None)
-        self.named = self.closing = self.line = None

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -25,12 +25,36 @@ class WatchLine(Protocol):
     def step(self, step: int, logs: dict[str, float]) -> None: ...
 
 
+StageMaker = Callable[[str, int], AbstractContextManager[WatchLine]]  # of a title and a number of parts
+
+
 @dataclass(frozen=True)
 class Display:
     """The place of sentences, and the line of a stage of so many parts."""
 
     say: Say
-    stage: Callable[[str, int], AbstractContextManager[WatchLine]]
+    stage: StageMaker
+
+
+class Stages:
+    """One stage after the other, for work that names its stages as it goes."""
+
+    def __init__(self, stage: StageMaker) -> None:
+        self.stage = stage
+        self.named: tuple[str, int] | None = None
+        self.line: WatchLine | None = None
+        self.open = ExitStack()
+
+    def __call__(self, title: str, done: int, total: int) -> None:
+        """Show `done` of `total` parts; a new title or total closes the stage before."""
+        if self.line is None or self.named != (title, total):
+            self.close()
+            self.named, self.line = (title, total), self.open.enter_context(self.stage(title, total))
+        self.line.update(done)
+
+    def close(self) -> None:
+        self.open.close()
+        self.named = self.line = None
 
 
 @dataclass

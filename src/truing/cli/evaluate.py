@@ -8,7 +8,7 @@ import typer
 
 from truing.cli.commands import opening
 from truing.cli.language import console_language
-from truing.cli.show import IMPORTING, StageLine, console, next_step, say
+from truing.cli.show import IMPORTING, console, next_step, say, stage
 from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
@@ -18,24 +18,6 @@ if TYPE_CHECKING:
     from truing.reports.records import Report
 
 RECIPES = (".yaml", ".yml", ".json")
-
-
-class Lines:
-    """A sequence of live lines, each named by the work when it begins."""
-
-    def __init__(self) -> None:
-        self.line: StageLine | None = None
-
-    def __call__(self, title: str, done: int, total: int) -> None:
-        if self.line is None or self.line.title != title or self.line.total != total:
-            self.close()
-            self.line = StageLine(title, total)
-        self.line.update(done)
-
-    def close(self) -> None:
-        if self.line is not None:
-            self.line.close()
-        self.line = None
 
 
 def evaluate(
@@ -74,12 +56,13 @@ def evaluate(
         for source in filter(None, (recipe.model, recipe.against)):
             require_openable(source)
     with doing(IMPORTING):
+        from truing.api.watching import Stages
         from truing.core.words import speaking
         from truing.evals.run import as_json as found_as_json
         from truing.evals.run import require_passed
         from truing.pipelines.evaluating import evaluate_recipe
         from truing.reports.evaluation import evaluation_report
-    lines = Lines()
+    lines = Stages(stage)
     try:
         done = evaluate_recipe(recipe, say, lines)
     finally:
