@@ -9,7 +9,7 @@ from truing.judges.fields import VERDICT, Verdict, as_yes
 from truing.judges.opinions import NoVerdictError
 from truing.judges.pairwise import read_verdict
 from truing.judges.pointwise import read_score
-from truing.judges.reading import Field, read_fields
+from truing.judges.reading import StatedField, read_fields
 
 # The usual dresses of an answer. {label} and {value} are filled in for a verdict and a score, en and zh.
 DRESSES = {
@@ -276,7 +276,7 @@ def test_no_answer_takes_long(answer: str):
 
 # Several fields
 
-FIRST, LAST = Field("first", "first", as_yes), Field("last", "last", as_yes)
+FIRST, LAST = StatedField("first", "first", as_yes), StatedField("last", "last", as_yes)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from truing.judges.opinions import NoVerdictError
-from truing.judges.reading import Field
+from truing.judges.reading import StatedField
 
 PLACE = re.compile(
     r"(?:the\s+)?(?:response|answer|assistant|option|candidate|回答|回复|选项|答案)?\s*([AB])", re.IGNORECASE
@@ -34,7 +34,7 @@ def as_yes(text: str) -> bool | None:
     return True if YES.fullmatch(text) else False if NO.fullmatch(text) else None
 
 
-VERDICT = Field(
+VERDICT = StatedField(
     "verdict",
     "verdict|结论|判定|裁决|裁定|判决|评判结果|评判",
     as_verdict,
@@ -43,7 +43,7 @@ VERDICT = Field(
 
 
 @lru_cache(maxsize=64)
-def score_field(name: str, label: str, low: float, high: float) -> Field[float]:
+def score_field(name: str, label: str, low: float, high: float) -> StatedField[float]:
     """Return a field for a number from `low` to `high`; `7/10` counts where 10 is the highest score."""
     top = re.escape(f"{high:g}")
     number = re.compile(
@@ -65,7 +65,7 @@ def score_field(name: str, label: str, low: float, high: float) -> Field[float]:
 
     least = re.escape(f"{low:g}")
     aside = rf"\((?:{least}\s*(?:-|–|—|~|to|到|至)\s*|out of\s*|满分\s*(?:为|是)?\s*)?{top}\s*分?\)"
-    return Field(name, label, value, aside=aside, alone=r"(?:the )?(?:final )?answer is:?")
+    return StatedField(name, label, value, aside=aside, alone=r"(?:the )?(?:final )?answer is:?")
 
 
 SCORE_LABEL = "score|rating|评分|得分|分数|打分|总分"

@@ -7,7 +7,7 @@ A field is a label and a value in any usual dress (`dress.py`): `VERDICT: A`, `*
 the fields but the end of a block. An answer that ends otherwise, says two values of one field next to each
 other, or quotes the field from what it judges, states nothing: `NoVerdictError` says why, and nothing is
 guessed.
-To read something new, make a `Field` (see `fields.py`).
+To read something new, make a `StatedField` (see `fields.py`).
 """
 
 import json
@@ -21,7 +21,7 @@ from truing.judges.dress import boxed, folded, plain, unwrapped
 from truing.judges.opinions import NoVerdictError
 from truing.text.answers import after_thoughts
 
-Value = TypeVar("Value")
+FieldValue = TypeVar("FieldValue")
 REACH = 60_000  # characters at the end of an answer in which fields are looked for
 LONGEST = 2_000  # characters of a line that may be a field
 OBJECTS = 64  # places where an object at the end may begin
@@ -50,7 +50,7 @@ CLAUSE = re.compile(r"[.,;。，；!！]\s*")
 
 
 @dataclass(frozen=True)
-class Field(Generic[Value]):
+class StatedField(Generic[FieldValue]):
     """One thing that an answer states.
 
     `label` is a pattern without groups. `value` turns plain text into the value; it returns None for text
@@ -61,7 +61,7 @@ class Field(Generic[Value]):
 
     name: str
     label: str
-    value: Callable[[str], Value | None]
+    value: Callable[[str], FieldValue | None]
     aside: str = ""
     alone: str | None = None
 
@@ -85,7 +85,7 @@ class Field(Generic[Value]):
     def key(self) -> re.Pattern[str]:
         return re.compile(LEAD + f"(?:{self.label})", re.IGNORECASE)
 
-    def of_line(self, line: str) -> Value | None:
+    def of_line(self, line: str) -> FieldValue | None:
         """Return the value that a plain line states, with or without quotation marks around the line."""
         for text in dict.fromkeys((line, unwrapped(line))):
             found = self.line.fullmatch(text) or self.tagged.fullmatch(text)
@@ -94,7 +94,7 @@ class Field(Generic[Value]):
                 return value
         return self._of_box(line)
 
-    def _of_box(self, line: str) -> Value | None:
+    def _of_box(self, line: str) -> FieldValue | None:
         if self.alone is None:
             return None
         lead = re.match(rf"(?:{self.alone}|)", line, re.IGNORECASE)
@@ -105,12 +105,12 @@ class Field(Generic[Value]):
         return self.value(unwrapped(found[1] if found else inside))
 
 
-def read_field(text: str, field: Field[Value]) -> Value:
+def read_field(text: str, field: StatedField[FieldValue]) -> FieldValue:
     """Return the value that an answer states at its end. Raises NoVerdictError."""
     return read_fields(text, [field])[field.name]
 
 
-def read_fields(text: str, fields: Sequence[Field[Any]]) -> dict[str, Any]:
+def read_fields(text: str, fields: Sequence[StatedField[Any]]) -> dict[str, Any]:
     """Return the value of every field, by its name. Raises NoVerdictError where one is missing."""
     end = _end_of(text)
     found, above = _of_object(end, fields) or _of_lines(end, fields)
@@ -144,10 +144,10 @@ def _end_of(text: str) -> _End:
     return _End(LONE_END.sub("", whole).strip(), "")
 
 
-Stated = tuple[dict[str, Any], str]  # values by field, and the line above them
+_Found = tuple[dict[str, Any], str]  # values by field, and the line above them
 
 
-def _of_object(end: _End, fields: Sequence[Field[Any]]) -> Stated | None:
+def _of_object(end: _End, fields: Sequence[StatedField[Any]]) -> _Found | None:
     """Read a JSON object that ends the body, whatever stands before it; None where there is none."""
     if not end.body.endswith("}"):
         return None
@@ -171,7 +171,7 @@ def _beginnings(body: str) -> Iterator[int]:
     yield from places[:OBJECTS]
 
 
-def _object(text: str, fields: Sequence[Field[Any]]) -> dict[str, Any] | None:
+def _object(text: str, fields: Sequence[StatedField[Any]]) -> dict[str, Any] | None:
     """Return the values of fields in a text that is one object; None where the text is none."""
     told = _parsed(text)
     if told is None and '"' not in text:
@@ -216,7 +216,7 @@ def _parsed(text: str) -> Any:
     return {key: str(value).lower() if isinstance(value, bool) else value for key, value in told.items()}
 
 
-def _of_lines(end: _End, fields: Sequence[Field[Any]]) -> Stated:
+def _of_lines(end: _End, fields: Sequence[StatedField[Any]]) -> _Found:
     """Read the fields that stand in the last lines of the body, without other text between them."""
     values: dict[str, Any] = {}
     lines = [line for line in end.body.split("\n") if line.strip()]
@@ -233,7 +233,7 @@ def _of_lines(end: _End, fields: Sequence[Field[Any]]) -> Stated:
     return values, end.before.rpartition("\n")[2].strip()
 
 
-def _line_values(line: str, fields: Sequence[Field[Any]]) -> dict[str, Any]:
+def _line_values(line: str, fields: Sequence[StatedField[Any]]) -> dict[str, Any]:
     if len(line) > LONGEST:
         return {}
     if line.strip().startswith("{"):
@@ -243,7 +243,7 @@ def _line_values(line: str, fields: Sequence[Field[Any]]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _below_heading(heading: str, line: str, fields: Sequence[Field[Any]]) -> dict[str, Any]:
+def _below_heading(heading: str, line: str, fields: Sequence[StatedField[Any]]) -> dict[str, Any]:
     if len(heading) + len(line) > LONGEST:
         return {}
     for field in fields:
