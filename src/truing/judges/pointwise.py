@@ -15,6 +15,7 @@ from truing.core.errors import ConfigError
 from truing.core.records import Message, Turns
 from truing.judges.fence import fenced, mark_of
 from truing.judges.fields import SCORE_LABEL, score_field
+from truing.judges.odds import expected_score
 from truing.judges.opinions import Asker, NoVerdict
 from truing.judges.reading import read_field
 
@@ -77,6 +78,11 @@ def read_template(path: Path) -> Template:
 
 
 def read_score(text: str, low: float, high: float) -> float:
-    """Read the score that an answer states, from `low` to `high`, as a number from 0 to 1."""
-    score = read_field(text, score_field("score", SCORE_LABEL, low, high))
-    return (score - low) / (high - low)
+    """Read the score that an answer states, from `low` to `high`, as a number from 0 to 1.
+
+    Where the answer has log-probabilities, the score is the one that they expect.
+    """
+    field = score_field("score", SCORE_LABEL, low, high)
+    score = read_field(text, field)
+    expected = expected_score(text, field, score, low, high)
+    return ((score if expected is None else expected) - low) / (high - low)
