@@ -16,13 +16,13 @@ from typing import NamedTuple
 from truing.core.errors import ConfigError
 from truing.core.records import Message, Turns
 from truing.judges import pointwise
-from truing.judges.fence import fenced, mark_of
 from truing.judges.fields import VERDICT, Verdict
 from truing.judges.odds import begins_verdict, first_wins, odds
 from truing.judges.opinions import Asker, NoVerdict
+from truing.judges.question import prompt_file, question_of
 from truing.judges.reading import read_field
 
-TEMPLATE = pointwise.PROMPTS / "pairwise.md"
+TEMPLATE = prompt_file("pairwise")
 OF_A_SCORE = ("low", "high")  # names that only the template of a score may show
 
 JudgedPair = tuple[Sequence[Message], str, str]  # prompt, response a, response b
@@ -121,25 +121,22 @@ class Pairwise:
 
     def __call__(self, judged: Sequence[JudgedPair]) -> list[Comparison]:
         """Compare each (prompt, a, b), in order; equal texts are a tie, and the judge is not asked."""
-        asked = [each for each in judged if each[1] != each[2]]
-        a_first = [self.question(prompt, a, b) for prompt, a, b in asked]
-        b_first = [self.question(prompt, b, a) for prompt, a, b in asked]
-        told = self.judge.ask(a_first + b_first, read_weighed)
-        found = iter(map(_compared, told[: len(asked)], told[len(asked) :]))
+        told = self.judge.ask(self.questions(judged), read_weighed)
+        half = len(told) // 2
+        found = iter(map(_compared, told[:half], told[half:]))
         same = Comparison(Verdict.TIE, Verdict.TIE, asked=False)
         return [same if a == b else next(found) for _, a, b in judged]
 
+    def questions(self, judged: Sequence[JudgedPair]) -> list[Turns]:
+        """Return the questions of all pairs that differ with a first, then of all with b first."""
+        asked = [each for each in judged if each[1] != each[2]]
+        a_first = [self.question(prompt, a, b) for prompt, a, b in asked]
+        return a_first + [self.question(prompt, b, a) for prompt, a, b in asked]
+
     def question(self, prompt: Sequence[Message], first: str, second: str) -> Turns:
         """Return the question, the same to the letter for the same prompt, responses and places."""
-        mark = mark_of([part for turn in prompt for part in (turn.role, turn.content)] + [first, second])
-        responses = [fenced(mark, "response A", first), fenced(mark, "response B", second)]
-        text = self.template.substitute(
-            mark=mark,
-            rubric=self.rubric.strip(),
-            conversation="\n\n".join(fenced(mark, turn.role, turn.content) for turn in prompt),
-            response="\n\n".join(responses),
-        )
-        return (Message("user", text),)
+        shown = [("response A", first), ("response B", second)]
+        return question_of(self.template, prompt, shown, rubric=self.rubric.strip())
 
 
 def read_template(path: Path) -> Template:
