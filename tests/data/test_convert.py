@@ -46,6 +46,17 @@ def test_preference():
     assert list(convert([RANKING], "preference")) == [best_and_worst]
 
 
+def test_a_probability_is_written_under_its_first_name_and_fits_no_labels():
+    soft = replace(PAIR, probability=0.7, margin=None, category=None)
+    row = {"prompt": "q", "chosen": "good", "rejected": "bad", "chosen_probability": 0.7}
+    assert list(convert([soft], "preference")) == [row]
+    with pytest.raises(
+        DataError, match=r"a\.jsonl:3: a pair with the probability 0\.7 does not fit unpaired"
+    ):
+        convert([soft], "unpaired")
+    assert len(list(convert([replace(soft, probability=1.0)], "unpaired"))) == 2
+
+
 def test_a_pair_is_two_unpaired_rows():
     assert list(convert([PAIR], "unpaired")) == [
         {"prompt": "q", "completion": "good", "label": True, "category": "c"},

@@ -82,7 +82,8 @@ def show(
 def _show_record(record: Record) -> None:
     from truing.cli.tokens import visible
 
-    title = visible(f"── {record.place}  {record.kind.value}")
+    chance = "" if record.probability is None else f"  p {record.probability:g}"
+    title = visible(f"── {record.place}  {record.kind.value}{chance}")
     console.print(title, style="bold", markup=False, soft_wrap=True)
     for turn in record.prompt:
         more = f" {turn.extras}" if turn.extras else ""

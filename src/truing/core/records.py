@@ -93,7 +93,8 @@ class Record:
     `columns` is the row as it stood in the file, for rewards that read further columns. `place` is for
     people. `id` tells rows apart: a line may hold several rows, and two files may share a name. `given` is
     the text of a JSON object, or empty: the values beside the turns that the chat template is given, such as
-    `tools`. `unread` names the columns that nothing was read from.
+    `tools`. `probability` is the chance, 0 to 1, that the first of two responses is the better one; None
+    where the row takes that for certain. `unread` names the columns that nothing was read from.
     """
 
     prompt: tuple[Message, ...]
@@ -102,6 +103,7 @@ class Record:
     category: str | None = None
     place: str = ""
     given: str = ""
+    probability: float | None = None
     columns: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
     source: int = field(default=0, compare=False, repr=False)  # index of its file, from 0
     number: int = field(default=0, compare=False, repr=False)  # of the row in that file, from 1

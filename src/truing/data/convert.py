@@ -21,6 +21,7 @@ from truing.core.records import Kind, Message, Record, Response
 from truing.data.columns import ARGUMENTS, GIVEN
 from truing.data.formats import ALWAYS, FORMATS, SCORE
 from truing.data.frames import without_nan
+from truing.data.opinions import PROBABILITY
 
 SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 MEANT = {key for each in FORMATS.values() for need in each.needs for key in need.split("|")}
@@ -72,6 +73,12 @@ def _check_fits(record: Record, name: str, writer: Writer) -> None:
             f"{record.place or 'a record'}: a {record.kind} record does not fit {name}, which takes {takes}",
             hint=f"{record.kind} records fit {others}",
         )
+    if name == "unpaired" and record.probability not in (None, 1):
+        raise DataError(
+            f"{record.place or 'a record'}: a pair with the probability {record.probability:g} does not fit "
+            "unpaired, whose labels are true or false",
+            hint="convert it to preference, or leave such pairs out",
+        )
     if not record.prompt:
         raise DataError(f"{record.place or 'a record'}: plain text without a prompt does not fit {name}")
 
@@ -94,7 +101,11 @@ def _whole(record: Record, row: dict) -> dict:
 
 
 def _extras(record: Record) -> dict:
-    return {"margin": record.margin, "category": record.category}
+    return {
+        "margin": record.margin,
+        PROBABILITY[0]: record.probability,
+        "category": record.category,
+    }
 
 
 def _chat(turns: Iterable[Message]) -> list[dict]:

@@ -12,11 +12,12 @@ conversation in JSON. The prompt, or both sides of a pair, decide. A prompt that
 import math
 
 from truing.core.messages import message
+from truing.data.opinions import PROBABILITY
 from truing.data.rows import RowError
 from truing.data.spelled import are_turns, is_turn, means_turns, spelled_list, spelled_turns
 
 NUMBERS = frozenset(
-    ["margin", "scores", "score_chosen", "score_rejected", "ranks", "sort", "label", "kto_tag"]
+    ["margin", "scores", "score_chosen", "score_rejected", "ranks", "sort", "label", "kto_tag", *PROBABILITY]
 )
 PROMPTS = ("prompt", "question", "query", "messages", "conversations", "rejected_messages")
 SIDES = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"))
