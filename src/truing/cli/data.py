@@ -90,6 +90,9 @@ def _show_record(record: Record) -> None:
         print(visible(f"{turn.role}: {turn.content}{more}"))
     if record.given:
         print(visible(record.given))
+    for item in record.rubric:
+        said = "☐ {text} (weight {weight:g}, must)" if item.must else "☐ {text} (weight {weight:g})"
+        print(visible(here(message(said, text=item.text, weight=item.weight))))
     for number, response in enumerate(record.responses, start=1):
         opinions = {"label": response.label, "score": response.score}
         said = "".join(f" ({here(name)} {value})" for name, value in opinions.items() if value is not None)

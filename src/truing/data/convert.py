@@ -11,7 +11,7 @@ text, else all of them as messages, so that a column has one type in the whole f
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from truing.config.tables import find
@@ -100,12 +100,12 @@ def _whole(record: Record, row: dict) -> dict:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def _of_prompt(record: Record) -> dict:
+    return {"category": record.category, "rubric": [asdict(item) for item in record.rubric] or None}
+
+
 def _extras(record: Record) -> dict:
-    return {
-        "margin": record.margin,
-        PROBABILITY[0]: record.probability,
-        "category": record.category,
-    }
+    return {"margin": record.margin, PROBABILITY[0]: record.probability, **_of_prompt(record)}
 
 
 def _chat(turns: Iterable[Message]) -> list[dict]:
@@ -129,7 +129,7 @@ def _messages(record: Record, plain: bool) -> list[dict]:
 
 
 def _prompt(record: Record, plain: bool) -> list[dict]:
-    return [{"prompt": _side(record.prompt, plain), "category": record.category}]
+    return [{"prompt": _side(record.prompt, plain), **_of_prompt(record)}]
 
 
 def _prompt_completion(record: Record, plain: bool) -> list[dict]:
@@ -165,7 +165,7 @@ def _unpaired(record: Record, plain: bool) -> list[dict]:
             "prompt": prompt,
             "completion": _side(response.turns, plain),
             "label": label,
-            "category": record.category,
+            **_of_prompt(record),
         }
         for response, label in zip(record.responses, labels, strict=True)
     ]

@@ -29,7 +29,7 @@ RESPONSES = (
     "rejected_response",
     *(key for two in SIDES for key in two),
 )
-LISTS = ("responses", "completions", "ranks", "scores", "sort", "history")
+LISTS = ("responses", "completions", "ranks", "scores", "sort", "history", "rubric")
 BLANK = frozenset(
     ["rejected_response", "label", "kto_tag", "score", "scores", "ranks", "sort"]
 )  # blank is none
@@ -46,6 +46,8 @@ def settled(row: dict) -> dict:
         for key in PADDLE:
             found = _with_list(found, key)
     found = {key: _unwrapped(value) for key, value in found.items()}
+    if isinstance(rubric := found.get("rubric"), dict):
+        found["rubric"] = _of_structs(rubric)
     return _with_turns(found)
 
 
