@@ -56,6 +56,7 @@ def question_of(record: Record, name: str) -> Question:
         facts=dict(record.columns),
         place=record.place,
         given=record.given,
+        rubric=record.rubric,
     )
 
 
