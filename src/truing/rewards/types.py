@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from truing.core.records import Message, RubricItem
+from truing.judges.rubrics import RubricVerdict
 from truing.sampling.types import Finish
 
 
@@ -35,6 +36,7 @@ class ScoredItem:
     """A score, which is a finite number."""
 
     value: float
+    verdict: RubricVerdict | None = None  # on each item of the row's rubric, where the score is of one
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
