@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.config.options import called, check_options, keyword_options
 from truing.core.errors import ConfigError
 from truing.core.languages import Language
 from truing.judges.cache import AnswerCache
@@ -19,6 +18,7 @@ from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
 from truing.judges.opinions import NoVerdict
 from truing.judges.rubrics import RubricJudge, RubricVerdict
+from truing.rewards.judged import at_endpoint
 from truing.rewards.types import Failed, Item, NotMine, RewardOutcome, ScoredItem, place_of
 
 
@@ -54,10 +54,7 @@ class RubricReward:
 
 def rubric_reward(name: str, options: Mapping[str, Any]) -> RubricReward:
     """Make the judge that `options` of `Endpoint` and `_reward` describe. No question is asked yet."""
-    of_endpoint = keyword_options(Endpoint)
-    check_options(called("reward", name), {**of_endpoint, **keyword_options(_reward)}, options)
-    endpoint = Endpoint(**{key: value for key, value in options.items() if key in of_endpoint})
-    return _reward(endpoint, **{key: value for key, value in options.items() if key not in of_endpoint})
+    return at_endpoint(name, _reward, options)
 
 
 def _reward(endpoint: Endpoint, *, cache: str | None = None, language: Language = "en") -> RubricReward:
