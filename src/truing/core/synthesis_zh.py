@@ -28,6 +28,7 @@ SYNTHESIS_ZH = {
     "a rubric is a list of criteria, this is {value}": "评分标准应是一个列表，这里是 {value}",
     "no criterion of the rubric has a weight above 0": "评分标准中没有一条的权重大于 0",
     "criterion {place} has {key!r}; known: {known}": "第 {place} 条标准有 {key!r}；可用：{known}",
+    "criterion {place} has must and a weight below 0": "第 {place} 条标准既有 must，权重又小于 0",
     "criterion {place} has no text": "第 {place} 条标准没有 text",
     "criterion {place} has the weight {weight}, expected a number other than 0": "第 {place} 条标准的权重是 {weight}，应为非 0 的数",
     "criterion {place} has must {must}, expected true or false": "第 {place} 条标准的 must 是 {must}，应为 true 或 false",
