@@ -13,6 +13,8 @@ from truing.judges.cache import AnswerCache
 from truing.judges.client import Endpoint, Judge, NoVerdict, NoVerdictError
 from truing.judges.pointwise import TEMPLATE, Pointwise, read_score, read_template
 
+from ..tables import each
+
 MakePointwise = Callable[..., Pointwise]
 
 
@@ -30,7 +32,7 @@ def pointwise(server, endpoint: Callable[..., Endpoint]) -> MakePointwise:
 # The verdict
 
 
-@pytest.mark.parametrize(
+@each(
     ("answer", "score"),
     [
         ("SCORE: 1", 0.0),
@@ -49,7 +51,7 @@ def test_a_score_is_read(answer: str, score: float):
     assert read_score(answer, 1, 10) == pytest.approx(score)
 
 
-@pytest.mark.parametrize(
+@each(
     "answer",
     [
         "8", "I give it an 8.", "SCORE: 8/10", "SCORE: eight", "SCORE: 8 out of 10", "Score: 8", "SCORE: 8.",

@@ -26,6 +26,8 @@ from truing.kernels.families import (
 )
 from truing.models.load import freeze_below, trainable
 
+from ..tables import each
+
 ROWS = [pytest.param(kind, family, id=kind) for family in FAMILIES for kind in family.kinds]
 
 
@@ -34,7 +36,7 @@ def without_weights(kind: str, auto=AutoModel, **changes: object):
         return auto.from_config(AutoConfig.for_model(kind, **changes))
 
 
-@pytest.mark.parametrize(("kind", "family"), ROWS)
+@each(("kind", "family"), ROWS)
 def test_a_row_names_what_the_family_has(kind: str, family: Family):
     trunk = without_weights(kind)
     if family.after:

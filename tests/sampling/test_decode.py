@@ -40,6 +40,8 @@ from truing.sampling.shared import SharedCache
 from truing.sampling.structure import read_structure
 from truing.sampling.types import Sample, Sampling
 
+from ..tables import each
+
 VOCABULARY = 28
 SIZES: dict[str, Any] = {
     "vocab_size": VOCABULARY,
@@ -307,7 +309,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("case", list(REFUSED))
+@each("case", list(REFUSED))
 def test_what_the_lean_path_does_not_know_takes_the_plain_one(case: str) -> None:
     make, reason = REFUSED[case]
     torch.manual_seed(0)

@@ -10,6 +10,8 @@ from truing.evals.suites.headlines import load_headlines
 from truing.text.refusal import LEAD, RULES, is_refusal, refusal_rule
 from truing.text.refusal_levels import ROOM, Level, help_in, off_topic, refusal_level
 
+from ..tables import each
+
 SHARED = Path(__file__).parents[3] / "shared/data"
 LABELLED = SHARED / "pyrit_refusal.csv"
 OWN_ZH = Path(__file__).parent / "data/refusals_zh.jsonl"
@@ -89,13 +91,13 @@ NO_REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "text"), REFUSALS)
+@each(("rule", "text"), REFUSALS)
 def test_each_rule_finds_its_refusal(rule: str, text: str) -> None:
     assert refusal_rule(text) == rule
     assert is_refusal(text)
 
 
-@pytest.mark.parametrize("text", NO_REFUSALS)
+@each("text", NO_REFUSALS)
 def test_look_alikes_are_no_refusals(text: str) -> None:
     assert refusal_rule(text) is None
     assert not is_refusal(text)
@@ -173,7 +175,7 @@ LEVELS = [
 ]
 
 
-@pytest.mark.parametrize(("level", "text"), LEVELS)
+@each(("level", "text"), LEVELS)
 def test_levels(level: Level, text: str) -> None:
     assert refusal_level(text) is level
 

@@ -25,6 +25,8 @@ from truing.training.health import (
 )
 from truing.training.health_series import History, Series, noise
 
+from ..tables import each
+
 Course = Callable[[int], float]  # of a metric, by step
 
 
@@ -91,18 +93,18 @@ def online(seed: int, steps: int = 80, **changes: Course) -> list[dict[str, Any]
 # A healthy run says nothing
 
 
-@pytest.mark.parametrize("seed", range(20))
+@each("seed", range(20))
 def test_a_healthy_preference_run_is_healthy(seed: int):
     learning = preference(seed, chosen=lambda step: -4 * step / 80, margin=lambda step: 2 * step / 80)
     assert not found(learning)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@each("seed", range(20))
 def test_a_healthy_online_run_is_healthy(seed: int):
     assert not found(online(seed))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@each("seed", range(20))
 def test_a_healthy_fine_tuning_run_is_healthy(seed: int):
     draw = random.Random(seed)
     history = [
@@ -289,7 +291,7 @@ def test_one_loss_of_fifty_times_the_usual_one_is_a_spike():
 # The table
 
 
-@pytest.mark.parametrize("name", RULES)
+@each("name", RULES)
 def test_a_rule_says_nothing_of_a_run_that_logs_nothing_or_little(name: str):
     rule = RULES[name]
     assert rule.look(History()) is None
