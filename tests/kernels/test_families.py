@@ -26,8 +26,6 @@ from truing.kernels.families import (
 )
 from truing.models.load import freeze_below, trainable
 
-from ..tables import each
-
 ROWS = [pytest.param(kind, family, id=kind) for family in FAMILIES for kind in family.kinds]
 
 
@@ -36,7 +34,7 @@ def without_weights(kind: str, auto=AutoModel, **changes: object):
         return auto.from_config(AutoConfig.for_model(kind, **changes))
 
 
-@each(("kind", "family"), ROWS)
+@pytest.mark.parametrize(("kind", "family"), ROWS)
 def test_a_row_names_what_the_family_has(kind: str, family: Family):
     trunk = without_weights(kind)
     if family.after:
