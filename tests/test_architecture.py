@@ -293,3 +293,22 @@ def test_docstrings_open_with_a_verb_or_a_noun():
         if QUESTION.match(text)
     ]
     assert found == []
+
+
+TESTS = ROOT / "tests"
+# Modules without a test file of their own name: a package's docstring or its names, and tables of words that
+# tests/reports/test_words.py and tests/core/test_messages.py read row by row.
+WITHOUT_TEST = re.compile(r"__init__\.py$|_zh\.py$")
+ELSEWHERE = {"__main__.py": "test_main.py"}
+
+
+def test_every_module_has_its_test_file_at_the_mirrored_path():
+    missing = [
+        f"{name} lacks tests/{test}"
+        for name in map(name_of, FILES)
+        if not WITHOUT_TEST.search(name)
+        and not (
+            TESTS / (test := ELSEWHERE.get(name, str(Path(name).with_name(f"test_{Path(name).name}"))))
+        ).exists()
+    ]
+    assert missing == []
