@@ -1,4 +1,4 @@
-"""How a run ends: done, stopped by a signal, or failed, each with a whole checkpoint where there can be one."""
+"""How a run ends: done, stopped, or failed, each with a whole checkpoint where there can be one."""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The loop of online methods: several updates of what a step has gathered, until the policy has moved enough."""
+"""The loop of online methods: several updates of what a step gathered, until the policy has moved enough."""
 
 import torch
 
