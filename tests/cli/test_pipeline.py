@@ -1,11 +1,7 @@
 """`truing run` as people run it: three stages, an interruption, the same command again, what it refuses."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,26 +60,6 @@ def state(folder: Path) -> str:
     return json.loads((folder / "status.json").read_text())["state"]
 
 
-def stop_in(folder: Path, path: Path, number: int) -> str:
-    """Run a file until the run in `folder` has logged two steps, then send a signal; returns stderr."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "truing", "run", str(path)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"},
-    )
-    log = folder / "metrics.jsonl"
-    deadline = time.monotonic() + 240
-    while not (log.exists() and log.read_text().count("\n") >= 2):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 128 + number, stderr
-    return stderr
-
-
 def test_stages_build_on_each_other_in_order_and_are_passed_over_when_done(truing, write, tmp_path):
     path, runs = write(), tmp_path / "runs"
     done = truing("run", path)
@@ -126,13 +102,14 @@ def test_a_stage_begins_from_the_whole_weights_of_the_one_before(truing, write, 
 
 
 @pytest.mark.parametrize(("number", "stage"), [(signal.SIGINT, "sft"), (signal.SIGTERM, "rloo")])
-def test_stopped_in_a_stage_it_resumes_there_and_ends_the_same(truing, write, tmp_path, number, stage):
+def test_stopped_in_a_stage_it_resumes_there_and_ends_the_same(truing, begun, write, tmp_path, number, stage):
     optim = {"learning_rate": 1e-3, "items_per_step": 1, "epochs": 2}
     whole = write("whole.yaml", "whole", **{stage: {"optim": optim}})
     broken = write("broken.yaml", "broken", **{stage: {"optim": optim}})
-    stderr = stop_in(tmp_path / "broken" / stage, broken, number)
-    assert "the same command resumes here" in stderr
-    assert "Traceback" not in stderr
+    stopped = begun("run", broken).stop_after(2, tmp_path / "broken" / stage, number)
+    assert stopped.returncode == 128 + number, stopped.stderr
+    assert "the same command resumes here" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
     assert state(tmp_path / "broken" / stage) == "stopped"
     again = truing("run", broken)
     assert again.returncode == 0, again.stderr

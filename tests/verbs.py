@@ -1,9 +1,10 @@
-"""A recipe for the tiny model folder, and the command line run as users run it."""
+"""Fixtures for all folders: a recipe for the tiny model folder, and the command line as users run it."""
 
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,31 +81,82 @@ def started() -> Callable[..., Ran]:
     return run
 
 
+@dataclass
+class Forked:
+    """A verb that runs in a child of the fork server."""
+
+    ask: Callable[[dict[str, Any]], Any]
+    pid: int
+    arguments: list[str]
+    streams: dict[str, Path]
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The return code, None while it runs."""
+        if self.returncode is None:
+            self.returncode = self.ask({"wait": self.pid, "poll": True})
+        return self.returncode
+
+    def send(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> Ran:
+        """What it has returned and printed, once it has ended."""
+        if self.returncode is None:
+            self.returncode = self.ask({"wait": self.pid})
+        said = [self.streams[name].read_text("utf-8", errors="replace") for name in ("stdout", "stderr")]
+        return Ran(["truing", *self.arguments], self.returncode or 0, *said)
+
+    def stop_after(self, steps: int, run: Path, number: int) -> Ran:
+        """Send a signal once the run in a folder has logged this many steps."""
+        log, deadline = run / "metrics.jsonl", time.monotonic() + 240
+        while not (log.exists() and log.read_text().count("\n") >= steps):
+            assert self.poll() is None, self.wait().stderr
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        self.send(number)
+        return self.wait()
+
+
 @pytest.fixture(scope="session")
-def truing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ran]]:
-    """Runs `truing ARGS` in a process of its own, forked from one that has imported torch already.
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Forked]]:
+    """Begins `truing ARGS` in a process of its own, forked from one that has imported torch already.
 
     `cwd` is where it runs, `input` the text on its stdin.
     """
-    command = [sys.executable, str(Path(__file__).with_name("fork_server.py"))]
+    command = [sys.executable, str(Path(__file__).parent / "e2e" / "fork_server.py")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    folder = tmp_path_factory.mktemp("forked")
-    streams = {name: folder / name for name in ("stdin", "stdout", "stderr")}
     with subprocess.Popen(command, env={**os.environ, **SETTLED}, **pipes) as server:
         assert server.stdin and server.stdout
         assert server.stdout.readline() == "ready\n"
 
-        def run(*args: object, cwd: Path | None = None, input: str = "") -> Ran:
+        def ask(request: dict[str, Any]) -> Any:
+            assert server.stdin and server.stdout
+            server.stdin.write(json.dumps(request) + "\n")
+            server.stdin.flush()
+            return json.loads(server.stdout.readline())
+
+        def begin(*args: object, cwd: Path | None = None, input: str = "") -> Forked:
+            folder = tmp_path_factory.mktemp("forked")
+            streams = {name: folder / name for name in ("stdin", "stdout", "stderr")}
             for name, path in streams.items():
-                path.write_text(input if name == "stdin" else "", encoding="utf-8")
+                text = input if name == "stdin" else ""
+                path.write_text(text, encoding="utf-8", errors="surrogateescape")
             arguments = list(map(str, args))
             request: dict[str, Any] = {name: str(path) for name, path in streams.items()}
             request |= {"arguments": arguments, "cwd": str(cwd or Path.cwd())}
-            server.stdin.write(json.dumps(request | {"env": {**os.environ, **SETTLED}}) + "\n")
-            server.stdin.flush()
-            code = int(server.stdout.readline())
-            said = [streams[name].read_text("utf-8", errors="replace") for name in ("stdout", "stderr")]
-            return Ran(["truing", *arguments], code, *said)
+            pid = ask(request | {"env": {**os.environ, **SETTLED}})
+            return Forked(ask, pid, arguments, streams)
 
-        yield run
+        yield begin
         server.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def truing(begun: Callable[..., Forked]) -> Callable[..., Ran]:
+    """Runs `truing ARGS` in a process of its own, as `begun` does, and waits for its end."""
+
+    def run(*args: object, **options: Any) -> Ran:
+        return begun(*args, **options).wait()
+
+    return run

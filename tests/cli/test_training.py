@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+
+from truing.config.config import load_recipe
 
 TIMES = {"seconds", "tokens_per_second"}
 
@@ -50,7 +49,7 @@ METHODS = {
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(name, recipe, truing, pairs_file, tmp_path):
+def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(name, recipe, truing, begun, pairs_file, tmp_path):
     """R1, S1: SIGTERM leaves a whole checkpoint and 143; the same command ends like an unbroken run."""
     changes = dict(METHODS[name])
     if name == "dpo-positive-evaluated":
@@ -61,24 +60,11 @@ def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(name, recipe, truing, pai
     broken = recipe("broken.json", **changes, output=str(tmp_path / "broken"))
     done = truing("train", whole)
     assert done.returncode == 0, done.stderr
-    process = subprocess.Popen(
-        [sys.executable, "-m", "truing", "train", str(broken)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    log = tmp_path / "broken" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while not (log.exists() and log.read_text().count("\n") >= 2):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=120)
-    if process.returncode == 0:
+    stopped = begun("train", broken).stop_after(2, tmp_path / "broken", signal.SIGTERM)
+    if stopped.returncode == 0:
         pytest.skip("the run ended before the signal arrived: nothing was interrupted")
-    assert process.returncode == 143, stderr
-    assert "Traceback" not in stderr
+    assert stopped.returncode == 143, stopped.stderr
+    assert "Traceback" not in stopped.stderr
     status = json.loads((tmp_path / "broken" / "status.json").read_text())
     assert status["state"] == "stopped"
     again = truing("train", broken)
@@ -87,23 +73,11 @@ def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(name, recipe, truing, pai
     assert_same(tmp_path / "whole", tmp_path / "broken")
 
 
-def test_ctrl_c_is_130_and_resumable(recipe, truing, tmp_path):
-    path = recipe(optim={"learning_rate": 1e-3, "items_per_step": 1, "epochs": 20}, checkpoint={"every": 500})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "truing", "train", str(path)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    log = tmp_path / "run" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while not (log.exists() and log.read_text().count("\n") >= 2):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 130, stderr
-    assert "the same command resumes here" in stderr
+def test_ctrl_c_is_130_and_resumable(recipe, truing, begun, tmp_path):
+    path = recipe(optim={"learning_rate": 1e-3, "items_per_step": 1, "epochs": 8}, checkpoint={"every": 500})
+    stopped = begun("train", path).stop_after(2, tmp_path / "run", signal.SIGINT)
+    assert stopped.returncode == 130, stopped.stderr
+    assert "the same command resumes here" in stopped.stderr
     again = truing("train", path)
     assert again.returncode == 0
     assert "resuming after step" in again.stderr
@@ -144,3 +118,13 @@ def test_early_stopping_keeps_the_best_checkpoint(recipe, truing, pairs_file, tm
     best = losses.index(min(losses)) + 1
     assert len(rows) == best + 2 < 60
     assert (tmp_path / "run" / "checkpoints" / f"step-{best:06d}").is_dir()
+
+
+def test_print_config_is_a_recipe_that_loads_to_the_same(truing, recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    path = recipe()
+    done = truing("check", path, "--print-config")
+    assert done.returncode == 0, done.stderr
+    printed = tmp_path / "printed.yaml"
+    printed.write_text(done.stdout)
+    assert load_recipe(printed).recipe == load_recipe(path).recipe
