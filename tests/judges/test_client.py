@@ -14,7 +14,8 @@ import pytest
 from truing.core.errors import ConfigError, RewardError, StorageError
 from truing.core.records import user
 from truing.judges.cache import AnswerCache
-from truing.judges.client import Endpoint, Judge, NoVerdict, NoVerdictError
+from truing.judges.client import Endpoint, Judge
+from truing.judges.opinions import NoVerdict, NoVerdictError
 
 MakeEndpoint = Callable[..., Endpoint]
 

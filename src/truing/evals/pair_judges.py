@@ -19,7 +19,8 @@ from truing.evals.notes import WEIGHED
 from truing.evals.own_judge import own_judge
 from truing.evals.sides import SampledResponse
 from truing.judges.cache import ANSWERS, AnswerCache
-from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
+from truing.judges.client import Endpoint, Judge
+from truing.judges.opinions import Asker, NoVerdict
 from truing.judges.pairwise import TEMPLATE, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
 from truing.rewards import types

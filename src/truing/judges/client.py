@@ -12,7 +12,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI
@@ -22,6 +22,7 @@ from truing.core.errors import ConfigError, RewardError, TruingError
 from truing.core.records import Turns
 from truing.core.retries import Tries, retry_after
 from truing.judges.cache import AnswerCache, key_of
+from truing.judges.opinions import NoVerdict, NoVerdictError, Opinion, PassingError
 
 OPENAI = "https://api.openai.com/v1"
 NO_KEY = "none"  # sent where the server asks for none: without one the library would look for its own
@@ -33,38 +34,6 @@ HOPELESS = {
     404: "check base_url, which usually ends in /v1, and the name of the model",
 }
 PASSING = {408, 409, 429}  # and everything from 500
-
-Opinion = TypeVar("Opinion")
-
-
-class NoVerdictError(Exception):
-    """No verdict on one question, and the reason. Functions that read answers raise it too."""
-
-
-class PassingError(NoVerdictError):
-    """No verdict yet: asking again may help, `wait` seconds later at the earliest."""
-
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
-        super().__init__(reason)
-        self.wait = wait
-
-
-@dataclass(frozen=True, slots=True)
-class NoVerdict:
-    """A question that failed, and the reason."""
-
-    reason: str
-
-
-class Asker(Protocol):
-    """A model that answers questions: on a server (`Judge`) or on this machine (`local.LocalJudge`)."""
-
-    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
-        """Return the opinion that `read` finds in each question's answer, in order; ask equal ones once.
-
-        `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,38 +3,27 @@
     prompt, a, b -> question with a first and question with b first -> VERDICT: A, VERDICT: B -> a wins: 1.0
 
 Judges favour a place (arXiv:2306.05685). A judge that names the same place both times contradicts itself, and
-its two verdicts cancel out to a half. An answer counts if its last line is `VERDICT: A`, `VERDICT: B` or
-`VERDICT: TIE`. It also counts if the whole answer, its last line or its last code block is a JSON object with
-one of the three as `verdict`. Any other answer is no verdict.
+its two verdicts cancel out to a half. An answer counts if it ends with `VERDICT: A`, `VERDICT: B` or
+`VERDICT: TIE`, in any dress that `reading.py` knows. Any other answer is no verdict.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from string import Template
 
 from truing.core.errors import ConfigError
 from truing.core.records import Message, Turns
 from truing.judges import pointwise
-from truing.judges.client import Asker, NoVerdict
 from truing.judges.fence import fenced, mark_of
-from truing.judges.reading import stated
+from truing.judges.fields import VERDICT, Verdict
+from truing.judges.opinions import Asker, NoVerdict
+from truing.judges.reading import read_field
 
 TEMPLATE = pointwise.PROMPTS / "pairwise.md"
 OF_A_SCORE = ("low", "high")  # names that only the template of a score may show
-VERDICT = re.compile(r"VERDICT:\s*(A|B|TIE)")
 
 JudgedPair = tuple[Sequence[Message], str, str]  # prompt, response a, response b
-
-
-class Verdict(StrEnum):
-    """The better of two responses, named by the place where the judge saw it."""
-
-    FIRST = "A"
-    SECOND = "B"
-    TIE = "TIE"
 
 
 WORTH = {Verdict.FIRST: 1.0, Verdict.TIE: 0.5, Verdict.SECOND: 0.0}  # to the response in the first place
@@ -143,4 +132,4 @@ def read_template(path: Path) -> Template:
 
 def read_verdict(text: str) -> Verdict:
     """Read the verdict that an answer states."""
-    return Verdict(stated(text, VERDICT, "verdict", lambda value: value in list(Verdict)))
+    return read_field(text, VERDICT)

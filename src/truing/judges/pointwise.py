@@ -2,12 +2,10 @@
 
     prompt, response -> question with both fenced -> answer -> SCORE: 7 -> 0.67 on the scale 1 to 10
 
-An answer counts if its last line is `SCORE: <number>`. It also counts if the whole answer, its last line or
-its last code block is a JSON object with a number as `score`. Any other answer is no verdict, and neither is
-a score outside the scale.
+An answer counts if it ends with `SCORE: <number>`, in any dress that `reading.py` knows. Any other answer is
+no verdict, and neither is a score outside the scale.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +13,15 @@ from string import Template
 
 from truing.core.errors import ConfigError
 from truing.core.records import Message, Turns
-from truing.judges.client import Asker, NoVerdict, NoVerdictError
 from truing.judges.fence import fenced, mark_of
-from truing.judges.reading import stated
+from truing.judges.fields import SCORE_LABEL, score_field
+from truing.judges.opinions import Asker, NoVerdict
+from truing.judges.reading import read_field
 
 PROMPTS = Path(__file__).parent / "prompts"
 TEMPLATE = PROMPTS / "pointwise.md"
 RUBRIC = PROMPTS / "rubric.md"
 FILLED = ("mark", "rubric", "low", "high", "conversation", "response")
-SCORE = re.compile(r"SCORE:\s*([+-]?[0-9]+(?:\.[0-9]+)?)")
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,5 @@ def read_template(path: Path) -> Template:
 
 def read_score(text: str, low: float, high: float) -> float:
     """Read the score that an answer states, from `low` to `high`, as a number from 0 to 1."""
-    score = float(stated(text, SCORE, "score", lambda value: isinstance(value, float)))
-    if not low <= score <= high:
-        raise NoVerdictError(f"the score {score:g} is not between {low:g} and {high:g}")
+    score = read_field(text, score_field("score", SCORE_LABEL, low, high))
     return (score - low) / (high - low)

@@ -27,8 +27,9 @@ from truing.core.records import Record, Turns, key_of
 from truing.data.refusals import RefusedRowError
 from truing.judges.cache import AnswerCache
 from truing.judges.cache import key_of as key_of_request
-from truing.judges.client import Endpoint, Judge, NoVerdict, Opinion
+from truing.judges.client import Endpoint, Judge
 from truing.judges.local import LocalJudge
+from truing.judges.opinions import NoVerdict, Opinion
 from truing.models.contents import contents_of_source
 from truing.models.trained import Trained, load_trained
 from truing.sampling.decode import context_of
