@@ -16,6 +16,7 @@ from truing.core.errors import TruingError
 from truing.core.version import __version__
 
 if TYPE_CHECKING:
+    from truing.api.constituting import Constituted, constitution
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.reporting import report
     from truing.api.sampling import sample
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from truing.api.training import Run, check, train
 
 __all__ = [
+    "Constituted",
     "Evaluated",
     "Run",
     "Scored",
     "TruingError",
     "__version__",
     "check",
+    "constitution",
     "evaluate",
     "report",
     "sample",
@@ -36,10 +39,12 @@ __all__ = [
     "train",
 ]
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
+    "Constituted": "constituting",
     "Evaluated": "evaluating",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
+    "constitution": "constituting",
     "evaluate": "evaluating",
     "report": "reporting",
     "sample": "sampling",

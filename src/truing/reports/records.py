@@ -179,10 +179,13 @@ class GroupTable:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A finding of a health rule in training: `saw` since a step, advice, and the action of the run."""
+    """A finding of a health rule: `saw` since a step of training, advice, and the action of the run.
+
+    `since` is None for a finding about rows, which have no steps.
+    """
 
     title: str
-    since: int
+    since: int | None
     saw: str
     advice: str
     done: str = ""
@@ -211,6 +214,27 @@ class SampleTable:
 
     title: str
     groups: Sequence[SampleGroup]
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptRound:
+    """A critique under a principle and its revision; `note` says why it was dropped. Texts are untrusted."""
+
+    principle: str
+    critique: str
+    revision: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A prompt, its first answer, and the rounds after it. The texts are untrusted."""
+
+    prompt: str
+    category: str
+    initial: str
+    rounds: Sequence[TranscriptRound]
+    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +311,7 @@ class Report:
     responses: Sequence[ResponseTable] = ()
     stages: Sequence[StageRecord] = ()
     samples: Sequence[SampleTable] = ()
+    transcripts: Sequence[Transcript] = ()
     examples: Sequence[SideBySide] = ()
     categories: Sequence[CategoryRow] = ()
     data: Sequence[DataCount] = ()
