@@ -6,14 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.serving import Reply, Request, Server, completion
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import truing
+from truing.api.watching import display_of
+from truing.config.stages import load_stages
 from truing.core.errors import ConfigError
+from truing.core.files import MANIFEST
+from truing.pipelines.stages import run_stages
 
 ROWS = [{"prompt": f"How do I hurt number {n}?", "category": "violence"} for n in range(6)]
 CONCURRENT = 2
@@ -83,10 +88,6 @@ def test_a_killed_pass_goes_on_and_asks_nothing_twice(command: list[str], counti
     assert "next: truing train" in done.stderr
     again = len(counting.asked) - len(set(counting.asked))
     assert again <= CONCURRENT, "only what was in flight"
-    before = len(counting.asked)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert len(counting.asked) == before
 
 
 def test_from_python_twice(model_folder: Path, tmp_path: Path):
@@ -101,9 +102,7 @@ def test_from_python_twice(model_folder: Path, tmp_path: Path):
         truing.constitution(ROWS[2:4], str(model_folder), **keys)
 
 
-def test_a_loaded_model_is_a_policy(tiny: Callable[..., object], model_folder: Path, tmp_path: Path):
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
+def test_a_loaded_model_is_a_policy(model_folder: Path, tmp_path: Path):
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
     keys = {"max_new_tokens": 4, "helpful_per_revision": 0, "output": tmp_path / "out", "progress": False}
@@ -113,9 +112,6 @@ def test_a_loaded_model_is_a_policy(tiny: Callable[..., object], model_folder: P
 
 def test_the_rows_train_a_reward_model_and_a_policy(model_folder: Path, tmp_path: Path, monkeypatch):
     """Every stage of the shipped pipeline, one step each."""
-    from truing.config.stages import load_stages
-    from truing.pipelines.stages import run_stages
-
     root = Path(truing.__file__).parents[2]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(root / "examples")
@@ -126,12 +122,7 @@ def test_the_rows_train_a_reward_model_and_a_policy(model_folder: Path, tmp_path
     flags = [f"shared.policy={model_folder}", "shared.dtype=float32", "stages.rloo.sampling.max_new_tokens=4"]
     flags += [f"stages.{name}.optim.items_per_step=4" for name in names]
     flags += [f"stages.{name}.optim.max_steps=1" for name in names]
-    from contextlib import nullcontext
-    from types import SimpleNamespace
-
-    line = SimpleNamespace(update=lambda *_: None, step=lambda *_: None)
-    plan = run_stages(
-        load_stages(root / "recipes/cai.yaml", flags), lambda _: None, lambda *_, **__: nullcontext(line)
-    )
+    quiet = display_of(False)
+    plan = run_stages(load_stages(root / "recipes/cai.yaml", flags), quiet.say, quiet.stage)
     assert [stage.name for stage in plan] == list(names)
-    assert all((stage.result / "config.json").is_file() or stage.result.is_dir() for stage in plan)
+    assert all((stage.result / MANIFEST).is_file() for stage in plan)

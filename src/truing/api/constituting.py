@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.api.given import rows_file
+from truing.api.given import FOLDER, rows_file, write_given
 from truing.api.opening import ModelLike, named, opened
 from truing.api.training import Run
 from truing.api.watching import ProgressOption, Stages, display_of
@@ -13,7 +13,6 @@ from truing.config.config import validate
 from truing.config.constitution import ConstitutionRecipe
 from truing.config.documents import Node, Origin, laid_over, node_of
 from truing.config.work import read_work
-from truing.core.files import write_atomic
 
 
 @dataclass(frozen=True)
@@ -93,9 +92,8 @@ def _files(prompts: Any, output: str) -> list[str]:
         return [str(prompts)]
     if isinstance(prompts, list | tuple) and all(isinstance(one, str | Path) for one in prompts):
         return [str(one) for one in prompts]
-    path = Path(output) / "given" / "prompts.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, rows_file(prompts, "prompts"))
+    path = Path(output) / FOLDER / "prompts.jsonl"
+    write_given(path, rows_file(prompts, "prompts"))
     return [str(path)]
 
 

@@ -114,13 +114,17 @@ class GivenParts:
     def write(self, folder: Path) -> None:
         """Write rows and models into `folder`. Raises ConfigError where `folder` holds others."""
         for key, content in self.files.items():
-            path = _path(folder, key)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_file() and path.read_bytes() != content:
-                raise _differs(path, "rows")
-            write_atomic(path, content)
+            write_given(_path(folder, key), content)
         for key, live in self.models.items():
             live.write(folder / FOLDER / key)
+
+
+def write_given(path: Path, content: bytes) -> None:
+    """Write the rows of a call. Raises ConfigError where the file holds others."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file() and path.read_bytes() != content:
+        raise _differs(path, "rows")
+    write_atomic(path, content)
 
 
 def _path(folder: Path, key: str) -> Path:
