@@ -19,7 +19,7 @@ from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
 
 ROOT = Path(__file__).parents[2]
-RECIPES = [path for path in sorted((ROOT / "recipes").glob("*.yaml")) if "\nstages:" not in path.read_text()]
+RECIPES = [path for path in sorted((ROOT / "recipes").glob("*.yaml")) if "\nmethod:" in path.read_text()]
 
 
 @pytest.fixture(autouse=True)

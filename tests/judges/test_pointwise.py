@@ -10,7 +10,8 @@ import pytest
 from truing.core.errors import ConfigError
 from truing.core.records import Message, user
 from truing.judges.cache import AnswerCache
-from truing.judges.client import Endpoint, Judge
+from truing.judges.client import Judge
+from truing.judges.endpoint import Endpoint
 from truing.judges.opinions import NoVerdict, NoVerdictError
 from truing.judges.pointwise import TEMPLATE, Pointwise, read_score, read_template
 

@@ -116,7 +116,7 @@ def test_the_rows_train_a_reward_model_and_a_policy(model_folder: Path, tmp_path
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(root / "examples")
     keys = {"limit": 8, "max_new_tokens": 12, "progress": False}
-    recipe = root / "recipes/synthesis/constitution.yaml"
+    recipe = root / "recipes/constitution.yaml"
     truing.constitution(policy=str(model_folder), recipe=recipe, **keys)
     names = ("sft", "reward", "rloo")
     flags = [f"shared.policy={model_folder}", "shared.dtype=float32", "stages.rloo.sampling.max_new_tokens=4"]

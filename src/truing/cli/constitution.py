@@ -1,6 +1,5 @@
 """`constitution`: answers criticised under principles and revised, as rows to train on."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +9,9 @@ import typer
 from truing.cli.commands import command
 from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
+from truing.cli.work import RECIPE_ENDS, asked_in, role
 from truing.core.doing import doing
 from truing.core.messages import message
-
-RECIPES = (".yaml", ".yml")
 
 
 def constitution(
@@ -32,24 +30,20 @@ def constitution(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change one value of the recipe: rounds=3.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="The folder for the rows and the report.")] = None,
+    output: Annotated[str | None, typer.Option(help="The folder for the rows and the report.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Criticise and revise a model's answers under a constitution; write rows for SFT and preferences.
 
     Stopped at any point, the same command goes on and asks nothing twice.
     """
-    with doing(message("reading {path}", path=what)):
-        from truing.config.constitution import ConstitutionRecipe
-        from truing.config.work import load_work
-    is_recipe = what.endswith(RECIPES)
-    flags = [] if is_recipe else [f"prompts={json.dumps([what])}"]
-    roles = {"policy": policy, "critic": critic, "reviser": reviser, "judge": judge}
-    flags += [f"{name}={_role(given)}" for name, given in roles.items() if given]
-    flags += [f"constitution={json.dumps(principles)}"] if principles else []
-    if output is not None or not is_recipe:
-        flags.append(f"output={json.dumps(str(output or 'constitution'))}")
-    recipe = load_work(ConstitutionRecipe, Path(what) if is_recipe else None, [*flags, *(set_ or [])])
+    from truing.config.constitution import ConstitutionRecipe
+    from truing.config.work import load_work
+
+    given = {"policy": policy, "critic": critic, "reviser": reviser, "judge": judge}
+    flags = {name: role(one) for name, one in given.items() if one}
+    path, overrides = asked_in(what, set_, **flags, constitution=principles, output=_output(what, output))
+    recipe = load_work(ConstitutionRecipe, path, overrides)
     with doing(IMPORTING):
         from truing.api.watching import Stages
         from truing.pipelines.constituting import PREFERENCES, SFT, constitute, require_answered
@@ -79,6 +73,6 @@ def _show(done: Mapping[str, Any]) -> None:
         say(message("warning: {what}", what=warning))
 
 
-def _role(given: str) -> str:
-    """Return a role as `--set` reads it: a mapping as it is, a name in quotes."""
-    return given if given.lstrip().startswith("{") else json.dumps(given)
+def _output(what: str, output: str | None) -> str | None:
+    """Return the folder: that of a recipe's file stays where no flag names another."""
+    return output if output or what.endswith(RECIPE_ENDS) else "constitution"

@@ -11,8 +11,8 @@ PLACE = re.compile(
     r"(?:the\s+)?(?:response|answer|assistant|option|candidate|回答|回复|选项|答案)?\s*([AB])", re.IGNORECASE
 )
 EVEN = re.compile(r"(?:a\s+)?tie|平局|平手", re.IGNORECASE)
-YES = re.compile(r"yes|true|met|是|满足|符合|✓|✅", re.IGNORECASE)
-NO = re.compile(r"no|false|not met|unmet|否|不满足|不符合|✗|❌", re.IGNORECASE)
+YES = re.compile(r"yes|true|met|passed|是|满足|符合|通过|✓|✅", re.IGNORECASE)
+NO = re.compile(r"no|false|not met|unmet|failed|否|不满足|不符合|不通过|✗|❌", re.IGNORECASE)
 NUMBER = r"[+-]?[0-9]+(?:\.[0-9]+)?"
 
 

@@ -11,22 +11,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from truing.core.errors import ConfigError
 from truing.core.records import Message, Turns
 from truing.judges import pointwise
-from truing.judges.fence import fenced, mark_of
 from truing.judges.fields import VERDICT, Verdict
+from truing.judges.odds import begins_verdict, first_wins, odds
 from truing.judges.opinions import Asker, NoVerdict
+from truing.judges.question import prompt_file, question_of
 from truing.judges.reading import read_field
 
-TEMPLATE = pointwise.PROMPTS / "pairwise.md"
+TEMPLATE = prompt_file("pairwise")
 OF_A_SCORE = ("low", "high")  # names that only the template of a score may show
 
 JudgedPair = tuple[Sequence[Message], str, str]  # prompt, response a, response b
 
 
 WORTH = {Verdict.FIRST: 1.0, Verdict.TIE: 0.5, Verdict.SECOND: 0.0}  # to the response in the first place
+
+
+class WeighedVerdict(NamedTuple):
+    """A verdict, and the probability that the first response is better where a server told it."""
+
+    verdict: Verdict
+    first_wins: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,9 @@ class Comparison:
     a_first: Verdict | NoVerdict
     b_first: Verdict | NoVerdict
     asked: bool = True  # False: the texts are equal
+    # The probability that the response in the first place is better; None without log-probabilities.
+    a_first_wins: float | None = None
+    b_first_wins: float | None = None
 
     @property
     def opinion(self) -> float | NoVerdict:
@@ -47,6 +59,15 @@ class Comparison:
             ]
             return NoVerdict("; ".join(failed))
         return (WORTH[self.a_first] + 1.0 - WORTH[self.b_first]) / 2
+
+    @property
+    def probability(self) -> float | NoVerdict:
+        """Return the probability that a is better, the mean of both orders; a verdict alone is certain."""
+        if isinstance(self.a_first, NoVerdict) or isinstance(self.b_first, NoVerdict):
+            return self.opinion
+        there = WORTH[self.a_first] if self.a_first_wins is None else self.a_first_wins
+        back = WORTH[self.b_first] if self.b_first_wins is None else self.b_first_wins
+        return (there + 1.0 - back) / 2
 
     @property
     def consistent(self) -> bool | None:
@@ -100,25 +121,22 @@ class Pairwise:
 
     def __call__(self, judged: Sequence[JudgedPair]) -> list[Comparison]:
         """Compare each (prompt, a, b), in order; equal texts are a tie, and the judge is not asked."""
-        asked = [each for each in judged if each[1] != each[2]]
-        a_first = [self.question(prompt, a, b) for prompt, a, b in asked]
-        b_first = [self.question(prompt, b, a) for prompt, a, b in asked]
-        verdicts = self.judge.ask(a_first + b_first, read_verdict)
-        found = iter(map(Comparison, verdicts[: len(asked)], verdicts[len(asked) :]))
+        told = self.judge.ask(self.questions(judged), read_weighed)
+        half = len(told) // 2
+        found = iter(map(_compared, told[:half], told[half:]))
         same = Comparison(Verdict.TIE, Verdict.TIE, asked=False)
         return [same if a == b else next(found) for _, a, b in judged]
 
+    def questions(self, judged: Sequence[JudgedPair]) -> list[Turns]:
+        """Return the questions of all pairs that differ with a first, then of all with b first."""
+        asked = [each for each in judged if each[1] != each[2]]
+        a_first = [self.question(prompt, a, b) for prompt, a, b in asked]
+        return a_first + [self.question(prompt, b, a) for prompt, a, b in asked]
+
     def question(self, prompt: Sequence[Message], first: str, second: str) -> Turns:
         """Return the question, the same to the letter for the same prompt, responses and places."""
-        mark = mark_of([part for turn in prompt for part in (turn.role, turn.content)] + [first, second])
-        responses = [fenced(mark, "response A", first), fenced(mark, "response B", second)]
-        text = self.template.substitute(
-            mark=mark,
-            rubric=self.rubric.strip(),
-            conversation="\n\n".join(fenced(mark, turn.role, turn.content) for turn in prompt),
-            response="\n\n".join(responses),
-        )
-        return (Message("user", text),)
+        shown = [("response A", first), ("response B", second)]
+        return question_of(self.template, prompt, shown, rubric=self.rubric.strip())
 
 
 def read_template(path: Path) -> Template:
@@ -128,6 +146,19 @@ def read_template(path: Path) -> Template:
         if name in OF_A_SCORE:
             raise ConfigError(f"the template {path} has ${name}, but a comparison has no scale")
     return template
+
+
+def _compared(there: WeighedVerdict | NoVerdict, back: WeighedVerdict | NoVerdict) -> Comparison:
+    verdicts = [each if isinstance(each, NoVerdict) else each.verdict for each in (there, back)]
+    chances = [None if isinstance(each, NoVerdict) else each.first_wins for each in (there, back)]
+    return Comparison(*verdicts, a_first_wins=chances[0], b_first_wins=chances[1])
+
+
+def read_weighed(text: str) -> WeighedVerdict:
+    """Read the verdict that an answer states, and its odds."""
+    verdict = read_field(text, VERDICT)
+    chances = odds(text, VERDICT, verdict, begins_verdict)
+    return WeighedVerdict(verdict, first_wins(chances) if chances else None)
 
 
 def read_verdict(text: str) -> Verdict:

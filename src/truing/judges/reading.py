@@ -33,7 +33,7 @@ LEAD = (
     r"(?:(?:my|our|the|this is my|我的|我给出的|本次)\s*)?(?:(?:final|overall|最终|最后|总体|综合)\s*)?"
 )
 OPENS, CLOSES = r"[\[\"'“【(「]?", r"[\]\"'”】)」]?"
-SEPARATOR = r"(?:\s*(?:\bis|为|是)?\s*[:=]\s*|\s+is\s*|\s*[为是]\s*|\s+[-–—]\s+|(?<=[】\]])\s*)"
+SEPARATOR = r"(?:\s*(?:\bis|为|是)?\s*[:=]\s*|\s+is\s*|\s*[为是]\s*|\s+[-–—]\s+|(?<=[】\].)、])\s*)"
 # The line above a field may say that somebody else speaks: `Response A says:`, `I will not follow this:`.
 TOLD = re.compile(
     r"\b(?:responses?|answers?|repl(?:y|ies)|texts?|candidates?|assistants?|it|a|b)\b.*\b(?:says?|said|writes?"
@@ -112,13 +112,21 @@ def read_field(text: str, field: StatedField[FieldValue]) -> FieldValue:
 
 def read_fields(text: str, fields: Sequence[StatedField[Any]]) -> dict[str, Any]:
     """Return the value of every field, by its name. Raises NoVerdictError where one is missing."""
-    end = _end_of(text)
-    found, above = _of_object(end, fields) or _of_lines(end, fields)
-    if found and _is_quoted(above):
-        raise NoVerdictError(f"the answer ends with what it quotes: {_short(above)!r}")
+    found = read_stated(text, fields)
     missing = [field.name for field in fields if field.name not in found]
     if missing:
-        raise NoVerdictError(f"the answer does not end with a {missing[0]}: {_short(end.last)!r}")
+        raise NoVerdictError(f"the answer does not end with a {missing[0]}")
+    return found
+
+
+def read_stated(text: str, fields: Sequence[StatedField[FieldValue]]) -> dict[str, FieldValue]:
+    """Return the values of the fields that an answer states. Raises NoVerdictError where it states none."""
+    end = _end_of(text)
+    found, above = _of_object(end, fields) or _of_lines(end, fields)
+    if not found:
+        raise NoVerdictError(f"the answer does not end with a {fields[0].name}: {_short(end.last)!r}")
+    if _is_quoted(above):
+        raise NoVerdictError(f"the answer ends with what it quotes: {_short(above)!r}")
     return found
 
 

@@ -15,10 +15,12 @@ from truing.reports.records import (
     DataCount,
     GroupRow,
     GroupTable,
+    MadePart,
+    MadeRow,
+    MadeTable,
     Measure,
     Report,
-    Transcript,
-    TranscriptRound,
+    recipe_command,
 )
 from truing.stats.intervals import bootstrap_mean, wilson
 from truing.synthesis.constitution.counts import (
@@ -36,6 +38,7 @@ from truing.synthesis.constitution.run import Made
 from truing.text.shown import clipped
 
 SHOWN = 24  # transcripts on the page
+SOME = "Some prompts of every outcome and category. transcripts.jsonl has all of them."
 REASONS = {
     Drop.EMPTY: "empty",
     Drop.EQUAL: "the same as the answer",
@@ -65,16 +68,16 @@ def constitution_report(made: Made) -> Report:
     return Report(
         title=t("Constitution: {model}", model=made.opened.policy.title),
         created=datetime.now(UTC),
-        command=f"truing constitution recipe.yaml   # {t('the recipe above, saved under this name')}",
+        command=recipe_command("constitution"),
         summary=t(summary, **counts),
         notes=list(_notes(made)),
         alarms=alarms,
         measures=list(measures_of(made.cases)),
         groups=list(_groups(made.cases)),
-        transcripts=[_transcript(case) for case in chosen(made.cases)],
+        made=[MadeTable(t("From first answer to last"), t(SOME), list(map(_transcript, chosen(made.cases))))],
         data=[_data(made, counts)],
         versions=versions(),
-        config={"this pass": text},
+        config={t("this pass"): text},
     )
 
 
@@ -140,21 +143,20 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
     return [cases[place] for _, place in sorted(ranked)[:SHOWN]]
 
 
-def _transcript(case: Case) -> Transcript:
+def _transcript(case: Case) -> MadeRow:
     reason = t(REASONS[Drop(case.reason)]) if case.outcome is Outcome.DROPPED else told(case.reason, spoken())
     assert case.outcome is not None
-    shown = [
-        TranscriptRound(
-            one.principle.text,
-            one.critique,
-            one.revision,
-            t(REASONS[one.dropped]) if one.dropped else told(one.error, spoken()),
-        )
-        for one in case.rounds
-    ]
-    prompt = "\n\n".join(turn.content for turn in case.record.prompt)
     outcome = t(OUTCOMES[case.outcome], reason=clipped(reason, 200))
-    return Transcript(prompt, case.record.category or case.language, case.initial, shown, outcome)
+    parts = [MadePart(t("First answer"), case.initial)]
+    for number, one in enumerate(case.rounds, 1):
+        principle = clipped(one.principle.text, 300)
+        parts.append(MadePart(t("Critique {n} · {principle}", n=number, principle=principle), one.critique))
+        if one.revision:
+            said = "Revision {n} · dropped: {reason}" if one.dropped else "Revision {n}"
+            title = t(said, n=number, reason=t(REASONS[one.dropped]) if one.dropped else "")
+            parts.append(MadePart(title, one.revision, after=one.dropped is None))
+    prompt = "\n\n".join(turn.content for turn in case.record.prompt)
+    return MadeRow(prompt, f"{case.record.category or case.language} · {outcome}", parts)
 
 
 def _data(made: Made, counts: Mapping[str, Any]) -> DataCount:

@@ -217,24 +217,30 @@ class SampleTable:
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptRound:
-    """A critique under a principle and its revision; `note` says why it was dropped. Texts are untrusted."""
+class MadePart:
+    """One text of a row that models made, with its title. The text is untrusted."""
 
-    principle: str
-    critique: str
-    revision: str
-    note: str = ""
+    title: str
+    text: str
+    after: bool = False  # whether it is the outcome, which the page marks
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
-    """A prompt, its first answer, and the rounds after it. The texts are untrusted."""
+class MadeRow:
+    """A prompt, and the texts that models made of it in reading order; `overline` says what came of it."""
 
     prompt: str
-    category: str
-    initial: str
-    rounds: Sequence[TranscriptRound]
-    outcome: str
+    overline: str
+    parts: Sequence[MadePart]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeTable:
+    """Rows of one kind; `explains` is a sentence below the title."""
+
+    title: str
+    explains: str
+    rows: Sequence[MadeRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,14 +315,19 @@ class Report:
     reward: RewardSummary | None = None
     groups: Sequence[GroupTable] = ()
     responses: Sequence[ResponseTable] = ()
+    made: Sequence[MadeTable] = ()
     stages: Sequence[StageRecord] = ()
     samples: Sequence[SampleTable] = ()
-    transcripts: Sequence[Transcript] = ()
     examples: Sequence[SideBySide] = ()
     categories: Sequence[CategoryRow] = ()
     data: Sequence[DataCount] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
+
+
+def recipe_command(verb: str) -> str:
+    """Return the command that makes a page again from the recipe that it shows."""
+    return t("truing {verb} recipe.yaml   # the recipe above, saved under this name", verb=verb)
 
 
 def verdict(measures: Sequence[Measure]) -> str:

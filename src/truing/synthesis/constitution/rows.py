@@ -18,7 +18,6 @@ from truing.synthesis.lineage import LINEAGE, lineage
 from truing.synthesis.prompts import PromptSet, turns
 
 VERB = "constitution"
-PROBABILITY = "chosen_probability"
 Row = dict[str, Any]
 
 
@@ -85,14 +84,14 @@ def helpful_row(record: Record, text: str, origins: Origins) -> NewRow:
 
 def preference(record: Record, chosen: str, rejected: str, beside: Row, probability: float | None) -> NewRow:
     """Return a pair, with the probability that its chosen answer is the better one where a judge gave it."""
-    soft = {} if probability is None else {PROBABILITY: probability}
-    return NewRow(with_responses(record, chosen, rejected), {**soft, **beside})
+    pair = with_responses(record, chosen, rejected)
+    return NewRow(replace(pair, probability=probability), beside)
 
 
 def with_responses(record: Record, *texts: str) -> Record:
     """Return a record with other responses, best first, and no opinion of the earlier ones."""
     found = tuple(reply(text, rank=place if len(texts) > 1 else None) for place, text in enumerate(texts))
-    return replace(record, responses=found, margin=None)
+    return replace(record, responses=found, margin=None, probability=None)
 
 
 def written(rows: Sequence[NewRow], form: str) -> list[Row]:
