@@ -47,7 +47,6 @@ UNTOLD = {
     "--model ": "a flag of a command",
     "--minutes ": "a flag of a command",
     "default-src 'none'; script-src ": "a policy that browsers read",
-    ", greedy, ": "what the cache of a judge calls it",
     ": {dtype: float32}": "a line of a recipe",
     ". Learns from ": "a comment of a recipe, which is in English",
     " Or ": "a comment of a recipe",

@@ -15,7 +15,7 @@ from truing.reports.constitution import constitution_report
 from truing.reports.page import write_report
 from truing.synthesis.constitution import counts
 from truing.synthesis.constitution.rows import VERB, transcript, written
-from truing.synthesis.constitution.run import Made, make, open_all
+from truing.synthesis.constitution.run import ConstitutionPass, make, open_all
 from truing.synthesis.work import ANSWERS, REPORT, ROWS, WorkFolder, work_folder
 
 TRANSCRIPTS, SFT, PREFERENCES = "transcripts.jsonl", "sft.jsonl", "preferences.jsonl"
@@ -40,7 +40,7 @@ def constitute(
     return results
 
 
-def _write_rows(made: Made, folder: WorkFolder) -> None:
+def _write_rows(made: ConstitutionPass, folder: WorkFolder) -> None:
     origins = made.opened.origins(made.opened.prompts)
     folder.write_rows((transcript(case, origins) for case in made.cases), TRANSCRIPTS)
     folder.write_rows(written(made.revisions, "prompt-completion"), ROWS)
@@ -48,7 +48,7 @@ def _write_rows(made: Made, folder: WorkFolder) -> None:
     folder.write_rows(written(made.preferences, "preference"), PREFERENCES)
 
 
-def results_of(made: Made) -> dict[str, Any]:
+def results_of(made: ConstitutionPass) -> dict[str, Any]:
     """Return every count, and what was warned of."""
     different, revised = counts.distinct(made.cases)
     before, after = counts.refusals(made.cases)

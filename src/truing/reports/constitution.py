@@ -33,8 +33,8 @@ from truing.synthesis.constitution.counts import (
     warnings,
 )
 from truing.synthesis.constitution.guard import Drop
-from truing.synthesis.constitution.revising import Case, Outcome
-from truing.synthesis.constitution.run import Made
+from truing.synthesis.constitution.revising import Case, CaseEnd
+from truing.synthesis.constitution.run import ConstitutionPass
 from truing.text.shown import clipped
 
 SHOWN = 24  # transcripts on the page
@@ -49,14 +49,14 @@ REASONS = {
     Drop.NOT_BETTER: "not better in both orders",
 }
 OUTCOMES = {
-    Outcome.REVISED: "revised",
-    Outcome.UNCHANGED: "unchanged: the critique found nothing",
-    Outcome.DROPPED: "dropped: {reason}",
-    Outcome.ERROR: "error: {reason}",
+    CaseEnd.REVISED: "revised",
+    CaseEnd.UNCHANGED: "unchanged: the critique found nothing",
+    CaseEnd.DROPPED: "dropped: {reason}",
+    CaseEnd.ERROR: "error: {reason}",
 }
 
 
-def constitution_report(made: Made) -> Report:
+def constitution_report(made: ConstitutionPass) -> Report:
     """Return the report that the page of a pass shows."""
     recipe = made.opened.recipe
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -81,7 +81,7 @@ def constitution_report(made: Made) -> Report:
     )
 
 
-def _notes(made: Made) -> Iterator[str]:
+def _notes(made: ConstitutionPass) -> Iterator[str]:
     opened, pairs = made.opened, made.pairs
     said = "Answers by {policy}, critiques by {critic}, revisions by {reviser}."
     yield t(said, policy=opened.policy.title, critic=opened.critic.title, reviser=opened.reviser.title)
@@ -144,7 +144,7 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
 
 
 def _transcript(case: Case) -> MadeRow:
-    reason = t(REASONS[Drop(case.reason)]) if case.outcome is Outcome.DROPPED else told(case.reason, spoken())
+    reason = t(REASONS[Drop(case.reason)]) if case.outcome is CaseEnd.DROPPED else told(case.reason, spoken())
     assert case.outcome is not None
     outcome = t(OUTCOMES[case.outcome], reason=clipped(reason, 200))
     parts = [MadePart(t("First answer"), case.initial)]
@@ -159,7 +159,7 @@ def _transcript(case: Case) -> MadeRow:
     return MadeRow(prompt, f"{case.record.category or case.language} · {outcome}", parts)
 
 
-def _data(made: Made, counts: Mapping[str, Any]) -> DataCount:
+def _data(made: ConstitutionPass, counts: Mapping[str, Any]) -> DataCount:
     why = [
         t("{n} unchanged", n=counts["unchanged"]),
         *(f"{n} {t(REASONS[Drop(name)])}" for name, n in counts["dropped"].items()),

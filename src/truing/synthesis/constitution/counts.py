@@ -7,7 +7,7 @@ from typing import Any
 
 from truing.core.messages import Sentence, message
 from truing.synthesis.constitution.guard import folded
-from truing.synthesis.constitution.revising import Case, Outcome
+from truing.synthesis.constitution.revising import Case, CaseEnd
 from truing.text.refusal_levels import Level, refusal_level
 from truing.text.units import words
 
@@ -47,13 +47,13 @@ class Warned:
 def outcomes(cases: Sequence[Case]) -> dict[str, Any]:
     """Count prompts by outcome, drops by reason; the parts add up to the prompts."""
     ends = Counter(case.outcome for case in cases)
-    dropped = Counter(case.reason for case in cases if case.outcome is Outcome.DROPPED)
+    dropped = Counter(case.reason for case in cases if case.outcome is CaseEnd.DROPPED)
     found = {
         "prompts": len(cases),
-        "revised": ends[Outcome.REVISED],
-        "unchanged": ends[Outcome.UNCHANGED],
+        "revised": ends[CaseEnd.REVISED],
+        "unchanged": ends[CaseEnd.UNCHANGED],
         "dropped": dict(dropped.most_common()),
-        "errors": ends[Outcome.ERROR],
+        "errors": ends[CaseEnd.ERROR],
     }
     assert None not in ends, "a case without an outcome"
     return found
@@ -89,7 +89,7 @@ def principles(cases: Sequence[Case]) -> dict[str, dict[str, int]]:
 
 def lengths(cases: Sequence[Case]) -> tuple[list[int], list[int]]:
     """Return the words of first answers and of last revisions, of the revised prompts."""
-    revised = [case for case in cases if case.outcome is Outcome.REVISED]
+    revised = [case for case in cases if case.outcome is CaseEnd.REVISED]
     return [len(words(case.initial)) for case in revised], [len(words(case.answer)) for case in revised]
 
 
@@ -103,7 +103,7 @@ def refusals(cases: Sequence[Case]) -> tuple[list[bool], list[bool]]:
 
 def distinct(cases: Sequence[Case]) -> tuple[int, int]:
     """Count different revisions, and all of them; case and punctuation make no difference."""
-    texts = [folded(case.answer) for case in cases if case.outcome is Outcome.REVISED]
+    texts = [folded(case.answer) for case in cases if case.outcome is CaseEnd.REVISED]
     return len(set(texts)), len(texts)
 
 
@@ -125,8 +125,6 @@ def warnings(cases: Sequence[Case]) -> list[Warned]:
     different, of = distinct(cases)
     if of >= FEW and different < ALIKE * of:
         saw = message("{different} of {n} revisions differ", different=different, n=of)
-        advice = (
-            "use another reviser or a higher temperature; a policy that learns them says one thing to all"
-        )
+        advice = "take another reviser or a higher temperature, or a policy will learn one answer to all"
         found.append(Warned(COLLAPSE, saw, advice))
     return found

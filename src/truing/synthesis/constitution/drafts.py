@@ -1,11 +1,11 @@
 """An answer under one principle, its critique, and the parts that criticise and revise.
 
     Draft             the prompt, the answer so far, the principle of the round
-    Part.critique     drafts -> a Critique each, or NoVerdict
-    Part.revise       drafts with their critiques -> a Writing each, or NoVerdict
+    RevisionPart.critique     drafts -> a Critique each, or NoVerdict
+    RevisionPart.revise       drafts with their critiques -> a Writing each, or NoVerdict
 
 A part is a model (`by_model.py`) or a rule (`by_rule.py`), as `{name: rule}` in a recipe. To add a part
-without a model, write a class with the methods of `Part` and a row in `PARTS` of `parts.py`.
+without a model, write a class with the methods of `RevisionPart` and a row in `PARTS` of `parts.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class Critique:
     finds: bool
 
 
-class Part(Protocol):
+class RevisionPart(Protocol):
     """A model or a rule that criticises and revises."""
 
     @property
@@ -52,7 +52,7 @@ class Part(Protocol):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What decides the texts: hashes of weights, a server, or the rule."""
+        """The name, and all that decides the texts: hashes of weights, a server, or the rule."""
         ...
 
     def critique(self, drafts: Sequence[Draft], progress: OnProgress) -> list[Critique | NoVerdict]:

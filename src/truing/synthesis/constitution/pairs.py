@@ -23,7 +23,7 @@ RUBRIC = {
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class AnswerPair:
     """Two answers to a prompt, and the principles under which they are compared."""
 
     record: Record
@@ -33,7 +33,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class PrincipleVotes:
     """The share of verdicts for the first answer under each principle, over both orders."""
 
     opinions: Sequence[float | NoVerdict]
@@ -53,7 +53,9 @@ class Judged:
         return sum(one for one in self.opinions if not isinstance(one, NoVerdict)) / len(self.opinions)
 
 
-def compared(judge: ModelRole, pairs: Sequence[Pair], title: str, watch: TaskWatch) -> list[Judged]:
+def compared(
+    judge: ModelRole, pairs: Sequence[AnswerPair], title: str, watch: TaskWatch
+) -> list[PrincipleVotes]:
     """Compare the answers of each pair; their texts differ."""
     template = read_template(TEMPLATE)
     questions = []
@@ -68,4 +70,4 @@ def compared(judge: ModelRole, pairs: Sequence[Pair], title: str, watch: TaskWat
         verdicts += judge.ask(questions[start : start + AT_ONCE], read_verdict)
         watch(title, len(verdicts), len(questions))
     each = iter([Comparison(*verdicts[at : at + 2]).opinion for at in range(0, len(verdicts), 2)])
-    return [Judged([next(each) for _ in pair.principles]) for pair in pairs]
+    return [PrincipleVotes([next(each) for _ in pair.principles]) for pair in pairs]

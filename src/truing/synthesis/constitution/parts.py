@@ -10,7 +10,7 @@ from truing.models.trained import Trained
 from truing.sampling.roles import ROLES, ModelRole, role_of
 from truing.synthesis.constitution.by_model import ByModel
 from truing.synthesis.constitution.by_rule import ByRule
-from truing.synthesis.constitution.drafts import Part
+from truing.synthesis.constitution.drafts import RevisionPart
 
 
 def rule(_cache: AnswerCache | None, _opened: Trained | None) -> ByRule:
@@ -21,7 +21,7 @@ def rule(_cache: AnswerCache | None, _opened: Trained | None) -> ByRule:
 PARTS: dict[str, Callable[..., Any]] = {**ROLES, "rule": rule}  # those without a model beside the roles
 
 
-class Parts:
+class RevisionParts:
     """The parts of a recipe. A model that several of them name is opened once."""
 
     def __init__(self, cache: AnswerCache, model: Trained | None, of: RoleSpec) -> None:
@@ -33,7 +33,7 @@ class Parts:
         """Return the model of that description. Raises ConfigError, also for the rule."""
         return self._opened(spec, role_of(spec))
 
-    def part(self, spec: RoleSpec) -> Part:
+    def part(self, spec: RoleSpec) -> RevisionPart:
         """Return the part of that description. Raises ConfigError."""
         found = self._opened(spec, role_of(spec, PARTS))
         return found if isinstance(found, ByRule) else ByModel(found)

@@ -19,13 +19,13 @@ from truing.evals.bench import TaskWatch
 from truing.judges.opinions import NoVerdict
 from truing.sampling.roles import Attempt, Wish
 from truing.sampling.types import OnProgress
-from truing.synthesis.constitution.drafts import Draft, Part
+from truing.synthesis.constitution.drafts import Draft, RevisionPart
 from truing.synthesis.constitution.guard import Drop, Offer, guarded
 from truing.synthesis.constitution.principles import Constitutions, Principle
 from truing.text.shown import language
 
 
-class Outcome(StrEnum):
+class CaseEnd(StrEnum):
     """The ends of a prompt."""
 
     REVISED = "revised"
@@ -35,7 +35,7 @@ class Outcome(StrEnum):
 
 
 @dataclass
-class Round:
+class CaseRound:
     """One critique and what followed. `finds` is None where there is no critique."""
 
     principle: Principle
@@ -55,8 +55,8 @@ class Case:
     principles: Sequence[Principle]  # in the order of the rounds
     initial: str
     answer: str
-    rounds: list[Round] = field(default_factory=list)
-    outcome: Outcome | None = None
+    rounds: list[CaseRound] = field(default_factory=list)
+    outcome: CaseEnd | None = None
     reason: str = ""  # of a drop or an error
 
     @property
@@ -72,9 +72,9 @@ class Case:
     def draft(self) -> Draft:
         return Draft(self.record, self.answer, self.rounds[-1].principle, self.language)
 
-    def end(self, outcome: Outcome, reason: str = "") -> None:
+    def end(self, outcome: CaseEnd, reason: str = "") -> None:
         """End the rounds. A prompt with a revision that passed is revised."""
-        self.outcome, self.reason = (Outcome.REVISED, "") if self.revised else (outcome, reason)
+        self.outcome, self.reason = (CaseEnd.REVISED, "") if self.revised else (outcome, reason)
 
 
 def spoken_in(record: Record) -> Language:
@@ -89,12 +89,16 @@ def begin(record: Record, initial: Attempt, constitutions: Constitutions, seed: 
     text = "" if isinstance(initial, NoVerdict) else initial.text
     case = Case(record, spoken, order, text, text)
     if isinstance(initial, NoVerdict):
-        case.end(Outcome.ERROR, initial.reason)
+        case.end(CaseEnd.ERROR, initial.reason)
     return case
 
 
 def revise(
-    cases: Sequence[Case], critic: Part, reviser: Part, recipe: ConstitutionRecipe, watch: TaskWatch
+    cases: Sequence[Case],
+    critic: RevisionPart,
+    reviser: RevisionPart,
+    recipe: ConstitutionRecipe,
+    watch: TaskWatch,
 ) -> None:
     """Go through the rounds of all cases; each ends with an outcome."""
     for number in range(recipe.rounds):
@@ -102,14 +106,14 @@ def revise(
         if not active:
             return
         for case in active:
-            case.rounds.append(Round(case.principles[number % len(case.principles)]))
+            case.rounds.append(CaseRound(case.principles[number % len(case.principles)]))
         _criticise(active, critic, shown(watch, message("criticising, round {n}", n=number + 1)))
         wrong = [case for case in active if case.outcome is None]
         if wrong:
             _rewrite(wrong, reviser, recipe, shown(watch, message("revising, round {n}", n=number + 1)))
     for case in cases:
         if case.outcome is None:
-            case.end(Outcome.REVISED)
+            case.end(CaseEnd.REVISED)
 
 
 def shown(watch: TaskWatch, title: str) -> OnProgress:
@@ -117,20 +121,22 @@ def shown(watch: TaskWatch, title: str) -> OnProgress:
     return lambda done, total: watch(title, done, total)
 
 
-def _criticise(active: Sequence[Case], critic: Part, progress: OnProgress) -> None:
+def _criticise(active: Sequence[Case], critic: RevisionPart, progress: OnProgress) -> None:
     found = critic.critique([case.draft for case in active], progress)
     for case, one in zip(active, found, strict=True):
         last = case.rounds[-1]
         if isinstance(one, NoVerdict):
             last.error = one.reason
-            case.end(Outcome.ERROR, one.reason)
+            case.end(CaseEnd.ERROR, one.reason)
             continue
         last.critique, last.finds = one.text, one.finds
         if not one.finds:
-            case.end(Outcome.UNCHANGED)
+            case.end(CaseEnd.UNCHANGED)
 
 
-def _rewrite(wrong: Sequence[Case], reviser: Part, recipe: ConstitutionRecipe, progress: OnProgress) -> None:
+def _rewrite(
+    wrong: Sequence[Case], reviser: RevisionPart, recipe: ConstitutionRecipe, progress: OnProgress
+) -> None:
     wish = Wish(1, recipe.temperature, recipe.max_new_tokens, recipe.seed)
     critiques = [case.rounds[-1].critique for case in wrong]
     found = reviser.revise([case.draft for case in wrong], critiques, wish, progress)
@@ -138,7 +144,7 @@ def _rewrite(wrong: Sequence[Case], reviser: Part, recipe: ConstitutionRecipe, p
         last = case.rounds[-1]
         if isinstance(one, NoVerdict):
             last.error = one.reason
-            case.end(Outcome.ERROR, one.reason)
+            case.end(CaseEnd.ERROR, one.reason)
             continue
         last.revision = one.text
         offer = Offer(case.draft.asked, case.initial, case.answer, last.critique, one.text)
@@ -146,4 +152,4 @@ def _rewrite(wrong: Sequence[Case], reviser: Part, recipe: ConstitutionRecipe, p
         if last.dropped is None:
             case.answer = one.text
         else:
-            case.end(Outcome.DROPPED, last.dropped.value)
+            case.end(CaseEnd.DROPPED, last.dropped.value)

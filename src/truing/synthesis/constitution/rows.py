@@ -13,29 +13,28 @@ from typing import Any
 
 from truing.core.records import Record, reply
 from truing.data.convert import convert
-from truing.synthesis.constitution.revising import Case, Outcome
+from truing.synthesis.constitution.revising import Case, CaseEnd
 from truing.synthesis.lineage import LINEAGE, lineage
 from truing.synthesis.prompts import PromptSet, turns
 
 VERB = "constitution"
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Origins:
-    """What the lineage of a row is made of. `roles` are identities by the name of the role."""
+    """The facts that the lineage of a row tells. `roles` are identities by the name of the role."""
 
     prompts: PromptSet
     roles: Mapping[str, Mapping[str, Any]]
     seed: int
     constitution: Mapping[str, str]  # SHA-256 by name
 
-    def of(self, record: Record, **facts: Any) -> Row:
+    def of(self, record: Record, **facts: Any) -> dict[str, Any]:
         known = {**self.roles, "constitution": self.constitution, "seed": self.seed, **facts}
         return {LINEAGE: lineage(VERB, self.prompts, record, **known)}
 
 
-def transcript(case: Case, origins: Origins) -> Row:
+def transcript(case: Case, origins: Origins) -> dict[str, Any]:
     """Return everything that was said about a prompt, in the order in which it was said."""
     rounds = [
         {
@@ -65,12 +64,12 @@ class NewRow:
     """A record with its new responses, and what its row holds beside them."""
 
     record: Record
-    beside: Row
+    beside: dict[str, Any]
 
 
 def revision_rows(cases: Sequence[Case], origins: Origins) -> list[NewRow]:
     """Return a row of each revised prompt: the prompt and its last revision."""
-    revised = [case for case in cases if case.outcome is Outcome.REVISED]
+    revised = [case for case in cases if case.outcome is CaseEnd.REVISED]
     return [
         NewRow(with_responses(case.record, case.answer), origins.of(case.record, principle=case.drawn))
         for case in revised
@@ -82,7 +81,9 @@ def helpful_row(record: Record, text: str, origins: Origins) -> NewRow:
     return NewRow(with_responses(record, text), origins.of(record, kind="helpful"))
 
 
-def preference(record: Record, chosen: str, rejected: str, beside: Row, probability: float | None) -> NewRow:
+def preference(
+    record: Record, chosen: str, rejected: str, beside: dict[str, Any], probability: float | None
+) -> NewRow:
     """Return a pair, with the probability that its chosen answer is the better one where a judge gave it."""
     pair = with_responses(record, chosen, rejected)
     return NewRow(replace(pair, probability=probability), beside)
@@ -94,7 +95,7 @@ def with_responses(record: Record, *texts: str) -> Record:
     return replace(record, responses=found, margin=None, probability=None)
 
 
-def written(rows: Sequence[NewRow], form: str) -> list[Row]:
+def written(rows: Sequence[NewRow], form: str) -> list[dict[str, Any]]:
     """Return rows in a format of `data/convert.py`."""
     found = convert([one.record for one in rows], form)
     return [{**row, **one.beside} for row, one in zip(found, rows, strict=True)]

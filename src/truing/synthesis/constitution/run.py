@@ -1,7 +1,7 @@
 """One pass over prompts: first answers, critiques and revisions, a judge, helpful rows, preferences.
 
-Opened     the parts of a recipe, with their models; nothing is asked yet
-make       Opened -> Made: cases and rows
+OpenedParts     the parts of a recipe, with their models; nothing is asked yet
+make       OpenedParts -> ConstitutionPass: cases and rows
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from truing.models.trained import Trained
 from truing.sampling.roles import Attempt, ModelRole, Wish, Writing
 from truing.synthesis.constitution.by_model import said
 from truing.synthesis.constitution.counts import PairCounts
-from truing.synthesis.constitution.drafts import Part
+from truing.synthesis.constitution.drafts import RevisionPart
 from truing.synthesis.constitution.guard import Drop
 from truing.synthesis.constitution.helpful import Helpful, read_helpful
-from truing.synthesis.constitution.pairs import Pair, compared
-from truing.synthesis.constitution.parts import Parts
+from truing.synthesis.constitution.pairs import AnswerPair, compared
+from truing.synthesis.constitution.parts import RevisionParts
 from truing.synthesis.constitution.principles import Constitutions, read_constitutions
-from truing.synthesis.constitution.revising import Case, Outcome, begin, revise, shown, spoken_in
+from truing.synthesis.constitution.revising import Case, CaseEnd, begin, revise, shown, spoken_in
 from truing.synthesis.constitution.rows import (
     NewRow,
     Origins,
@@ -36,21 +36,21 @@ from truing.synthesis.prompts import PromptSet, read_prompts
 
 
 @dataclass(frozen=True)
-class Opened:
-    """What a recipe names, read and opened. A model that several parts name is opened once."""
+class OpenedParts:
+    """The files and parts of a recipe, read and opened. A model that several parts name is opened once."""
 
     recipe: ConstitutionRecipe
     prompts: PromptSet
     helpful: Helpful
     constitutions: Constitutions
     policy: ModelRole
-    critic: Part
-    reviser: Part
+    critic: RevisionPart
+    reviser: RevisionPart
     judge: ModelRole | None
 
     @property
     def identities(self) -> dict[str, Mapping[str, Any]]:
-        """What decides the texts, by the name of the role."""
+        """The identity of each role, by its name."""
         parts = {"policy": self.policy, "critic": self.critic, "reviser": self.reviser}
         found = {name: part.identity for name, part in parts.items()}
         return found if self.judge is None else found | {"judge": self.judge.identity}
@@ -74,10 +74,10 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Made:
+class ConstitutionPass:
     """The result: cases, and rows by their file."""
 
-    opened: Opened
+    opened: OpenedParts
     cases: Sequence[Case]
     revisions: Sequence[NewRow]
     helpful: Sequence[NewRow]
@@ -91,12 +91,12 @@ class Made:
 
 def open_all(
     recipe: ConstitutionRecipe, cache: AnswerCache, say: Say, model: Trained | None = None
-) -> Opened:
+) -> OpenedParts:
     """Read the files of a recipe and open its parts; `model` is the policy where it is loaded already.
 
     Raises ConfigError for a wrong part or constitution, DataError for files without prompts.
     """
-    parts = Parts(cache, model, recipe.policy)
+    parts = RevisionParts(cache, model, recipe.policy)
     policy = parts.role(recipe.policy)
     critic, reviser = parts.part(recipe.critic), parts.part(recipe.reviser)
     judge = None if recipe.judge is None else parts.role(recipe.judge)
@@ -104,10 +104,10 @@ def open_all(
     prompts = read_prompts(recipe.prompts, say, limit=recipe.limit)
     spoken = {spoken_in(one) for one in prompts.records}
     helpful = read_helpful(recipe.helpful, sorted(spoken), say)
-    return Opened(recipe, prompts, helpful, constitutions, policy, critic, reviser, judge)
+    return OpenedParts(recipe, prompts, helpful, constitutions, policy, critic, reviser, judge)
 
 
-def make(opened: Opened, watch: TaskWatch) -> Made:
+def make(opened: OpenedParts, watch: TaskWatch) -> ConstitutionPass:
     """Write, criticise, revise and judge. Every answer is kept before the next is waited for."""
     recipe, records = opened.recipe, opened.prompts.records
     samples = recipe.preferences == "samples"
@@ -130,7 +130,7 @@ def make(opened: Opened, watch: TaskWatch) -> Made:
         preferences, counts = revised_preferences(cases, shares, origins)
     revisions = revision_rows(cases, origins)
     helpful = _helpful(opened, round(recipe.helpful_per_revision * len(revisions)), watch)
-    return Made(opened, cases, revisions, helpful, preferences, counts)
+    return ConstitutionPass(opened, cases, revisions, helpful, preferences, counts)
 
 
 def judge_revisions(
@@ -140,18 +140,18 @@ def judge_revisions(
 
     Returns the share of verdicts for each revision that stays, by the id of its record.
     """
-    revised = [case for case in cases if case.outcome is Outcome.REVISED]
-    pairs = [Pair(case.record, case.answer, case.initial, case.principles[:votes]) for case in revised]
+    revised = [case for case in cases if case.outcome is CaseEnd.REVISED]
+    pairs = [AnswerPair(case.record, case.answer, case.initial, case.principles[:votes]) for case in revised]
     shares: dict[tuple[int, int], float] = {}
     found = compared(judge, pairs, message("judging revisions"), watch)
     for case, one in zip(revised, found, strict=True):
         share = one.share
         if isinstance(share, NoVerdict):
-            case.outcome, case.reason = Outcome.ERROR, share.reason
+            case.outcome, case.reason = CaseEnd.ERROR, share.reason
         elif one.better:
             shares[case.record.id] = share
         else:
-            case.outcome, case.reason = Outcome.DROPPED, Drop.NOT_BETTER.value
+            case.outcome, case.reason = CaseEnd.DROPPED, Drop.NOT_BETTER.value
     return shares
 
 
@@ -159,7 +159,7 @@ def revised_preferences(
     cases: Sequence[Case], shares: Mapping[tuple[int, int], float], origins: Origins
 ) -> tuple[list[NewRow], PairCounts]:
     """Return a row of each revision against its first answer; an empty one can be no rejected answer."""
-    revised = [case for case in cases if case.outcome is Outcome.REVISED]
+    revised = [case for case in cases if case.outcome is CaseEnd.REVISED]
     usable = [case for case in revised if case.initial.strip()]
     rows = [
         preference(
@@ -174,18 +174,18 @@ def revised_preferences(
     return rows, PairCounts(len(revised), len(rows), empty=len(revised) - len(rows))
 
 
-def sample_pairs(cases: Sequence[Case], answers: Sequence[Sequence[Attempt]], votes: int) -> list[Pair]:
+def sample_pairs(cases: Sequence[Case], answers: Sequence[Sequence[Attempt]], votes: int) -> list[AnswerPair]:
     """Return the samples of each prompt two by two: the first with the second, the third with the fourth."""
     found = []
     for case, texts in zip(cases, answers, strict=True):
         good = [one.text for one in texts if isinstance(one, Writing) and one.text.strip()]
         for first, second in zip(good[::2], good[1::2], strict=False):
-            found.append(Pair(case.record, first, second, case.principles[:votes]))
+            found.append(AnswerPair(case.record, first, second, case.principles[:votes]))
     return found
 
 
 def sampled_preferences(
-    pairs: Sequence[Pair], judge: ModelRole | None, origins: Origins, watch: TaskWatch
+    pairs: Sequence[AnswerPair], judge: ModelRole | None, origins: Origins, watch: TaskWatch
 ) -> tuple[list[NewRow], PairCounts]:
     """Return a row of each pair with a better side, and what became of all pairs."""
     assert judge is not None, "a recipe with samples has a judge"
@@ -206,7 +206,7 @@ def sampled_preferences(
     return rows, PairCounts(len(pairs), len(rows), equal=equal, ties=ties, errors=errors)
 
 
-def _helpful(opened: Opened, count: int, watch: TaskWatch) -> list[NewRow]:
+def _helpful(opened: OpenedParts, count: int, watch: TaskWatch) -> list[NewRow]:
     recipe = opened.recipe
     wish = Wish(1, recipe.temperature, recipe.max_new_tokens, recipe.seed)
     found = opened.helpful.drawn(opened.policy, count, wish, shown(watch, message("helpful answers")))
