@@ -1,14 +1,18 @@
 """The units of a text, by hand."""
 
+import pytest
+
 from truing.text.units import (
     Script,
     bullets,
+    first_sentence,
     headings,
     lines,
     numbered,
     paragraphs,
     scripts,
     sentences,
+    whole_sentences,
     words,
 )
 
@@ -35,3 +39,30 @@ def test_items_are_counted_by_what_they_begin_with():
 
 def test_scripts_are_those_of_words():
     assert scripts("a \u4f60 \u03b1 7") == {Script.LATIN: 1, Script.HAN: 1, Script.OTHER: 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two. Thr", "One. Two."),
+        ("It costs 3.50 euros. And", "It costs 3.50 euros."),
+        ("没问题。我来解释", "没问题。"),
+        ("no end at all ", "no end at all"),
+        ("", ""),
+    ],
+)
+def test_whole_sentences_end_where_a_sentence_does(text, expected):
+    assert whole_sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two.", "One."),
+        ("3.5 is a number. Yes.", "3.5 is a number."),
+        ("抱歉。好。", "抱歉。"),
+        ("none", "none"),
+    ],
+)
+def test_first_sentence(text, expected):
+    assert first_sentence(text) == expected
