@@ -22,6 +22,8 @@ LAYERS = [
     {"web", "pipelines"},
     {"runs"},
     {"rollouts", "reports"},
+    {"redteam"},
+    {"synthesis"},
     {"methods", "evals"},
     {"objectives", "rewards"},
     {"training", "sampling"},

@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from truing.config.config import load_recipe
+from truing.config.holding import LOCK
 from truing.config.recipe import Recipe
-from truing.config.run_folder import LOCK, RunFolder, RunState
+from truing.config.run_folder import RunFolder, RunState
 from truing.core.errors import DataError, UsageError
 from truing.evals.reward_summary import RewardSummary
 from truing.reports.page import render_report

@@ -11,9 +11,10 @@ of prompts and responses. What kind of training a record can serve follows from 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -64,6 +65,18 @@ Turns = tuple[Message, ...]  # of a conversation, the oldest first
 
 
 @dataclass(frozen=True, slots=True)
+class RubricItem:
+    """One item of a row's rubric: a statement that a response meets or not.
+
+    A response that fails an item with `must` has a score of 0, whatever else it meets.
+    """
+
+    text: str
+    weight: float = 1.0  # its part of the score, relative to the others; below 0 for what should not be there
+    must: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """The turns that follow a prompt: an assistant turn, and further turns where the data has them.
 
@@ -93,7 +106,9 @@ class Record:
     `columns` is the row as it stood in the file, for rewards that read further columns. `place` is for
     people. `id` tells rows apart: a line may hold several rows, and two files may share a name. `given` is
     the text of a JSON object, or empty: the values beside the turns that the chat template is given, such as
-    `tools`. `unread` names the columns that nothing was read from.
+    `tools`. `probability` is the chance, 0 to 1, that the first of two responses is the better one; None
+    where the row takes that for certain. `rubric` holds the items that a response to the prompt is judged by.
+    `unread` names the columns that nothing was read from.
     """
 
     prompt: tuple[Message, ...]
@@ -102,6 +117,8 @@ class Record:
     category: str | None = None
     place: str = ""
     given: str = ""
+    probability: float | None = None
+    rubric: tuple[RubricItem, ...] = ()
     columns: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
     source: int = field(default=0, compare=False, repr=False)  # index of its file, from 0
     number: int = field(default=0, compare=False, repr=False)  # of the row in that file, from 1
@@ -148,3 +165,9 @@ def user(text: str) -> tuple[Message, ...]:
 def reply(text: str, **fields: object) -> Response:
     """A response of one assistant turn."""
     return Response((Message("assistant", text),), **fields)  # pyright: ignore[reportArgumentType]
+
+
+def key_of(prompt: Sequence[Message]) -> int:
+    """Return a number below 2**64 that is a function of the prompt's text."""
+    text = "\x00".join(part for turn in prompt for part in (turn.role, turn.content))
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big")

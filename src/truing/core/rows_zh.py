@@ -58,6 +58,8 @@ ROWS_ZH = {
     "`{key}` is {kind}, expected a message with `role` and `content`": "`{key}` 是 {kind}，应为带 `role` 和 `content` 的消息",
     "`{key}` is {name}, expected a list": "`{key}` 是 {name}，应为列表",
     "`{key}` is {value}, expected a finite number": "`{key}` 是 {value}，应为有限的数字",
+    "`{key}` is {value}, expected a probability from 0 to 1": "`{key}` 是 {value}，应为 0 到 1 之间的概率",
+    "`{key}` is that of two responses, this row has {n}": "`{key}` 属于两个回答，而这一行有 {n} 个回答",
     "`{key}` has the role {value}; known: {names}": "`{key}` 的角色是 {value}；可用的：{names}",
     "`{key}` turn {number}: the {role} says nothing": "`{key}` 第 {number} 轮：{role} 什么也没说",
     "`{key}` has to end with a turn that the assistant can answer": "`{key}` 应以助手可以回答的一轮结尾",

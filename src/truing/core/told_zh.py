@@ -8,6 +8,7 @@ from truing.core.calls_zh import CALLS_ZH
 from truing.core.evals_zh import EVALS_ZH
 from truing.core.rows_zh import ROWS_ZH
 from truing.core.runs_zh import RUNS_ZH
+from truing.core.synthesis_zh import SYNTHESIS_ZH
 
 _OTHERS_ZH = {
     # Between parts
@@ -161,6 +162,7 @@ _OTHERS_ZH = {
     "task": "任务",
     "health rule": "健康规则",
     "divergence": "散度",
+    "scale": "量表",
     "credit": "优势估计",
     "aggregation": "汇总方式",
     "KL estimator": "KL 估计",
@@ -291,7 +293,12 @@ _OTHERS_ZH = {
     "try again later": "请稍后再试",
     "raise data.max_tokens or set data.truncation: prompt-left": "请调大 data.max_tokens，或设 data.truncation: prompt-left",
     "see which methods fit with `truing data show`": "用 `truing data show` 看哪些方法合适",
+    "{place}: the row says chosen_probability {value:g}, and {loss} ({method}) reads no probability": "{place}：这一行写有 chosen_probability {value:g}，而 {loss}（{method}）不读取概率",
+    "☐ {text} (weight {weight:g}, must)": "☐ {text}（权重 {weight:g}，必须）",
+    "☐ {text} (weight {weight:g})": "☐ {text}（权重 {weight:g}）",
+    "losses that do: {names}": "读取概率的损失：{names}",
+    "learn from these rows with dpo or reward, or drop the column": "请用 dpo 或 reward 学习这些数据，或去掉这一列",
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
 }
 
-ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | _OTHERS_ZH
+ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | _OTHERS_ZH
