@@ -301,7 +301,24 @@ TESTS = ROOT / "tests"
 # Modules without a test file of their own name: a package's docstring or its names, and tables of words that
 # tests/reports/test_words.py and tests/core/test_messages.py read row by row.
 WITHOUT_TEST = re.compile(r"__init__\.py$|_zh\.py$")
-ELSEWHERE = {"__main__.py": "test_main.py"}
+# Modules tested by a file of another name: `python -m truing`, and parts of one verb tested together.
+ELSEWHERE = {
+    "__main__.py": "test_main.py",
+    "judges/replies.py": "judges/test_client.py",
+    **dict.fromkeys(
+        [
+            "api/feedback.py",
+            "api/work.py",
+            "cli/feedback.py",
+            "cli/work.py",
+            "pipelines/feedback.py",
+            "reports/feedback.py",
+            "synthesis/choosing.py",
+            "synthesis/pools.py",
+        ],
+        "synthesis/test_feedback.py",
+    ),
+}
 
 
 def test_every_module_has_its_test_file_at_the_mirrored_path():
