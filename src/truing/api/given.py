@@ -248,6 +248,18 @@ def rows_file(rows: Any, name: str) -> bytes:
     return b"".join(lines)
 
 
+def given_files(rows: Any, name: str, output: str) -> list[str]:
+    """Return the files of a verb's rows; rows in memory are written below its output first."""
+    if isinstance(rows, str | Path):
+        return [str(rows)]
+    if isinstance(rows, list | tuple) and all(isinstance(one, str | Path) for one in rows):
+        return [str(one) for one in rows]
+    path = Path(output) / "given" / f"{name}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, rows_file(rows, name))
+    return [str(path)]
+
+
 def records_of(rows: Any, name: str) -> list[Record]:
     """Return rows in memory, or of files, as records. Raises DataError as reading a file does."""
     if _are_files(rows):
