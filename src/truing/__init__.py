@@ -17,7 +17,8 @@ from truing.core.version import __version__
 
 if TYPE_CHECKING:
     from truing.api.evaluating import Evaluated, evaluate
-    from truing.api.judging import Judged, judge
+    from truing.api.feedback import MadeFeedback, feedback
+    from truing.api.judging import MadeVerdicts, judge
     from truing.api.reporting import report
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
@@ -25,13 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Evaluated",
-    "Judged",
+    "MadeFeedback",
+    "MadeVerdicts",
     "Run",
     "Scored",
     "TruingError",
     "__version__",
     "check",
     "evaluate",
+    "feedback",
     "judge",
     "report",
     "sample",
@@ -40,11 +43,13 @@ __all__ = [
 ]
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
     "Evaluated": "evaluating",
-    "Judged": "judging",
+    "MadeFeedback": "feedback",
+    "MadeVerdicts": "judging",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
     "evaluate": "evaluating",
+    "feedback": "feedback",
     "judge": "judging",
     "report": "reporting",
     "sample": "sampling",

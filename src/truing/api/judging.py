@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.api.given import given_files
 from truing.api.watching import ProgressOption, Stages, display_of
-from truing.config.config import validate
-from truing.config.documents import Node, Origin, laid_over, node_of
+from truing.api.work import work_recipe
 from truing.config.judging import JudgingRecipe
-from truing.config.work import RoleSpec, read_work
+from truing.config.work import RoleSpec
 
 
 @dataclass(frozen=True)
-class Judged:
+class MadeVerdicts:
     """A finished judging; the files in `path` hold the same content."""
 
     path: Path  # the folder: rows, verdicts, results.json, report.html
@@ -49,7 +47,7 @@ def judge(
     recipe: str | Path | Mapping[str, Any] | None = None,
     progress: ProgressOption = "auto",
     **keys: Any,
-) -> Judged:
+) -> MadeVerdicts:
     """Judge the responses of rows: pairs in both orders, single ones by points or by the row's rubric.
 
         truing.judge("pairs.jsonl", {"model": "qwen3", "base_url": "http://localhost:8000/v1",
@@ -62,21 +60,13 @@ def judge(
     Raises ConfigError, DataError, and RewardError for a judge that cannot be asked or a share of errors above
     `max_errors`; all files are written by then.
     """
-    origin = Origin("truing.judge")
-    root = read_work(Path(recipe)) if isinstance(recipe, str | Path) else node_of(recipe or {}, origin)
-    asked: dict[str, Any] = dict(keys)
-    if output is not None:
-        asked["output"] = str(output)
+    asked = {**keys, "output": None if output is None else str(output)}
     if judges is not None:
         asked["judges"] = judges if isinstance(judges, list) else [judges]
-    if rows is not None:
-        asked["rows"] = given_files(rows, "rows", str(asked.get("output") or root.plain().get("output", "")))
-    own = {key: node for key, node in root.children.items() if key not in asked}
-    found = validate(laid_over(Node(own, root.origin), node_of(asked, origin)), JudgingRecipe)
-    return _judged(found, progress)
+    return _judged(work_recipe(JudgingRecipe, "judge", recipe, rows, asked, "rows"), progress)
 
 
-def _judged(recipe: JudgingRecipe, progress: ProgressOption) -> Judged:
+def _judged(recipe: JudgingRecipe, progress: ProgressOption) -> MadeVerdicts:
     from truing.pipelines.judging import judge_files
     from truing.synthesis.judging.run import require_answered
 
@@ -87,4 +77,4 @@ def _judged(recipe: JudgingRecipe, progress: ProgressOption) -> Judged:
     finally:
         stages.close()
     require_answered(done)
-    return Judged(Path(recipe.output), results)
+    return MadeVerdicts(Path(recipe.output), results)

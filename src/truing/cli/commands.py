@@ -1,6 +1,5 @@
 """Commands to print, quoted so that a person can copy them into a shell."""
 
-import json
 import re
 import shlex
 import sys
@@ -23,11 +22,6 @@ def command(verb: str, *arguments: object, **flags: object) -> str:
             elif value is not None and value is not False:
                 words += [flag, quoted(str(value))]
     return " ".join(words)
-
-
-def role_value(given: str) -> str:
-    """Return a role as `--set` reads it: a mapping as it is, a name in quotes."""
-    return given if given.lstrip().startswith("{") else json.dumps(given)
 
 
 def opening(page: Path) -> str:

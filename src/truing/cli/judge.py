@@ -1,15 +1,15 @@
 """`judge`: verdicts of a model, or of a panel, on the responses of rows."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from truing.cli.commands import command, role_value
+from truing.cli.commands import command
 from truing.cli.language import console_language
 from truing.cli.show import IMPORTING, console, next_step, say, stage
 from truing.cli.streams import print_json
+from truing.cli.work import asked_in, roles
 from truing.core.doing import doing
 from truing.core.messages import message
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from truing.config.judging import JudgingRecipe
     from truing.synthesis.judging.audit import JudgeAudit
     from truing.synthesis.judging.run import JudgedRows
-
-RECIPES = (".yaml", ".yml")
 
 
 def judge(
@@ -28,33 +26,28 @@ def judge(
         typer.Option(help="A model, or '{model: NAME, base_url: URL}'; several are a panel."),
     ] = None,
     kind: Annotated[str | None, typer.Option(help="auto, pairwise, axes, rubric or ranking.")] = None,
-    audit: Annotated[
-        bool, typer.Option("--audit", help="Hold the verdicts against the rows' labels.")
-    ] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Hold it against the rows' labels.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say the most that it may ask and cost, and ask nothing.")
     ] = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change one value of the recipe: scale=likert.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="The folder for the rows and the report.")] = None,
+    output: Annotated[str | None, typer.Option(help="The folder for the rows and the report.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Judge the responses of rows: pairs in both orders, single ones by points or by the row's rubric.
 
     Stopped at any point, the same command goes on and asks nothing twice.
     """
-    with doing(message("reading {path}", path=what)):
-        from truing.config.judging import JudgingRecipe
-        from truing.config.work import load_work
-    is_recipe = what.endswith(RECIPES)
-    flags = [] if is_recipe else [f"rows={json.dumps([what])}"]
-    flags += [f"judges=[{', '.join(map(role_value, judge))}]"] if judge else []
-    flags += [f"kind={kind}"] if kind else []
-    flags += ["audit=true"] if audit else []
-    if output is not None or not is_recipe:
-        flags.append(f"output={json.dumps(str(output or 'judged'))}")
-    recipe = load_work(JudgingRecipe, Path(what) if is_recipe else None, [*flags, *(set_ or [])])
+    from truing.config.judging import JudgingRecipe
+    from truing.config.work import load_work
+
+    flags = {"judges": roles(judge), "kind": kind, "audit": audit or None}
+    path, overrides = asked_in(what, set_, "rows", **flags, output=output)
+    if path is None and output is None:
+        overrides.insert(0, 'output="judged"')
+    recipe = load_work(JudgingRecipe, path, overrides)
     with doing(IMPORTING):
         from truing.pipelines import judging
     if dry_run:

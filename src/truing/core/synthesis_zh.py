@@ -12,6 +12,18 @@ SYNTHESIS_ZH = {
     "a row of prompts is {example}": "一行提示写作 {example}",
     "{path}: a recipe is a mapping of keys": "{path}：配方应是键值映射",
     "it needs at least prompts": "至少要有 prompts",
+    # Feedback
+    "across: all compares responses to different prompts, which only scores can": "across: all 要比较不同提示的回答，这只有打分才能做到",
+    "judge: {name: model, path: runs/reward}": "judge: {name: model, path: runs/reward}",
+    "no prompt has two different responses to compare": "没有一个提示有两个不同的回答可比",
+    "raise k, temperature or max_new_tokens; see {path}": "请调大 k、temperature 或 max_new_tokens；见 {path}",
+    "comparing": "比较",
+    "The chosen response is the longer one in {share:.0%} of the rows: they teach length.": "{share:.0%} 的数据行中，被选的回答更长：模型会从中学到写长。",
+    "{share:.0%} of the pairs have no verdict; the first: {why}": "{share:.0%} 的回答对没有结论；第一个原因：{why}",
+    "mend the judge and run the same command: what it has answered is kept": "请修好评判模型，再运行同一条命令：已有的回答都保留着",
+    "every response with its strength": "每个回答及其强度",
+    "train on them": "用这些数据训练",
+    "{text} is no mapping: {error}": "{text} 不是键值映射：{error}",
     # Rubrics, rankings, panels
     "a rubric is a list of criteria, this is {value}": "评分标准应是一个列表，这里是 {value}",
     "no criterion of the rubric has a weight above 0": "评分标准中没有一条的权重大于 0",

@@ -12,8 +12,8 @@ from truing.judges.cache import AnswerCache
 from truing.reports.judging import judging_report
 from truing.reports.page import write_report
 from truing.synthesis.judging.audit import JudgeAudit, audit
-from truing.synthesis.judging.rows import VERB, VERDICTS, told, trainable
-from truing.synthesis.judging.run import JudgedRows, OpenPanel, estimates, judge_rows, open_panel
+from truing.synthesis.judging.rows import VERB, told, trainable
+from truing.synthesis.judging.run import VERDICTS, JudgedRows, OpenPanel, estimates, judge_rows, open_panel
 from truing.synthesis.judging.summary import results
 from truing.synthesis.work import ANSWERS, REPORT, work_folder
 
@@ -21,7 +21,7 @@ from truing.synthesis.work import ANSWERS, REPORT, work_folder
 def judge_files(
     recipe: JudgingRecipe, say: Say, watch: TaskWatch
 ) -> tuple[JudgedRows, list[JudgeAudit], dict[str, Any]]:
-    """Judge the rows of a recipe in its folder; return the verdicts, the audit and the content of `results.json`.
+    """Judge the rows of a recipe in its folder; return the verdicts, the audit and `results.json`.
 
     All files are written also where the asking ended early; see `run.require_answered`. Raises ConfigError
     for a folder with another request, DataError for rows without responses.
@@ -40,7 +40,7 @@ def judge_files(
 
 
 def dry_run(recipe: JudgingRecipe, say: Say) -> tuple[OpenPanel, list[Estimate]]:
-    """Return the most that each judge may be asked beyond what the folder keeps; nothing is asked or written."""
+    """Return the most that each judge may be asked beyond what the folder keeps; nothing is asked."""
     answers = Path(recipe.output) / ANSWERS
     opened = open_panel(recipe, say, AnswerCache(answers) if answers.exists() else None)
     return opened, estimates(opened)

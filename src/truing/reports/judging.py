@@ -128,13 +128,11 @@ def _row(verdict: ItemVerdict) -> ResponseRow:
     value = verdict.value
     said = value.reason if isinstance(value, NoVerdict) else f"{value:.2f}"
     texts = [clipped(text, MOST) for text in verdict.item.texts]
-    joined = (
-        "\n\n".join(f"[{place}] {text}" for place, text in enumerate(texts, 1)) if texts[1:] else texts[0]
-    )
+    numbered = "\n\n".join(f"[{place}] {text}" for place, text in enumerate(texts, 1))
     return ResponseRow(
         prompt=clipped(prompt_of(verdict.item), MOST),
         category=verdict.item.kind,
-        responses=[joined],
+        responses=[numbered if texts[1:] else texts[0]],
         values=[said],
         changed=False,
     )

@@ -80,7 +80,7 @@ class RoleReport:
 
     title: str
     requests: int = 0
-    used: Used = Used()
+    used: Used = field(default_factory=Used)
     cost: float | None = None
     notes: tuple[str, ...] = ()
 

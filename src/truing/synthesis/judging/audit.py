@@ -1,8 +1,8 @@
 """An audit of judges: agreement with the labels in the rows, and biases beside those of the people.
 
-Which of two responses a file puts first says who won, so that both raters of a pair are told apart by an order
-that is drawn from the texts; otherwise people would be a rater with one rating. A bias is told as the judge's
-share, the people's share of the same pairs, and the difference with its interval.
+A file puts the better of two responses first, so people would be a rater that always says "the first". Both
+raters therefore rate a pair in an order that is drawn from its texts. A bias is told as the judge's share,
+the people's share of the same pairs, and the difference with its interval.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from truing.stats.agreement import RaterAgreement, cohen_kappa, krippendorff_alp
 from truing.stats.calibration import spearman
 from truing.stats.clusters import clustered_mean, clustered_rate
 from truing.stats.intervals import Interval, bootstrap_ends
-from truing.synthesis.judging.kinds import Finding, JudgedItem
+from truing.synthesis.judging.kinds import JudgedItem, JudgeFinding
 from truing.synthesis.judging.run import JudgedRows
 
 FEW = 2  # prompts, below which no interval is given
@@ -112,10 +112,10 @@ def _of_judge(done: JudgedRows, place: int | None, title: str) -> JudgeAudit:
     return JudgeAudit(title, tuple(numbers), tuple(flags), tuple(unmeasured))
 
 
-Part = tuple[list[AuditNumber], list[Sentence]]
+AuditPart = tuple[list[AuditNumber], list[Sentence]]
 
 
-def _add(numbers: list[AuditNumber], flags: list[Sentence], part: Part) -> None:
+def _add(numbers: list[AuditNumber], flags: list[Sentence], part: AuditPart) -> None:
     numbers += part[0]
     flags += part[1]
 
@@ -127,7 +127,7 @@ def _constant(found: RaterAgreement, title: str) -> list[Sentence]:
     return [message(told, judge=title)]
 
 
-def _places(done: JudgedRows, place: int, title: str) -> Part:
+def _places(done: JudgedRows, place: int, title: str) -> AuditPart:
     """Return the share of verdicts that change when two responses change places."""
     turned: list[float] = []
     prompts: list[str] = []
@@ -149,8 +149,8 @@ def _places(done: JudgedRows, place: int, title: str) -> Part:
     return [AuditNumber("position", share)], [flag]
 
 
-def _orders(found: Finding) -> Iterator[tuple[bool, bool]]:
-    """Yield of each pair in both orders: whether they contradict, and whether the first place won both times."""
+def _orders(found: JudgeFinding) -> Iterator[tuple[bool, bool]]:
+    """Yield of each pair: whether the orders contradict, and whether the first place won both times."""
     if isinstance(found, Comparison) and found.asked and found.consistent is not None:
         yield not found.consistent, found.a_first == found.b_first == "A"
     if isinstance(found, RankedResponses):
@@ -161,7 +161,7 @@ def _orders(found: Finding) -> Iterator[tuple[bool, bool]]:
             yield there * back < 0, there > 0 > back
 
 
-def _length(pairs: Sequence[PairLabel], title: str) -> Part:
+def _length(pairs: Sequence[PairLabel], title: str) -> AuditPart:
     """Return how often the longer response wins, for the judge and for people."""
     decided = [each for each in pairs if each.gap and each.judge != 0.5 and each.people != 0.5]
     if not decided:
@@ -173,12 +173,12 @@ def _length(pairs: Sequence[PairLabel], title: str) -> Part:
     leans = number.interval.low > 0.5 and number.difference is not None and number.difference.low > 0
     if not leans:
         return [number], []
-    told = "{judge} favours length: the longer response wins {share:.0%} of its pairs, and {people:.0%} of people's"
+    told = "{judge} favours length: the longer response wins {share:.0%} of pairs, {people:.0%} by the labels"
     share, theirs = number.interval.estimate, sum(people) / len(people)
     return [number], [message(told, judge=title, share=share, people=theirs)]
 
 
-def _own(pairs: Sequence[PairLabel], title: str) -> Part:
+def _own(pairs: Sequence[PairLabel], title: str) -> AuditPart:
     """Return how often the judge's own model wins, for the judge and for people."""
     own = [each for each in pairs if each.own]
     if not own:
@@ -188,7 +188,7 @@ def _own(pairs: Sequence[PairLabel], title: str) -> Part:
     number = _beside("self_preference", judge, people, [each.prompt for each in own])
     if number.difference is None or number.difference.low <= 0:
         return [number], []
-    told = "{judge} favours its own model: it wins {share:.0%} of its pairs, and {people:.0%} of people's"
+    told = "{judge} favours its own model: it wins {share:.0%} of pairs, {people:.0%} by the labels"
     share, theirs = number.interval.estimate, sum(people) / len(people)
     return [number], [message(told, judge=title, share=share, people=theirs)]
 
@@ -278,7 +278,7 @@ def score_labels(done: JudgedRows, place: int | None) -> Iterator[ScoreLabel]:
             yield ScoreLabel(_prompt(item), response.score, response.label, opinion, len(response.text))
 
 
-def _of_scores(done: JudgedRows, scores: Sequence[ScoreLabel], title: str) -> Part:
+def _of_scores(done: JudgedRows, scores: Sequence[ScoreLabel], title: str) -> AuditPart:
     numbers: list[AuditNumber] = []
     flags: list[Sentence] = []
     labelled = [each for each in scores if each.label is not None]

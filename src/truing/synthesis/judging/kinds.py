@@ -36,7 +36,7 @@ class JudgedItem:
         return [response.text for response in self.responses]
 
 
-Finding = Comparison | AxisScores | RubricVerdict | RankedResponses | NoVerdict
+JudgeFinding = Comparison | AxisScores | RubricVerdict | RankedResponses | NoVerdict
 Read = Callable[[str], Any]
 
 
@@ -47,15 +47,15 @@ class JudgingKind(Protocol):
         """Return the questions of the items and the function that reads an answer."""
         ...
 
-    def ask(self, judge: Asker, items: Sequence[JudgedItem]) -> Sequence[Finding]:
+    def ask(self, judge: Asker, items: Sequence[JudgedItem]) -> Sequence[JudgeFinding]:
         """Return what the judge finds of each item."""
         ...
 
-    def value(self, found: Finding) -> float | NoVerdict:
+    def value(self, found: JudgeFinding) -> float | NoVerdict:
         """Return the opinion as a number from 0 to 1; of a pair the probability that its first is better."""
         ...
 
-    def detail(self, found: Finding) -> Mapping[str, Any]:
+    def detail(self, found: JudgeFinding) -> Mapping[str, Any]:
         """Return the verdict as a row keeps it."""
         ...
 
@@ -74,14 +74,14 @@ class PairKind:
     def questions(self, judge: Asker, items: Sequence[JudgedItem]) -> tuple[list[Turns], Read]:
         return self._compare(judge).questions([(i.record.prompt, *_two(i)) for i in items]), read_weighed
 
-    def ask(self, judge: Asker, items: Sequence[JudgedItem]) -> Sequence[Finding]:
+    def ask(self, judge: Asker, items: Sequence[JudgedItem]) -> Sequence[JudgeFinding]:
         return self._compare(judge)([(item.record.prompt, *_two(item)) for item in items])
 
-    def value(self, found: Finding) -> float | NoVerdict:
+    def value(self, found: JudgeFinding) -> float | NoVerdict:
         assert isinstance(found, Comparison)
         return found.probability
 
-    def detail(self, found: Finding) -> Mapping[str, Any]:
+    def detail(self, found: JudgeFinding) -> Mapping[str, Any]:
         assert isinstance(found, Comparison)
         orders = {"first": found.a_first, "swapped": found.b_first}
         said = {name: None if isinstance(one, NoVerdict) else str(one) for name, one in orders.items()}
@@ -109,17 +109,17 @@ class AxesKind:
         fields = [axes.field(name) for name in self.recipe.axes]
         return axes.questions(_single(items)), lambda text: read_stated(text, fields)
 
-    def ask(self, judge: Asker, items: Sequence[JudgedItem]) -> Sequence[Finding]:
+    def ask(self, judge: Asker, items: Sequence[JudgedItem]) -> Sequence[JudgeFinding]:
         return self._axes(judge)(_single(items))
 
-    def value(self, found: Finding) -> float | NoVerdict:
+    def value(self, found: JudgeFinding) -> float | NoVerdict:
         if isinstance(found, NoVerdict):
             return found
         assert isinstance(found, Mapping)
         low, high = SCALES[self.recipe.scale]
         return sum((score - low) / (high - low) for score in found.values()) / len(found)
 
-    def detail(self, found: Finding) -> Mapping[str, Any]:
+    def detail(self, found: JudgeFinding) -> Mapping[str, Any]:
         return {"axes": dict(found)} if isinstance(found, Mapping) else {"axes": None}
 
 
@@ -136,14 +136,14 @@ class RubricKind:
             text, fields
         )
 
-    def ask(self, judge: Asker, items: Sequence[JudgedItem]) -> Sequence[Finding]:
+    def ask(self, judge: Asker, items: Sequence[JudgedItem]) -> Sequence[JudgeFinding]:
         return RubricJudge(judge, self.recipe.language)(_checked(items))
 
-    def value(self, found: Finding) -> float | NoVerdict:
+    def value(self, found: JudgeFinding) -> float | NoVerdict:
         assert isinstance(found, RubricVerdict | NoVerdict)
         return found if isinstance(found, NoVerdict) else found.score
 
-    def detail(self, found: Finding) -> Mapping[str, Any]:
+    def detail(self, found: JudgeFinding) -> Mapping[str, Any]:
         if not isinstance(found, RubricVerdict):
             return {"met": None}
         return {"met": list(found.met), "score": _number(found.score)}
@@ -161,17 +161,17 @@ class RankingKind:
     def questions(self, judge: Asker, items: Sequence[JudgedItem]) -> tuple[list[Turns], Read]:
         return self._ranker(judge).questions([(i.record.prompt, i.texts) for i in items]), read_places
 
-    def ask(self, judge: Asker, items: Sequence[JudgedItem]) -> Sequence[Finding]:
+    def ask(self, judge: Asker, items: Sequence[JudgedItem]) -> Sequence[JudgeFinding]:
         return self._ranker(judge)([(item.record.prompt, item.texts) for item in items])
 
-    def value(self, found: Finding) -> float | NoVerdict:
+    def value(self, found: JudgeFinding) -> float | NoVerdict:
         assert isinstance(found, RankedResponses)
         ranks = found.ranks
         if isinstance(ranks, NoVerdict):
             return ranks
         return sum(0.5 if rank == ranks[0] else float(rank > ranks[0]) for rank in ranks[1:]) / len(ranks[1:])
 
-    def detail(self, found: Finding) -> Mapping[str, Any]:
+    def detail(self, found: JudgeFinding) -> Mapping[str, Any]:
         assert isinstance(found, RankedResponses)
         return {
             "first": _listed(found.there),

@@ -22,7 +22,6 @@ from truing.synthesis.lineage import LINEAGE, lineage
 from truing.synthesis.prompts import turns
 
 VERB = "judge"
-VERDICTS = "verdicts.jsonl"
 
 
 def trainable(done: JudgedRows) -> Iterator[dict[str, Any]]:
@@ -34,7 +33,7 @@ def trainable(done: JudgedRows) -> Iterator[dict[str, Any]]:
 
 
 def told(done: JudgedRows) -> Iterator[dict[str, Any]]:
-    """Yield a line for every item: where it stands, what each judge said, and the panel's opinion or why not."""
+    """Yield a line for every item: its place, what each judge said, and the opinion or why there is none."""
     for verdict in done.verdicts:
         item, value = verdict.item, verdict.value
         failed = isinstance(value, NoVerdict)

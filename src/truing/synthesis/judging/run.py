@@ -5,7 +5,7 @@ read_items -> open_panel -> estimates (a dry run), or asked -> JudgedRows
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +20,27 @@ from truing.judges.cache import AnswerCache
 from truing.judges.opinions import NoVerdict, Opinion
 from truing.judges.panel import panel
 from truing.sampling.roles import ModelRole, open_role
-from truing.synthesis.judging.kinds import KINDS, Finding, JudgedItem, JudgingKind, items_of
+from truing.synthesis.judging.kinds import KINDS, JudgedItem, JudgeFinding, JudgingKind, items_of
 from truing.synthesis.prompts import PromptSet
 
 ASKING = "Judging"
+VERDICTS = "verdicts.jsonl"
+REASONS = "{path} gives the reasons; the same command asks again what failed, or raise max_errors"
 
 
 @dataclass(frozen=True)
 class ItemVerdict:
-    """What every judge found of one item, and the panel's opinion, from 0 to 1."""
+    """The findings of every judge on one item, and the panel's opinion, from 0 to 1."""
 
     item: JudgedItem
-    found: tuple[Finding, ...]  # by judge
+    found: tuple[JudgeFinding, ...]  # by judge
     values: tuple[float | NoVerdict, ...]
     value: float | NoVerdict
 
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """Every item with its verdict. `stopped` is the error that ended the asking, for a budget for instance."""
+    """Every item with its verdict. `stopped` is the error that ended the asking, such as a budget's."""
 
     recipe: JudgingRecipe
     rows: PromptSet
@@ -46,7 +48,6 @@ class JudgedRows:
     verdicts: Sequence[ItemVerdict]
     unfit: int  # rows without an item of the kind that was asked for
     stopped: RewardError | None = None
-    warnings: Sequence[str] = field(default=())
 
     @property
     def errors(self) -> list[ItemVerdict]:
@@ -64,7 +65,7 @@ class JudgedRows:
 
 @dataclass(frozen=True)
 class OpenPanel:
-    """What a recipe names, read and opened."""
+    """The rows and judges of a recipe, read and opened."""
 
     recipe: JudgingRecipe
     rows: PromptSet
@@ -152,7 +153,7 @@ class _Counted:
 def judge_rows(opened: OpenPanel, watch: TaskWatch) -> JudgedRows:
     """Ask every judge about every item. A judge that can be asked no more leaves what it has answered."""
     stopped: RewardError | None = None
-    found: dict[int, list[Finding]] = {id(item): [] for item in opened.items}
+    found: dict[int, list[JudgeFinding]] = {id(item): [] for item in opened.items}
     for role in opened.roles:
         total = sum(len(kind.questions(role, items)[0]) for kind, items in opened.by_kind())
         done = 0
@@ -176,7 +177,7 @@ def judge_rows(opened: OpenPanel, watch: TaskWatch) -> JudgedRows:
     return JudgedRows(opened.recipe, opened.rows, opened.roles, verdicts, opened.unfit, stopped)
 
 
-def _verdict(recipe: JudgingRecipe, item: JudgedItem, found: Sequence[Finding]) -> ItemVerdict:
+def _verdict(recipe: JudgingRecipe, item: JudgedItem, found: Sequence[JudgeFinding]) -> ItemVerdict:
     kind = KINDS[item.kind](recipe)
     values = tuple(kind.value(one) for one in found)
     rule = recipe.panel if item.kind == "pairwise" else "mean"
@@ -195,10 +196,7 @@ def require_answered(done: JudgedRows) -> None:
         told = "{n} of {all} items have no verdict; the first: {reason}"
         raise RewardError(
             message(told, n=errors, all=items, reason=first.reason),
-            hint=message(
-                "{path} gives the reason of each; the same command asks them again, and max_errors is the share that may fail",
-                path=Path(done.recipe.output) / "verdicts.jsonl",
-            ),
+            hint=message(REASONS, path=Path(done.recipe.output) / VERDICTS),
         )
 
 

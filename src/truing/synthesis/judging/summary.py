@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-from truing.judges.axes import SCALES
 from truing.judges.opinions import NoVerdict
 from truing.judges.panel import panel_agreement
 from truing.judges.rubrics import ItemRate, RubricVerdict, pass_rates
@@ -47,17 +47,16 @@ def numbers(done: JudgedRows) -> list[JudgedNumber]:
     """Return the numbers of every kind that was asked."""
     found: list[JudgedNumber] = []
     if pairs := done.of("pairwise"):
-        found += _of(pairs, "first_better", "First response better", "%", lambda each: _value(each))
+        found += _of(pairs, "first_better", "First response better", "%", _value)
     if rankings := done.of("ranking"):
         found += _of(
             rankings, "first_best", "First response above the others", "%", lambda each: _value(each)
         )
     if checked := done.of("rubric"):
-        found += _of(checked, "rubric_score", "Rubric met", "%", lambda each: _value(each))
+        found += _of(checked, "rubric_score", "Rubric met", "%", _value)
     if scored := done.of("axes"):
-        low, high = SCALES[done.recipe.scale]
         for name in done.recipe.axes:
-            found += _of(scored, f"axis_{name}", _TITLES.get(name, name), "", lambda each: _axis(each, name))
+            found += _of(scored, f"axis_{name}", _TITLES[name], "", partial(_axis, name))
     found += _agreement(done)
     return found
 
@@ -74,7 +73,7 @@ def _value(verdict: ItemVerdict) -> float | None:
     return None if isinstance(verdict.value, NoVerdict) else verdict.value
 
 
-def _axis(verdict: ItemVerdict, name: str) -> float | None:
+def _axis(name: str, verdict: ItemVerdict) -> float | None:
     scores = [one[name] for one in verdict.found if isinstance(one, dict)]
     return sum(scores) / len(scores) if scores else None
 
