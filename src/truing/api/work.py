@@ -24,7 +24,8 @@ def work_recipe(
     """Return the checked recipe of a call: a file or a dict, with the arguments of the call laid over it.
 
     `prompts` are files, texts or rows for the recipe's `key`; those in memory are written to
-    `given/KEY.jsonl` in the folder, so that the same call goes on from the folder. Without `output` in either the folder is named as the verb.
+    `given/KEY.jsonl` in the folder, so that the same call goes on from the folder. Without `output` in either
+    the folder is named as the verb.
     Raises ConfigError, and DataError for rows that no file can hold.
     """
     origin = Origin(f"truing.{verb}")

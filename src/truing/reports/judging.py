@@ -13,6 +13,7 @@ from truing.judges.opinions import NoVerdict
 from truing.reports.records import Alarm, Measure, Report, ResponseRow, ResponseTable
 from truing.stats.told import interval_text, value_text
 from truing.synthesis.judging.audit import AuditNumber, JudgeAudit
+from truing.synthesis.judging.kinds import KINDS
 from truing.synthesis.judging.rows import shown_first
 from truing.synthesis.judging.run import ItemVerdict, JudgedRows
 from truing.synthesis.judging.summary import counts, criteria, numbers, prompt_of
@@ -33,6 +34,18 @@ AUDITED = MappingProxyType(
         "score_alpha_ordinal": "Agreement with the scores (ordinal alpha)",
         "score_alpha_interval": "Agreement with the scores (interval alpha)",
         "score_length": "Correlation of scores and length",
+    }
+)
+TITLES = MappingProxyType(
+    {
+        "first_better": "First response better",
+        "first_best": "First response above the others",
+        "rubric_score": "Rubric met",
+        "axis_helpful": "Score: helpful",
+        "axis_harmless": "Score: harmless",
+        "axis_honest": "Score: honest",
+        "axis_overall": "Score: overall",
+        **dict.fromkeys((f"panel_alpha_{kind}" for kind in KINDS), "Agreement of the judges (alpha)"),
     }
 )
 SHARES = ("agreement", "position", "length", "self_preference", "label_agreement")
@@ -61,7 +74,7 @@ def judging_report(done: JudgedRows, audits: Sequence[JudgeAudit]) -> Report:
     )
 
 
-ADVICE = "Ask another judge, or a panel of models of different makers, before training on these verdicts."
+ADVICE = "Ask another judge, or a panel of models of different makers, before training on these verdicts"
 
 
 def _summary(done: JudgedRows) -> str:
@@ -74,9 +87,13 @@ def _notes(done: JudgedRows, audits: Sequence[JudgeAudit]) -> Iterator[str]:
     for role in done.roles:
         report = role.report()
         if report.requests:
-            said = "{judge}: {requests} requests, {prompt} tokens of questions and {completion} of answers."
+            yield t("{judge} was sent {requests} requests.", judge=report.title, requests=report.requests)
+        if report.used.total:
             used = {"prompt": report.used.prompt, "completion": report.used.completion}
-            yield t(said, judge=report.title, requests=report.requests, **used)
+            said = "{judge} used {prompt} tokens of questions and {completion} of answers."
+            yield t(said, judge=report.title, **used)
+        if report.cost:
+            yield t("{judge} cost {cost} at the given prices.", judge=report.title, cost=f"{report.cost:.4g}")
         yield from (told(note, spoken()) for note in report.notes)
     for audit in audits:
         yield from (told(each, spoken()) for each in audit.unmeasured)
@@ -93,7 +110,9 @@ def measures(done: JudgedRows) -> Iterator[Measure]:
     """Yield the numbers of a judging as rows of the table."""
     for each in numbers(done):
         missing = t("{n} items have no verdict.", n=each.missing) if each.missing else ""
-        yield Measure(each.name, each.title, None, each.interval, each.unit, "higher", explains=missing)
+        yield Measure(
+            each.name, TITLES[each.name], None, each.interval, each.unit, "higher", explains=missing
+        )
 
 
 def audited(audits: Sequence[JudgeAudit]) -> Iterator[Measure]:

@@ -266,7 +266,7 @@ class ServerRole:
 
     def report(self) -> RoleReport:
         spent = self.judge.budget
-        return RoleReport(self.title, spent.requests, spent.spent, spent.cost, tuple(self.judge.notes()))
+        return RoleReport(self.title, spent.requests, spent.reported, spent.cost, tuple(self.judge.notes()))
 
     def write(
         self, asked: Sequence[Record], wish: Wish, progress: OnProgress = unseen

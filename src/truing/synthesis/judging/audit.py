@@ -143,7 +143,7 @@ def _places(done: JudgedRows, place: int, title: str) -> AuditPart:
     if share.estimate < TURNED:
         return [AuditNumber("position", share)], []
     told = (
-        "{judge} goes by places: {n} of {all} verdicts change with them, {first} of those for the first place"
+        "{judge} goes by places: {n} of {all} verdicts change with them, {first} of them for the first place"
     )
     flag = message(told, judge=title, n=int(sum(turned)), all=len(turned), first=earlier)
     return [AuditNumber("position", share)], [flag]

@@ -23,7 +23,7 @@ from truing.sampling.roles import ModelRole, open_role
 from truing.synthesis.judging.kinds import KINDS, JudgedItem, JudgeFinding, JudgingKind, items_of
 from truing.synthesis.prompts import PromptSet
 
-ASKING = "Judging"
+ASKING = "Judging: {judge}"
 VERDICTS = "verdicts.jsonl"
 REASONS = "{path} gives the reasons; the same command asks again what failed, or raise max_errors"
 
@@ -161,7 +161,7 @@ def judge_rows(opened: OpenPanel, watch: TaskWatch) -> JudgedRows:
         def tick(title: str = role.title, total: int = total) -> None:
             nonlocal done
             done = min(done + 1, total)
-            watch(f"{ASKING}: {title}", done, total)
+            watch(message(ASKING, judge=title), done, total)
 
         asker = _Counted(role, tick, over=stopped is not None)
         for kind, items in opened.by_kind():
@@ -172,7 +172,8 @@ def judge_rows(opened: OpenPanel, watch: TaskWatch) -> JudgedRows:
                 told = kind.ask(asker, items)
             for item, one in zip(items, told, strict=True):
                 found[id(item)].append(one)
-        watch(f"{ASKING}: {role.title}", total, total)
+        if done < total:
+            watch(message(ASKING, judge=role.title), total, total)
     verdicts = [_verdict(opened.recipe, item, found[id(item)]) for item in opened.items]
     return JudgedRows(opened.recipe, opened.rows, opened.roles, verdicts, opened.unfit, stopped)
 

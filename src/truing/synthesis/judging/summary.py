@@ -21,7 +21,6 @@ class JudgedNumber:
     """One number. Values in unit "%" are shares between 0 and 1."""
 
     name: str
-    title: str
     unit: str
     interval: Interval
     missing: int  # items without a verdict, which it leaves out
@@ -47,26 +46,16 @@ def numbers(done: JudgedRows) -> list[JudgedNumber]:
     """Return the numbers of every kind that was asked."""
     found: list[JudgedNumber] = []
     if pairs := done.of("pairwise"):
-        found += _of(pairs, "first_better", "First response better", "%", _value)
+        found += _of(pairs, "first_better", "%", _value)
     if rankings := done.of("ranking"):
-        found += _of(
-            rankings, "first_best", "First response above the others", "%", lambda each: _value(each)
-        )
+        found += _of(rankings, "first_best", "%", lambda each: _value(each))
     if checked := done.of("rubric"):
-        found += _of(checked, "rubric_score", "Rubric met", "%", _value)
+        found += _of(checked, "rubric_score", "%", _value)
     if scored := done.of("axes"):
         for name in done.recipe.axes:
-            found += _of(scored, f"axis_{name}", _TITLES[name], "", partial(_axis, name))
+            found += _of(scored, f"axis_{name}", "", partial(_axis, name))
     found += _agreement(done)
     return found
-
-
-_TITLES = {
-    "helpful": "Score: helpful",
-    "harmless": "Score: harmless",
-    "honest": "Score: honest",
-    "overall": "Score: overall",
-}
 
 
 def _value(verdict: ItemVerdict) -> float | None:
@@ -78,13 +67,13 @@ def _axis(name: str, verdict: ItemVerdict) -> float | None:
     return sum(scores) / len(scores) if scores else None
 
 
-def _of(verdicts: Sequence[ItemVerdict], name: str, title: str, unit: str, value: Any) -> list[JudgedNumber]:
+def _of(verdicts: Sequence[ItemVerdict], name: str, unit: str, value: Any) -> list[JudgedNumber]:
     found = [(value(each), prompt_of(each.item)) for each in verdicts]
     kept = [(one, prompt) for one, prompt in found if one is not None]
     if not kept or (unit != "%" and len({prompt for _, prompt in kept}) < 2):
         return []
     interval = (clustered_rate if unit == "%" else clustered_mean)(*map(list, zip(*kept, strict=True)))
-    return [JudgedNumber(name, title, unit, interval, len(found) - len(kept))]
+    return [JudgedNumber(name, unit, interval, len(found) - len(kept))]
 
 
 def _agreement(done: JudgedRows) -> list[JudgedNumber]:
@@ -96,8 +85,7 @@ def _agreement(done: JudgedRows) -> list[JudgedNumber]:
         by_judge = [[each.values[place] for each in verdicts] for place in range(len(done.roles))]
         alpha = panel_agreement(by_judge, "interval", [prompt_of(each.item) for each in verdicts])
         if alpha is not None:
-            title = "Agreement of the judges (alpha)"
-            found.append(JudgedNumber(f"panel_alpha_{kind}", title, "", alpha.coefficient, alpha.single))
+            found.append(JudgedNumber(f"panel_alpha_{kind}", "", alpha.coefficient, alpha.single))
     return found
 
 
