@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
     from truing.api.judging import MadeVerdicts, judge
+    from truing.api.negatives import MadeNegatives, negatives
     from truing.api.reporting import report
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Evaluated",
     "MadeFeedback",
+    "MadeNegatives",
     "MadeVerdicts",
     "Run",
     "Scored",
@@ -36,6 +38,7 @@ __all__ = [
     "evaluate",
     "feedback",
     "judge",
+    "negatives",
     "report",
     "sample",
     "score",
@@ -44,6 +47,7 @@ __all__ = [
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
     "Evaluated": "evaluating",
     "MadeFeedback": "feedback",
+    "MadeNegatives": "negatives",
     "MadeVerdicts": "judging",
     "Run": "training",
     "Scored": "scoring",
@@ -51,6 +55,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "evaluate": "evaluating",
     "feedback": "feedback",
     "judge": "judging",
+    "negatives": "negatives",
     "report": "reporting",
     "sample": "sampling",
     "score": "scoring",

@@ -10,7 +10,7 @@ from truing.config.run_folder import versions
 from truing.core.messages import told
 from truing.core.words import spoken, t
 from truing.judges.opinions import NoVerdict
-from truing.reports.records import Alarm, Measure, Report, ResponseRow, ResponseTable
+from truing.reports.records import Alarm, Measure, Report, ResponseRow, ResponseTable, recipe_command
 from truing.stats.told import interval_text, value_text
 from truing.synthesis.judging.audit import AuditNumber, JudgeAudit
 from truing.synthesis.judging.kinds import KINDS
@@ -60,7 +60,7 @@ def judging_report(done: JudgedRows, audits: Sequence[JudgeAudit]) -> Report:
     return Report(
         title=t("Verdicts of {judges}", judges=names),
         created=datetime.now(UTC),
-        command=f"truing judge recipe.yaml   # {t('the recipe above, saved under this name')}",
+        command=recipe_command("judge"),
         summary=_summary(done),
         notes=list(_notes(done, audits)),
         alarms=[
