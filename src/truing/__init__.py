@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from truing.api.constituting import Constituted, constitution
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
+    from truing.api.judging import MadeVerdicts, judge
     from truing.api.negatives import MadeNegatives, negatives
     from truing.api.reporting import report
     from truing.api.sampling import sample
@@ -30,6 +31,7 @@ __all__ = [
     "Evaluated",
     "MadeFeedback",
     "MadeNegatives",
+    "MadeVerdicts",
     "Run",
     "Scored",
     "TruingError",
@@ -38,6 +40,7 @@ __all__ = [
     "constitution",
     "evaluate",
     "feedback",
+    "judge",
     "negatives",
     "report",
     "sample",
@@ -49,12 +52,14 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "Evaluated": "evaluating",
     "MadeFeedback": "feedback",
     "MadeNegatives": "negatives",
+    "MadeVerdicts": "judging",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
     "constitution": "constituting",
     "evaluate": "evaluating",
     "feedback": "feedback",
+    "judge": "judging",
     "negatives": "negatives",
     "report": "reporting",
     "sample": "sampling",

@@ -1,30 +1,44 @@
-"""A line without its dress, and what changes the meaning stays."""
+import pytest
 
-from truing.judges.dress import boxed, folded, plain, unwrapped
-
-
-def test_markdown_and_full_width_signs_are_dress():
-    for line in (
-        "## **Verdict**: A",
-        "- Verdict: A",
-        "| Verdict | A |",
-        "\uff36erdict\uff1a A",
-        "`Verdict: A`",
-    ):
-        assert plain(line) == "Verdict: A", line
-    assert folded("\u200bA\u3000B") == "A B"
+from truing.judges.dress import boxed, plain, unwrapped
 
 
-def test_brackets_and_one_full_stop_are_dress():
-    for value in ('"A"', "\u300cA\u300d", "[[A]]", "(A).", "$\\boxed{A}$", "<b>A</b>"):
-        assert unwrapped(value) == "A", value
+@pytest.mark.parametrize(
+    ("line", "bare"),
+    [
+        ("## **Verdict**：A", "Verdict:A"),
+        ("- `SCORE`:  7 ", "SCORE: 7"),
+        ("| Score | 7/10 |", "Score: 7/10"),
+        ("＿Ａ＿", "A"),
+        ("snake_case: A", "snake_case: A"),
+        ("> A", "> A"),
+        ("~~A~~", "~~A~~"),
+    ],
+)
+def test_a_line_without_markdown(line: str, bare: str):
+    assert plain(line) == bare
 
 
-def test_what_changes_the_meaning_stays():
-    for value in ("~~A~~", "A?", "A\u2026", "> A"):
-        assert unwrapped(plain(value)) != "A", value
+@pytest.mark.parametrize(
+    ("value", "bare"),
+    [
+        ("A.", "A"),
+        ("「A」。", "A"),
+        (r"$\boxed{\text{A}}$", "A"),
+        ("[[A]]", "A"),
+        ("<b>A</b>!", "A"),
+        ("A...", "A..."),
+        ("A?", "A?"),
+        ("[A] or [B]", "A] or [B"),
+    ],
+)
+def test_a_value_without_what_stands_around_it(value: str, bare: str):
+    assert unwrapped(value) == bare
 
 
-def test_a_box_is_the_whole_line():
-    assert boxed("[[A]].") == boxed("<answer> A </answer>") == "A"
-    assert boxed("so [[A]]") is None
+@pytest.mark.parametrize(
+    ("line", "inside"),
+    [("[[A]]", "A"), (r"\boxed{A}.", "A"), ("<answer> A </answer>", "A"), ("so [[A]]", None), ("A", None)],
+)
+def test_a_box_is_a_line_of_its_own(line: str, inside: str | None):
+    assert boxed(line) == inside

@@ -1,50 +1,63 @@
-"""The options of a judge on a server: its address, its key, its request."""
+"""The options of a judge on a server: a wrong one is told before anything is asked."""
+
+from typing import Any
 
 import pytest
 
 from truing.core.errors import ConfigError
 from truing.core.records import user
+from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
 
 
-def test_questions_go_to_the_chat_of_the_address():
-    assert Endpoint(model="m", base_url="http://a:1/v1/").chat == "http://a:1/v1/chat/completions"
-    assert Endpoint(model="m", base_url="http://a/v1?x=1").chat == "http://a/v1/chat/completions?x=1"
+def test_openai_itself_is_told_of_max_completion_tokens():
+    request = Endpoint(model="m", max_tokens=9).request(user("a"))
+    assert request["max_completion_tokens"] == 9
+    assert "max_tokens" not in request
+
+
+@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host/v1", "http://", ""])
+def test_an_address_that_is_none(url: str):
+    with pytest.raises(ConfigError, match="expected an address such as https"):
+        Endpoint(model="m", base_url=url)
+
+
+def test_a_password_in_the_address_is_refused_and_not_repeated():
+    with pytest.raises(ConfigError, match="account at host") as error:
+        Endpoint(model="m", base_url="https://me:hunter2@host/v1")
+    assert "hunter2" not in str(error.value) + error.value.hint
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("value", "told"), [(None, "is not set"), (" ", "is not set"), ("a\nb", "cannot be")]
+)
+def test_a_key_that_is_none(monkeypatch: pytest.MonkeyPatch, value: str | None, told: str):
+    monkeypatch.delenv("MY_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("MY_KEY", value)
+    with pytest.raises(ConfigError, match=f"MY_KEY .*{told}"):
+        Judge(Endpoint(model="m", api_key_env="MY_KEY"))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "chat"),
     [
-        ({"base_url": "a:1"}, "expected an address"),
-        ({"base_url": "http://me:secret@a"}, "name or password"),
-        ({"max_cost": 1.0}, "without prices"),
+        ("http://host/v1", "http://host/v1/chat/completions"),
+        ("http://host/v1/", "http://host/v1/chat/completions"),
+        ("https://host/v1?api-version=1", "https://host/v1/chat/completions?api-version=1"),
     ],
 )
-def test_mistakes_are_told_and_no_password_is_shown(options: dict, said: str):
-    with pytest.raises(ConfigError, match=said) as caught:
+def test_the_address_that_questions_are_sent_to(base_url: str, chat: str):
+    assert Endpoint(model="m", base_url=base_url).chat == chat
+
+
+def test_a_token_of_a_question_holds_a_byte_at_least():
+    assert Endpoint(model="m").most_prompt_tokens(user("评分")) == 6 + 64 + 64
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_cost": 1.0}, {"max_cost": 1.0, "price_prompt": 1.0, "price_completion": None}]
+)
+def test_money_needs_prices(options: dict[str, Any]):
+    with pytest.raises(ConfigError, match="max_cost is set without prices"):
         Endpoint(model="m", **options)
-    assert "secret" not in str(caught.value)
-
-
-def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("MINE", " k \n")
-    assert Endpoint(model="m", api_key_env="MINE").api_key() == "k"
-    assert Endpoint(model="m", api_key_env=None).api_key() == "none"
-    monkeypatch.setenv("MINE", "\u4f60")
-    with pytest.raises(ConfigError, match="cannot be part of a key"):
-        Endpoint(model="m", api_key_env="MINE").api_key()
-    monkeypatch.delenv("MINE")
-    with pytest.raises(ConfigError, match="MINE with the key of"):
-        Endpoint(model="m", api_key_env="MINE").api_key()
-
-
-def test_a_request_has_what_the_server_knows():
-    body = Endpoint(model="m", base_url="http://a", seed=5, top_logprobs=3).request(user("Hi"), k=2)
-    assert (body["seed"], body["max_tokens"], body["top_logprobs"], body["temperature"]) == (7, 1024, 3, 0.0)
-    openai = Endpoint(model="m", temperature=None, seed=None).request(user("Hi"))
-    assert "max_completion_tokens" in openai and not {"temperature", "seed", "logprobs"} & openai.keys()
-
-
-def test_a_question_is_bounded_by_its_bytes_and_priced_by_the_million():
-    one = Endpoint(model="m", price_prompt=2.0, price_completion=4.0)
-    assert one.most_prompt_tokens(user("\u4f60")) >= 3 and one.cost(10**6, 500_000) == 4.0

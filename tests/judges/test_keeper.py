@@ -1,45 +1,51 @@
-"""Answers are on disk before their question counts as answered."""
-
 import asyncio
 from pathlib import Path
 
 import pytest
 
 from truing.core.errors import StorageError
-from truing.judges.cache import AnswerCache, KeptAnswer
+from truing.judges.cache import AnswerCache
 from truing.judges.keeper import Keeper
 
 
-class Remembers:
-    """A cache that counts its writes, and fails when it is told to."""
+class CountingCache(AnswerCache):
+    """Counts how often it writes."""
 
-    def __init__(self, fails: bool = False) -> None:
-        self.written: list[list[str]] = []
-        self.fails = fails
+    writes = 0
 
-    def put_all(self, answers: list[KeptAnswer]) -> None:
-        if self.fails:
-            raise StorageError("the disk is full")
-        self.written.append([answer.key for answer in answers])
+    def put_all(self, answers):
+        self.writes += 1
+        super().put_all(answers)
 
 
-async def keep(keeper: Keeper, *keys: str) -> None:
-    await asyncio.gather(*(keeper.keep(key, "text", "note") for key in keys))
+def test_answers_that_come_together_are_written_together_and_are_on_disk_by_then(tmp_path: Path):
+    cache = CountingCache(tmp_path / "answers.sqlite")
+
+    async def work() -> list[str | None]:
+        keeper = Keeper(cache)
+        await asyncio.gather(*(keeper.keep(str(index), f"answer {index}", "") for index in range(50)))
+        return [AnswerCache(cache.path).get(str(index)) for index in range(50)]
+
+    assert asyncio.run(work()) == [f"answer {index}" for index in range(50)]
+    assert cache.writes <= 3
 
 
-def test_answers_that_arrive_together_are_written_together():
-    cache = Remembers()
-    asyncio.run(keep(Keeper(cache), "a", "b", "c"))  # pyright: ignore[reportArgumentType]
-    assert [key for batch in cache.written for key in batch] == ["a", "b", "c"] and len(cache.written) < 3
+def test_an_answer_that_cannot_be_written_raises_for_each(tmp_path: Path):
+    class Full(AnswerCache):
+        def put_all(self, answers):
+            raise StorageError("full")
+
+    async def work() -> list[object]:
+        keeper = Keeper(Full(tmp_path / "answers.sqlite"))
+        return await asyncio.gather(*(keeper.keep(str(i), "a", "") for i in range(3)), return_exceptions=True)
+
+    assert [type(each) for each in asyncio.run(work())] == [StorageError] * 3
 
 
-def test_every_answer_is_told_that_the_disk_is_full():
-    with pytest.raises(StorageError, match="the disk is full"):
-        asyncio.run(keep(Keeper(Remembers(fails=True)), "a", "b"))  # pyright: ignore[reportArgumentType]
+def test_without_a_cache_nothing_is_kept():
+    async def work() -> None:
+        await asyncio.wait_for(Keeper(None).keep("a", "b", ""), 5)
 
-
-def test_a_real_cache_holds_it_and_without_one_nothing_is_kept(tmp_path: Path):
-    cache = AnswerCache(tmp_path / "answers.sqlite")
-    asyncio.run(keep(Keeper(cache), "a"))
-    asyncio.run(keep(Keeper(None), "b"))
-    assert (tmp_path / "answers.sqlite").stat().st_size > 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AnswerCache, "put_all", None)
+        asyncio.run(work())
