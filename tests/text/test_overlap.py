@@ -11,7 +11,11 @@ QUESTION = "How tall is the tower of the old town hall in Fenwick, measured in t
     ("asked", "text", "found"),
     [
         (QUESTION, f"Tell me. {QUESTION.upper()}", True),
-        (QUESTION, "How tall is the tower of the old town hall in Fenwick, measured today?", True),  # 13 words
+        (
+            QUESTION,
+            "How tall is the tower of the old town hall in Fenwick, measured today?",
+            True,
+        ),  # 13 words
         (QUESTION, "How tall is the tower of the town hall in Fenwick?", False),
         ("How do I bake bread?", "Please say: how do I bake bread", True),
         ("How do I bake bread?", "How do I bake rye bread?", False),
