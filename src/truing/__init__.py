@@ -16,6 +16,7 @@ from truing.core.errors import TruingError
 from truing.core.version import __version__
 
 if TYPE_CHECKING:
+    from truing.api.constituting import Constituted, constitution
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
     from truing.api.negatives import MadeNegatives, negatives
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from truing.api.training import Run, check, train
 
 __all__ = [
+    "Constituted",
     "Evaluated",
     "MadeFeedback",
     "MadeNegatives",
@@ -33,6 +35,7 @@ __all__ = [
     "TruingError",
     "__version__",
     "check",
+    "constitution",
     "evaluate",
     "feedback",
     "negatives",
@@ -42,12 +45,14 @@ __all__ = [
     "train",
 ]
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
+    "Constituted": "constituting",
     "Evaluated": "evaluating",
     "MadeFeedback": "feedback",
     "MadeNegatives": "negatives",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
+    "constitution": "constituting",
     "evaluate": "evaluating",
     "feedback": "feedback",
     "negatives": "negatives",

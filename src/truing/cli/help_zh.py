@@ -119,6 +119,14 @@ HELP = {
     "A run folder, finished or interrupted; several, or evaluations' folders, are compared.": "训练目录，已完成或中断均可；给出多个目录或评估目录时作对比。",
     "Where the page goes, instead of report.html in the run folder or comparison.html.": "页面写到哪里，代替训练目录里的 report.html 或 comparison.html。",
     "Of the page.": "页面的语言。",
+    # constitution
+    "Criticise and revise a model's answers under a constitution; write rows for SFT and preferences.\n\nStopped at any point, the same command goes on and asks nothing twice.": "按宪法批评并修订模型的回答，写出 SFT 和偏好数据。\n\n任何时候中断，同一条命令都会接着做，不会重复提问。",
+    "A file of prompts, or the verb's recipe.": "提示文件，或这个命令的配方。",
+    "The model whose answers are revised.": "修订哪个模型的回答。",
+    "rule, a model, or '{model: NAME, base_url: URL}'.": "rule（规则）、模型，或 '{model: NAME, base_url: URL}'。",
+    "The model that compares in both orders.": "按两种顺序作比较的模型。",
+    "auto, en, zh, or a file with a constitution.": "auto、en、zh，或含有宪法的文件。",
+    "Change one value of the recipe: rounds=3.": "改动配方里的一个值：rounds=3。",
     # data
     "Look at rows, check them, convert them.": "查看、检查、转换数据。",
     "Show rows as truing reads them.": "按 truing 的读法显示数据。",

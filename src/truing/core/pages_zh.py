@@ -48,7 +48,7 @@ ZH = (
         "{key} was {was} up to step {step}, then {now}": "{key} 在第 {step} 步之前为 {was}，之后为 {now}",
         "this evaluation": "本次评估",
         "How to repeat it": "如何复现",
-        "the recipe above, saved under this name": "把上面的配方存成这个文件名",
+        "truing {verb} recipe.yaml   # the recipe above, saved under this name": "truing {verb} recipe.yaml   # 把上面的配方存成这个文件名",
         "This page is complete in itself: it loads nothing and sends nothing. Responses are shown as plain text; hidden direction marks appear as ⟨U+202E⟩.": "本页自成一体：不加载也不发送任何内容。回答按纯文本显示；隐藏的方向控制符显示为 ⟨U+202E⟩。",
         # Data
         "Data": "数据",

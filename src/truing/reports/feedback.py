@@ -8,7 +8,7 @@ import yaml
 from truing.config.run_folder import versions
 from truing.core.messages import told
 from truing.core.words import spoken, t
-from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Measure, Report
+from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Measure, Report, recipe_command
 from truing.stats.intervals import Interval
 from truing.synthesis.choosing import COUNTS
 from truing.synthesis.feedback import Feedback
@@ -57,7 +57,7 @@ def feedback_report(done: Feedback) -> Report:
     return Report(
         title=t("Feedback of {judge}", judge=_judge(done)),
         created=datetime.now(UTC),
-        command=f"truing feedback recipe.yaml   # {t('the recipe above, saved under this name')}",
+        command=recipe_command("feedback"),
         summary=t(
             said, n=len(done.rows), prompts=len(done.pools), compared=done.choice.compared, account=account
         ),

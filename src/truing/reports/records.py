@@ -179,10 +179,13 @@ class GroupTable:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A finding of a health rule in training: `saw` since a step, advice, and the action of the run."""
+    """A finding of a health rule: `saw` since a step of training, advice, and the action of the run.
+
+    `since` is None for a finding about rows, which have no steps.
+    """
 
     title: str
-    since: int
+    since: int | None
     saw: str
     advice: str
     done: str = ""
@@ -320,6 +323,11 @@ class Report:
     data: Sequence[DataCount] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
+
+
+def recipe_command(verb: str) -> str:
+    """Return the command that makes a page again from the recipe that it shows."""
+    return t("truing {verb} recipe.yaml   # the recipe above, saved under this name", verb=verb)
 
 
 def verdict(measures: Sequence[Measure]) -> str:

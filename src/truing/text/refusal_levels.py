@@ -161,8 +161,13 @@ def off_topic(prompt: str, text: str) -> bool:
     Words count by their first six letters, Chinese by pairs of characters. Prompts without content words and
     shorter responses are on topic. It is a hint: a poem need not name its subject.
     """
-    asked = _content(prompt)
-    return bool(asked) and len(words(text)) >= ROOM and not asked & _content(text)
+    return len(words(text)) >= ROOM and not shares_subject(prompt, text)
+
+
+def shares_subject(asked: str, text: str) -> bool:
+    """Tell whether a text has a content word of another; true where the other has none to share."""
+    known = _content(asked)
+    return not known or bool(known & _content(text))
 
 
 def _content(text: str) -> set[str]:
