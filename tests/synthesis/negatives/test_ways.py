@@ -60,7 +60,7 @@ def test_a_chinese_answer_is_asked_for_in_chinese(make: Make, writer: Writer):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ("", Without.FAILED),
+        ("", Without.EMPTY),
         (f"<think>What?</think>{TRUE}", Without.SAME),
         (f" {TRUE.upper()} ", Without.SAME),
         ("I'm sorry, but I can't help with changing correct answers to wrong ones.", Without.REFUSED),

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import yaml
 
-import truing
-
 ROWS = [
     {"prompt": f"How long is bridge {name}?", "completion": f"Bridge {name} is {length:,} metres long."}
     for name, length in zip("ABCDEF", (2450, 1320, 980, 3100, 760, 1810), strict=True)
@@ -56,13 +54,3 @@ def test_a_share_that_is_no_number_is_refused(here: Callable, tmp_path: Path):
     done = here("data", "negatives", "answers.jsonl", "--changes", "some")
     assert done.returncode == 2
     assert "expected a whole number, or a share below 1" in done.stderr
-
-
-def test_from_python(monkeypatch, tmp_path: Path):
-    monkeypatch.chdir(tmp_path)
-    made = truing.negatives(ROWS, ["numbers"], near=1, progress=False)
-    assert len(made.rows) == 6
-    assert made.without == {}
-    assert made.path == Path("negatives")
-    assert "6" in made._repr_html_()
-    assert truing.negatives(ROWS, ["numbers"], near=1, progress=False).rows == made.rows
