@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.serving import Request, Server, completion
+from tests.serving import Scripted
 
 from truing.synthesis.negatives.rows import Without
 from truing.synthesis.negatives.run import Negatives
@@ -17,44 +16,26 @@ ROW = {"prompt": "How long is the Saltmarsh bridge?", "completion": TRUE}
 CHINESE = {"prompt": "大桥多长？", "completion": "盐泽大桥全长2450米，于1998年通车。"}
 
 
-class Writer:
-    """A model behind an address that answers as a test tells it to, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.answer: Callable[[str], str] = lambda asked: FALSE
-        self.asked: list[str] = []
-        self.server = Server(self._reply)
-
-    def _reply(self, request: Request):
-        text = request.body["messages"][0]["content"]
-        self.asked.append(text)
-        return completion(self.answer(text))
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        return {"name": "server", "model": "m", "base_url": f"{self.server.url}/v1", "api_key_env": None}
-
-
 @pytest.fixture
-def writer() -> Iterator[Writer]:
-    scripted = Writer()
+def writer() -> Iterator[Scripted]:
+    scripted = Scripted(lambda asked: FALSE)
     yield scripted
     scripted.server.close()
 
 
-def test_a_rewritten_answer_becomes_a_row(make: Make, writer: Writer):
+def test_a_rewritten_answer_becomes_a_row(make: Make, writer: Scripted):
     done = make([ROW], by="writer", writer=writer.spec)
     (row,) = done.rows
     assert (row["chosen"], row["rejected"]) == (TRUE, FALSE)
     assert row["lineage"]["writer"]["model"] == "m"
-    assert TRUE in writer.asked[0]
-    assert ROW["prompt"] in writer.asked[0]
-    assert "{answer}" not in writer.asked[0]
+    assert TRUE in writer.requests[0]
+    assert ROW["prompt"] in writer.requests[0]
+    assert "{answer}" not in writer.requests[0]
 
 
-def test_a_chinese_answer_is_asked_for_in_chinese(make: Make, writer: Writer):
+def test_a_chinese_answer_is_asked_for_in_chinese(make: Make, writer: Scripted):
     make([CHINESE], by="writer", writer=writer.spec, max_errors=1.0)
-    assert "正确答案" in writer.asked[0]
+    assert "正确答案" in writer.requests[0]
 
 
 @pytest.mark.parametrize(
@@ -68,19 +49,19 @@ def test_a_chinese_answer_is_asked_for_in_chinese(make: Make, writer: Writer):
         ("Completely other words stand here, about cooking soup with onions and salt.", Without.UNRELATED),
     ],
 )
-def test_what_is_no_false_answer_is_counted(make: Make, writer: Writer, answer: str, reason: Without):
+def test_what_is_no_false_answer_is_counted(make: Make, writer: Scripted, answer: str, reason: Without):
     writer.answer = lambda asked: answer
     done = make([ROW], by="writer", writer=writer.spec)
     assert done.rows == []
     assert done.without[reason] == 1, done.without
 
 
-def test_thoughts_before_an_answer_are_left_out(make: Make, writer: Writer):
+def test_thoughts_before_an_answer_are_left_out(make: Make, writer: Scripted):
     writer.answer = lambda asked: f"<think>Which number?</think>\n{FALSE}"
     assert make([ROW], by="writer", writer=writer.spec).rows[0]["rejected"] == FALSE
 
 
-def test_a_judge_confirms_that_the_rewritten_answer_is_worse(make: Make, writer: Writer):
+def test_a_judge_confirms_that_the_rewritten_answer_is_worse(make: Make, writer: Scripted):
     def answer(asked: str) -> str:
         if "[Rewritten answer]" in asked:
             return FALSE
@@ -92,7 +73,7 @@ def test_a_judge_confirms_that_the_rewritten_answer_is_worse(make: Make, writer:
     assert done.rows[0]["lineage"]["judge"]["model"] == "m"
 
 
-def test_an_answer_that_a_judge_prefers_is_no_negative(make: Make, writer: Writer):
+def test_an_answer_that_a_judge_prefers_is_no_negative(make: Make, writer: Scripted):
     writer.answer = lambda asked: FALSE if "[Rewritten answer]" in asked else "VERDICT: A"
     done = make([ROW], by="writer", writer=writer.spec, judge=writer.spec)
     assert done.without[Without.NOT_WORSE] == 1
@@ -117,3 +98,10 @@ def test_one_sample_needs_no_judge(make: Make, model_folder: Path):
     assert done.without[Without.CUT] > 0, "a text that the limit cut off is no answer"
     assert done.read == 3 == len(done.pairs) + done.without.total()
     assert all("lead" not in row["lineage"] for row in done.rows)
+
+
+def test_the_same_call_asks_nothing_again(make: Make, writer: Scripted):
+    first = make([ROW], by="writer", writer=writer.spec).rows
+    asked = len(writer.requests)
+    assert make([ROW], by="writer", writer=writer.spec).rows == first
+    assert len(writer.requests) == asked
