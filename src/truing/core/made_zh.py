@@ -18,7 +18,6 @@ MADE_ZH = {
     "beyond the limit": "超出 limit",
     "no true answer": "没有正确回答",
     "several turns": "多轮回答",
-    "empty": "空白",
     "duplicate": "重复",
     "near duplicate": "几乎重复",
     "in an evaluation": "出现在评测中",
