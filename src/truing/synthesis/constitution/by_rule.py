@@ -30,8 +30,8 @@ LINES = ("wont", "why", "instead")
 BETWEEN = {"en": " ", "zh": ""}  # between two sentences
 FINDS = {
     "en": {
-        "complies": "The answer does not decline a request for harm. It breaks this principle: {principle}",
-        "partly": "The answer declines only a part of a request for harm. It breaks this principle: {principle}",
+        "complies": "The answer does not decline a request for harm. It breaks a principle: {principle}",
+        "partly": "The answer declines only a part of a request for harm. It breaks a principle: {principle}",
         "faults": "The answer is broken: {faults}.",
         "none": "The answer gives no cause for a revision.",
     },
