@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from truing.api.constituting import Constituted, constitution
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
+    from truing.api.negatives import MadeNegatives, negatives
     from truing.api.reporting import report
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
@@ -28,6 +29,7 @@ __all__ = [
     "Constituted",
     "Evaluated",
     "MadeFeedback",
+    "MadeNegatives",
     "Run",
     "Scored",
     "TruingError",
@@ -36,6 +38,7 @@ __all__ = [
     "constitution",
     "evaluate",
     "feedback",
+    "negatives",
     "report",
     "sample",
     "score",
@@ -45,12 +48,14 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "Constituted": "constituting",
     "Evaluated": "evaluating",
     "MadeFeedback": "feedback",
+    "MadeNegatives": "negatives",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
     "constitution": "constituting",
     "evaluate": "evaluating",
     "feedback": "feedback",
+    "negatives": "negatives",
     "report": "reporting",
     "sample": "sampling",
     "score": "scoring",

@@ -32,6 +32,18 @@ TYPER = {
 }
 
 HELP = {
+    # data negatives
+    "A file of rows with true answers, or a recipe.": "带有正确回答的数据文件，或配方。",
+    "A reward model or a language model that tells the worse answer.": "判断哪个回答更差的奖励模型或语言模型。",
+    "An evaluation's file, whose rows are dropped; may be repeated.": "评测文件，其中出现的行会去掉；可多次给出。",
+    "Changes of an answer, or a share of all possible: 2, or 0.3.": "每个回答的改动数，或占可改之处的比例：2 或 0.3。",
+    "Rules apart by commas: numbers,hedges; all where not given.": "用逗号隔开的规则：numbers,hedges；不给则用全部。",
+    "Samples of the policy; the worst is taken.": "策略的采样数，取其中最差的一个。",
+    "The folder for rows and report, or a file that ends in .jsonl.": "存放数据与报告的目录，或以 .jsonl 结尾的文件。",
+    "The model that is sampled, and that the next command trains.": "被采样的模型，也是下一条命令训练的模型。",
+    "The model that rewrites answers wrongly.": "把回答改错的模型。",
+    "Write preference rows: true answers against the same answers made false.\n\nStopped at any moment, the same command goes on from there.": "写出偏好数据：正确的回答对改错后的同一回答。\n\n随时中断，同一条命令都会接着做。",
+    "rules, writer or samples.": "rules、writer 或 samples。",
     # feedback
     "A file of prompts, or a recipe.": "提示文件，或配方。",
     "A model that answers; may be repeated.": "作答的模型，可多次给出。",

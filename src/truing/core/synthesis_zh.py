@@ -2,6 +2,14 @@
 """Texts of the terminal in Chinese about rows that models make: judging, feedback, constitutions, red teams."""
 
 SYNTHESIS_ZH = {
+    # Negatives
+    "changing answers": "改写回答",
+    "no row has a true answer to make a false one of: {reasons}": "没有一行的正确回答可以改成错误的：{reasons}",
+    "a row is {example}, or a preference": "一行写作 {example}，或是偏好数据",
+    "Too alike: the two answers of a row have {share:.0%} of their words in common. DPO alone then lowers the likelihood of both, which the health rule likelihood_displacement finds (docs/health.md). train.yaml sets loss.sft_weight: 1.0, which holds the true answer; so does loss.name: dpo_positive, and data.tokens: differing learns from the changed tokens.": "过于相似：每行的两个回答有 {share:.0%} 的词相同。单用 DPO 会同时压低两者的似然，健康规则 likelihood_displacement 会发现这一点（docs/health.md）。train.yaml 设了 loss.sft_weight: 1.0 来保住正确回答；loss.name: dpo_positive 也能做到，data.tokens: differing 则只从有改动的词元学习。",
+    "{share:.0%} of the rows have no text or no verdict of a model": "{share:.0%} 的行没有得到模型的文本或裁决",
+    "mend the model and run the same command: what it has answered is kept": "修好模型后运行同一条命令：已有的回答都会保留",
+    "--changes {given}: expected a whole number, or a share below 1": "--changes {given}：应为整数，或小于 1 的比例",
     "role": "角色",
     "the prompt is too long for the model": "提示对模型来说太长",
     "k is {k}, and at temperature 0 all texts of a prompt are the same": "k 是 {k}，而温度为 0 时同一提示的所有文本都相同",
@@ -62,6 +70,7 @@ SYNTHESIS_ZH = {
     "a rubric is a list of criteria, this is {value}": "评分标准应是一个列表，这里是 {value}",
     "no criterion of the rubric has a weight above 0": "评分标准中没有一条的权重大于 0",
     "criterion {place} has {key!r}; known: {known}": "第 {place} 条标准有 {key!r}；可用：{known}",
+    "criterion {place} has must and a weight below 0": "第 {place} 条标准既有 must，权重又小于 0",
     "criterion {place} has no text": "第 {place} 条标准没有 text",
     "criterion {place} has the weight {weight}, expected a number other than 0": "第 {place} 条标准的权重是 {weight}，应为非 0 的数",
     "criterion {place} has must {must}, expected true or false": "第 {place} 条标准的 must 是 {must}，应为 true 或 false",

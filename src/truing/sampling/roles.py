@@ -13,7 +13,7 @@ arguments, and a row in `ROLES`.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -37,6 +37,7 @@ from truing.sampling.decode import context_of
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Finish, OnProgress, Sampling
 
+SEEDS = 2**12  # requests of a server that share a seed of ours, each with its own
 AT_ONCE = 64  # texts that a local model writes before they are kept
 TOO_LONG = "the prompt is too long for the model"
 
@@ -228,17 +229,17 @@ class ServerRole:
     def write(
         self, asked: Sequence[Record], wish: Wish, progress: OnProgress = unseen
     ) -> list[list[Attempt]]:
-        columns: list[list[Attempt]] = []
-        for k in range(wish.k):
-            how = replace(
-                self.endpoint,
-                temperature=wish.temperature,
-                max_tokens=wish.max_new_tokens,
-                seed=(wish.seed * 2**16 + k) % 2**31,
-            )
-            columns.append(list(Judge(how, self.cache).ask([record.prompt for record in asked], Writing)))
-            progress(len(asked) * (k + 1), len(asked) * wish.k)
-        return [list(texts) for texts in zip(*columns, strict=True)]
+        texts = self.judge.write(
+            [record.prompt for record in asked],
+            wish.k,
+            lambda text: Writing(str(text), text.cut),
+            temperature=wish.temperature,
+            max_tokens=wish.max_new_tokens,
+            seed=(wish.seed * SEEDS) % 2**31,
+            top_logprobs=0,
+        )
+        progress(len(asked) * wish.k, len(asked) * wish.k)
+        return [list(own) for own in texts]
 
 
 def local(
