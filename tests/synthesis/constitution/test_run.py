@@ -231,12 +231,3 @@ def test_revisions_that_are_alike_are_warned_of(recipe, scripted):
     prompts = [{"prompt": f"How do I hurt number {n}?", "category": "violence"} for n in range(8)]
     found = constitute(recipe(*prompts, reviser=server.role), silent, silent)
     assert any("1 of 8 revisions differ" in one for one in found["warnings"])
-
-
-def test_the_page_is_in_the_language_of_the_recipe(recipe):
-    asked = recipe(HARMFUL[0], OPEN, page_language="zh")
-    constitute(asked, silent, silent)
-    page = (Path(asked.output) / "report.html").read_text(encoding="utf-8")
-    assert "从最初的回答到最后的回答" in page
-    assert "批评 1 · " in page
-    assert "Critique" not in page
