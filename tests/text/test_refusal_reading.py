@@ -139,7 +139,7 @@ def test_readings_agree_with_people_on_pyrit_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("dpo_en_demo.json", 2), ("dpo_zh_demo.json", 3), ("alpaca_zh_demo.json", 30)]
+    ("name", "most"), [("dpo_en_demo.json", 4), ("dpo_zh_demo.json", 8), ("alpaca_zh_demo.json", 30)]
 )
 def test_few_good_answers_are_read_as_refusals(name: str, most: int) -> None:
     """Rows that the rules were not written for; those found nearly all say what a model cannot do."""
