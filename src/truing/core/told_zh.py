@@ -161,6 +161,7 @@ _OTHERS_ZH = {
     "task": "任务",
     "health rule": "健康规则",
     "divergence": "散度",
+    "scale": "量表",
     "credit": "优势估计",
     "aggregation": "汇总方式",
     "KL estimator": "KL 估计",

@@ -15,6 +15,8 @@ from scipy import stats  # pyright: ignore[reportMissingTypeStubs] - scipy has n
 
 from truing.core.errors import DataError
 
+Floats = NDArray[np.float64]
+
 # Resampled indices held at once; bounds memory at about 16 MB however long the data.
 CHUNK = 2_000_000
 
@@ -82,7 +84,7 @@ def bootstrap_mean(
 
 
 def bootstrap_ends(
-    samples: Sequence[NDArray[np.float64]],
+    samples: Sequence[Floats],
     statistic: Callable[..., Any],
     *,
     seed: int,
@@ -163,7 +165,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def _paired(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+def _paired(before: Floats, after: Floats) -> Floats:
     """Return after - before, [n] f64."""
     if len(before) != len(after):
         raise DataError(
@@ -173,7 +175,7 @@ def _paired(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[
     return after - before
 
 
-def finite(values: Sequence[float], name: str) -> NDArray[np.float64]:
+def finite(values: Sequence[float], name: str) -> Floats:
     """Return `values` as [n] f64. Raises DataError, with their `name`, unless n > 0 and all are finite."""
     data = np.asarray(values, dtype=np.float64)
     if data.ndim != 1 or not len(data):
@@ -190,7 +192,7 @@ def finite(values: Sequence[float], name: str) -> NDArray[np.float64]:
     return data
 
 
-def _flags(values: Sequence[bool], name: str) -> NDArray[np.float64]:
+def _flags(values: Sequence[bool], name: str) -> Floats:
     data = finite([float(value) for value in values], name)
     if not np.isin(data, (0.0, 1.0)).all():
         raise DataError(
