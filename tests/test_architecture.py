@@ -20,6 +20,8 @@ LAYERS = [
     {"web", "pipelines"},
     {"runs"},
     {"rollouts", "reports"},
+    {"redteam"},
+    {"synthesis"},
     {"methods", "evals"},
     {"objectives", "rewards"},
     {"training", "sampling"},

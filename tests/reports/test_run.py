@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from truing.config.config import load_recipe
+from truing.config.holding import LOCK
 from truing.config.recipe import Recipe
-from truing.config.run_folder import HEALTH, LOCK, REWARD, ROWS, RunFolder, RunState
+from truing.config.run_folder import HEALTH, REWARD, ROWS, RunFolder, RunState
 from truing.core.errors import DataError, UsageError
 from truing.core.files import append_jsonl
 from truing.evals.reward_summary import RewardSummary

@@ -16,13 +16,11 @@ Only the process that opened the folder writes in it: of many ranks, rank 0. Any
 """
 
 import json
-import logging
 import math
 import os
 import platform
 import socket
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -31,20 +29,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import psutil
-
 from truing.config.changes import RecipeChange, compare, recorded_since, refuse_unsafe
-from truing.core import files, locks
+from truing.config.holding import Holder, acquire, release
+from truing.core import files
 from truing.core.errors import StorageError, UsageError
 from truing.core.messages import Sentence, message
 
-LOCK, CONFIG, STATUS = "run.lock", "config.json", "status.json"
+CONFIG, STATUS = "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
 ROWS, REWARD, TRACKERS = "rows.json", "reward.json", "trackers.json"
 HEALTH, FAILURES = "health.jsonl", "failures.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
-
-log = logging.getLogger(__name__)
 
 
 class RunState(StrEnum):
@@ -67,20 +62,6 @@ class RunStatus:
     pid: int = 0
     host: str = ""
     updated: str = ""  # ISO 8601, UTC
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """The process that writes in a run folder. `birth` tells it from a later one with its pid."""
-
-    pid: int
-    host: str
-    birth: float
-
-    @property
-    def alive(self) -> bool:
-        """Tell whether the process still runs; true for one on another host, which nobody can check."""
-        return self.host != socket.gethostname() or _birth(self.pid) == self.birth
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +99,11 @@ class RunFolder:
         `UsageError` when another process writes here, `StorageError` when nobody can.
         """
         path = Path(path)
-        try:
-            (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-            holder = _acquire(path)
-            _remove_leftovers(path)
-        except OSError as error:
-            raise files.cannot_write(path, 0, error) from error
-        return cls(path, holder)
+        return cls(path, acquire(path, within=CHECKPOINTS))
 
     def close(self) -> None:
         """Release the folder. Do nothing when called twice, in a forked child or when the folder is gone."""
-        if self._holder.pid != os.getpid() or not (self.path / LOCK).exists():
-            return
-        with _exclusive(self.path) as lock:
-            if _named_holder(os.pread(lock, 4096, 0)) == self._holder:
-                os.ftruncate(lock, 0)
+        release(self.path, self._holder)
 
     def __enter__(self) -> Self:
         return self
@@ -261,13 +232,6 @@ def read_rows(path: Path) -> dict[str, Any] | None:
     return _read_json(path / ROWS)
 
 
-def holder(path: Path) -> Holder | None:
-    """The living process that writes in a run folder, if there is one."""
-    lock = path / LOCK
-    found = _named_holder(lock.read_bytes()) if lock.exists() else None
-    return found if found is not None and found.alive else None
-
-
 def _is_number(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
@@ -291,69 +255,3 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-# The lock: `run.lock` names its holder. An flock guards only the moment of reading and writing that
-# name; held for the whole run, it would outlive a killed process in the workers it forked.
-
-
-@contextmanager
-def _exclusive(path: Path) -> Generator[int]:
-    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        locks.hold(lock)
-        yield lock
-    finally:
-        os.close(lock)
-
-
-def _acquire(path: Path) -> Holder:
-    """Write this process into the lock, or raises `UsageError` naming the one that holds it."""
-    birth = _birth(os.getpid())
-    assert birth is not None
-    mine = Holder(os.getpid(), socket.gethostname(), birth)
-    with _exclusive(path) as lock:
-        found = _named_holder(os.pread(lock, 4096, 0))
-        if found is not None and found.alive:
-            hint = "wait for it, stop it, or choose another output"
-            if found.host != mine.host:
-                hint += f"; if {found.host} is gone, remove {path / LOCK}"
-            said = "{path} is in use by process {pid} on {host}"
-            raise UsageError(message(said, path=path, pid=found.pid, host=found.host), hint=hint)
-        if found is not None:
-            log.info("%s: taking over from process %d, which is gone", path, found.pid)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, json.dumps(asdict(mine)).encode(), 0)
-        os.fsync(lock)
-    return mine
-
-
-def _named_holder(content: bytes) -> Holder | None:
-    """Read the process that a lock names; None for a torn name, whose writer died while writing it."""
-    try:
-        return Holder(**json.loads(content))
-    except (ValueError, TypeError):
-        return None
-
-
-def _birth(pid: int) -> float | None:
-    """Find the time at which a process started; None if the process is gone.
-
-    Linux counts from boot, which setting the clock does not change; elsewhere it is the wall clock.
-    """
-    stat = Path(f"/proc/{pid}/stat")
-    try:
-        if not Path("/proc/self/stat").exists():
-            return psutil.Process(pid).create_time()
-        state, *fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
-        return None
-    return None if state in "ZX" else float(fields[18])
-
-
-def _remove_leftovers(path: Path) -> None:
-    leftovers = list(path.glob(f".*{files.TEMPORARY}*"))
-    for leftover in leftovers:
-        leftover.unlink()
-    if leftovers:
-        log.info("%s: removed %d files that were never finished", path, len(leftovers))

@@ -11,9 +11,10 @@ of prompts and responses. What kind of training a record can serve follows from 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -148,3 +149,9 @@ def user(text: str) -> tuple[Message, ...]:
 def reply(text: str, **fields: object) -> Response:
     """A response of one assistant turn."""
     return Response((Message("assistant", text),), **fields)  # pyright: ignore[reportArgumentType]
+
+
+def key_of(prompt: Sequence[Message]) -> int:
+    """Return a number below 2**64 that is a function of the prompt's text."""
+    text = "\x00".join(part for turn in prompt for part in (turn.role, turn.content))
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big")

@@ -4,7 +4,6 @@ A function of one's own is named `module:function`. To add a judge, write a func
 the judge may keep its answers, with its options as keyword-only arguments, and add a row to `JUDGES`.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,23 +14,17 @@ from truing.config.imports import is_import
 from truing.config.options import keyword_options
 from truing.config.tables import bound
 from truing.core.messages import message
-from truing.core.records import Turns
 from truing.evals.bench import Marks
 from truing.evals.notes import WEIGHED
 from truing.evals.own_judge import own_judge
 from truing.evals.sides import SampledResponse
 from truing.judges.cache import ANSWERS, AnswerCache
 from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
-from truing.judges.local import LocalJudge
 from truing.judges.pairwise import TEMPLATE, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
-from truing.models.contents import contents_of_source
-from truing.models.trained import load_trained
 from truing.rewards import types
 from truing.rewards.model import ModelReward, model_reward
-from truing.sampling.decode import context_of
-from truing.sampling.speaker import Speaker
-from truing.sampling.types import Finish, Sampling
+from truing.sampling.roles import LocalRole
 from truing.stats.intervals import wilson_bounds
 
 AUTO = "auto"
@@ -108,24 +101,7 @@ def by_local(
     max_new_tokens: Tokens = 512,
 ) -> Compare:
     """Ask a language model on this machine in both orders, greedily."""
-    speaker = Speaker.of(load_trained(path))
-    sampling = Sampling(max_new_tokens=max_new_tokens, logprobs=False)
-    context = context_of(speaker.model)
-
-    def fits(question: Turns) -> bool:
-        return context is None or len(speaker.prompt_ids(question)) < context
-
-    def answer(asked: Sequence[Turns]) -> list[str | None]:
-        short = [question for question in asked if fits(question)]
-        said = {short[one.prompt]: one for one in speaker.answer(short, sampling)} if short else {}
-        return [
-            None if (one := said.get(question)) is None or one.finish is Finish.LENGTH else one.text
-            for question in asked
-        ]
-
-    who = json.dumps(contents_of_source(path))  # its name may come to lead to another model
-    judge = LocalJudge(f"{who}, greedy, {max_new_tokens} tokens", answer, _cache(cache, folder))
-    return _asked(judge, rubric, template, path)
+    return _asked(LocalRole(path, _cache(cache, folder), max_new_tokens), rubric, template, path)
 
 
 def _cache(path: str | None, folder: Path | None) -> AnswerCache | None:

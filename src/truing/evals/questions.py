@@ -29,7 +29,7 @@ def from_rows(paths: RowFiles) -> list[Question]:
     seen = [names[:index].count(name) for index, name in enumerate(names)]
     unique = [f"{name}({count + 1})" if count else name for name, count in zip(names, seen, strict=True)]
     return [
-        _question(record, f"{unique[record.source]}:{record.number}")
+        question_of(record, f"{unique[record.source]}:{record.number}")
         for record in _with_prompt(loaded, paths)
     ]
 
@@ -46,7 +46,7 @@ def _with_prompt(loaded: Loaded, paths: RowFiles) -> list[Record]:
     return records
 
 
-def _question(record: Record, name: str) -> Question:
+def question_of(record: Record, name: str) -> Question:
     return Question(
         name,
         record.prompt,

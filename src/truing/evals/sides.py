@@ -7,17 +7,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
 from typing import Any
 
-from truing.core.records import Record, Turns
+from truing.core.records import Record, Turns, key_of
 from truing.data.refusals import RefusedRowError
 from truing.data.trees import Branch, Tree
 from truing.rewards.types import Item
 from truing.sampling.speaker import Speaker
-from truing.sampling.types import Finish, Sample, Sampling
-
-OnProgress = Callable[[int, int], None]
+from truing.sampling.types import Finish, OnProgress, Sample, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +129,3 @@ class Side:
         """Return a response as a tree of one branch, for scoring."""
         tokens = response.sample.tokens
         return Tree(self.speaker.prompt_ids(response.question.asked), (Branch(tokens, [True] * len(tokens)),))
-
-
-def key_of(prompt: Turns) -> int:
-    """Return a number below 2**64 that is a function of the prompt's text."""
-    text = "\x00".join(part for turn in prompt for part in (turn.role, turn.content))
-    return int.from_bytes(sha256(text.encode()).digest()[:8], "big")

@@ -15,11 +15,11 @@ from typing import Any
 
 import yaml
 
+from truing.config.holding import holder
 from truing.config.run_folder import (
     REWARD,
     RunState,
     RunStatus,
-    holder,
     read_config,
     read_metrics,
     read_rows,

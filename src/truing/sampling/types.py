@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from truing.core.errors import ConfigError, DivergedError
 
+OnProgress = Callable[[int, int], None]  # of the number of things that are done, and their total
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -102,7 +104,7 @@ class Sampler(Protocol):
         group_size: int = 1,
         step: int = 0,
         keys: Sequence[int] | None = None,
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[Sample]:
         """Draw `group_size` responses to each prompt of token ids: siblings together, in prompt order.
 

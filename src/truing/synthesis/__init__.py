@@ -1,0 +1,1 @@
+"""Rows that models make: preferences, revisions, verdicts, negatives, each with its lineage."""
