@@ -1,1 +1,1 @@
-"""Attacks on a model, what came of them, and rows to train against its failures."""
+"""Red teaming: attacks on a model, what it answered, and how well the classifier of its answers is known."""
