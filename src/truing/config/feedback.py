@@ -1,10 +1,10 @@
 """The recipe of `truing feedback`: prompts, the models that answer, a judge, and the rows to make.
 
-    prompts: [prompts.jsonl]
-    policies: [runs/sft]
-    judge: {name: server, model: qwen3, base_url: http://localhost:8000/v1, api_key_env: null}
-    k: 4
-    select: best_worst
+prompts: [prompts.jsonl]
+policies: [runs/sft]
+judge: {name: server, model: qwen3, base_url: http://localhost:8000/v1, api_key_env: null}
+k: 4
+select: best_worst
 """
 
 from typing import Literal

@@ -1,1 +1,1 @@
-"""Red teaming: attacks on a model, what it answered, and how well the classifier of its answers is known."""
+"""Attacks on a model, what came of them, and rows to train against its failures."""

@@ -16,7 +16,7 @@ def _as_json(seed: Seed) -> str:
 
 
 def from_json(text: str) -> str:
-    """Return the `answer` of a response in JSON, or all its texts but the task; other responses as they are."""
+    """Return the `answer` of a response in JSON, or its texts but the task; leave other responses."""
     body = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     if not body.startswith("{"):
         return text

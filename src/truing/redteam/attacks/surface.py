@@ -13,6 +13,7 @@ from truing.redteam.attacks.types import AttackStep, Seed, Undo, single
 GAP = "\u200b"  # zero width space
 _LEET = str.maketrans("aeiostAEIOST", "431057431057")
 _UNLEET = str.maketrans("431057", "aeiost")
+_LEET_WORD = re.compile(r"\b(?=[\w']*[A-Za-z])(?=[\w']*[013457])[\w']+|\b[14]\b")
 _LIKE = dict(zip("aceiopsxyACEHIKMOPTX", "асеіорѕхуАСЕНІКМОРТХ", strict=True))  # Cyrillic
 _UNLIKE = str.maketrans({like: letter for letter, like in _LIKE.items()})
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
@@ -68,8 +69,10 @@ def to_leet(text: str) -> str:
 
 
 def from_leet(text: str) -> str:
-    """Put letters for digits inside words; numbers stay."""
-    return re.sub(r"\b(?=\w*[A-Za-z])\w+\b", lambda word: word[0].translate(_UNLEET), text)
+    """Put letters for digits in a response that has two words of both; numbers stay."""
+    if len(_LEET_WORD.findall(text)) < 2:
+        return text
+    return _LEET_WORD.sub(lambda word: word[0].translate(_UNLEET), text)
 
 
 def to_homoglyphs(text: str) -> str:
@@ -77,8 +80,9 @@ def to_homoglyphs(text: str) -> str:
 
 
 def from_homoglyphs(text: str) -> str:
-    """Put Latin letters for their look-alikes in words that hold a Latin letter."""
-    return re.sub(r"\w*[A-Za-z]\w*", lambda word: word[0].translate(_UNLIKE), text)
+    """Put Latin letters for their look-alikes, unless other Cyrillic letters say that the text is so."""
+    cyrillic = set(re.findall("[\u0400-\u04ff]", text))
+    return text.translate(_UNLIKE) if cyrillic <= set(_LIKE.values()) else text
 
 
 def to_gaps(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Attacks by several turns: one that climbs from the subject to the request, one that asks anew after each no.
+"""Attacks by several turns: one climbs from the subject to the request, one asks anew after each no.
 
 Both follow from the talk so far, so that a talk which was cut off goes on where it stopped.
 """
