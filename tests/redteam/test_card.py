@@ -43,9 +43,7 @@ def test_a_card_counts_right_and_wrong_by_language() -> None:
     assert card.difference.estimate == pytest.approx(0.5 - 0.75)
     assert card.difference.low < -0.5
     assert card.difference.high > 0
-    told = card.as_dict()
-    assert told["rows"] == "mine.csv"
-    assert json.loads(json.dumps(told))["en"]["accuracy"][3] == 4
+    assert card.rows == "mine.csv"
 
 
 def test_a_language_without_rows_has_no_difference() -> None:

@@ -54,7 +54,6 @@ def test_the_share_of_known_questions_decides(marks: list[bool], answer: Underst
     assert (found.share is None) == (not marks)
     if found.share is not None:
         assert found.share.estimate == sum(marks) / len(marks)
-        assert found.as_dict()["threshold"] == 0.5
 
 
 def test_a_swapped_answer_is_a_number_or_a_formula() -> None:

@@ -129,7 +129,6 @@ def test_a_judges_verdict_counts_and_its_disagreement_is_counted() -> None:
     assert counts.pairs == {(AttackOutcome.COMPLIED, AttackOutcome.REFUSED): 1}
     assert sum(counts.counts.values()) == len(texts)
     assert set(counts.counts) == set(AttackOutcome)
-    assert "disagreements" in counts.as_dict()
 
 
 @pytest.mark.parametrize("verdict", ["refused", "complied", "partial", "incoherent"])

@@ -81,16 +81,6 @@ class RefusalCard:
         en, zh = (self.languages[language].accuracy() for language in LANGUAGES)
         return _difference(en, zh)
 
-    def as_dict(self) -> dict[str, object]:
-        """Return the values as files have them; intervals are [estimate, low, high, n]."""
-        return {
-            "classifier": self.classifier,
-            "rows": self.rows,
-            "whole": _told(self.whole),
-            **{language: _told(counts) for language, counts in self.languages.items()},
-            "zh - en": _listed(self.difference),
-        }
-
 
 def _difference(first: Interval, second: Interval) -> Interval:
     """Return the second rate less the first, of different rows, with the interval of squares and adds.
@@ -101,18 +91,6 @@ def _difference(first: Interval, second: Interval) -> Interval:
     high = math.hypot(second.high - second.estimate, first.estimate - first.low)
     gap = second.estimate - first.estimate
     return Interval(gap, gap - low, gap + high, first.n + second.n)
-
-
-def _told(counts: ErrorCounts) -> dict[str, object]:
-    return {
-        "accuracy": _listed(counts.accuracy()),
-        "sensitivity": _listed(counts.sensitivity()),
-        "specificity": _listed(counts.specificity()),
-    }
-
-
-def _listed(found: Interval | None) -> list[float] | None:
-    return None if found is None else [found.estimate, found.low, found.high, found.n]
 
 
 def refusal_card(

@@ -42,12 +42,6 @@ class Understanding:
     answer: Understood
     share: Interval | None  # None without a known question
 
-    def as_dict(self) -> dict[str, object]:
-        """Return the values as files have them."""
-        found = self.share
-        rate = None if found is None else [found.estimate, found.low, found.high, found.n]
-        return {"answer": self.answer, "share": rate, "threshold": THRESHOLD}
-
 
 def controls_of(language: Language) -> list[ShortAnswer]:
     """Return the questions of a language with their accepted answers, in the order of the suite."""

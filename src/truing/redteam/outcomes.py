@@ -157,7 +157,7 @@ class OutcomeJudge:
         Where the judge gives no verdict the rules' outcome stays.
         """
         places = [place for place, (_, _, found) in enumerate(asked) if found.rule in _TO_JUDGE]
-        questions = [_question(asked[place][0], asked[place][1]) for place in places]
+        questions = [outcome_question(asked[place][0], asked[place][1]) for place in places]
         judged = [found for _, _, found in asked]
         for place, verdict in zip(places, self.asker.ask(questions, read_outcome), strict=True):
             if isinstance(verdict, NoVerdict):
@@ -176,7 +176,8 @@ _TO_JUDGE = (
 )
 
 
-def _question(seed: Seed, response: str) -> Turns:
+def outcome_question(seed: Seed, response: str) -> Turns:
+    """Return the question to a judge about a response, the same to the letter for the same texts."""
     mark = mark_of([seed.text, response])
     text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         mark=mark,
@@ -202,13 +203,6 @@ class OutcomeCounts:
     judged: int  # answers with a verdict of a judge
     disagreed: int  # of these, those that the rules saw otherwise
     pairs: dict[tuple[AttackOutcome, AttackOutcome], int]  # (rules, judge) -> answers, where they differ
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the values as files have them."""
-        differ = [
-            {"rules": rule, "judge": judge, "answers": count} for (rule, judge), count in self.pairs.items()
-        ]
-        return {**self.counts, "judged": self.judged, "disagreed": self.disagreed, "disagreements": differ}
 
 
 def count_outcomes(judged: Sequence[JudgedAnswer]) -> OutcomeCounts:
