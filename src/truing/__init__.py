@@ -17,6 +17,7 @@ from truing.core.version import __version__
 
 if TYPE_CHECKING:
     from truing.api.evaluating import Evaluated, evaluate
+    from truing.api.feedback import MadeFeedback, feedback
     from truing.api.reporting import report
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Evaluated",
+    "MadeFeedback",
     "Run",
     "Scored",
     "TruingError",
     "__version__",
     "check",
     "evaluate",
+    "feedback",
     "report",
     "sample",
     "score",
@@ -37,10 +40,12 @@ __all__ = [
 ]
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
     "Evaluated": "evaluating",
+    "MadeFeedback": "feedback",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
     "evaluate": "evaluating",
+    "feedback": "feedback",
     "report": "reporting",
     "sample": "sampling",
     "score": "scoring",

@@ -48,6 +48,24 @@ def test_rows_in_memory_are_trained_on(model_folder: Path):
     assert str(run.path) in run._repr_html_()
 
 
+def test_labels_of_one_half_teach_nothing_and_sure_ones_do(model_folder: Path):
+    """At its reference the policy has x = 0, where a label of one half has no slope: nothing ever moves."""
+    runs = [
+        truing.train(
+            method="dpo",
+            policy=model_folder,
+            data=[{**row, "chosen_probability": p} for row in ROWS],
+            **{**SMALL, "optim": {**SMALL["optim"], "epochs": 2}},
+        )
+        for p in (0.5, 0.9)
+    ]
+    even, sure = ([row["loss"] for row in run.metrics] for run in runs)
+    assert even == pytest.approx([0.693147] * 4, abs=1e-5)
+    assert sure[-1] < sure[0] - 1e-4
+    assert "rewards/margins" in runs[1].metrics[-1] and runs[1].findings == []
+    assert truing.report(runs[1].path).is_file()
+
+
 def test_the_same_call_finds_its_run_and_another_one_does_not(model_folder: Path):
     first, again = (one_step(model_folder, ROWS) for _ in range(2))
     assert first == again

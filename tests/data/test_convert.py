@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from truing.core.errors import DataError, StorageError, UsageError
-from truing.core.records import Message, Record, Response, reply, user
+from truing.core.records import Criterion, Message, Record, Response, reply, user
 from truing.data.convert import WRITERS, convert, write_jsonl
 from truing.data.detect import detect
 from truing.data.load import load_records
@@ -44,6 +44,26 @@ def test_preference():
     assert list(convert([PAIR], "preference")) == [row]
     best_and_worst = {"prompt": "q", "chosen": "a", "rejected": "c"}
     assert list(convert([RANKING], "preference")) == [best_and_worst]
+
+
+def test_a_probability_is_written_under_its_first_name_and_fits_no_labels():
+    soft = replace(PAIR, probability=0.7, margin=None, category=None)
+    row = {"prompt": "q", "chosen": "good", "rejected": "bad", "chosen_probability": 0.7}
+    assert list(convert([soft], "preference")) == [row]
+    with pytest.raises(
+        DataError, match=r"a\.jsonl:3: a pair with the probability 0\.7 does not fit unpaired"
+    ):
+        convert([soft], "unpaired")
+    assert len(list(convert([replace(soft, probability=1.0)], "unpaired"))) == 2
+
+
+def test_a_rubric_is_written_with_the_prompt():
+    judged = replace(PROMPT, rubric=(Criterion("is short"), Criterion("is true", 2.0, True)), category=None)
+    written = [
+        {"text": "is short", "weight": 1.0, "must": False},
+        {"text": "is true", "weight": 2.0, "must": True},
+    ]
+    assert list(convert([judged], "prompt")) == [{"prompt": "q", "rubric": written}]
 
 
 def test_a_pair_is_two_unpaired_rows():

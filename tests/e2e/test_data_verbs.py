@@ -41,6 +41,9 @@ def test_show_prints_rows_as_they_are_read_whatever_they_hold(truing, tmp_path):
 def test_show_tells_the_opinion_on_a_response(truing, tmp_path):
     labelled = write(tmp_path / "kto.jsonl", {"prompt": "p", "completion": "c", "label": False})
     assert "→ 1 (label false): c" in truing("data", "show", labelled).stdout
+    soft = tmp_path / "soft.jsonl"
+    soft.write_text('{"prompt": "q", "chosen": "a", "rejected": "b", "chosen_probability": 0.7}\n')
+    assert f"{soft.name}:1  preference  p 0.7" in truing("data", "show", soft).stdout
     scored = write(
         tmp_path / "scored.jsonl",
         {"prompt": "p", "chosen": "c", "rejected": "r", "score_chosen": 4.5, "score_rejected": 2},

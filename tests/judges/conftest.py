@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from truing.judges.client import Endpoint
+from truing.judges.endpoint import Endpoint
 
 from ..serving import Reply, Request, Server, as_json, completion
 

@@ -14,7 +14,9 @@ import pytest
 from truing.core.errors import ConfigError, RewardError, StorageError
 from truing.core.records import user
 from truing.judges.cache import AnswerCache
-from truing.judges.client import Endpoint, Judge, NoVerdict, NoVerdictError
+from truing.judges.client import Judge
+from truing.judges.endpoint import Endpoint
+from truing.judges.opinions import NoVerdict, NoVerdictError
 
 MakeEndpoint = Callable[..., Endpoint]
 
@@ -281,7 +283,8 @@ import sys
 from pathlib import Path
 from truing.core.records import user
 from truing.judges.cache import AnswerCache
-from truing.judges.client import Endpoint, Judge
+from truing.judges.client import Judge
+from truing.judges.endpoint import Endpoint
 judge = Judge(Endpoint(model="wise", base_url=sys.argv[1], concurrency=2), AnswerCache(Path(sys.argv[2])))
 judge.ask([user(str(i)) for i in range(40)], float)
 """
@@ -310,7 +313,7 @@ def test_the_key_is_in_no_file_and_no_log(
     server, endpoint: MakeEndpoint, replies, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level("DEBUG")
-    for name in ("openai", "httpx2"):
+    for name in ("httpcore2", "httpx2"):
         caplog.set_level("DEBUG", name)
     server.script = by_text(replies, a=1)
     ask(Judge(endpoint(), AnswerCache(tmp_path / "answers.sqlite")), "a")
@@ -325,7 +328,7 @@ def test_a_cache_that_cannot_be_written_stops_before_more_is_paid_for(
     server, endpoint: MakeEndpoint, replies, tmp_path: Path
 ):
     class Full(AnswerCache):
-        def put(self, key: str, answer: str) -> None:
+        def put_all(self, answers: Any) -> None:
             raise StorageError("full")
 
     server.script = lambda text, before: replies.text("1")

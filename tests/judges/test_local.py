@@ -8,8 +8,10 @@ import pytest
 from truing.core.errors import ConfigError
 from truing.core.records import Turns, user
 from truing.judges.cache import AnswerCache
-from truing.judges.client import Asker, Endpoint, Judge, NoVerdict, NoVerdictError
+from truing.judges.client import Judge
+from truing.judges.endpoint import Endpoint
 from truing.judges.local import LocalJudge
+from truing.judges.opinions import Asker, NoVerdict, NoVerdictError
 from truing.judges.pairwise import TEMPLATE, Comparison, Pairwise, Verdict, read_template
 
 

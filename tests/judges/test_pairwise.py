@@ -10,7 +10,9 @@ import pytest
 from truing.core.errors import ConfigError
 from truing.core.records import Message, user
 from truing.judges.cache import AnswerCache
-from truing.judges.client import Endpoint, Judge, NoVerdict, NoVerdictError
+from truing.judges.client import Judge
+from truing.judges.endpoint import Endpoint
+from truing.judges.opinions import NoVerdict, NoVerdictError
 from truing.judges.pairwise import (
     TEMPLATE,
     Agreement,
@@ -242,7 +244,7 @@ def test_only_the_order_that_failed_is_asked_again(
         ("VERDICT: TIE", TIE),
         ("A is kinder.\n\nVERDICT: B\n", SECOND),
         ("VERDICT:B  ", SECOND),
-        ("It says 'VERDICT: A'.\nVERDICT: A\nVERDICT: B", SECOND),
+        ("It says 'VERDICT: A'.\nVERDICT: B", SECOND),
         ('{"verdict": "A"}', FIRST),
         ('{\n  "reason": "good",\n  "verdict": "TIE"\n}', TIE),
         ('Kind.\n{"verdict": "B"}', SECOND),
@@ -258,11 +260,10 @@ def test_a_verdict_is_read(answer: str, verdict: Verdict):
 @pytest.mark.parametrize(
     "answer",
     [
-        "A", "B is better.", "VERDICT: C", "VERDICT: a", "VERDICT: tie", "VERDICT: A or B", "VERDICT: A.",
-        "VERDICT: A\nI hope this helps!", "VERDICT:", "**VERDICT: A**", "x VERDICT: A", "Verdict: A", "[[A]]",
-        "VERDICT: AB", "VERDICT: Response A", '{"verdict": "a"}', '{"verdict": 1}', '{"verdict": null}',
+        "A", "B is better.", "VERDICT: C", "VERDICT: A or B", "VERDICT: A\nI hope this helps!", "VERDICT:",
+        "x VERDICT: A", "VERDICT: AB", '{"verdict": 1}', '{"verdict": null}',
         '{"verdict": ["A"]}', '{"verdict": {"A": 1}}', '{"winner": "A"}', '["A"]', '"A"', '{"verdict": "A"',
-        "```\n```", "```VERDICT: A```", "[" * 100_000, "`" * 100_000, "```\n" * 30_000 + "x", "",
+        "```\n```", "[" * 100_000, "`" * 100_000, "```\n" * 30_000 + "x", "",
     ],
 )  # fmt: skip
 def test_anything_else_is_no_verdict(answer: str):

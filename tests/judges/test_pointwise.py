@@ -10,7 +10,9 @@ import pytest
 from truing.core.errors import ConfigError
 from truing.core.records import Message, user
 from truing.judges.cache import AnswerCache
-from truing.judges.client import Endpoint, Judge, NoVerdict, NoVerdictError
+from truing.judges.client import Judge
+from truing.judges.endpoint import Endpoint
+from truing.judges.opinions import NoVerdict, NoVerdictError
 from truing.judges.pointwise import TEMPLATE, Pointwise, read_score, read_template
 
 MakePointwise = Callable[..., Pointwise]
@@ -52,10 +54,10 @@ def test_a_score_is_read(answer: str, score: float):
 @pytest.mark.parametrize(
     "answer",
     [
-        "8", "I give it an 8.", "SCORE: 8/10", "SCORE: eight", "SCORE: 8 out of 10", "Score: 8", "SCORE: 8.",
-        "SCORE: 8\nI hope this helps!", "SCORE:", "**SCORE: 8**", "x SCORE: 8", "SCORE: nan", "[[8]]",
-        '{"score": "8"}', '{"score": true}', '{"score": null}', '{"rating": 8}', "[8]", '{"score": 8',
-        '{"score": [8]}', "```\n```", "```SCORE: 8```", "[" * 100_000, "",
+        "8", "I give it an 8.", "SCORE: 8/100", "SCORE: eight", "SCORE: 8\nI hope this helps!", "SCORE:",
+        "x SCORE: 8", '{"score": true}',
+        '{"score": null}', '{"rank": 8}', "[8]", '{"score": 8', '{"score": 1e999}',
+        '{"score": [8]}', "```\n```", "[" * 100_000, "",
     ],
 )  # fmt: skip
 def test_anything_else_is_no_verdict(answer: str):
@@ -70,8 +72,8 @@ def test_anything_else_is_no_verdict(answer: str):
         "SCORE: 11",
         "SCORE: -3",
         "SCORE: 90",
+        "SCORE: nan",
         '{"score": NaN}',
-        '{"score": 1e999}',
         f"SCORE: {'9' * 999}",
     ],
 )

@@ -54,6 +54,37 @@ def softplus(x: float) -> float:
     return math.log(1 + math.exp(x))
 
 
+P = torch.tensor([0.75])
+
+
+def test_a_label_of_three_quarters_by_hand():
+    """The margin is 3: with beta = log 2 its sigmoid is 8/9, and a swapped label has 1/9."""
+    expected = -0.75 * math.log(8 / 9) - 0.25 * math.log(1 / 9)
+    assert dpo(POLICY, REF, P, beta=LOG2).item() == pytest.approx(expected)
+    # Of the labels that are right with 3/4, a fifth is swapped after all: .75·.8 + .25·.2 = .65.
+    smoothed = dpo(POLICY, REF, P, beta=LOG2, label_smoothing=0.2).item()
+    assert smoothed == pytest.approx(-0.65 * math.log(8 / 9) - 0.35 * math.log(1 / 9))
+    # Robust DPO is linear in both logs: (.8·.75 - .2·.25)/.6 of one, (.8·.25 - .2·.75)/.6 of the other.
+    found = robust(POLICY, REF, P, beta=LOG2, label_smoothing=0.2).item()
+    assert found == pytest.approx(-0.55 / 0.6 * math.log(8 / 9) - 0.05 / 0.6 * math.log(1 / 9))
+
+
+def test_squares_with_a_label_of_three_quarters_by_hand():
+    """Targets of 5 and -5 against a margin of 3, and against 1.25 per token; 1/2 and -1/2 for either side."""
+    assert ipo_sum(POLICY, REF, P, beta=0.1).item() == pytest.approx(0.75 * 4 + 0.25 * 64)
+    # 2 nats over 2 tokens, less -1 over 4.
+    assert ipo(POLICY, REF, LENGTHS, P, beta=0.1).item() == pytest.approx(0.75 * 3.75**2 + 0.25 * 6.25**2)
+    # Chosen moved by 2, rejected by -1: (2 -+ .5)² and (-1 +- .5)².
+    found = sppo_hard(POLICY, REF, P, beta=1.0).item()
+    assert found == pytest.approx(0.75 * (2.25 + 0.25) + 0.25 * (6.25 + 2.25))
+
+
+def test_the_penalty_of_dpo_positive_moves_with_the_label():
+    """The chosen response gained, the rejected one lost a nat: the penalty is the swapped label's alone."""
+    found = dpo_positive(POLICY, REF, P, beta=0.1, penalty=2.0).item()
+    assert found == pytest.approx(0.75 * softplus(-0.3) + 0.25 * softplus(0.1 * (3 + 2)))
+
+
 def test_gap_is_chosen_minus_rejected():
     assert pair(-1.0, -3.0).gap.item() == 2.0
 

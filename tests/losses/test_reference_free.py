@@ -36,6 +36,17 @@ def test_cpo():
     assert smoothed.item() == pytest.approx(-0.8 * math.log(3 / 4) - 0.2 * math.log(1 / 4))
 
 
+def test_labels_with_a_probability_by_hand():
+    """The gap is 10 in all and 2 per token."""
+    p = torch.tensor([0.75])
+    expected = -0.75 * math.log(3 / 4) - 0.25 * math.log(1 / 4)
+    assert cpo(POLICY, p, beta=math.log(3) / 10).item() == pytest.approx(expected)
+    assert cpo_ipo(POLICY, LENGTHS, p, beta=0.25).item() == pytest.approx(0.25 * 16)
+    expected = 0.75 * softplus(-(0.3 * 2 - 0.1)) + 0.25 * softplus(0.3 * 2 + 0.1)
+    assert simpo(POLICY, LENGTHS, p, beta=0.3, gamma=0.1).item() == pytest.approx(expected)
+    assert alphapo(POLICY, LENGTHS, p, beta=0.3, gamma=0.1, alpha=0).item() == pytest.approx(expected)
+
+
 def test_cpo_hinge_is_what_the_gap_lacks():
     assert cpo_hinge(POLICY, beta=0.07).item() == pytest.approx(0.3)
     assert cpo_hinge(POLICY, beta=0.2).item() == 0.0

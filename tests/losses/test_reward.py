@@ -32,6 +32,14 @@ def test_bradley_terry_subtracts_the_margin_from_the_gap():
     assert bradley_terry(pair(2.0, 0.5), row(2.0)).item() == pytest.approx(softplus(0.5))
 
 
+def test_bradley_terry_with_a_probability_by_hand():
+    loss = bradley_terry(pair(2.0, 0.5), probability=row(0.75))
+    assert loss.item() == pytest.approx(0.75 * softplus(-1.5) + 0.25 * softplus(1.5))
+    # A swapped label asks for the same lead on the other side.
+    loss = bradley_terry(pair(2.0, 0.5), row(1.0), row(0.75))
+    assert loss.item() == pytest.approx(0.75 * softplus(-0.5) + 0.25 * softplus(2.5))
+
+
 def test_bradley_terry_pulls_the_sum_of_a_pair_to_zero():
     # 0.01 * (2 + 0.5)^2 = 0.0625
     loss = bradley_terry(pair(2.0, 0.5), row(1.0), center=0.01)

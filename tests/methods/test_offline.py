@@ -1,5 +1,7 @@
 """The table of offline methods: what each learns from, and what a recipe can get wrong."""
 
+from dataclasses import replace
+
 import pytest
 
 from truing.core.errors import ConfigError
@@ -62,10 +64,12 @@ def test_every_shape_of_the_table_is_among_them():
 @pytest.mark.parametrize(
     ("loss", "record", "labels"),
     [
-        ("dpo", RECORDS["preference"], ()),
+        ("dpo", RECORDS["preference"], (0.0, 0.0)),
+        ("dpo", replace(RECORDS["preference"], probability=0.75), (0.0, 0.25)),
         ("kto", RECORDS["desirable"], (1.0,)),
         ("kto", RECORDS["undesirable"], (0.0,)),
         ("bradley_terry", RECORDS["preference"], (0.5, 0.0)),
+        ("bradley_terry", replace(RECORDS["preference"], probability=0.25), (0.5, 0.75)),
         ("bradley_terry", RECORDS["ranking"], (0.0, 0.0)),
         ("plackett_luce", RECORDS["ranking"], (0.0, 1.0, 2.0)),
         ("plackett_luce", Record(user("q"), (reply("a", rank=0), reply("b", rank=0))), (0.0, 0.0)),

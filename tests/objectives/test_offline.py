@@ -74,6 +74,14 @@ def test_a_preference_loss_by_hand():
     assert logs["nll/chosen"] == pytest.approx((1 + 2 + 0.5) / 3)
 
 
+def test_a_row_brings_the_probability_of_its_label():
+    """The second row is right with 3/4; the first says nothing and is certain."""
+    objective = PairObjective(Fixed(POLICY), dpo, {"beta": 0.5}, reference)
+    batch = replace(BATCH, labels=torch.tensor([0.0, 0.0, 0.0, 0.25]))
+    soft = 0.75 * math.log(1 + math.exp(-0.5)) + 0.25 * math.log(1 + math.exp(0.5))
+    assert accumulate([batch], objective)["loss"] == pytest.approx((math.log(1 + math.exp(-0.25)) + soft) / 2)
+
+
 def test_likelihood_of_the_chosen_side_is_a_mean_over_its_tokens():
     plain = PairObjective(Fixed(POLICY), dpo, {"beta": 0.5}, reference)
     mixed = PairObjective(Fixed(POLICY), dpo, {"beta": 0.5}, reference, sft_weight=2.0)

@@ -78,6 +78,7 @@ def test_an_own_loss_in_a_mix(module):
     [
         ("scores", "-scores.gap", SCORED_PAIR),
         ("scores, margin", "margin - scores.gap", SCORED_PAIR),
+        ("scores, probability", "-probability * scores.gap", SCORED_PAIR),
         ("scores, ranks, group", "torch.zeros(len(group.unique())).index_add(0, group, scores)", RANKING),
         ("scores, target", "(scores - target).abs()", SCORED),
     ],
@@ -143,9 +144,12 @@ ONE = "expected one number per pair, a tensor of shape "
 WRONG = [
     (
         "def f(policy, reference): ...",
-        r"takes policy, reference; dpo supplies policy, ref, lengths, weights; did you mean 'ref'\?",
+        r"takes policy, reference; dpo supplies policy, ref, lengths, weights, probability; .* mean 'ref'\?",
     ),
-    ("def f(chosen, loser): ...", "f takes chosen, loser; dpo supplies policy, ref, lengths, weights$"),
+    (
+        "def f(chosen, loser): ...",
+        "f takes chosen, loser; dpo supplies policy, ref, lengths, weights, probability$",
+    ),
     ("def f(ref): ...", "f does not take policy, so nothing would be learnt"),
     ("def f(): ...", "f does not take policy, so nothing would be learnt"),
     ("def f(policy, beta=0.1): ...", r"f takes beta=0.1: a hyper-parameter stands behind a bare \*"),
@@ -195,7 +199,7 @@ def test_names_supplied_by_different_shapes_do_not_go_together(chosen):
         chosen("def f(scores, margin, target):\n    pass\n", "reward")
     assert str(caught.value).endswith(
         "takes scores, margin, target; "
-        "reward supplies scores, margin or scores, ranks, group or scores, target"
+        "reward supplies scores, margin, probability or scores, ranks, group or scores, target"
     )
 
 

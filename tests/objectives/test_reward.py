@@ -50,6 +50,12 @@ def test_a_margin_is_taken_off_the_gap():
     )
 
 
+def test_a_probability_weighs_both_labels_of_a_pair():
+    objective = RewardPairObjective(Fixed(1.0, 0.5), bradley_terry, {})
+    logs = accumulate([pad([tree(0.0, 0.4)])], objective)
+    assert logs["loss"] == pytest.approx(0.6 * lost(0.5) + 0.4 * lost(-0.5))
+
+
 def test_a_ranking_is_won_place_by_place():
     scorer = Fixed(1.0, 3.0, 2.0, 0.0, -1.0)
     objective = RankingObjective(scorer, plackett_luce, {})

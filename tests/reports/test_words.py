@@ -43,8 +43,6 @@ UNTOLD = {
     ": sha256 ": "the name of a digest",
     " nats": "a unit",
     "truing report ": "a command",
-    "truing train recipe.yaml   # ": "a command; its comment is translated",
-    "truing eval recipe.yaml   # ": "a command; its comment is translated",
     "--language ": "a flag of a command",
     "--model ": "a flag of a command",
     "--minutes ": "a flag of a command",

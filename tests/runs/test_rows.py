@@ -1,17 +1,23 @@
 """Rows that a run learns from and rows that it keeps for evaluation."""
 
+import json
+import math
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from truing.config.recipe import Recipe
-from truing.core.errors import DataError
+from truing.core.errors import ConfigError, DataError
 from truing.data.kept import Rows, say_cuts, say_shared
 from truing.data.limits import Reason, Rendered
 from truing.data.load import Loaded
 from truing.data.trees import Branch, Tree
 from truing.methods.offline import choose
+from truing.runs.check import check_session
 from truing.runs.rows import require_classes, split_off
+from truing.runs.session import open_session
 
 TREES = [Tree([index + 1], (Branch([1], [True]),)) for index in range(8)]
 
@@ -66,3 +72,54 @@ def test_what_a_limit_cuts_is_told_and_recorded():
         "1 of 2 rows lose the start of their prompt: the longest has 2700 tokens, and 200 are kept"
     ]
     assert Rows(Loaded([], [], []), rendered, [], 0).summary["cut"] == {"prompt-cut": 1}
+
+
+SOFT = {"prompt": "Why?", "chosen": "Because it is so.", "rejected": "No.", "chosen_probability": 0.7}
+
+
+@pytest.fixture
+def opened(model_folder: Path, tmp_path: Path):
+    """Opens a session on two pairs, the second of them with a label that is right with 0.7."""
+
+    def one(row: dict = SOFT, first: float = 1.0, **changes: Any):
+        certain = {**SOFT, "prompt": "Who?", "chosen_probability": first}
+        rows = "".join(json.dumps(each) + "\n" for each in (certain, row))
+        (tmp_path / "rows.jsonl").write_text(rows)
+        data = {"train": str(tmp_path / "rows.jsonl"), "bad_rows": "skip", **changes.pop("data", {})}
+        asked = {"policy": str(model_folder), "data": data, "dtype": "float32", **changes}
+        return open_session(Recipe.model_validate(asked))
+
+    return one
+
+
+def test_a_loss_that_reads_no_probability_refuses_rows_that_have_one(opened):
+    with pytest.raises(ConfigError) as caught:
+        opened(method="dpo", loss={"name": "hinge"})
+    assert "rows.jsonl:2: the row says chosen_probability 0.7, and hinge (dpo) reads no" in str(caught.value)
+    assert "losses that do: dpo, dpo_positive" in caught.value.hint
+    with pytest.raises(ConfigError, match=r"and 1 dpo \+ 1 hinge \(dpo\) reads no probability"):
+        opened(method="dpo", loss={"mix": {"dpo": 1, "hinge": 1}})
+    for method in ("kto", "bco"):
+        with pytest.raises(ConfigError, match="reads no probability") as caught:
+            opened(method=method, data={"unpair": True})
+        assert "dpo or reward" in caught.value.hint
+    with pytest.raises(ConfigError, match="plackett_luce"):
+        opened(method="reward", loss={"name": "plackett_luce"})
+
+
+def test_a_row_that_is_certain_suits_every_loss(opened):
+    opened({**SOFT, "chosen_probability": 1.0}, method="dpo", loss={"name": "hinge"})
+    opened(method="sft")  # learns the chosen response alone
+
+
+def test_the_first_step_weighs_both_labels(opened):
+    """A policy that is its reference has x = 0: the loss is ln 2 whatever p is, the slope goes by 2p - 1."""
+    found = {
+        p: check_session(
+            opened({**SOFT, "chosen_probability": p}, p, method="dpo", optim={"items_per_step": 2})
+        )
+        for p in (1.0, 0.75, 0.5)
+    }
+    assert [one.logs["loss"] for one in found.values()] == pytest.approx([math.log(2)] * 3, abs=1e-6)
+    assert found[0.75].grad_norm == pytest.approx(found[1.0].grad_norm / 2, rel=1e-4)
+    assert found[0.5].grad_norm == pytest.approx(0, abs=1e-6 * found[1.0].grad_norm)

@@ -209,12 +209,13 @@ def _data(value: Any, files: dict[str, bytes]) -> dict[str, Any]:
         if split in section:
             section.setdefault(key, section.pop(split))
     for key in FILES:
-        if key in section and not _are_files(section[key]):
+        if key in section and not are_files(section[key]):
             files[key] = rows_file(section.pop(key), f"data.{key}")
     return section
 
 
-def _are_files(value: Any) -> bool:
+def are_files(value: Any) -> bool:
+    """Tell whether a value names files, and is no rows."""
     if isinstance(value, str | Path):
         return True
     return isinstance(value, Sequence) and bool(value) and all(isinstance(one, str | Path) for one in value)
@@ -250,7 +251,7 @@ def rows_file(rows: Any, name: str) -> bytes:
 
 def records_of(rows: Any, name: str) -> list[Record]:
     """Return rows in memory, or of files, as records. Raises DataError as reading a file does."""
-    if _are_files(rows):
+    if are_files(rows):
         return load_records(rows).records
     with TemporaryDirectory(prefix="truing-") as scratch:
         path = Path(scratch) / f"{name}.jsonl"

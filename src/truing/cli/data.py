@@ -82,13 +82,17 @@ def show(
 def _show_record(record: Record) -> None:
     from truing.cli.tokens import visible
 
-    title = visible(f"── {record.place}  {record.kind.value}")
+    chance = "" if record.probability is None else f"  p {record.probability:g}"
+    title = visible(f"── {record.place}  {record.kind.value}{chance}")
     console.print(title, style="bold", markup=False, soft_wrap=True)
     for turn in record.prompt:
         more = f" {turn.extras}" if turn.extras else ""
         print(visible(f"{turn.role}: {turn.content}{more}"))
     if record.given:
         print(visible(record.given))
+    for item in record.rubric:
+        said = "☐ {text} (weight {weight:g}, must)" if item.must else "☐ {text} (weight {weight:g})"
+        print(visible(here(message(said, text=item.text, weight=item.weight))))
     for number, response in enumerate(record.responses, start=1):
         opinions = {"label": response.label, "score": response.score}
         said = "".join(f" ({here(name)} {value})" for name, value in opinions.items() if value is not None)

@@ -32,6 +32,15 @@ TYPER = {
 }
 
 HELP = {
+    # feedback
+    "A file of prompts, or a recipe.": "提示文件，或配方。",
+    "A model that answers; may be repeated.": "作答的模型，可多次给出。",
+    "A reward model, a language model, or {name: server, model: …, base_url: …}.": "奖励模型、语言模型，或 {name: server, model: …, base_url: …}。",
+    "Change one value of the recipe: k=8.": "修改配方中的一个值：k=8。",
+    "Responses of each model to a prompt, instead of 4.": "每个模型对一个提示的回答数，默认为 4。",
+    "The folder for the rows and the report.": "存放数据与报告的目录。",
+    "best_worst, all_pairs or best_of_n.": "best_worst、all_pairs 或 best_of_n。",
+    "Sample responses, have a model compare them, and write preference rows or the best responses.\n\nStopped at any moment, the same command goes on from there.": "采样回答，让一个模型比较，写出偏好数据或最好的回答。\n\n随时中断，同一条命令都会接着做。",
     "Align language models with people's intent: from rows of feedback to a measured, safer model.": "让语言模型符合人的意图：从反馈数据到一个经过测量、更安全的模型。",
     "Print the version.": "显示版本。",
     "Install completion for the current shell.": "为当前 shell 安装命令补全。",

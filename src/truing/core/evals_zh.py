@@ -117,6 +117,16 @@ EVALS_ZH = {
     "{paths}: {method} needs {wants}, these rows are {kinds}": "{paths}：{method} 需要{wants}，而这些行是 {kinds}",
     "put the old values back, or choose another output; {path} stays as it is": "请恢复原值，或另选 output；{path} 保持原样",
     "see `truing data show`": "请看 `truing data show`",
+    # Judges on a server
+    "answers so far are in {path}": "目前的回答在 {path} 中",
+    "with a cache, answers are kept": "设置 cache 后，回答会保留",
+    "the judge {model!r} has been sent max_requests = {limit} requests": "已向评判 {model!r} 发送 max_requests = {limit} 个请求",
+    "the judge {model!r} has used {used} tokens; one more question may cross max_total_tokens = {limit}": "评判 {model!r} 已用 {used} 个 token；再问一个问题可能超过 max_total_tokens = {limit}",
+    "the judge {model!r} has cost {used:.4g}; one more question may cross max_cost = {limit:g}": "评判 {model!r} 已花费 {used:.4g}；再问一个问题可能超过 max_cost = {limit:g}",
+    "raise the limit, or start again to go on with a new one; {kept}": "请调大上限，或重新启动以新的额度继续；{kept}",
+    "{name} answered as several models or builds: {models}. Its opinions are not of one judge.": "{name} 先后以多个模型或版本作答：{models}。这些判断并非出自同一个评判。",
+    "{name} gave no log-probabilities with {count} answers: those verdicts count as certain.": "{name} 有 {count} 个回答没有给出对数概率：这些结论按确定计。",
+    "{name} did not say what {count} requests used: they count with the most that is possible.": "{name} 没有说明 {count} 个请求的用量：按可能的最大值计。",
     # A judge of one's own
     "Decided by the function {name}.": "由函数 {name} 评判。",
     "the judge {name} takes {takes}: a judge is given {given} and its options": "评判 {name} 的参数是 {takes}：能给它的是 {given} 和它的选项",

@@ -11,6 +11,7 @@ of prompts and responses. What kind of training a record can serve follows from 
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -65,6 +66,22 @@ Turns = tuple[Message, ...]  # of a conversation, the oldest first
 
 
 @dataclass(frozen=True, slots=True)
+class Criterion:
+    """One item of a row's rubric: a statement that a good response meets.
+
+    A response that fails an item with `must` has a score of 0, whatever else it meets.
+    """
+
+    text: str
+    weight: float = 1.0  # its share of the score among the weights of the row
+    must: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.text.strip() or not 0 < self.weight < math.inf:
+            raise ValueError(f"{self.text!r} with the weight {self.weight} is no item of a rubric")
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """The turns that follow a prompt: an assistant turn, and further turns where the data has them.
 
@@ -94,7 +111,9 @@ class Record:
     `columns` is the row as it stood in the file, for rewards that read further columns. `place` is for
     people. `id` tells rows apart: a line may hold several rows, and two files may share a name. `given` is
     the text of a JSON object, or empty: the values beside the turns that the chat template is given, such as
-    `tools`. `unread` names the columns that nothing was read from.
+    `tools`. `probability` is the chance, 0 to 1, that the first of two responses is the better one; None
+    where the row takes that for certain. `rubric` holds the items that a response to the prompt is judged by.
+    `unread` names the columns that nothing was read from.
     """
 
     prompt: tuple[Message, ...]
@@ -103,6 +122,8 @@ class Record:
     category: str | None = None
     place: str = ""
     given: str = ""
+    probability: float | None = None
+    rubric: tuple[Criterion, ...] = ()
     columns: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
     source: int = field(default=0, compare=False, repr=False)  # index of its file, from 0
     number: int = field(default=0, compare=False, repr=False)  # of the row in that file, from 1

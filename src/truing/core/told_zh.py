@@ -293,6 +293,11 @@ _OTHERS_ZH = {
     "try again later": "请稍后再试",
     "raise data.max_tokens or set data.truncation: prompt-left": "请调大 data.max_tokens，或设 data.truncation: prompt-left",
     "see which methods fit with `truing data show`": "用 `truing data show` 看哪些方法合适",
+    "{place}: the row says chosen_probability {value:g}, and {loss} ({method}) reads no probability": "{place}：这一行写有 chosen_probability {value:g}，而 {loss}（{method}）不读取概率",
+    "☐ {text} (weight {weight:g}, must)": "☐ {text}（权重 {weight:g}，必须）",
+    "☐ {text} (weight {weight:g})": "☐ {text}（权重 {weight:g}）",
+    "losses that do: {names}": "读取概率的损失：{names}",
+    "learn from these rows with dpo or reward, or drop the column": "请用 dpo 或 reward 学习这些数据，或去掉这一列",
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
 }
 

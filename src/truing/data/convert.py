@@ -11,7 +11,7 @@ text, else all of them as messages, so that a column has one type in the whole f
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from truing.config.tables import find
@@ -21,6 +21,7 @@ from truing.core.records import Kind, Message, Record, Response
 from truing.data.columns import ARGUMENTS, GIVEN
 from truing.data.formats import ALWAYS, FORMATS, SCORE
 from truing.data.frames import without_nan
+from truing.data.opinions import PROBABILITY
 
 SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 MEANT = {key for each in FORMATS.values() for need in each.needs for key in need.split("|")}
@@ -72,6 +73,12 @@ def _check_fits(record: Record, name: str, writer: Writer) -> None:
             f"{record.place or 'a record'}: a {record.kind} record does not fit {name}, which takes {takes}",
             hint=f"{record.kind} records fit {others}",
         )
+    if name == "unpaired" and record.probability not in (None, 1):
+        raise DataError(
+            f"{record.place or 'a record'}: a pair with the probability {record.probability:g} does not fit "
+            "unpaired, whose labels are true or false",
+            hint="convert it to preference, or leave such pairs out",
+        )
     if not record.prompt:
         raise DataError(f"{record.place or 'a record'}: plain text without a prompt does not fit {name}")
 
@@ -93,8 +100,12 @@ def _whole(record: Record, row: dict) -> dict:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def _of_prompt(record: Record) -> dict:
+    return {"category": record.category, "rubric": [asdict(item) for item in record.rubric] or None}
+
+
 def _extras(record: Record) -> dict:
-    return {"margin": record.margin, "category": record.category}
+    return {"margin": record.margin, PROBABILITY[0]: record.probability, **_of_prompt(record)}
 
 
 def _chat(turns: Iterable[Message]) -> list[dict]:
@@ -118,7 +129,7 @@ def _messages(record: Record, plain: bool) -> list[dict]:
 
 
 def _prompt(record: Record, plain: bool) -> list[dict]:
-    return [{"prompt": _side(record.prompt, plain), "category": record.category}]
+    return [{"prompt": _side(record.prompt, plain), **_of_prompt(record)}]
 
 
 def _prompt_completion(record: Record, plain: bool) -> list[dict]:
@@ -154,7 +165,7 @@ def _unpaired(record: Record, plain: bool) -> list[dict]:
             "prompt": prompt,
             "completion": _side(response.turns, plain),
             "label": label,
-            "category": record.category,
+            **_of_prompt(record),
         }
         for response, label in zip(record.responses, labels, strict=True)
     ]

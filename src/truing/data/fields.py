@@ -50,6 +50,16 @@ def number(row: Row, key: str) -> float | None:
     return None if value is None or value == "" else as_number(value, key)
 
 
+def chance(row: Row, need: str) -> float | None:
+    """Return the number from 0 to 1 under the first of the alternatives `a|b` that is there, else None."""
+    if (key := present(row, need)) is None or (value := number(row, key)) is None:
+        return None
+    if not 0 <= value <= 1:
+        said = "`{key}` is {value}, expected a probability from 0 to 1"
+        raise RowError("bad-probability", message(said, key=key, value=excerpt(row[key])))
+    return value
+
+
 def words(value: object) -> object:
     """Return a number, true or false as its text; any other value unchanged."""
     if isinstance(value, bool):

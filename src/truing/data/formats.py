@@ -2,8 +2,8 @@
 
 To add one, write `parse(row) -> Record` that raises `RowError` for a row it cannot use, and give it a
 line in `FORMATS`: the keys it needs (alternatives joined by `|`) and, where two formats need the same
-keys, a `shape` that tells them apart. The keys `margin` and `category` and those in `data/beside.py` are
-read for all formats; responses are listed best first.
+keys, a `shape` that tells them apart. The keys in `data/opinions.py` and `data/beside.py` are read for all
+formats; responses are listed best first.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from truing.core.records import Message, Record, Response, Turns
 from truing.data.beside import REJECTED, SYSTEM, UNDER, asked, refuse_under, unread, with_beside
 from truing.data.columns import Watched, given_of
 from truing.data.fields import Row, as_label, as_list, as_number, holds, number, present, value_of, words
+from truing.data.opinions import KEYS, with_opinions
 from truing.data.rows import RowError, excerpt
 from truing.data.turns import (
     as_messages,
@@ -37,7 +38,7 @@ QUESTION = f"{PROMPT}|instruction"
 SCORE = "score|helpfulness"  # the latter is HelpSteer's
 LABEL = "label|kto_tag"
 MESSAGES = "messages|conversations"
-ALWAYS = (*SYSTEM, *UNDER, "history", "margin", "category", "score_chosen", "score_rejected")
+ALWAYS = (*SYSTEM, *UNDER, "history", "score_chosen", "score_rejected", *KEYS)
 OPINIONS = "chosen|rejected|rejected_response|rejected_messages|responses|completions|label|kto_tag"
 
 
@@ -72,18 +73,13 @@ class Format:
         record = with_beside(self.parse(row), row)
         if holds(row.get(REJECTED)) and not any(REJECTED in need for need in self.needs):
             raise unread(REJECTED, "the row has a rejected response already")
-        record = replace(record, margin=number(row, "margin"), category=_category(row))
+        record = with_opinions(record, row)
         return replace(record, given=given, columns=columns, unread=tuple(row.unread()))
 
 
 def either(need: str) -> str:
     """Write alternatives `a|b` for a sentence that quotes them."""
     return "` or `".join(need.split("|"))
-
-
-def _category(row: Row) -> str | None:
-    value = row.get("category")
-    return value if isinstance(value, str) and value else None
 
 
 def _pair(prompt: Turns, row: Row, keys: tuple[str, str] = ("chosen", "rejected")) -> Record:

@@ -12,11 +12,12 @@ conversation in JSON. The prompt, or both sides of a pair, decide. A prompt that
 import math
 
 from truing.core.messages import message
+from truing.data.opinions import PROBABILITY
 from truing.data.rows import RowError
 from truing.data.spelled import are_turns, is_turn, means_turns, spelled_list, spelled_turns
 
 NUMBERS = frozenset(
-    ["margin", "scores", "score_chosen", "score_rejected", "ranks", "sort", "label", "kto_tag"]
+    ["margin", "scores", "score_chosen", "score_rejected", "ranks", "sort", "label", "kto_tag", *PROBABILITY]
 )
 PROMPTS = ("prompt", "question", "query", "messages", "conversations", "rejected_messages")
 SIDES = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"))
@@ -28,7 +29,7 @@ RESPONSES = (
     "rejected_response",
     *(key for two in SIDES for key in two),
 )
-LISTS = ("responses", "completions", "ranks", "scores", "sort", "history")
+LISTS = ("responses", "completions", "ranks", "scores", "sort", "history", "rubric")
 BLANK = frozenset(
     ["rejected_response", "label", "kto_tag", "score", "scores", "ranks", "sort"]
 )  # blank is none
@@ -45,6 +46,8 @@ def settled(row: dict) -> dict:
         for key in PADDLE:
             found = _with_list(found, key)
     found = {key: _unwrapped(value) for key, value in found.items()}
+    if isinstance(rubric := found.get("rubric"), dict):
+        found["rubric"] = _of_structs(rubric)
     return _with_turns(found)
 
 

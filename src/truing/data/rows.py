@@ -36,6 +36,7 @@ ROW_LISTS = frozenset(
         "sort",
         "ranks",
         "scores",
+        "rubric",
     ]
 )
 

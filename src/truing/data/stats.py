@@ -37,6 +37,8 @@ def stats(records: Sequence[Record]) -> dict:
         "rejected_chars": quantiles(rejected),
         "chosen_minus_rejected_mean": statistics.fmean(differences) if pairs else None,
         "chosen_longer_share": sum(each > 0 for each in differences) / len(pairs) if pairs else None,
+        "rubrics": sum(bool(record.rubric) for record in records),
+        "soft_labels": sum(record.probability not in (None, 1) for record in pairs),
         "near_identical_share": sum(near) / len(pairs) if pairs else None,
         "duplicate_prompts": prompts.total() - len(prompts),
     }

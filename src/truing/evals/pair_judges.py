@@ -19,7 +19,9 @@ from truing.evals.notes import WEIGHED
 from truing.evals.own_judge import own_judge
 from truing.evals.sides import SampledResponse
 from truing.judges.cache import ANSWERS, AnswerCache
-from truing.judges.client import Asker, Endpoint, Judge, NoVerdict
+from truing.judges.client import Judge
+from truing.judges.endpoint import Endpoint
+from truing.judges.opinions import Asker, NoVerdict
 from truing.judges.pairwise import TEMPLATE, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
 from truing.rewards import types
@@ -87,8 +89,8 @@ def by_server(
     **options: Any,
 ) -> Compare:
     """Ask a language model behind an OpenAI-compatible address in both orders; `options` of `Endpoint`."""
-    endpoint = Endpoint(model=model, **options)
-    return _asked(Judge(endpoint, _cache(cache, folder)), rubric, template, model)
+    judge = Judge(Endpoint(model=model, **options), _cache(cache, folder))
+    return _asked(judge, rubric, template, model, judge.notes)
 
 
 def by_local(
@@ -111,7 +113,13 @@ def _cache(path: str | None, folder: Path | None) -> AnswerCache | None:
     return AnswerCache(Path(path)) if path else None
 
 
-def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) -> Compare:
+def _asked(
+    judge: Asker,
+    rubric: str | None,
+    template: str | None,
+    name: str,
+    notes: Callable[[], Sequence[str]] = tuple,
+) -> Compare:
     pairwise = Pairwise(
         judge,
         rubric or RUBRIC.read_text(encoding="utf-8"),
@@ -121,7 +129,7 @@ def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) ->
     def compare(ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse]) -> Opinions:
         pairs = zip(ours, theirs, strict=True)
         found = pairwise([(a.question.prompt, a.text, b.text) for a, b in pairs])
-        opinions = [one.opinion for one in found]
+        opinions = [one.probability for one in found]
         how = agreement(found)
         note = message(
             "Judged by {name} in both orders: {consistent} agreed, {ties} ties, "
@@ -132,7 +140,7 @@ def _asked(judge: Asker, rubric: str | None, template: str | None, name: str) ->
         return Opinions(
             [None if isinstance(one, NoVerdict) else one for one in opinions],
             [one.reason if isinstance(one, NoVerdict) else "" for one in opinions],
-            [note, *_place_decides(name, how)],
+            [note, *_place_decides(name, how), *notes()],
         )
 
     return compare

@@ -47,6 +47,7 @@ def _with_prompt(loaded: Loaded, paths: RowFiles) -> list[Record]:
 
 
 def question_of(record: Record, name: str) -> Question:
+    """Return the question that a row asks; `name` is its id."""
     return Question(
         name,
         record.prompt,
@@ -55,6 +56,7 @@ def question_of(record: Record, name: str) -> Question:
         facts=dict(record.columns),
         place=record.place,
         given=record.given,
+        rubric=record.rubric,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from truing.core.records import Record, Turns, key_of
+from truing.core.records import Criterion, Record, Turns, key_of
 from truing.data.refusals import RefusedRowError
 from truing.data.trees import Branch, Tree
 from truing.rewards.types import Item
@@ -29,6 +29,7 @@ class Question:
     facts: Mapping[str, Any] = field(default_factory=dict)  # further values for scoring
     place: str = ""  # of its row, `file:line`, where it has one
     given: str = ""  # `Record.given` of its row
+    rubric: tuple[Criterion, ...] = ()
 
     @property
     def asked(self) -> Record:
@@ -46,6 +47,7 @@ class Question:
             category=self.category or None,
             columns=self.facts,
             given=self.given,
+            rubric=self.rubric,
             place=self.place or self.id,
         )
 

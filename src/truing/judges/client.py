@@ -4,29 +4,36 @@
 
 An error that concerns one question (no answer, an answer without an opinion) fails this question alone. An
 error that would meet every further question (a wrong key, an unknown model, a budget that is used up) raises
-RewardError; answers on their way by then still reach the cache. The API key is read from the environment and
-stays out of messages and files.
+RewardError; answers on their way by then still reach the cache. A question gives up its place only when its
+answer is on disk. The API key is read from the environment and stays out of messages and files.
 """
 
 import asyncio
-import os
+import json
+import weakref
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
-from openai import APIConnectionError, APIStatusError, AsyncOpenAI
-from pydantic import BaseModel, Field, ValidationError
+import httpx2
 
-from truing.core.errors import ConfigError, RewardError, TruingError
+from truing.core.errors import RewardError, TruingError
+from truing.core.messages import Sentence, message
 from truing.core.records import Turns
 from truing.core.retries import Tries, retry_after
+from truing.judges.background import Background
+from truing.judges.budget import Budget, Estimate, Used
 from truing.judges.cache import AnswerCache, key_of
+from truing.judges.endpoint import NO_KEY, Endpoint
+from truing.judges.keeper import Keeper
+from truing.judges.opinions import NoVerdict, NoVerdictError, Opinion, PassingError
+from truing.judges.pace import RequestPace
+from truing.judges.replies import LIMIT, ServerReply, UnusableReplyError, read_reply, text_with_note
 
-OPENAI = "https://api.openai.com/v1"
-NO_KEY = "none"  # sent where the server asks for none: without one the library would look for its own
 BACKOFF = 0.5  # seconds before the first retry, doubled for each further one, half of it at random
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is not waited for
+IDLE = 4.0  # seconds that a connection is kept for the next question; servers close it after 5
 HOPELESS = {
     401: "the variable that api_key_env names must hold a key of this server",
     402: "the account behind the key has nothing left to spend",
@@ -34,91 +41,18 @@ HOPELESS = {
 }
 PASSING = {408, 409, 429}  # and everything from 500
 
-Opinion = TypeVar("Opinion")
 
-
-class NoVerdictError(Exception):
-    """No verdict on one question, and the reason. Functions that read answers raise it too."""
-
-
-class PassingError(NoVerdictError):
-    """No verdict yet: asking again may help, `wait` seconds later at the earliest."""
-
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
-        super().__init__(reason)
-        self.wait = wait
+class OverrunError(PassingError):
+    """No verdict yet, and the server may have too much to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class NoVerdict:
-    """A question that failed, and the reason."""
+class _Prepared:
+    """A question as it is sent, and its key in the cache."""
 
-    reason: str
-
-
-class Asker(Protocol):
-    """A model that answers questions: on a server (`Judge`) or on this machine (`local.LocalJudge`)."""
-
-    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
-        """Return the opinion that `read` finds in each question's answer, in order; ask equal ones once.
-
-        `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """The options of every judge: a model, its address, and the limits of asking it. Raises ConfigError."""
-
-    model: Annotated[str, Field(min_length=1)]
-    base_url: str = OPENAI
-    api_key_env: Annotated[str, Field(min_length=1)] | None = "OPENAI_API_KEY"  # None: no key is sent
-    temperature: Annotated[float, Field(ge=0)] | None = 0.0  # None: the server's own
-    seed: int | None = 0
-    max_tokens: Annotated[int, Field(ge=1)] = 1024  # of an answer
-    timeout: Annotated[float, Field(gt=0)] = 60.0  # seconds for one request as a whole
-    retries: Annotated[int, Field(ge=0)] = 5
-    concurrency: Annotated[int, Field(ge=1)] = 8  # most requests at once
-    max_requests: Annotated[int, Field(ge=1)] | None = None  # of one start of a run, retries included
-
-    def __post_init__(self) -> None:
-        address = urlsplit(self.base_url)
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise ConfigError(f"base_url is {self.base_url!r}, expected an address such as {OPENAI}")
-        if address.username is not None:
-            raise ConfigError(
-                f"base_url holds the name or password of an account at {address.hostname}",
-                hint="put the key into the environment and name the variable as api_key_env",
-            )
-
-    def api_key(self) -> str:
-        """Return the key from the environment. Raises ConfigError where it is not set."""
-        if self.api_key_env is None:
-            return NO_KEY
-        key = os.environ.get(self.api_key_env, "").strip()
-        if not key:
-            raise ConfigError(
-                f"the environment variable {self.api_key_env} with the key of {self.base_url} is not set",
-                hint="export it, or set api_key_env: null for a server that asks for no key",
-            )
-        if not (key.isascii() and key.isprintable()):
-            raise ConfigError(f"{self.api_key_env} holds characters that cannot be part of a key")
-        return key
-
-    def request(self, question: Turns) -> dict[str, Any]:
-        """Return the body of the request that asks `question`."""
-        # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
-        most = (
-            "max_completion_tokens" if urlsplit(self.base_url).hostname == "api.openai.com" else "max_tokens"
-        )
-        optional = {"temperature": self.temperature, "seed": self.seed}
-        return {
-            "model": self.model,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in question],
-            most: self.max_tokens,
-            **{name: value for name, value in optional.items() if value is not None},
-        }
+    request: Mapping[str, Any]
+    key: str
+    most: Used
 
 
 class Judge:
@@ -127,53 +61,108 @@ class Judge:
     def __init__(self, endpoint: Endpoint, cache: AnswerCache | None = None) -> None:
         self.endpoint = endpoint
         self.cache = cache
-        self.requests = 0  # sent so far
+        kept = "answers so far are in {path}" if cache else "with a cache, answers are kept"
+        self.budget = Budget(endpoint, message(kept, path=cache.path) if cache else message(kept))
+        self.served: Counter[str] = Counter()  # answers by the model that the server names
+        self.unweighed = 0  # answers without the log-probabilities that were asked for
+        self.pace = RequestPace(endpoint.concurrency)
         self._api_key = endpoint.api_key()
         self._over: TruingError | None = None  # why nothing more is sent
+        self._background: Background | None = None
+        self._client: httpx2.AsyncClient | None = None
+        self._keeper = Keeper(cache)
+
+    @property
+    def requests(self) -> int:
+        """Return the requests sent so far."""
+        return self.budget.requests
 
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         """Return the opinion that `read` finds in each question's answer, in order; ask equal ones once.
 
-        `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
+        `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept. It is
+        given a `replies.WeighedText`, with log-probabilities where they were asked for and given.
         """
-        found: dict[Turns, Opinion | NoVerdict] = {}
-        asked: list[Turns] = []
-        for question in dict.fromkeys(questions):
-            kept = self._kept(question, read)
-            if isinstance(kept, NoVerdict):
-                asked.append(question)
-            else:
-                found[question] = kept
+        prepared = {question: self._prepared(question) for question in dict.fromkeys(questions)}
+        found = {question: self._kept(sent.key, read) for question, sent in prepared.items()}
+        asked = [question for question, opinion in found.items() if isinstance(opinion, NoVerdict)]
         if asked:
-            found.update(zip(asked, asyncio.run(self._ask(asked, read)), strict=True))
+            self._over = None
+            opinions = self._run([prepared[question] for question in asked], read)
+            found.update(zip(asked, opinions, strict=True))
         return [found[question] for question in questions]
 
-    def _kept(self, question: Turns, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
-        text = self.cache.get(self._key(question)) if self.cache else None
-        if text is None:
+    def estimate(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> Estimate:
+        """Return the most that asking `questions` may take; nothing is asked, and kept answers are free."""
+        different = [self._prepared(question) for question in dict.fromkeys(questions)]
+        asked = [each for each in different if isinstance(self._kept(each.key, read, False), NoVerdict)]
+        most = sum((each.most for each in asked), Used())
+        cost = self.endpoint.cost(most.prompt, most.completion) if self.endpoint.priced else None
+        return Estimate(len(different), len(different) - len(asked), most, cost)
+
+    def notes(self) -> list[Sentence]:
+        """Return what a reader of the opinions should know of how they came about."""
+        notes, name = [], self.endpoint.model
+        if len(self.served) > 1:
+            told = "{name} answered as several models or builds: {models}. Its opinions are not of one judge."
+            models = ", ".join(f"{served} ({count})" for served, count in self.served.most_common())
+            notes.append(message(told, name=name, models=models))
+        if self.unweighed:
+            told = "{name} gave no log-probabilities with {count} answers: those verdicts count as certain."
+            notes.append(message(told, name=name, count=self.unweighed))
+        if self.budget.unreported and (self.endpoint.max_cost or self.endpoint.max_total_tokens):
+            told = "{name} did not say what {count} requests used: they count with the most that is possible."
+            notes.append(message(told, name=name, count=self.budget.unreported))
+        return notes
+
+    def _prepared(self, question: Turns) -> _Prepared:
+        request = self.endpoint.request(question)
+        most = Used(self.endpoint.most_prompt_tokens(question), self.endpoint.max_tokens)
+        return _Prepared(request, key_of({"base_url": self.endpoint.base_url, **request}), most)
+
+    def _kept(self, key: str, read: Callable[[str], Opinion], count: bool = True) -> Opinion | NoVerdict:
+        text = self.cache.get(key) if self.cache else None
+        if text is None or self.cache is None:
             return NoVerdict("not in the cache")
+        said, served = text_with_note(text, self.cache.note(key))
         try:
-            return read(text)
+            opinion = read(said)
         except NoVerdictError as error:  # kept when answers were read otherwise
             return NoVerdict(str(error))
+        if count:
+            self._count(served, bool(said.tokens))
+        return opinion
 
-    def _key(self, question: Turns) -> str:
-        return key_of({"base_url": self.endpoint.base_url, **self.endpoint.request(question)})
+    def _count(self, served: str, weighed: bool) -> None:
+        self.served.update([served] if served else [])
+        self.unweighed += bool(self.endpoint.top_logprobs) and not weighed
+
+    def _run(
+        self, questions: Sequence[_Prepared], read: Callable[[str], Opinion]
+    ) -> list[Opinion | NoVerdict]:
+        if self._background is None:
+            self._background = Background()
+            self._client = client = self._connect()
+            weakref.finalize(self, _close, self._background, client)
+        return self._background.run(self._ask(questions, read))
+
+    def _connect(self) -> httpx2.AsyncClient:
+        most = self.endpoint.concurrency
+        return httpx2.AsyncClient(
+            headers={
+                "Authorization": f"Bearer {self._api_key}",
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",  # so that a reply is no larger than it looks
+            },
+            timeout=None,
+            limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=IDLE),
+        )
 
     async def _ask(
-        self, questions: Sequence[Turns], read: Callable[[str], Opinion]
+        self, questions: Sequence[_Prepared], read: Callable[[str], Opinion]
     ) -> list[Opinion | NoVerdict]:
-        self._over = None
-        places = asyncio.Semaphore(self.endpoint.concurrency)
-        address, key = self.endpoint.base_url, self._api_key
-        async with AsyncOpenAI(api_key=key, base_url=address, timeout=None, max_retries=0) as client:
-
-            async def one(question: Turns) -> Opinion | NoVerdict:
-                async with places:  # kept while it waits for a retry: a server that is overrun gets less
-                    return await self._one(client, question, read)
-
-            # One that raises does not cut off the others, whose answers may have been paid for.
-            ended = await asyncio.gather(*map(one, questions), return_exceptions=True)
+        # One that raises does not cut off the others, whose answers may have been paid for.
+        ended = await asyncio.gather(*(self._one(each, read) for each in questions), return_exceptions=True)
         found: list[Opinion | NoVerdict] = []
         for each in ended:
             if isinstance(each, BaseException):
@@ -181,76 +170,96 @@ class Judge:
             found.append(each)
         return found
 
-    async def _one(
-        self, client: AsyncOpenAI, question: Turns, read: Callable[[str], Opinion]
-    ) -> Opinion | NoVerdict:
-        try:
-            text = await self._answer(client, question)
-            opinion = read(text)
-            if self.cache:
-                self.cache.put(self._key(question), text)
-        except NoVerdictError as error:
-            return NoVerdict(str(error))
-        except TruingError as error:
-            self._over = error
-            raise
-        return opinion
-
-    async def _answer(self, client: AsyncOpenAI, question: Turns) -> str:
+    async def _one(self, question: _Prepared, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
         """Ask until an answer comes, within the tries that the endpoint allows."""
         tries = Tries(self.endpoint.retries + 1, BACKOFF, LONGEST_WAIT, spread=0.5)
         while True:
             try:
-                return await self._once(client, question)
+                return await self._in_its_place(question, read)
             except PassingError as error:
                 pause = tries.failed(error.wait)
                 if pause is None:
                     times = f"; asked {tries.done} times" if tries.done > 1 else ""
-                    raise NoVerdictError(f"{error}{times}") from None
+                    return NoVerdict(f"{error}{times}")
                 if error.wait > LONGEST_WAIT:
-                    raise NoVerdictError(f"{error}; it asks to wait {error.wait:g} s") from None
+                    return NoVerdict(f"{error}; it asks to wait {error.wait:g} s")
                 await asyncio.sleep(pause)
+            except NoVerdictError as error:
+                return NoVerdict(str(error))
+            except TruingError as error:
+                self._over = error
+                raise
 
-    async def _once(self, client: AsyncOpenAI, question: Turns) -> str:
-        self._spend()
-        request = self.endpoint.request(question)
+    async def _in_its_place(self, question: _Prepared, read: Callable[[str], Opinion]) -> Opinion:
+        entered = await self.pace.enter()
         try:
-            async with asyncio.timeout(self.endpoint.timeout):
-                reply = await client.chat.completions.with_raw_response.create(**request)
-        except TimeoutError:
-            raise PassingError(f"no answer within {self.endpoint.timeout:g} s") from None
-        except APIConnectionError as error:
-            raise PassingError(f"the connection failed: {self._told(error.__cause__ or error)}") from None
-        except APIStatusError as error:
-            raise self._refusal(error) from None
-        return _text_of(reply.content)
+            reply = await self._once(question)
+            self.pace.answered()
+            opinion = read(reply.text)
+            await self._keeper.keep(question.key, reply.text, reply.note)
+        except OverrunError as error:
+            self.pace.overrun(entered, error.wait if error.wait <= LONGEST_WAIT else 0.0)
+            raise
+        finally:
+            self.pace.leave()
+        self._count(reply.served, bool(reply.text.tokens))
+        return opinion
 
-    def _spend(self) -> None:
-        """Count a request that is about to be sent; raise where no more may be sent."""
+    async def _once(self, question: _Prepared) -> ServerReply:
         if self._over:
             raise self._over
-        most = self.endpoint.max_requests
-        if most is not None and self.requests >= most:
-            kept = (
-                f"answers so far are in {self.cache.path}" if self.cache else "with a cache, answers are kept"
-            )
-            raise RewardError(
-                f"the judge {self.endpoint.model!r} has been sent max_requests = {most} requests",
-                hint=f"raise max_requests, or start again to go on; {kept}",
-            )
-        self.requests += 1
+        await self.budget.hold(question.most)
+        used: Used | None = None  # unknown, unless the server says
+        try:
+            if self._over:  # since it waited
+                used = Used()
+                raise self._over
+            async with asyncio.timeout(self.endpoint.timeout):
+                response, body = await self._send(question.request)
+            if response.status_code >= 400:
+                used = Used()
+                raise self._refusal(response, body)
+            reply = read_reply(body)
+            used = reply.used
+            return reply
+        except TimeoutError:
+            raise OverrunError(f"no answer within {self.endpoint.timeout:g} s") from None
+        except httpx2.ConnectError as error:
+            used = Used()
+            raise OverrunError(f"the connection failed: {self._told(error)}") from None
+        except httpx2.RequestError as error:
+            told = self._told(str(error) or type(error).__name__)
+            raise OverrunError(f"the connection failed: {told}") from None
+        except UnusableReplyError as error:
+            used = error.used
+            raise
+        finally:
+            self.budget.settle(question.most, used)
 
-    def _refusal(self, error: APIStatusError) -> NoVerdictError | RewardError:
+    async def _send(self, request: Mapping[str, Any]) -> tuple[httpx2.Response, bytes]:
+        """Send a request and take in its reply up to a limit. Raises NoVerdictError for a longer one."""
+        assert self._client is not None
+        limit, taken = LIMIT * (1 + self.endpoint.top_logprobs), bytearray()
+        content = json.dumps(request).encode()
+        async with self._client.stream("POST", self.endpoint.chat, content=content) as response:
+            async for part in response.aiter_bytes():
+                taken += part
+                if len(taken) > limit:
+                    raise NoVerdictError(f"the reply is longer than {limit / 1e6:g} MB")
+        return response, bytes(taken)
+
+    def _refusal(self, response: httpx2.Response, body: bytes) -> NoVerdictError | RewardError:
         """Return the error that a status stands for: of one question, or of all questions."""
-        message = error.body.get("message") if isinstance(error.body, Mapping) else None
-        told = f"{error.status_code} {self._told(message or error.message)}"
-        status = 402 if error.code == "insufficient_quota" else error.status_code
+        said, code = _error_of(body)
+        told = f"{response.status_code} {self._told(said or response.reason_phrase)}"
+        status = 402 if code == "insufficient_quota" else response.status_code
         if status in HOPELESS:
             where = f"{self.endpoint.base_url} does not answer as {self.endpoint.model!r}"
             return RewardError(f"{where}: {told}", hint=HOPELESS[status])
-        if status in PASSING or status >= 500:
-            return PassingError(told, retry_after(error.response.headers.get("retry-after")))
-        return NoVerdictError(told)
+        wait = retry_after(response.headers.get("retry-after"))
+        if status == 429 or status >= 500:
+            return OverrunError(told, wait)
+        return PassingError(told, wait) if status in PASSING else NoVerdictError(told)
 
     def _told(self, said: object) -> str:
         """Return the words of a server or library in one short line without the key."""
@@ -259,32 +268,17 @@ class Judge:
         return text if len(text) <= 200 else text[:197] + "..."
 
 
-class _Turn(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
+def _close(background: Background, client: httpx2.AsyncClient) -> None:
+    background.close(client.aclose())
 
 
-class _Choice(BaseModel):
-    message: _Turn
-    finish_reason: str | None = None
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice] = Field(min_length=1)
-
-
-def _text_of(body: bytes) -> str:
-    """Return the text of a chat completion that came to its end."""
+def _error_of(body: bytes) -> tuple[str, object]:
+    """Return the message and the code of an error, in the forms of OpenAI, vLLM, FastAPI and a proxy."""
     try:
-        choice = _Completion.model_validate_json(body).choices[0]
-    except ValidationError:
-        raise PassingError(f"the reply is no chat completion: {body[:60]!r}") from None
-    if choice.message.refusal:
-        raise NoVerdictError(f"the model refuses: {choice.message.refusal[:100]!r}")
-    if choice.finish_reason == "length":  # a number at its end may lack digits
-        raise NoVerdictError("the answer is cut off at max_tokens")
-    if choice.finish_reason == "content_filter":
-        raise NoVerdictError("the answer is withheld by the server's filter")
-    if not (choice.message.content or "").strip():
-        raise NoVerdictError("the answer is empty")
-    return choice.message.content or ""
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return body[:300].decode("utf-8", "replace"), None
+    error = told.get("error", told.get("detail", told)) if isinstance(told, dict) else told
+    if isinstance(error, dict):
+        return str(error.get("message", error)), error.get("code")
+    return str(error), None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from truing.core.errors import ConfigError
 from truing.core.records import Turns
 from truing.judges.cache import AnswerCache, key_of
-from truing.judges.client import NoVerdict, NoVerdictError, Opinion
+from truing.judges.opinions import NoVerdict, NoVerdictError, Opinion
 
 Respond = Callable[[list[Turns]], Sequence[str | None]]
 

@@ -3,41 +3,39 @@
     prompt, a, b -> question with a first and question with b first -> VERDICT: A, VERDICT: B -> a wins: 1.0
 
 Judges favour a place (arXiv:2306.05685). A judge that names the same place both times contradicts itself, and
-its two verdicts cancel out to a half. An answer counts if its last line is `VERDICT: A`, `VERDICT: B` or
-`VERDICT: TIE`. It also counts if the whole answer, its last line or its last code block is a JSON object with
-one of the three as `verdict`. Any other answer is no verdict.
+its two verdicts cancel out to a half. An answer counts if it ends with `VERDICT: A`, `VERDICT: B` or
+`VERDICT: TIE`, in any dress that `reading.py` knows. Any other answer is no verdict.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from truing.core.errors import ConfigError
 from truing.core.records import Message, Turns
 from truing.judges import pointwise
-from truing.judges.client import Asker, NoVerdict
-from truing.judges.fence import fenced, mark_of
-from truing.judges.reading import stated
+from truing.judges.fields import VERDICT, Verdict
+from truing.judges.odds import begins_verdict, first_wins, odds
+from truing.judges.opinions import Asker, NoVerdict
+from truing.judges.question import prompt_file, question_of
+from truing.judges.reading import read_field
 
-TEMPLATE = pointwise.PROMPTS / "pairwise.md"
+TEMPLATE = prompt_file("pairwise")
 OF_A_SCORE = ("low", "high")  # names that only the template of a score may show
-VERDICT = re.compile(r"VERDICT:\s*(A|B|TIE)")
 
 JudgedPair = tuple[Sequence[Message], str, str]  # prompt, response a, response b
 
 
-class Verdict(StrEnum):
-    """The better of two responses, named by the place where the judge saw it."""
-
-    FIRST = "A"
-    SECOND = "B"
-    TIE = "TIE"
-
-
 WORTH = {Verdict.FIRST: 1.0, Verdict.TIE: 0.5, Verdict.SECOND: 0.0}  # to the response in the first place
+
+
+class WeighedVerdict(NamedTuple):
+    """A verdict, and the probability that the first response is better where a server told it."""
+
+    verdict: Verdict
+    first_wins: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,9 @@ class Comparison:
     a_first: Verdict | NoVerdict
     b_first: Verdict | NoVerdict
     asked: bool = True  # False: the texts are equal
+    # The probability that the response in the first place is better; None without log-probabilities.
+    a_first_wins: float | None = None
+    b_first_wins: float | None = None
 
     @property
     def opinion(self) -> float | NoVerdict:
@@ -58,6 +59,15 @@ class Comparison:
             ]
             return NoVerdict("; ".join(failed))
         return (WORTH[self.a_first] + 1.0 - WORTH[self.b_first]) / 2
+
+    @property
+    def probability(self) -> float | NoVerdict:
+        """Return the probability that a is better, the mean of both orders; a verdict alone is certain."""
+        if isinstance(self.a_first, NoVerdict) or isinstance(self.b_first, NoVerdict):
+            return self.opinion
+        there = WORTH[self.a_first] if self.a_first_wins is None else self.a_first_wins
+        back = WORTH[self.b_first] if self.b_first_wins is None else self.b_first_wins
+        return (there + 1.0 - back) / 2
 
     @property
     def consistent(self) -> bool | None:
@@ -111,25 +121,22 @@ class Pairwise:
 
     def __call__(self, judged: Sequence[JudgedPair]) -> list[Comparison]:
         """Compare each (prompt, a, b), in order; equal texts are a tie, and the judge is not asked."""
-        asked = [each for each in judged if each[1] != each[2]]
-        a_first = [self.question(prompt, a, b) for prompt, a, b in asked]
-        b_first = [self.question(prompt, b, a) for prompt, a, b in asked]
-        verdicts = self.judge.ask(a_first + b_first, read_verdict)
-        found = iter(map(Comparison, verdicts[: len(asked)], verdicts[len(asked) :]))
+        told = self.judge.ask(self.questions(judged), read_weighed)
+        half = len(told) // 2
+        found = iter(map(_compared, told[:half], told[half:]))
         same = Comparison(Verdict.TIE, Verdict.TIE, asked=False)
         return [same if a == b else next(found) for _, a, b in judged]
 
+    def questions(self, judged: Sequence[JudgedPair]) -> list[Turns]:
+        """Return the questions of all pairs that differ with a first, then of all with b first."""
+        asked = [each for each in judged if each[1] != each[2]]
+        a_first = [self.question(prompt, a, b) for prompt, a, b in asked]
+        return a_first + [self.question(prompt, b, a) for prompt, a, b in asked]
+
     def question(self, prompt: Sequence[Message], first: str, second: str) -> Turns:
         """Return the question, the same to the letter for the same prompt, responses and places."""
-        mark = mark_of([part for turn in prompt for part in (turn.role, turn.content)] + [first, second])
-        responses = [fenced(mark, "response A", first), fenced(mark, "response B", second)]
-        text = self.template.substitute(
-            mark=mark,
-            rubric=self.rubric.strip(),
-            conversation="\n\n".join(fenced(mark, turn.role, turn.content) for turn in prompt),
-            response="\n\n".join(responses),
-        )
-        return (Message("user", text),)
+        shown = [("response A", first), ("response B", second)]
+        return question_of(self.template, prompt, shown, rubric=self.rubric.strip())
 
 
 def read_template(path: Path) -> Template:
@@ -141,6 +148,19 @@ def read_template(path: Path) -> Template:
     return template
 
 
+def _compared(there: WeighedVerdict | NoVerdict, back: WeighedVerdict | NoVerdict) -> Comparison:
+    verdicts = [each if isinstance(each, NoVerdict) else each.verdict for each in (there, back)]
+    chances = [None if isinstance(each, NoVerdict) else each.first_wins for each in (there, back)]
+    return Comparison(*verdicts, a_first_wins=chances[0], b_first_wins=chances[1])
+
+
+def read_weighed(text: str) -> WeighedVerdict:
+    """Read the verdict that an answer states, and its odds."""
+    verdict = read_field(text, VERDICT)
+    chances = odds(text, VERDICT, verdict, begins_verdict)
+    return WeighedVerdict(verdict, first_wins(chances) if chances else None)
+
+
 def read_verdict(text: str) -> Verdict:
     """Read the verdict that an answer states."""
-    return Verdict(stated(text, VERDICT, "verdict", lambda value: value in list(Verdict)))
+    return read_field(text, VERDICT)

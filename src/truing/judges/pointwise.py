@@ -2,12 +2,10 @@
 
     prompt, response -> question with both fenced -> answer -> SCORE: 7 -> 0.67 on the scale 1 to 10
 
-An answer counts if its last line is `SCORE: <number>`. It also counts if the whole answer, its last line or
-its last code block is a JSON object with a number as `score`. Any other answer is no verdict, and neither is
-a score outside the scale.
+An answer counts if it ends with `SCORE: <number>`, in any dress that `reading.py` knows. Any other answer is
+no verdict, and neither is a score outside the scale.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +13,15 @@ from string import Template
 
 from truing.core.errors import ConfigError
 from truing.core.records import Message, Turns
-from truing.judges.client import Asker, NoVerdict, NoVerdictError
-from truing.judges.fence import fenced, mark_of
-from truing.judges.reading import stated
+from truing.judges.fields import SCORE_LABEL, score_field
+from truing.judges.odds import expected_score
+from truing.judges.opinions import Asker, NoVerdict
+from truing.judges.question import prompt_file, question_of, template_of
+from truing.judges.reading import read_field
 
-PROMPTS = Path(__file__).parent / "prompts"
-TEMPLATE = PROMPTS / "pointwise.md"
-RUBRIC = PROMPTS / "rubric.md"
+TEMPLATE = prompt_file("pointwise")
+RUBRIC = prompt_file("rubric")
 FILLED = ("mark", "rubric", "low", "high", "conversation", "response")
-SCORE = re.compile(r"SCORE:\s*([+-]?[0-9]+(?:\.[0-9]+)?)")
 
 
 @dataclass(frozen=True)
@@ -47,40 +45,27 @@ class Pointwise:
 
     def question(self, prompt: Sequence[Message], response: str) -> Turns:
         """Return the question, the same to the letter for the same prompt and response."""
-        mark = mark_of([part for turn in prompt for part in (turn.role, turn.content)] + [response])
-        text = self.template.substitute(
-            mark=mark,
+        return question_of(
+            self.template,
+            prompt,
+            [("response", response)],
             rubric=self.rubric.strip(),
             low=f"{self.low:g}",
             high=f"{self.high:g}",
-            conversation="\n\n".join(fenced(mark, turn.role, turn.content) for turn in prompt),
-            response=fenced(mark, "response", response),
         )
-        return (Message("user", text),)
 
 
 def read_template(path: Path) -> Template:
     """Read the text of a question with $-names from `FILLED` in it. Raises ConfigError."""
-    try:
-        template = Template(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the template {path} cannot be read: {error}") from error
-    names = template.get_identifiers()
-    unknown = [name for name in names if name not in FILLED]
-    if unknown or not template.is_valid():
-        fault = f"has ${unknown[0]}" if unknown else "has a $ that starts no name"
-        raise ConfigError(
-            f"the template {path} {fault}; known: {', '.join('$' + name for name in FILLED)}",
-            hint="a dollar sign itself is written $$",
-        )
-    if "response" not in names:
-        raise ConfigError(f"the template {path} shows no $response to the judge")
-    return template
+    return template_of(path, FILLED)
 
 
 def read_score(text: str, low: float, high: float) -> float:
-    """Read the score that an answer states, from `low` to `high`, as a number from 0 to 1."""
-    score = float(stated(text, SCORE, "score", lambda value: isinstance(value, float)))
-    if not low <= score <= high:
-        raise NoVerdictError(f"the score {score:g} is not between {low:g} and {high:g}")
-    return (score - low) / (high - low)
+    """Read the score that an answer states, from `low` to `high`, as a number from 0 to 1.
+
+    Where the answer has log-probabilities, the score is the one that they expect.
+    """
+    field = score_field("score", SCORE_LABEL, low, high)
+    score = read_field(text, field)
+    expected = expected_score(text, field, score, low, high)
+    return ((score if expected is None else expected) - low) / (high - low)

@@ -13,9 +13,31 @@ NATS = 40.0
 """The largest exponent: e^40 and its square are finite in f32, and so are gradients and their norms."""
 
 
-def logistic(logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """-log sigmoid(logits), a share `label_smoothing` of the labels taken as swapped."""
-    return -(1 - label_smoothing) * logsigmoid(logits) - label_smoothing * logsigmoid(-logits)
+def logistic(logits: Tensor, label_smoothing: float = 0.0, probability: Tensor | None = None) -> Tensor:
+    """-log sigmoid(logits), a share `label_smoothing` of the labels taken as swapped.
+
+    With the probability p of each label, [B], it is -p log sigmoid(logits) - (1 - p) log sigmoid(-logits),
+    least where sigmoid(logits) = p.
+    """
+    right, swapped = -logsigmoid(logits), -logsigmoid(-logits)
+    return expected(
+        (1 - label_smoothing) * right + label_smoothing * swapped,
+        (1 - label_smoothing) * swapped + label_smoothing * right,
+        probability,
+    )
+
+
+def expected(right: Tensor, swapped: Tensor, probability: Tensor | None) -> Tensor:
+    """Return p·right + (1 - p)·swapped, [B]: the loss expected where labels are right with probability p.
+
+    `right` and `swapped` are the losses of the label as given and of its opposite. None stands for 1.
+    """
+    return right if probability is None else probability * right + (1 - probability) * swapped
+
+
+def squared(value: Tensor, target: float, probability: Tensor | None = None) -> Tensor:
+    """(value - target)^2; with the probability of each label, `expected` of targets of either sign."""
+    return expected((value - target).square(), (value + target).square(), probability)
 
 
 def log1mexp(x: Tensor) -> Tensor:

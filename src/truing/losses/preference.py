@@ -8,6 +8,10 @@ reference are in `reference_free.py`.
     ref      the same under the frozen reference; a loss that omits it never runs a reference
     lengths  Pair of [B] f32, the number of tokens in those sums, at least 1
     weights  Pair of [B] f32, the mean over those tokens of log p(token) - log sum_v p(v)^2 under the policy
+    probability  [B] f32, the chance that the chosen response is the better one; None stands for 1
+
+A loss that takes `probability` is p L(w, l) + (1 - p) L(l, w), the loss expected of a label that is right
+with chance p. Those losses take it whose minimum then moves with p.
 
 In the formulas w is the chosen response, l the rejected one, u = log(policy / ref) of a response and
 s the logistic function.
@@ -23,7 +27,7 @@ from torch.nn.functional import logsigmoid
 
 from truing.config.tables import find
 from truing.core.errors import ConfigError
-from truing.losses.numerics import logistic, power_log
+from truing.losses.numerics import expected, logistic, power_log, squared
 
 
 class Pair(NamedTuple):
@@ -64,6 +68,7 @@ DIVERGENCES: dict[str, Callable[[Tensor, float], Tensor]] = {
 def dpo(
     policy: Pair,
     ref: Pair,
+    probability: Tensor | None = None,
     *,
     beta: float = 0.1,
     label_smoothing: float = 0.0,
@@ -72,8 +77,9 @@ def dpo(
 ) -> Tensor:
     """Direct preference optimisation, -log s(beta (u_w - u_l)): arXiv:2305.18290 eq. 7.
 
-    `label_smoothing` is the believed share of swapped labels (conservative DPO, note by E. Mitchell,
-    2023, eq. 3); 0 trusts every label. TRL ignores it for this loss.
+    With a `probability` p of each label it is -p log s(x) - (1 - p) log s(-x), x = beta (u_w - u_l).
+    `label_smoothing` is the believed share of swapped labels (conservative DPO, note by E. Mitchell, 2023,
+    eq. 3); 0 trusts every label. TRL ignores it for this loss.
 
     `divergence` keeps the policy near the reference (f-DPO, arXiv:2309.16240): f'(e^u), one of the
     `DIVERGENCES`, replaces u. `divergence_alpha` is the paper's alpha, read by "alpha" alone: 0 is
@@ -82,22 +88,32 @@ def dpo(
     """
     pull = find("divergence", DIVERGENCES, divergence)
     if divergence == "reverse_kl":
-        return logistic(beta * _margin(policy, ref), label_smoothing)
+        return logistic(beta * _margin(policy, ref), label_smoothing, probability)
     scores = Pair(*(pull(ratio, divergence_alpha) for ratio in _ratios(policy, ref)))
-    return logistic(beta * scores.gap, label_smoothing)
+    return logistic(beta * scores.gap, label_smoothing, probability)
 
 
-def dpo_positive(policy: Pair, ref: Pair, *, beta: float = 0.1, penalty: float = 50.0) -> Tensor:
+def dpo_positive(
+    policy: Pair, ref: Pair, probability: Tensor | None = None, *, beta: float = 0.1, penalty: float = 50.0
+) -> Tensor:
     """DPO-Positive, arXiv:2402.13228 eq. 3: DPO with a penalty on a chosen response below the reference.
 
     Every nat that the chosen response loses to the reference costs. `penalty` is the paper's lambda; it
     stands inside beta, as in the paper.
     """
-    lost = (-_ratios(policy, ref).chosen).clamp(min=0)
-    return logistic(beta * (_margin(policy, ref) - penalty * lost))
+    margin, lost = _margin(policy, ref), [(-ratio).clamp(min=0) for ratio in _ratios(policy, ref)]
+    right, swapped = (beta * (m - penalty * nats) for m, nats in zip((margin, -margin), lost, strict=True))
+    return expected(logistic(right), logistic(swapped), probability)
 
 
-def robust(policy: Pair, ref: Pair, *, beta: float = 0.1, label_smoothing: float = 0.1) -> Tensor:
+def robust(
+    policy: Pair,
+    ref: Pair,
+    probability: Tensor | None = None,
+    *,
+    beta: float = 0.1,
+    label_smoothing: float = 0.1,
+) -> Tensor:
     """Robust DPO, arXiv:2403.00409: unbiased for DPO where labels are swapped at random.
 
     With e = `label_smoothing`, the chance of a swapped label:
@@ -107,24 +123,31 @@ def robust(policy: Pair, ref: Pair, *, beta: float = 0.1, label_smoothing: float
         raise ConfigError(f"loss.label_smoothing is {label_smoothing}: robust expects 0 or more, below 0.5")
     logits = beta * _margin(policy, ref)
     right, wrong = logistic(logits), logistic(-logits)
-    return ((1 - label_smoothing) * right - label_smoothing * wrong) / (1 - 2 * label_smoothing)
+    right, wrong = (
+        ((1 - label_smoothing) * one - label_smoothing * other) / (1 - 2 * label_smoothing)
+        for one, other in ((right, wrong), (wrong, right))
+    )
+    return expected(right, wrong, probability)
 
 
-def ipo(policy: Pair, ref: Pair, lengths: Pair, *, beta: float = 0.1) -> Tensor:
+def ipo(
+    policy: Pair, ref: Pair, lengths: Pair, probability: Tensor | None = None, *, beta: float = 0.1
+) -> Tensor:
     """Identity preference optimisation per token: (u_w / |w| - u_l / |l| - 1 / (2 beta))^2.
 
     arXiv:2310.12036 eq. 17 with means in place of sums, which TRL's source says IPO's authors confirmed;
-    `ipo_sum` is the equation as printed. beta is the paper's tau.
+    `ipo_sum` is the equation as printed. beta is the paper's tau. With a `probability` p the least value
+    lies at (2 p - 1) / (2 beta).
     """
-    return (per_token(_ratios(policy, ref), lengths).gap - 1 / (2 * beta)).square()
+    return squared(per_token(_ratios(policy, ref), lengths).gap, 1 / (2 * beta), probability)
 
 
-def ipo_sum(policy: Pair, ref: Pair, *, beta: float = 0.1) -> Tensor:
+def ipo_sum(policy: Pair, ref: Pair, probability: Tensor | None = None, *, beta: float = 0.1) -> Tensor:
     """Identity preference optimisation, (u_w - u_l - 1 / (2 beta))^2: arXiv:2310.12036 eq. 17, beta its tau.
 
     Not in TRL, whose `ipo` is `ipo` here.
     """
-    return (_margin(policy, ref) - 1 / (2 * beta)).square()
+    return squared(_margin(policy, ref), 1 / (2 * beta), probability)
 
 
 def hinge(policy: Pair, ref: Pair, *, beta: float = 0.05) -> Tensor:
@@ -169,15 +192,16 @@ def bco_pair(policy: Pair, ref: Pair, *, beta: float = 0.01, shift: float = 1.0)
     return logistic(rewards.chosen - delta) + logistic(delta - rewards.rejected)
 
 
-def sppo_hard(policy: Pair, ref: Pair, *, beta: float = 0.001) -> Tensor:
+def sppo_hard(policy: Pair, ref: Pair, probability: Tensor | None = None, *, beta: float = 0.001) -> Tensor:
     """Self-play preference optimisation with hard labels, arXiv:2405.00675 eq. 4.7; beta is 1 / its eta.
 
     (u_w - 1 / (2 beta))^2 + (u_l + 1 / (2 beta))^2: the chosen one beats the policy with chance 1, the
-    rejected one with chance 0.
+    rejected one with chance 0. With a `probability` p these chances are p and 1 - p: the gradient is that of
+    the paper's eq. 4.6 with P = p.
     """
     ratios = _ratios(policy, ref)
     target = 1 / (2 * beta)
-    return (ratios.chosen - target).square() + (ratios.rejected + target).square()
+    return squared(ratios.chosen, target, probability) + squared(ratios.rejected, -target, probability)
 
 
 def _at_same_rank(values: Tensor, like: Tensor) -> Tensor:
@@ -237,19 +261,23 @@ def discopop(policy: Pair, ref: Pair, *, beta: float = 0.05, temperature: float 
     return (-modulation).sigmoid() * logistic(logits) + (logsigmoid(modulation) - logits).exp()
 
 
-def sigmoid_norm(policy: Pair, ref: Pair, lengths: Pair, *, beta: float = 5.0) -> Tensor:
+def sigmoid_norm(
+    policy: Pair, ref: Pair, lengths: Pair, probability: Tensor | None = None, *, beta: float = 5.0
+) -> Tensor:
     """Length-normalised DPO, -log s(beta (u_w / |w| - u_l / |l|)): Tülu 3, arXiv:2411.15124."""
-    return logistic(beta * per_token(_ratios(policy, ref), lengths).gap)
+    return logistic(beta * per_token(_ratios(policy, ref), lengths).gap, probability=probability)
 
 
-def wpo(policy: Pair, ref: Pair, weights: Pair, *, beta: float = 0.01) -> Tensor:
+def wpo(
+    policy: Pair, ref: Pair, weights: Pair, probability: Tensor | None = None, *, beta: float = 0.01
+) -> Tensor:
     """Weighted preference optimisation, arXiv:2406.11827 eq. 2: DPO, less on pairs unlikely under the policy.
 
     The weight of a pair is e^(weights of both sides added), held constant, and at most 1 as in the authors'
     code; later versions of TRL leave the bound out.
     """
     weight = (weights.chosen + weights.rejected).clamp(max=0).exp().detach()
-    return weight * dpo(policy, ref, beta=beta)
+    return weight * dpo(policy, ref, probability, beta=beta)
 
 
 PAIR_LOSSES = {

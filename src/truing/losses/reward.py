@@ -2,7 +2,7 @@
 
 Three tables, by the shape of the feedback; to add a loss: a function here, a row in its table, a test.
 
-    REWARD_PAIR_LOSSES  scores: Pair of [B], margin: [B] or None         -> [B], one per pair
+    REWARD_PAIR_LOSSES  scores: Pair of [B], margin, probability: [B]    -> [B], one per pair
     RANKING_LOSSES      scores, ranks, group: [N], N responses in all    -> [G], one per prompt
     REGRESSION_LOSSES   scores, target: [N]                              -> [N], one per response
 
@@ -15,19 +15,24 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from truing.losses.numerics import expected
 from truing.losses.preference import Pair
 
 
-def bradley_terry(scores: Pair, margin: Tensor | None = None, *, center: float = 0.0) -> Tensor:
+def bradley_terry(
+    scores: Pair, margin: Tensor | None = None, probability: Tensor | None = None, *, center: float = 0.0
+) -> Tensor:
     """-log sigmoid(chosen - rejected - margin) + center (chosen + rejected)^2.
 
     The margin, the judged lead of the chosen response, is arXiv:2307.09288 eq. 2; without a margin, or
     at 0, this is Bradley-Terry. `center` pulls scores towards 0, which a difference leaves free
     (arXiv:2312.09244 eq. 2). TRL has the same formula, calls it `center_rewards_coefficient` and suggests
-    0.01.
+    0.01. With the probability p that the chosen response is better, the first term is
+    -p log sigmoid(gap - margin) - (1 - p) log sigmoid(-gap - margin); None stands for 1.
     """
-    gap = scores.gap if margin is None else scores.gap - margin
-    return -logsigmoid(gap) + center * (scores.chosen + scores.rejected).square()
+    gap, lead = scores.gap, 0.0 if margin is None else margin
+    ranked = expected(-logsigmoid(gap - lead), -logsigmoid(-gap - lead), probability)
+    return ranked + center * (scores.chosen + scores.rejected).square()
 
 
 REWARD_PAIR_LOSSES = {"bradley_terry": bradley_terry}

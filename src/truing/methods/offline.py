@@ -139,6 +139,7 @@ class Chosen:
     hyper: dict[str, Hyper]
     options: dict[str, Hyper]
     coupled: bool = False  # whether the loss of an item depends on the others of its step
+    soft: bool = False  # whether the loss reads the probability that a row gives its label
     files: Mapping[str, str] = field(default_factory=dict)  # sha256 of the file of each `module:function`
 
     @property
@@ -187,6 +188,7 @@ def choose(name: str, loss: str | Mapping[str, float] | None, hyper: Mapping[str
         own,
         {key: checked(key, hyper.get(key, default), default) for key, default in method.options.items()},
         coupled=any(coupled),
+        soft=all(needs(part.loss, "probability") for part in parts),
         files={part.name: part.sha256 for part in parts if part.sha256},
     )
 

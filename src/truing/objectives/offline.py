@@ -129,6 +129,10 @@ class PairSupplies:
         gaps = self.batch.sums(self.scores.logps.detach() - self.scores.collision)
         return sides(gaps / self.batch.lengths)
 
+    def probability(self) -> Tensor:
+        """Return the chance of each chosen response of being the better one, [B]; 1 where a row has none."""
+        return 1 - self.batch.labels[1::2]
+
 
 @dataclass(frozen=True)
 class PairObjective:

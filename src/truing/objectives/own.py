@@ -42,7 +42,7 @@ def require_plain(name: str, loss: Loss, taken: Collection[str]) -> None:
         wrong = None
         if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD, one.POSITIONAL_ONLY):
             wrong = "arguments are to be named, for the name says what is supplied"
-        elif not keyword and one.default is not one.empty:
+        elif not keyword and one.default is not one.empty and one.default is not None:
             wrong = "a hyper-parameter stands behind a bare *, and what is supplied has no default"
         elif keyword and one.default is one.empty:
             wrong = "a hyper-parameter needs a default"

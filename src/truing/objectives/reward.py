@@ -63,6 +63,10 @@ class ScoredPairSupplies:
         """Return the margin by which each row prefers its chosen response, [B]; 0 where a row has none."""
         return self.batch.labels[0::2]
 
+    def probability(self) -> Tensor:
+        """Return the chance of each chosen response of being the better one, [B]; 1 where a row has none."""
+        return 1 - self.batch.labels[1::2]
+
 
 class RewardPairObjective(_RewardObjective):
     """The chosen response is to score above the rejected one, by the row's margin where it has one."""

@@ -54,6 +54,11 @@ def unpaired(record: Record) -> list[Record]:
     return [replace(record, responses=(replace(side, label=label),), margin=None) for side, label in sides]
 
 
+def doubt(record: Record) -> float:
+    """Return the chance that the rejected response of a pair is the better one; 0 where a row has none."""
+    return 0.0 if record.probability is None else 1 - record.probability
+
+
 class Bindable(Objective, Protocol):
     """An objective that a loss can be bound to."""
 
@@ -84,7 +89,12 @@ class Shape:
 
 
 DEMONSTRATION = Shape("a prompt with a response", demonstration, LikelihoodObjective)
-PAIR = Shape("a chosen and a rejected response", pair, PairObjective)
+PAIR = Shape(
+    "a chosen and a rejected response",
+    pair,
+    PairObjective,
+    labels=lambda record: (0.0, doubt(record)),
+)
 UNPAIRED = Shape(
     "a response with a label (data.unpair: true makes two of every pair)",
     labelled,
@@ -95,7 +105,7 @@ SCORED_PAIR = Shape(
     "a chosen and a rejected response",
     pair,
     RewardPairObjective,
-    labels=lambda record: (record.margin or 0.0, 0.0),
+    labels=lambda record: (record.margin or 0.0, doubt(record)),
 )
 RANKING = Shape(
     "two or more ranked responses",

@@ -13,7 +13,15 @@ from truing.evals.bench import ScoredResponses, TaskResult
 from truing.evals.gates import GateOutcome
 from truing.evals.numbers import NumberFinding
 from truing.evals.run import Evaluation
-from truing.reports.records import GroupRow, GroupTable, Measure, Report, ResponseRow, ResponseTable
+from truing.reports.records import (
+    GroupRow,
+    GroupTable,
+    Measure,
+    Report,
+    ResponseRow,
+    ResponseTable,
+    recipe_command,
+)
 from truing.stats.intervals import holm
 from truing.stats.told import value_text, values_text
 
@@ -27,7 +35,7 @@ def evaluation_report(done: Evaluation) -> Report:
         if recipe.against
         else recipe.model,
         created=datetime.now(UTC),
-        command=f"truing eval recipe.yaml   # {t('the recipe above, saved under this name')}",
+        command=recipe_command("eval"),
         notes=[*(told(note, spoken()) for note in done.notes), *_missed(done)],
         measures=measures_of(done),
         groups=list(_groups(done)),

@@ -214,6 +214,33 @@ class SampleTable:
 
 
 @dataclass(frozen=True, slots=True)
+class MadePart:
+    """One text of a row that models made, with its title. The text is untrusted."""
+
+    title: str
+    text: str
+    after: bool = False  # whether it is the outcome, which the page marks
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRow:
+    """A prompt, and the texts that models made of it in reading order; `overline` says what came of it."""
+
+    prompt: str
+    overline: str
+    parts: Sequence[MadePart]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeTable:
+    """Rows of one kind; `explains` is a sentence below the title."""
+
+    title: str
+    explains: str
+    rows: Sequence[MadeRow]
+
+
+@dataclass(frozen=True, slots=True)
 class StageRecord:
     """One stage of training. `metrics` holds the rows of its metrics.jsonl: `step` and numbers by name."""
 
@@ -285,6 +312,7 @@ class Report:
     reward: RewardSummary | None = None
     groups: Sequence[GroupTable] = ()
     responses: Sequence[ResponseTable] = ()
+    made: Sequence[MadeTable] = ()
     stages: Sequence[StageRecord] = ()
     samples: Sequence[SampleTable] = ()
     examples: Sequence[SideBySide] = ()
@@ -292,6 +320,11 @@ class Report:
     data: Sequence[DataCount] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
+
+
+def recipe_command(verb: str) -> str:
+    """Return the command that makes a page again from the recipe that it shows."""
+    return t("truing {verb} recipe.yaml   # the recipe above, saved under this name", verb=verb)
 
 
 def verdict(measures: Sequence[Measure]) -> str:

@@ -31,7 +31,7 @@ from truing.core.words import sentences, spoken, t
 from truing.evals.reward_summary import RewardSummary, percent
 from truing.reports.alarms import alarms, healthy
 from truing.reports.curves import ends, read_series
-from truing.reports.records import DataCount, Report, StageRecord
+from truing.reports.records import DataCount, Report, StageRecord, recipe_command
 from truing.reports.samples import Sampled, read_samples, sample_tables
 from truing.training.health import Finding, read_findings
 
@@ -102,7 +102,7 @@ def run_report(found: RunRecord) -> Report:
             policy=found.asked["policy"],
         ),
         created=datetime.now(UTC),
-        command=f"truing train recipe.yaml   # {t('the recipe above, saved under this name')}",
+        command=recipe_command("train"),
         summary=sentences([state_text(found), *_results(found)]),
         notes=_notes(found),
         alarms=alarms(found.findings),

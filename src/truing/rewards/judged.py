@@ -13,7 +13,9 @@ from pydantic import Field
 
 from truing.config.options import called, check_options, keyword_options
 from truing.judges.cache import AnswerCache
-from truing.judges.client import Endpoint, Judge, NoVerdict
+from truing.judges.client import Judge
+from truing.judges.endpoint import Endpoint
+from truing.judges.opinions import NoVerdict
 from truing.judges.pointwise import RUBRIC, TEMPLATE, Pointwise, read_template
 from truing.rewards.types import Failed, Item, RewardOutcome, ScoredItem, place_of
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from truing.core.records import Message
+from truing.core.records import Criterion, Message
 from truing.sampling.types import Finish
 
 
@@ -27,6 +27,7 @@ class Item:
     columns: Mapping[str, object] = field(default_factory=dict)  # the other fields of the row
     place: str = ""  # of the row, `file:line`
     given: str = ""  # `Record.given` of the row
+    rubric: tuple[Criterion, ...] = ()  # the row's own, see `data/opinions.py`
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Prompt:
             category=self.record.category,
             columns=self.record.columns,
             given=self.record.given,
+            rubric=self.record.rubric,
             place=self.record.place,
         )
 

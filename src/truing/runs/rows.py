@@ -6,7 +6,7 @@ from pathlib import Path
 
 from truing.config.recipe import Recipe
 from truing.core.doing import doing
-from truing.core.errors import DataError
+from truing.core.errors import ConfigError, DataError
 from truing.core.messages import Say, message
 from truing.core.records import Record
 from truing.core.streams import Stream, generator
@@ -18,7 +18,8 @@ from truing.data.load import load_records
 from truing.data.notes import mask_counts, notes_on
 from truing.data.trees import Tree
 from truing.methods.offline import Chosen, choose
-from truing.objectives.shapes import UNPAIRED, unpaired
+from truing.objectives.binding import needs
+from truing.objectives.shapes import DEMONSTRATION, UNPAIRED, unpaired
 
 
 def read_rows(
@@ -48,6 +49,7 @@ def read_rows(
             message(said, **names, wants=message(shape.wants), kinds=", ".join(kinds)),
             hint=message("see which methods fit with `truing data show`"),
         )
+    _require_soft(taught, chosen)
     rendered = render_all(taught, renderer, data.max_tokens, data.truncation)
     where = ", ".join(paths)
     require_written(where, rendered, all_of_them=data.bad_rows == "skip")
@@ -103,6 +105,28 @@ def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted
 def _turns_of(records: Sequence[Record]) -> list[tuple]:
     """Return the turns of each record: records with equal turns are the same row."""
     return [(record.prompt, *(response.turns for response in record.responses)) for record in records]
+
+
+def _require_soft(records: Sequence[Record], chosen: Chosen) -> None:
+    """Raise ConfigError where a row gives its label a probability that the loss would not read."""
+    if chosen.soft or chosen.shape is DEMONSTRATION:  # which learns a response whatever is thought of another
+        return
+    unsure = [record for record in records if record.probability not in (None, 1)]
+    if not unsure:
+        return
+    able = [name for name, loss in chosen.method.losses.items() if needs(loss, "probability")]
+    elsewhere = message("learn from these rows with dpo or reward, or drop the column")
+    said = "{place}: the row says chosen_probability {value:g}, and {loss} ({method}) reads no probability"
+    raise ConfigError(
+        message(
+            said,
+            place=unsure[0].place,
+            value=unsure[0].probability,
+            loss=chosen.name,
+            method=chosen.method.name,
+        ),
+        hint=message("losses that do: {names}", names=", ".join(able)) if able else elsewhere,
+    )
 
 
 def require_classes(trees: Sequence[Tree], recipe: Recipe, chosen: Chosen) -> None:

@@ -27,8 +27,10 @@ from truing.core.records import Record, Turns, key_of
 from truing.data.refusals import RefusedRowError
 from truing.judges.cache import AnswerCache
 from truing.judges.cache import key_of as key_of_request
-from truing.judges.client import Endpoint, Judge, NoVerdict, Opinion
+from truing.judges.client import Judge
+from truing.judges.endpoint import Endpoint
 from truing.judges.local import LocalJudge
+from truing.judges.opinions import NoVerdict, Opinion
 from truing.models.contents import contents_of_source
 from truing.models.trained import Trained, load_trained
 from truing.sampling.decode import context_of
@@ -91,7 +93,7 @@ class ModelRole(Protocol):
         ...
 
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
-        """Return the opinion that `read` finds in each question's answer; see `judges.client.Asker`."""
+        """Return the opinion that `read` finds in each question's answer; see `judges.opinions.Asker`."""
         ...
 
 

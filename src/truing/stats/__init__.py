@@ -1,1 +1,1 @@
-"""Numbers and their uncertainty: intervals, tests, calibration, win rates, agreement, strengths. No model, no text."""
+"""Numbers and their uncertainty: intervals, tests, win rates, agreement, strengths. No model, no text."""

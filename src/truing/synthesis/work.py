@@ -39,7 +39,8 @@ FREE = frozenset(
         "max_requests",
         "max_total_tokens",
         "max_cost",
-        "prices",
+        "price_prompt",
+        "price_completion",
         "max_errors",
     }
 )

@@ -87,13 +87,19 @@ def normalised(text: str) -> str:
     return trimmed(" ".join(folded(text).casefold().split()))
 
 
+def after_thoughts(text: str) -> str | None:
+    """Return the words of a response after its thoughts; None for a response that never stops thinking."""
+    _, closed, said = text.rpartition("</think>")
+    return None if not closed and "<think>" in text else said
+
+
 def spoken(text: str) -> str | None:
     """Return the words of a response after its thoughts, inside <answer>…</answer> where it has that.
 
     None for a response that never stops thinking.
     """
-    _, closed, said = text.rpartition("</think>")
-    if not closed and "<think>" in text:
+    said = after_thoughts(text)
+    if said is None:
         return None
     start, end = said.rfind("<answer>"), said.rfind("</answer>")
     return said[start + len("<answer>") : end] if 0 <= start < end else said

@@ -1,0 +1,68 @@
+"""The part that is the same in all calls that make rows with models: prompts in memory, and the recipe."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from truing.api.given import FOLDER, are_files, rows_file, without_functions
+from truing.config.config import validate
+from truing.config.documents import Node, Origin, laid_over, node_of
+from truing.config.work import AnyWork, read_work
+from truing.core.errors import ConfigError
+from truing.core.files import write_atomic
+from truing.core.messages import message
+
+
+def work_recipe(
+    kind: type[AnyWork],
+    verb: str,
+    recipe: str | Path | Mapping[str, Any] | None,
+    prompts: Any,
+    keys: Mapping[str, Any],
+) -> AnyWork:
+    """Return the checked recipe of a call: a file or a dict, with the arguments of the call laid over it.
+
+    `prompts` are files, texts or rows; those in memory are written to `given/prompts.jsonl` in the folder, so
+    that the same call goes on from the folder. Without `output` in either the folder is named as the verb.
+    Raises ConfigError, and DataError for rows that no file can hold.
+    """
+    origin = Origin(f"truing.{verb}")
+    root = read_work(Path(recipe)) if isinstance(recipe, str | Path) else node_of(dict(recipe or {}), origin)
+    asked = {key: without_functions(value, []) for key, value in keys.items() if value is not None}
+    if "output" not in asked and "output" not in root.children:
+        asked["output"] = verb
+    held = None
+    if prompts is not None:
+        held, asked["prompts"] = _prompts(prompts)
+        if held is not None:
+            folder = asked["output"] if "output" in asked else root.children["output"].value
+            asked["prompts"] = [str(Path(str(folder)) / FOLDER / "prompts.jsonl")]
+    found = validate(laid_over(_without(root, asked), node_of(asked, origin)), kind)
+    if held is not None:
+        _write(Path(found.prompts[0]), held)
+    return found
+
+
+def _without(root: Node, asked: Mapping[str, Any]) -> Node:
+    """Return the recipe without the keys that a call gives whole."""
+    return Node({key: node for key, node in root.children.items() if key not in asked}, root.origin)
+
+
+def _prompts(prompts: Any) -> tuple[bytes | None, list[str]]:
+    """Return prompts in memory as a file's content, or the files that they lie in."""
+    if isinstance(prompts, str | Path):
+        return None, [str(prompts)]
+    if are_files(prompts) and all(Path(one).suffix for one in prompts):
+        return None, [str(one) for one in prompts]
+    rows = [{"prompt": one} if isinstance(one, str) else one for one in prompts]
+    return rows_file(rows, "prompts"), []
+
+
+def _write(path: Path, content: bytes) -> None:
+    if path.is_file() and path.read_bytes() != content:
+        raise ConfigError(
+            message("{path} holds other {what} than those of this call", path=path, what=message("rows")),
+            hint=message("choose another output, or remove {path}", path=path.parent.parent),
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, content)

@@ -1,0 +1,50 @@
+"""The part that is the same in all verbs that make rows with models: their argument and their flags."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from truing.core.errors import UsageError
+from truing.core.messages import message
+
+RECIPE_ENDS = (".yaml", ".yml")
+
+
+def asked_in(
+    what: str, set_: list[str] | None, key: str = "prompts", **flags: Any
+) -> tuple[Path | None, list[str]]:
+    """Return the file of a recipe, if `what` is one, and everything else as overrides of its keys.
+
+    `what` is a recipe, or the value of `key`: a file of rows where that is `prompts`. A flag of None is not
+    given.
+    """
+    is_recipe = what.endswith(RECIPE_ENDS)
+    given = {} if is_recipe else {key: [what] if key == "prompts" else role(what)}
+    given |= {name: value for name, value in flags.items() if value not in (None, [])}
+    overrides = [f"{name}={json.dumps(value)}" for name, value in given.items()]
+    return (Path(what) if is_recipe else None), [*overrides, *(set_ or [])]
+
+
+def role(text: str) -> str | Mapping[str, Any]:
+    """Return a role of a flag: a name or folder as it stands, or a mapping in YAML's braces.
+
+    Raises UsageError for braces that hold no mapping.
+    """
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(
+            message("{text} is no mapping: {error}", text=text, error=" ".join(str(error).split())),
+            hint="'{name: server, model: qwen3, base_url: http://localhost:8000/v1}'",
+        ) from error
+    return value
+
+
+def roles(texts: list[str] | None) -> list[str | Mapping[str, Any]]:
+    """Return the roles of a flag that may be repeated."""
+    return [role(text) for text in texts or []]
