@@ -16,8 +16,10 @@ from truing.core.errors import TruingError
 from truing.core.version import __version__
 
 if TYPE_CHECKING:
+    from truing.api.constituting import Constituted, constitution
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
+    from truing.api.negatives import MadeNegatives, negatives
     from truing.api.red_team import RedTeamed, red_team
     from truing.api.reporting import report
     from truing.api.sampling import sample
@@ -25,16 +27,20 @@ if TYPE_CHECKING:
     from truing.api.training import Run, check, train
 
 __all__ = [
+    "Constituted",
     "Evaluated",
     "MadeFeedback",
+    "MadeNegatives",
     "RedTeamed",
     "Run",
     "Scored",
     "TruingError",
     "__version__",
     "check",
+    "constitution",
     "evaluate",
     "feedback",
+    "negatives",
     "red_team",
     "report",
     "sample",
@@ -42,14 +48,18 @@ __all__ = [
     "train",
 ]
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
+    "Constituted": "constituting",
     "Evaluated": "evaluating",
     "MadeFeedback": "feedback",
+    "MadeNegatives": "negatives",
     "RedTeamed": "red_team",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
+    "constitution": "constituting",
     "evaluate": "evaluating",
     "feedback": "feedback",
+    "negatives": "negatives",
     "red_team": "red_team",
     "report": "reporting",
     "sample": "sampling",

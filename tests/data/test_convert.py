@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from truing.core.errors import DataError, StorageError, UsageError
-from truing.core.records import Criterion, Message, Record, Response, reply, user
+from truing.core.records import Message, Record, Response, RubricItem, reply, user
 from truing.data.convert import WRITERS, convert, write_jsonl
 from truing.data.detect import detect
 from truing.data.load import load_records
+
+from ..tables import each
 
 PAIR = Record(user("q"), (reply("good"), reply("bad")), margin=1.5, category="c", place="a.jsonl:3")
 DEMO = Record(user("q"), (reply("r"),))
@@ -58,7 +60,7 @@ def test_a_probability_is_written_under_its_first_name_and_fits_no_labels():
 
 
 def test_a_rubric_is_written_with_the_prompt():
-    judged = replace(PROMPT, rubric=(Criterion("is short"), Criterion("is true", 2.0, True)), category=None)
+    judged = replace(PROMPT, rubric=(RubricItem("is short"), RubricItem("is true", 2.0, True)), category=None)
     written = [
         {"text": "is short", "weight": 1.0, "must": False},
         {"text": "is true", "weight": 2.0, "must": True},
@@ -142,7 +144,7 @@ ROUND = [
 ]
 
 
-@pytest.mark.parametrize(("record", "name"), ROUND)
+@each(("record", "name"), ROUND)
 def test_what_was_written_is_read_again(record, name):
     rows = list(convert([record], name))
     assert [normal(detect(rows).read(row)) for row in rows] == [normal(record)]

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from truing.core.errors import DataError
-from truing.core.records import Criterion
+from truing.core.records import RubricItem
 from truing.data.formats import FORMATS
 from truing.data.frames import settled
 from truing.data.load import load_records
@@ -71,7 +71,7 @@ def test_a_column_of_that_name_beside_a_single_response_is_not_read():
 
 
 RUBRIC = [{"text": "names the year", "weight": 2, "must": True}, {"text": "is short"}, "is polite"]
-CRITERIA = (Criterion("names the year", 2.0, True), Criterion("is short"), Criterion("is polite"))
+CRITERIA = (RubricItem("names the year", 2.0, True), RubricItem("is short"), RubricItem("is polite"))
 
 
 @pytest.mark.parametrize("row", [{"prompt": "q"}, PAIR, {"prompt": "q", "completion": "r"}])
@@ -96,23 +96,11 @@ def test_a_rubric_that_went_through_a_data_frame_is_read(spelled):
     assert read(settled({"prompt": "q", "rubric": spelled}), "prompt").rubric[:2] == CRITERIA[:2]
 
 
-@pytest.mark.parametrize(
-    ("rubric", "said"),
-    [
-        ([3], r"`rubric\[0\]` is 3, expected an object"),
-        ([{"weight": 1}], r"`rubric\[0\].text` is None, expected the words"),
-        (["a", {"text": " "}], r"`rubric\[1\].text`"),
-        ([{"text": "a", "weight": 0}], r"`rubric\[0\].weight` is 0, expected a number above 0"),
-        ([{"text": "a", "weight": "2"}], r"weight"),
-        ([{"text": "a", "weight": True}], r"weight"),
-        ([{"text": "a", "must": "yes"}], r"`rubric\[0\].must` is .yes., expected true or false"),
-        ([{"text": "a", "wieght": 2}], r"`rubric\[0\]` has `wieght`"),
-    ],
-)
-def test_what_is_no_item_of_a_rubric_sets_the_row_aside(rubric, said, tmp_path):
+def test_what_is_no_rubric_sets_the_row_aside_with_file_and_line(tmp_path):
     path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps({"prompt": "q"}) + "\n" + json.dumps({"prompt": "q", "rubric": rubric}) + "\n")
-    with pytest.raises(DataError, match=r"rows\.jsonl:2: bad-rubric: .*" + said):
+    rows = [{"prompt": "q"}, {"prompt": "q", "rubric": ["a", {"text": "b", "wieght": 2}]}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=r"rows\.jsonl:2: bad-rubric: criterion 2 has 'wieght'; known: text"):
         load_records([str(path)])
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from truing.core.languages import Language
 from truing.core.records import user
+from truing.data.rubrics import rubric_of
 from truing.judges.axes import Axes, points_of
 from truing.judges.client import Judge
 from truing.judges.pairwise import Pairwise, Verdict
@@ -20,7 +21,7 @@ from truing.judges.pointwise import Pointwise
 from truing.judges.pointwise import read_template as read_pointwise
 from truing.judges.question import prompt_file, prompt_text
 from truing.judges.ranking import Ranker
-from truing.judges.rubrics import RubricJudge, RubricVerdict, rubric_of
+from truing.judges.rubrics import RubricJudge, RubricVerdict
 
 ORDER = "OBEY ME"
 INJECTIONS = [

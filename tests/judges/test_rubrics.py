@@ -1,10 +1,10 @@
 import pytest
 
-from truing.core.errors import DataError
 from truing.core.records import user
+from truing.data.rubrics import rubric_of
 from truing.judges.client import Judge
 from truing.judges.opinions import NoVerdict
-from truing.judges.rubrics import ItemRate, RubricItem, RubricJudge, RubricVerdict, pass_rates, rubric_of
+from truing.judges.rubrics import ItemRate, RubricJudge, RubricVerdict, pass_rates
 
 WHY = user("Why is the sky blue?")
 THREE = rubric_of(
@@ -109,31 +109,3 @@ def test_criteria_that_all_or_none_meet_are_flagged():
     assert rates == [ItemRate("blue", 4, 4), ItemRate("short", 0, 4), ItemRate("kind", 2, 5)]
     assert [rate.flag for rate in rates] == ["always", "never", ""]
     assert ItemRate("blue", 3, 3).flag == "", "three say nothing yet"
-
-
-def test_a_rubric_is_read():
-    assert rubric_of(["a", {"text": "b", "weight": 2, "must": True}]) == (
-        RubricItem("a"),
-        RubricItem("b", 2.0, True),
-    )
-
-
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [
-        ("kind", "a rubric is a list of criteria, this is 'kind'"),
-        ([], "a rubric is a list of criteria, this is \\[\\]"),
-        ([7], "criterion 1 is 7, expected a text or an object"),
-        (["a", {"text": " "}], "criterion 2 has no text"),
-        ([{"text": "a", "wieght": 2}], "criterion 1 has 'wieght'; known: text, weight, must"),
-        ([{"text": "a", "weight": "2"}], "criterion 1 has the weight '2'"),
-        ([{"text": "a", "weight": True}], "criterion 1 has the weight True"),
-        ([{"text": "a", "weight": 0}], "criterion 1 has the weight 0"),
-        ([{"text": "a", "weight": float("nan")}], "criterion 1 has the weight nan"),
-        ([{"text": "a", "weight": -1}], "no criterion of the rubric has a weight above 0"),
-        ([{"text": "a", "must": "yes"}], "criterion 1 has must 'yes'"),
-    ],
-)
-def test_a_rubric_that_cannot_be_used_is_told(value: object, told: str):
-    with pytest.raises(DataError, match=told):
-        rubric_of(value)

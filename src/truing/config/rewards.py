@@ -16,7 +16,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from truing.config.section import Section, is_section
 
-MODEL, JUDGE = "model", "judge"  # names of the parts that are neither a rule nor a function of one's own
+# Names of the parts that are neither a rule nor a function of one's own, and those that a server judges.
+MODEL, JUDGE, RUBRIC = "model", "judge", "rubric"
+ASKED = (JUDGE, RUBRIC)
 
 
 class RewardPart(Section):
@@ -27,7 +29,7 @@ class RewardPart(Section):
 
     name: str = Field(
         min_length=1,
-        description="Name of a rule, model, judge (a language model), or module:function of your own.",
+        description="Name of a rule, model, judge or rubric (both ask a language model), or module:function.",
     )
     weight: Annotated[float, Field(strict=True)] = Field(
         default=1.0, description="Factor of the part's score in the reward; 0 only logs the score."

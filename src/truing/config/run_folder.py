@@ -5,6 +5,7 @@
     metrics.jsonl   one row per logged step
     samples.jsonl   texts sampled along the way
     failures.jsonl  why rewards failed, where so few failed that the run went on
+    rubrics.jsonl   how often each item of the rows' rubrics was met
     rows.json       how many rows were read, kept, set aside
     reward.json     of a reward model: how it does on held-out rows
     health.jsonl    findings of the health rules, each once
@@ -38,7 +39,7 @@ from truing.core.messages import Sentence, message
 CONFIG, STATUS = "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
 ROWS, REWARD, TRACKERS = "rows.json", "reward.json", "trackers.json"
-HEALTH, FAILURES = "health.jsonl", "failures.jsonl"
+HEALTH, FAILURES, RUBRICS = "health.jsonl", "failures.jsonl", "rubrics.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
 
@@ -163,13 +164,17 @@ class RunFolder:
         """Add a row to `failures.jsonl`."""
         files.append_jsonl(self.path / FAILURES, {"step": step, **values})
 
+    def log_rubric(self, step: int, values: Mapping[str, Any]) -> None:
+        """Add a row to `rubrics.jsonl`."""
+        files.append_jsonl(self.path / RUBRICS, {"step": step, **values})
+
     def rewind(self, step: int | None, *, metrics: int | None = None) -> None:
         """Cut the logs back to the checkpoint of `step`, so that they end as in an unbroken run.
 
         Rows of later steps go; None, for a run without a checkpoint, drops every row. `metrics` is the last
         step whose metrics are known, where that is an earlier one.
         """
-        for path in (self.path / METRICS, self.path / SAMPLES, self.path / FAILURES):
+        for path in (self.path / name for name in (METRICS, SAMPLES, FAILURES, RUBRICS)):
             last = metrics if metrics is not None and path.name == METRICS else step
             if path.exists():
                 kept = [row for row in files.read_jsonl(path) if last is not None and row["step"] <= last]

@@ -11,7 +11,6 @@ of prompts and responses. What kind of training a record can serve follows from 
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -66,19 +65,15 @@ Turns = tuple[Message, ...]  # of a conversation, the oldest first
 
 
 @dataclass(frozen=True, slots=True)
-class Criterion:
-    """One item of a row's rubric: a statement that a good response meets.
+class RubricItem:
+    """One item of a row's rubric: a statement that a response meets or not.
 
     A response that fails an item with `must` has a score of 0, whatever else it meets.
     """
 
     text: str
-    weight: float = 1.0  # its share of the score among the weights of the row
+    weight: float = 1.0  # its part of the score, relative to the others; below 0 for what should not be there
     must: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.text.strip() or not 0 < self.weight < math.inf:
-            raise ValueError(f"{self.text!r} with the weight {self.weight} is no item of a rubric")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +118,7 @@ class Record:
     place: str = ""
     given: str = ""
     probability: float | None = None
-    rubric: tuple[Criterion, ...] = ()
+    rubric: tuple[RubricItem, ...] = ()
     columns: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
     source: int = field(default=0, compare=False, repr=False)  # index of its file, from 0
     number: int = field(default=0, compare=False, repr=False)  # of the row in that file, from 1

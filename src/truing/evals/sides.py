@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from truing.core.records import Criterion, Record, Turns, key_of
+from truing.core.records import Record, RubricItem, Turns, key_of
 from truing.data.refusals import RefusedRowError
 from truing.data.trees import Branch, Tree
 from truing.rewards.types import Item
@@ -29,7 +29,7 @@ class Question:
     facts: Mapping[str, Any] = field(default_factory=dict)  # further values for scoring
     place: str = ""  # of its row, `file:line`, where it has one
     given: str = ""  # `Record.given` of its row
-    rubric: tuple[Criterion, ...] = ()
+    rubric: tuple[RubricItem, ...] = ()
 
     @property
     def asked(self) -> Record:

@@ -13,7 +13,8 @@ import json
 import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
@@ -29,7 +30,14 @@ from truing.judges.endpoint import NO_KEY, Endpoint
 from truing.judges.keeper import Keeper
 from truing.judges.opinions import NoVerdict, NoVerdictError, Opinion, PassingError
 from truing.judges.pace import RequestPace
-from truing.judges.replies import LIMIT, ServerReply, UnusableReplyError, read_reply, text_with_note
+from truing.judges.replies import (
+    LIMIT,
+    ServerReply,
+    UnusableReplyError,
+    WeighedText,
+    read_reply,
+    text_with_note,
+)
 
 BACKOFF = 0.5  # seconds before the first retry, doubled for each further one, half of it at random
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is not waited for
@@ -68,6 +76,7 @@ class Judge:
         self.pace = RequestPace(endpoint.concurrency)
         self._api_key = endpoint.api_key()
         self._over: TruingError | None = None  # why nothing more is sent
+        self._whole = True  # whether an answer that is cut off is none
         self._background: Background | None = None
         self._client: httpx2.AsyncClient | None = None
         self._keeper = Keeper(cache)
@@ -83,14 +92,36 @@ class Judge:
         `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept. It is
         given a `replies.WeighedText`, with log-probabilities where they were asked for and given.
         """
-        prepared = {question: self._prepared(question) for question in dict.fromkeys(questions)}
-        found = {question: self._kept(sent.key, read) for question, sent in prepared.items()}
-        asked = [question for question, opinion in found.items() if isinstance(opinion, NoVerdict)]
+        return self._asked([self._prepared(question) for question in questions], read)
+
+    def write(
+        self, questions: Sequence[Turns], k: int, read: Callable[[WeighedText], Opinion], **how: Any
+    ) -> list[list[Opinion | NoVerdict]]:
+        """Return `k` texts for each question, read by `read`, each a request with a seed of its own.
+
+        `how` are other options of the endpoint: temperature, max_tokens, seed. A text that is cut off,
+        refuses or is empty is a text too. Spending and pace are those of this judge.
+        """
+        self._start()
+        writer = copy(self)
+        writer.endpoint, writer._whole = replace(self.endpoint, **how), False
+        asked = [writer._prepared(question, number) for question in questions for number in range(k)]
+        texts = writer._asked(asked, read)
+        self._over = writer._over
+        return [texts[start : start + k] for start in range(0, len(texts), k)]
+
+    def _asked(
+        self, prepared: Sequence[_Prepared], read: Callable[[WeighedText], Opinion]
+    ) -> list[Opinion | NoVerdict]:
+        """Return an opinion for each question, in order; equal ones are asked once."""
+        different = {each.key: each for each in prepared}
+        found = {key: self._kept(key, read) for key in different}
+        asked = [key for key, opinion in found.items() if isinstance(opinion, NoVerdict)]
         if asked:
             self._over = None
-            opinions = self._run([prepared[question] for question in asked], read)
+            opinions = self._run([different[key] for key in asked], read)
             found.update(zip(asked, opinions, strict=True))
-        return [found[question] for question in questions]
+        return [found[each.key] for each in prepared]
 
     def estimate(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> Estimate:
         """Return the most that asking `questions` may take; nothing is asked, and kept answers are free."""
@@ -115,12 +146,14 @@ class Judge:
             notes.append(message(told, name=name, count=self.budget.unreported))
         return notes
 
-    def _prepared(self, question: Turns) -> _Prepared:
-        request = self.endpoint.request(question)
+    def _prepared(self, question: Turns, k: int = 0) -> _Prepared:
+        request = self.endpoint.request(question, k)
         most = Used(self.endpoint.most_prompt_tokens(question), self.endpoint.max_tokens)
         return _Prepared(request, key_of({"base_url": self.endpoint.base_url, **request}), most)
 
-    def _kept(self, key: str, read: Callable[[str], Opinion], count: bool = True) -> Opinion | NoVerdict:
+    def _kept(
+        self, key: str, read: Callable[[WeighedText], Opinion], count: bool = True
+    ) -> Opinion | NoVerdict:
         text = self.cache.get(key) if self.cache else None
         if text is None or self.cache is None:
             return NoVerdict("not in the cache")
@@ -138,13 +171,16 @@ class Judge:
         self.unweighed += bool(self.endpoint.top_logprobs) and not weighed
 
     def _run(
-        self, questions: Sequence[_Prepared], read: Callable[[str], Opinion]
+        self, questions: Sequence[_Prepared], read: Callable[[WeighedText], Opinion]
     ) -> list[Opinion | NoVerdict]:
+        return self._start().run(self._ask(questions, read))
+
+    def _start(self) -> Background:
         if self._background is None:
             self._background = Background()
             self._client = client = self._connect()
             weakref.finalize(self, _close, self._background, client)
-        return self._background.run(self._ask(questions, read))
+        return self._background
 
     def _connect(self) -> httpx2.AsyncClient:
         most = self.endpoint.concurrency
@@ -159,7 +195,7 @@ class Judge:
         )
 
     async def _ask(
-        self, questions: Sequence[_Prepared], read: Callable[[str], Opinion]
+        self, questions: Sequence[_Prepared], read: Callable[[WeighedText], Opinion]
     ) -> list[Opinion | NoVerdict]:
         # One that raises does not cut off the others, whose answers may have been paid for.
         ended = await asyncio.gather(*(self._one(each, read) for each in questions), return_exceptions=True)
@@ -170,7 +206,7 @@ class Judge:
             found.append(each)
         return found
 
-    async def _one(self, question: _Prepared, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
+    async def _one(self, question: _Prepared, read: Callable[[WeighedText], Opinion]) -> Opinion | NoVerdict:
         """Ask until an answer comes, within the tries that the endpoint allows."""
         tries = Tries(self.endpoint.retries + 1, BACKOFF, LONGEST_WAIT, spread=0.5)
         while True:
@@ -190,7 +226,7 @@ class Judge:
                 self._over = error
                 raise
 
-    async def _in_its_place(self, question: _Prepared, read: Callable[[str], Opinion]) -> Opinion:
+    async def _in_its_place(self, question: _Prepared, read: Callable[[WeighedText], Opinion]) -> Opinion:
         entered = await self.pace.enter()
         try:
             reply = await self._once(question)
@@ -219,7 +255,7 @@ class Judge:
             if response.status_code >= 400:
                 used = Used()
                 raise self._refusal(response, body)
-            reply = read_reply(body)
+            reply = read_reply(body, self._whole)
             used = reply.used
             return reply
         except TimeoutError:

@@ -11,7 +11,7 @@ import re
 
 # Full-width forms of ASCII; marks without width, which a judge copies from text or writes by itself.
 FOLDED = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20, 0x00A0: 0x20}
-UNSEEN = dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
+UNSEEN: dict[int, int | None] = dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
 LEADS = re.compile(r"(?:#{1,6}|[-*+•])\s+")
 EMPHASIS = re.compile(r"[*`]|(?<!\w)_+|_+(?!\w)")
 ROW = re.compile(r"\|\s*([^|]+?)\s*\|\s*([^|]+?)\s*\|?")

@@ -77,14 +77,15 @@ class Endpoint:
             raise ConfigError(f"{self.api_key_env} holds characters that cannot be part of a key")
         return key
 
-    def request(self, question: Turns) -> dict[str, Any]:
-        """Return the body of the request that asks `question`."""
+    def request(self, question: Turns, k: int = 0) -> dict[str, Any]:
+        """Return the body of the request that asks `question` for its answer `k`, each with its own seed."""
         # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
         most = (
             "max_completion_tokens" if urlsplit(self.base_url).hostname == "api.openai.com" else "max_tokens"
         )
         weighed = {"logprobs": True, "top_logprobs": self.top_logprobs} if self.top_logprobs else {}
-        optional = {"temperature": self.temperature, "seed": self.seed}
+        seed = None if self.seed is None else self.seed + k
+        optional = {"temperature": self.temperature, "seed": seed}
         return {
             "model": self.model,
             "messages": [{"role": turn.role, "content": turn.content} for turn in question],

@@ -45,15 +45,16 @@ class LocalJudge:
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         """Return the opinion that `read` finds in each question's answer, in order; ask equal ones once.
 
-        `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
+        `read` raises NoVerdictError on an answer that gives no opinion. Every answer is kept.
         """
-        found = {question: _opinion(self._kept(question), read) for question in dict.fromkeys(questions)}
-        asked = [question for question, opinion in found.items() if isinstance(opinion, NoVerdict)]
+        kept = {question: self._kept(question) for question in dict.fromkeys(questions)}
+        found = {question: _opinion(text, read) for question, text in kept.items()}
+        asked = [question for question, text in kept.items() if text is None]
         for start in range(0, len(asked), self.at_once):
             part = asked[start : start + self.at_once]
             for question, text in zip(part, self.answer(part), strict=True):
-                found[question] = opinion = _opinion(text, read)
-                if self.cache and text is not None and not isinstance(opinion, NoVerdict):
+                found[question] = _opinion(text, read)
+                if self.cache and text is not None:  # drawn greedily: another try would be the same
                     self.cache.put(self._key(question), text)
         return [found[question] for question in questions]
 

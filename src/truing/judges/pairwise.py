@@ -149,9 +149,9 @@ def read_template(path: Path) -> Template:
 
 
 def _compared(there: WeighedVerdict | NoVerdict, back: WeighedVerdict | NoVerdict) -> Comparison:
-    verdicts = [each if isinstance(each, NoVerdict) else each.verdict for each in (there, back)]
-    chances = [None if isinstance(each, NoVerdict) else each.first_wins for each in (there, back)]
-    return Comparison(*verdicts, a_first_wins=chances[0], b_first_wins=chances[1])
+    a_first, b_first = (each if isinstance(each, NoVerdict) else each.verdict for each in (there, back))
+    a_wins, b_wins = (None if isinstance(each, NoVerdict) else each.first_wins for each in (there, back))
+    return Comparison(a_first, b_first, a_first_wins=a_wins, b_first_wins=b_wins)
 
 
 def read_weighed(text: str) -> WeighedVerdict:

@@ -34,11 +34,12 @@ class WeighedText(str):
     """A text with the tokens of it that could be a value; none where the server gave no log-probabilities."""
 
     tokens: Sequence[WeighedToken] = ()
+    cut: bool = False  # whether it ended at the limit of tokens
 
 
-def weighed(text: str, tokens: Sequence[WeighedToken]) -> WeighedText:
+def weighed(text: str, tokens: Sequence[WeighedToken], cut: bool = False) -> WeighedText:
     made = WeighedText(text)
-    made.tokens = tokens
+    made.tokens, made.cut = tokens, cut
     return made
 
 
@@ -53,13 +54,14 @@ class ServerReply:
     @property
     def note(self) -> str:
         """Return what the cache keeps beside the text."""
-        return json.dumps({"served": self.served, "tokens": list(self.text.tokens)})
+        return json.dumps({"served": self.served, "tokens": list(self.text.tokens), "cut": self.text.cut})
 
 
 def text_with_note(text: str, note: str) -> tuple[WeighedText, str]:
     """Return a text from the cache with its tokens, and the model that gave it, "" where that is unknown."""
     kept = json.loads(note) if note else {}
-    return weighed(text, [WeighedToken(*each) for each in kept.get("tokens", ())]), kept.get("served", "")
+    tokens = [WeighedToken(*each) for each in kept.get("tokens", ())]
+    return weighed(text, tokens, kept.get("cut", False)), kept.get("served", "")
 
 
 class _Turn(BaseModel):
@@ -80,18 +82,22 @@ class _Completion(BaseModel):
     system_fingerprint: Any = None
 
 
-def read_reply(body: bytes) -> ServerReply:
-    """Read a chat completion. Raises NoVerdictError where it is none or did not come to its end."""
+def read_reply(body: bytes, whole: bool = True) -> ServerReply:
+    """Read a chat completion. Raises NoVerdictError where it is none, or withheld by the server.
+
+    With `whole` an answer that is cut off, refuses or is empty raises it too; without, that is the text.
+    """
     try:
         completion = _Completion.model_validate_json(body)
     except ValidationError:
         raise PassingError(f"the reply is no chat completion: {body[:60]!r}") from None
     choice, used = completion.choices[0], _used(completion.usage)
-    if fault := _fault(choice):
+    if fault := _fault(choice, whole):
         raise UnusableReplyError(fault, used)
-    text = choice.message.content or ""
+    text = choice.message.content or choice.message.refusal or ""
     named = [str(name) for name in (completion.model, completion.system_fingerprint) if name]
-    return ServerReply(weighed(text, _tokens(choice.logprobs, text)), used, " ".join(named))
+    made = weighed(text, _tokens(choice.logprobs, text), choice.finish_reason == "length")
+    return ServerReply(made, used, " ".join(named))
 
 
 class UnusableReplyError(NoVerdictError):
@@ -102,21 +108,25 @@ class UnusableReplyError(NoVerdictError):
         self.used = used
 
 
-def _fault(choice: _Choice) -> str:
+def _fault(choice: _Choice, whole: bool) -> str:
+    if choice.finish_reason == "content_filter":
+        return "the answer is withheld by the server's filter"
+    if not whole:
+        return ""
     if choice.message.refusal:
         return f"the model refuses: {choice.message.refusal[:100]!r}"
     if choice.finish_reason == "length":  # a number at its end may lack digits
         return "the answer is cut off at max_tokens"
-    if choice.finish_reason == "content_filter":
-        return "the answer is withheld by the server's filter"
     return "" if (choice.message.content or "").strip() else "the answer is empty"
 
 
 def _used(usage: Any) -> Used | None:
     if not isinstance(usage, dict):
         return None
-    counts = [usage.get("prompt_tokens"), usage.get("completion_tokens")]
-    return Used(*counts) if all(type(count) is int and count >= 0 for count in counts) else None
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if type(prompt) is not int or type(completion) is not int or min(prompt, completion) < 0:
+        return None
+    return Used(prompt, completion)
 
 
 def _tokens(logprobs: Any, text: str) -> list[WeighedToken]:

@@ -8,16 +8,14 @@ The score is the weighted share of criteria that are met, and 0 where one that `
 negative weight is of something that should not be there. One question is asked for each response.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
-from truing.core.errors import DataError
 from truing.core.languages import Language
 from truing.core.messages import message
-from truing.core.records import Message, Turns
+from truing.core.records import Message, RubricItem, Turns
 from truing.judges.fence import neutral
 from truing.judges.fields import as_yes
 from truing.judges.opinions import Asker, NoVerdict
@@ -25,17 +23,7 @@ from truing.judges.question import prompt_file, question_of, template_of
 from truing.judges.reading import StatedField, read_stated
 
 FILLED = ("mark", "items", "form", "conversation", "response")
-KEYS = ("text", "weight", "must")
 SEEN = 4  # responses below which a criterion that all or none meet says nothing
-
-
-@dataclass(frozen=True, slots=True)
-class RubricItem:
-    """A criterion."""
-
-    text: str
-    weight: float = 1.0
-    must: bool = False
 
 
 Rubric = tuple[RubricItem, ...]
@@ -59,52 +47,6 @@ class RubricVerdict:
             return NoVerdict(message("there is no verdict on criterion {place}", place=missing[0]))
         whole = sum(item.weight for item in self.rubric if item.weight > 0)
         return max(0.0, sum(item.weight for item, met in pairs if met)) / whole
-
-
-def rubric_of(value: object) -> Rubric:
-    """Return the rubric of a row: criteria as text or as objects. Raises DataError for anything else."""
-    if not isinstance(value, list | tuple) or not value:
-        raise DataError(message("a rubric is a list of criteria, this is {value}", value=_short(value)))
-    rubric = tuple(_item(each, place) for place, each in enumerate(value, 1))
-    if not any(item.weight > 0 for item in rubric):
-        raise DataError(message("no criterion of the rubric has a weight above 0"))
-    return rubric
-
-
-def _item(value: object, place: int) -> RubricItem:
-    given: Mapping[str, Any] = {"text": value} if isinstance(value, str) else _mapping(value, place)
-    text, weight, must = given.get("text"), given.get("weight", 1.0), given.get("must", False)
-    unknown = [key for key in given if key not in KEYS]
-    if unknown:
-        told = "criterion {place} has {key!r}; known: {known}"
-        raise DataError(message(told, place=place, key=unknown[0], known=", ".join(KEYS)))
-    if not isinstance(text, str) or not text.strip():
-        raise DataError(message("criterion {place} has no text", place=place))
-    if not _is_weight(weight):
-        told = "criterion {place} has the weight {weight}, expected a number other than 0"
-        raise DataError(message(told, place=place, weight=_short(weight)))
-    if not isinstance(must, bool):
-        told = "criterion {place} has must {must}, expected true or false"
-        raise DataError(message(told, place=place, must=_short(must)))
-    return RubricItem(text.strip(), float(weight), must)
-
-
-def _is_weight(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value != 0
-    )
-
-
-def _mapping(value: object, place: int) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
-        return value
-    told = "criterion {place} is {value}, expected a text or an object"
-    raise DataError(message(told, place=place, value=_short(value)))
-
-
-def _short(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
 @dataclass(frozen=True)

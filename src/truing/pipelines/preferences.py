@@ -10,7 +10,6 @@ its start. An exact KL has no sampling noise, so that few rows suffice to learn 
 first words of a response. SFT learns the first sentence alone for the same reason.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +17,9 @@ from typing import Any
 
 from truing.evals.suites.headlines import Headline
 from truing.text.refusal import is_refusal
+from truing.text.units import first_sentence, whole_sentences
 
 TrainingRow = dict[str, Any]
-
-_SENTENCE_END = re.compile(r"[.!?](?=\s|$|[\"'”’)])|[。！？]")
 
 
 @dataclass(frozen=True)
@@ -45,18 +43,6 @@ class Made:
         """Retain the beginning of the model's response to a prompt, unless it is empty or a refusal."""
         if self.usable(begun):
             self.retained.append({"prompt": prompt, "completion": begun.strip(), **shared})
-
-
-def whole_sentences(text: str) -> str:
-    """Return `text` up to the end of its last sentence; the whole text where no sentence ends."""
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    return text[: ends[-1]].strip() if ends else text.strip()
-
-
-def first_sentence(text: str) -> str:
-    """Return `text` up to the end of its first sentence; the whole text where no sentence ends."""
-    end = _SENTENCE_END.search(text)
-    return text[: end.end()].strip() if end else text.strip()
 
 
 def make_rows(headlines: Sequence[Headline], begun: Sequence[str], said: Mapping[str, str]) -> Made:

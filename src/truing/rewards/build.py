@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from truing.config.imports import is_import
-from truing.config.rewards import JUDGE, MODEL, RewardPart
+from truing.config.rewards import ASKED, JUDGE, MODEL, RUBRIC, RewardPart
 from truing.config.tables import bound
 from truing.core.errors import ConfigError
 from truing.rewards.judged import judge_reward
@@ -12,6 +12,7 @@ from truing.rewards.mix import Mix, Weighted
 from truing.rewards.model import Host, model_reward
 from truing.rewards.names import require_reward
 from truing.rewards.own import own_reward
+from truing.rewards.rubric import rubric_reward
 from truing.rewards.rules import RULES
 from truing.rewards.types import Failed, Item, Reward, RewardOutcome, ScoredItem
 
@@ -38,7 +39,7 @@ def build_mix(
     }
     return Mix(
         [
-            Weighted(part.title, part.weight, built[part.title], is_import(part.name) or part.name == JUDGE)
+            Weighted(part.title, part.weight, built[part.title], is_import(part.name) or part.name in ASKED)
             for part in parts
         ],
         skip_failed,
@@ -53,6 +54,8 @@ def rewarder(part: RewardPart, host: Host | None, say: Callable[[str], None]) ->
         return bound("reward", {MODEL: model_reward}, MODEL, part.options)(host, say)
     if part.name == JUDGE:
         return judge_reward(JUDGE, part.options)
+    if part.name == RUBRIC:
+        return rubric_reward(RUBRIC, part.options)
     require_reward(part.name)
     return rule_reward(part.name, part.options)
 

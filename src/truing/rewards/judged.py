@@ -4,10 +4,10 @@ rewards:
   - {name: judge, model: qwen3:8b, base_url: "http://localhost:11434/v1", api_key_env: null}
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ from truing.judges.endpoint import Endpoint
 from truing.judges.opinions import NoVerdict
 from truing.judges.pointwise import RUBRIC, TEMPLATE, Pointwise, read_template
 from truing.rewards.types import Failed, Item, RewardOutcome, ScoredItem, place_of
+
+Asking = TypeVar("Asking")
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,18 @@ class JudgeReward:
 
 def judge_reward(name: str, options: Mapping[str, Any]) -> JudgeReward:
     """Make the judge that `options` of `Endpoint` and `_reward` describe. No question is asked yet."""
+    return at_endpoint(name, _reward, options)
+
+
+def at_endpoint(name: str, make: Callable[..., Asking], options: Mapping[str, Any]) -> Asking:
+    """Call `make` with the endpoint that `options` describe, and with those of them that are its own.
+
+    Raises ConfigError for an option of neither.
+    """
     of_endpoint = keyword_options(Endpoint)
-    check_options(called("reward", name), {**of_endpoint, **keyword_options(_reward)}, options)
+    check_options(called("reward", name), {**of_endpoint, **keyword_options(make)}, options)
     endpoint = Endpoint(**{key: value for key, value in options.items() if key in of_endpoint})
-    return _reward(endpoint, **{key: value for key, value in options.items() if key not in of_endpoint})
+    return make(endpoint, **{key: value for key, value in options.items() if key not in of_endpoint})
 
 
 def _reward(

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 from truing.core.errors import RewardError
 from truing.core.threads import in_thread
+from truing.judges.rubrics import ItemRate, pass_rates
 from truing.rewards.own import FunctionReward
+from truing.rewards.rubric import RubricReward
 from truing.rewards.types import Failed, Item, NotMine, Reward, RewardOutcome, ScoredItem
 
 
@@ -42,7 +44,11 @@ class MixScores:
         return sum(total is None for total in self.totals)
 
     def metrics(self) -> dict[str, float]:
-        """Return each part's mean score and standard deviation, and its counts of failures and `NotMine`."""
+        """Return each part's mean score and standard deviation, and its counts of failures and `NotMine`.
+
+        Of a part that judges by rubrics, also the share of items met, and how many items all responses met or
+        none did.
+        """
         found: dict[str, float] = {}
         for title, outcomes in self.parts.items():
             values = [one.value for one in outcomes if isinstance(one, ScoredItem)]
@@ -52,7 +58,16 @@ class MixScores:
             found[f"rewards/{title}/failures"] = float(sum(isinstance(one, Failed) for one in outcomes))
             if others := sum(isinstance(one, NotMine) for one in outcomes):
                 found[f"rewards/{title}/not_mine"] = float(others)
+            if rates := self.item_rates(title):
+                flags = [rate.flag for rate in rates]
+                found[f"rewards/{title}/met"] = sum(rate.met for rate in rates) / sum(r.of for r in rates)
+                found |= {f"rewards/{title}/{flag}": float(flags.count(flag)) for flag in ("always", "never")}
         return found
+
+    def item_rates(self, title: str) -> list[ItemRate]:
+        """Count how often each item of the rubrics was met; none for a part that judges by no rubric."""
+        scored = [one for one in self.parts[title] if isinstance(one, ScoredItem)]
+        return pass_rates([one.verdict for one in scored if one.verdict is not None])
 
     def reasons(self) -> dict[str, str]:
         """Tell why responses have no total: each part's number of failures and its first reason."""
@@ -99,11 +114,16 @@ class Mix:
             )
         return scores
 
-    def require_columns(self, columns: Collection[str]) -> None:
-        """Raise ConfigError where one of the user's own functions asks for a field that no row has."""
+    def require_rows(self, columns: Collection[str], *, rubrics: bool = False) -> None:
+        """Raise ConfigError where a function of the user's own asks for a column, or a judge for a rubric.
+
+        `columns` are those that any row has; `rubrics` tells whether any row has a rubric.
+        """
         for part in self.parts:
             if isinstance(part.reward, FunctionReward):
                 part.reward.require_columns(columns)
+            if isinstance(part.reward, RubricReward):
+                part.reward.require_rubrics(rubrics)
 
     def _total(self, outcomes: dict[str, list[RewardOutcome]], index: int) -> float | None:
         total, scored = 0.0, False

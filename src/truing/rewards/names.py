@@ -5,12 +5,12 @@
 
 from truing.config.imports import is_import
 from truing.config.names import OWN
-from truing.config.rewards import JUDGE, MODEL
+from truing.config.rewards import ASKED, MODEL
 from truing.config.tables import unknown
 from truing.rewards.rules import RULES
 
 
 def require_reward(name: str) -> None:
     """Raise ConfigError for an unknown reward; `module:function` is looked up later."""
-    if name not in (*RULES, MODEL, JUDGE) and not is_import(name):
-        raise unknown("reward", name, (*RULES, MODEL, JUDGE), hint=OWN)
+    if name not in (*RULES, MODEL, *ASKED) and not is_import(name):
+        raise unknown("reward", name, (*RULES, MODEL, *ASKED), hint=OWN)

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from truing.core.records import Criterion, Message
+from truing.core.records import Message, RubricItem
+from truing.judges.rubrics import RubricVerdict
 from truing.sampling.types import Finish
 
 
@@ -27,7 +28,7 @@ class Item:
     columns: Mapping[str, object] = field(default_factory=dict)  # the other fields of the row
     place: str = ""  # of the row, `file:line`
     given: str = ""  # `Record.given` of the row
-    rubric: tuple[Criterion, ...] = ()  # the row's own, see `data/opinions.py`
+    rubric: tuple[RubricItem, ...] = ()  # the row's own, see `data/opinions.py`
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class ScoredItem:
     """A score, which is a finite number."""
 
     value: float
+    verdict: RubricVerdict | None = None  # on each item of the row's rubric, where the score is of one
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from truing.config.recipe import Recipe
-from truing.config.rewards import JUDGE, RewardPart
+from truing.config.rewards import ASKED, RewardPart
 from truing.core.errors import ConfigError
 from truing.core.messages import Say
 from truing.data.chat import Renderer
@@ -102,7 +102,8 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
 def _rewards(recipe: Recipe, host: Host, prompts: Sequence[Prompt], say: Say) -> Mix:
     """Build the rewards of a recipe, and check that these prompts have every column they ask for."""
     rewards = build_mix(_remembering(recipe), host=host, say=say, skip_failed=recipe.online.skip_failed)
-    rewards.require_columns({key for prompt in prompts for key in prompt.record.columns})
+    columns = {key for prompt in prompts for key in prompt.record.columns}
+    rewards.require_rows(columns, rubrics=any(prompt.record.rubric for prompt in prompts))
     return rewards
 
 
@@ -110,7 +111,7 @@ def _remembering(recipe: Recipe) -> list[RewardPart]:
     """Return the rewards; a judge without a cache in the recipe keeps its answers in the run folder."""
     kept = {"cache": str(Path(recipe.output) / ANSWERS)}
     return [
-        part if part.name != JUDGE else RewardPart.model_validate(kept | part.model_dump())
+        part if part.name not in ASKED else RewardPart.model_validate(kept | part.model_dump())
         for part in recipe.rewards
     ]
 

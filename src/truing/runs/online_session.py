@@ -34,6 +34,7 @@ from truing.rollouts.prompts import Prompt
 from truing.rollouts.text import Text
 from truing.runs.critics import OpenedCritic
 from truing.runs.opened import OpenedRun, plan_of
+from truing.runs.rubrics import rates_of
 from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling
 from truing.training.health import require_known
 from truing.training.hooks import Hook, Logs
@@ -64,6 +65,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
     ahead: Ahead | None = None
     log_sample: Callable[[int, dict[str, Any]], None] = lambda step, row: None
     log_failure: Callable[[int, dict[str, Any]], None] = lambda step, row: None
+    log_rubric: Callable[[int, dict[str, Any]], None] = lambda step, row: None
     failing: set[str] = field(default_factory=set, init=False)  # parts of the reward that have failed
     sampled: int = field(default=0, init=False)  # tokens of the newest step
     step: int = field(default=0, init=False)  # the newest step that was sampled for
@@ -141,7 +143,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         self._draw_ahead(step + 1)
         self._warn_of_sameness(step, rounds)
         for asked in rounds:
-            self._keep_failures(step, asked, "training")
+            self._keep_outcomes(step, asked, "training")
         self.sampled = sum(one.tokens for one in rounds)
         self._show(step, rounds[0])
         rollouts = joined(rounds, len(items)) if online.resample else rounds[0].rollouts
@@ -192,8 +194,13 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         self.say(message(said, step=step, reasons=reasons))
         return True
 
-    def _keep_failures(self, step: int, asked: Asked, when: str) -> None:
-        """Write down each reward that failed, with its reason; say the first reason of each part."""
+    def _keep_outcomes(self, step: int, asked: Asked, when: str) -> None:
+        """Write down how often each item of rubrics was met, and each reward that failed, with its reason.
+
+        The first reason of each part is said.
+        """
+        for row in rates_of(asked.scores, when):
+            self.log_rubric(step, row)
         for title, outcomes in asked.scores.parts.items():
             reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, Failed)]
             if not reasons:
@@ -263,7 +270,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         if self.ahead is None:  # else the servers are at work for the next step, one update behind
             self.sampler.refresh(self.model, self.step)
         asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
-        self._keep_failures(self.step, asked, "evaluation")
+        self._keep_outcomes(self.step, asked, "evaluation")
         totals = [total for total in asked.scores.totals if total is not None]
         mean = {"reward": sum(totals) / len(totals)} if totals else {}
         return {**mean, **_told(asked)}

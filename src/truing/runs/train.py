@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from truing.config.recipe import Recipe
-from truing.config.run_folder import REWARD, RunFolder
+from truing.config.run_folder import REWARD, RUBRICS, RunFolder
 from truing.core.messages import Say, message
 from truing.runs.opening import open_run
 from truing.runs.progress import Learner
@@ -56,6 +56,7 @@ def train_recipe(
     hooks = _measuring(judged)
     if not isinstance(session, Session):
         session.log_sample, session.log_failure = folder.log_sample, folder.log_failure
+        session.log_rubric = folder.log_rubric
     target = folder.path / "model"
 
     def write(finished: Finished) -> None:
@@ -74,6 +75,10 @@ def train_recipe(
         hooks += [trackers.log, line.step]
         how = {"say": say, "watch": hooks, "allow_change": allow_change, "alert": trackers.alert}
         finished = run(session, folder, **how, result=write)
+    if not isinstance(session, Session):
+        from truing.runs.rubrics import tell_flagged  # online runs alone have judges
+
+        tell_flagged(folder.path / RUBRICS, say)
     say(message("{steps} steps; the result is in {path}", steps=finished.step, path=target))
     return Done(target, session.scores, bool(session.held_out))
 

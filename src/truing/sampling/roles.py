@@ -13,7 +13,7 @@ arguments, and a row in `ROLES`.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -37,6 +37,7 @@ from truing.sampling.decode import context_of
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Finish, OnProgress, Sampling
 
+SEEDS = 2**12  # requests of a server that share a seed of ours, each with its own
 AT_ONCE = 64  # texts that a local model writes before they are kept
 TOO_LONG = "the prompt is too long for the model"
 
@@ -228,17 +229,17 @@ class ServerRole:
     def write(
         self, asked: Sequence[Record], wish: Wish, progress: OnProgress = unseen
     ) -> list[list[Attempt]]:
-        columns: list[list[Attempt]] = []
-        for k in range(wish.k):
-            how = replace(
-                self.endpoint,
-                temperature=wish.temperature,
-                max_tokens=wish.max_new_tokens,
-                seed=(wish.seed * 2**16 + k) % 2**31,
-            )
-            columns.append(list(Judge(how, self.cache).ask([record.prompt for record in asked], Writing)))
-            progress(len(asked) * (k + 1), len(asked) * wish.k)
-        return [list(texts) for texts in zip(*columns, strict=True)]
+        texts = self.judge.write(
+            [record.prompt for record in asked],
+            wish.k,
+            lambda text: Writing(str(text), text.cut),
+            temperature=wish.temperature,
+            max_tokens=wish.max_new_tokens,
+            seed=(wish.seed * SEEDS) % 2**31,
+            top_logprobs=0,
+        )
+        progress(len(asked) * wish.k, len(asked) * wish.k)
+        return [list(own) for own in texts]
 
 
 def local(
@@ -258,15 +259,16 @@ def server(
 ROLES: dict[str, Callable[..., ModelRole]] = {"local": local, "server": server}
 
 
-def role_of(spec: RoleSpec) -> Callable[[AnswerCache | None, Trained | None], ModelRole]:
+def role_of(spec: RoleSpec, table: Mapping[str, Callable[..., Any]] = ROLES) -> Callable[..., Any]:
     """Return the role that a recipe describes; calling it with a cache, and perhaps a loaded model, opens it.
 
-    Raises ConfigError for a wrong name or option now, not when the role is opened.
+    A verb whose parts need no model, such as a rule, gives a `table` with its own rows beside `ROLES`. Raises
+    ConfigError for a wrong name or option now, not when the role is opened.
     """
     options = {"name": "local", "path": spec} if isinstance(spec, str) else dict(spec)
     name = options.pop("name", "server" if "model" in options else "local")
     also = keyword_options(Endpoint) if name == "server" else {}
-    return bound("role", ROLES, name, options, also=also, hint="{name: server, model: …, base_url: …}")
+    return bound("role", table, name, options, also=also, hint="{name: server, model: …, base_url: …}")
 
 
 def open_role(spec: RoleSpec, cache: AnswerCache | None = None, opened: Trained | None = None) -> ModelRole:

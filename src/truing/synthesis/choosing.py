@@ -118,8 +118,8 @@ def _pair(
         "prompt": turns(pool.record),
         "chosen": better.text,
         "rejected": worse.text,
-        "margin": round(scores[places[0]] - scores[places[1]], 6),
-        "probability": round(outcome.preference, 6),
+        "strength_gap": round(scores[places[0]] - scores[places[1]], 6),
+        "chosen_probability": round(outcome.preference, 6),
         **told_columns(pool.record),
         "lineage": lineage(pool, {"writers": [better.writer, worse.writer], "k": [better.k, worse.k]}),
     }

@@ -2,7 +2,7 @@
 
     prompts -> k responses of each policy -> pairs -> verdicts in both orders -> Bradley-Terry -> rows
 
-    rows.jsonl         preferences with `margin` and `probability`, or the best responses
+    rows.jsonl         preferences with `chosen_probability`, or the best responses
     control.jsonl      as many rows drawn at random from the same responses, to train the same way
     responses.jsonl    every response with its strength and interval
     comparisons.jsonl  every compared pair with its verdict, or the reason of none
@@ -183,7 +183,7 @@ def _numbers(
     rows = choice.rows
     pairs = [one for one in rows if len(one.places) == 2]
     if pairs:
-        yield "preference", bootstrap_mean([one.row["probability"] for one in pairs])
+        yield "preference", bootstrap_mean([one.row["chosen_probability"] for one in pairs])
         longer = sum(len(one.row["chosen"]) > len(one.row["rejected"]) for one in pairs)
         yield "longer_chosen", wilson(longer, len(pairs))
     if len(rows) > 1 and len(rows) == len(choice.control):

@@ -26,6 +26,7 @@ _END = re.compile(
     r"(?:[。！？…]+|[!?]+(?=[\s\"'”’)\]*]|$)|\.+(?=[\"'”’)\]*]*(?:\s+[^\sa-z]|$)))[\"'”’」』）)\]*]*\s*"
 )
 _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|No|Fig|approx|e\.g|i\.e|[A-Z]))\.$")
+_FULL_STOP = re.compile(r"[.!?](?=\s|$|[\"'”’)])|[。！？]")
 
 
 class Script(StrEnum):
@@ -55,6 +56,18 @@ def _sentences_of(line: str) -> list[str]:
         parts.append(line[start : end.end()])
         start = end.end()
     return [part.strip() for part in [*parts, line[start:]] if words(part)]
+
+
+def whole_sentences(text: str) -> str:
+    """Return `text` up to the end of its last sentence; the whole text where no sentence ends."""
+    ends = [match.end() for match in _FULL_STOP.finditer(text)]
+    return text[: ends[-1]].strip() if ends else text.strip()
+
+
+def first_sentence(text: str) -> str:
+    """Return `text` up to the end of its first sentence; the whole text where no sentence ends."""
+    end = _FULL_STOP.search(text)
+    return text[: end.end()].strip() if end else text.strip()
 
 
 def lines(text: str) -> list[str]:
