@@ -121,7 +121,6 @@ MADE_ZH = {
     "Different revisions": "互不相同的修订",
     "Share of revisions that no other equals; case and punctuation do not count.": "去掉重复后的修订所占比例；不计大小写和标点。",
     "Share of critiques under a principle that found something": "各条原则下发现问题的批评所占比例",
-    "empty": "为空",
     "the same as the answer": "与回答相同",
     "repeats the critique": "重复批评",
     "degenerate": "退化",
