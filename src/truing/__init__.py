@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from truing.api.feedback import MadeFeedback, feedback
     from truing.api.judging import MadeVerdicts, judge
     from truing.api.negatives import MadeNegatives, negatives
+    from truing.api.red_team import RedTeamed, red_team
     from truing.api.reporting import report
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
@@ -32,6 +33,7 @@ __all__ = [
     "MadeFeedback",
     "MadeNegatives",
     "MadeVerdicts",
+    "RedTeamed",
     "Run",
     "Scored",
     "TruingError",
@@ -42,6 +44,7 @@ __all__ = [
     "feedback",
     "judge",
     "negatives",
+    "red_team",
     "report",
     "sample",
     "score",
@@ -53,6 +56,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "MadeFeedback": "feedback",
     "MadeNegatives": "negatives",
     "MadeVerdicts": "judging",
+    "RedTeamed": "red_team",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
@@ -61,6 +65,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "feedback": "feedback",
     "judge": "judging",
     "negatives": "negatives",
+    "red_team": "red_team",
     "report": "reporting",
     "sample": "sampling",
     "score": "scoring",
