@@ -26,7 +26,7 @@ class Guard(Section):
         default=2.0, ge=1, description="Most length of a revision, in lengths of the first answer."
     )
     room: int = Field(
-        default=60, ge=0, description="Words, or Chinese characters, that a revision may always have."
+        default=100, ge=0, description="Words, or Chinese characters, that a revision may always have."
     )
 
 
