@@ -49,7 +49,7 @@ class ConstitutionRecipe(WorkRecipe):
     rounds: int = Field(default=2, ge=1, description="Most critiques and revisions of a prompt.")
     temperature: float = Field(default=0.7, ge=0, description="Of answers and revisions; 0 is greedy.")
     max_new_tokens: int = Field(default=256, ge=1, description="Most tokens of an answer or a revision.")
-    guard: Guard = Guard()
+    guard: Guard = Field(default=Guard(), description="Bounds on the length of a revision.")
     helpful: tuple[str, ...] = Field(
         default=(), description="Rows to mix in; without files, the policy answers truing's ordinary prompts."
     )
