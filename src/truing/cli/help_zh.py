@@ -32,6 +32,7 @@ TYPER = {
 }
 
 HELP = {
+    "Tell where the row of this number comes from.": "说明这一编号的行从何而来。",
     # judge
     "Judge the responses of rows: pairs in both orders, single ones by points or by the row's rubric.\n\nStopped at any point, the same command goes on and asks nothing twice.": "评判各行的回答：成对的按两种顺序比较，单个的按各方面打分，或按该行的评分标准检查。\n\n任何时候中断，同一条命令都会接着做，不会重复提问。",
     "A file of rows, or the verb's recipe.": "数据文件，或这个命令的配方。",
