@@ -33,7 +33,7 @@ TYPER = {
 
 HELP = {
     # red-team
-    "A model, or a recipe.": "模型，或配方。",
+    "A model, a recipe, or results of garak or PyRIT.": "模型、配方，或 garak、PyRIT 的结果。",
     "An attack, or all; may be repeated. Without it four of them.": "一种攻击，或 all，可多次给出；不给则用其中四种。",
     "A category of harm; may be repeated.": "一类危害，可多次给出。",
     "en or zh; may be repeated.": "en 或 zh，可多次给出。",
