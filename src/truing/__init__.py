@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from truing.api.constituting import Constituted, constitution
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
+    from truing.api.judging import MadeVerdicts, judge
     from truing.api.negatives import MadeNegatives, negatives
     from truing.api.red_team import RedTeamed, red_team
     from truing.api.reporting import report
@@ -31,6 +32,7 @@ __all__ = [
     "Evaluated",
     "MadeFeedback",
     "MadeNegatives",
+    "MadeVerdicts",
     "RedTeamed",
     "Run",
     "Scored",
@@ -40,6 +42,7 @@ __all__ = [
     "constitution",
     "evaluate",
     "feedback",
+    "judge",
     "negatives",
     "red_team",
     "report",
@@ -52,6 +55,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "Evaluated": "evaluating",
     "MadeFeedback": "feedback",
     "MadeNegatives": "negatives",
+    "MadeVerdicts": "judging",
     "RedTeamed": "red_team",
     "Run": "training",
     "Scored": "scoring",
@@ -59,6 +63,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "constitution": "constituting",
     "evaluate": "evaluating",
     "feedback": "feedback",
+    "judge": "judging",
     "negatives": "negatives",
     "red_team": "red_team",
     "report": "reporting",
