@@ -42,7 +42,7 @@ HELP = {
     "Say the most that it may ask and cost, and ask nothing.": "只说明至多会问多少、花费多少，不提问。",
     "Change one value of the recipe: scale=likert.": "改动配方里的一个值：scale=likert。",
     # red-team
-    "A model, or a recipe.": "模型，或配方。",
+    "A model, a recipe, or results of garak or PyRIT.": "模型、配方，或 garak、PyRIT 的结果。",
     "An attack, or all; may be repeated. Without it four of them.": "一种攻击，或 all，可多次给出；不给则用其中四种。",
     "A category of harm; may be repeated.": "一类危害，可多次给出。",
     "en or zh; may be repeated.": "en 或 zh，可多次给出。",

@@ -130,6 +130,7 @@ SYNTHESIS_ZH = {
     "{path} holds no answer of garak or PyRIT": "{path} 里没有 garak 或 PyRIT 的回答",
     "give garak's report.jsonl, or an export of PyRIT in JSON or CSV": "请给出 garak 的 report.jsonl，或 PyRIT 导出的 JSON 或 CSV",
     "{place} is no JSON: {error}": "{place} 不是 JSON：{error}",
+    "{attack}: {ours} succeeded by truing's rules, {theirs} by the tool's": "{attack}：按 truing 的规则 {ours} 得手，按该工具 {theirs}",
     "every attack with its outcome": "每次攻击及其结果",
     "rows that teach to decline them": "教模型拒绝它们的数据",
 }
