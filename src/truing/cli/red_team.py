@@ -15,6 +15,7 @@ from truing.core.doing import doing
 from truing.core.messages import message
 
 if TYPE_CHECKING:
+    from truing.config.red_team import RedTeamRecipe
     from truing.reports.records import Report
 
 RESULTS = (".jsonl", ".csv", ".json")  # of garak and PyRIT
@@ -58,7 +59,11 @@ def red_team(
     flags = {"attacks": attack, "categories": category, "languages": language, "prompts": rows, "k": k}
     flags |= {name: role(given) for name, given in (("judge", judge), ("generator", generator)) if given}
     path, overrides = asked_in(what, set_, "model", **flags, output=output)
-    recipe = load_work(RedTeamRecipe, path, overrides)
+    _attack(load_work(RedTeamRecipe, path, overrides), as_json)
+
+
+def _attack(recipe: "RedTeamRecipe", as_json: bool) -> None:
+    """Attack a model as a recipe says, and show what came of it."""
     with doing(IMPORTING):
         from truing.api.watching import Stages
         from truing.core.words import speaking
