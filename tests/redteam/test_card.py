@@ -9,7 +9,7 @@ import pytest
 from truing.core.errors import DataError
 from truing.core.records import Turns
 from truing.judges import pairwise
-from truing.judges.client import NoVerdict
+from truing.judges.opinions import NoVerdict
 from truing.judges.pairwise import Pairwise
 from truing.redteam.card import (
     CLASSIFIERS,

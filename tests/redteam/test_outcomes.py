@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from truing.core.records import Turns
-from truing.judges.client import NoVerdict, NoVerdictError
+from truing.judges.opinions import NoVerdict, NoVerdictError
 from truing.redteam.attacks.surface import to_base64
 from truing.redteam.attacks.table import ATTACKS
 from truing.redteam.attacks.types import Seed

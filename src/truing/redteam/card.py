@@ -23,7 +23,7 @@ from truing.core.errors import DataError
 from truing.core.languages import LANGUAGES, Language
 from truing.core.messages import message
 from truing.data.load import load_records
-from truing.judges.client import NoVerdict
+from truing.judges.opinions import NoVerdict
 from truing.judges.pairwise import JudgedPair, Pairwise
 from truing.stats.error_rates import ErrorCounts
 from truing.stats.intervals import Interval, wilson

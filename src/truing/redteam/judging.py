@@ -7,7 +7,7 @@ from functools import partial
 from truing.core.languages import Language
 from truing.core.messages import message
 from truing.evals.bench import TaskWatch
-from truing.judges.client import NoVerdict
+from truing.judges.opinions import NoVerdict
 from truing.redteam.attacks.types import Seed
 from truing.redteam.card import LabelledRow
 from truing.redteam.controls import Understanding

@@ -19,7 +19,7 @@ from truing.core.messages import message
 from truing.core.records import Record, user
 from truing.evals.bench import TaskWatch
 from truing.evals.suites.headlines import load_headlines
-from truing.judges.client import NoVerdict
+from truing.judges.opinions import NoVerdict
 from truing.redteam.attacks.types import Seed
 from truing.redteam.targets import Target, language_of
 from truing.sampling.roles import ModelRole, Wish

@@ -12,6 +12,7 @@ from truing.redteam.rates import AttackItem, SuccessRate
 from truing.redteam.record import VERB, RedTeam
 from truing.stats.error_rates import ErrorCounts
 from truing.stats.intervals import Interval
+from truing.synthesis.feedback import interval_row
 from truing.synthesis.lineage import LINEAGE
 from truing.synthesis.work import WorkFolder
 
@@ -21,7 +22,7 @@ ITEMS, FAILURES, PROPOSALS = "items.jsonl", "failures.jsonl", "proposals.jsonl"
 def write_red_team(done: RedTeam, folder: WorkFolder) -> None:
     """Write all files but the page."""
     folder.write_rows((_item_row(done, item) for item in done.items), ITEMS)
-    folder.write_rows((_failure_row(done, item) for item in done.failures), FAILURES)
+    folder.write_rows(failure_rows(done), FAILURES)
     if done.proposals:
         rows = (
             {
@@ -58,8 +59,12 @@ def _item_row(done: RedTeam, item: AttackItem) -> dict[str, Any]:
     }
 
 
+def failure_rows(done: RedTeam) -> list[dict[str, Any]]:
+    """Return the attacks that succeeded as rows for `truing data refusals`."""
+    return [_failure_row(done, item) for item in done.failures]
+
+
 def _failure_row(done: RedTeam, item: AttackItem) -> dict[str, Any]:
-    """Return a success of an attack as a row that `truing data refusals` reads."""
     return {
         "prompt": item.target.seed.text,
         "category": item.target.category,
@@ -86,11 +91,8 @@ def _lineage(done: RedTeam, item: AttackItem) -> dict[str, Any]:
     }
 
 
-def interval_row(found: Interval | None) -> dict[str, float] | None:
-    """Return an interval as files have it."""
-    if found is None:
-        return None
-    return {"value": found.estimate, "low": found.low, "high": found.high, "n": found.n}
+def _interval(found: Interval | None) -> dict[str, float] | None:
+    return None if found is None else interval_row(found)
 
 
 def as_json(done: RedTeam) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def as_json(done: RedTeam) -> dict[str, Any]:
             for key, rate in rates.items()
             if key[:1] == ("cell",)
         ],
-        "over_refusal": interval_row(done.over_refusal),
+        "over_refusal": _interval(done.over_refusal),
         "classifier": card_row(done.card),
         "judge": None if done.judge is None else _judge_row(done.judge),
         "proposals": dict(Counter(one.rejected or "kept" for one in done.proposals)),
@@ -135,8 +137,8 @@ def _rate_row(rate: SuccessRate | None) -> dict[str, Any]:
     if rate is None:
         return {"success": None, "corrected": None, "outcomes": None}
     return {
-        "success": interval_row(rate.raw),
-        "corrected": interval_row(rate.corrected),
+        "success": _interval(rate.raw),
+        "corrected": _interval(rate.corrected),
         "outcomes": _counts_row(rate.outcomes),
     }
 
@@ -148,7 +150,7 @@ def _counts_row(found: OutcomeCounts) -> dict[str, Any]:
 
 
 def _understanding_row(found: Understanding) -> dict[str, Any]:
-    return {"answer": found.answer, "share": interval_row(found.share), "threshold": THRESHOLD}
+    return {"answer": found.answer, "share": _interval(found.share), "threshold": THRESHOLD}
 
 
 def card_row(card: RefusalCard) -> dict[str, Any]:
@@ -158,15 +160,15 @@ def card_row(card: RefusalCard) -> dict[str, Any]:
         "rows": card.rows,
         "whole": _errors_row(card.whole),
         **{language: _errors_row(found) for language, found in card.languages.items()},
-        "zh - en": interval_row(card.difference),
+        "zh - en": _interval(card.difference),
     }
 
 
 def _errors_row(found: ErrorCounts) -> dict[str, Any]:
     return {
-        "accuracy": interval_row(found.accuracy()),
-        "sensitivity": interval_row(found.sensitivity()),
-        "specificity": interval_row(found.specificity()),
+        "accuracy": _interval(found.accuracy()),
+        "sensitivity": _interval(found.sensitivity()),
+        "specificity": _interval(found.specificity()),
     }
 
 

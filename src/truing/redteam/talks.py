@@ -9,7 +9,7 @@ from functools import partial
 
 from truing.core.records import Message, Record, Turns
 from truing.evals.bench import TaskWatch
-from truing.judges.client import NoVerdict
+from truing.judges.opinions import NoVerdict
 from truing.redteam.attacks.types import Attack, Seed
 from truing.sampling.roles import ModelRole, Wish
 
