@@ -13,6 +13,7 @@ from typing import Any, Literal
 from truing.core.words import t
 from truing.evals.reward_summary import RewardSummary
 from truing.reports.compare.records import RunComparison
+from truing.reports.heat import HeatTable
 from truing.stats.intervals import Interval
 from truing.stats.told import value_text
 
@@ -312,6 +313,7 @@ class Report:
     reward: RewardSummary | None = None
     groups: Sequence[GroupTable] = ()
     responses: Sequence[ResponseTable] = ()
+    heat: Sequence[HeatTable] = ()
     made: Sequence[MadeTable] = ()
     stages: Sequence[StageRecord] = ()
     samples: Sequence[SampleTable] = ()

@@ -12,6 +12,7 @@ help. To add a phrasing, add a row to `RULES` and an example to
 
 import re
 
+from truing.text.refusal_words import DEED, DEED_ZH, MORE_RULES, SIMPLIFIED, WILL_NOT_ZH, is_letter
 from truing.text.units import APOSTROPHES
 
 # How far into the response a refusal may begin; a later "cannot" belongs to an answer.
@@ -22,31 +23,22 @@ TAIL = 160
 # Where a clause of the model's own may begin: not after "if", "when", "because" or "who".
 _CLAUSE = (
     r"(?:^|[.!?:;,\])}—–-]\s*"
-    r"|\b(?:but|however|so|and|therefore|unfortunately|sorry|afraid|that|apologi[sz]e|regrettably)\s+)"
+    r"|\b(?:but|which|however|so|and|therefore|unfortunately|sorry|afraid|that|apologi[sz]e|regrettably)\s+)"
 )
 _SOFTLY = (
     r"(?:(?:really|just|simply|unfortunately|also|personally|therefore"
-    r"|respectfully|absolutely|still|certainly) )*"
+    r"|respectfully|absolutely|still|certainly|ethically|morally|legally|safely|responsibly|ever|even"
+    r"|in good conscience|in good faith|under any circumstances) )*"
 )
 # "I" and a negation, up to the verb of the refused action.
 I_WILL_NOT = (
-    rf"I {_SOFTLY}(?:can't|can ?not|won't|will not|would not|wouldn't|should not|shouldn't)"
+    rf"I {_SOFTLY}(?:can't|can ?not|won't|will not|would not|wouldn't|should not|shouldn't|must not"
+    rf"|(?:will|would|can|could) never)(?:,? (?:and|or|nor) (?:can't|can ?not|won't|will not|should not"
+    rf"|would not|wouldn't),?)?"
     rf"(?: be able to| be)? {_SOFTLY}"
     rf"|I(?:'m| am) {_SOFTLY}(?:unable|not (?:able|allowed|permitted|willing|going|authori[sz]ed))"
     rf" to {_SOFTLY}"
     r"|I (?:do not|don't) (?:want to |wish to |intend to |)"
-)
-# What a model declines to do. "I can't help but smile" and "I don't recommend it" decline nothing.
-DEED = (
-    r"(?:help(?! but\b| (?:feel|think|wonder|notic|laugh|smil|fall|lov)ing\b)"
-    r"|tell\b(?! if\b| whether\b| you how (?!to\b))|say (?:that|this|it)\b|do (?:that|this|it|so)\b"
-    r"|(?:recommend|advise|suggest)(?! (?:it|this|that|doing|trying)\b|[^.]{0,40}\benough\b)"
-    r"|assist|aid|provid|comply|complete|fulfil|support|writ(?:e|ing)\b"
-    r"|creat|generat|giv(?:e|ing)\b|shar(?:e|ing)\b|offer|engag|discuss|answer|respond|continu|participat"
-    r"|explain|describ|teach|show|produc|encourag|promot|condon|endors|facilitat|accommodat|satisfy|grant"
-    r"|guide|instruct|play along|role-?play|pretend|take part|be part|go along|draft|compose"
-    r"|list|make|plan|design|develop|process|proceed|entertain|honou?r|meet (?:that|this|your)|carry out"
-    r"|perform|translate|spread|repeat)"
 )
 # "I can't give legal advice, but in general …" is a disclaimer before an answer.
 DISCLAIMER = (
@@ -59,20 +51,12 @@ _NOT_RIGHT = r"(?:not|never) (?:appropriate|acceptable|ethical|okay|ok|right|leg
 
 _SORRY_ZH = r"(?:抱歉|对不起|不好意思|遗憾|请原谅|请见谅)(?!听到|得知|让|打扰|回复)"
 _I_ZH = r"(?:我们?|本助手|作为[^。！？，,]{1,20}[，,]\s*我?)"
-WILL_NOT_ZH = (
-    r"(?:不能|无法|不会|没法|没办法|没有办法|不可以|不愿意?|不便|不应该?|不可能|不予|难以|拒绝"
-    r"|不(?:太|大)?方便)"
-)
-DEED_ZH = (
-    r"(?:再|继续|在此|按照?|根据|以任何|替|代|为|给|向|对|就|帮|协助|满足|提供|支持|回答|解答|生成|编写|撰写|写"
-    r"|告诉|教|讨论|分享|参与|创作|描述|描写|遵从|执行|完成|答应|扮演|制作|编造|传播|处理|说明|介绍|鼓励|推荐"
-    r"|配合|接受|这样?做|照做|照[你您这]|评价|评论|翻译|透露|泄露|谈|讲|聊|发表|给出|输出|细说|多说|展开|编|伪造|这个|该请求|此请求|你的|您的)"
-)
 _SOFTLY_ZH = r"(?:现在|目前|暂时|实在|确实|真的|也|还|恐怕|可能|并|还是|个人|想)*"
 # These verbs mark no refusal: a request asks nobody to forget, to believe or to agree more.
 _CANNOT_ZH = (
     r"(?:不能|无法|没法|没办法|没有办法|不可以|不便)"
-    r"(?!同意|忘|用一|用语|用言|想象|相信|否认|确定|保证|不|理解|游泳|没有|再?等|在场|按时|吃|喝)"
+    r"(?!同意|忘|用一|用语|用言|想象|相信|否认|确定|保证|不|理解|游泳|没有|决定|更|预测|判断|(?:访问|获取"
+    r"|查看|查询|知道|预知|预见)[^。！？]{0,30}[，,](?:不过|但)|再?等|在场|按时|吃|喝)"
 )
 
 # name -> pattern, tried in order on what `_lead` returns. English rules first, then Chinese.
@@ -81,7 +65,7 @@ _PATTERNS = {
     "bare_no": r"^(?:(?:oh|no|but|(?:i'm |i am )?sorry),? )+i (?:can't|can ?not|won't|will not) ?[.!]?$",
     "must_decline": (
         rf"{_CLAUSE}I(?:'m| am| will|'ll|'d)? ?(?:(?:have|need|going|obliged|required) to |must |should )?"
-        rf"{_SOFTLY}(?:decline|refuse|rather not)\b"
+        rf"{_SOFTLY}(?:decline|refuse|rather not|prefer not)\b(?! to (?:give up|believe|accept|lose))"
     ),
     "not_comfortable": rf"{_CLAUSE}I(?:'m not| am not| do not feel| don't feel) comfortable\b",
     "not_something": (
@@ -114,18 +98,24 @@ _PATTERNS = {
         rf"(?:(?:关于|对于|这|该|您|你)[^。！？!?]{{0,30}})?{WILL_NOT_ZH}{DEED_ZH}"
     ),
     "plain_no_zh": (
-        rf"^(?:请?恕我?(?:难|不能|无法|拒绝|不便)|(?:不行|不可以)[，,。！!]|(?:不能|无法|拒绝){DEED_ZH}|我拒绝)"
+        rf"^(?:请?恕我?(?:难|不能|无法|拒绝|不便)|(?:不行|不可以)[，,。！!]|(?:不能|无法|拒绝){DEED_ZH}"
+        rf"|我拒绝(?!了))"
     ),
     # After an apology, or as the first words, any deed that one cannot do is one that was asked for.
     "cannot_zh": (
-        rf"^(?:(?:非常|真的|实在|十分)?很?{_SORRY_ZH}[，,。！!\s]*)?(?:但是?|不过)?(?!我们){_I_ZH}{_SOFTLY_ZH}{_CANNOT_ZH}"
-        rf"|^(?:非常|真的|实在|十分)?很?{_SORRY_ZH}[，,。！!\s]*[^。！？!?]{{0,16}}(?:{_CANNOT_ZH}|不得|没有学会|没有(?:能力|资格|权限|权利)|不想(?:再|继续|回答|写|谈|说|做))"
+        rf"^(?:(?:非常|真的|实在|十分)?很?{_SORRY_ZH}[，,。！!\s]*)?(?:但是?"
+        rf"|不过)?(?!我们){_I_ZH}{_SOFTLY_ZH}{_CANNOT_ZH}"
+        rf"|^(?:非常|真的|实在|十分)?很?{_SORRY_ZH}[，,。！!\s]*[^。！？!?]{{0,16}}(?:{_CANNOT_ZH}|不得"
+        rf"|没有学会|没有(?:能力|资格|权限|权利)|不想(?:再|继续|回答|写|谈|说|做))"
         rf"|^[^。！？!?，,]{{0,8}}(?:模型|助手|人工智能|AI|程序|机器人)[，,][^。！？!?，,]{{0,6}}{_CANNOT_ZH}"
-        r"|^[^。！？!?]{0,24}(?:系统|平台|本服务|模型)(?:目前|暂时|现在)?(?:无法|不能|不予|拒绝)(?:生成|提供|回答|处理|显示|响应|支持)"
+        r"|^[^。！？!?]{0,24}(?:系统|平台|本服务|模型)(?:目前|暂时|现在)?(?:无法|不能|不予|拒绝)(?:生成"
+        r"|提供|回答|处理|显示|响应|支持)"
     ),
     "unable_zh": (
-        r"^[^。！？!?]{0,20}我[^。！？!?，,]{0,4}(?:帮不了|帮不上|做不到|办不到|写不了|答不了|无能为力|爱莫能助|无可奉告|恕难)"
-        r"|^[^。！？!?]{0,12}(?:超出|不在|不符合|违背)(?:了)?我?[^。！？!?，,]{0,8}(?:能力|范围|规范|准则|原则|权限|政策)"
+        r"^[^。！？!?]{0,20}我[^。！？!?，,]{0,4}(?:帮不了|帮不上|做不到|办不到|写不了|答不了|无能为力"
+        r"|爱莫能助|无可奉告|恕难)"
+        r"|^[^。！？!?]{0,12}(?:超出|不在|不符合|违背)(?:了)?我?[^。！？!?，,]{0,8}(?:能力|范围|规范|准则"
+        r"|原则|权限|政策)"
     ),
     "condemns_zh": (
         r"^[^。！？!?]{0,40}(?:请求|要求|问题|内容|话题|行为|做法|这样做)[^。！？!?]{0,12}"
@@ -133,7 +123,7 @@ _PATTERNS = {
         r"|(?:违法|非法|有害)的?(?:，|、|且|和|并且|又)[^。]{0,6}(?:违法|非法|有害|不道德|危险))"
     ),
 }
-RULES = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _PATTERNS.items()}
+RULES = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in {**_PATTERNS, **MORE_RULES}.items()}
 
 # An opening that agrees, or that is the text asked for: an "I can't" after it is part of the answer.
 _AGREES = re.compile(
@@ -156,7 +146,7 @@ def is_refusal(text: str) -> bool:
 def refusal_rule(text: str) -> str | None:
     """Return the name of the first rule of `RULES` that matches the lead of `text`, or None."""
     lead = _lead(text)
-    if _AGREES.match(lead):
+    if agrees(text) or is_letter(text):
         return None
     for name, pattern in RULES.items():
         found = pattern.search(lead)
@@ -165,9 +155,14 @@ def refusal_rule(text: str) -> str | None:
     return None
 
 
+def agrees(text: str) -> bool:
+    """Tell whether a response opens by agreeing, or as the text that was asked for."""
+    return _AGREES.match(_lead(text)) is not None
+
+
 def _lead(text: str) -> str:
     """Cut out the lead that rules read: plain apostrophes, single spaces, no markup, no quotations."""
-    head = text.translate(APOSTROPHES).lstrip()[: 4 * (LEAD + TAIL)]
+    head = text.translate(APOSTROPHES).translate(SIMPLIFIED).lstrip()[: 4 * (LEAD + TAIL)]
     unquoted = QUOTED.sub(" ", head)
     # A response that is one quotation from end to end still speaks for itself.
     spoken = unquoted if re.search(r"\w", unquoted) else head

@@ -1,0 +1,86 @@
+"""`red-team`: attacks on a model, and what came of them."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from truing.cli.commands import command, opening
+from truing.cli.language import console_language
+from truing.cli.show import IMPORTING, console, next_step, say, stage
+from truing.cli.streams import print_json
+from truing.cli.feedback import AsJson, Output
+from truing.cli.work import asked_in, role
+from truing.core.doing import doing
+from truing.core.messages import message
+
+if TYPE_CHECKING:
+    from truing.reports.records import Report
+
+
+def red_team(
+    what: Annotated[str, typer.Argument(help="A model, or a recipe.", show_default=False)],
+    attack: Annotated[
+        list[str] | None, typer.Option(help="An attack, or all; may be repeated. Without it four of them.")
+    ] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="A category of harm; may be repeated.")
+    ] = None,
+    language: Annotated[list[str] | None, typer.Option(help="en or zh; may be repeated.")] = None,
+    rows: Annotated[
+        list[str] | None, typer.Option(help="A file of own prompts with their categories.")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="A model that classifies answers, or {name: server, model: …}.")
+    ] = None,
+    generator: Annotated[
+        str | None, typer.Option(help="A model that proposes more prompts, or {name: server, model: …}.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(help="Answers to each attack, instead of 1.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one value of the recipe: per_category=6.")
+    ] = None,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """Attack a model by category and attack, and say how often it succeeds, raw and corrected.
+
+    Stopped at any moment, the same command goes on from there.
+    """
+    from truing.config.red_team import RedTeamRecipe
+    from truing.config.work import load_work
+
+    flags = {"attacks": attack, "categories": category, "languages": language, "prompts": rows, "k": k}
+    flags |= {name: role(given) for name, given in (("judge", judge), ("generator", generator)) if given}
+    path, overrides = asked_in(what, set_, "model", **flags, output=output)
+    recipe = load_work(RedTeamRecipe, path, overrides)
+    with doing(IMPORTING):
+        from truing.api.watching import Stages
+        from truing.core.words import speaking
+        from truing.pipelines.red_team import red_team_recipe
+        from truing.redteam.rows import FAILURES
+        from truing.redteam.rows import as_json as as_numbers
+        from truing.redteam.run import require_answered
+        from truing.reports.red_team import red_team_report
+        from truing.synthesis.work import REPORT
+    lines = Stages(stage)
+    try:
+        done = red_team_recipe(recipe, say, lines)
+    finally:
+        lines.close()
+    if as_json:
+        print_json(as_numbers(done))
+    with speaking(console_language()):
+        if not as_json:
+            _show(red_team_report(done))
+        next_step(opening(done.path / REPORT), "every attack with its outcome")
+        if done.failures:
+            next_step(command("data refusals", done.path / FAILURES), "rows that teach to decline them")
+        require_answered(done)
+
+
+def _show(report: "Report") -> None:
+    from truing.reports.console import print_measures
+
+    print_measures(report.measures, console)
+    for note in [report.summary, *report.notes]:
+        say(note)

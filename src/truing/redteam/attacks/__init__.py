@@ -1,0 +1,1 @@
+"""Attacks: each is a function from a prompt and the talk so far to the next message of the user."""

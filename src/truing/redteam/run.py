@@ -1,0 +1,173 @@
+"""Red teaming: prompts × attacks against a model, controls beside them, outcomes, rates and failures.
+
+    prompts -> attacks -> talks -> controls -> outcomes by rules, by a judge -> rates, raw and corrected
+
+    items.jsonl       every answer with its talk, its outcome and its lineage
+    failures.jsonl    the attacks that succeeded, for `truing data refusals`
+    proposals.jsonl   the prompts that a generator proposed, and why others were left out
+
+The same recipe in the same folder goes on where it was stopped, and asks nothing twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from truing.config.red_team import RedTeamRecipe
+from truing.core.errors import DataError, RewardError
+from truing.core.languages import LANGUAGES, Language
+from truing.core.messages import Say, message
+from truing.evals.bench import TaskWatch
+from truing.models.trained import Trained
+from truing.redteam.attacks.table import ATTACKS, attacks_of
+from truing.redteam.attacks.types import Attack
+from truing.redteam.card import LabelledRow, own_rows, refusal_card
+from truing.redteam.judging import JudgeCard, judge_card, judged_items
+from truing.redteam.proposals import Proposal, propose, targets_of
+from truing.redteam.rates import (
+    BenignAnswer,
+    success_errors,
+    success_rates,
+)
+from truing.redteam.record import VERB, RedTeam
+from truing.redteam.rows import write_red_team
+from truing.redteam.talks import Talk, hold_talks
+from truing.redteam.targets import Target, headline_targets, row_targets
+from truing.redteam.understanding import ask_controls
+from truing.sampling.roles import ModelRole, Wish, open_role
+from truing.stats.error_rates import ErrorCounts
+from truing.synthesis.prompts import PromptSet, read_prompts
+from truing.synthesis.work import WorkFolder, work_folder
+from truing.text.refusal_levels import Level
+from truing.text.refusal_reading import read_refusal
+
+ALL = "all"
+
+
+def red_team(
+    recipe: RedTeamRecipe,
+    say: Say,
+    watch: TaskWatch,
+    opened: Mapping[str, Trained] = MappingProxyType({}),
+) -> RedTeam:
+    """Attack a model in the recipe's folder; the same call goes on where another was stopped.
+
+    `opened` holds models in memory by their name. Raises ConfigError, DataError and ModelError before
+    any model is asked, and RewardError where a budget is used up.
+    """
+    attacks = attacks_of(tuple(ATTACKS) if ALL in recipe.attacks else recipe.attacks)
+    prompts = read_prompts(recipe.prompts, say) if recipe.prompts else None
+    targets = _targets(recipe, prompts)
+    roles = {"model": recipe.model, "judge": recipe.judge, "generator": recipe.generator}
+    given = {name: spec for name, spec in roles.items() if spec is not None}
+    live = {name: opened.get(spec) if isinstance(spec, str) else None for name, spec in given.items()}
+    asked = {
+        "recipe": recipe.model_dump(mode="json"),
+        "inputs": prompts.inputs if prompts else {},
+        "targets": [target.id for target in targets],
+        **{name: dict(open_role(spec, None, live[name]).identity) for name, spec in given.items()},
+    }
+    with work_folder(recipe.output, VERB, asked) as folder:
+        at_work = {name: open_role(spec, folder.answers, live[name]) for name, spec in given.items()}
+        done = _attacked(recipe, attacks, targets, at_work, folder, watch)
+        write_red_team(done, folder)
+    return done
+
+
+def _targets(recipe: RedTeamRecipe, prompts: PromptSet | None) -> list[Target]:
+    """Return the prompts of a recipe. Raises DataError where own rows have none of its categories."""
+    if prompts is None:
+        found = headline_targets(recipe.categories, recipe.languages, recipe.split, recipe.per_category)
+    else:
+        found = row_targets(prompts, recipe.categories)
+    if not found:
+        raise DataError(
+            message("no row has one of the categories {names}", names=", ".join(recipe.categories)),
+            hint=message("leave --category out, or give rows that name it as their category"),
+        )
+    return found[: recipe.limit]
+
+
+def _attacked(
+    recipe: RedTeamRecipe,
+    attacks: Mapping[str, Attack],
+    targets: list[Target],
+    roles: Mapping[str, ModelRole],
+    folder: WorkFolder,
+    watch: TaskWatch,
+) -> RedTeam:
+    model = roles["model"]
+    proposals: list[Proposal] = []
+    if "generator" in roles:
+        names = list(dict.fromkeys(target.category for target in targets))
+        spoken = list(dict.fromkeys(target.seed.language for target in targets))
+        how = {"seed": recipe.seed, "watch": watch}
+        proposals = propose(roles["generator"], names, spoken, recipe.proposals, targets, **how)
+        targets = [*targets, *targets_of(proposals, roles["generator"], recipe.seed)]
+    wish = Wish(1, recipe.temperature, recipe.max_new_tokens, recipe.seed)
+    pairs = [
+        (one, name) for one in targets for name in attacks if one.seed.language in attacks[name].languages
+    ]
+    talks = {
+        (target.id, name, sample): Talk(target.seed, attacks[name], sample)
+        for target, name in pairs
+        for sample in range(recipe.k)
+    }
+    hold_talks(model, list(talks.values()), wish, watch, message("attacking {model}", model=model.title))
+    spoken = [one for one in LANGUAGES if any(target.seed.language == one for target in targets)]
+    understood = ask_controls(model, attacks, spoken, recipe.controls, wish, watch)
+    benign = _benign(model, targets, wish, watch) if recipe.benign else []
+    ended = [(target, name, talks[target.id, name, j]) for target, name in pairs for j in range(recipe.k)]
+    items = judged_items(ended, understood, roles.get("judge"), watch)
+    labelled = own_rows(spoken)
+    judge = judge_card(roles["judge"], labelled, recipe.judge_rows, watch) if "judge" in roles else None
+    return RedTeam(
+        recipe,
+        folder.path,
+        model,
+        attacks,
+        items,
+        len(targets) * len(attacks) - len(pairs),
+        understood,
+        benign,
+        proposals,
+        refusal_card("reading", labelled),
+        judge,
+        dict(roles["judge"].identity) if "judge" in roles else None,
+        success_rates(items, _errors(judge, labelled, spoken, roles), recipe.seed),
+    )
+
+
+def _errors(
+    judge: JudgeCard | None, rows: Sequence[LabelledRow], spoken: Sequence[Language], roles: Mapping[str, Any]
+) -> ErrorCounts | None:
+    """Return the error counts of what had the last word: the judge's where there is one, else the rules'."""
+    if "judge" in roles:
+        return judge.errors if judge is not None else None
+    return success_errors(rows, spoken)
+
+
+def _benign(model: ModelRole, targets: Sequence[Target], wish: Wish, watch: TaskWatch) -> list[BenignAnswer]:
+    """Ask the harmless twins as they stand."""
+    twins = [target for target in targets if target.benign is not None]
+    talks = [Talk(replace(target.seed, text=target.benign or ""), ATTACKS["plain"]) for target in twins]
+    hold_talks(model, talks, wish, watch, message("asking the harmless twins"))
+    found: list[BenignAnswer] = []
+    for target, talk in zip(twins, talks, strict=True):
+        reading = None if talk.answer is None else read_refusal(talk.answer, talk.seed.text)
+        refused = None if reading is None or reading.level is None else reading.level is Level.FULL
+        found.append(BenignAnswer(target, talk.answer, refused))
+    return found
+
+
+def require_answered(done: RedTeam) -> None:
+    """Raise RewardError where more attacks than `max_errors` have no answer; the answers are kept."""
+    if done.unanswered > done.recipe.max_errors:
+        why = next(item.talk.failed for item in done.items if item.talk.answer is None)
+        raise RewardError(
+            message(
+                "{share:.0%} of the attacks have no answer; the first: {why}", share=done.unanswered, why=why
+            ),
+            hint=message("mend it and run the same command: what was answered is kept"),
+        )
