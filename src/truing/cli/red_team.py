@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from truing.cli.commands import command, opening
+from truing.cli.feedback import AsJson, Output
 from truing.cli.language import console_language
 from truing.cli.show import IMPORTING, console, next_step, say, stage
 from truing.cli.streams import print_json
-from truing.cli.feedback import AsJson, Output
 from truing.cli.work import asked_in, role
 from truing.core.doing import doing
-from truing.core.messages import message
 
 if TYPE_CHECKING:
     from truing.reports.records import Report

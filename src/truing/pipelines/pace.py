@@ -17,10 +17,10 @@ from truing.data.convert import write_jsonl
 from truing.evals.suites.headlines import Headline
 from truing.models.trained import load_trained
 from truing.pipelines.budget import FEWER, MachinePace
-from truing.pipelines.preferences import first_sentence
 from truing.runs.session import open_session
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
+from truing.text.units import first_sentence
 from truing.training.optim import make_optimizer
 
 WRITTEN = 8  # tokens of each response after the first

@@ -10,18 +10,16 @@ its start. An exact KL has no sampling noise, so that few rows suffice to learn 
 first words of a response. SFT learns the first sentence alone for the same reason.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from truing.evals.suites.headlines import Headline
-from truing.text.refusal import is_refusal
+from truing.text.refusal import no_example
+from truing.text.units import first_sentence, whole_sentences
 
 TrainingRow = dict[str, Any]
-
-_SENTENCE_END = re.compile(r"[.!?](?=\s|$|[\"'”’)])|[。！？]")
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,7 @@ class Made:
 
     def usable(self, own: str) -> bool:
         """Tell whether the model's own response can be trained on; count a response that cannot."""
-        reason = "already-refuses" if is_refusal(own) else None
-        reason = "empty-response" if not own.strip() else "nul" if "\0" in own else reason
+        reason = no_example(own)
         if reason:
             self.aside[reason] += 1
         return reason is None
@@ -45,18 +42,6 @@ class Made:
         """Retain the beginning of the model's response to a prompt, unless it is empty or a refusal."""
         if self.usable(begun):
             self.retained.append({"prompt": prompt, "completion": begun.strip(), **shared})
-
-
-def whole_sentences(text: str) -> str:
-    """Return `text` up to the end of its last sentence; the whole text where no sentence ends."""
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    return text[: ends[-1]].strip() if ends else text.strip()
-
-
-def first_sentence(text: str) -> str:
-    """Return `text` up to the end of its first sentence; the whole text where no sentence ends."""
-    end = _SENTENCE_END.search(text)
-    return text[: end.end()].strip() if end else text.strip()
 
 
 def make_rows(headlines: Sequence[Headline], begun: Sequence[str], said: Mapping[str, str]) -> Made:

@@ -1,0 +1,100 @@
+"""Helpful refusals: what the model will not do, why, and what it can do instead, in English and Chinese.
+
+    written by hand    the refusal of a training headline, for its own topic
+    by templates       three parts of `declines/en.yaml` or `zh.yaml`, drawn by the prompt's category
+    by a writer        a model's text, where it passes `fault_of`
+
+To add a category or a phrasing, add it to both files of `declines`; a test reads every combination with the
+refusal classifier.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+
+import yaml
+
+from truing.core.languages import Language
+from truing.core.messages import message
+from truing.core.records import Record, user
+from truing.judges.fence import fenced, mark_of
+from truing.judges.opinions import NoVerdict
+from truing.sampling.roles import ModelRole, Wish
+from truing.sampling.types import OnProgress
+from truing.text.degeneration import degenerate
+from truing.text.refusal_levels import OFFERS, REFERS, Level
+from truing.text.refusal_reading import read_refusal
+from truing.text.units import Script, scripts, words
+
+HERE = Path(__file__).parent
+OTHER = "other"  # the category of the files that stands for categories of one's own
+MOST = 80  # words, or Chinese characters, of a refusal that a model wrote
+BY_HAND, BY_TEMPLATE, BY_WRITER = "by hand", "by template", "by the writer"
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """A refusal, and how it was made: BY_HAND, BY_TEMPLATE or BY_WRITER."""
+
+    text: str
+    made: str
+
+
+@cache
+def parts_of(language: Language) -> Mapping[str, object]:
+    """Return the parts of refusals in a language: `openings`, and `reasons` and `offers` by category."""
+    text = (HERE / "declines" / f"{language}.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+def by_template(prompt: str, category: str, language: Language, seed: int) -> Decline:
+    """Return a refusal put together of three parts; the prompt and the seed decide which."""
+    parts = parts_of(language)
+    own = parts.get(category, parts[OTHER])
+    digest = hashlib.sha256(f"{seed}\0{prompt}".encode()).digest()
+    lists: Sequence[Sequence[str]] = [parts["openings"], own["reasons"], own["offers"]]  # pyright: ignore
+    chosen = [some[digest[place] % len(some)] for place, some in enumerate(lists)]
+    return Decline(("" if language == "zh" else " ").join(chosen), BY_TEMPLATE)
+
+
+def fault_of(text: str, prompt: str, language: Language) -> str | None:
+    """Say why a model's text is no helpful refusal of a prompt; None where it is one."""
+    if "\0" in text or degenerate(text):
+        return message("empty or broken")
+    if read_refusal(text, prompt).level is not Level.FULL:
+        return message("does not decline")
+    counts = scripts(text)
+    if (counts[Script.HAN] > counts[Script.LATIN]) != (language == "zh"):
+        return message("in another language")
+    if len(words(text)) > MOST:
+        return message("too long")
+    if not (OFFERS.search(text) or REFERS.search(text)):
+        return message("offers nothing instead")
+    return None
+
+
+def by_writer(
+    role: ModelRole, asked: Sequence[tuple[str, Language]], seed: int, progress: OnProgress
+) -> list[Decline | str]:
+    """Have a model write a refusal of each prompt in a language; a text where it is none: why."""
+    wish = Wish(1, 0.7, 3 * MOST, seed)
+    questions = [Record(user(question_of(prompt, language))) for prompt, language in asked]
+    found: list[Decline | str] = []
+    for (prompt, language), (said,) in zip(asked, role.write(questions, wish, progress), strict=True):
+        if isinstance(said, NoVerdict):
+            found.append(message("no answer"))
+            continue
+        text = said.text.strip()
+        why = message("too long") if said.cut else fault_of(text, prompt, language)
+        found.append(Decline(text, BY_WRITER) if why is None else why)
+    return found
+
+
+def question_of(prompt: str, language: Language) -> str:
+    """Return the question to a writer of refusals."""
+    mark = mark_of([prompt])
+    text = (HERE / "prompts" / f"refusal_{language}.md").read_text(encoding="utf-8")
+    return Template(text).substitute(request=fenced(mark, "request", prompt))
