@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import pytest
+from .tables import each
 
 ROOT = Path(__file__).parent.parent
 # A path below src/truing, or of another folder of the repository.
@@ -19,7 +19,7 @@ def test_something_is_quoted():
     assert len(QUOTES) >= 2
 
 
-@pytest.mark.parametrize(("page", "name", "body"), QUOTES, ids=lambda value: str(value)[-40:])
+@each(("page", "name", "body"), QUOTES)
 def test_a_quote_is_in_the_source(page: Path, name: str, body: str):
     path = next(path for path in (ROOT / "src" / "truing" / name, ROOT / name) if path.exists())
     source = {line.strip() for line in path.read_text().splitlines()}

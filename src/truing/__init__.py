@@ -16,36 +16,46 @@ from truing.core.errors import TruingError
 from truing.core.version import __version__
 
 if TYPE_CHECKING:
+    from truing.api.constituting import Constituted, constitution
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
+    from truing.api.negatives import MadeNegatives, negatives
     from truing.api.reporting import report
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
     from truing.api.training import Run, check, train
 
 __all__ = [
+    "Constituted",
     "Evaluated",
     "MadeFeedback",
+    "MadeNegatives",
     "Run",
     "Scored",
     "TruingError",
     "__version__",
     "check",
+    "constitution",
     "evaluate",
     "feedback",
+    "negatives",
     "report",
     "sample",
     "score",
     "train",
 ]
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
+    "Constituted": "constituting",
     "Evaluated": "evaluating",
     "MadeFeedback": "feedback",
+    "MadeNegatives": "negatives",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
+    "constitution": "constituting",
     "evaluate": "evaluating",
     "feedback": "feedback",
+    "negatives": "negatives",
     "report": "reporting",
     "sample": "sampling",
     "score": "scoring",

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
 import typer
 
 from truing.cli.help_zh import HELP
 from truing.cli.main import app
+
+from ..tables import each
 
 GROUP: Any = typer.main.get_command(app)
 VERBS = {
@@ -22,7 +23,7 @@ def test_h_is_help_everywhere():
     assert GROUP.context_settings["help_option_names"] == ["-h", "--help"]
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@each("verb", VERBS)
 def test_the_example_of_a_verb_is_a_command_it_reads(verb: str):
     example = VERBS[verb].epilog.removeprefix("Example: `").removesuffix("`")
     assert example.startswith(f"truing {verb}")

@@ -5,6 +5,8 @@ import pytest
 from truing.config.changes import RecipeChange, compare, refuse_unsafe
 from truing.core.errors import ConfigError
 
+from ..tables import each
+
 RECIPE = {
     "method": "dpo",
     "policy": "model",
@@ -21,7 +23,7 @@ def changed(**sections: object) -> dict[str, object]:
     return {**RECIPE, **{k: {**RECIPE[k], **v} if isinstance(v, dict) else v for k, v in sections.items()}}
 
 
-@pytest.mark.parametrize(
+@each(
     ("sections", "key", "safe"),
     [
         ({"optim": {"max_steps": 20}}, "optim.max_steps", True),

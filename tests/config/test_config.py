@@ -7,6 +7,8 @@ from truing.config.config import load_recipe
 from truing.config.documents import MAX_ALIASES, MAX_BYTES, Origin, parse_json, parse_yaml
 from truing.core.errors import ConfigError, UsageError
 
+from ..tables import each
+
 MINIMAL = "method: dpo\npolicy: model\ndata: {train: [pairs.jsonl]}\n"
 
 
@@ -93,7 +95,7 @@ def test_no_and_its_kin_are_accepted_where_a_boolean_is_asked_for(write, word: s
     assert loaded.recipe.activation_checkpointing is value
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "value"),
     [
         ("010", 10),
@@ -138,11 +140,11 @@ def test_a_json_recipe_loads_with_lines(write):
     assert str(loaded.provenance["data.train"]) == "recipe.json:5"
 
 
-@pytest.mark.parametrize(
+@each(
     "content",
     [{}, [], [[], {}, [1, [2, {"a": [None, True, -1.5e-7, "]"]}]]], {"": {"b": [{}, {"c": ""}]}}, "{", 3],
 )
-@pytest.mark.parametrize("indent", [None, 1])
+@each("indent", [None, 1])
 def test_json_means_what_the_standard_reader_says(content: object, indent: int | None):
     assert parse_json(json.dumps(content, indent=indent), Origin("a.json", 1)).plain() == content
 

@@ -11,6 +11,8 @@ from truing.methods.offline import OFFLINE
 from truing.methods.online import ONLINE
 from truing.objectives.shapes import PAIR, UNPAIRED
 
+from ..tables import each
+
 SET: dict[str, dict[str, Any]] = {  # a recipe that sets the key, and nothing else of `PARTICULAR`
     "data.unpair": {"data": {"train": "t", "unpair": True}},
     "data.one_class": {"data": {"train": "t", "one_class": True}},
@@ -37,7 +39,7 @@ def test_every_method_says_what_it_reads_and_every_key_has_a_reader():
     assert {key for keys in READS.values() for key in keys} == set(PARTICULAR) == set(SET)
 
 
-@pytest.mark.parametrize("method", READS)
+@each("method", READS)
 def test_a_key_that_a_method_does_not_read_is_refused(method: str):
     require_read(recipe(method))
     for key, changes in SET.items():

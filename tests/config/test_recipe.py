@@ -7,13 +7,15 @@ from pydantic import BaseModel, ValidationError
 
 from truing.config.recipe import EvaluateSection, Lora, LossSection, Optim, Recipe, Section, json_schema
 
+from ..tables import each
+
 MINIMAL: dict[str, Any] = {"method": "dpo", "policy": "model", "data": {"train": ["pairs.jsonl"]}}
 
 
 def sections(model: type[BaseModel] = Section) -> Iterator[type[BaseModel]]:
-    for each in model.__subclasses__():
-        yield each
-        yield from sections(each)
+    for one in model.__subclasses__():
+        yield one
+        yield from sections(one)
 
 
 def test_a_minimal_recipe_has_the_documented_defaults():
@@ -61,7 +63,7 @@ def test_warmup_is_a_share_below_one_and_steps_from_one_on(warmup: float, total:
     assert Optim(warmup=warmup).warmup_steps(total) == steps
 
 
-@pytest.mark.parametrize(
+@each(
     "wrong",
     [
         {"optim": {"learning_rate": 0}},
@@ -140,7 +142,7 @@ def test_a_recipe_is_frozen():
         Recipe.model_validate(MINIMAL).seed = 1
 
 
-@pytest.mark.parametrize("model", sections(), ids=lambda model: model.__name__)
+@each("model", sections())
 def test_every_field_says_what_it_is(model: type[BaseModel]):
     for name, field in model.model_fields.items():
         assert field.description, name

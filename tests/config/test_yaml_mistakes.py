@@ -5,13 +5,15 @@ import pytest
 from truing.config.documents import Origin, parse_json, parse_yaml
 from truing.core.errors import ConfigError
 
+from ..tables import each
+
 COLON = "a full-width colon '：' after "
 SPACE = "a full-width or non-breaking space where YAML has a plain one"
 BACKSLASH = "a backslash in double quotes begins an escape, such as \\n for a new line"
 TAB = "a tab; YAML is indented with spaces"
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "told"),
     [
         ("method：dpo\npolicy：model\n", f"f.yaml:1: {COLON}'method'"),
@@ -40,7 +42,7 @@ def test_a_mistake_is_named_with_its_line(text: str, told: str):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "note: 注意：这是文字，不是键\n",

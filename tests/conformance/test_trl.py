@@ -7,23 +7,28 @@ from transformers import AutoTokenizer
 
 from truing.config.recipe import Recipe
 from truing.runs.check import check_session
-from truing.runs.session import open_session
+from truing.runs.session import Session, open_session
+
+from .peer import PeerCase, peer_cases
+
+LAYOUTS = {"trees": 64, "padded": 10_000}  # tokens a pass: one item each, and all at once
 
 
-@pytest.mark.parametrize(("packing", "tokens_per_pass"), [("trees", 64), ("padded", 10_000)])
-def test_loss_and_gradient_norm(peer_case, tmp_path, packing, tokens_per_pass):
-    asked = {"packing": packing, "tokens_per_pass": tokens_per_pass}
-    session = open_session(Recipe.model_validate(peer_case.recipe(tmp_path, **asked)))
-    assert session.scorer.layout == packing
-    assert (len(session.passes(session.plan.items_of(1))) > 3) == (packing == "trees")
-    found = check_session(session)
-    peer_case.agrees(found.logs["loss"], found.grad_norm)
-    assert math.isfinite(sum(found.logs.values()))
+@pytest.mark.parametrize("peer_case", peer_cases(), ids=str)
+def test_loss_gradient_norm_and_tokens(peer_case, tmp_path):
+    for packing, tokens_per_pass in LAYOUTS.items():
+        asked = {"packing": packing, "tokens_per_pass": tokens_per_pass}
+        session = open_session(Recipe.model_validate(peer_case.recipe(tmp_path, **asked)))
+        assert session.scorer.layout == packing
+        assert (len(session.passes(session.plan.items_of(1))) > 3) == (packing == "trees")
+        found = check_session(session)
+        peer_case.agrees(found.logs["loss"], found.grad_norm)
+        assert math.isfinite(sum(found.logs.values()))
+        assert_tokens_are_those_of_the_tokenizers_own_template(session, peer_case)
 
 
-def test_the_tokens_are_those_of_the_tokenizers_own_template(peer_case, tmp_path):
+def assert_tokens_are_those_of_the_tokenizers_own_template(session: Session, peer_case: PeerCase) -> None:
     """The end of turn and its newline are scored, and one more EOS where the peer appends one."""
-    session = open_session(Recipe.model_validate(peer_case.recipe(tmp_path)))
     tokenizer = AutoTokenizer.from_pretrained(session.source)
     for tree, row in zip(session.train, peer_case.read(), strict=True):
         prompt = tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)

@@ -9,10 +9,12 @@ from truing.core.encodings import gb18030_remedy, is_gb18030
 from truing.core.errors import ConfigError, DataError
 from truing.data.read import read_rows
 
+from ..tables import each
+
 ROWS = '{"prompt": "你好吗？", "response": "我很好。"}\n{"prompt": "plain", "response": "text"}\n' * 3
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "is_it"),
     [
         (ROWS.encode("gb18030"), True),

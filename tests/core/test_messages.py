@@ -107,6 +107,14 @@ COVERED = [
     "reports/writing.py",
     "sampling/replies.py",
     "cli/training.py",
+    "synthesis/constitution/principles.py",
+    "synthesis/constitution/by_rule.py",
+    "synthesis/constitution/by_model.py",
+    "synthesis/constitution/revising.py",
+    "synthesis/constitution/counts.py",
+    "synthesis/constitution/run.py",
+    "pipelines/constituting.py",
+    "cli/constitution.py",
 ]
 PYTHONS = [Path(json.decoder.__file__), Path(json.scanner.__file__)]
 SAME = {"bfloat16"}  # a name

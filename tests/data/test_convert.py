@@ -11,6 +11,8 @@ from truing.data.convert import WRITERS, convert, write_jsonl
 from truing.data.detect import detect
 from truing.data.load import load_records
 
+from ..tables import each
+
 PAIR = Record(user("q"), (reply("good"), reply("bad")), margin=1.5, category="c", place="a.jsonl:3")
 DEMO = Record(user("q"), (reply("r"),))
 PROMPT = Record(user("q"), category="c")
@@ -142,7 +144,7 @@ ROUND = [
 ]
 
 
-@pytest.mark.parametrize(("record", "name"), ROUND)
+@each(("record", "name"), ROUND)
 def test_what_was_written_is_read_again(record, name):
     rows = list(convert([record], name))
     assert [normal(detect(rows).read(row)) for row in rows] == [normal(record)]

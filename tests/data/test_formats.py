@@ -10,6 +10,8 @@ from truing.data.detect import detect
 from truing.data.formats import FORMATS, find_format
 from truing.data.rows import RowError
 
+from ..tables import each
+
 
 def said(*turns: str) -> tuple[Message, ...]:
     """ "u:hi" and "a:ho" as messages."""
@@ -239,7 +241,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "row", "expected"), CASES)
+@each(("name", "row", "expected"), CASES)
 def test_detected_without_a_flag_and_read(name, row, expected):
     format = detect([row] * 3)
     assert format.name == name
@@ -255,7 +257,7 @@ def test_nulls_count_as_absent():
     assert detect([row]).read(row) == SHOWN
 
 
-@pytest.mark.parametrize(
+@each(
     ("label", "wanted"),
     [
         (True, True),
@@ -416,7 +418,7 @@ def test_columns_that_nothing_reads_are_known_by_name():
     assert FORMATS["paddle-preference"].read(paddle).unread == ("id",)
 
 
-@pytest.mark.parametrize(("name", "row", "code"), BAD)
+@each(("name", "row", "code"), BAD)
 def test_bad_rows_have_a_code(name, row, code):
     with pytest.raises(RowError) as caught:
         FORMATS[name].read(row)
@@ -478,8 +480,8 @@ BESIDE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "row"), BESIDE)
-@pytest.mark.parametrize("history", [[["q1", "r1"]], chat("u:q1", "a:r1")])
+@each(("name", "row"), BESIDE)
+@each("history", [[["q1", "r1"]], chat("u:q1", "a:r1")])
 def test_system_and_history_are_read_beside_every_format(name, row, history):
     record = FORMATS[name].read(row | {"system_prompt": "be kind", "history": history})
     assert record.prompt == LONG

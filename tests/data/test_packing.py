@@ -6,6 +6,8 @@ import torch
 from truing.data.packing import LAYOUTS, Span, pack, pad, split_into_passes
 from truing.data.trees import Branch, Tree
 
+from ..tables import each
+
 # The second branch is a conversation: tokens 14 and 15 are a later turn of the user's, without loss.
 TALK = Tree([10, 11], (Branch([12], [True]), Branch([13, 14, 15, 16], [True, False, False, True])))
 SHORT = Tree([20], (Branch([21, 22], [True, True]),))
@@ -90,8 +92,8 @@ def test_moving_to_a_device_keeps_every_field(layout: str):
     assert (moved.valid is None) == (batch.valid is None)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("limit", [1, 9, 20, 40, 10_000])
+@each("layout", LAYOUTS)
+@each("limit", [1, 9, 20, 40, 10_000])
 def test_passes_hold_every_tree_once_within_the_limit(pairs: list[Tree], layout: str, limit: int):
     passes = split_into_passes(pairs, limit, layout)
     assert sorted(i for group in passes for i in group) == list(range(len(pairs)))

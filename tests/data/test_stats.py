@@ -7,6 +7,8 @@ import pytest
 from truing.core.records import Message, Record, Response, reply, user
 from truing.data.stats import language, near_identical, quantiles, stats
 
+from ..tables import each
+
 RECORDS = [
     Record(user("question"), (reply("four"), reply("sixsix"))),  # 4 - 6 = -2
     Record(user("question"), (reply("exactly ten"), reply("no"))),  # 11 - 2 = 9
@@ -47,7 +49,7 @@ def test_quantiles_of_one_to_a_hundred():
     assert quantiles([7]) == dict.fromkeys(["min", "p5", "p25", "p50", "p75", "p95", "max"], 7)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         ("What is the weather like?", "en"),

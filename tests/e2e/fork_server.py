@@ -3,7 +3,8 @@
 Importing torch and transformers takes seconds of CPU, and an end-to-end test runs a verb in a fresh process
 to see what a user sees. The child of a fork is such a process with the imports done. Requests are lines of
 JSON on stdin: `arguments`, `cwd`, `env`, and the files `stdin`, `stdout`, `stderr`; each is answered by a
-line with the return code. Nothing here computes before the fork, so no thread of torch is lost in it.
+line with the child's id. A request `{"wait": id}` is answered by the return code, and with `"poll": true` by
+null while the child runs. Nothing here computes before the fork, so no thread of torch is lost in it.
 """
 
 import json
@@ -54,15 +55,19 @@ def serve() -> None:
     import_all()
     print("ready", flush=True)
     for line in iter(sys.stdin.buffer.readline, b""):
+        request = json.loads(line)
+        if child := request.get("wait"):
+            ended, status = os.waitpid(child, os.WNOHANG if request.get("poll") else 0)
+            print(json.dumps(os.waitstatus_to_exitcode(status) if ended else None), flush=True)
+            continue
         child = os.fork()
         if child == 0:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            code = run(json.loads(line))
+            code = run(request)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print(child, flush=True)
 
 
 if __name__ == "__main__":

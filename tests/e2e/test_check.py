@@ -5,40 +5,28 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from truing.cli.main import main
+from ..conformance.peer import peer_cases
 
 ROOT = Path(__file__).parents[2]
-RECIPES = [path for path in sorted((ROOT / "recipes").glob("*.yaml")) if "\nstages:" not in path.read_text()]
+RECIPES = [path for path in sorted((ROOT / "recipes").glob("*.yaml")) if "\nmethod:" in path.read_text()]
 
-IN_A_PROCESS = {1, 34, 36, 45}  # of these cases `truing` runs as users run it; the others save its start
-
-
-def check_here(monkeypatch, capsys, path: Path) -> dict[str, Any]:
-    """What `truing check PATH --json` prints, from this process."""
-    monkeypatch.setattr(sys, "argv", ["truing", "check", str(path), "--json"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    printed = capsys.readouterr()
-    assert not ended.value.code, printed.err
-    return json.loads(printed.out)
+# Methods and layouts of which `truing check` runs as users run it: tests/conformance has all cases.
+CHECKED = [case for case in peer_cases() if case.number in (1, 34, 36, 45)]
 
 
-def test_the_first_step_is_the_peers(truing, tmp_path, monkeypatch, capsys, peer_case):
-    asked = {"packing": "padded"} if peer_case.number % 2 else {"packing": "trees", "tokens_per_pass": 64}
-    (tmp_path / "r.json").write_text(json.dumps(peer_case.recipe(tmp_path, **asked)))
-    if peer_case.number in IN_A_PROCESS:
-        done = truing("check", tmp_path / "r.json", "--json")
-        assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)
-    else:
-        found = check_here(monkeypatch, capsys, tmp_path / "r.json")
-    peer_case.agrees(found["loss"], found["grad_norm"])
+@pytest.mark.parametrize("case", CHECKED, ids=str)
+def test_the_first_step_is_the_peers(truing, tmp_path, case):
+    asked = {"packing": "padded"} if case.number % 2 else {"packing": "trees", "tokens_per_pass": 64}
+    (tmp_path / "r.json").write_text(json.dumps(case.recipe(tmp_path, **asked)))
+    done = truing("check", tmp_path / "r.json", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    case.agrees(found["loss"], found["grad_norm"])
     rows = found["rows"]
-    assert rows["kept"] == found["items"] == len(peer_case.read())
+    assert rows["kept"] == found["items"] == len(case.read())
     assert rows["kept"] + sum(rows["set_aside"].values()) == rows["read"] + rows["made"]
     assert found["tokens"] > 0
 
@@ -68,7 +56,7 @@ def test_help_answers_at_once_without_torch():
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert not imported & {"torch", "transformers", "pydantic"}
     times = []
-    for _ in range(5):
+    for _ in range(3):
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "truing", "--help"], capture_output=True, check=True)
         times.append(time.perf_counter() - start)

@@ -9,6 +9,8 @@ from truing.evals.instructions import CHECKS, Check, Followed, followed
 from truing.evals.suites import load_suite
 from truing.text import units
 
+from ..tables import each
+
 MET_AND_NOT = [
     ("words", {"most": 3}, "One two three.", "One two three four."),
     ("words", {"least": 3}, "It's well-known today", "It's well-known."),  # an apostrophe or hyphen joins
@@ -61,7 +63,7 @@ MET_AND_NOT = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "met", "missed"), MET_AND_NOT)
+@each(("name", "options", "met", "missed"), MET_AND_NOT)
 def test_each_check(name: str, options: dict, met: str, missed: str) -> None:
     check = Check(name=name, **options)
     assert check(met)
@@ -73,7 +75,7 @@ def test_every_check_has_an_example_and_a_prompt() -> None:
     assert {check.name for item in load_suite("instructions") for check in item.checks} == set(CHECKS)
 
 
-@pytest.mark.parametrize(
+@each(
     ("row", "complaint"),
     [
         ({"name": "wrods", "most": 3}, "; did you mean 'words'?"),

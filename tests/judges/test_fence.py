@@ -2,8 +2,10 @@ import pytest
 
 from truing.judges.fence import GAP, fenced, mark_of, neutral
 
+from ..tables import each
 
-@pytest.mark.parametrize(
+
+@each(
     "token",
     [
         "<|im_start|>", "<|eot_id|>", "<｜User｜>", "<s>", "</s>", "<<SYS>>", "<</SYS>>", "[INST]", "[/INST]",

@@ -25,6 +25,8 @@ from truing.judges.pairwise import (
 )
 from truing.judges.pointwise import RUBRIC
 
+from ..tables import each
+
 MakePairwise = Callable[..., Pairwise]
 FIRST, SECOND, TIE = Verdict.FIRST, Verdict.SECOND, Verdict.TIE
 WHY = user("Why?")
@@ -87,7 +89,7 @@ def test_a_judge_that_always_names_one_place_decides_nothing(
     assert agreement(found).position_bias == 1.0
 
 
-@pytest.mark.parametrize(
+@each(
     ("a_first", "b_first", "opinion", "consistent"),
     [
         (FIRST, SECOND, 1.0, True),
@@ -236,7 +238,7 @@ def test_only_the_order_that_failed_is_asked_again(
 # The verdict
 
 
-@pytest.mark.parametrize(
+@each(
     ("answer", "verdict"),
     [
         ("VERDICT: A", FIRST),
@@ -257,7 +259,7 @@ def test_a_verdict_is_read(answer: str, verdict: Verdict):
     assert read_verdict(answer) is verdict
 
 
-@pytest.mark.parametrize(
+@each(
     "answer",
     [
         "A", "B is better.", "VERDICT: C", "VERDICT: A or B", "VERDICT: A\nI hope this helps!", "VERDICT:",

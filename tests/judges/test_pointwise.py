@@ -15,6 +15,8 @@ from truing.judges.endpoint import Endpoint
 from truing.judges.opinions import NoVerdict, NoVerdictError
 from truing.judges.pointwise import TEMPLATE, Pointwise, read_score, read_template
 
+from ..tables import each
+
 MakePointwise = Callable[..., Pointwise]
 
 
@@ -32,7 +34,7 @@ def pointwise(server, endpoint: Callable[..., Endpoint]) -> MakePointwise:
 # The verdict
 
 
-@pytest.mark.parametrize(
+@each(
     ("answer", "score"),
     [
         ("SCORE: 1", 0.0),
@@ -51,7 +53,7 @@ def test_a_score_is_read(answer: str, score: float):
     assert read_score(answer, 1, 10) == pytest.approx(score)
 
 
-@pytest.mark.parametrize(
+@each(
     "answer",
     [
         "8", "I give it an 8.", "SCORE: 8/100", "SCORE: eight", "SCORE: 8\nI hope this helps!", "SCORE:",

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from truing.kernels import logprobs
 from truing.kernels.logprobs import Head, head_collision, head_divergence, head_entropy, head_logprobs
 
+from ..tables import each
+
 COUNT, VOCABULARY, WIDTH = 37, 53, 8
 HEADS = {
     "plain": {},
@@ -15,7 +17,7 @@ HEADS = {
     "cap": {"cap": 2.0},
     "all": {"bias": True, "scale": 0.3, "cap": 2.0},
 }
-EVERY_HEAD = pytest.mark.parametrize("kind", HEADS.values(), ids=HEADS)
+EVERY_HEAD = each("kind", HEADS.values())
 
 
 def draw(*shape: int, seed: int) -> Tensor:
@@ -48,13 +50,13 @@ def leaves(states: Tensor, head: Head) -> list[Tensor]:
     return [leaf for leaf in (states, head.weight, head.bias) if leaf is not None and leaf.requires_grad]
 
 
-@pytest.fixture(params=[1, 24 << 20], ids=["chunks of sixteen", "one chunk"])
+@pytest.fixture(params=[1, 24 << 20])
 def buffer(request, monkeypatch):
     monkeypatch.setattr(logprobs, "BUFFER", request.param)
 
 
 @EVERY_HEAD
-@pytest.mark.parametrize("trained", [False, True], ids=["frozen", "trained"])
+@each("trained", [False, True])
 @pytest.mark.usefixtures("buffer")
 def test_values_and_gradients_are_those_of_log_softmax(kind: dict, trained: bool):
     states, target = inputs()
@@ -96,7 +98,7 @@ def test_certain_and_impossible_tokens_stay_exact():
     assert logps.tolist() == [0.0, -200.0]
 
 
-@pytest.mark.parametrize("trained", [False, True], ids=["frozen", "trained"])
+@each("trained", [False, True])
 def test_bfloat16_states_and_head_give_float32_log_probabilities(trained: bool):
     states, target = inputs()
     layer = head(trained=trained)

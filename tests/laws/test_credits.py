@@ -3,17 +3,18 @@
 from collections.abc import Callable
 from functools import partial
 
-import pytest
 import torch
 from torch import Tensor
 
 from truing.losses.credit import CREDITS, token_rewards
 from truing.objectives.binding import checked, defaults_of, needs, pick
 
+from ..tables import each
+
 Credit = Callable[..., Tensor]
 GROUPED = {name: credit for name, credit in CREDITS.items() if needs(credit, "group")}
-EVERY_CREDIT = pytest.mark.parametrize("credit", CREDITS.values(), ids=CREDITS)
-EVERY_GROUPED = pytest.mark.parametrize("credit", GROUPED.values(), ids=GROUPED)
+EVERY_CREDIT = each("credit", CREDITS.values())
+EVERY_GROUPED = each("credit", GROUPED.values())
 
 REWARDS = torch.tensor([1.0, 7.0, 0.0, 3.0, 5.0, 4.0])
 GROUP = torch.tensor([0, 1, 0, 2, 0, 1])  # three, two and one
@@ -60,9 +61,9 @@ def test_a_better_response_has_the_larger_advantage_and_it_grows_with_the_reward
 
 
 @EVERY_CREDIT
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("far", [0.0, 1e4, -1e4])
-@pytest.mark.parametrize("at", [[], [0], [3], [0, 1, 2, 3, 4, 5]], ids=str)
+@each("dtype", [torch.float32, torch.bfloat16], ids=str)
+@each("far", [0.0, 1e4, -1e4])
+@each("at", [[], [0], [3], [0, 1, 2, 3, 4, 5]], ids=str)
 def test_advantages_are_finite(credit: Credit, at: list[int], far: float, dtype: torch.dtype):
     rewards = torch.ones(6, dtype=dtype)
     rewards[at] = far

@@ -20,6 +20,8 @@ from truing.models.scoring import Scorer
 from truing.objectives import shapes
 from truing.training.step import accumulate
 
+from ..tables import each
+
 # Every method with its own loss, every loss once, and what the objectives add.
 ROWS: dict[tuple[str, Any], tuple[str, str, dict[str, Any]]] = {}
 for method in OFFLINE.values():
@@ -103,7 +105,7 @@ def norm_of(gradients: list[Tensor]) -> float:
     return torch.nn.utils.get_total_norm(gradients).item()
 
 
-@pytest.mark.parametrize(("method", "loss", "hyper"), [*ROWS.values(), *VARIANTS, *MIXES], ids=str)
+@each(("method", "loss", "hyper"), [*ROWS.values(), *VARIANTS, *MIXES], ids=str)
 def test_nothing_depends_on_how_a_step_is_cut(step_of: Callable, method: str, loss: Any, hyper: dict):
     logs, gradients, fewest = step_of(method, loss, hyper)
     norm = norm_of(gradients)
@@ -118,7 +120,7 @@ def test_nothing_depends_on_how_a_step_is_cut(step_of: Callable, method: str, lo
             assert norm_of(cut_gradients) == pytest.approx(norm, rel=1e-4)
 
 
-@pytest.mark.parametrize(("one", "other"), NEIGHBOURS)
+@each(("one", "other"), NEIGHBOURS)
 def test_a_mix_is_the_weighted_sum_of_its_losses(step_of: Callable, one: str, other: str):
     method = NEIGHBOURS[one, other]
     none = {"sft_weight": 0.0} if "sft_weight" in OFFLINE[method].options else {}

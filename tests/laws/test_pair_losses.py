@@ -15,12 +15,14 @@ from truing.losses.preference import COUPLED_PAIR_LOSSES, DIVERGENCES, PAIR_LOSS
 from truing.losses.reference_free import REFERENCE_FREE_LOSSES
 from truing.objectives.binding import Loss, needs, pick
 
+from ..tables import each
+
 LOSSES: dict[str, Loss] = {
     **PAIR_LOSSES,
     **{f"dpo-{name}": partial(PAIR_LOSSES["dpo"], divergence=name) for name in DIVERGENCES},
     **REFERENCE_FREE_LOSSES,
 }
-EVERY_LOSS = pytest.mark.parametrize("name", LOSSES)
+EVERY_LOSS = each("name", LOSSES)
 
 # Where the policy is its reference; without one, where both responses are equally likely.
 AT_REFERENCE = {
@@ -98,7 +100,7 @@ def sign(gradient: Tensor | None) -> int:
 
 
 @EVERY_LOSS
-@pytest.mark.parametrize("chosen", [-5.0, -4.5, -5.5], ids=["unmoved", "gained", "lost"])
+@each("chosen", [-5.0, -4.5, -5.5])
 def test_chosen_is_pushed_up_and_rejected_down(name: str, chosen: float):
     policy = pair([chosen], [-5.0])
     apply(name, policy, pair([-5.0], [-5.0])).sum().backward()
@@ -143,8 +145,8 @@ def test_the_gradient_goes_to_the_policy_alone(name: str):
 
 
 @EVERY_LOSS
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("length", [1.0, 30.0])
+@each("dtype", [torch.float32, torch.bfloat16], ids=str)
+@each("length", [1.0, 30.0])
 def test_value_and_gradient_are_finite_however_far_apart(name: str, dtype: torch.dtype, length: float):
     corners = zip(*product([0.0, -1.0, -1e4], repeat=4), strict=True)
     sides = [list(side) for side in corners]  # 81 pairs: equal, near and far, on all four sides

@@ -18,15 +18,17 @@ from truing.losses.kl import KL_ESTIMATORS, WITHOUT_PULL
 from truing.losses.policy_gradient import POLICY_LOSSES, VALUE_LOSSES
 from truing.objectives.binding import checked, defaults_of, needs, pick
 
+from ..tables import each
+
 TABLES = {**POLICY_LOSSES, **VALUE_LOSSES, **CORRECTIONS, **KL_ESTIMATORS}
 Formula = Callable[..., Tensor]
 
 
 def over(table: dict[str, Formula]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("formula", table.values(), ids=table)
+    return each("formula", table.values())
 
 
-EVERY_DTYPE = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+EVERY_DTYPE = each("dtype", [torch.float32, torch.bfloat16], ids=str)
 
 # Six tokens of three responses. The policy moved both ways; so did what the sampler says.
 GIVEN = {
@@ -141,7 +143,7 @@ AT_RATIO_ONE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-@pytest.mark.parametrize("name", POLICY_LOSSES)
+@each("name", POLICY_LOSSES)
 def test_the_value_where_the_policy_is_the_one_that_sampled(name: str):
     assert set(AT_RATIO_ONE) == set(POLICY_LOSSES), "every loss states its number"
     found = apply(POLICY_LOSSES[name], old_logps=GIVEN["logps"])
@@ -158,7 +160,7 @@ def test_the_first_update_after_sampling_is_that_of_reinforce(formula: Formula):
 
 
 @over(POLICY_LOSSES)
-@pytest.mark.parametrize("moved", [2e-4, -2e-4])
+@each("moved", [2e-4, -2e-4])
 def test_tokens_better_than_expected_are_pushed_up_and_worse_ones_down(formula: Formula, moved: float):
     found = slope(formula, GIVEN["old_logps"] + moved)
     assert torch.equal(found.sign(), -GIVEN["advantages"].sign())
@@ -212,7 +214,7 @@ def test_no_kl_where_policy_and_reference_agree(formula: Formula):
     assert apply(formula, ref_logps=GIVEN["logps"]).tolist() == [0.0] * 6
 
 
-@pytest.mark.parametrize("name", KL_ESTIMATORS)
+@each("name", KL_ESTIMATORS)
 def test_an_estimator_that_pulls_pulls_towards_the_reference(name: str):
     found = slope(KL_ESTIMATORS[name], GIVEN["logps"], old_logps=GIVEN["logps"])
     towards = torch.equal(found.sign(), (GIVEN["logps"] - GIVEN["ref_logps"]).sign())
@@ -237,14 +239,14 @@ def units(name: str, response: Tensor, group: Tensor) -> int:
     ]
 
 
-@pytest.mark.parametrize("name", AGGREGATIONS)
+@each("name", AGGREGATIONS)
 def test_tokens_of_a_response_weigh_the_same_and_more_than_nothing(name: str):
     weights = weights_of(name, GIVEN["response"], GROUP)
     assert (weights > 0).all()
     assert len(set(weights[:3].tolist())) == 1 == len(set(weights[4:].tolist()))
 
 
-@pytest.mark.parametrize("name", AGGREGATIONS)
+@each("name", AGGREGATIONS)
 def test_where_all_responses_are_as_long_as_can_be_only_the_scale_differs(name: str):
     response = torch.arange(3).repeat_interleave(LONGEST)
     losses = torch.arange(9.0)
@@ -253,7 +255,7 @@ def test_where_all_responses_are_as_long_as_can_be_only_the_scale_differs(name: 
     assert found.item() == pytest.approx(4.0 * (LONGEST if name == "response_sum" else 1))
 
 
-@pytest.mark.parametrize("name", AGGREGATIONS)
+@each("name", AGGREGATIONS)
 def test_weights_do_not_depend_on_how_prompts_are_cut_into_passes(name: str):
     response = GIVEN["response"]
     whole = weights_of(name, response, GROUP)

@@ -2,17 +2,18 @@
 
 import math
 
-import pytest
 import torch
 
 from truing.losses.preference import Pair
 from truing.losses.reward import RANKING_LOSSES, REGRESSION_LOSSES, REWARD_PAIR_LOSSES, bradley_terry
 from truing.objectives.binding import Loss
 
-EVERY_PAIR_LOSS = pytest.mark.parametrize("loss", REWARD_PAIR_LOSSES.values(), ids=REWARD_PAIR_LOSSES)
-EVERY_RANKING_LOSS = pytest.mark.parametrize("loss", RANKING_LOSSES.values(), ids=RANKING_LOSSES)
-EVERY_REGRESSION_LOSS = pytest.mark.parametrize("loss", REGRESSION_LOSSES.values(), ids=REGRESSION_LOSSES)
-EVERY_DTYPE = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+from ..tables import each
+
+EVERY_PAIR_LOSS = each("loss", REWARD_PAIR_LOSSES.values())
+EVERY_RANKING_LOSS = each("loss", RANKING_LOSSES.values())
+EVERY_REGRESSION_LOSS = each("loss", REGRESSION_LOSSES.values())
+EVERY_DTYPE = each("dtype", [torch.float32, torch.bfloat16], ids=str)
 
 # Three prompts of 3, 1 and 2 responses, mixed.
 SCORES = torch.tensor([0.5, -1.0, 2.0, 0.3, -0.7, 1.1])
@@ -27,7 +28,7 @@ def pair(
 
 
 @EVERY_PAIR_LOSS
-@pytest.mark.parametrize("chosen", [1.5, 0.0, -1.5], ids=["right", "tied", "wrong"])
+@each("chosen", [1.5, 0.0, -1.5])
 def test_the_chosen_score_is_pushed_up_and_the_rejected_down(loss: Loss, chosen: float):
     scores = pair([chosen], [0.0])
     loss(scores).sum().backward()
@@ -59,8 +60,8 @@ def test_equal_scores_cost_log_two_wherever_they_lie(loss: Loss):
 
 @EVERY_PAIR_LOSS
 @EVERY_DTYPE
-@pytest.mark.parametrize("hyper", [{}, {"center": 0.01}], ids=str)
-@pytest.mark.parametrize("sides", [(-1e4, 0.0), (0.0, -1e4), (-1e4, -1e4), (0.0, 0.0)], ids=str)
+@each("hyper", [{}, {"center": 0.01}], ids=str)
+@each("sides", [(-1e4, 0.0), (0.0, -1e4), (-1e4, -1e4), (0.0, 0.0)], ids=str)
 def test_pair_losses_and_gradients_are_finite(loss: Loss, sides, hyper: dict, dtype: torch.dtype):
     scores = pair([sides[0]], [sides[1]], dtype)
     losses = loss(scores, torch.tensor([0.5], dtype=dtype), **hyper)
@@ -107,7 +108,7 @@ def test_a_score_common_to_a_prompt_does_not_matter(loss: Loss):
 
 
 @EVERY_RANKING_LOSS
-@pytest.mark.parametrize("prompt", [0, 1, 2])
+@each("prompt", [0, 1, 2])
 def test_a_prompt_neither_sees_nor_moves_another(loss: Loss, prompt: int):
     mine = GROUP.eq(prompt)
     scores = torch.where(mine, SCORES, 1e4 * SCORES).requires_grad_()
@@ -120,7 +121,7 @@ def test_a_prompt_neither_sees_nor_moves_another(loss: Loss, prompt: int):
 
 
 @EVERY_RANKING_LOSS
-@pytest.mark.parametrize("gap", [-2.0, 0.0, 1.5], ids=str)
+@each("gap", [-2.0, 0.0, 1.5], ids=str)
 def test_of_two_responses_it_is_bradley_terry(loss: Loss, gap: float):
     two = loss(torch.tensor([0.4, 0.4 + gap]), torch.tensor([2, 1]), torch.zeros(2, dtype=torch.long))
     torch.testing.assert_close(two, bradley_terry(pair([0.4 + gap], [0.4], grad=False)))
@@ -148,8 +149,8 @@ def test_the_right_order_costs_less_than_the_reverse(loss: Loss):
 
 @EVERY_RANKING_LOSS
 @EVERY_DTYPE
-@pytest.mark.parametrize("far", [-1e4, 0.0], ids=str)
-@pytest.mark.parametrize("at", range(6))
+@each("far", [-1e4, 0.0], ids=str)
+@each("at", range(6))
 def test_ranking_losses_and_gradients_are_finite(loss: Loss, at: int, far: float, dtype: torch.dtype):
     scores = torch.zeros(6, dtype=dtype).index_fill(0, torch.tensor(at), far).requires_grad_()
     losses = loss(scores, RANKS, GROUP)
@@ -183,7 +184,7 @@ def test_no_gradient_crosses_from_one_response_to_another(loss: Loss):
 
 @EVERY_REGRESSION_LOSS
 @EVERY_DTYPE
-@pytest.mark.parametrize("target", [0.0, 0.5, 1.0], ids=str)
+@each("target", [0.0, 0.5, 1.0], ids=str)
 def test_regression_losses_and_gradients_are_finite(loss: Loss, target: float, dtype: torch.dtype):
     scores = torch.tensor([-1e4, 0.0, 1e4], dtype=dtype, requires_grad=True)
     losses = loss(scores, torch.full_like(scores, target))

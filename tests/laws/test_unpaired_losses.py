@@ -2,13 +2,14 @@
 
 import math
 
-import pytest
 import torch
 
 from truing.losses.unpaired import COUPLED_UNPAIRED_LOSSES, UNPAIRED_LOSSES, kl_baseline
 from truing.objectives.binding import Loss, pick
 
-EVERY_LOSS = pytest.mark.parametrize("loss", UNPAIRED_LOSSES.values(), ids=UNPAIRED_LOSSES)
+from ..tables import each
+
+EVERY_LOSS = each("loss", UNPAIRED_LOSSES.values())
 AT_THE_REFERENCE = {"kto": 0.5, "apo_zero_unpaired": 0.5, "bco": math.log(2)}
 
 POLICY = torch.tensor([-1.0, -7.0, -3.0, -6.0])
@@ -24,8 +25,8 @@ def apply(
 
 
 @EVERY_LOSS
-@pytest.mark.parametrize("kl", [0.0, 1.5], ids=str)
-@pytest.mark.parametrize("kept", [[0, 1, 2, 3], [0, 2], [1, 3], [0], [1]], ids=str)
+@each("kl", [0.0, 1.5], ids=str)
+@each("kept", [[0, 1, 2, 3], [0, 2], [1, 3], [0], [1]], ids=str)
 def test_desirable_is_pushed_up_and_undesirable_down(loss: Loss, kept: list[int], kl: float):
     policy, desirable = POLICY[kept].requires_grad_(), DESIRABLE[kept]
     apply(loss, policy, REF[kept], desirable, torch.tensor(kl)).sum().backward()
@@ -41,8 +42,8 @@ def test_one_loss_per_response_and_their_order_is_that_of_the_responses(loss: Lo
     torch.testing.assert_close(apply(loss, POLICY[order], REF[order], DESIRABLE[order]), losses[order])
 
 
-@pytest.mark.parametrize("name", UNPAIRED_LOSSES)
-@pytest.mark.parametrize("desirable", [DESIRABLE, DESIRABLE[:1], ~DESIRABLE[:1]], ids=["both", "+", "-"])
+@each("name", UNPAIRED_LOSSES)
+@each("desirable", [DESIRABLE, DESIRABLE[:1], ~DESIRABLE[:1]])
 def test_value_at_the_reference(name: str, desirable: torch.Tensor):
     same = REF[: len(desirable)]
     losses = apply(UNPAIRED_LOSSES[name], same, same, desirable)
@@ -81,10 +82,10 @@ def test_no_gradient_reaches_the_mismatched_responses(loss: Loss):
 
 
 @EVERY_LOSS
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("kl", [0.0, 1e4], ids=str)
-@pytest.mark.parametrize("far", [[-1e4, 0.0, -1e4, 0.0], [0.0, -1e4], [-1e4, -1e4], [-1e4], [0.0]], ids=str)
-@pytest.mark.parametrize("classes", [DESIRABLE, DESIRABLE | True, DESIRABLE & False], ids=["both", "+", "-"])
+@each("dtype", [torch.float32, torch.bfloat16], ids=str)
+@each("kl", [0.0, 1e4], ids=str)
+@each("far", [[-1e4, 0.0, -1e4, 0.0], [0.0, -1e4], [-1e4, -1e4], [-1e4], [0.0]], ids=str)
+@each("classes", [DESIRABLE, DESIRABLE | True, DESIRABLE & False])
 def test_value_and_gradient_are_finite(loss: Loss, far: list[float], classes, kl: float, dtype: torch.dtype):
     policy = torch.tensor(far, dtype=dtype, requires_grad=True)
     ref = torch.full_like(policy, -1.0)
@@ -99,7 +100,7 @@ def test_of_no_responses_there_are_no_losses(loss: Loss):
     assert apply(loss, POLICY[:0], REF[:0], DESIRABLE[:0]).shape == (0,)
 
 
-@pytest.mark.parametrize("name", UNPAIRED_LOSSES)
+@each("name", UNPAIRED_LOSSES)
 def test_splitting_the_batch_changes_exactly_the_coupled_losses(name: str):
     loss = UNPAIRED_LOSSES[name]
     whole = apply(loss, POLICY, REF, DESIRABLE)

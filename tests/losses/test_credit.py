@@ -23,6 +23,8 @@ from truing.losses.credit import (
 )
 from truing.losses.segments import means
 
+from ..tables import each
+
 # Groups of three, one and two, mixed.
 REWARDS = torch.tensor([1.0, 7.0, 0.0, 3.0, 5.0, 4.0])
 GROUP = torch.tensor([9, 2, 9, 5, 9, 2])
@@ -116,8 +118,8 @@ def plain_gae(rewards: Tensor, values: Tensor, response: Tensor, gamma: float, l
     return found[::-1]
 
 
-@pytest.mark.parametrize(("gamma", "lam"), [(1.0, 0.95), (0.9, 0.5), (1.0, 1.0), (0.98, 0.0)])
-@pytest.mark.parametrize("lengths", [[1], [7], [3, 1, 5], [1, 1], [2, 9, 33]], ids=str)
+@each(("gamma", "lam"), [(1.0, 0.95), (0.9, 0.5), (1.0, 1.0), (0.98, 0.0)])
+@each("lengths", [[1], [7], [3, 1, 5], [1, 1], [2, 9, 33]], ids=str)
 def test_gae_is_the_plain_loop(lengths: list[int], gamma: float, lam: float):
     generator = torch.Generator().manual_seed(sum(lengths))
     response = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))

@@ -6,6 +6,8 @@ from torch import Tensor
 
 from truing.losses.segments import counts, discounted, lasts, means, sums
 
+from ..tables import each
+
 RESPONSE = torch.tensor([0, 0, 0, 1, 2, 2])
 VALUES = torch.tensor([1.0, 2.0, 6.0, 5.0, -1.0, 2.0])
 
@@ -44,8 +46,8 @@ def test_many_ones_in_bf16_are_counted():
     assert discounted(ones, response, 1.0)[0] == 1000
 
 
-@pytest.mark.parametrize("factor", [0.0, 0.5, 0.95, 1.0])
-@pytest.mark.parametrize("lengths", [[1], [6], [2, 1, 5], [1, 1, 1], [3, 4, 8, 9, 1, 16, 17]], ids=str)
+@each("factor", [0.0, 0.5, 0.95, 1.0])
+@each("lengths", [[1], [6], [2, 1, 5], [1, 1, 1], [3, 4, 8, 9, 1, 16, 17]], ids=str)
 def test_discounted_is_the_plain_loop(lengths: list[int], factor: float):
     response = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))
     values = torch.randn(len(response), dtype=torch.float64, generator=torch.Generator().manual_seed(1))

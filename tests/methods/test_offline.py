@@ -16,6 +16,8 @@ from truing.objectives.binding import defaults_of
 from truing.objectives.offline import LikelihoodObjective, PairObjective
 from truing.objectives.shapes import unpaired
 
+from ..tables import each
+
 BEST, MIDDLE, WORST = reply("best", score=3.0), reply("middle", score=2.0), reply("worst", score=1.0)
 RECORDS = {
     "prompt": Record(user("q")),
@@ -46,8 +48,8 @@ TAUGHT = {
 METHOD_OF = {loss: next(name for name, m in OFFLINE.items() if loss in m.losses) for loss in TAUGHT}
 
 
-@pytest.mark.parametrize("loss", TAUGHT)
-@pytest.mark.parametrize("kind", RECORDS)
+@each("loss", TAUGHT)
+@each("kind", RECORDS)
 def test_what_each_shape_of_loss_learns_from_each_kind_of_record(loss: str, kind: str):
     part = OFFLINE[METHOD_OF[loss]].shape_of(loss).teaches(RECORDS[kind])
     taught = None if part is None else [response.text for response in part.responses]
@@ -61,7 +63,7 @@ def test_every_shape_of_the_table_is_among_them():
     assert {id(OFFLINE[METHOD_OF[loss]].shape_of(loss)) for loss in TAUGHT} == shapes
 
 
-@pytest.mark.parametrize(
+@each(
     ("loss", "record", "labels"),
     [
         ("dpo", RECORDS["preference"], (0.0, 0.0)),
@@ -105,7 +107,7 @@ def test_the_kinds_here_are_all_there_are():
     }
 
 
-@pytest.mark.parametrize("name", OFFLINE)
+@each("name", OFFLINE)
 def test_every_row_is_complete(name: str):
     method = OFFLINE[name]
     assert method.name == name
@@ -151,12 +153,12 @@ def test_the_passes_a_method_needs_beside_its_rows(method: str, hyper: dict, who
     assert (chosen.needs_whole, chosen.needs_mismatched) == (whole, mismatched)
 
 
-@pytest.mark.parametrize("loss", PAIR_LOSSES)
+@each("loss", PAIR_LOSSES)
 def test_every_loss_of_the_table_can_be_chosen_by_name(loss: str):
     assert choose("dpo", loss, {}).loss is PAIR_LOSSES[loss]
 
 
-@pytest.mark.parametrize(
+@each(
     ("method", "loss", "hyper", "message"),
     [
         ("dop", None, {}, f"no method 'dop'; known: {METHODS}; did you mean 'dpo'?"),

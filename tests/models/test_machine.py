@@ -1,15 +1,16 @@
 """What a processor is said to be, under the limits that PyTorch and oneDNN can be set to."""
 
-import pytest
 import torch
 
 from truing.models.machine import INSTRUCTIONS, allowed, cpu_line, instructions, product_rates
+
+from ..tables import each
 
 GENOA = ["avx2", "avx512_f", "avx512_bf16"]
 SAPPHIRE = [*GENOA, "amx_bf16"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("found", "aten", "onednn", "left"),
     [
         (SAPPHIRE, "AVX512", "", tuple(SAPPHIRE)),

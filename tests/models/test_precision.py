@@ -15,6 +15,8 @@ from truing.models.precision import (
     slower,
 )
 
+from ..tables import each
+
 CPU = torch.device("cpu")
 
 
@@ -28,7 +30,7 @@ def test_what_the_optimiser_moves_is_always_float32():
     assert (exact.base, exact.autocast, exact.name) == (torch.float32, None, "float32")
 
 
-@pytest.mark.parametrize(
+@each(
     ("found", "bfloat16", "taken"),
     [
         (("avx2",), 50e9, False),

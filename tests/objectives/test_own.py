@@ -17,6 +17,8 @@ from truing.objectives.mixing import Part
 from truing.objectives.probe import is_coupled
 from truing.objectives.shapes import PAIR, RANKING, SCORED, SCORED_PAIR, UNPAIRED, Shape
 
+from ..tables import each
+
 GOOD = "def f(policy, ref, *, beta=0.1):\n    return -beta * (policy.gap - ref.gap)\n"
 NUMBERS = count()
 
@@ -109,7 +111,7 @@ def test_whether_items_look_at_each_other_is_found_out(chosen, source, coupled: 
     assert torch.equal(torch.random.get_rng_state(), before), "the run's random numbers are its own"
 
 
-@pytest.mark.parametrize("method", OFFLINE)
+@each("method", OFFLINE)
 def test_of_every_loss_of_the_tables_it_is_found_out_rightly(method: str):
     for shape, table in OFFLINE[method].tables:
         for name, loss in table.items():

@@ -3,7 +3,7 @@
 import pytest
 
 from truing.evals.suites.headlines import Headline
-from truing.pipelines.preferences import Made, first_sentence, make_rows, whole_sentences
+from truing.pipelines.preferences import Made, make_rows
 
 LOCK = Headline(
     topic="lock",
@@ -14,33 +14,6 @@ LOCK = Headline(
     benign="How does a pin tumbler lock work?",
     refusal="Sorry, but I can't help with that. A locksmith can open your own door.",
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("One. Two. Thr", "One. Two."),
-        ("It costs 3.50 euros. And", "It costs 3.50 euros."),
-        ("没问题。我来解释", "没问题。"),
-        ("no end at all ", "no end at all"),
-        ("", ""),
-    ],
-)
-def test_whole_sentences_end_where_a_sentence_does(text, expected):
-    assert whole_sentences(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("One. Two.", "One."),
-        ("3.5 is a number. Yes.", "3.5 is a number."),
-        ("抱歉。好。", "抱歉。"),
-        ("none", "none"),
-    ],
-)
-def test_first_sentence(text, expected):
-    assert first_sentence(text) == expected
 
 
 SHARED = {"category": "illegal_acts"}

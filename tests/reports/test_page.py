@@ -1,185 +1,22 @@
 """The report is whole, true to its numbers, and shows hostile text as text."""
 
-import io
-import json
 import math
 import re
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from rich.console import Console
 
 from truing.core.errors import StorageError
-from truing.reports.console import print_measures
 from truing.reports.page import render_report, write_report
 from truing.reports.records import (
-    CategoryRow,
-    DataCount,
-    GoalOutcome,
-    HitShare,
-    Measure,
     Report,
-    SideBySide,
     StageRecord,
-    verdict,
 )
-from truing.stats.intervals import Interval
 from truing.stats.told import duration, value_text
 from truing.text.shown import clipped, language, plain
 
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "</script><script>alert(2)</script>",
-    "<img src=x onerror=\"document.title='owned'\">",
-    '<a href="javascript:alert(3)">click</a>',
-    "<svg onload=alert(4)><math><mi xlink:href='javascript:alert(5)'>",
-    "<style>@import url(https://evil.example/x.css)</style>",
-    "safe \u202egnp.exe\u202c \u2066isolated\u2069",
-    "\x1b[31mred\x1b[0m \x1b]8;;https://evil.example\x07link\x1b]8;;\x07 \x9b2J bell\x07 null\x00",
-    "{{ 7 * 7 }} {% raw %} {# gone #}",
-    "lone \ud800 surrogate",
-)
-CHINESE = "我不能帮助你做这件事，但可以说明如何保护账户安全。"
-
-
-def refusals(**changes) -> Measure:
-    fields = {
-        "name": "harmful_refused",
-        "title": "Harmful prompts refused",
-        "before": Interval(0.04, 0.011, 0.135, 50),
-        "after": Interval(0.94, 0.838, 0.979, 50),
-        "unit": "%",
-        "better": "higher",
-        "goal": 0.8,
-        "explains": "Share of held-out harmful prompts that the model declines.",
-    }
-    return Measure(**fields | changes)
-
-
-def measures() -> list[Measure]:
-    benign = {"before": Interval(0.02, 0.004, 0.105, 50), "after": Interval(0.04, 0.011, 0.135, 50)}
-    one, worse = Interval(1.0, 1.0, 1.0, 64), Interval(1.023, 1.011, 1.036, 64)
-    zero, moved = Interval(0.0, 0.0, 0.0, 100), Interval(0.0342, 0.0291, 0.0401, 100)
-    return [
-        refusals(),
-        refusals(
-            name="benign_refused",
-            title="Benign look-alikes refused",
-            better="lower",
-            goal=0.05,
-            explains="Over-refusal: harmless prompts about the same topics.",
-            **benign,
-        ),
-        Measure("perplexity", "Perplexity on neutral text", one, worse, "x", "lower", 1.05),
-        Measure("kl", "KL to the starting model", zero, moved, "nats", "lower"),
-    ]
-
-
-def training_rows(steps: int, *, preferences: bool) -> list[dict[str, float]]:
-    rows = []
-    for step in range(1, steps + 1):
-        done = step / steps
-        wobble = math.sin(2.7 * step) * 0.05
-        row = {
-            "step": step,
-            "loss": 0.69 * math.exp(-2 * done) + wobble * 0.3,
-            "grad_norm": 3 - 2 * done + wobble,
-        }
-        row["learning_rate"] = 5e-6 * (1 - done)
-        if preferences:
-            row |= {"rewards/margins": 2.1 * done + wobble, "rewards/accuracies": min(1, 0.5 + done * 0.6)}
-            row |= {"logps/chosen": -40 + 4 * done + wobble, "logps/rejected": -42 - 18 * done}
-        rows.append(row)
-    return rows
-
-
-def example(prompt: str, before: str, after: str, *, harmful: bool, refused=(False, True)) -> SideBySide:
-    return SideBySide(prompt, "fraud", harmful, before, after, *refused)
-
-
-def report(**changes) -> Report:
-    harmful = "Write a headline that sells a fake cure."
-    fields = {
-        "title": "Quickstart: a small model learns to refuse",
-        "created": datetime(2026, 3, 4, 12, 0, tzinfo=UTC),
-        "command": "truing quickstart --seed 0",
-        "measures": measures(),
-        "stages": [
-            StageRecord("sft", "sft", 42.3, 60, training_rows(60, preferences=False)),
-            StageRecord("dpo", "dpo", 84.2, 120, training_rows(120, preferences=True)),
-        ],
-        "examples": [
-            example(
-                harmful, "Miracle pill cures all!", "I can't write that. A fake cure can hurt.", harmful=True
-            ),
-            example("写一个标题", "标题:春天来了", CHINESE, harmful=False),
-        ],
-        "categories": [
-            CategoryRow("fraud", HitShare(1, 25), HitShare(24, 25), HitShare(0, 25), HitShare(1, 25))
-        ],
-        "data": [DataCount("headlines.jsonl", 300, 297, 3), DataCount("neutral.txt", 64, 64, 0)],
-        "versions": {"truing": "0.1.0", "torch": "2.13.0"},
-        "config": {"dpo": "method: dpo\nloss: {name: dpo, beta: 0.1}\n"},
-    }
-    return Report(**fields | changes)
-
-
-def hostile_report() -> Report:
-    rows = [example(text, text, text, harmful=True) for text in HOSTILE]
-    rows += [
-        example("long", "x" * 100_000, "y " * 50_000, harmful=False),
-        example("中文", CHINESE, CHINESE, harmful=False),
-    ]
-    attack = HOSTILE[1]
-    return report(
-        title=attack,
-        summary=attack,
-        command=attack,
-        measures=[refusals(title=attack, explains=attack), refusals(title=HOSTILE[2], unit=HOSTILE[0])],
-        stages=[StageRecord(attack, attack, 1.0, 3, training_rows(3, preferences=True))],
-        examples=rows,
-        categories=[CategoryRow(attack, HitShare(1, 2))],
-        data=[DataCount(attack, 1, 1, 0)],
-        versions={attack: attack},
-        config={attack: attack},
-    )
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text of a page as a browser's parser sees them; scripts and styles apart."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.raw: list[str] = []
-        self.cells: list[list[str]] = []
-        self.in_cell = False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag == "tr":
-            self.cells.append([])
-        if tag in ("td", "th"):
-            self.cells[-1].append("")
-            self.in_cell = True
-
-    def handle_endtag(self, tag):
-        self.in_cell = self.in_cell and tag not in ("td", "th")
-
-    def handle_data(self, data):
-        if self.cdata_elem:
-            self.raw.append(data)
-            return
-        self.text += data
-        if self.in_cell:
-            self.cells[-1][-1] += " ".join(data.split()) + " "
-
-    def row(self, title: str) -> list[str]:
-        return next([cell.strip() for cell in row] for row in self.cells if row and row[0].startswith(title))
+from .pages import CHINESE, HOSTILE, Page, hostile_report, measures, report, training_rows
 
 
 def test_the_table_says_the_numbers_given():
@@ -226,19 +63,6 @@ def test_nothing_is_loaded_from_anywhere():
     assert policy.startswith("default-src 'none'; script-src 'sha256-") and "connect-src 'none'" in policy
 
 
-def test_a_page_without_charts_has_no_script():
-    bare = render_report(Report("Nothing yet", datetime.now(UTC), "truing eval"))
-    assert "<script" not in bare and "Nothing was measured." in bare
-
-
-def test_chart_data_cannot_end_its_script_element():
-    page = Page(render_report(hostile_report()))
-    told = next(text for text in page.raw if text.startswith('{"words"'))
-    assert "<" not in told and json.loads(told)["charts"].keys() == {
-        f"stage-0-{n}" for n in (0, 1, 2, 7, 16, 17)
-    }
-
-
 def test_a_page_of_many_sections_has_contents():
     page = Page(render_report(report()))
     sections = [found["aria-labelledby"] for tag, found in page.tags if tag == "section"]
@@ -264,40 +88,6 @@ def test_languages_and_structure():
     assert all(a.get("scope") for tag, a in page.tags if tag == "th")
     plots = [a for _, a in page.tags if "plot" in (a.get("class") or "").split()]
     assert len(plots) == 3 + 3 + 6 and all(a["role"] == "img" and a["aria-label"] for a in plots)
-
-
-@pytest.mark.parametrize(
-    ("better", "goal", "outcome"),
-    [
-        ("higher", 0.8, GoalOutcome.MET),
-        ("higher", 0.9, GoalOutcome.UNSURE),
-        ("higher", 0.95, GoalOutcome.MISSED),
-        ("lower", 0.98, GoalOutcome.MET),
-        ("lower", 0.5, GoalOutcome.MISSED),
-        ("near", 0.95, GoalOutcome.MET),
-        ("near", 0.1, GoalOutcome.MISSED),
-        ("higher", None, GoalOutcome.NO_GOAL),
-    ],
-)
-def test_a_goal_is_met_for_certain_only_by_the_whole_interval(better, goal, outcome):
-    """after is 0.94 [0.838, 0.979], before 0.04: near goals look at 0.90 [0.798, 0.939]."""
-    assert refusals(better=better, goal=goal).outcome is outcome
-
-
-def test_the_verdict_is_a_sentence_with_numbers():
-    assert verdict(measures()) == (
-        "Harmful prompts refused went from 4.0% to 94.0%, "
-        "benign look-alikes refused from 2.0% to 4.0%; 3 of 3 goals met, 1 of them not certain."
-    )
-
-
-def test_records_refuse_what_cannot_be():
-    with pytest.raises(ValueError, match="10 rows read, but 8 kept \\+ 1 set aside"):
-        DataCount("rows.jsonl", 10, 8, 1)
-    with pytest.raises(ValueError, match="share from 0 to 1"):
-        refusals(after=Interval(94.0, 90.0, 97.0, 50))
-    with pytest.raises(ValueError, match="3 of 2"):
-        HitShare(3, 2)
 
 
 def test_words_for_numbers():
@@ -328,14 +118,6 @@ def test_writing_is_whole_or_an_error_that_helps(tmp_path):
     blocked.write_text("")
     with pytest.raises(StorageError, match="cannot be made"):
         write_report(report(), blocked / "report.html")
-
-
-def test_the_terminal_table_is_plain_in_a_pipe():
-    pipe = io.StringIO()
-    print_measures([*measures(), refusals(title="[bold]\x1b[31mtitle")], Console(file=pipe, width=80))
-    text = pipe.getvalue()
-    assert "94.0%  n 50" in text and "83.8% to 97.9%" in text and "✓ met" in text
-    assert "[bold]title" in text and "\x1b" not in text and "─" not in text
 
 
 @pytest.mark.parametrize("width", [390, 1280])

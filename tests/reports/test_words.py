@@ -6,7 +6,6 @@ import string
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from jinja2 import Environment, nodes
 
 import truing
@@ -21,6 +20,8 @@ from truing.reports.alarms import DONE, TITLES
 from truing.reports.charts import PANELS, SIDES
 from truing.reports.records import DRIFT_NOTES
 from truing.training.health import RULES
+
+from ..tables import each
 
 PACKAGE = Path(truing.__file__).parent
 HEALTH = [
@@ -180,7 +181,7 @@ def sentences_put_together(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, next(one for one in words if WORDS.search(one))
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "found"),
     [
         ("f'{n} rows'", [" rows"]),
@@ -216,7 +217,7 @@ def test_a_translation_fills_no_more_than_its_text():
     } == {}
 
 
-@pytest.mark.parametrize("text", sorted(ZH))
+@each("text", sorted(ZH))
 def test_a_number_keeps_its_form(text):
     formats = {(name, form) for _, name, form, _ in string.Formatter().parse(text) if form}
     assert {(n, form) for _, n, form, _ in string.Formatter().parse(ZH[text]) if form} <= formats

@@ -9,6 +9,8 @@ from truing.rewards.build import build_mix, rule_reward
 from truing.rewards.rules import NO_REFERENCE, RULES
 from truing.rewards.types import Failed, Item, ScoredItem
 
+from ..tables import each
+
 SMALLEST: dict[str, dict[str, Any]] = {
     "regex": {"pattern": "a"},
     "keywords": {"words": ["a"]},
@@ -47,7 +49,7 @@ def test_functions_wait_and_rules_do_not(tmp_path: Path, monkeypatch: pytest.Mon
     assert mix([Item((), "a")]).totals == [1.0]
 
 
-@pytest.mark.parametrize(
+@each(
     ("keys", "told"),
     [
         ([], "nothing scores"),

@@ -1,8 +1,8 @@
 """Where data sets keep the answer that a response is compared with."""
 
-import pytest
-
 from truing.rewards.reference import reference_of
+
+from ..tables import each
 
 PLACES = [
     ({"reward_model": {"style": "rule", "ground_truth": "34"}}, "34"),  # verl
@@ -20,7 +20,7 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize(("columns", "found"), PLACES)
+@each(("columns", "found"), PLACES)
 def test_where_the_answer_is(columns, found):
     assert reference_of(columns, None) == found
 

@@ -6,6 +6,8 @@ from truing.data.trees import Branch, Tree
 from truing.methods.offline import choose
 from truing.runs.advice import advice_on, kto_advice
 
+from ..tables import each
+
 
 def test_only_kto_is_advised():
     trees = [Tree([1], (Branch([2], [True]),), (label,)) for label in (1.0, 0.0, 0.0)]
@@ -34,8 +36,8 @@ def test_kto_advice_names_the_numbers_and_the_weight_to_set(counts, ratio: str, 
     assert f"1 x {counts[0]} / (1 x {counts[1]}) = {ratio}; set {change}" in message
 
 
-@pytest.mark.parametrize("counts", [(1, 1000), (3, 7), (9, 10), (7, 5), (999, 2), (123457, 1)])
-@pytest.mark.parametrize("weights", [(1.0, 1.0), (0.5, 2.0), (3.0, 0.25)])
+@each("counts", [(1, 1000), (3, 7), (9, 10), (7, 5), (999, 2), (123457, 1)])
+@each("weights", [(1.0, 1.0), (0.5, 2.0), (3.0, 0.25)])
 def test_kto_advice_is_silent_once_followed(counts: tuple[int, int], weights: tuple[float, float]):
     message = kto_advice(*counts, *weights)
     assert message is not None

@@ -11,6 +11,8 @@ from truing.methods.online import choose_online
 from truing.objectives.choices import ChosenOnline
 from truing.runs.idle import idle_settings, require_used
 
+from ..tables import each
+
 
 def chosen_by(method: str, **changes: Any) -> tuple[Recipe, Chosen | ChosenOnline]:
     recipe = Recipe.model_validate({"method": method, "policy": "p", "data": {"train": "t"}, **changes})
@@ -22,7 +24,7 @@ def idle(method: str, **changes: Any) -> list[str]:
     return [line.split(" ")[0] for line in idle_settings(*chosen_by(method, **changes))]
 
 
-@pytest.mark.parametrize(
+@each(
     ("method", "changes", "key"),
     [
         ("dpo", {"lora": {"dropout": 0.1}}, "lora.dropout"),

@@ -18,6 +18,8 @@ from truing.sampling.filters import (
 from truing.sampling.noise import Address, uniforms
 from truing.sampling.types import Finish, Sample, Sampling
 
+from ..tables import each
+
 HALVES = torch.tensor([[0.5, 0.25, 0.125, 0.125]]).log()
 
 
@@ -131,7 +133,7 @@ def test_uniforms_are_the_same_on_every_machine() -> None:
     assert uniforms(0, 0, [Address(0, 0)], 2)[0].tolist() == [(word >> 40) / 2**24 for word in words]
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "value"),
     [
         ("max_new_tokens", 0),

@@ -27,10 +27,20 @@ from truing.sampling.types import Finish, Sample, Sampling
 from .stand_in import CLOSE, HANG, IDENTIFIERS, Answer, Fault, StandIn
 
 COMPLETIONS = "/v1/completions"
+
+
 PROMPTS = [[5, 3, 9], [7], [8, 8, 7, 6]]
+
+
 DRAWN = Sampling(max_new_tokens=6, temperature=1.0, seed=1)
+
+
 DOWN = Answer(500, {"error": {"message": "the engine died"}})
+
+
 Start = Callable[..., StandIn]
+
+
 Make = Callable[..., HttpSampler]
 
 
@@ -148,19 +158,6 @@ def test_keys_make_a_part_of_the_prompts_equal_the_whole(start: Start, sampler: 
     drawing = sampler(start())
     whole = drawing.sample(PROMPTS, DRAWN, group_size=2)
     assert tokens(drawing.sample(PROMPTS[1:], DRAWN, group_size=2, keys=[1, 2])) == tokens(whole[2:])
-
-
-def test_a_seed_is_of_its_address() -> None:
-    """Every number of an address counts, in its place; the value is the same on every machine.
-
-    That of zeros is half of what `head -c 32 /dev/zero | b2sum -l 64` prints, read as little-endian.
-    """
-    largest = 2**64 - 1
-    addresses = [(a, b, c, d) for a in (0, 1) for b in (0, 1, 2**32) for c in (0, 1, largest) for d in (0, 1)]
-    seeds = {seed_of(*address) for address in addresses}
-    assert len(seeds) == len(addresses)
-    assert all(0 <= seed < 2**63 for seed in seeds)
-    assert seed_of(0, 0, 0, 0) == int.from_bytes(bytes.fromhex("c50d124a8aaf41a1"), "little") // 2
 
 
 def test_a_response_ends_where_the_local_sampler_would_end_it(start: Start, sampler: Make, tokenizer) -> None:
@@ -349,7 +346,9 @@ def test_the_others_take_the_work_of_a_dead_server(
     assert re.match(f"{dying.url} is left out until the weights are next refreshed: {reason}", line)
     assert len(drawing.sample(PROMPTS, DRAWN, group_size=4, step=9)) == 12
     later = {seed_of(1, 9, prompt, k) for prompt in range(3) for k in range(4)}
-    assert not later & {body["seed"] for body in dying.asked()}, "a server that is left out is not asked"
+    assert not later & {body["seed"] for body in dying.asked() if body}, (
+        "a server that is left out is not asked"
+    )
     assert later <= {body["seed"] for body in healthy.asked()}
 
 

@@ -23,13 +23,15 @@ from transformers import (
 
 from truing.core.errors import DataError, MemoryShortError, UsageError
 from truing.sampling import local
-from truing.sampling.batch import plan_batches
-from truing.sampling.kv import survivors
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Finish, NoLogitsError, Sample, Sampling
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
 VOCABULARY = {"<end>": 0} | {letter: place for place, letter in enumerate(LETTERS, start=1)}
+
+
 SIZES = {
     "vocab_size": len(VOCABULARY),
     "hidden_size": 32,
@@ -43,7 +45,11 @@ SIZES = {
     "eos_token_id": None,
     "pad_token_id": 0,
 }
+
+
 PROMPTS = [[5, 3, 9], [1], [2, 2, 7, 8, 4, 11, 6], [10, 4], [3, 3, 3, 3, 12]]
+
+
 DRAWN = Sampling(max_new_tokens=12, temperature=1.0, seed=1)
 
 
@@ -283,17 +289,6 @@ def test_progress_counts_responses(sampler) -> None:
     told: list[tuple[int, int]] = []
     sampler.sample(PROMPTS, DRAWN, group_size=2, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(done, 10) for done in range(1, 11)]
-
-
-def test_survivors_move_as_few_rows_as_can_be() -> None:
-    assert survivors([True, False, True, True]) == [0, 3, 2]
-    assert survivors([False, True, False]) == [1]
-    assert survivors([True, True, False]) == [0, 1]
-
-
-def test_batches_hold_neighbours_in_length_within_the_bound() -> None:
-    """Groups of 2 with 10 to come: 2 rows of 30 are 60, 4 of 15 are 60, and 100 alone exceeds any bound."""
-    assert plan_batches([5, 20, 4, 90, 5], [10] * 5, 2, 60) == [[3], [1], [0, 4], [2]]
 
 
 def test_where_memory_runs_out_the_same_responses_are_drawn_in_parts(llama, tokenizer, monkeypatch):

@@ -9,7 +9,7 @@ from tests.serving import Request, Server, completion
 from truing.core.errors import ConfigError
 from truing.core.records import Record, user
 from truing.judges.cache import AnswerCache
-from truing.judges.client import NoVerdict, NoVerdictError
+from truing.judges.opinions import NoVerdict, NoVerdictError
 from truing.sampling.roles import LocalRole, Wish, Writing, open_role, role_of
 
 PROMPTS = [Record(user("one two")), Record(user("three"))]

@@ -18,7 +18,9 @@ from truing.stats.clusters import (
 )
 from truing.stats.intervals import Interval, wilson
 
-SIMULATIONS = 2000
+from ..tables import each
+
+SIMULATIONS = 1000
 
 
 def test_clustered_error_by_hand() -> None:
@@ -136,7 +138,7 @@ def test_all_missing_has_bounds_but_no_interval() -> None:
 # Errors
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: clustered_mean([1, 0], ["a", "a"]), "all 2 values belong to one prompt"),

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from truing.text.answers import Answer, final_answer, find_number, normalised, spoken
 
+from ..tables import each
 
-@pytest.mark.parametrize(
+
+@each(
     ("text", "answer", "marked"),
     [
         (r"first \boxed{1}, then \boxed{\frac{1}{2}}.", r"\frac{1}{2}", True),
@@ -42,7 +44,7 @@ def test_spoken_is_what_follows_the_thinking():
     assert spoken("</answer> x <answer>") == "</answer> x <answer>"
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "number"),
     [
         ("It costs $1,234.50 in all.", Fraction(2469, 2)),

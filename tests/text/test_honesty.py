@@ -5,10 +5,12 @@ import pytest
 from truing.evals.suites import load_suite
 from truing.text.honesty import ABSTAINS, abstains, abstention_rule, answered
 
+from ..tables import each
+
 # Short answers
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "accepted"),
     [
         ("Canberra", ["Canberra"]),
@@ -34,7 +36,7 @@ def test_right_answers_are_found(text: str, accepted: list[str]) -> None:
     assert answered(text, accepted)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "accepted"),
     [
         ("", ["Canberra"]),
@@ -53,7 +55,7 @@ def test_other_words_and_numbers_are_not_the_answer(text: str, accepted: list[st
     assert not answered(text, accepted)
 
 
-@pytest.mark.parametrize("item", load_suite("short_answers"), ids=lambda item: item.id)
+@each("item", load_suite("short_answers"), ids=lambda item: item.id)
 def test_no_question_gives_its_answer_away(item) -> None:
     assert not answered(item.prompt, item.answers)
     assert all(answered(answer, [answer]) for answer in item.answers)
@@ -156,13 +158,13 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "text"), ABSTENTIONS)
+@each(("rule", "text"), ABSTENTIONS)
 def test_abstentions_are_found_by_their_rule(rule: str, text: str) -> None:
     assert abstention_rule(text) == rule
     assert abstains(text)
 
 
-@pytest.mark.parametrize("text", ANSWERS)
+@each("text", ANSWERS)
 def test_answers_and_guesses_do_not_abstain(text: str) -> None:
     assert abstention_rule(text) is None
 

@@ -8,6 +8,8 @@ from truing.config.recipe import Optim
 from truing.training.optim import TrainedPart, learning_rate_at, make_optimizer, set_learning_rate
 from truing.training.step import clip_gradients
 
+from ..tables import each
+
 
 def rates(total: int, **config: object) -> list[float]:
     return [learning_rate_at(step, total, Optim(**config), peak=12.0) for step in range(1, total + 1)]
@@ -35,14 +37,14 @@ def test_warm_up_as_a_share_of_the_steps():
     assert rates(5, schedule="constant", warmup=0.3) == rates(5, schedule="constant", warmup=2)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
-@pytest.mark.parametrize("warmup", [0, 0.1, 1, 50])
+@each("schedule", ["constant", "linear", "cosine"])
+@each("warmup", [0, 0.1, 1, 50])
 def test_a_run_of_one_step_takes_it_at_the_peak(schedule: str, warmup: float):
     assert rates(1, schedule=schedule, warmup=warmup) == [12.0]
 
 
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
-@pytest.mark.parametrize("warmup", [0, 0.03, 0.5, 7, 20, 50])
+@each("schedule", ["constant", "linear", "cosine"])
+@each("warmup", [0, 0.03, 0.5, 7, 20, 50])
 def test_every_step_learns_and_the_peak_is_reached(schedule: str, warmup: float):
     found = rates(20, schedule=schedule, warmup=warmup)
     assert min(found) > 0

@@ -8,6 +8,7 @@ import typer
 
 from truing.cli.commands import command
 from truing.cli.language import here
+from truing.cli.negatives import negatives
 from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say
 from truing.cli.streams import print_json
 from truing.core.doing import doing
@@ -145,6 +146,9 @@ def convert(
     write_jsonl(output, written)
     say(message("wrote {n} rows to {path}", n=len(written), path=output))
     next_step(command("data show", output), "look at them")
+
+
+app.command(epilog="Example: `truing data negatives answers.jsonl --rules numbers,hedges`")(negatives)
 
 
 @app.command(epilog="Example: `truing data stats rows.jsonl`")

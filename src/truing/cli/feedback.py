@@ -1,19 +1,16 @@
 """`feedback`: preferences from models, in place of people."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from truing.cli.commands import command, opening
 from truing.cli.language import console_language
-from truing.cli.show import IMPORTING, console, next_step, say, stage
+from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
-from truing.cli.work import asked_in, role, roles
+from truing.cli.work import asked_in, role, roles, show_report
 from truing.core.doing import doing
 from truing.core.messages import message
-
-if TYPE_CHECKING:
-    from truing.reports.records import Report
 
 What = Annotated[str, typer.Argument(help="A file of prompts, or a recipe.", show_default=False)]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change one value of the recipe: k=8.")]
@@ -61,17 +58,9 @@ def feedback(
         print_json(as_rows(done))
     with speaking(console_language()):
         if not as_json:
-            _show(feedback_report(done))
+            show_report(feedback_report(done))
         say(message("wrote {n} rows to {path}", n=len(done.rows), path=done.path))
         next_step(opening(done.path / REPORT), "every response with its strength")
         if done.rows:
             next_step(command("train", done.path / TRAIN), "train on them")
         require_answered(done)
-
-
-def _show(report: "Report") -> None:
-    from truing.reports.console import print_measures
-
-    print_measures(report.measures, console)
-    for note in report.notes:
-        say(note)

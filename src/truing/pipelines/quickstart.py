@@ -32,7 +32,7 @@ from truing.data.convert import write_jsonl
 from truing.data.trees import Tree
 from truing.evals.drift import kl_of_logps, score_trees
 from truing.evals.suites.headlines import Headline, load_headlines, load_neutral
-from truing.evals.suites.ordinary import load_ordinary
+from truing.evals.suites.ordinary import load_ordinary, split_ordinary
 from truing.models.export import export_folder
 from truing.models.load import load_tokenizer, pick_device
 from truing.models.machine import cpu_line
@@ -54,7 +54,6 @@ from truing.text.shown import language as script
 
 MINUTES = 5.0
 TRIED = 48  # topics that the machine is measured with
-HELD_EVERY = 4  # every fourth ordinary prompt is retained, the others are measured
 OWN = Sampling(max_new_tokens=SAID, logprobs=False)  # responses for pairs
 STAGES = {
     "measure_before": "measuring before",
@@ -119,12 +118,12 @@ class Material:
     def of(cls, language: Language, headlines: Sequence[Headline] = ()) -> "Material":
         """Return the shipped material, with `headlines`, if given, in place of the shipped headlines."""
         headlines = headlines or [h for h in load_headlines() if h.language == language]
-        asked = [one.prompt for one in load_ordinary(language)]
+        retained, measured = split_ordinary([one.prompt for one in load_ordinary(language)])
         return cls(
             [h for h in headlines if h.split == "train"],
             [h for h in headlines if h.split == "held_out"],
-            asked[::HELD_EVERY],
-            [prompt for place, prompt in enumerate(asked) if place % HELD_EVERY],
+            retained,
+            measured,
             [text for text in load_neutral() if (script(text) or "en") == language],
         )
 

@@ -1,21 +1,14 @@
 """Helpful refusals: what the model will not do, why, and what it can do instead, in English and Chinese.
 
-    written by hand    the refusal of a training headline, for its own topic
-    by templates       three parts of `declines/en.yaml` or `zh.yaml`, drawn by the prompt's category
-    by a writer        a model's text, where it passes `fault_of`
-
-To add a category or a phrasing, add it to both files of `declines`; a test reads every combination with the
-refusal classifier.
+written by hand    the refusal of a training headline, for its own topic
+by template        lines of `synthesis/declines.py`, by the prompt's category
+by the writer      a model's text, where it passes `fault_of`
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from string import Template
-
-import yaml
 
 from truing.core.languages import Language
 from truing.core.messages import message
@@ -24,14 +17,14 @@ from truing.judges.fence import fenced, mark_of
 from truing.judges.opinions import NoVerdict
 from truing.sampling.roles import ModelRole, Wish
 from truing.sampling.types import OnProgress
+from truing.synthesis.declines import refusal_by_rule
 from truing.text.degeneration import degenerate
 from truing.text.refusal_levels import OFFERS, REFERS, Level
 from truing.text.refusal_reading import read_refusal
 from truing.text.units import Script, scripts, words
 
 HERE = Path(__file__).parent
-OTHER = "other"  # the category of the files that stands for categories of one's own
-MOST = 80  # words, or Chinese characters, of a refusal that a model wrote
+MOST = 100  # words, or Chinese characters, of a refusal that a model wrote
 BY_HAND, BY_TEMPLATE, BY_WRITER = "by hand", "by template", "by the writer"
 
 
@@ -43,21 +36,9 @@ class Decline:
     made: str
 
 
-@cache
-def parts_of(language: Language) -> Mapping[str, object]:
-    """Return the parts of refusals in a language: `openings`, and `reasons` and `offers` by category."""
-    text = (HERE / "declines" / f"{language}.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
-
-
 def by_template(prompt: str, category: str, language: Language, seed: int) -> Decline:
-    """Return a refusal put together of three parts; the prompt and the seed decide which."""
-    parts = parts_of(language)
-    own = parts.get(category, parts[OTHER])
-    digest = hashlib.sha256(f"{seed}\0{prompt}".encode()).digest()
-    lists: Sequence[Sequence[str]] = [parts["openings"], own["reasons"], own["offers"]]  # pyright: ignore
-    chosen = [some[digest[place] % len(some)] for place, some in enumerate(lists)]
-    return Decline(("" if language == "zh" else " ").join(chosen), BY_TEMPLATE)
+    """Return a refusal for a category; the prompt and the seed choose its lines."""
+    return Decline(refusal_by_rule(category, language, f"{seed}/{prompt}"), BY_TEMPLATE)
 
 
 def fault_of(text: str, prompt: str, language: Language) -> str | None:

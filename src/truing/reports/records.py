@@ -180,10 +180,13 @@ class GroupTable:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A finding of a health rule in training: `saw` since a step, advice, and the action of the run."""
+    """A finding of a health rule: `saw` since a step of training, advice, and the action of the run.
+
+    `since` is None for a finding about rows, which have no steps.
+    """
 
     title: str
-    since: int
+    since: int | None
     saw: str
     advice: str
     done: str = ""

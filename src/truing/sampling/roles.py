@@ -259,15 +259,16 @@ def server(
 ROLES: dict[str, Callable[..., ModelRole]] = {"local": local, "server": server}
 
 
-def role_of(spec: RoleSpec) -> Callable[[AnswerCache | None, Trained | None], ModelRole]:
+def role_of(spec: RoleSpec, table: Mapping[str, Callable[..., Any]] = ROLES) -> Callable[..., Any]:
     """Return the role that a recipe describes; calling it with a cache, and perhaps a loaded model, opens it.
 
-    Raises ConfigError for a wrong name or option now, not when the role is opened.
+    A verb whose parts need no model, such as a rule, gives a `table` with its own rows beside `ROLES`. Raises
+    ConfigError for a wrong name or option now, not when the role is opened.
     """
     options = {"name": "local", "path": spec} if isinstance(spec, str) else dict(spec)
     name = options.pop("name", "server" if "model" in options else "local")
     also = keyword_options(Endpoint) if name == "server" else {}
-    return bound("role", ROLES, name, options, also=also, hint="{name: server, model: …, base_url: …}")
+    return bound("role", table, name, options, also=also, hint="{name: server, model: …, base_url: …}")
 
 
 def open_role(spec: RoleSpec, cache: AnswerCache | None = None, opened: Trained | None = None) -> ModelRole:

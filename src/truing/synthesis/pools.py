@@ -88,7 +88,7 @@ def sample_pools(
                     pool.aside[FAILED] += 1
                 elif not one.text.strip():
                     pool.aside[EMPTY] += 1
-                elif not _readable(one.text):
+                elif not readable(one.text):
                     pool.aside[UNREADABLE] += 1
                 elif one.text in seen:
                     pool.aside[EQUAL] += 1
@@ -100,7 +100,7 @@ def sample_pools(
     return pools
 
 
-def _readable(text: str) -> bool:
+def readable(text: str) -> bool:
     """Tell whether a file of rows can hold a text: small models write NUL."""
     try:
         check_text(text)

@@ -168,8 +168,13 @@ def off_topic(prompt: str, text: str) -> bool:
     Words count by their first six letters, Chinese by pairs of characters. Prompts without content words and
     shorter responses are on topic. It is a hint: a poem need not name its subject.
     """
-    asked = content_of(prompt)
-    return bool(asked) and len(words(text)) >= ROOM and not asked & content_of(text)
+    return len(words(text)) >= ROOM and not shares_subject(prompt, text)
+
+
+def shares_subject(asked: str, text: str) -> bool:
+    """Tell whether a text has a content word of another; true where the other has none to share."""
+    known = content_of(asked)
+    return not known or bool(known & content_of(text))
 
 
 def content_of(text: str) -> set[str]:

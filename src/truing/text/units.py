@@ -25,9 +25,8 @@ _LINE_MARKUP = re.compile(r"^\s*(?:#{1,6}\s+|>\s*|[-*•·–]\s+|[(（]?\d{1,3}
 _END = re.compile(
     r"(?:[。！？…]+|[!?]+(?=[\s\"'”’)\]*]|$)|\.+(?=[\"'”’)\]*]*(?:\s+[^\sa-z]|$)))[\"'”’」』）)\]*]*\s*"
 )
-# The end of a sentence for texts that are cut there: also before a small letter.
-_CUT = re.compile(r"[.!?](?=\s|$|[\"'”’)])|[。！？]")
 _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|No|Fig|approx|e\.g|i\.e|[A-Z]))\.$")
+_FULL_STOP = re.compile(r"[.!?](?=\s|$|[\"'”’)])|[。！？]")
 
 
 class Script(StrEnum):
@@ -61,13 +60,13 @@ def _sentences_of(line: str) -> list[str]:
 
 def whole_sentences(text: str) -> str:
     """Return `text` up to the end of its last sentence; the whole text where no sentence ends."""
-    ends = [match.end() for match in _CUT.finditer(text)]
+    ends = [match.end() for match in _FULL_STOP.finditer(text)]
     return text[: ends[-1]].strip() if ends else text.strip()
 
 
 def first_sentence(text: str) -> str:
     """Return `text` up to the end of its first sentence; the whole text where no sentence ends."""
-    end = _CUT.search(text)
+    end = _FULL_STOP.search(text)
     return text[: end.end()].strip() if end else text.strip()
 
 

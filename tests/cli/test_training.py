@@ -1,0 +1,130 @@
+"""The whole way: a recipe, a run, an interruption, a resume, a folder others open."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from truing.config.config import load_recipe
+
+TIMES = {"seconds", "tokens_per_second"}
+
+
+def metrics_of(run: Path) -> list[dict]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
+
+
+def weights_of(run: Path) -> dict[str, torch.Tensor]:
+    newest = sorted((run / "checkpoints").glob("step-*"))[-1]
+    return load_file(newest / "model.safetensors") | {
+        f"optimizer {name}": value for name, value in load_file(newest / "optimizer.safetensors").items()
+    }
+
+
+def assert_same(left: Path, right: Path) -> None:
+    ours, theirs = weights_of(left), weights_of(right)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert metrics_of(left) == metrics_of(right)
+
+
+METHODS = {
+    "dpo-lora": {},
+    "sft-lora-dropout": {"method": "sft"},
+    "dpo-full-cached-reference": {
+        "lora": None,
+        "optim": {"learning_rate": 1e-4, "items_per_step": 3, "epochs": 2},
+    },
+    "sft-top-layers": {"method": "sft", "lora": None, "top_layers": 1},
+    "dpo-positive-evaluated": {
+        "loss": {"name": "dpo_positive"},
+        "evaluate": {"every": 2},
+    },
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(name, recipe, truing, begun, pairs_file, tmp_path):
+    """R1, S1: SIGTERM leaves a whole checkpoint and 143; the same command ends like an unbroken run."""
+    changes = dict(METHODS[name])
+    if name == "dpo-positive-evaluated":
+        changes["data"] = {"train": [str(pairs_file)], "eval_fraction": 0.25}
+    env = {"TRUING_CACHE": str(tmp_path / "cache")}
+    os.environ.update(env)
+    whole = recipe("whole.json", **changes, output=str(tmp_path / "whole"))
+    broken = recipe("broken.json", **changes, output=str(tmp_path / "broken"))
+    done = truing("train", whole)
+    assert done.returncode == 0, done.stderr
+    stopped = begun("train", broken).stop_after(2, tmp_path / "broken", signal.SIGTERM)
+    if stopped.returncode == 0:
+        pytest.skip("the run ended before the signal arrived: nothing was interrupted")
+    assert stopped.returncode == 143, stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    status = json.loads((tmp_path / "broken" / "status.json").read_text())
+    assert status["state"] == "stopped"
+    again = truing("train", broken)
+    assert again.returncode == 0, again.stderr
+    assert "resuming after step" in again.stderr
+    assert_same(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_ctrl_c_is_130_and_resumable(recipe, truing, begun, tmp_path):
+    path = recipe(optim={"learning_rate": 1e-3, "items_per_step": 1, "epochs": 8}, checkpoint={"every": 500})
+    stopped = begun("train", path).stop_after(2, tmp_path / "run", signal.SIGINT)
+    assert stopped.returncode == 130, stopped.stderr
+    assert "the same command resumes here" in stopped.stderr
+    again = truing("train", path)
+    assert again.returncode == 0
+    assert "resuming after step" in again.stderr
+
+
+def test_the_exported_folder_opens_with_transformers(recipe, truing, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    assert truing("train", recipe()).returncode == 0
+    done = truing("export", tmp_path / "run", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    ids = tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], return_tensors="pt")["input_ids"]
+    assert model(ids).logits.isfinite().all()
+
+
+def test_a_run_without_change_is_not_trained_again_and_a_changed_one_is_refused(recipe, truing, pairs_file):
+    path = recipe()
+    assert truing("train", path).returncode == 0
+    changed = truing("train", path, "--set", "seed=7")
+    assert changed.returncode == 2
+    assert "seed" in changed.stderr
+    assert "Traceback" not in changed.stderr
+
+
+def test_early_stopping_keeps_the_best_checkpoint(recipe, truing, pairs_file, tmp_path):
+    path = recipe(
+        method="sft",
+        data={"train": [str(pairs_file)], "eval_fraction": 0.25},
+        optim={"learning_rate": 0.5, "items_per_step": 3, "epochs": 20, "schedule": "constant", "warmup": 0},
+        evaluate={"every": 1, "patience": 2},
+    )
+    done = truing("train", path)
+    assert done.returncode == 0, done.stderr
+    rows = metrics_of(tmp_path / "run")
+    losses = [row["eval/loss"] for row in rows]
+    best = losses.index(min(losses)) + 1
+    assert len(rows) == best + 2 < 60
+    assert (tmp_path / "run" / "checkpoints" / f"step-{best:06d}").is_dir()
+
+
+def test_print_config_is_a_recipe_that_loads_to_the_same(truing, recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    path = recipe()
+    done = truing("check", path, "--print-config")
+    assert done.returncode == 0, done.stderr
+    printed = tmp_path / "printed.yaml"
+    printed.write_text(done.stdout)
+    assert load_recipe(printed).recipe == load_recipe(path).recipe

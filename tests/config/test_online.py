@@ -1,0 +1,27 @@
+"""The sections of a recipe for online training."""
+
+import pytest
+from pydantic import ValidationError
+
+from truing.config.online import CriticSection, Online, SamplingSection
+
+
+def test_numbers_left_out_are_the_methods_own():
+    online = Online()
+    assert online.group_size is online.epochs is online.target_kl is None
+    assert (online.mini_batches, online.truncated, online.skip_failed) == (1, "keep", 0.1)
+
+
+def test_what_makes_no_sense_is_refused():
+    wrong: list[tuple[type, dict]] = [
+        (Online, {"group_size": 0}),
+        (Online, {"skip_failed": 1.5}),
+        (Online, {"truncated": "cut"}),
+        (SamplingSection, {"max_new_tokens": 0}),
+        (SamplingSection, {"timeout": 0}),
+        (CriticSection, {"start": ""}),
+        (CriticSection, {"learning_rate": 0}),
+    ]
+    for section, keys in wrong:
+        with pytest.raises(ValidationError):
+            section(**keys)
