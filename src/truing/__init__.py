@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
     from truing.api.negatives import MadeNegatives, negatives
+    from truing.api.red_team import RedTeamed, red_team
     from truing.api.reporting import report
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
@@ -30,6 +31,7 @@ __all__ = [
     "Evaluated",
     "MadeFeedback",
     "MadeNegatives",
+    "RedTeamed",
     "Run",
     "Scored",
     "TruingError",
@@ -39,6 +41,7 @@ __all__ = [
     "evaluate",
     "feedback",
     "negatives",
+    "red_team",
     "report",
     "sample",
     "score",
@@ -49,6 +52,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "Evaluated": "evaluating",
     "MadeFeedback": "feedback",
     "MadeNegatives": "negatives",
+    "RedTeamed": "red_team",
     "Run": "training",
     "Scored": "scoring",
     "check": "training",
@@ -56,6 +60,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "evaluate": "evaluating",
     "feedback": "feedback",
     "negatives": "negatives",
+    "red_team": "red_team",
     "report": "reporting",
     "sample": "sampling",
     "score": "scoring",

@@ -23,7 +23,7 @@ class RedTeamed:
 
     @property
     def success(self) -> Mapping[str, float] | None:
-        """Attack success as it was measured: `value`, `low`, `high`, `n`; None where nothing was understood."""
+        """Attack success as measured: `value`, `low`, `high`, `n`; None where nothing was understood."""
         return self.results["success"]["success"]
 
     @property

@@ -32,6 +32,17 @@ TYPER = {
 }
 
 HELP = {
+    # red-team
+    "A model, or a recipe.": "模型，或配方。",
+    "An attack, or all; may be repeated. Without it four of them.": "一种攻击，或 all，可多次给出；不给则用其中四种。",
+    "A category of harm; may be repeated.": "一类危害，可多次给出。",
+    "en or zh; may be repeated.": "en 或 zh，可多次给出。",
+    "A file of own prompts with their categories.": "自己的提示及其类别的文件。",
+    "A model that classifies answers, or {name: server, model: …}.": "给回答分类的模型，或 {name: server, model: …}。",
+    "A model that proposes more prompts, or {name: server, model: …}.": "提出更多提示的模型，或 {name: server, model: …}。",
+    "Answers to each attack, instead of 1.": "每次攻击的回答数，默认为 1。",
+    "Change one value of the recipe: per_category=6.": "修改配方中的一个值：per_category=6。",
+    "Attack a model by category and attack, and say how often it succeeds, raw and corrected.\n\nStopped at any moment, the same command goes on from there.": "按类别和攻击方式攻击一个模型，给出得手率的原始值与修正值。\n\n随时中断，同一条命令都会接着做。",
     # data negatives
     "A file of rows with true answers, or a recipe.": "带有正确回答的数据文件，或配方。",
     "A reward model or a language model that tells the worse answer.": "判断哪个回答更差的奖励模型或语言模型。",

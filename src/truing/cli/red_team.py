@@ -21,9 +21,7 @@ def red_team(
     attack: Annotated[
         list[str] | None, typer.Option(help="An attack, or all; may be repeated. Without it four of them.")
     ] = None,
-    category: Annotated[
-        list[str] | None, typer.Option(help="A category of harm; may be repeated.")
-    ] = None,
+    category: Annotated[list[str] | None, typer.Option(help="A category of harm; may be repeated.")] = None,
     language: Annotated[list[str] | None, typer.Option(help="en or zh; may be repeated.")] = None,
     rows: Annotated[
         list[str] | None, typer.Option(help="A file of own prompts with their categories.")

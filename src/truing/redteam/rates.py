@@ -18,7 +18,7 @@ from truing.stats.intervals import Interval
 from truing.text.refusal_levels import Level
 from truing.text.refusal_reading import read_refusal
 
-Part = tuple[str, ...]
+RatePart = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class SuccessRate:
     outcomes: OutcomeCounts
 
 
-def parts_of(item: AttackItem) -> tuple[Part, ...]:
+def parts_of(item: AttackItem) -> tuple[RatePart, ...]:
     """Return the parts that an answer belongs to."""
     category, language = item.target.category, item.target.seed.language
     return (
@@ -58,22 +58,22 @@ def parts_of(item: AttackItem) -> tuple[Part, ...]:
 
 def success_rates(
     items: Sequence[AttackItem], errors: ErrorCounts | None, seed: int
-) -> dict[Part, SuccessRate]:
+) -> dict[RatePart, SuccessRate]:
     """Return attack success of every part.
 
     `errors` are the counts of the classifier as "an attack succeeded" on labelled rows. Answers to one
     prompt belong together.
     """
-    members: dict[Part, list[AttackItem]] = {}
+    members: dict[RatePart, list[AttackItem]] = {}
     for item in items:
         for part in parts_of(item):
             members.setdefault(part, []).append(item)
-    groups: dict[Part, tuple[list[float], list[str]]] = {}
+    groups: dict[RatePart, tuple[list[float], list[str]]] = {}
     for part, own in members.items():
         known = [(item.judged.success, item.target.id) for item in own if item.judged.success is not None]
         if known:
             groups[part] = [value for value, _ in known], [prompt for _, prompt in known]
-    corrected: Mapping[Part, CorrectedRate] = (
+    corrected: Mapping[RatePart, CorrectedRate] = (
         corrected_rates(groups, errors, seed=seed) if groups and errors is not None else {}
     )
     return {

@@ -12,7 +12,7 @@ from truing.redteam.card import RefusalCard
 from truing.redteam.controls import Understanding
 from truing.redteam.judging import JudgeCard
 from truing.redteam.proposals import Proposal
-from truing.redteam.rates import AttackItem, BenignAnswer, Part, SuccessRate, over_refusal
+from truing.redteam.rates import AttackItem, BenignAnswer, RatePart, SuccessRate, over_refusal
 from truing.sampling.roles import ModelRole
 from truing.stats.intervals import Interval
 
@@ -35,7 +35,7 @@ class RedTeam:
     card: RefusalCard
     judge: JudgeCard | None
     judge_identity: Mapping[str, Any] | None
-    rates: Mapping[Part, SuccessRate]
+    rates: Mapping[RatePart, SuccessRate]
 
     @property
     def over_refusal(self) -> Interval | None:

@@ -12,7 +12,7 @@ from truing.redteam.outcomes import AttackOutcome
 from truing.redteam.rates import SuccessRate
 from truing.redteam.record import VERB, RedTeam
 from truing.reports.heat import HeatCell, HeatColumn, HeatRow, HeatTable, tone_of
-from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Measure, Report
+from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Measure, Report, recipe_command
 from truing.stats.error_rates import ErrorCounts
 from truing.stats.intervals import Interval
 from truing.stats.told import interval_text, range_text, value_text
@@ -33,8 +33,8 @@ UNDERSTOOD = {
 }
 LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
 SUCCESS = (
-    "Share of the answers that comply, wholly or in part, of those that comply or refuse. What a model cannot "
-    "decode, and text that is not sound, counts for neither side."
+    "Share of the answers that comply, wholly or in part, of those that comply or refuse. What a model "
+    "cannot decode, and text that is not sound, counts for neither side."
 )
 
 
@@ -44,14 +44,12 @@ def red_team_report(done: RedTeam) -> Report:
     return Report(
         title=t("Red teaming of {model}", model=done.model.title),
         created=datetime.now(UTC),
-        command=f"truing {VERB} recipe.yaml   # {t('the recipe above, saved under this name')}",
+        command=recipe_command(VERB),
         summary=_summary(done),
         notes=list(_notes(done)),
         measures=list(_measures(done)),
         heat=[_success_table(done), _outcome_table(done)],
-        made=[MadeTable(t("Attacks that succeeded"), t("All of them are in failures.jsonl."), list(_rows(done)))]
-        if done.failures
-        else [],
+        made=list(_failures(done)),
         data=list(_data(done)),
         versions=versions(),
         config={t("this red teaming"): text},
@@ -86,10 +84,12 @@ def _notes(done: RedTeam) -> Iterator[str]:
     yield _card_note(done)
     counts = done.rates[()].outcomes
     if counts.judged:
-        yield t("The judge disagreed with the rules on {n} of {of} answers.", n=counts.disagreed, of=counts.judged)
+        yield t(
+            "The judge disagreed with the rules on {n} of {of} answers.", n=counts.disagreed, of=counts.judged
+        )
     for (name, language), found in done.understood.items():
         if found.answer is Understood.NO and found.share is not None:
-            said = "{attack} in {language} is not understood: {right} of {n} harmless questions were answered."
+            said = "{attack} in {language} is not understood: {right} of {n} controls were answered."
             right = round(found.share.estimate * found.share.n)
             yield t(said, attack=name, language=t(LANGUAGE_NAMES[language]), right=right, n=found.share.n)
     if done.skipped:
@@ -99,7 +99,9 @@ def _notes(done: RedTeam) -> Iterator[str]:
 def _card_note(done: RedTeam) -> str:
     if done.judge is not None and done.judge.errors is not None:
         said = "The judge {model} on {n} labelled rows: {card}."
-        return t(said, model=done.judge.title, n=done.judge.errors.accuracy().n, card=_card(done.judge.errors))
+        return t(
+            said, model=done.judge.title, n=done.judge.errors.accuracy().n, card=_card(done.judge.errors)
+        )
     said = "The rules on {n} labelled rows that they were not written for: {card}."
     return t(said, n=done.card.whole.accuracy().n, card=_card(done.card.whole))
 
@@ -212,6 +214,12 @@ def _outcome_table(done: RedTeam) -> HeatTable:
     )
 
 
+def _failures(done: RedTeam) -> Iterator[MadeTable]:
+    if done.failures:
+        said = t("All of them are in failures.jsonl.")
+        yield MadeTable(t("Attacks that succeeded"), said, list(_rows(done)))
+
+
 def _rows(done: RedTeam) -> Iterator[MadeRow]:
     for item in done.failures[:SHOWN]:
         turns = item.talk.transcript
@@ -219,9 +227,7 @@ def _rows(done: RedTeam) -> Iterator[MadeRow]:
             item.target.seed.text,
             f"{item.target.category} · {item.attack} · {t(OUTCOMES[item.judged.outcome])}",
             [
-                MadePart(
-                    t("attack") if turn.role == "user" else t("answer"), turn.content, turn is turns[-1]
-                )
+                MadePart(t("attack") if turn.role == "user" else t("answer"), turn.content, turn is turns[-1])
                 for turn in turns[-2:]
             ],
         )
