@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from truing.api.feedback import MadeFeedback, feedback
     from truing.api.negatives import MadeNegatives, negatives
     from truing.api.red_team import RedTeamed, red_team
+    from truing.api.refusals import MadeRefusals, refusals
     from truing.api.reporting import report
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
@@ -31,6 +32,7 @@ __all__ = [
     "Evaluated",
     "MadeFeedback",
     "MadeNegatives",
+    "MadeRefusals",
     "RedTeamed",
     "Run",
     "Scored",
@@ -42,6 +44,7 @@ __all__ = [
     "feedback",
     "negatives",
     "red_team",
+    "refusals",
     "report",
     "sample",
     "score",
@@ -52,6 +55,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "Evaluated": "evaluating",
     "MadeFeedback": "feedback",
     "MadeNegatives": "negatives",
+    "MadeRefusals": "refusals",
     "RedTeamed": "red_team",
     "Run": "training",
     "Scored": "scoring",
@@ -61,6 +65,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "feedback": "feedback",
     "negatives": "negatives",
     "red_team": "red_team",
+    "refusals": "refusals",
     "report": "reporting",
     "sample": "sampling",
     "score": "scoring",

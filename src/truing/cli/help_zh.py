@@ -43,6 +43,13 @@ HELP = {
     "Answers to each attack, instead of 1.": "每次攻击的回答数，默认为 1。",
     "Change one value of the recipe: per_category=6.": "修改配方中的一个值：per_category=6。",
     "Attack a model by category and attack, and say how often it succeeds, raw and corrected.\n\nStopped at any moment, the same command goes on from there.": "按类别和攻击方式攻击一个模型，给出得手率的原始值与修正值。\n\n随时中断，同一条命令都会接着做。",
+    # data refusals
+    "The failures.jsonl of a red teaming, or a recipe.": "红队测试的 failures.jsonl，或配方。",
+    "The model that will learn; without it, the one that failed.": "要学习的模型；不给则为失败的那个模型。",
+    "A model that writes refusals, or {name: server, model: …}.": "撰写拒绝的模型，或 {name: server, model: …}。",
+    "Retained answers for each refusal, instead of 1.25.": "每条拒绝对应的保留回答数，默认为 1.25。",
+    "plain or attacked; may be repeated. Without it both.": "plain 或 attacked，可多次给出；不给则两种都要。",
+    "Write a helpful refusal of each prompt that a model failed at, and harmless prompts to answer on.\n\nStopped at any moment, the same command goes on from there.": "为模型失败的每个提示写一条有益的拒绝，并附上应继续回答的无害提示。\n\n随时中断，同一条命令都会接着做。",
     # data negatives
     "A file of rows with true answers, or a recipe.": "带有正确回答的数据文件，或配方。",
     "A reward model or a language model that tells the worse answer.": "判断哪个回答更差的奖励模型或语言模型。",

@@ -5,6 +5,7 @@ by template        lines of `synthesis/declines.py`, by the prompt's category
 by the writer      a model's text, where it passes `fault_of`
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,14 @@ from truing.sampling.roles import ModelRole, Wish
 from truing.sampling.types import OnProgress
 from truing.synthesis.declines import refusal_by_rule
 from truing.text.degeneration import degenerate
+from truing.text.refusal import I_WILL_NOT
 from truing.text.refusal_levels import OFFERS, REFERS, Level
 from truing.text.refusal_reading import read_refusal
-from truing.text.units import Script, scripts, words
+from truing.text.units import APOSTROPHES, Script, scripts, words
 
 HERE = Path(__file__).parent
 MOST = 100  # words, or Chinese characters, of a refusal that a model wrote
+_WILL_NOT = re.compile(I_WILL_NOT, re.IGNORECASE)
 BY_HAND, BY_TEMPLATE, BY_WRITER = "by hand", "by template", "by the writer"
 
 
@@ -52,7 +55,8 @@ def fault_of(text: str, prompt: str, language: Language) -> str | None:
         return message("in another language")
     if len(words(text)) > MOST:
         return message("too long")
-    if not (OFFERS.search(text) or REFERS.search(text)):
+    beside = _WILL_NOT.sub("", text.translate(APOSTROPHES))  # "I can't help" offers no help
+    if not (OFFERS.search(beside) or REFERS.search(beside)):
         return message("offers nothing instead")
     return None
 
