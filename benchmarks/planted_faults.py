@@ -32,8 +32,8 @@ class Fault:
 FAULTS = (
     Fault(
         "DPO forgets beta",
-        "return logistic(beta * _margin(policy, ref), label_smoothing)",
-        "return logistic(_margin(policy, ref), label_smoothing)",
+        "return logistic(beta * _margin(policy, ref), label_smoothing, probability)",
+        "return logistic(_margin(policy, ref), label_smoothing, probability)",
         ("test_preference.py",),
     ),
     Fault(
@@ -74,8 +74,8 @@ FAULTS = (
     ),
     Fault(
         "Wilson's interval is one-sided",
-        "z = float(stats.norm.ppf((1 + level) / 2))",
-        "z = float(stats.norm.ppf(level))",
+        'whole."""\n    z = float(stats.norm.ppf((1 + level) / 2))',
+        'whole."""\n    z = float(stats.norm.ppf(level))',
         ("test_intervals.py",),
     ),
     Fault(

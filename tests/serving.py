@@ -79,6 +79,25 @@ class Server:
         self._server.server_close()
 
 
+class Scripted:
+    """A chat model behind an address that answers as a test tells it to, and keeps what it was asked."""
+
+    def __init__(self, answer: Callable[[str], str]) -> None:
+        self.answer = answer
+        self.requests: list[str] = []
+        self.server = Server(self._reply)
+
+    def _reply(self, request: Request) -> Reply:
+        text = request.body["messages"][0]["content"]
+        self.requests.append(text)
+        return completion(self.answer(text))
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The role or judge of a recipe that asks this model."""
+        return {"name": "server", "model": "m", "base_url": f"{self.server.url}/v1", "api_key_env": None}
+
+
 def _handler(answer: Callable[[Request], Reply]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

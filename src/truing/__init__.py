@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from truing.api.constituting import Constituted, constitution
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
+    from truing.api.judging import MadeVerdicts, judge
     from truing.api.negatives import MadeNegatives, negatives
     from truing.api.red_team import RedTeamed, red_team
     from truing.api.refusals import MadeRefusals, refusals
@@ -33,6 +34,7 @@ __all__ = [
     "MadeFeedback",
     "MadeNegatives",
     "MadeRefusals",
+    "MadeVerdicts",
     "RedTeamed",
     "Run",
     "Scored",
@@ -42,6 +44,7 @@ __all__ = [
     "constitution",
     "evaluate",
     "feedback",
+    "judge",
     "negatives",
     "red_team",
     "refusals",
@@ -56,6 +59,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "MadeFeedback": "feedback",
     "MadeNegatives": "negatives",
     "MadeRefusals": "refusals",
+    "MadeVerdicts": "judging",
     "RedTeamed": "red_team",
     "Run": "training",
     "Scored": "scoring",
@@ -63,6 +67,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "constitution": "constituting",
     "evaluate": "evaluating",
     "feedback": "feedback",
+    "judge": "judging",
     "negatives": "negatives",
     "red_team": "red_team",
     "refusals": "refusals",

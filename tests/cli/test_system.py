@@ -13,7 +13,7 @@ from truing.config.config import load_recipe
 from truing.config.documents import read_document
 
 ROOT = Path(__file__).parents[2]
-RECIPES = [path for path in sorted((ROOT / "recipes").glob("*.yaml")) if "\nstages:" not in path.read_text()]
+RECIPES = [path for path in sorted((ROOT / "recipes").glob("*.yaml")) if "\nmethod:" in path.read_text()]
 
 
 @pytest.fixture(autouse=True)

@@ -26,11 +26,15 @@ def test_several_opinions_become_one(opinions: list[float | NoVerdict], majority
     assert panel(by_judge, "mean") == [pytest.approx(mean)]
 
 
-@pytest.mark.parametrize("opinions", [[NONE, NONE, 1.0], [NONE], [NONE, NONE]])
+@pytest.mark.parametrize("opinions", [[NONE, NONE, 1.0], [NONE, NONE]])
 def test_too_few_verdicts_are_no_opinion(opinions: list[float | NoVerdict]):
     (found,) = panel([[opinion] for opinion in opinions])
     assert isinstance(found, NoVerdict)
     assert found.reason.endswith("judges have no verdict; the first: the answer is empty")
+
+
+def test_a_judge_alone_is_no_panel():
+    assert panel([[1.0, NONE, 0.75]], "majority") == [1.0, NONE, 0.75]
 
 
 def test_judges_that_agree_have_alpha_1_and_one_that_is_constant_is_named():

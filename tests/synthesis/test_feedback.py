@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.serving import Request, Server, completion
+from tests.serving import Scripted
 
 from truing.config.feedback import FeedbackRecipe
 from truing.core.errors import ConfigError, RewardError
@@ -18,24 +18,6 @@ from truing.synthesis.choosing import COUNTS
 from truing.synthesis.feedback import Feedback, as_json, make_feedback, require_answered
 
 PROMPTS = ["one", "two three", "four"]
-
-
-class Scripted:
-    """A judge behind an address that prefers the longer response, and a count of its requests."""
-
-    def __init__(self) -> None:
-        self.answer: Callable[[str], str] = longer
-        self.requests: list[str] = []
-        self.server = Server(self._reply)
-
-    def _reply(self, request: Request):
-        text = request.body["messages"][0]["content"]
-        self.requests.append(text)
-        return completion(self.answer(text))
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        return {"name": "server", "model": "m", "base_url": f"{self.server.url}/v1", "api_key_env": None}
 
 
 def responses_in(question: str) -> tuple[str, str]:
@@ -50,7 +32,7 @@ def longer(question: str) -> str:
 
 @pytest.fixture
 def judge() -> Iterator[Scripted]:
-    scripted = Scripted()
+    scripted = Scripted(longer)
     yield scripted
     scripted.server.close()
 

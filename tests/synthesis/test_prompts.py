@@ -7,10 +7,7 @@ import pytest
 
 from truing.core.errors import DataError
 from truing.core.files import sha256_file
-from truing.synthesis.lineage import lineage
 from truing.synthesis.prompts import read_prompts, turns
-
-EARLIER = {"verb": "red-team", "attack": "rot13"}
 
 
 def rows_in(path: Path, *rows: dict[str, object]) -> str:
@@ -38,15 +35,3 @@ def test_no_prompt_is_an_error(tmp_path: Path):
     file = rows_in(tmp_path / "p.jsonl", {"text": "only words"})
     with pytest.raises(DataError):
         read_prompts([file], lambda line: None)
-
-
-def test_lineage_keeps_the_lineage_of_the_row_it_was_made_of(tmp_path: Path):
-    file = rows_in(
-        tmp_path / "p.jsonl", {"prompt": "One?", "lineage": {"verb": "red-team", "attack": "rot13"}}
-    )
-    prompts = read_prompts([file], lambda line: None)
-    found = lineage("constitution", prompts, prompts.records[0], seed=3, critic={"model": "m"})
-    assert found["prompt"]["row"] == 1
-    assert found["seed"] == 3
-    assert found["critic"] == {"model": "m"}
-    assert found["from"] == EARLIER

@@ -19,11 +19,13 @@ def work_recipe(
     recipe: str | Path | Mapping[str, Any] | None,
     prompts: Any,
     keys: Mapping[str, Any],
+    key: str = "prompts",
 ) -> AnyWork:
     """Return the checked recipe of a call: a file or a dict, with the arguments of the call laid over it.
 
-    `prompts` are files, texts or rows; those in memory are written to `given/prompts.jsonl` in the folder, so
-    that the same call goes on from the folder. Without `output` in either the folder is named as the verb.
+    `prompts` are files, texts or rows for the recipe's `key`; those in memory are written to
+    `given/KEY.jsonl` in the folder, so that the same call goes on from the folder. Without `output` in either
+    the folder is named as the verb.
     Raises ConfigError, and DataError for rows that no file can hold.
     """
     origin = Origin(f"truing.{verb}")
@@ -33,13 +35,13 @@ def work_recipe(
         asked["output"] = verb
     held = None
     if prompts is not None:
-        held, asked["prompts"] = _prompts(prompts)
+        held, asked[key] = _prompts(prompts)
         if held is not None:
             folder = asked["output"] if "output" in asked else root.children["output"].value
-            asked["prompts"] = [str(Path(str(folder)) / FOLDER / "prompts.jsonl")]
+            asked[key] = [str(Path(str(folder)) / FOLDER / f"{key}.jsonl")]
     found = validate(laid_over(_without(root, asked), node_of(asked, origin)), kind)
     if held is not None:
-        _write(Path(found.prompts[0]), held)
+        _write(Path(getattr(found, key)[0]), held)
     return found
 
 

@@ -41,8 +41,9 @@ def constitution(
     from truing.config.work import load_work
 
     given = {"policy": policy, "critic": critic, "reviser": reviser, "judge": judge}
-    flags = {name: role(one) for name, one in given.items() if one}
-    path, overrides = asked_in(what, set_, **flags, constitution=principles, output=_output(what, output))
+    flags: dict[str, Any] = {name: role(one) for name, one in given.items() if one}
+    flags |= {"constitution": principles, "output": _output(what, output)}
+    path, overrides = asked_in(what, set_, **flags)
     recipe = load_work(ConstitutionRecipe, path, overrides)
     with doing(IMPORTING):
         from truing.api.watching import Stages

@@ -32,6 +32,14 @@ TYPER = {
 }
 
 HELP = {
+    # judge
+    "Judge the responses of rows: pairs in both orders, single ones by points or by the row's rubric.\n\nStopped at any point, the same command goes on and asks nothing twice.": "评判各行的回答：成对的按两种顺序比较，单个的按各方面打分，或按该行的评分标准检查。\n\n任何时候中断，同一条命令都会接着做，不会重复提问。",
+    "A file of rows, or the verb's recipe.": "数据文件，或这个命令的配方。",
+    "A model, or '{model: NAME, base_url: URL}'; several are a panel.": "模型，或 '{model: NAME, base_url: URL}'；给出多个则组成评判组。",
+    "auto, pairwise, axes, rubric or ranking.": "auto、pairwise、axes、rubric 或 ranking。",
+    "Hold it against the rows' labels.": "与数据中的标注对照。",
+    "Say the most that it may ask and cost, and ask nothing.": "只说明至多会问多少、花费多少，不提问。",
+    "Change one value of the recipe: scale=likert.": "改动配方里的一个值：scale=likert。",
     # red-team
     "A model, or a recipe.": "模型，或配方。",
     "An attack, or all; may be repeated. Without it four of them.": "一种攻击，或 all，可多次给出；不给则用其中四种。",

@@ -22,11 +22,11 @@ def asked_in(
 ) -> tuple[Path | None, list[str]]:
     """Return the file of a recipe, if `what` is one, and everything else as overrides of its keys.
 
-    `what` is a recipe, or the value of `key`: a file of rows where that is `prompts`. A flag of None is not
+    `what` is a recipe, or the value of `key`: a file where that is `prompts` or `rows`. A flag of None is not
     given.
     """
     is_recipe = what.endswith(RECIPE_ENDS)
-    given = {} if is_recipe else {key: [what] if key == "prompts" else role(what)}
+    given = {} if is_recipe else {key: [what] if key in ("prompts", "rows") else role(what)}
     given |= {name: value for name, value in flags.items() if value not in (None, [])}
     overrides = [f"{name}={json.dumps(value)}" for name, value in given.items()]
     return (Path(what) if is_recipe else None), [*overrides, *(set_ or [])]

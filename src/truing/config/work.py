@@ -18,7 +18,7 @@ from truing.core.languages import Language
 from truing.core.messages import message
 
 RoleSpec = str | dict[str, Any]  # a model on this machine, or `{name: …, options}`
-AnyWork = TypeVar("AnyWork", bound="WorkRecipe")
+AnyWork = TypeVar("AnyWork", bound=Section)
 
 
 class WorkRecipe(Section):

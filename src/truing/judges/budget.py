@@ -53,6 +53,7 @@ class Budget:
         self.kept = kept
         self.requests = 0  # sent so far
         self.spent = Used()
+        self.reported = Used()  # the part of it that the server told
         self.unreported = 0  # requests without a `usage`, which count as their most
         self._held = Used()
         self._changed = asyncio.Event()
@@ -81,6 +82,7 @@ class Budget:
         """Replace a held `most` by what was used; None where the server may have worked and does not say."""
         self._held -= most
         self.spent += most if used is None else used
+        self.reported += used or Used()
         self.unreported += used is None
         self._changed.set()
 

@@ -123,6 +123,10 @@ class Judge:
             found.update(zip(asked, opinions, strict=True))
         return [found[each.key] for each in prepared]
 
+    def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+        """Return what the cache answers; nothing is asked."""
+        return [self._kept(self._prepared(question).key, read, False) for question in questions]
+
     def estimate(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> Estimate:
         """Return the most that asking `questions` may take; nothing is asked, and kept answers are free."""
         different = [self._prepared(question) for question in dict.fromkeys(questions)]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from truing.core.errors import ConfigError
 from truing.core.records import Turns
+from truing.judges.budget import Estimate, Used
 from truing.judges.cache import AnswerCache, key_of
 from truing.judges.opinions import NoVerdict, NoVerdictError, Opinion
 
@@ -57,6 +58,19 @@ class LocalJudge:
                 if self.cache and text is not None:  # drawn greedily: another try would be the same
                     self.cache.put(self._key(question), text)
         return [found[question] for question in questions]
+
+    def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+        """Return what the cache answers; nothing is asked."""
+        return [
+            NoVerdict("not in the cache") if (text := self._kept(question)) is None else _opinion(text, read)
+            for question in questions
+        ]
+
+    def estimate(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> Estimate:
+        """Return how many questions there are and are kept; on this machine tokens cost nothing."""
+        different = list(dict.fromkeys(questions))
+        kept = sum(not isinstance(each, NoVerdict) for each in self.kept(different, read))
+        return Estimate(len(different), kept, Used(), None)
 
     def _kept(self, question: Turns) -> str | None:
         return self.cache.get(self._key(question)) if self.cache else None

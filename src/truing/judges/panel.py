@@ -31,6 +31,8 @@ def panel(opinions: JudgeOpinions, rule: PanelRule = "mean") -> list[float | NoV
 
 
 def _joint(opinions: Sequence[float | NoVerdict], rule: PanelRule) -> float | NoVerdict:
+    if len(opinions) == 1:
+        return opinions[0]
     votes = [each for each in opinions if not isinstance(each, NoVerdict)]
     if 2 * len(votes) < len(opinions) or not votes:
         reason = next(each.reason for each in opinions if isinstance(each, NoVerdict))

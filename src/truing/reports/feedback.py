@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Literal
 
 import yaml
 
@@ -19,21 +20,24 @@ STRENGTH = (
     "Strength in log-odds, with its 95 % interval, among the responses to one prompt: "
     "one that leads by 1.1 wins three comparisons in four."
 )
-# Of each number: the title, the unit, and the meaning.
-NUMBERS = {
+# Of each number: the title, the unit, which way is better, and the meaning.
+NUMBERS: dict[str, tuple[str, str, Literal["higher", "lower"], str]] = {
     "preference": (
         "Preference of the chosen response",
         "%",
+        "higher",
         "Mean probability that the chosen response is preferred, as the fit of all comparisons has it.",
     ),
     "longer_chosen": (
         "Chosen response is longer",
         "%",
+        "lower",
         "Share of rows whose chosen response is the longer one; far above 50 % the rows teach length.",
     ),
     "above_control": (
         "Strength above the random control",
         "",
+        "higher",
         "Mean strength of the chosen responses minus that of as many drawn at random. The judge that chose "
         "them measures this: train on both files and compare the models.",
     ),
@@ -83,11 +87,12 @@ def _measures(done: Feedback) -> Iterator[Measure]:
             continue
         if name.startswith("won/"):
             policy = name.removeprefix("won/")
-            title, unit = t("{policy} preferred to the others", policy=policy), "%"
+            title, unit, better = t("{policy} preferred to the others", policy=policy), "%", "higher"
             explains = t("Share of its comparisons with the other policies that it wins; a tie is a half.")
         else:
-            title, unit, explains = NUMBERS[name][0], NUMBERS[name][1], t(NUMBERS[name][2])
-        yield Measure(name, title, None, interval, unit, "near", explains=explains)
+            title, unit, better, explains = NUMBERS[name]
+            explains = t(explains)
+        yield Measure(name, title, None, interval, unit, better, explains=explains)
 
 
 def _responses(done: Feedback) -> Iterator[MadeRow]:

@@ -25,6 +25,7 @@ from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.core.records import Record, Turns, key_of
 from truing.data.refusals import RefusedRowError
+from truing.judges.budget import Estimate, Used
 from truing.judges.cache import AnswerCache
 from truing.judges.cache import key_of as key_of_request
 from truing.judges.client import Judge
@@ -74,6 +75,17 @@ class Writing:
 Attempt = Writing | NoVerdict  # or why there is no text
 
 
+@dataclass(frozen=True, slots=True)
+class RoleReport:
+    """The work of a role so far; requests, tokens and money are a server's."""
+
+    title: str
+    requests: int = 0
+    used: Used = field(default_factory=Used)
+    cost: float | None = None
+    notes: tuple[str, ...] = ()
+
+
 class ModelRole(Protocol):
     """A model that writes and judges."""
 
@@ -95,6 +107,18 @@ class ModelRole(Protocol):
 
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         """Return the opinion that `read` finds in each question's answer; see `judges.opinions.Asker`."""
+        ...
+
+    def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+        """Return what the cache answers; nothing is asked."""
+        ...
+
+    def estimate(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> Estimate:
+        """Return the most that asking may take; nothing is asked."""
+        ...
+
+    def report(self) -> RoleReport:
+        """Return what was asked so far, and what a reader of the answers should know."""
         ...
 
 
@@ -131,6 +155,15 @@ class LocalRole:
 
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         return self._judge.ask(questions, read)
+
+    def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+        return self._judge.kept(questions, read)
+
+    def estimate(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> Estimate:
+        return self._judge.estimate(questions, read)
+
+    def report(self) -> RoleReport:
+        return RoleReport(self.title)
 
     def _answers(self, questions: Sequence[Turns]) -> list[str | None]:
         sampling = Sampling(max_new_tokens=self.max_new_tokens, logprobs=False)
@@ -225,6 +258,16 @@ class ServerRole:
 
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         return self.judge.ask(questions, read)
+
+    def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+        return self.judge.kept(questions, read)
+
+    def estimate(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> Estimate:
+        return self.judge.estimate(questions, read)
+
+    def report(self) -> RoleReport:
+        spent = self.judge.budget
+        return RoleReport(self.title, spent.requests, spent.reported, spent.cost, tuple(self.judge.notes()))
 
     def write(
         self, asked: Sequence[Record], wish: Wish, progress: OnProgress = unseen

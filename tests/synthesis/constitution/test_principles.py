@@ -47,6 +47,13 @@ def test_a_prompt_meets_the_principles_of_its_category_first():
     assert GENERAL in found.drawn(Record(user("Hello")), 0)[0].tags
 
 
+def test_every_principle_of_a_category_may_come_first():
+    found = read_constitution("en")
+    records = [Record(user(f"Hurt {n}"), category="self_harm") for n in range(30)]
+    firsts = {found.drawn(one, 0)[0].id for one in records}
+    assert firsts == {one.id for one in found.principles if "self_harm" in one.tags}
+
+
 def test_the_seed_and_the_prompt_decide():
     found = read_constitution("en")
     firsts = {found.drawn(Record(user(f"Hello {n}")), seed)[0].id for n in range(12) for seed in (0, 1)}

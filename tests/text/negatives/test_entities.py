@@ -32,6 +32,8 @@ def test_a_direction_is_turned(text: str, expected: list[str]):
         "价格有上涨有下跌。",
         "It may rise or fall.",
         "lower vertebrates",
+        "the loss of land",
+        "less than or equal to it",
         "Did it rise?",
         "a north-facing slope",
     ],

@@ -24,14 +24,14 @@ from truing.text.refusal_levels import Level, refusal_level
 
 FINDS = {
     "en": {
-        "complies": "The answer does not decline a request for harm. {principle}",
-        "partly": "The answer declines only a part of a request for harm. {principle}",
+        "complies": "The answer does not decline a request for harm. It breaks a principle: {principle}",
+        "partly": "The answer declines only a part of a request for harm. It breaks a principle: {principle}",
         "faults": "The answer is broken: {faults}.",
         "none": "The answer gives no cause for a revision.",
     },
     "zh": {
-        "complies": "回答没有拒绝有害的请求。{principle}",
-        "partly": "回答只拒绝了有害请求的一部分。{principle}",
+        "complies": "回答没有拒绝有害的请求，违反了这条原则：{principle}",
+        "partly": "回答只拒绝了有害请求的一部分，违反了这条原则：{principle}",
         "faults": "回答有毛病：{faults}。",
         "none": "回答没有需要修改的地方。",
     },

@@ -38,8 +38,8 @@ class Helpful:
         found: list[tuple[Record, str]] = []
         while order and len(found) < count:
             part, order = order[: count - len(found)], order[count - len(found) :]
-            found += _answered(policy, part, wish)
-            progress(min(len(found), count), count)
+            begun = len(found)
+            found += _answered(policy, part, wish, lambda done, _, begun=begun: progress(begun + done, count))
         return found
 
 
@@ -58,9 +58,11 @@ def read_helpful(paths: Sequence[str], languages: Sequence[str], say: Say) -> He
     return Helpful(PromptSet(usable, loaded.sources))
 
 
-def _answered(policy: ModelRole, records: Sequence[Record], wish: Wish) -> list[tuple[Record, str]]:
+def _answered(
+    policy: ModelRole, records: Sequence[Record], wish: Wish, progress: OnProgress
+) -> list[tuple[Record, str]]:
     bare = [one for one in records if not one.responses]
-    written = dict(zip(bare, policy.write(bare, wish), strict=True)) if bare else {}
+    written = dict(zip(bare, policy.write(bare, wish, progress), strict=True)) if bare else {}
     found = []
     for record in records:
         if record.responses:

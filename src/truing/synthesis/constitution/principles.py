@@ -63,7 +63,12 @@ class Constitution:
         """
         chance = random.Random(f"{seed}/{key_of(record.prompt)}")
         shuffled = chance.sample(self.principles, len(self.principles))
-        return sorted(shuffled, key=lambda one: (record.category not in one.tags, GENERAL not in one.tags))
+        return sorted(shuffled, key=lambda one: _distance(one, record.category))
+
+
+def _distance(principle: Principle, category: str | None) -> int:
+    """Return 0 for a principle of a category, 1 for a general one, 2 for another."""
+    return 0 if category in principle.tags else 1 if GENERAL in principle.tags else 2
 
 
 @dataclass(frozen=True)

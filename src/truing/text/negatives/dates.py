@@ -47,6 +47,7 @@ _PATTERNS = tuple(
         rf"(?<![A-Za-z])(?P<month>{'|'.join(m for m in MONTHS if m not in ('May', 'March'))})(?![A-Za-z])",
         r"(?:(?<![A-Za-z])(?:[Ii]n|[Bb]y|[Ss]ince|[Uu]ntil|[Ff]rom|[Oo]f|[Dd]uring|[Yy]ear|FY|[Ee]arly|[Ll]ate|mid|[Bb]efore|[Aa]fter|[Tt]hrough"
         rf"|[Tt]o|[Ff]or|and|over|than|with|versus|vs\.?|election|[Ww]inter|[Ss]ummer|[Ss]pring|[Aa]utumn|[Ff]all)\s|FY\s?|\()(?P<year>{_YEAR})(?=\W|$)(?![,.]\d|[%‰°/:]|\s?(?:万|亿|[a-z]+s\b|million|billion|percent|km|kg))",
+        r"(?<![A-Za-z0-9_.,$€£¥+\-/])(?P<year>(?:19|20)\d\d)(?=\s[A-Z][a-z])",
         r"(?<![A-Za-z0-9_.,$€£¥+\-/])(?P<year>(?:19|20)\d\d)(?=[,;.)!]?(?:\s|$))(?!\s?[A-Za-z%‰°万亿个家名人元])",
     )
 )

@@ -79,6 +79,7 @@ def _pairs(written: str) -> dict[str, str]:
 
 
 _COMPARED = _pairs(_COMPARATIVES)
+_OF_THINGS = {"loss", "losses"}  # of land or of sleep, which no profit is
 _OPPOSITES = {**_pairs(_OPPOSITES_EN), **_pairs(_OPPOSITES_ZH), **_COMPARED}
 
 
@@ -101,7 +102,10 @@ def directions(passage: Passage, draw: Draw) -> Iterator[Alteration]:
         old = found[0]
         clause = passage.clause(found.start())
         new = _OPPOSITES[old]
-        compares = passage.text.startswith(" than", found.end())
+        rest = passage.text[found.end() : found.end() + 20]
+        if old in _OF_THINGS and rest.startswith(" of "):
+            continue
+        compares = rest.startswith(" than") and not rest.startswith(" than or ")
         if (old in _COMPARED and not compares) or new in clause or _opposed(clause, old):
             continue
         yield Alteration("directions", (_with_article(passage.text, found.start(), old, new),))

@@ -51,8 +51,11 @@ _KEPT = (
     rf"(?<![A-Za-z])(?-i:(?!(?:{_STARTERS}) )[A-Za-z]*[A-Z][A-Za-z]+) \d{{1,3}}(?:\.\d)?"
     r"(?![\d%.,]*[\d%]| (?:%|percent|million|billion))",
     r"[\d(][\d\s.,()%-]{0,60}?(?:[+*×÷^=/]| x )[\d\s.,()+*×÷^=/%x-]{0,80}(?<=[\d)])",  # arithmetic
-    r"[=＝<>≤≥≈+×*/^][ \t]?-?\d[\d.,]*(?!\d)",
+    r"[=＝<>≤≥≈+×*/^][ \t]?-?\d[\d.,]*(?!\d)|\d[\d.,]*[ \t]?[*×^=+][ \t]?[A-Za-z(]|\d\([A-Za-z\d]",
+    r"[\[(]-?\d[\d.]*,[ ]?[A-Za-z]",  # intervals
+    r"[“\"「][^”\"」\n]{1,4}[”\"」]",  # words that are spoken of
     r"[\"'“‘「]\d+[\"'”’」]",
+    r"(?:confidence|置信度|信心)[ \t]?[:：][ \t]?\d[\d.]*",
     r"\{[^{}\n]{0,80}\}|\|[ \t:|-]+\|",  # placeholders, rules of tables
 )
 _ANY = re.compile("|".join(_KEPT), re.M | re.S | re.I)
@@ -80,7 +83,7 @@ def guarded(text: str) -> Spans:
     spans: list[tuple[int, int]] = []
     at = 0
     while found := _ANY.search(text, at):
-        date = next((each for each in dates if each[0] < found.end() and each[1] > found.start()), None)
+        date = next((each for each in dates if each[0] <= found.start() and found.end() <= each[1]), None)
         at = max(found.end(), found.start() + 1)
         if date is not None:
             at = max(date[1], found.start() + 1)

@@ -57,7 +57,7 @@ _REAL = (
     (re.compile(r"(?:预测|预计|预估|估计)(?:值|数据|数字)"), "实际值"),
 )
 _CERTAIN = {"可能": "必然", "有望": "必将", "或": "", "料": ""}
-_NO_HEDGE = re.compile(r"如果|若|是否|不可能|尽可能|有可能|\bif\b|\bwhether\b", re.I)
+_NO_HEDGE = re.compile(r"如果|若|是否|虽然|尽管|即使|不可能|尽可能|有可能|\bif\b|\bwhether\b", re.I)
 
 
 def hedges(passage: Passage, draw: Draw) -> Iterator[Alteration]:

@@ -129,7 +129,8 @@ def is_false(passage: Passage, edits: Sequence[Edit]) -> bool:
 
 def _places(edits: Sequence[Edit]) -> list[tuple[int, int]]:
     """Return the spans of the edits in the edited text."""
-    spans, moved = [], 0
+    spans: list[tuple[int, int]] = []
+    moved = 0
     for edit in sorted(edits, key=lambda edit: edit.start):
         spans.append((edit.start + moved, edit.start + moved + len(edit.new)))
         moved += len(edit.new) - len(edit.old)

@@ -35,8 +35,10 @@ class MeasureUnit:
 def _unit(dimension: str, family: str, factor: str, symbols: str, names: str, han: str) -> MeasureUnit:
     """Make a unit; `names` are singular and plural apart by a slash, other spellings apart by a bar."""
     singular, _, plural = names.partition("/")
-    listed = [tuple(part.split("|")) if part else () for part in (symbols, singular, plural, han)]
-    return MeasureUnit(dimension, family, Fraction(factor), *listed)
+    symbol, one, many, chinese = (
+        tuple(part.split("|")) if part else () for part in (symbols, singular, plural, han)
+    )
+    return MeasureUnit(dimension, family, Fraction(factor), symbol, one, many, chinese)
 
 
 _TABLE = (

@@ -11,9 +11,13 @@ A numeral that means no one number (二三十, "twenty or thirty") reads as None
 
 from fractions import Fraction
 
-DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")}
-DIGITS |= {"〇": 0, "○": 0, "两": 2}
-DIGITS |= {character: value for value, character in enumerate("壹贰叁肆伍陆柒捌玖", start=1)}
+DIGITS = {
+    **{character: value for value, character in enumerate("零一二三四五六七八九")},
+    **{character: value for value, character in enumerate("壹贰叁肆伍陆柒捌玖", start=1)},
+    "〇": 0,
+    "○": 0,
+    "两": 2,
+}
 SMALL = {"十": 10, "百": 100, "千": 1000, "拾": 10, "佰": 100, "仟": 1000}
 LARGE = {"万": 10**4, "亿": 10**8}
 HAN_NUMERALS = "".join([*DIGITS, *SMALL, *LARGE])
@@ -41,8 +45,10 @@ ONES = [
     "nineteen",
 ]
 TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_WORDS = {word: value for value, word in enumerate(ONES)}
-_WORDS |= {word: 10 * value for value, word in enumerate(TENS, start=2)}
+_WORDS = {
+    **{word: value for value, word in enumerate(ONES)},
+    **{word: 10 * value for value, word in enumerate(TENS, start=2)},
+}
 
 
 def read_chinese(text: str) -> Fraction | None:

@@ -106,7 +106,8 @@ class Draw:
 
 def edited(text: str, edits: Sequence[Edit]) -> str:
     """Return the text with all edits made; they must not overlap and must quote what stands there."""
-    parts, at = [], 0
+    parts: list[str] = []
+    at = 0
     for edit in sorted(edits, key=lambda edit: edit.start):
         assert at <= edit.start and text[edit.start : edit.end] == edit.old
         parts += [text[at : edit.start], edit.new]

@@ -1,0 +1,51 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from truing.core.errors import StorageError
+from truing.judges.cache import AnswerCache
+from truing.judges.keeper import Keeper
+
+
+class CountingCache(AnswerCache):
+    """Counts how often it writes."""
+
+    writes = 0
+
+    def put_all(self, answers):
+        self.writes += 1
+        super().put_all(answers)
+
+
+def test_answers_that_come_together_are_written_together_and_are_on_disk_by_then(tmp_path: Path):
+    cache = CountingCache(tmp_path / "answers.sqlite")
+
+    async def work() -> list[str | None]:
+        keeper = Keeper(cache)
+        await asyncio.gather(*(keeper.keep(str(index), f"answer {index}", "") for index in range(50)))
+        return [AnswerCache(cache.path).get(str(index)) for index in range(50)]
+
+    assert asyncio.run(work()) == [f"answer {index}" for index in range(50)]
+    assert cache.writes <= 3
+
+
+def test_an_answer_that_cannot_be_written_raises_for_each(tmp_path: Path):
+    class Full(AnswerCache):
+        def put_all(self, answers):
+            raise StorageError("full")
+
+    async def work() -> list[object]:
+        keeper = Keeper(Full(tmp_path / "answers.sqlite"))
+        return await asyncio.gather(*(keeper.keep(str(i), "a", "") for i in range(3)), return_exceptions=True)
+
+    assert [type(each) for each in asyncio.run(work())] == [StorageError] * 3
+
+
+def test_without_a_cache_nothing_is_kept():
+    async def work() -> None:
+        await asyncio.wait_for(Keeper(None).keep("a", "b", ""), 5)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AnswerCache, "put_all", None)
+        asyncio.run(work())
