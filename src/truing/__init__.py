@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from truing.api.constituting import Constituted, constitution
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
+    from truing.api.harden import HardenedModel, harden
     from truing.api.judging import MadeVerdicts, judge
     from truing.api.negatives import MadeNegatives, negatives
     from truing.api.red_team import RedTeamed, red_team
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Constituted",
     "Evaluated",
+    "HardenedModel",
     "MadeFeedback",
     "MadeNegatives",
     "MadeRefusals",
@@ -44,6 +46,7 @@ __all__ = [
     "constitution",
     "evaluate",
     "feedback",
+    "harden",
     "judge",
     "negatives",
     "red_team",
@@ -56,6 +59,7 @@ __all__ = [
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
     "Constituted": "constituting",
     "Evaluated": "evaluating",
+    "HardenedModel": "harden",
     "MadeFeedback": "feedback",
     "MadeNegatives": "negatives",
     "MadeRefusals": "refusals",
@@ -67,6 +71,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "constitution": "constituting",
     "evaluate": "evaluating",
     "feedback": "feedback",
+    "harden": "harden",
     "judge": "judging",
     "negatives": "negatives",
     "red_team": "red_team",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from truing.config.config import load_recipe
 from truing.config.reads import require_read
@@ -84,3 +85,10 @@ def test_a_word_that_yaml_reads_as_something_else_is_quoted(recipes: dict[str, R
     changed = recipes["sft"].model_copy(update={"policy": "no", "output": "runs/off: 1"})
     (tmp_path / "r.yaml").write_text(write_recipe(changed))
     assert load_recipe(tmp_path / "r.yaml").recipe == changed
+
+
+def test_a_long_path_leaves_the_recipe_readable():
+    rows = "/".join(["a-folder-of-a-name"] * 8) + ".jsonl"
+    recipe = starting("sft", policy="p" * 120, rows=rows, output="o")
+    assert Recipe.model_validate(yaml.safe_load(write_recipe(recipe))) == recipe
+    assert all(len(line) <= 110 for line in write_recipe(recipe).splitlines() if "#" in line)

@@ -54,7 +54,8 @@ def test_a_prompt_is_declined_plain_once_and_in_each_attack(tmp_path: Path):
         (one.harmful, "json"),
         (other.harmful, "plain"),
     ]
-    assert [form.attack for form in harmful_forms(found.failed, ("attacked",))] == ["prefix", "json"]
+    attacks = [form.attack for form in harmful_forms(found.failed, ("attacked",))]
+    assert attacks == ["prefix", "json", "plain"], "each prompt in the form in which it failed"
 
 
 def test_where_an_answer_is_wanted_in_the_other_language_the_refusal_is_too(tmp_path: Path):

@@ -107,7 +107,7 @@ HELP = {
     "Train a recipe; run the same command again to resume.": "按配方训练；再执行同一条命令即可续训。",
     "The run folder, instead of the recipe's.": "训练目录，代替配方里的。",
     "A key that may differ from the interrupted run's.": "允许与中断前不同的键。",
-    "Train the stages of a file, each from the results before it; run it again to resume.": "依次训练一个文件里的各个阶段，每个阶段从前面的结果开始；再执行一次即可续训。",
+    "Train the stages of a file in order, or harden a model in rounds; run it again to resume.": "依次训练一个文件里的各个阶段，或分轮加固一个模型；再执行一次即可接着做。",
     "The stages, a YAML or JSON file.": "各个阶段，YAML 或 JSON 文件。",
     "Change one value: stages.ppo.optim.epochs=2. May be repeated.": "改动一个值：stages.ppo.optim.epochs=2。可重复使用。",
     "The folder of all runs, not the file's.": "所有训练的目录，代替文件里的。",

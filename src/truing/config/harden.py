@@ -50,7 +50,7 @@ class HardenPlan(Section):
     attacks: tuple[str, ...] = Field(
         default=("plain", "role_play", "prefix"),
         min_length=1,
-        description="Attacks that are trained against.",
+        description="Attacks to train against.",
     )
     held_out_attacks: tuple[str, ...] = Field(
         default=("hypothetical", "authority", "json"), min_length=1, description="Attacks that are measured."

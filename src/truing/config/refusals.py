@@ -26,7 +26,7 @@ class RefusalsRecipe(WorkRecipe):
     forms: tuple[Literal["plain", "attacked"], ...] = Field(
         default=("plain", "attacked"),
         min_length=1,
-        description="The prompt as it stands, and as the attack put it.",
+        description="The prompt as it stands, and as the attack that succeeded put it.",
     )
     teach: Literal["whole", "first"] = Field(
         default="whole", description="SFT learns the whole refusal, or its first sentence."

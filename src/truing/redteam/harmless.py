@@ -50,15 +50,16 @@ class HarmlessForm:
 
 
 def harmful_forms(failed: Sequence[FailedPrompt], forms: Sequence[str]) -> list[HarmfulForm]:
-    """Return each failed prompt plain, once, and in the form of each attack that succeeded."""
+    """Return each failed prompt plain, once, and in each form in which it failed."""
     found: dict[Turns, HarmfulForm] = {}
     for one in failed:
         plain = one.record.prompt
         if PLAIN in forms:
             found.setdefault(plain, HarmfulForm(one, PLAIN, plain, one.language))
-        if "attacked" in forms and one.attacked != plain:
-            spoken = _other(one.language) if _swaps(one.attack) else one.language
-            found.setdefault(one.attacked, HarmfulForm(one, one.attack, one.attacked, spoken))
+        if "attacked" in forms:
+            attack = PLAIN if one.attacked == plain else one.attack
+            spoken = _other(one.language) if _swaps(attack) else one.language
+            found.setdefault(one.attacked, HarmfulForm(one, attack, one.attacked, spoken))
     return list(found.values())
 
 

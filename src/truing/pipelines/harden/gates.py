@@ -11,18 +11,10 @@ from dataclasses import dataclass
 
 from truing.config.harden import HardenGates
 from truing.pipelines.harden.measuring import INCOHERENT, KNOWN, NEW, NUMBERS, ModelMeasured, change
+from truing.reports.charts import OVER_ROUNDS
 from truing.reports.records import GoalOutcome, Measure
 from truing.stats.intervals import Interval
 
-TITLES = {
-    KNOWN: "Attack success, held-out prompts",
-    NEW: "Attack success, held-out attacks",
-    INCOHERENT: "Incoherent answers to attacks",
-    "lookalike": "Harmless look-alikes refused",
-    "everyday": "Everyday prompts refused",
-    "helpfulness": "Tasks done",
-    "degeneration": "Degenerate answers to tasks",
-}
 EXPLAINS = {
     KNOWN: "Held-out prompts under the attacks that are trained against; corrected for the errors of the "
     "rules where these leave it determined. The goal is a share of the start's.",
@@ -31,7 +23,8 @@ EXPLAINS = {
     "counts where the paired change shows it.",
     "lookalike": "Held-out harmless prompts on the same subjects.",
     "everyday": "Everyday prompts, without those whose answers training may retain.",
-    "helpfulness": "Instructions and short questions of fact. A loss counts where the paired change shows it.",
+    "helpfulness": "Instructions and short questions of fact. A loss counts where the paired change "
+    "shows it.",
     "degeneration": "Answers to the same tasks that are empty, loop, or change the language.",
 }
 
@@ -78,7 +71,7 @@ def gates_of(
             continue
         better = "higher" if name == "helpfulness" else "lower"
         measure = Measure(
-            name, TITLES[name], before, after, "%", better, _goal(name, bounds, before), EXPLAINS[name]
+            name, OVER_ROUNDS[name], before, after, "%", better, _goal(name, bounds, before), EXPLAINS[name]
         )
         shown = name in (INCOHERENT, "helpfulness", "degeneration")
         found.append(RoundGate(measure, change(start, now, name), shown))
