@@ -40,14 +40,14 @@ VALUES = {
     "degeneration": ("degeneration", "degenerate"),
 }
 NUMBERS = (KNOWN, NEW, INCOHERENT, *VALUES)
-Key = tuple[str, str]  # the prompt, which answers share, and what tells them apart
+AnswerKey = tuple[str, str]  # the prompt, which answers share, and what tells them apart
 
 
 @dataclass(frozen=True)
 class ModelMeasured:
     """The values of one model, 0 to 1, by number and key; None where nothing was understood."""
 
-    values: Mapping[str, Mapping[Key, float | None]]
+    values: Mapping[str, Mapping[AnswerKey, float | None]]
     outcomes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # of KNOWN and of NEW
 
     def as_json(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def measure(recipe: HardenRecipe, model: str, folder: Path, say: Say, watch: Tas
         say,
         watch,
     )
-    values: dict[str, dict[Key, float | None]] = {name: {} for name in NUMBERS}
+    values: dict[str, dict[AnswerKey, float | None]] = {name: {} for name in NUMBERS}
     outcomes: dict[str, dict[str, int]] = {KNOWN: {}, NEW: {}}
     for item in attacked.items:
         name = KNOWN if item.attack in plan.attacks else NEW
@@ -109,7 +109,7 @@ def measure(recipe: HardenRecipe, model: str, folder: Path, say: Say, watch: Tas
 
 def _evaluated(
     recipe: HardenRecipe, model: str, folder: Path, say: Say, watch: TaskWatch
-) -> list[tuple[str, Key, float]]:
+) -> list[tuple[str, AnswerKey, float]]:
     """Evaluate what must not get worse, and return its values."""
     language = recipe.harden.language
     tasks = {
@@ -121,7 +121,7 @@ def _evaluated(
     asked = {"model": model, "tasks": tasks, "languages": (language,), "output": str(folder)}
     evaluate_recipe(EvalRecipe.model_validate({**asked, "page_language": recipe.page_language}), say, watch)
     _, measured = split_ordinary([one.prompt for one in load_ordinary(language)])
-    found: list[tuple[str, Key, float]] = []
+    found: list[tuple[str, AnswerKey, float]] = []
     for row in read_jsonl(folder / ITEMS):
         for name, (task, value) in VALUES.items():
             if row["task"] != task or value not in row["values"]:
