@@ -29,8 +29,12 @@ from typer.main import get_command
 
 from truing.cli.main import app, main
 from truing.config.config import load_eval_recipe, load_recipe
+from truing.config.constitution import ConstitutionRecipe
+from truing.config.feedback import FeedbackRecipe
 from truing.config.reads import require_read
+from truing.config.red_team import RedTeamRecipe
 from truing.config.stages import load_stages
+from truing.config.work import WorkRecipe, load_work
 from truing.methods.offline import choose
 from truing.methods.online import ONLINE, choose_online
 
@@ -142,9 +146,20 @@ def parsed(words: list[str], *, whole: bool) -> tuple[str, dict[str, Any]]:
     return " ".join(names), found
 
 
+WORK: dict[str, type[WorkRecipe]] = {  # verbs that make rows
+    "feedback": FeedbackRecipe,
+    "constitution": ConstitutionRecipe,
+    "red-team": RedTeamRecipe,
+}
+MADE = ("rows.jsonl", "train.yaml", "failures.jsonl", "sft.jsonl", "preferences.jsonl")  # in their folders
+
+
 def check_recipe(verb: str, path: Path, changes: list[str]) -> None:
     if verb == "eval":
         load_eval_recipe(path, changes)
+        return
+    if verb in WORK:
+        load_work(WORK[verb], path, changes)
         return
     recipes = [stage.recipe for stage in load_stages(path, changes)] if verb == "run" else []
     for recipe in recipes or [load_recipe(path, changes).recipe]:
@@ -157,7 +172,9 @@ def check_recipe(verb: str, path: Path, changes: list[str]) -> None:
 
 def check_truing(command: Command) -> None:
     verb, given = parsed(command.words, whole=command.whole)
-    told = given.get("recipe") or given.get("stages") or (given.get("what") if verb == "eval" else None)
+    told = (
+        given.get("recipe") or given.get("stages") or (given.get("what") if verb in ("eval", *WORK) else None)
+    )
     recipe = str(told or "")
     if recipe.endswith(".yaml") and not is_placeholder(recipe) and recipe not in made_on(command.page):
         check_recipe(verb, Path(recipe), list(given.get("set_") or ()))
@@ -221,6 +238,8 @@ def made_on(page: str) -> set[str]:
         if command.page == page:
             words = command.words
             made |= {after for word, after in pairwise(words) if word in OUTPUTS}
+            if len(words) > 1 and words[1] in WORK:
+                made |= {f"{words[1]}/{name}" for name in MADE}
             if words[:2] == ["truing", "init"] and len(words) > 2:
                 made |= {f"{words[2]}.yaml"} | {f"runs/{Path(name).stem}" for name in (words[2], words[-1])}
     return made

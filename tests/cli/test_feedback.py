@@ -29,6 +29,11 @@ def test_rows_a_page_and_a_recipe_that_trains(here, model_folder: Path, reward_f
     assert "next: " in done.stderr + done.stdout
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Responses by strength" in page
+    told = here("data", "show", str(tmp_path / "out" / "rows.jsonl"), "--why", "1")
+    assert "made by truing feedback" in told.stdout
+    assert "of p.jsonl (sha256" in told.stdout
+    absent = here("data", "show", str(tmp_path / "out" / "rows.jsonl"), "--why", "99")
+    assert absent.returncode == 2
     again = here(*command)
     assert again.returncode == 0, again.stderr
     assert read_jsonl(tmp_path / "out" / "rows.jsonl") == rows

@@ -35,7 +35,9 @@ def pool_of(*texts: str) -> Pool:
     )
 
 
-def longest(ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse]) -> Opinions:
+def longest(
+    ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse], progress: object = None
+) -> Opinions:
     found = [
         0.5 if len(a.text) == len(b.text) else float(len(a.text) > len(b.text))
         for a, b in zip(ours, theirs, strict=True)
@@ -82,7 +84,12 @@ def test_strengths_follow_the_judge():
 def test_a_pair_without_a_verdict_keeps_its_reason():
     pool = pool_of("a", "bb")
     judge_pools(
-        [pool], lambda a, b: Opinions([None], ["it hums"], []), how="all", rounds=1, seed=0, watch=unseen
+        [pool],
+        lambda a, b, progress: Opinions([None], ["it hums"], []),
+        how="all",
+        rounds=1,
+        seed=0,
+        watch=unseen,
     )
     assert pool.verdicts == {(0, 1): None}
     assert pool.reasons == {(0, 1): "it hums"}

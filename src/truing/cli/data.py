@@ -1,6 +1,7 @@
 """`truing data`: look at rows, check them, turn them into other formats."""
 
 import glob
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,8 +48,14 @@ def show(
     tokens: Annotated[bool, typer.Option(help="Show tokens, those that carry loss coloured.")] = False,
     model: Annotated[str, typer.Option(help="Whose tokenizer, with --tokens.")] = SMALL_MODEL,
     template: Annotated[str, typer.Option(help="auto, chat, alpaca or plain, with --tokens.")] = "auto",
+    why: Annotated[
+        int | None, typer.Option(min=1, help="Tell where the row of this number comes from.")
+    ] = None,
 ) -> None:
     """Show rows as truing reads them."""
+    if why is not None:
+        _show_why(load_rows(files, format_, "skip").records, why)
+        return
     if tokens:
         from truing.config.names import require_template
         from truing.models.sources import require
@@ -79,6 +86,25 @@ def show(
         for record in records:
             _show_record(record)
     next_step(command("data check", *files, format_=format_), "count what is wrong with the rest")
+
+
+def _show_why(records: list[Record], number: int) -> None:
+    """Show a row and its lineage. Raises UsageError for a number without a row, or a row without lineage."""
+    from truing.cli.tokens import visible
+    from truing.synthesis.lineage import LINEAGE, told_lineage
+
+    found = next((one for one in records if one.number == number), None)
+    if found is None:
+        said = message("there is no row {number}: the file has {n}", number=number, n=len(records))
+        raise UsageError(said, hint=message("--why takes the number of a row, from 1"))
+    _show_record(found)
+    lineage = found.columns.get(LINEAGE)
+    if not isinstance(lineage, Mapping):
+        said = message("row {number} has no lineage: no verb of truing made it", number=number)
+        hint = message("rows of feedback, constitution, negatives and red-team have one")
+        raise UsageError(said, hint=hint)
+    for line in told_lineage(lineage):
+        print(visible(here(line)))
 
 
 def _show_record(record: Record) -> None:

@@ -32,6 +32,7 @@ TYPER = {
 }
 
 HELP = {
+    "Tell where the row of this number comes from.": "说明这一编号的行从何而来。",
     # judge
     "Judge the responses of rows: pairs in both orders, single ones by points or by the row's rubric.\n\nStopped at any point, the same command goes on and asks nothing twice.": "评判各行的回答：成对的按两种顺序比较，单个的按各方面打分，或按该行的评分标准检查。\n\n任何时候中断，同一条命令都会接着做，不会重复提问。",
     "A file of rows, or the verb's recipe.": "数据文件，或这个命令的配方。",
@@ -41,7 +42,7 @@ HELP = {
     "Say the most that it may ask and cost, and ask nothing.": "只说明至多会问多少、花费多少，不提问。",
     "Change one value of the recipe: scale=likert.": "改动配方里的一个值：scale=likert。",
     # red-team
-    "A model, or a recipe.": "模型，或配方。",
+    "A model, a recipe, or results of garak or PyRIT.": "模型、配方，或 garak、PyRIT 的结果。",
     "An attack, or all; may be repeated. Without it four of them.": "一种攻击，或 all，可多次给出；不给则用其中四种。",
     "A category of harm; may be repeated.": "一类危害，可多次给出。",
     "en or zh; may be repeated.": "en 或 zh，可多次给出。",

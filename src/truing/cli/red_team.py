@@ -1,5 +1,6 @@
 """`red-team`: attacks on a model, and what came of them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,13 +12,19 @@ from truing.cli.show import IMPORTING, console, next_step, say, stage
 from truing.cli.streams import print_json
 from truing.cli.work import asked_in, role
 from truing.core.doing import doing
+from truing.core.messages import message
 
 if TYPE_CHECKING:
+    from truing.config.red_team import RedTeamRecipe
     from truing.reports.records import Report
+
+RESULTS = (".jsonl", ".csv", ".json")  # of garak and PyRIT
 
 
 def red_team(
-    what: Annotated[str, typer.Argument(help="A model, or a recipe.", show_default=False)],
+    what: Annotated[
+        str, typer.Argument(help="A model, a recipe, or results of garak or PyRIT.", show_default=False)
+    ],
     attack: Annotated[
         list[str] | None, typer.Option(help="An attack, or all; may be repeated. Without it four of them.")
     ] = None,
@@ -43,13 +50,20 @@ def red_team(
 
     Stopped at any moment, the same command goes on from there.
     """
+    if what.endswith(RESULTS):
+        _judge_again(Path(what), Path(output or "red-team"), as_json)
+        return
     from truing.config.red_team import RedTeamRecipe
     from truing.config.work import load_work
 
     flags = {"attacks": attack, "categories": category, "languages": language, "prompts": rows, "k": k}
     flags |= {name: role(given) for name, given in (("judge", judge), ("generator", generator)) if given}
     path, overrides = asked_in(what, set_, "model", **flags, output=output)
-    recipe = load_work(RedTeamRecipe, path, overrides)
+    _attack(load_work(RedTeamRecipe, path, overrides), as_json)
+
+
+def _attack(recipe: "RedTeamRecipe", as_json: bool) -> None:
+    """Attack a model as a recipe says, and show what came of it."""
     with doing(IMPORTING):
         from truing.api.watching import Stages
         from truing.core.words import speaking
@@ -73,6 +87,25 @@ def red_team(
         if done.failures:
             next_step(command("data refusals", done.path / FAILURES), "rows that teach to decline them")
         require_answered(done)
+
+
+def _judge_again(path: Path, output: Path, as_json: bool) -> None:
+    """Read a file of garak or PyRIT, and judge its answers by truing's rules."""
+    with doing(message("reading {path}", path=path)):
+        from truing.redteam.exchange import judge_file
+    told = judge_file(path, output)
+    if as_json:
+        print_json(told)
+        return
+    for name, found in told["attacks"].items():
+        ours, theirs = (_rate(found[key]) for key in ("success", "their success"))
+        said = "{attack}: {ours} succeeded by truing's rules, {theirs} by the tool's"
+        say(message(said, attack=name, ours=ours, theirs=theirs))
+    next_step(command("data refusals", output / "failures.jsonl"), "rows that teach to decline them")
+
+
+def _rate(found: dict[str, float] | None) -> str:
+    return "—" if found is None else f"{found['value']:.1%} ({found['low']:.1%} … {found['high']:.1%})"
 
 
 def _show(report: "Report") -> None:

@@ -26,7 +26,7 @@ class Guard(Section):
         default=2.0, ge=1, description="Most length of a revision, in lengths of the first answer."
     )
     room: int = Field(
-        default=60, ge=0, description="Words, or Chinese characters, that a revision may always have."
+        default=100, ge=0, description="Words, or Chinese characters, that a revision may always have."
     )
 
 
@@ -49,7 +49,7 @@ class ConstitutionRecipe(WorkRecipe):
     rounds: int = Field(default=2, ge=1, description="Most critiques and revisions of a prompt.")
     temperature: float = Field(default=0.7, ge=0, description="Of answers and revisions; 0 is greedy.")
     max_new_tokens: int = Field(default=256, ge=1, description="Most tokens of an answer or a revision.")
-    guard: Guard = Guard()
+    guard: Guard = Field(default=Guard(), description="Bounds on the length of a revision.")
     helpful: tuple[str, ...] = Field(
         default=(), description="Rows to mix in; without files, the policy answers truing's ordinary prompts."
     )

@@ -204,7 +204,7 @@ MADE_ZH = {
     "Criterion met by {met} of {of}: {text}": "{of} 个中有 {met} 个满足标准：{text}",
     "Always met, it tells no response from another.": "总是满足，不能区分回答。",
     "Never met.": "从未满足。",
-    "{n} items have no verdict.": "{n} 项没有结论。",
+    "{n} items have no verdict; they could make it {worst} to {best}.": "{n} 项没有结论；它们可能使这个数为 {worst} 到 {best}。",
     "{judge}. The labels of the same pairs: {people}.": "{judge}。同样这些对的标注：{people}。",
     "{judge}. The labels of the same pairs: {people}; difference {gap} ({low} to {high}).": "{judge}。同样这些对的标注：{people}；相差 {gap}（{low} 到 {high}）。",
     "First response better": "第一个回答更好",

@@ -54,6 +54,13 @@ SYNTHESIS_ZH = {
     "{revised} of {prompts} prompts revised, {unchanged} unchanged, {dropped} dropped, {errors} errors": "{prompts} 条提示：{revised} 条已修订，{unchanged} 条未变，{dropped} 条舍弃，{errors} 条出错",
     "warning: {what}": "警告：{what}",
     "train on the revisions, when you have read some transcripts in {page}; the pairs are in {pairs}": "先在 {page} 里读几份记录，再用修订训练；偏好对在 {pairs}",
+    # Lineage
+    "made by truing {verb}, version {version}": "由 truing {verb} 生成，版本 {version}",
+    "prompt: row {row} of {file} (sha256 {digest})": "提示：{file} 的第 {row} 行（sha256 {digest}）",
+    "there is no row {number}: the file has {n}": "没有第 {number} 行：文件共 {n} 行",
+    "--why takes the number of a row, from 1": "--why 后写行的编号，从 1 起",
+    "row {number} has no lineage: no verb of truing made it": "第 {number} 行没有来历：它不是由 truing 生成的",
+    "rows of feedback, constitution, negatives and red-team have one": "feedback、constitution、negatives、red-team 生成的行才有来历",
     # Feedback
     "across: all compares responses to different prompts, which only scores can": "across: all 要比较不同提示的回答，这只有打分才能做到",
     "judge: {name: model, path: runs/reward}": "judge: {name: model, path: runs/reward}",
@@ -165,6 +172,7 @@ SYNTHESIS_ZH = {
     "{path} holds no answer of garak or PyRIT": "{path} 里没有 garak 或 PyRIT 的回答",
     "give garak's report.jsonl, or an export of PyRIT in JSON or CSV": "请给出 garak 的 report.jsonl，或 PyRIT 导出的 JSON 或 CSV",
     "{place} is no JSON: {error}": "{place} 不是 JSON：{error}",
+    "{attack}: {ours} succeeded by truing's rules, {theirs} by the tool's": "{attack}：按 truing 的规则 {ours} 得手，按该工具 {theirs}",
     "every attack with its outcome": "每次攻击及其结果",
     "rows that teach to decline them": "教模型拒绝它们的数据",
 }

@@ -6,8 +6,9 @@ the judge may keep its answers, with its options as keyword-only arguments, and 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from truing.config.fields import NonEmpty, Tokens
 from truing.config.imports import is_import
@@ -21,12 +22,13 @@ from truing.evals.sides import SampledResponse
 from truing.judges.cache import ANSWERS, AnswerCache
 from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
-from truing.judges.opinions import Asker, NoVerdict
+from truing.judges.opinions import Asker, CountedAsker, NoVerdict
 from truing.judges.pairwise import TEMPLATE, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
 from truing.rewards import types
 from truing.rewards.model import ModelReward, model_reward
-from truing.sampling.roles import LocalRole
+from truing.sampling.roles import LocalRole, unseen
+from truing.sampling.types import OnProgress
 from truing.stats.intervals import wilson_bounds
 
 AUTO = "auto"
@@ -51,16 +53,26 @@ class Opinions:
         return next((reason for preference, reason in pairs if preference is None), "")
 
 
-Compare = Callable[
-    [Sequence[SampledResponse], Sequence[SampledResponse]], Opinions
-]  # of the model, of the other
+class Compare(Protocol):
+    """A judge of pairs: the responses of the model, those of the other model, in the same order."""
+
+    def __call__(
+        self,
+        ours: Sequence[SampledResponse],
+        theirs: Sequence[SampledResponse],
+        progress: OnProgress = unseen,
+    ) -> Opinions:
+        """Return a verdict for each pair; `progress` is told of the answers so far and of all of them."""
+        ...
 
 
 def by_reward(_folder: Path | None, *, path: NonEmpty) -> Compare:
     """Open a reward model as a judge: the higher score wins."""
     reward = model_reward(None, lambda line: None, path=path)
 
-    def compare(ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse]) -> Opinions:
+    def compare(
+        ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse], progress: OnProgress = unseen
+    ) -> Opinions:
         pairs = list(zip(scores_of(reward, ours), scores_of(reward, theirs), strict=True))
         preferences = [_preferred(a.values["reward"], b.values["reward"]) for a, b in pairs]
         reasons = [a.note or b.note or message(WEIGHED, ours=_shown(a), theirs=_shown(b)) for a, b in pairs]
@@ -120,15 +132,16 @@ def _asked(
     name: str,
     notes: Callable[[], Sequence[str]] = tuple,
 ) -> Compare:
-    pairwise = Pairwise(
-        judge,
-        rubric or RUBRIC.read_text(encoding="utf-8"),
-        read_template(Path(template) if template else TEMPLATE),
-    )
+    standard = rubric or RUBRIC.read_text(encoding="utf-8")
+    asked = read_template(Path(template) if template else TEMPLATE)
 
-    def compare(ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse]) -> Opinions:
-        pairs = zip(ours, theirs, strict=True)
-        found = pairwise([(a.question.prompt, a.text, b.text) for a, b in pairs])
+    def compare(
+        ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse], progress: OnProgress = unseen
+    ) -> Opinions:
+        pairs = list(zip(ours, theirs, strict=True))
+        answers, all_of_them = count(1), 2 * sum(a.text != b.text for a, b in pairs)
+        counted = CountedAsker(judge, lambda: progress(min(next(answers), all_of_them), all_of_them))
+        found = Pairwise(counted, standard, asked)([(a.question.prompt, a.text, b.text) for a, b in pairs])
         opinions = [one.probability for one in found]
         how = agreement(found)
         note = message(
@@ -190,7 +203,9 @@ def by_function(name: str, options: Mapping[str, Any]) -> Compare:
     """Return a judge that asks a function of one's own once, in the order given; see `own_judge.py`."""
     judge = own_judge(name, options)
 
-    def compare(ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse]) -> Opinions:
+    def compare(
+        ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse], progress: OnProgress = unseen
+    ) -> Opinions:
         texts = ([one.text for one in side] for side in (ours, theirs))
         found = judge([one.question.prompt for one in ours], *texts)
         return Opinions(found, ["" for _ in found], [message("Decided by the function {name}.", name=name)])

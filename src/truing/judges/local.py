@@ -35,7 +35,7 @@ class LocalJudge:
     identity: str
     answer: Respond
     cache: AnswerCache | None = None
-    at_once: int = 32  # questions in one call of `answer`; its answers are kept before the next
+    at_once: int = 8  # questions in one call of `answer`; its answers are kept before the next
 
     def __post_init__(self) -> None:
         if not self.identity:

@@ -37,3 +37,20 @@ class Asker(Protocol):
         `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept.
         """
         ...
+
+
+@dataclass(frozen=True)
+class CountedAsker:
+    """A model that calls `tick` for each answer that it reads, for a line of progress."""
+
+    asker: Asker
+    tick: Callable[[], object]
+
+    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+        """Return what `asker` returns."""
+
+        def counted(text: str) -> Opinion:
+            self.tick()
+            return read(text)
+
+        return self.asker.ask(questions, counted)

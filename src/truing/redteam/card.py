@@ -105,7 +105,7 @@ def refusal_card(
         places = [i for i, row in enumerate(labelled) if language in (None, row.language)]
         return ErrorCounts.of([verdicts[i] for i in places], [labelled[i].refused for i in places])
 
-    spoken = [language for language in LANGUAGES if any(row.language == language for row in labelled)]
+    spoken: list[Language] = [one for one in LANGUAGES if any(row.language == one for row in labelled)]
     return RefusalCard(classifier, source, counts(None), {language: counts(language) for language in spoken})
 
 

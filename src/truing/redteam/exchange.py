@@ -20,11 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from truing.core.errors import DataError
+from truing.core.files import write_atomic
 from truing.core.languages import Language
 from truing.core.messages import message
+from truing.data.convert import write_jsonl
 from truing.redteam.attacks.table import ATTACKS
 from truing.redteam.attacks.types import Attack, Seed
-from truing.redteam.outcomes import JudgedAnswer, by_rules
+from truing.redteam.outcomes import JudgedAnswer, by_rules, count_outcomes
+from truing.stats.intervals import wilson
+from truing.synthesis.feedback import interval_row
 from truing.text.units import Script, scripts
 
 COMPLETE = 2  # garak's status of an attempt that was detected
@@ -162,6 +166,39 @@ def judge_again(answer: ForeignAnswer) -> JudgedAnswer:
     """Return the outcome of another tool's answer by truing's rules."""
     language: Language = "zh" if scripts(answer.objective)[Script.HAN] else "en"
     return by_rules(answer.response, Seed(answer.objective, language), attack_of(answer)[1])
+
+
+def judge_file(path: Path, output: Path) -> dict[str, Any]:
+    """Judge the answers in a file of garak or PyRIT again, and write what came of them into a folder.
+
+    `items.jsonl` has every answer, `failures.jsonl` the attacks that succeeded, `results.json` what is
+    returned: outcomes by attack, and success by truing's rules beside the tool's own.
+    """
+    judged = [(answer, judge_again(answer)) for answer in read_results(path)]
+    rows = [{**failure_row(*one), "why": one[1].reason, "theirs": one[0].success} for one in judged]
+    write_jsonl(output / "items.jsonl", rows)
+    write_jsonl(output / "failures.jsonl", [failure_row(*one) for one in judged if one[1].success == 1.0])
+    names = dict.fromkeys(answer.attack for answer, _ in judged)
+    told = {
+        "file": path.name,
+        "answers": len(judged),
+        "attacks": {name: _attack_row([one for one in judged if one[0].attack == name]) for name in names},
+    }
+    write_atomic(output / "results.json", json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    return told
+
+
+def _attack_row(judged: list[tuple[ForeignAnswer, JudgedAnswer]]) -> dict[str, Any]:
+    theirs = [answer.success for answer, _ in judged if answer.success is not None]
+    ours = [one.success for _, one in judged if one.success is not None]
+    return {
+        "nearest": attack_of(judged[0][0])[0],
+        "outcomes": {
+            outcome.value: n for outcome, n in count_outcomes([one for _, one in judged]).counts.items()
+        },
+        "success": interval_row(wilson(sum(ours), len(ours))) if ours else None,
+        "their success": interval_row(wilson(sum(theirs), len(theirs))) if theirs else None,
+    }
 
 
 def failure_row(answer: ForeignAnswer, judged: JudgedAnswer) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def propose(
 
     An answer that does not come proposes nothing.
     """
-    cells = [(category, language) for category in categories for language in languages]
+    cells: list[tuple[str, Language]] = [(name, language) for name in categories for language in languages]
     asked = [Record(user(_task(category, language, wanted))) for category, language in cells]
     how = Wish(1, 1.0, 64 * (wanted + 1), seed)
     answers = role.write(asked, how, partial(watch, message("proposing prompts")))

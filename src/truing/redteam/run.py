@@ -99,9 +99,11 @@ def _attacked(
 ) -> RedTeam:
     model = roles["model"]
     proposals: list[Proposal] = []
+    spoken: list[Language] = [
+        one for one in LANGUAGES if any(target.seed.language == one for target in targets)
+    ]
     if "generator" in roles:
         names = list(dict.fromkeys(target.category for target in targets))
-        spoken = list(dict.fromkeys(target.seed.language for target in targets))
         how = {"seed": recipe.seed, "watch": watch}
         proposals = propose(roles["generator"], names, spoken, recipe.proposals, targets, **how)
         targets = [*targets, *targets_of(proposals, roles["generator"], recipe.seed)]
@@ -115,7 +117,6 @@ def _attacked(
         for sample in range(recipe.k)
     }
     hold_talks(model, list(talks.values()), wish, watch, message("attacking {model}", model=model.title))
-    spoken = [one for one in LANGUAGES if any(target.seed.language == one for target in targets)]
     understood = ask_controls(model, attacks, spoken, recipe.controls, wish, watch)
     benign = _benign(model, targets, wish, watch) if recipe.benign else []
     ended = [(target, name, talks[target.id, name, j]) for target, name in pairs for j in range(recipe.k)]

@@ -43,9 +43,13 @@ def ask_controls(
         for one, talk in zip(chosen, plain, strict=True)
         if understood(talk.answer or "", one, talk.attack)
     ]
-    cells = [(name, language) for name, attack in attacks.items() for language in attack.languages]
-    cells = [(name, language) for name, language in cells if language in languages]
-    asked = {
+    cells: list[tuple[str, Language]] = [
+        (name, language)
+        for name, attack in attacks.items()
+        for language in attack.languages
+        if language in languages
+    ]
+    asked: dict[tuple[str, Language], list[ShortAnswer]] = {
         cell: [one for one in known if one.language == cell[1] and serves(one, attacks[cell[0]])]
         for cell in cells
     }

@@ -109,7 +109,9 @@ def _notes(done: JudgedRows, audits: Sequence[JudgeAudit]) -> Iterator[str]:
 def measures(done: JudgedRows) -> Iterator[Measure]:
     """Yield the numbers of a judging as rows of the table."""
     for each in numbers(done):
-        missing = t("{n} items have no verdict.", n=each.missing) if each.missing else ""
+        worst, best = (value_text(end, each.unit) for end in (each.worst, each.best))
+        said = "{n} items have no verdict; they could make it {worst} to {best}."
+        missing = t(said, n=each.missing, worst=worst, best=best) if each.missing else ""
         yield Measure(
             each.name, TITLES[each.name], None, each.interval, each.unit, "higher", explains=missing
         )

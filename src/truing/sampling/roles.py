@@ -39,7 +39,7 @@ from truing.sampling.speaker import Speaker
 from truing.sampling.types import Finish, OnProgress, Sampling
 
 SEEDS = 2**12  # requests of a server that share a seed of ours, each with its own
-AT_ONCE = 64  # texts that a local model writes before they are kept
+AT_ONCE = 32  # texts that a local model writes before they are kept
 TOO_LONG = "the prompt is too long for the model"
 
 

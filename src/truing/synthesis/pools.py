@@ -123,9 +123,7 @@ def judge_pools(
             break
         turned = np.random.default_rng((seed, number)).random(len(chosen)) < 0.5
         sides = [_sides(pool, pair, bool(turn)) for (pool, pair), turn in zip(chosen, turned, strict=True)]
-        watch(message("comparing"), 0, len(chosen))
-        found = compare([a for a, _ in sides], [b for _, b in sides])
-        watch(message("comparing"), len(chosen), len(chosen))
+        found = compare([a for a, _ in sides], [b for _, b in sides], partial(watch, message("comparing")))
         for (pool, pair), turn, verdict, reason in zip(
             chosen, turned, found.preferences, found.reasons, strict=True
         ):

@@ -37,6 +37,7 @@ def test_a_number_leaves_out_what_has_no_verdict_and_says_how_many(
     helpful = found["axis_helpful"]
     assert (helpful.interval.estimate, helpful.interval.n, helpful.missing) == (6.0, 5, 1)  # of 4 to 8
     assert helpful.interval.low < 6.0 < helpful.interval.high
+    assert (helpful.worst, helpful.best) == ((30 + 1) / 6, (30 + 10) / 6), "the sixth is 1 at worst"
     assert found["axis_harmless"].interval.estimate == 10.0
 
 

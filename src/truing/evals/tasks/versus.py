@@ -82,7 +82,8 @@ def win_rate(
     def run(bench: Bench) -> TaskResult:
         asked = bench.ask(questions.from_rows(rows) or questions.ordinary(languages), max_new_tokens)
         ours, theirs = asked.responses
-        opinions = opened(bench.folder)(ours, theirs)
+        watched = partial(bench.watch, message("comparing"))
+        opinions = opened(bench.folder)(ours, theirs, watched)
         judged = [
             Judged(a.question.id, preference, len(a.text), len(b.text))
             for a, b, preference in zip(ours, theirs, opinions.preferences, strict=True)

@@ -87,10 +87,9 @@ def _of_judge(done: JudgedRows, place: int | None, title: str) -> JudgeAudit:
     flags: list[Sentence] = []
     unmeasured: list[Sentence] = []
     if pairs:
-        found = cohen_kappa(*zip(*(each.ratings for each in pairs), strict=True), [p.prompt for p in pairs])
-        alpha = krippendorff_alpha(
-            [each.ratings for each in pairs], [p.prompt for p in pairs], scale="ordinal"
-        )
+        prompts, ratings = [each.prompt for each in pairs], [each.ratings for each in pairs]
+        found = cohen_kappa([people for people, _ in ratings], [judge for _, judge in ratings], prompts)
+        alpha = krippendorff_alpha(ratings, prompts, scale="ordinal")
         numbers += [AuditNumber("kappa", found.coefficient), AuditNumber("agreement", found.raw)]
         numbers.append(AuditNumber("alpha_ordinal", alpha.coefficient))
         flags += _constant(found, title)
@@ -284,7 +283,7 @@ def _of_scores(done: JudgedRows, scores: Sequence[ScoreLabel], title: str) -> Au
     labelled = [each for each in scores if each.label is not None]
     if labelled:
         ratings = ([each.label for each in labelled], [each.judge >= 0.5 for each in labelled])
-        found = cohen_kappa(*ratings, [each.prompt for each in labelled])
+        found = cohen_kappa(*ratings, clusters=[each.prompt for each in labelled])
         numbers += [AuditNumber("label_kappa", found.coefficient), AuditNumber("label_agreement", found.raw)]
         flags += _constant(found, title)
     low, high = SCALES[done.recipe.scale]

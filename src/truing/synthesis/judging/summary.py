@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from truing.judges.axes import SCALES
 from truing.judges.opinions import NoVerdict
 from truing.judges.panel import panel_agreement
 from truing.judges.rubrics import ItemRate, RubricVerdict, pass_rates
-from truing.stats.clusters import clustered_mean, clustered_rate
+from truing.stats.clusters import clustered_mean, clustered_rate, measured
 from truing.stats.intervals import Interval
 from truing.synthesis.judging.audit import JudgeAudit
 from truing.synthesis.judging.kinds import JudgedItem
@@ -24,6 +25,8 @@ class JudgedNumber:
     unit: str
     interval: Interval
     missing: int  # items without a verdict, which it leaves out
+    worst: float  # the number if every missing verdict were the worst there is
+    best: float
 
 
 def counts(done: JudgedRows) -> dict[str, Any]:
@@ -48,12 +51,12 @@ def numbers(done: JudgedRows) -> list[JudgedNumber]:
     if pairs := done.of("pairwise"):
         found += _of(pairs, "first_better", "%", _value)
     if rankings := done.of("ranking"):
-        found += _of(rankings, "first_best", "%", lambda each: _value(each))
+        found += _of(rankings, "first_best", "%", _value)
     if checked := done.of("rubric"):
         found += _of(checked, "rubric_score", "%", _value)
     if scored := done.of("axes"):
         for name in done.recipe.axes:
-            found += _of(scored, f"axis_{name}", "", partial(_axis, name))
+            found += _of(scored, f"axis_{name}", "", partial(_axis, name), *SCALES[done.recipe.scale])
     found += _agreement(done)
     return found
 
@@ -67,13 +70,17 @@ def _axis(name: str, verdict: ItemVerdict) -> float | None:
     return sum(scores) / len(scores) if scores else None
 
 
-def _of(verdicts: Sequence[ItemVerdict], name: str, unit: str, value: Any) -> list[JudgedNumber]:
-    found = [(value(each), prompt_of(each.item)) for each in verdicts]
-    kept = [(one, prompt) for one, prompt in found if one is not None]
-    if not kept or (unit != "%" and len({prompt for _, prompt in kept}) < 2):
+def _of(
+    verdicts: Sequence[ItemVerdict], name: str, unit: str, value: Any, worst: float = 0.0, best: float = 1.0
+) -> list[JudgedNumber]:
+    values, prompts = [value(each) for each in verdicts], [prompt_of(each.item) for each in verdicts]
+    with_value = {prompt for one, prompt in zip(values, prompts, strict=True) if one is not None}
+    if len(with_value) < (1 if unit == "%" else 2):  # a mean needs two prompts for its interval
         return []
-    interval = (clustered_rate if unit == "%" else clustered_mean)(*map(list, zip(*kept, strict=True)))
-    return [JudgedNumber(name, unit, interval, len(found) - len(kept))]
+    interval = clustered_rate if unit == "%" else clustered_mean
+    found = measured(values, prompts, interval, worst=worst, best=best)
+    assert found.interval is not None
+    return [JudgedNumber(name, unit, found.interval, found.missing, found.worst, found.best)]
 
 
 def _agreement(done: JudgedRows) -> list[JudgedNumber]:
@@ -85,7 +92,7 @@ def _agreement(done: JudgedRows) -> list[JudgedNumber]:
         by_judge = [[each.values[place] for each in verdicts] for place in range(len(done.roles))]
         alpha = panel_agreement(by_judge, "interval", [prompt_of(each.item) for each in verdicts])
         if alpha is not None:
-            found.append(JudgedNumber(f"panel_alpha_{kind}", "", alpha.coefficient, alpha.single))
+            found.append(JudgedNumber(f"panel_alpha_{kind}", "", alpha.coefficient, alpha.single, -1.0, 1.0))
     return found
 
 
@@ -105,7 +112,13 @@ def results(done: JudgedRows, audits: Sequence[JudgeAudit]) -> dict[str, Any]:
         "counts": counts(done),
         "reasons": reasons(done),
         "numbers": {
-            each.name: {**_interval(each.interval), "unit": each.unit, "missing": each.missing}
+            each.name: {
+                **_interval(each.interval),
+                "unit": each.unit,
+                "missing": each.missing,
+                "worst": each.worst,
+                "best": each.best,
+            }
             for each in numbers(done)
         },
         "criteria": [{**asdict(rate), "flag": rate.flag} for rate in criteria(done)],

@@ -76,8 +76,8 @@ class Negatives:
 
     @property
     def made(self) -> Interval:
-        """The share of the rows that got a false answer."""
-        return wilson(len(self.pairs), self.read)
+        """The share of the rows within the limit that got a false answer."""
+        return wilson(len(self.pairs), self.read - self.without[Without.BEYOND])
 
     @property
     def alike(self) -> float | None:
@@ -102,7 +102,7 @@ class Negatives:
     def errors(self) -> float:
         """The share of the asked rows for which a model gave no text or no verdict."""
         failed = sum(self.without[reason] for reason in ERRORS)
-        return failed / self.read if self.read else 0.0
+        return failed / self.made.n
 
 
 def make_negatives(
