@@ -128,6 +128,7 @@ SYNTHESIS_ZH = {
     "Judging: {judge}": "评判：{judge}",
     # Hardening
     "{machine}: {topics} of {of} prompts a round, about {minutes:.0f} minutes for all rounds": "{machine}：每轮 {of} 条提示中的 {topics} 条，全部轮次约 {minutes:.0f} 分钟",
+    "{topics} of {of} prompts a round, as the recipe says": "每轮 {of} 条提示中的 {topics} 条，按配方所定",
     "{found}; the {asked:g} minutes do not suffice": "{found}；{asked:g} 分钟不够",
     "{title} is done": "{title}：已完成",
     "measuring the start": "测量起始模型",

@@ -46,7 +46,7 @@ def done(folder: Path, *rounds: ModelMeasured) -> Hardened:
         (folder / f"round-{one.number}").mkdir()
         write_jsonl(folder / f"round-{one.number}" / "failures.jsonl", [row])
     recipe = HardenRecipe.model_validate({"harden": {"policy": "runs/sft"}, "output": str(folder)})
-    plan = RoundsPlan(8, 560, 3000.0, "float32", "two cores", 60.0)
+    plan = RoundsPlan(8, 560, 3000.0, "two cores", 60.0)
     return Hardened(recipe, folder, plan, START, found, {}, "all rounds are done", {"a": 1.0})
 
 

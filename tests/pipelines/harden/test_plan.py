@@ -45,11 +45,13 @@ def paced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("paced")
 def test_a_plan_says_where_the_minutes_do_not_suffice(tmp_path):
-    enough, short = make_plan(recipe(600), 500), make_plan(recipe(0.1), 500)
+    enough, short = (make_plan(recipe(n), 500, print) for n in (600, 0.1))
     assert enough.topics > short.topics == LEAST
     assert "do not suffice" not in enough.told()
     assert "the 0.1 minutes do not suffice" in short.told()
-    assert make_plan(recipe(topics=7), 500).topics == 7
+    given = make_plan(recipe(topics=7), 500, print)
+    assert (given.topics, given.seconds) == (7, None), "nothing is measured where the number is given"
+    assert given.told() == "7 of 500 prompts a round, as the recipe says"
     add_words("zh", ZH)
     assert "分钟" in told(short.told(), "zh")
     store_plan(short, tmp_path)

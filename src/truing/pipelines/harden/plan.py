@@ -11,7 +11,7 @@ from pathlib import Path
 
 from truing.config.harden import HardenRecipe
 from truing.core.files import write_atomic
-from truing.core.messages import Sentence, message
+from truing.core.messages import Say, Sentence, message
 from truing.evals.suites import load_suite
 from truing.evals.suites.headlines import CATEGORIES, load_headlines
 from truing.evals.suites.ordinary import load_ordinary
@@ -35,13 +35,15 @@ class RoundsPlan:
 
     topics: int
     of: int  # prompts there are for a round
-    seconds: float
-    dtype: str
+    seconds: float | None  # None where the recipe says how many prompts
     machine: str
     minutes: float
 
     def told(self) -> Sentence:
         """Return the plan in one sentence."""
+        if self.seconds is None:
+            said = "{topics} of {of} prompts a round, as the recipe says"
+            return message(said, topics=self.topics, of=self.of)
         found = message(
             "{machine}: {topics} of {of} prompts a round, about {minutes:.0f} minutes for all rounds",
             machine=self.machine,
@@ -98,18 +100,20 @@ def costs(recipe: HardenRecipe, pace: MachinePace, prompt: float) -> RoundCosts:
     return RoundCosts(fixed, own + arms * (held + pairs + learnt * LONGER * learn))
 
 
-def make_plan(recipe: HardenRecipe, available: int) -> RoundsPlan:
+def make_plan(recipe: HardenRecipe, available: int, say: Say) -> RoundsPlan:
     """Measure this machine, unless the recipe says how many prompts; `available` prompts are for a round."""
     plan = recipe.harden
     device = pick_device("auto")
-    dtype = pick_precision("auto", device, adapter=True).name
     machine = cpu_line() if device.type == "cpu" else str(device)
+    if plan.topics is not None:
+        return RoundsPlan(min(plan.topics, available), available, None, machine, recipe.minutes)
+    say(message("measuring this machine"))
+    dtype = pick_precision("auto", device, adapter=True).name
     rows = [one for one in load_headlines() if one.split == "train" and one.language == plan.language]
     pace, prompt = measured_pace(plan.policy, recipe_of(plan.policy, sft(ALL), dtype), spread(rows, TRIED))
     found = costs(recipe, pace, prompt)
-    topics = plan.topics or found.topics_in((1 - MARGIN) * 60 * recipe.minutes, available)
-    topics = min(topics, available)
-    return RoundsPlan(topics, available, round(found.of(topics), 1), dtype, machine, recipe.minutes)
+    topics = found.topics_in((1 - MARGIN) * 60 * recipe.minutes, available)
+    return RoundsPlan(topics, available, round(found.of(topics), 1), machine, recipe.minutes)
 
 
 def stored_plan(folder: Path) -> RoundsPlan | None:

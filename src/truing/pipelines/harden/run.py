@@ -109,8 +109,7 @@ def harden(recipe: HardenRecipe, say: Say, watch: ClosingWatch, steps: StepWatch
     with work_folder(recipe.output, VERB, asked) as folder:
         found = stored_plan(folder.path)
         if found is None:
-            say(message("measuring this machine"))
-            found = make_plan(recipe, len(pool) // plan.rounds)
+            found = make_plan(recipe, len(pool) // plan.rounds, say)
             store_plan(found, folder.path)
         say(found.told())
         done = _rounds(RoundStages(recipe, found, pool, folder.path, say, watch, steps))
