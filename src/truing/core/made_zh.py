@@ -132,6 +132,7 @@ MADE_ZH = {
     "No round kept its safety gates, so that there is no result. {ended}": "没有一轮守住安全门槛，因此没有结果模型。{ended}",
     "The result is round {n}: {changes}. {ended}": "结果取第 {n} 轮：{changes}。{ended}",
     "Round {n} changed attack success by {change} ({range}), paired over prompts and attacks; {failed} of {attacked} training prompts succeeded, {also} of them among the random rows.": "第 {n} 轮使攻击成功率变化 {change}（{range}），按提示和攻击配对；{attacked} 条训练提示中 {failed} 条得手，其中 {also} 条也在随机数据里。",
+    "Against its random control round {n} has {change} of attack success ({range}).": "与随机对照相比，第 {n} 轮的攻击成功率相差 {change}（{range}）。",
     "Round {n} crossed a safety gate: {names}.": "第 {n} 轮越过了安全门槛：{names}。",
     "start": "起始模型",
     "round {n}": "第 {n} 轮",

@@ -33,6 +33,7 @@ def done(folder: Path, *rounds: ModelMeasured) -> Hardened:
             {"attacked": 8, "failed": 4, "failed among random": 2},
             {"failures": arm(now), "random": arm(START)},
             change(START, now, "known", "new"),
+            change(START, now, "known"),
         )
         for number, now in enumerate(rounds, 1)
     ]
@@ -60,6 +61,7 @@ def test_the_result_is_the_round_of_least_success_that_kept_its_gates(tmp_path: 
     assert (measures["known"].before.estimate, measures["known"].after.estimate) == (1.0, 0.25)
     report = hardening_report(found)
     assert "round 1" in report.summary
+    assert any("Against its random control round 1 has -75.0 points" in note for note in report.notes)
     assert any("Round 2 crossed a safety gate: Tasks done." in note for note in report.notes)
 
 

@@ -84,11 +84,14 @@ def _notes(done: Hardened) -> Iterator[str]:
                 said,
                 n=one.number,
                 change=_points(one.change.estimate),
-                range=t("{low} to {high}", low=_points(one.change.low), high=_points(one.change.high)),
+                range=_range(one.change),
                 failed=one.attacked["failed"],
                 attacked=one.attacked["attacked"],
                 also=one.attacked["failed among random"],
             )
+        if one.beyond is not None:
+            said = "Against its random control round {n} has {change} of attack success ({range})."
+            yield t(said, n=one.number, change=_points(one.beyond.estimate), range=_range(one.beyond))
         crossed = [
             t(OVER_ROUNDS[gate.measure.name])
             for gate in one.arms[FAILED].gates
@@ -100,6 +103,10 @@ def _notes(done: Hardened) -> Iterator[str]:
 
 def _points(share: float) -> str:
     return t("{n} points", n=f"{100 * share:+.1f}")
+
+
+def _range(interval: Interval) -> str:
+    return t("{low} to {high}", low=_points(interval.low), high=_points(interval.high))
 
 
 # All rounds

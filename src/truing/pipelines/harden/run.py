@@ -32,6 +32,7 @@ from truing.synthesis.feedback import interval_row
 from truing.synthesis.work import work_folder
 
 VERB = "harden"
+DECIDING = {"rounds", "early", "gates"}  # keys that change no answer: they decide when the rounds end
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,16 @@ class HardenArm:
 
 @dataclass(frozen=True)
 class HardenRound:
-    """A round with its arms. `change` is of attack success since the round before, paired."""
+    """A round with its arms. `change` is of attack success since the round before, paired.
+
+    `beyond` is the same of the arm of failures against the random one; None without a control.
+    """
 
     number: int
     attacked: Mapping[str, Any]
     arms: Mapping[str, HardenArm]
     change: Interval | None
+    beyond: Interval | None = None
 
     @property
     def safe(self) -> bool:
@@ -102,7 +107,7 @@ def harden(recipe: HardenRecipe, say: Say, watch: ClosingWatch, steps: StepWatch
     resolve(plan.policy)
     pool = pool_of(recipe, say)
     asked = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json", exclude={"minutes": True, "harden": DECIDING}),
         "inputs": {path: sha256_file(Path(path)) for path in plan.prompts},
         "policy": contents_of_source(plan.policy),
     }
@@ -209,7 +214,9 @@ def _round(
         for arm, own in counts.items()
     }
     before = models[_name(number - 1, FAILED)]
-    return HardenRound(number, attacked, arms, change(before, arms[FAILED].measured, KNOWN, NEW))
+    now, control = arms[FAILED].measured, arms.get(RANDOM)
+    beyond = None if control is None else change(control.measured, now, KNOWN, NEW)
+    return HardenRound(number, attacked, arms, change(before, now, KNOWN, NEW), beyond)
 
 
 # Results
@@ -224,6 +231,7 @@ def as_json(done: Hardened) -> dict[str, Any]:
                 "round": one.number,
                 **one.attacked,
                 "change": None if one.change is None else interval_row(one.change),
+                "beyond random": None if one.beyond is None else interval_row(one.beyond),
                 "safe": one.safe,
                 "holds": one.holds,
                 **{
