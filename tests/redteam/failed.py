@@ -1,7 +1,7 @@
 """Rows of failures, as a red teaming writes them, of truing's training headlines."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def failure(one: Headline, attack: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def write(path: Path, rows: list[Mapping[str, Any]]) -> Path:
+def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     """Write rows as JSON lines."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path

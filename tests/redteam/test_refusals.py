@@ -60,7 +60,7 @@ def make(tmp_path: Path, scripted: Scripted) -> Callable[..., Refusals]:
             "output": str(tmp_path / "out"),
         }
         return make_refusals(
-            RefusalsRecipe.model_validate(asked | changes), lambda line: None, lambda *seen: None
+            RefusalsRecipe.model_validate(asked | changes), lambda line: None, lambda title, done, total: None
         )
 
     return run

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from truing.config.refusals import RefusalsRecipe
 from truing.config.work import RoleSpec
 from truing.core.errors import ConfigError
+from truing.core.languages import Language
 from truing.core.messages import Say, message
 from truing.core.records import Record, Turns
 from truing.evals.bench import TaskWatch
@@ -142,7 +143,9 @@ def _declined(
     declines = [_at_hand(form, recipe.seed) for form in forms]
     if "writer" in roles:
         places = [place for place, one in enumerate(declines) if one.made != BY_HAND]
-        asked = [(forms[place].failed.text, forms[place].language) for place in places]
+        asked: list[tuple[str, Language]] = [
+            (forms[place].failed.text, forms[place].language) for place in places
+        ]
         found = by_writer(roles["writer"], asked, recipe.seed, partial(watch, message("writing refusals")))
         for place, one in zip(places, found, strict=True):
             if isinstance(one, Decline):

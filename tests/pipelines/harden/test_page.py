@@ -58,7 +58,9 @@ def test_the_result_is_the_round_of_least_success_that_kept_its_gates(tmp_path: 
     assert found.model == tmp_path / "round-1" / "failures" / "model"
     require_safe(found)
     measures = {one.name: one for one in measures_of_result(found)}
-    assert (measures["known"].before.estimate, measures["known"].after.estimate) == (1.0, 0.25)
+    before, after = measures["known"].before, measures["known"].after
+    assert before is not None
+    assert (before.estimate, after.estimate) == (1.0, 0.25)
     report = hardening_report(found)
     assert "round 1" in report.summary
     assert any("Against its random control round 1 has -75.0 points" in note for note in report.notes)

@@ -18,7 +18,7 @@ def recipe(minutes: float = 60, **changes: object) -> HardenRecipe:
 
 def test_costs_grow_with_rounds_controls_and_prompts():
     def seconds(topics: int = 100, **changes: object) -> float:
-        return costs(recipe(**changes), PACE, 20.0).of(topics)
+        return costs(recipe(60, **changes), PACE, 20.0).of(topics)
 
     assert seconds(200) > seconds()
     assert seconds(rounds=3) > seconds()
