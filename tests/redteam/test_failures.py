@@ -60,8 +60,9 @@ def test_held_out_topics_are_left_out_wherever_they_stand(tmp_path: Path):
 
 def test_a_file_of_held_out_topics_alone_is_an_error(tmp_path: Path):
     (held,) = headlines("held_out", "zh", 1)
-    with pytest.raises(DataError, match="no row has a prompt to decline"):
+    with pytest.raises(DataError, match="no row has a prompt to decline") as told:
         read(tmp_path, failure(held, "plain"))
+    assert "split=train" in str(told.value.hint)
     assert is_held_out([f"  {held.benign}\n"])
     assert not is_held_out(["An egg, please."])
 

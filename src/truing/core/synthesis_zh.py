@@ -93,6 +93,7 @@ SYNTHESIS_ZH = {
     "{n} rows hold a held-out topic and are left out": "{n} 行含有留作测试的话题，已略去",
     "{paths}: no row has a prompt to decline": "{paths}：没有一行含有应拒绝的提示",
     "give the failures.jsonl of `truing red-team`, or rows of prompts with a category": "请给出 `truing red-team` 的 failures.jsonl，或带 category 的提示数据",
+    "attack prompts that training may use: truing red-team MODEL --set split=train": "请攻击训练可用的提示：truing red-team MODEL --set split=train",
     "the rows name {n} models on this machine that failed, expected one": "数据中写明的本机失败模型有 {n} 个，应为一个",
     "say which model will learn: --policy runs/mine": "请说明由哪个模型来学：--policy runs/mine",
     "writing refusals": "撰写拒绝",
@@ -175,5 +176,6 @@ SYNTHESIS_ZH = {
     "{place} is no JSON: {error}": "{place} 不是 JSON：{error}",
     "{attack}: {ours} succeeded by truing's rules, {theirs} by the tool's": "{attack}：按 truing 的规则 {ours} 得手，按该工具 {theirs}",
     "every attack with its outcome": "每次攻击及其结果",
+    "attack prompts that training may use, to learn from what succeeds": "攻击训练可用的提示，从得手的攻击中学习",
     "rows that teach to decline them": "教模型拒绝它们的数据",
 }

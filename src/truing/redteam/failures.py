@@ -85,10 +85,10 @@ def read_failures(paths: Sequence[str], say: Say, *, limit: int | None = None) -
     if aside[HELD_OUT]:
         say(message("{n} rows hold a held-out topic and are left out", n=aside[HELD_OUT]))
     if not found:
-        raise DataError(
-            message("{paths}: no row has a prompt to decline", paths=", ".join(paths)),
-            hint=message("give the failures.jsonl of `truing red-team`, or rows of prompts with a category"),
-        )
+        hint = message("give the failures.jsonl of `truing red-team`, or rows of prompts with a category")
+        if aside[HELD_OUT]:
+            hint = message("attack prompts that training may use: truing red-team MODEL --set split=train")
+        raise DataError(message("{paths}: no row has a prompt to decline", paths=", ".join(paths)), hint=hint)
     return Failures(list(found.values()), PromptSet(loaded.records, loaded.sources), aside)
 
 
