@@ -31,8 +31,10 @@ from truing.cli.main import app, main
 from truing.config.config import load_eval_recipe, load_recipe
 from truing.config.constitution import ConstitutionRecipe
 from truing.config.feedback import FeedbackRecipe
+from truing.config.harden import is_hardening, load_hardening
 from truing.config.reads import require_read
 from truing.config.red_team import RedTeamRecipe
+from truing.config.refusals import RefusalsRecipe
 from truing.config.stages import load_stages
 from truing.config.work import WorkRecipe, load_work
 from truing.methods.offline import choose
@@ -150,6 +152,7 @@ WORK: dict[str, type[WorkRecipe]] = {  # verbs that make rows
     "feedback": FeedbackRecipe,
     "constitution": ConstitutionRecipe,
     "red-team": RedTeamRecipe,
+    "data refusals": RefusalsRecipe,
 }
 MADE = ("rows.jsonl", "train.yaml", "failures.jsonl", "sft.jsonl", "preferences.jsonl")  # in their folders
 
@@ -160,6 +163,9 @@ def check_recipe(verb: str, path: Path, changes: list[str]) -> None:
         return
     if verb in WORK:
         load_work(WORK[verb], path, changes)
+        return
+    if verb == "run" and is_hardening(path):
+        load_hardening(path, changes)
         return
     recipes = [stage.recipe for stage in load_stages(path, changes)] if verb == "run" else []
     for recipe in recipes or [load_recipe(path, changes).recipe]:

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from truing.api.constituting import Constituted, constitution
     from truing.api.evaluating import Evaluated, evaluate
     from truing.api.feedback import MadeFeedback, feedback
+    from truing.api.harden import HardenedModel, harden
     from truing.api.judging import MadeVerdicts, judge
     from truing.api.negatives import MadeNegatives, negatives
     from truing.api.red_team import RedTeamed, red_team
+    from truing.api.refusals import MadeRefusals, refusals
     from truing.api.reporting import report
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Constituted",
     "Evaluated",
+    "HardenedModel",
     "MadeFeedback",
     "MadeNegatives",
+    "MadeRefusals",
     "MadeVerdicts",
     "RedTeamed",
     "Run",
@@ -42,9 +46,11 @@ __all__ = [
     "constitution",
     "evaluate",
     "feedback",
+    "harden",
     "judge",
     "negatives",
     "red_team",
+    "refusals",
     "report",
     "sample",
     "score",
@@ -53,8 +59,10 @@ __all__ = [
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
     "Constituted": "constituting",
     "Evaluated": "evaluating",
+    "HardenedModel": "harden",
     "MadeFeedback": "feedback",
     "MadeNegatives": "negatives",
+    "MadeRefusals": "refusals",
     "MadeVerdicts": "judging",
     "RedTeamed": "red_team",
     "Run": "training",
@@ -63,9 +71,11 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "constitution": "constituting",
     "evaluate": "evaluating",
     "feedback": "feedback",
+    "harden": "harden",
     "judge": "judging",
     "negatives": "negatives",
     "red_team": "red_team",
+    "refusals": "refusals",
     "report": "reporting",
     "sample": "sampling",
     "score": "scoring",

@@ -32,7 +32,8 @@ def test_it_ends_with_a_page_and_the_next_command(
     told = capsys.readouterr()
     assert end.value.code in (0, None), told.err
     assert "50.0% of what was understood succeeded" in told.out + told.err
-    assert "truing data refusals" in told.out + told.err
+    assert "--set split=train" in told.out + told.err, "held-out prompts are not to learn from"
+    assert "truing data refusals" not in told.out + told.err
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "Attack success by category and attack" in page
     assert "role_play" in page

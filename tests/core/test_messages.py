@@ -115,6 +115,15 @@ COVERED = [
     "synthesis/constitution/run.py",
     "pipelines/constituting.py",
     "cli/constitution.py",
+    "redteam/declining.py",
+    "redteam/failures.py",
+    "redteam/harmless.py",
+    "redteam/refusals.py",
+    "cli/refusals.py",
+    "cli/harden.py",
+    "pipelines/harden/plan.py",
+    "pipelines/harden/rounds.py",
+    "pipelines/harden/run.py",
 ]
 PYTHONS = [Path(json.decoder.__file__), Path(json.scanner.__file__)]
 SAME = {"bfloat16"}  # a name

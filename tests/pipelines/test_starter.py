@@ -84,3 +84,12 @@ def test_a_word_that_yaml_reads_as_something_else_is_quoted(recipes: dict[str, R
     changed = recipes["sft"].model_copy(update={"policy": "no", "output": "runs/off: 1"})
     (tmp_path / "r.yaml").write_text(write_recipe(changed))
     assert load_recipe(tmp_path / "r.yaml").recipe == changed
+
+
+def test_a_long_path_leaves_the_recipe_readable(tmp_path: Path):
+    rows = "/".join(["a-folder-of-a-name"] * 8) + ".jsonl"
+    recipe = starting("sft", policy="p" * 120, rows=rows, output="o")
+    path = tmp_path / "long.yaml"
+    path.write_text(write_recipe(recipe))
+    assert load_recipe(path).recipe == recipe
+    assert all(len(line) <= 110 for line in path.read_text().splitlines() if "#" in line)

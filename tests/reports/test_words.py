@@ -30,7 +30,14 @@ HEALTH = [
 ]
 SOURCES = [path for room in ("evals", "reports", "stats") for path in sorted((PACKAGE / room).rglob("*.py"))]
 SOURCES += [
-    PACKAGE / name for name in ("pipelines/quickstart_report.py", "pipelines/safety.py", "text/shown.py")
+    PACKAGE / name
+    for name in (
+        "pipelines/quickstart_report.py",
+        "pipelines/safety.py",
+        "pipelines/harden/gates.py",
+        "pipelines/harden/page.py",
+        "text/shown.py",
+    )
 ]
 TEMPLATES = sorted((PACKAGE / "reports/templates").glob("*.j2"))
 LANGUAGES = ("en", "zh")

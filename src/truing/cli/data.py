@@ -10,6 +10,7 @@ import typer
 from truing.cli.commands import command
 from truing.cli.language import here
 from truing.cli.negatives import negatives
+from truing.cli.refusals import refusals
 from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say
 from truing.cli.streams import print_json
 from truing.core.doing import doing
@@ -175,6 +176,7 @@ def convert(
 
 
 app.command(epilog="Example: `truing data negatives answers.jsonl --rules numbers,hedges`")(negatives)
+app.command(epilog="Example: `truing data refusals red-team/failures.jsonl --policy runs/mine`")(refusals)
 
 
 @app.command(epilog="Example: `truing data stats rows.jsonl`")

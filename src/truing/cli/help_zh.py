@@ -52,6 +52,13 @@ HELP = {
     "Answers to each attack, instead of 1.": "每次攻击的回答数，默认为 1。",
     "Change one value of the recipe: per_category=6.": "修改配方中的一个值：per_category=6。",
     "Attack a model by category and attack, and say how often it succeeds, raw and corrected.\n\nStopped at any moment, the same command goes on from there.": "按类别和攻击方式攻击一个模型，给出得手率的原始值与修正值。\n\n随时中断，同一条命令都会接着做。",
+    # data refusals
+    "The failures.jsonl of a red teaming, or a recipe.": "红队测试的 failures.jsonl，或配方。",
+    "The model that will learn; without it, the one that failed.": "要学习的模型；不给则为失败的那个模型。",
+    "A model that writes refusals, or {name: server, model: …}.": "撰写拒绝的模型，或 {name: server, model: …}。",
+    "Retained answers for each refusal, instead of 1.25.": "每条拒绝对应的保留回答数，默认为 1.25。",
+    "plain or attacked; may be repeated. Without it both.": "plain 或 attacked，可多次给出；不给则两种都要。",
+    "Write a helpful refusal of each prompt that a model failed at, and harmless prompts to answer on.\n\nStopped at any moment, the same command goes on from there.": "为模型失败的每个提示写一条有益的拒绝，并附上应继续回答的无害提示。\n\n随时中断，同一条命令都会接着做。",
     # data negatives
     "A file of rows with true answers, or a recipe.": "带有正确回答的数据文件，或配方。",
     "A reward model or a language model that tells the worse answer.": "判断哪个回答更差的奖励模型或语言模型。",
@@ -101,7 +108,7 @@ HELP = {
     "Train a recipe; run the same command again to resume.": "按配方训练；再执行同一条命令即可续训。",
     "The run folder, instead of the recipe's.": "训练目录，代替配方里的。",
     "A key that may differ from the interrupted run's.": "允许与中断前不同的键。",
-    "Train the stages of a file, each from the results before it; run it again to resume.": "依次训练一个文件里的各个阶段，每个阶段从前面的结果开始；再执行一次即可续训。",
+    "Train the stages of a file in order, or harden a model in rounds; run it again to resume.": "依次训练一个文件里的各个阶段，或分轮加固一个模型；再执行一次即可接着做。",
     "The stages, a YAML or JSON file.": "各个阶段，YAML 或 JSON 文件。",
     "Change one value: stages.ppo.optim.epochs=2. May be repeated.": "改动一个值：stages.ppo.optim.epochs=2。可重复使用。",
     "The folder of all runs, not the file's.": "所有训练的目录，代替文件里的。",

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from truing.cli.commands import command
+from truing.cli.harden import harden
 from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.core.doing import doing
 from truing.core.messages import message
@@ -20,16 +21,21 @@ def run(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="The folder of all runs, not the file's.")] = None,
 ) -> None:
-    """Train the stages of a file, each from the results before it; run it again to resume."""
+    """Train the stages of a file in order, or harden a model in rounds; run it again to resume."""
     flags = [*(set_ or []), *([f"output={json.dumps(str(output))}"] if output else [])]
     with doing(message("reading {path}", path=stages)):
+        from truing.config.harden import is_hardening
         from truing.config.stages import load_stages, naming_stage
         from truing.runs.preflight import require_possible
 
-        loaded = load_stages(stages, flags)
+        hardening = is_hardening(stages)
+        loaded = [] if hardening else load_stages(stages, flags)
         for stage_ in loaded:
             with naming_stage(stage_.name):
                 require_possible(stage_.recipe)
+    if hardening:
+        harden(stages, flags)
+        return
     with doing(IMPORTING):
         from truing.pipelines.stages import run_stages
 

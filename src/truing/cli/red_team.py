@@ -1,5 +1,6 @@
 """`red-team`: attacks on a model, and what came of them."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,8 +85,12 @@ def _attack(recipe: "RedTeamRecipe", as_json: bool) -> None:
         if not as_json:
             _show(red_team_report(done))
         next_step(opening(done.path / REPORT), "every attack with its outcome")
-        if done.failures:
+        if done.failures and (recipe.prompts or recipe.split == "train"):
             next_step(command("data refusals", done.path / FAILURES), "rows that teach to decline them")
+        elif done.failures:
+            model = recipe.model if isinstance(recipe.model, str) else json.dumps(recipe.model)
+            again = command("red-team", model, set_="split=train", output=f"{done.path}-train")
+            next_step(again, "attack prompts that training may use, to learn from what succeeds")
         require_answered(done)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from truing.evals.suites.headlines import Headline
-from truing.text.refusal import is_refusal
+from truing.text.refusal import no_example
 from truing.text.units import first_sentence, whole_sentences
 
 TrainingRow = dict[str, Any]
@@ -33,8 +33,7 @@ class Made:
 
     def usable(self, own: str) -> bool:
         """Tell whether the model's own response can be trained on; count a response that cannot."""
-        reason = "already-refuses" if is_refusal(own) else None
-        reason = "empty-response" if not own.strip() else "nul" if "\0" in own else reason
+        reason = no_example(own)
         if reason:
             self.aside[reason] += 1
         return reason is None

@@ -17,12 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from transformers import AutoConfig
 
-from truing.config.config import load_recipe
 from truing.config.run_folder import read_metrics
-from truing.config.stages import Stage
 from truing.core.errors import Stopped
 from truing.core.files import write_atomic
 from truing.core.languages import Language
@@ -32,8 +29,7 @@ from truing.data.convert import write_jsonl
 from truing.data.trees import Tree
 from truing.evals.drift import kl_of_logps, score_trees
 from truing.evals.suites.headlines import Headline, load_headlines, load_neutral
-from truing.evals.suites.ordinary import load_ordinary
-from truing.models.export import export_folder
+from truing.evals.suites.ordinary import load_ordinary, split_ordinary
 from truing.models.load import load_tokenizer, pick_device
 from truing.models.machine import cpu_line
 from truing.models.precision import pick_precision
@@ -44,9 +40,8 @@ from truing.pipelines.pace import measured_pace, speaker_of
 from truing.pipelines.preferences import make_rows
 from truing.pipelines.quickstart_report import Shown, write_results
 from truing.pipelines.safety import PolicyReading, Readings, Yardstick, read_policy
-from truing.pipelines.stages import planned, stage_heading, train_stage
+from truing.pipelines.stages import stage_heading, train_merged
 from truing.reports.records import Measure, StageRecord
-from truing.runs.progress import Learner
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
 from truing.stats.intervals import Interval
@@ -54,7 +49,6 @@ from truing.text.shown import language as script
 
 MINUTES = 5.0
 TRIED = 48  # topics that the machine is measured with
-HELD_EVERY = 4  # every fourth ordinary prompt is retained, the others are measured
 OWN = Sampling(max_new_tokens=SAID, logprobs=False)  # responses for pairs
 STAGES = {
     "measure_before": "measuring before",
@@ -119,12 +113,12 @@ class Material:
     def of(cls, language: Language, headlines: Sequence[Headline] = ()) -> "Material":
         """Return the shipped material, with `headlines`, if given, in place of the shipped headlines."""
         headlines = headlines or [h for h in load_headlines() if h.language == language]
-        asked = [one.prompt for one in load_ordinary(language)]
+        retained, measured = split_ordinary([one.prompt for one in load_ordinary(language)])
         return cls(
             [h for h in headlines if h.split == "train"],
             [h for h in headlines if h.split == "held_out"],
-            asked[::HELD_EVERY],
-            [prompt for place, prompt in enumerate(asked) if place % HELD_EVERY],
+            retained,
+            measured,
             [text for text in load_neutral() if (script(text) or "en") == language],
         )
 
@@ -238,16 +232,9 @@ class Quickstart:
             "data": files | recipe["data"],
             "output": str(self.output / "runs" / name),
         }
-        path = self.output / f"{name}.yaml"
-        write_atomic(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-        (stage,) = planned([Stage(name, load_recipe(path).recipe, ())])
         facts = {"base_model": self.plan.policy, "method": name}
-
-        def merged(session: Learner) -> None:
-            export_folder(session.model, session.tokenizer, self.result(name), merge=True, facts=facts)
-
-        train_stage(stage, self.say, self.watch, beside=merged)
-        return {"steps": int(read_metrics(stage.run)[-1]["step"])}
+        path, target = self.output / f"{name}.yaml", self.result(name)
+        return {"steps": train_merged(path, content, target, facts, self.say, self.watch)}
 
     def trained(self, name: str, found: dict[str, Any]) -> StageRecord:
         """Return a training stage as a record of the report."""

@@ -13,19 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from truing.config.changes import SAFE_WHEN_LARGER, compare, refuse_unsafe
+from truing.config.config import load_recipe
 from truing.config.options import called, check_options, keyword_options
 from truing.config.reads import require_read
 from truing.config.recipe import Recipe
 from truing.config.rewards import MODEL
-from truing.config.run_folder import RunFolder, RunState, read_config, read_status
+from truing.config.run_folder import RunFolder, RunState, read_config, read_metrics, read_status
 from truing.config.stages import STAGE, Stage, naming_stage
 from truing.core.errors import ConfigError, DataError
-from truing.core.files import MANIFEST
+from truing.core.files import MANIFEST, write_atomic
 from truing.core.messages import Say, Sentence, joined, message
 from truing.data.load import load_records
 from truing.methods.offline import OFFLINE, Chosen, choose
 from truing.methods.online import ONLINE, choose_online
+from truing.models.export import export_folder
 from truing.models.results import find_run
 from truing.models.sources import resolve
 from truing.models.trained import merged_run
@@ -34,6 +38,7 @@ from truing.rewards.build import build_mix
 from truing.rewards.model import model_reward
 from truing.runs.idle import require_used
 from truing.runs.preflight import present, reward_models
+from truing.runs.progress import Learner
 from truing.runs.train import Beside, StepWatch, nothing, train_recipe
 
 TAKE_RUNS = ("rewards", "critic")  # keys of a recipe below which a stage is its run folder
@@ -99,6 +104,24 @@ def train_stage(stage: Planned, say: Say, watch: StepWatch, *, beside: Beside = 
     """Train a stage in its run folder, from its last checkpoint; `beside` is that of `train_recipe`."""
     with RunFolder.open(stage.run) as folder:
         train_recipe(stage.recipe, folder, say, watch, beside=beside)
+
+
+def train_merged(
+    path: Path, content: Mapping[str, Any], target: Path, facts: Mapping[str, Any], say: Say, watch: StepWatch
+) -> int:
+    """Write a recipe to `path`, train it as `truing run` does, and write the merged model to `target`.
+
+    `facts` go to the model's card. Returns the steps.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True))
+    (stage,) = planned([Stage(path.stem, load_recipe(path).recipe, ())])
+
+    def merged(session: Learner) -> None:
+        export_folder(session.model, session.tokenizer, target, merge=True, facts=facts)
+
+    train_stage(stage, say, watch, beside=merged)
+    return int(read_metrics(stage.run)[-1]["step"])
 
 
 def _merge(stage: Planned) -> None:

@@ -25,6 +25,7 @@ from truing.objectives.choices import NONE
 from truing.objectives.shapes import DEMONSTRATION, PAIR, UNPAIRED
 
 WIDTH, COLUMN = 110, 44  # of a line; of the begin of its comment
+ROOM = 24  # characters that a comment needs behind its line
 PLAIN = re.compile(r"[A-Za-z][\w./=-]*(:[\w./=-]+)?")
 WORDS = {"null", "true", "false", "yes", "no", "on", "off"}  # with quotes text, without something else
 METHODS = {**OFFLINE, **ONLINE}
@@ -185,8 +186,11 @@ def _shown(value: Any) -> str:
 
 
 def _told(text: str, comment: str) -> Iterator[str]:
-    """Write a line with its comment behind it; a long comment goes on below."""
+    """Write a line with its comment behind it; a long comment goes on below, and below a long line begins."""
     start = max(COLUMN, len(text) + 2)
+    if WIDTH - start < ROOM:
+        yield text
+        text, start = "", COLUMN
     first, *rest = textwrap.wrap(comment, WIDTH - start - 2, break_long_words=False) or [""]
     yield f"{text.ljust(start)}# {first}" if first else text
     for line in rest:

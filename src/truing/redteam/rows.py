@@ -61,10 +61,11 @@ def _item_row(done: RedTeam, item: AttackItem) -> dict[str, Any]:
 
 def failure_rows(done: RedTeam) -> list[dict[str, Any]]:
     """Return the attacks that succeeded as rows for `truing data refusals`."""
-    return [_failure_row(done, item) for item in done.failures]
+    return [attack_row(done, item) for item in done.failures]
 
 
-def _failure_row(done: RedTeam, item: AttackItem) -> dict[str, Any]:
+def attack_row(done: RedTeam, item: AttackItem) -> dict[str, Any]:
+    """Return an attack as `failures.jsonl` has it, whatever came of it."""
     return {
         "prompt": item.target.seed.text,
         "category": item.target.category,

@@ -37,6 +37,17 @@ class Panel:
     noisy: bool = True  # whether a moving average is drawn over it
 
 
+# Numbers over the rounds of a hardening, of its two arms.
+OVER_ROUNDS = {
+    "known": "Attack success, held-out prompts",
+    "new": "Attack success, held-out attacks",
+    "incoherent": "Incoherent answers to attacks",
+    "lookalike": "Harmless look-alikes refused",
+    "everyday": "Everyday prompts refused",
+    "helpfulness": "Tasks done",
+    "degeneration": "Degenerate answers to tasks",
+}
+
 PANELS = (
     Panel("Loss", ("loss", "eval/loss")),
     Panel("Reward margin", ("rewards/margins", "eval/rewards/margins")),
@@ -56,9 +67,14 @@ PANELS = (
     Panel("KL on retained rows", ("kl/retained",)),
     Panel("Gradient norm", ("grad_norm",)),
     Panel("Learning rate", ("learning_rate",), noisy=False),
+    *(
+        Panel(title, (f"{name}/failures", f"{name}/random"), "share", noisy=False)
+        for name, title in OVER_ROUNDS.items()
+    ),
 )
 
-SIDES = ("chosen", "rejected", "desirable", "undesirable")  # beside which a panel shows the other side
+# Beside which a panel shows the other side.
+SIDES = ("chosen", "rejected", "desirable", "undesirable", "failures", "random")
 
 
 @dataclass(frozen=True, slots=True)

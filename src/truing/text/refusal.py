@@ -143,6 +143,15 @@ def is_refusal(text: str) -> bool:
     return refusal_rule(text) is not None
 
 
+def no_example(own: str) -> str | None:
+    """Say why a model's own response is no answer to train on: "empty-response", "nul", "already-refuses"."""
+    if not own.strip():
+        return "empty-response"
+    if "\0" in own:
+        return "nul"
+    return "already-refuses" if is_refusal(own) else None
+
+
 def refusal_rule(text: str) -> str | None:
     """Return the name of the first rule of `RULES` that matches the lead of `text`, or None."""
     lead = _lead(text)

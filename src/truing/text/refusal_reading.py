@@ -13,6 +13,7 @@ measured by `redteam/card.py`. A response in a language without rules is neither
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from truing.text.answers import spoken
 from truing.text.refusal import I_WILL_NOT, LEAD, agrees
@@ -201,6 +202,7 @@ class RefusalReading:
         return self.level is not Level.NONE or self.sign is RefusalSign.OFF_TOPIC
 
 
+@lru_cache(maxsize=2**12)  # classifier cards read the same labelled rows again and again
 def read_refusal(text: str, prompt: str = "") -> RefusalReading:
     """Read how much of `prompt` a response declines; thoughts before `</think>` do not count.
 

@@ -10,9 +10,13 @@ To add a prompt, add a line to `ordinary.jsonl`; the test of the same name says 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from truing.core.languages import LANGUAGES
 from truing.evals.suites.lines import parse_lines, read_lines, refuse_repeats
+
+HELD_EVERY = 4  # every fourth prompt is for training, which retains its answer; the others are measured
+AnyPrompt = TypeVar("AnyPrompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +44,8 @@ def parse_ordinary(lines: Sequence[str], place: str) -> list[Ordinary]:
     found = parse_lines(lines, place, Ordinary, "a prompt")
     refuse_repeats([one.prompt for one in found], "prompt", place)
     return found
+
+
+def split_ordinary(prompts: Sequence[AnyPrompt]) -> tuple[list[AnyPrompt], list[AnyPrompt]]:
+    """Return the prompts of one language that training may retain, and those that are measured."""
+    return list(prompts[::HELD_EVERY]), [one for place, one in enumerate(prompts) if place % HELD_EVERY]

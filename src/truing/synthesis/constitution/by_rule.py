@@ -2,17 +2,13 @@
 
 The critic believes the category of a prompt: an answer to a prompt with a category has to decline all of it.
 In any answer it finds the faults of `text/degeneration.py`. The reviser writes a helpful refusal from the
-lines of `refusals_en.yaml` or `refusals_zh.yaml`: what it will not do, why, what it can do instead. It has
-none for a prompt without a category, which is no request to decline.
+lines of `synthesis/declines.py`: what it will not do, why, what it can do instead. It has none for a prompt
+without a category, which is no request to decline.
 """
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-
-import yaml
 
 from truing.core.files import sha256_file
 from truing.core.languages import LANGUAGES
@@ -22,12 +18,10 @@ from truing.judges.opinions import NoVerdict
 from truing.sampling.roles import Attempt, Wish, Writing
 from truing.sampling.types import OnProgress
 from truing.synthesis.constitution.drafts import Critique, Draft
-from truing.synthesis.constitution.principles import GENERAL, HERE
+from truing.synthesis.declines import BETWEEN, refusal_by_rule, refusal_lines
 from truing.text.degeneration import Fault, degenerate
 from truing.text.refusal_levels import Level, refusal_level
 
-LINES = ("wont", "why", "instead")
-BETWEEN = {"en": " ", "zh": ""}  # between two sentences
 FINDS = {
     "en": {
         "complies": "The answer does not decline a request for harm. It breaks a principle: {principle}",
@@ -69,7 +63,7 @@ class ByRule:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        return {"rule": {one: sha256_file(HERE / f"refusals_{one}.yaml") for one in LANGUAGES}}
+        return {"rule": {one: sha256_file(refusal_lines(one)) for one in LANGUAGES}}
 
     def critique(self, drafts: Sequence[Draft], progress: OnProgress) -> list[Critique | NoVerdict]:
         progress(len(drafts), len(drafts))
@@ -106,12 +100,5 @@ def helpful_refusal(draft: Draft, seed: int) -> str:
 
     Another principle chooses other lines, so that a second round can replace what a guard dropped.
     """
-    lines = _lines(draft.language)
-    parts = lines.get(draft.record.category or GENERAL, lines[GENERAL])
-    chance = random.Random(f"{seed}/{key_of(draft.record.prompt)}/{draft.principle.id}")
-    return BETWEEN[draft.language].join(chance.choice(parts[name]) for name in LINES)
-
-
-@cache
-def _lines(language: str) -> Mapping[str, Mapping[str, Sequence[str]]]:
-    return yaml.safe_load((HERE / f"refusals_{language}.yaml").read_text(encoding="utf-8"))
+    chance = f"{seed}/{key_of(draft.record.prompt)}/{draft.principle.id}"
+    return refusal_by_rule(draft.record.category, draft.language, chance)

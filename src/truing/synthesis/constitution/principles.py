@@ -27,9 +27,9 @@ from truing.core.languages import LANGUAGES
 from truing.core.messages import Sentence, joined, message
 from truing.core.records import Record, key_of
 from truing.evals.suites.headlines import CATEGORIES
+from truing.synthesis.declines import GENERAL
 
 HERE = Path(__file__).parent
-GENERAL = "general"
 TAGS = (*CATEGORIES, GENERAL)
 REQUIRED, OPTIONAL = ("id", "tags", "critique", "revision"), ("principle",)
 

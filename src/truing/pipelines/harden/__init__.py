@@ -1,0 +1,1 @@
+"""Hardening: attack a model, teach it to decline what succeeded, measure it, and again."""
