@@ -74,7 +74,7 @@ HELP = {
     # feedback
     "A file of prompts, or a recipe.": "提示文件，或配方。",
     "A model that answers; may be repeated.": "作答的模型，可多次给出。",
-    "A reward model, a language model, or {name: server, model: NAME}.": "奖励模型、语言模型，或 {name: server, model: NAME}。",
+    "A reward model, a language model, or {name: server, model: NAME}.": "奖励模型、语言模型，或用花括号写的服务器。",
     "Change one value of the recipe: k=8.": "修改配方中的一个值：k=8。",
     "Responses of each model to a prompt, instead of 4.": "每个模型对一个提示的回答数，默认为 4。",
     "The folder for the rows and the report.": "存放数据与报告的目录。",
