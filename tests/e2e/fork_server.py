@@ -18,6 +18,7 @@ from typing import Any
 
 import truing
 from truing.cli.main import main
+from truing.cli.show import console, error_console
 
 IMPORTED = ("config", "core", "data", "evals", "losses", "methods", "models", "pipelines", "reports", "runs")
 
@@ -33,6 +34,8 @@ def run(request: dict[str, Any]) -> int:
     """Run one command line as the console script does, and return its exit code. Called in a child alone."""
     os.environ.clear()
     os.environ.update(request["env"])
+    if columns := os.environ.get("COLUMNS"):  # read when a console is made, which was before the fork
+        console.width = error_console.width = int(columns)
     os.chdir(request["cwd"])
     for number, (name, flags) in enumerate(
         (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))

@@ -107,8 +107,13 @@ def test_a_mistake_on_the_command_line(chinese, args, said):
 
 
 def test_every_help_is_whole_and_chinese(chinese):
-    data = [["data"], *(["data", name] for name in ("show", "check", "convert", "stats"))]
-    verbs = [[], *([verb.__name__.replace("evaluate", "eval")] for verb in VERBS), *data]
+    data = [
+        ["data"],
+        *(["data", name] for name in ("show", "check", "convert", "stats", "negatives", "refusals")),
+    ]
+    typed = {"evaluate": "eval", "red_team": "red-team"}
+    verbs = [[], *([typed.get(verb.__name__, verb.__name__)] for verb in VERBS), *data]
+
     for verb in verbs:
         told = chinese(*verb, "-h")
         assert "用法：" in told

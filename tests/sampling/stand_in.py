@@ -55,8 +55,8 @@ class StandIn:
         self.url, self.port, self.close = self.server.url, self.server.port, self.server.close
 
     def asked(self, path: str = "/v1/completions") -> list[Any]:
-        """The bodies of all requests to a path that came whole."""
-        return [body for there, body, _ in self.received if there == path and body is not None]
+        """The bodies of all requests to a path; None where it came without one, or not whole."""
+        return [body for there, body, _ in self.received if there == path]
 
     def _reply(self, request: Request) -> Reply:
         fault = self.note(request.path, request.body, request.headers.get("authorization", ""))

@@ -27,20 +27,10 @@ from truing.sampling.types import Finish, Sample, Sampling
 from .stand_in import CLOSE, HANG, IDENTIFIERS, Answer, Fault, StandIn
 
 COMPLETIONS = "/v1/completions"
-
-
 PROMPTS = [[5, 3, 9], [7], [8, 8, 7, 6]]
-
-
 DRAWN = Sampling(max_new_tokens=6, temperature=1.0, seed=1)
-
-
 DOWN = Answer(500, {"error": {"message": "the engine died"}})
-
-
 Start = Callable[..., StandIn]
-
-
 Make = Callable[..., HttpSampler]
 
 

@@ -23,7 +23,7 @@ def feedback(
     policy: Annotated[list[str] | None, typer.Option(help="A model that answers; may be repeated.")] = None,
     judge: Annotated[
         str | None,
-        typer.Option(help="A reward model, a language model, or {name: server, model: …, base_url: …}."),
+        typer.Option(help="A reward model, a language model, or {name: server, model: NAME}."),
     ] = None,
     k: Annotated[int | None, typer.Option(help="Responses of each model to a prompt, instead of 4.")] = None,
     select: Annotated[str | None, typer.Option(help="best_worst, all_pairs or best_of_n.")] = None,

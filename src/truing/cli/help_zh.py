@@ -32,7 +32,7 @@ TYPER = {
 }
 
 HELP = {
-    "Tell where the row of this number comes from.": "说明这一编号的行从何而来。",
+    "Tell where the row of this number comes from.": "说明此行的来历。",
     # judge
     "Judge the responses of rows: pairs in both orders, single ones by points or by the row's rubric.\n\nStopped at any point, the same command goes on and asks nothing twice.": "评判各行的回答：成对的按两种顺序比较，单个的按各方面打分，或按该行的评分标准检查。\n\n任何时候中断，同一条命令都会接着做，不会重复提问。",
     "A file of rows, or the verb's recipe.": "数据文件，或这个命令的配方。",
@@ -47,15 +47,15 @@ HELP = {
     "A category of harm; may be repeated.": "一类危害，可多次给出。",
     "en or zh; may be repeated.": "en 或 zh，可多次给出。",
     "A file of own prompts with their categories.": "自己的提示及其类别的文件。",
-    "A model that classifies answers, or {name: server, model: …}.": "给回答分类的模型，或 {name: server, model: …}。",
-    "A model that proposes more prompts, or {name: server, model: …}.": "提出更多提示的模型，或 {name: server, model: …}。",
+    "A model that classifies answers, or {name: server, model: NAME}.": "给回答分类的模型，或 {name: server, model: NAME}。",
+    "A model that proposes more prompts, or {name: server, model: NAME}.": "提出更多提示的模型，或 {name: server, model: NAME}。",
     "Answers to each attack, instead of 1.": "每次攻击的回答数，默认为 1。",
     "Change one value of the recipe: per_category=6.": "修改配方中的一个值：per_category=6。",
     "Attack a model by category and attack, and say how often it succeeds, raw and corrected.\n\nStopped at any moment, the same command goes on from there.": "按类别和攻击方式攻击一个模型，给出得手率的原始值与修正值。\n\n随时中断，同一条命令都会接着做。",
     # data refusals
     "The failures.jsonl of a red teaming, or a recipe.": "红队测试的 failures.jsonl，或配方。",
     "The model that will learn; without it, the one that failed.": "要学习的模型；不给则为失败的那个模型。",
-    "A model that writes refusals, or {name: server, model: …}.": "撰写拒绝的模型，或 {name: server, model: …}。",
+    "A model that writes refusals, or {name: server, model: NAME}.": "撰写拒绝的模型，或 {name: server, model: NAME}。",
     "Retained answers for each refusal, instead of 1.25.": "每条拒绝对应的保留回答数，默认为 1.25。",
     "plain or attacked; may be repeated. Without it both.": "plain 或 attacked，可多次给出；不给则两种都要。",
     "Write a helpful refusal of each prompt that a model failed at, and harmless prompts to answer on.\n\nStopped at any moment, the same command goes on from there.": "为模型失败的每个提示写一条有益的拒绝，并附上应继续回答的无害提示。\n\n随时中断，同一条命令都会接着做。",
@@ -63,7 +63,7 @@ HELP = {
     "A file of rows with true answers, or a recipe.": "带有正确回答的数据文件，或配方。",
     "A reward model or a language model that tells the worse answer.": "判断哪个回答更差的奖励模型或语言模型。",
     "An evaluation's file, whose rows are dropped; may be repeated.": "评测文件，其中出现的行会去掉；可多次给出。",
-    "Changes of an answer, or a share of all possible: 2, or 0.3.": "每个回答的改动数，或占可改之处的比例：2 或 0.3。",
+    "Changes of an answer, or a share of all possible: 2, or 0.3.": "改几处，或改的比例：2 或 0.3。",
     "Rules apart by commas: numbers,hedges; all where not given.": "用逗号隔开的规则：numbers,hedges；不给则用全部。",
     "Samples of the policy; the worst is taken.": "策略的采样数，取其中最差的一个。",
     "The folder for rows and report, or a file that ends in .jsonl.": "存放数据与报告的目录，或以 .jsonl 结尾的文件。",
@@ -74,7 +74,7 @@ HELP = {
     # feedback
     "A file of prompts, or a recipe.": "提示文件，或配方。",
     "A model that answers; may be repeated.": "作答的模型，可多次给出。",
-    "A reward model, a language model, or {name: server, model: …, base_url: …}.": "奖励模型、语言模型，或 {name: server, model: …, base_url: …}。",
+    "A reward model, a language model, or {name: server, model: NAME}.": "奖励模型、语言模型，或用花括号写的服务器。",
     "Change one value of the recipe: k=8.": "修改配方中的一个值：k=8。",
     "Responses of each model to a prompt, instead of 4.": "每个模型对一个提示的回答数，默认为 4。",
     "The folder for the rows and the report.": "存放数据与报告的目录。",

@@ -35,10 +35,10 @@ def red_team(
         list[str] | None, typer.Option(help="A file of own prompts with their categories.")
     ] = None,
     judge: Annotated[
-        str | None, typer.Option(help="A model that classifies answers, or {name: server, model: …}.")
+        str | None, typer.Option(help="A model that classifies answers, or {name: server, model: NAME}.")
     ] = None,
     generator: Annotated[
-        str | None, typer.Option(help="A model that proposes more prompts, or {name: server, model: …}.")
+        str | None, typer.Option(help="A model that proposes more prompts, or {name: server, model: NAME}.")
     ] = None,
     k: Annotated[int | None, typer.Option(help="Answers to each attack, instead of 1.")] = None,
     set_: Annotated[

@@ -28,7 +28,7 @@ def refusals(
         str | None, typer.Option(help="The model that will learn; without it, the one that failed.")
     ] = None,
     writer: Annotated[
-        str | None, typer.Option(help="A model that writes refusals, or {name: server, model: …}.")
+        str | None, typer.Option(help="A model that writes refusals, or {name: server, model: NAME}.")
     ] = None,
     balance: Annotated[
         float | None, typer.Option(help="Retained answers for each refusal, instead of 1.25.")
