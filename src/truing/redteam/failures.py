@@ -8,7 +8,7 @@ attacked form or without an answer. A held-out topic is never a failure to learn
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -24,6 +24,7 @@ from truing.synthesis.prompts import PromptSet
 
 PLAIN = "plain"
 HELD_OUT, REPEATED, NO_PROMPT, BEYOND = "held_out", "repeated", "no_prompt", "beyond_limit"
+READ = ("attack", "benign", "language", "lineage", "message", "messages", "outcome")  # beside every format's
 ASIDE = (HELD_OUT, REPEATED, NO_PROMPT, BEYOND)
 
 
@@ -68,7 +69,7 @@ def read_failures(paths: Sequence[str], say: Say, *, limit: int | None = None) -
     """Read rows of failures. Raises DataError where none is left to learn from."""
     loaded = load_records(list(paths))
     for source in loaded.sources:
-        say(source.describe())
+        say(replace(source, unread=tuple(one for one in source.unread if one not in READ)).describe())
     aside: Counter[str] = Counter()
     found: dict[tuple[str, Turns], FailedPrompt] = {}
     for record in loaded.records:
