@@ -123,7 +123,10 @@ def judge_pools(
             break
         turned = np.random.default_rng((seed, number)).random(len(chosen)) < 0.5
         sides = [_sides(pool, pair, bool(turn)) for (pool, pair), turn in zip(chosen, turned, strict=True)]
-        found = compare([a for a, _ in sides], [b for _, b in sides], partial(watch, message("comparing")))
+        told, both = partial(watch, message("comparing")), 2 * len(sides)  # orders of each pair
+        told(0, both)
+        found = compare([a for a, _ in sides], [b for _, b in sides], told)
+        told(both, both)
         for (pool, pair), turn, verdict, reason in zip(
             chosen, turned, found.preferences, found.reasons, strict=True
         ):
