@@ -66,7 +66,7 @@ class HardenPlan(Section):
     )
     control: bool = Field(default=True, description="Train and measure the matched random round too.")
     teach: Literal["whole", "first"] = Field(
-        default="whole", description="SFT learns the whole refusal, or its first sentence."
+        default="first", description="SFT learns the whole refusal, or its first sentence."
     )
     balance: float = Field(default=1.25, ge=0, description="Retained answers for each refusal.")
     pairs: float = Field(

@@ -11,7 +11,7 @@ from truing.core.messages import Say
 from truing.core.words import speaking
 from truing.evals.bench import TaskWatch
 from truing.models.trained import Trained
-from truing.pipelines.budget import ALL
+from truing.pipelines.budget import ALL, Schedule
 from truing.pipelines.feedback import TRAIN
 from truing.pipelines.quickstart import recipe_of, sft
 from truing.pipelines.starter import write_recipe
@@ -41,12 +41,12 @@ def refusals_recipe(
     return done
 
 
-def training_of(policy: str, folder: Path) -> Recipe:
+def training_of(policy: str, folder: Path, schedule: Schedule = ALL) -> Recipe:
     """Return the recipe of SFT on the refusals in a folder, held to the retained answers.
 
     It is the quickstart's: an adapter on the upper half of the layers, and an exact KL on what is retained.
     """
-    recipe = recipe_of(policy, sft(ALL), "auto")
+    recipe = recipe_of(policy, sft(schedule), "auto")
     files = {"train": [str(folder / SFT)], "retain": [str(folder / RETAIN)]}
     return Recipe.model_validate(
         {**recipe, "data": {**files, **recipe["data"]}, "output": str(folder / "sft")}

@@ -26,6 +26,7 @@ def test_costs_grow_with_rounds_controls_and_prompts():
     assert seconds(begin="last") < seconds()
     assert seconds(pairs=0.5) > seconds()
     assert seconds(per_category=3) < seconds()
+    assert seconds(teach="whole") > seconds()
 
 
 def test_topics_fit_the_minutes():

@@ -81,7 +81,7 @@ def test_two_rounds_go_on_after_a_kill_and_their_numbers_agree(
 
 
 def test_a_round_can_train_on_from_the_one_before(hardened: Callable[..., Hardened]):
-    done = hardened(begin="last", control=False, topics=2, pairs=1.0, teach="first")
+    done = hardened(begin="last", control=False, topics=2, pairs=1.0, teach="whole")
     config = json.loads((done.path / "round-2" / "failures" / "sft" / "config.json").read_text())
     assert config["recipe"]["policy"] == str(done.path / "round-1" / "failures" / "model")
     assert set(done.rounds[1].arms) == {"failures"}

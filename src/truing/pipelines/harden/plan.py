@@ -18,14 +18,14 @@ from truing.evals.suites.ordinary import load_ordinary
 from truing.models.load import pick_device
 from truing.models.machine import cpu_line
 from truing.models.precision import pick_precision
-from truing.pipelines.budget import ALL, HELD, MARGIN, MachinePace
+from truing.pipelines.budget import FEWER, MARGIN, MachinePace
 from truing.pipelines.pace import measured_pace
 from truing.pipelines.quickstart import TRIED, recipe_of, sft, spread
 
 FILE = "plan.json"
 LEAST = 24  # prompts of a round, below which nothing is learnt that shows
 DRESS = 35  # tokens that an attack puts around a prompt
-LONGER = 2.0  # a whole refusal of an attacked prompt over the rows that the pace is measured with
+LONGER, WHOLE = 1.75, 0.25  # an attacked prompt over the rows of the pace; more for a whole refusal
 LOOKALIKE, EVERYDAY, HELPFUL = 24, 12, 96  # tokens of answers for the gates
 
 
@@ -93,11 +93,12 @@ def costs(recipe: HardenRecipe, pace: MachinePace, prompt: float) -> RoundCosts:
     fixed = measured * (measuring + 2 * pace.load) + arms * plan.rounds * 3 * pace.load
     # Each round trains on its own rows, or on those of the rounds before it as well.
     learnt = sum(range(1, plan.rounds + 1)) if plan.begin == "start" else plan.rounds
-    learn = pace.keep + ALL.epochs * pace.learn * (1 + HELD * ALL.begun)
+    longer = LONGER + (WHOLE if plan.teach == "whole" else 0)
+    learn = longer * (pace.keep + FEWER.epochs * pace.learn)
     own = asking(1, plan.max_new_tokens, prompt + DRESS) * plan.rounds
-    held = asking(plan.balance, ALL.begun, prompt + DRESS) * plan.rounds
+    held = asking(plan.balance, FEWER.begun, prompt + DRESS) * plan.rounds
     pairs = 2 * plan.pairs * asking(1, plan.max_new_tokens, prompt + DRESS) * plan.rounds
-    return RoundCosts(fixed, own + arms * (held + pairs + learnt * LONGER * learn))
+    return RoundCosts(fixed, own + arms * (held + pairs + learnt * learn))
 
 
 def make_plan(recipe: HardenRecipe, available: int, say: Say) -> RoundsPlan:
@@ -110,7 +111,7 @@ def make_plan(recipe: HardenRecipe, available: int, say: Say) -> RoundsPlan:
     say(message("measuring this machine"))
     dtype = pick_precision("auto", device, adapter=True).name
     rows = [one for one in load_headlines() if one.split == "train" and one.language == plan.language]
-    pace, prompt = measured_pace(plan.policy, recipe_of(plan.policy, sft(ALL), dtype), spread(rows, TRIED))
+    pace, prompt = measured_pace(plan.policy, recipe_of(plan.policy, sft(FEWER), dtype), spread(rows, TRIED))
     found = costs(recipe, pace, prompt)
     topics = found.topics_in((1 - MARGIN) * 60 * recipe.minutes, available)
     return RoundsPlan(topics, available, round(found.of(topics), 1), machine, recipe.minutes)

@@ -26,7 +26,7 @@ from truing.config.refusals import RefusalsRecipe
 from truing.core.files import read_jsonl, write_atomic
 from truing.core.messages import Say, Sentence, message
 from truing.data.convert import write_jsonl
-from truing.pipelines.budget import ALL
+from truing.pipelines.budget import FEWER
 from truing.pipelines.harden.measuring import ModelMeasured, measure
 from truing.pipelines.harden.plan import RoundsPlan
 from truing.pipelines.quickstart import dpo, recipe_of
@@ -157,6 +157,7 @@ class RoundStages:
                 teach=plan.teach,
                 balance=plan.balance,
                 pairs=plan.pairs,
+                begun=FEWER.begun,
                 seed=plan.seed,
                 page_language=self.recipe.page_language,
                 output=str(where / "rows"),
@@ -173,13 +174,13 @@ class RoundStages:
     def _train(self, policy: str, where: Path, *, pairs: bool) -> int:
         """Train SFT on the rows of an arm, and DPO behind it where there are pairs; return the steps."""
         facts = {"base_model": self.recipe.harden.policy, "method": "harden"}
-        content = training_of(policy, where / "rows").model_dump(mode="json")
+        content = training_of(policy, where / "rows", FEWER).model_dump(mode="json")
         content = laid(content, self.recipe.harden.train) | {"output": str(where / "sft")}
         target = where / ("model-sft" if pairs else "model")
         steps = train_merged(where / "sft.yaml", content, target, facts, self.say, self.steps)
         if not pairs:
             return steps
-        recipe = recipe_of(str(target), dpo(ALL), "auto")
+        recipe = recipe_of(str(target), dpo(FEWER), "auto")
         files = {
             "train": [str(where / "rows" / PREFERENCES)],
             "retain": [str(where / "rows" / RETAIN)],
