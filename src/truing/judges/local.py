@@ -19,6 +19,7 @@ from truing.judges.cache import AnswerCache, key_of
 from truing.judges.opinions import NoVerdict, NoVerdictError, Opinion
 
 Respond = Callable[[list[Turns]], Sequence[str | None]]
+TOO_LONG = "\0too long"  # kept for a question without a text: another try would end in the same way
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class LocalJudge:
             part = asked[start : start + self.at_once]
             for question, text in zip(part, self.answer(part), strict=True):
                 found[question] = _opinion(text, read)
-                if self.cache and text is not None:  # drawn greedily: another try would be the same
-                    self.cache.put(self._key(question), text)
+                if self.cache:  # drawn greedily: another try would be the same
+                    self.cache.put(self._key(question), TOO_LONG if text is None else text)
         return [found[question] for question in questions]
 
     def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
@@ -81,7 +82,7 @@ class LocalJudge:
 
 
 def _opinion(text: str | None, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
-    if text is None:
+    if text is None or text == TOO_LONG:
         return NoVerdict("the question or its answer is too long")
     if not text.strip():
         return NoVerdict("the answer is empty")
