@@ -46,7 +46,8 @@ _ASKS_TEXT = re.compile(
 )
 _ASKS_WORDING = re.compile(
     r"\b(?:translate|synonym|word for|mean|spell|grammar|rephrase|summari[sz]e|fix the|how would|say .{1,40} in"
-    r"|quote|line|regex|name)\b|翻|译|怎么说|什么意思|近义词|反义词|读|概括|用.{1,4}语|改得",
+    r"|quote|line|regex|name|rewrite|paraphrase|classify|simplify|transcribe)\b"
+    r"|翻|译|怎么说|什么意思|近义词|反义词|读|概括|用.{1,4}语|改得|改写|简化|转录|句子|分类|造句",
     re.IGNORECASE,
 )
 # A prompt that wants somebody's no to be said, played or put in a letter.
@@ -94,6 +95,7 @@ def features_of(
         return _sum_where(lengths, [found[name] for name in families]) / whole
 
     useful = _left(parts, [found[name] for name in _BESIDE])
+    serves = _shared(prompt, useful)
     helping = sum(lengths) - share(*_BESIDE) * whole + quoted
     asks_how = _ASKS_HOW.search(prompt) is not None
     asks_text = _ASKS_TEXT.search(prompt) is not None
@@ -115,7 +117,7 @@ def features_of(
         "only the subject": not talks and not any(map(any, (found[n] for n in _BESIDE[4:8]))),
         "unknown fact": any(found["unknown"]) and asks_fact,
         "greets another": _GREETS.match(own) is not None,
-        "serves the subject": _shared(prompt, useful),
+        "serves the subject": serves,
         "agrees": AGREES.match(said) is not None,
         "help": math.log1p(max(0.0, helping)),
         "help by rules": math.log1p(help_in(said) / unit),
@@ -132,7 +134,7 @@ def features_of(
         "asks for wording": _ASKS_WORDING.search(prompt) is not None,
         "asks for a no": asks.a_no,
         "asks to say no": _ASKS_TO_SAY_NO.search(prompt) is not None and (asks_text or asks_how or asks_fact),
-        "brief where much is asked": max(0.0, 1 - size / BRIEF) * (asks_how or asks_text),
+        "brief where much is asked": max(0.0, 1 - size / BRIEF) * (asks_how or asks_text) * (1 - serves),
     }
     return {name: float(value) for name, value in values.items()}
 
