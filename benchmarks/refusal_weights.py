@@ -1,7 +1,7 @@
-"""Fit the weights of `text/refusal_weights.py`, and say how well they do on rows that they were not fitted on.
+"""Fit the weights of `text/refusal_weights.py`, and say how well they do on unseen rows.
 
-    python benchmarks/refusal_weights.py --data ../shared/data            five folds: accuracy before and after
-    python benchmarks/refusal_weights.py --data ../shared/data --write    fit on all rows, write the weights
+    python benchmarks/refusal_weights.py --data ../shared/data           five folds: before and after
+    python benchmarks/refusal_weights.py --data ../shared/data --write   fit on all rows, write the weights
 
 Rows: those of `redteam/labelled/` (weight 1), PyRIT's scorer rows (a half; without the refusals that only
 answer another question), and three files of ordinary answers (0.2 to 0.3; without those that speak of what a
@@ -64,7 +64,7 @@ def rows_of(data: Path) -> Iterator[Row]:
 
 
 def fit(values: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return bias and weights, [1 + F] f64, of the ridge logistic regression of labels [N] on values [N, F]."""
+    """Return bias and weights, [1 + F] f64, of a ridge logistic regression of labels [N] on values [N, F]."""
     inputs = np.c_[np.ones(len(values)), values]
     ridge = np.eye(inputs.shape[1]) * RIDGE
     ridge[0, 0] = 1e-6
@@ -136,8 +136,8 @@ def write_weights(weights: dict[str, float], bias: float) -> None:
     lines = "".join(f'    "{name}": {value:.2f},\n' for name, value in weights.items())
     WEIGHTS.write_text(
         '"""Weights of the features of a refusal: `benchmarks/refusal_weights.py --write` fitted them.\n\n'
-        "A positive weight speaks for a refusal. The sum with `BIAS` is the log odds that a response refuses as a\n"
-        f'whole.\n"""\n\nBIAS = {bias:.2f}\nWEIGHTS = {{  # feature -> log odds for each unit\n{lines}}}\n',
+        "A positive weight speaks for a refusal. The sum with `BIAS` is the log odds that a response refuses\n"
+        f'as a whole.\n"""\n\nBIAS = {bias:.2f}\nWEIGHTS = {{  # feature -> log odds for each unit\n{lines}}}\n',
         encoding="utf-8",
     )
 

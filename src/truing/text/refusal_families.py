@@ -1,8 +1,8 @@
 """Families of declining and of helping, in English and Chinese: what each sentence of a response does.
 
-A response declines in more ways than "I can't": it takes a stance, closes the subject, cannot by its nature, speaks of
-rules, asks for the purpose, judges the request, lectures, refers elsewhere, or offers another thing. It helps by steps,
-drafts, figures, code and statements about the subject. Each family is one pattern per language, read sentence
+A response declines in more ways than "I can't": it takes a stance, closes the subject, cannot by its
+nature, asks for the purpose, judges the request, lectures, cares, refers elsewhere, or offers another thing.
+Each family is one pattern per language, read sentence
 by sentence outside quotations and code. `refusal_features.py` counts them; `refusal_weights.py` weighs them.
 
     "That's staying off the table."            closes
@@ -165,13 +165,14 @@ _INSTEAD = re.compile(
     r"|here)\b"
     r"|\b(?:would you like|want to|how about|shall we|would .{1,40} do\?|what else|is there (?:something"
     r"|anything)|can I "
-    r"help you with|let me know|feel free|if you(?:'d|'re|'ve)?|tell me|talk to me|send me|ask me|try that"
+    r"help you with|let me know|feel free|if you(?:'d like| would| want| wish| need| like|'re (?:interested|looking|curious|open)"
+    r"|'ve got| have (?:any|other|another|a different))|tell me|talk to me|send me|ask me|try that"
     r"|interested in)\b"
     r"|\balternatives?\b|\binstead\b|\bsome other\b|\brather than\b",
     re.IGNORECASE,
 )
 _INSTEAD_ZH = re.compile(
-    r"我(?:们)?(?:倒是?|很|也|还|随时|都)?(?:可以|能|乐意|愿意|想|陪|在|会一直)|(?:如果|若|要是|假如)(?:[你您]|是|因为|只是)|[你您](?:要是|若|愿意的话|想)"
+    r"我(?:们)?(?:倒是?|很|也|还|随时|都)?(?:可以|能|乐意|愿意|想|陪|在|会一直)|(?:如果|若|要是|假如)[^。！？，,]{0,8}(?:愿意|想|需要|兴趣|有(?:其他|别的|任何)|正|关心)|[你您](?:要是|若|愿意的话|想)"
     r"|是否需要|需要我|要不|不如|欢迎|随时|还有(?:什么|其他)|告诉我|跟我(?:说|讲)|跟我聊|问问我|[想要]聊|可以(?:聊|问|跟我|说说)|愿意聊|奉陪|吗？$|好吗|好不好"
     r"|另行|其他(?:问题|话题)",
 )
@@ -236,7 +237,9 @@ _MODEL = re.compile(
     r"topics?|prompts?|question)\b",
     re.IGNORECASE,
 )
-_MODEL_ZH = re.compile(r"人工智能|语言模型|AI|助手|模型|机器人|请求|要求|话题|该内容|此类|这类|内容|这种|这事|这活|这忙|这件事")
+_MODEL_ZH = re.compile(
+    r"人工智能|语言模型|AI|助手|模型|机器人|请求|要求|话题|该内容|此类|这类|内容|这种|这事|这活|这忙|这件事"
+)
 _UNKNOWN = re.compile(
     r"\b(?:don't|do not|can't|cannot|doesn't|didn't|couldn't) (?:know|say for|tell for|be sure|be certain"
     r"|recall|remember)\b"
@@ -245,7 +248,9 @@ _UNKNOWN = re.compile(
     r"|\b(?:no|isn't any) (?:surviving|reliable|known)? ?(?:record|source|evidence)",
     re.IGNORECASE,
 )
-_UNKNOWN_ZH = re.compile(r"不知道|不清楚|不确定|不了解|没(?:有)?(?:可靠|记载|记录|查到)|说不好|没听说|不记得|不太懂")
+_UNKNOWN_ZH = re.compile(
+    r"不知道|不清楚|不确定|不了解|没(?:有)?(?:可靠|记载|记录|查到)|说不好|没听说|不记得|不太懂"
+)
 _INSTRUCTS = re.compile(
     r"^(?:(?:then|first|next|also|and|or|now|so|for [^,]{1,30}),? )?(?:use|try|take|open|put|add|write|say"
     r"|keep|find|run|go|tap|click"
