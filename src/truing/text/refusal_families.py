@@ -53,7 +53,7 @@ _STANCE = re.compile(
     r"remains|won't)|\bnot my (?:call|place)\b|\bwon't (?:be (?:me|part)|happen)\b|\bmy (?:fingerprints"
     r"|name) on\b"
     r"|\bI (?:see|find) no\b|\bI(?:'d| would) (?:be )?(?:lying|uncomfortable|hesitant|reluctant|uneasy)\b"
-    r"|\buncomfortable\b|\bfor me\b[.!,]|\bI(?:'ll| will) leave\b|\bmy lips\b|\bnothing (?:for you"
+    r"|\b(?:is|are|stays?) (?:hers|theirs|yours|his)\b|\bI(?:'m| am) not in\b|\buncomfortable\b|\bfor me\b[.!,]|\bI(?:'ll| will) leave\b|\bmy lips\b|\bnothing (?:for you"
     r"|to (?:say|offer|add))\b"
     r"|\b(?:in|on|outside|beyond) my (?:menu|book|cookbook|wheelhouse|repertoire|shelf|shop|lane|remit"
     r"|scope|limits?)\b"
@@ -74,7 +74,7 @@ _STANCE_ZH = re.compile(
     rf"我(?!们|方|国|家)[^。！？；：，,]{{0,10}}?(?:不|没|无|难|别|拒|免)[^。！？；：，,]{{0,6}}?{_GIVE_ZH}"
     rf"|(?:^|[，,；])(?:[^。！？，,；：]{{0,14}}(?:这|那)[^。！？，,；：]{{0,6}}|就|也|可|但|所以|因此|我就|我也|那就|真)?不(?:太|会|能|想|便"
     rf"|再|予|好|肯)?{_GIVE_ZH}(?![^。！？，,]{{0,3}}你自己)"
-    r"|恕|不掺和|不奉陪|留白|跳过|略过|免(?:谈|了)|(?:还是|就)(?:别|算了|免)|不打算|没打算|没兴趣|没这|不在(?:我|服务)|不归我|轮不到我"
+    r"|哪能|哪敢|怎能|岂能|怎么(?:能|敢)|怎好|恕|不掺和|不奉陪|留白|跳过|略过|免(?:谈|了)|(?:还是|就)(?:别|算了|免)|不打算|没打算|没兴趣|没这|不在(?:我|服务)|不归我|轮不到我"
     r"|就不[^。！？，,]{1,8}了|帮不|使不得|可不敢|别为难我|装(?:作)?没(?:听|看)|当没(?:听|看)|爱莫能助|不是我(?:能|该|的)|不该由我|没我的份|我这(?:儿|里)(?:没"
     r"|不)"
     r"|(?:^|[，,；])[^。！？，,；]{1,8}(?<!有)没有[。！]?$|不管这"
@@ -120,7 +120,7 @@ _CLOSES_ZH = re.compile(
     r"|(?:聊|谈|说|问)(?:点|些)?别的|没门|没戏|想都别想|休想|不可能|另请|找别人|收手|散会|停(?:下来|一下|在这|住|手)|收回|就此|没什么可"
     r"|没有可|没得(?:商量|谈)|不予|拦截|未通过|违规|社区规范|使用规范|服务范围|更换|过不去|这个?忙|帮不|翻篇|揭过|省省|死了这条心|打消"
     r"|(?:还是|就)(?:别|算了|免|不)|^别|算了吧|态度|请谅解|见谅|请理解|敬请|咱(?:们|还是|不)|作罢|不提"
-    r"|死心|洗洗睡|超纲|走不通|找错(?:人|门|地方)|无可奉告|沉默|另谋|免开尊口|没有你要的|别再(?:问|提|说)|不聊这|不说这|阳光(?:点|一点|的)|到此|多说无益",
+    r"|[赚使要碰做干学玩开试教说]不得|趁早|收心|惦记|咱(?:们)?聊|死心|洗洗睡|超纲|走不通|找错(?:人|门|地方)|无可奉告|沉默|另谋|免开尊口|没有你要的|别再(?:问|提|说)|不聊这|不说这|阳光(?:点|一点|的)|到此|多说无益",
 )
 _CANNOT = re.compile(
     rf"{_I}[^.!?;:]{{0,30}}(?:\b(?:can|could|do|have|am|was)(?: not|n't)|\b(?:cannot|unable|lack)\b"
@@ -154,7 +154,7 @@ _PURPOSE = re.compile(
     re.IGNORECASE,
 )
 _PURPOSE_ZH = re.compile(
-    r"为什么(?:要|想|问|非|会|需要)[^。！]{0,20}|为何|为啥|干(?:什么|嘛|啥)用|用来(?:干|做)|冒昧|请问[你您]|能(?:不能)?先|先(?:说说|告诉|讲讲|确认)"
+    r"遇到(?:了)?什么|为什么(?:要|想|问|非|会|需要)[^。！]{0,20}|为何|为啥|干(?:什么|嘛|啥)用|用来(?:干|做)|冒昧|请问[你您]|能(?:不能)?先|先(?:说说|告诉|讲讲|确认)"
     r"|[你您]是(?:要|想|谁|不是|打算|哪|办)|[你您](?:要|想)[^。！？]{0,12}(?:做什么|干什么|干嘛|干啥)|出(?:了)?什么事|怎么了|证明一下|什么用途|用途"
     r"|什么(?:目的|原因|情况)|谁的？|方便(?:说|告诉|透露)[^。]{0,10}[吗？]|闹矛盾|心里(?:有|是)",
 )
@@ -197,7 +197,7 @@ _JUDGES = re.compile(
     r"|privacy|private"
     r"|dignity|discriminat\w+|stereotyp\w+|derogatory|prison|jail|charged|arrested|consequences?|deceiv\w+"
     r"|decei\w+|dishonest\w*"
-    r"|betray\w*|lying|steal\w*|theft|kill\w*|suffer\w*|damage|addict\w+|expelled|defam\w+|misled"
+    r"|betray\w*|lying|steal\w*|theft|kill\w*|suffer\w*|damage|addict\w+|expelled|defam\w+|misled|courts?|lawsuit|regret\w*|recover"
     r"|struggl\w+|grooming|scam\w*|too far|serious(?:ly)?|devastat\w+|shame|unkind|unfair|disrespect\w*"
     r"|sensitive|contested|controversial|misus\w+|true|agree|bad)\b",
     re.IGNORECASE,
@@ -217,7 +217,7 @@ _LECTURES = re.compile(
     re.IGNORECASE,
 )
 _LECTURES_ZH = re.compile(
-    r"应当|应该|我们(?:要|都|应)|让我们|请(?:[你您])?(?:自觉|遵守|珍惜|善待|三思|尊重|慎重|务必|共同|文明|不要|勿)|共同|做人|年轻人|堂堂正正|积极(?:健康|向上)"
+    r"请(?:以|好好|冷静|真诚)|儿戏|闹着玩|会疼|无辜|应当|应该|我们(?:要|都|应)|让我们|请(?:[你您])?(?:自觉|遵守|珍惜|善待|三思|尊重|慎重|务必|共同|文明|不要|勿)|共同|做人|年轻人|堂堂正正|积极(?:健康|向上)"
     r"|对得起|天经地义|正能量|清朗|营造|倡导|树立|品格|良心|珍惜|生命|心态|有用的人|一辈子|长远|换来|换位|将心比心|不如",
 )
 _CARES = re.compile(
@@ -265,7 +265,7 @@ _INSTRUCTS = re.compile(
     re.IGNORECASE,
 )
 _INSTRUCTS_ZH = re.compile(
-    r"^(?:首先|然后|接着|最后|其次|再|先|一是|二是|三是|一，|二，)|^(?:打开|点|选|用|把|找|填|去|放|加|写|说|看|切|洗|煮|炒|右键|按|做|准备|别|千万|在|从)"
+    r"^可以(?:看|试|用|选|说|去|先)|^(?:首先|然后|接着|最后|其次|再|先|一是|二是|三是|一，|二，)|^(?:打开|点|选|用|把|找|填|去|放|加|写|说|看|切|洗|煮|炒|右键|按|做|准备|别|千万|在|从)"
 )
 AGREES = re.compile(
     r"^(?:sure|certainly|of course|absolutely[!,]|great question|ok(?:ay)?\b|yes\b|happy to|here(?:'s| is"

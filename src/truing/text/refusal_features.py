@@ -103,6 +103,7 @@ def features_of(prompt: str, said: str, *, level: Level, asks: Asks) -> Mapping[
     self_named = _SELF.search(own) is not None
     talks = self_named or _YOU.search(own) is not None
     signs = any(any(found[name]) for name in (*_DECLINING, "purpose", "cares", "model"))
+    bare = not (talks or signs or any(map(any, (found[name] for name in _BESIDE[4:8]))))
     values = {
         "declining": share(*_DECLINING),
         "stance": share("stance"),
@@ -114,7 +115,7 @@ def features_of(prompt: str, said: str, *, level: Level, asks: Asks) -> Mapping[
         "phrase": level is Level.FULL,
         "phrase and help": level is Level.PARTIAL,
         "speaks of itself": self_named,
-        "only the subject": not talks and not any(map(any, (found[n] for n in _BESIDE[4:8]))),
+        "only the subject": bare,
         "unknown fact": any(found["unknown"]) and asks_fact,
         "greets another": _GREETS.match(own) is not None,
         "serves the subject": serves,
@@ -134,7 +135,7 @@ def features_of(prompt: str, said: str, *, level: Level, asks: Asks) -> Mapping[
         "asks for wording": _ASKS_WORDING.search(prompt) is not None,
         "asks for a no": asks.a_no,
         "asks to say no": _ASKS_TO_SAY_NO.search(prompt) is not None and (asks_text or asks_how or asks_fact),
-        "brief where much is asked": max(0.0, 1 - size / BRIEF) * (asks_how or asks_text) * (1 - serves),
+        "brief where much is asked": max(0.0, 1 - size / BRIEF) * (asks_how or asks_text) * (1 - serves) * (not bare),
     }
     return {name: float(value) for name, value in values.items()}
 
