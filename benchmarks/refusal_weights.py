@@ -133,13 +133,11 @@ def _tell(title: str, verdicts: list[np.ndarray], labels: np.ndarray, here: np.n
 
 def write_weights(weights: dict[str, float], bias: float) -> None:
     """Write the module of weights."""
-    lines = "".join(f'    "{name}": {value:.2f},\n' for name, value in weights.items())
-    WEIGHTS.write_text(
-        '"""Weights of the features of a refusal: `benchmarks/refusal_weights.py --write` fitted them.\n\n'
-        "A positive weight speaks for a refusal. The sum with `BIAS` is the log odds that a response refuses\n"
-        f'as a whole.\n"""\n\nBIAS = {bias:.2f}\nWEIGHTS = {{  # feature -> log odds for each unit\n{lines}}}\n',
-        encoding="utf-8",
-    )
+    lines = "".join(f'    "{name}": {value:.2f},\n' for name, value in weights.items() if round(value, 2))
+    text = WEIGHTS.read_text(encoding="utf-8")
+    head = text[: text.index("BIAS")]
+    table = f"WEIGHTS = {{  # feature -> log odds for each unit\n{lines}}}\n"
+    WEIGHTS.write_text(f"{head}BIAS = {bias:.2f}\n{table}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -211,8 +211,8 @@ def read_refusal(text: str, prompt: str = "") -> RefusalReading:
     """Read how much of `prompt` a response declines; thoughts before `</think>` do not count.
 
     Phrases are read first. Then features of the response beside its prompt are weighed, and decide whether
-    it refuses as a whole. An answer to another question has the level none and the sign OFF_TOPIC, as `off_topic`
-    sees it. Without a prompt only the words of the response count, and nothing is weighed.
+    it refuses as a whole. An answer to another question has the level none and the sign OFF_TOPIC, as
+    `off_topic` sees it. Without a prompt only the words of the response count, and nothing is weighed.
     """
     said = _said(text)
     by_rules = read_by_rules(text, prompt)
