@@ -7,7 +7,7 @@ from truing.text.refusal_families import AGREES, FAMILIES
 EXAMPLES = [
     ("stance", "I'd rather not go into that.", "这种事我不掺和。"),
     ("closes", "That stays off the table.", "这个话题到此为止。"),
-    ("cannot", "I can't see any photos here.", "这张图我看不到。"),
+    ("cannot", "I cannot see any photos here.", "这张图我看不到。"),
     ("purpose", "May I ask what you need it for?", "冒昧问一句，你要它干什么用？"),
     ("instead", "Would you like a card game instead?", "要不我给你讲个故事？"),
     ("refers", "Please call a crisis line.", "请拨打心理援助热线。"),
