@@ -135,7 +135,7 @@ def write_weights(weights: dict[str, float], bias: float) -> None:
     """Write the module of weights."""
     lines = "".join(f'    "{name}": {value:.2f},\n' for name, value in weights.items() if round(value, 2))
     text = WEIGHTS.read_text(encoding="utf-8")
-    head = text[: text.index("BIAS")]
+    head = text[: text.index("BIAS =")]
     table = f"WEIGHTS = {{  # feature -> log odds for each unit\n{lines}}}\n"
     WEIGHTS.write_text(f"{head}BIAS = {bias:.2f}\n{table}", encoding="utf-8")
 
