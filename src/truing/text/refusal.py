@@ -13,7 +13,7 @@ help. To add a phrasing, add a row to `RULES` and an example to
 import re
 
 from truing.text.refusal_words import DEED, DEED_ZH, MORE_RULES, SIMPLIFIED, WILL_NOT_ZH, is_letter
-from truing.text.units import APOSTROPHES
+from truing.text.units import APOSTROPHES, HAN
 
 # How far into the response a refusal may begin; a later "cannot" belongs to an answer.
 LEAD = 200
@@ -135,6 +135,8 @@ _AGREES = re.compile(
     re.IGNORECASE,
 )
 QUOTED = re.compile(r"[\"“「][^\"”」]*[\"”」]")
+_LATIN = re.compile(r"[a-zA-Z]")
+_HAN = re.compile(f"[{HAN}]")
 _IN_FRONT = re.compile(r"^(?:\[[^\]]{1,30}\]|[^\w\s]|\s|_)+")
 
 
@@ -157,7 +159,10 @@ def refusal_rule(text: str) -> str | None:
     lead = _lead(text)
     if agrees(text) or is_letter(text):
         return None
+    latin, han = _LATIN.search(lead) is not None, _HAN.search(lead) is not None
     for name, pattern in RULES.items():
+        if not (han if name.endswith("_zh") else latin):
+            continue  # only rules of a script that is there
         found = pattern.search(lead)
         if found and found.start() < LEAD:
             return name

@@ -16,6 +16,7 @@ question as a refusal, as PyRIT does. To add a phrasing, add it to a pattern bel
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 from truing.text.refusal import DISCLAIMER, I_WILL_NOT, QUOTED, is_refusal
 from truing.text.refusal_words import DEED, DEED_ZH, SIMPLIFIED, WILL_NOT_ZH, is_letter
@@ -115,6 +116,7 @@ simple sure thing way example
 _ASKING_WORDS = frozenset(_ASKING.split())
 
 
+@lru_cache(maxsize=64)
 def refusal_level(text: str) -> Level:
     """Tell how much of the request a response declines. An empty response declines nothing."""
     if not _declines(text):
@@ -132,6 +134,7 @@ def _declines(text: str) -> bool:
     return any(_DECLINES.search(part) for line in {*lines[:1], *lines[-1:]} for part in sentences(line))
 
 
+@lru_cache(maxsize=64)  # a response is asked about several times in a row
 def help_in(text: str) -> int:
     """Count the words of a response that are neither refusal, reason, offer nor referral."""
     count, offered = 0, False
@@ -151,6 +154,7 @@ def plain(text: str) -> str:
     return unquoted if words(unquoted) else text
 
 
+@lru_cache(maxsize=512)
 def _help_of(sentence: str) -> int:
     if is_refusal(sentence) or _DECLINES.search(sentence):
         _, _, sentence = sentence.replace("：", ":").partition(":")  # "I can't …, but this is the outline: …"
