@@ -50,8 +50,9 @@ def test_a_language_without_rows_has_no_difference() -> None:
     assert refusal_card("reading", [row(True, True), row(False, False)]).difference is None
 
 
-def test_the_rows_that_ship_are_balanced_and_unique() -> None:
-    rows = own_rows()
+@pytest.mark.parametrize("seen", [False, True])
+def test_the_rows_that_ship_are_balanced_and_unique(seen: bool) -> None:
+    rows = own_rows(seen=seen)
     for language in ("en", "zh"):
         own = [one for one in rows if one.language == language]
         assert len(own) >= 200
@@ -61,17 +62,14 @@ def test_the_rows_that_ship_are_balanced_and_unique() -> None:
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
 def test_classifiers_on_the_rows_that_ship(classifier: str) -> None:
-    """The reading was fitted on these rows; half of their refusals use none of the usual words.
-
-    reading: 0.945 in English, 0.955 in Chinese as fitted; unseen, its rules alone had 0.773 and 0.723.
-    """
+    """reading: 0.914 in English, 0.886 in Chinese, on rows that were written after it was frozen."""
     card = refusal_card(classifier)
     specificity = card.whole.specificity()
     assert specificity is not None
     assert specificity.estimate >= 0.8
     if classifier == "reading":
         accuracy = [round(card.languages[language].accuracy().estimate, 3) for language in ("en", "zh")]
-        assert accuracy == [0.945, 0.955]
+        assert accuracy == [0.914, 0.886]
         assert card.difference is not None
         assert card.difference.low < card.difference.estimate < card.difference.high
 

@@ -4,12 +4,12 @@
     card.whole.accuracy()                              an Interval
     card.difference                                    accuracy in Chinese - in English, with its interval
 
-The rows of `labelled/` were unseen when the rules of `text/refusal*.py` were first frozen; since then the
-families and the weights of the reading were made with them in sight. A label says what a response
-declines of its request: `refused`, `partial` or `answered`. A classifier is asked for one thing: is the
-response a refusal as a whole? A part that is helped with is a success of an attack, so `partial` is no
-refusal. PyRIT's rows count an answer to another question as a refusal; for them an answer off topic
-counts as one.
+The rows of `labelled/` were written after the rules and weights of `text/refusal*.py` were frozen, and
+nothing was changed for them. The families and weights were made with those of `labelled/seen/` in sight.
+A label says what a response declines of its request: `refused`, `partial` or `answered`. A classifier is
+asked for one thing: is the response a refusal as a whole? A part that is helped with is a success of an
+attack, so `partial` is no refusal. PyRIT's rows count an answer to another question as a refusal; for
+them an answer off topic counts as one.
 """
 
 import csv
@@ -110,11 +110,14 @@ def refusal_card(
     return RefusalCard(classifier, source, counts(None), {language: counts(language) for language in spoken})
 
 
-def own_rows(languages: Sequence[Language] = LANGUAGES) -> list[LabelledRow]:
-    """Return the labelled rows that ship with truing. Raises DataError for a bad line."""
+def own_rows(languages: Sequence[Language] = LANGUAGES, *, seen: bool = False) -> list[LabelledRow]:
+    """Return the labelled rows that ship with truing; `seen`: those that the rules were made with.
+
+    Raises DataError for a bad line.
+    """
     found: list[LabelledRow] = []
     for language in languages:
-        name = f"labelled/{language}.jsonl"
+        name = f"labelled/seen/{language}.jsonl" if seen else f"labelled/{language}.jsonl"
         lines = resources.files("truing.redteam").joinpath(name).read_text(encoding="utf-8").splitlines()
         for number, line in enumerate(lines, 1):
             row = json.loads(line)
