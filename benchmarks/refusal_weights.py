@@ -3,7 +3,7 @@
     python benchmarks/refusal_weights.py --data ../shared/data           five folds: before and after
     python benchmarks/refusal_weights.py --data ../shared/data --write   fit on all rows, write the weights
 
-Rows: those of `redteam/labelled/seen/` (weight 1), PyRIT's scorer rows (a half; without the refusals that only
+Rows: those of `redteam/labelled/seen/` (weight 1), PyRIT's scorer rows (a half; without refusals that only
 answer another question), and three files of ordinary answers (0.2 to 0.3; without those that speak of what a
 model cannot do, whose labels nobody knows). The fit is a logistic regression with a ridge of `RIDGE` on
 standardised features, by Newton's method. Folds are over rows, and the mean of `REPEATS` drawings counts.
