@@ -11,7 +11,7 @@ from truing.judges.cache import AnswerCache
 from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
 from truing.judges.local import LocalJudge
-from truing.judges.opinions import Asker, NoVerdict, NoVerdictError
+from truing.judges.opinions import Asker, CountedAsker, NoVerdict, NoVerdictError
 from truing.judges.pairwise import TEMPLATE, Comparison, Pairwise, Verdict, read_template
 
 
@@ -127,3 +127,10 @@ def test_it_compares_as_a_server_does(server, endpoint: Callable[..., Endpoint],
     assert local[0] == Comparison(Verdict.FIRST, Verdict.SECOND)
     assert local[1].consistent is False
     assert len(server.asked) == 4, "what a model on this machine said is no server's answer"
+
+
+def test_every_answer_is_counted_also_one_that_was_cut():
+    seen: list[int] = []
+    counted = CountedAsker(LocalJudge("m", Model(a="1", b=None, c="Hm.")), lambda: seen.append(1))
+    ask(counted, "a", "b", "c")
+    assert len(seen) == 3

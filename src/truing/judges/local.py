@@ -10,6 +10,7 @@ The caller draws the answers, since this package imports no sampler. With a samp
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from truing.core.errors import ConfigError
@@ -50,7 +51,7 @@ class LocalJudge:
         `read` raises NoVerdictError on an answer that gives no opinion. Every answer is kept.
         """
         kept = {question: self._kept(question) for question in dict.fromkeys(questions)}
-        found = {question: _opinion(text, read) for question, text in kept.items()}
+        found = {question: _opinion(text, read) for question, text in kept.items() if text is not None}
         asked = [question for question, text in kept.items() if text is None]
         for start in range(0, len(asked), self.at_once):
             part = asked[start : start + self.at_once]
@@ -83,6 +84,8 @@ class LocalJudge:
 
 def _opinion(text: str | None, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
     if text is None or text == TOO_LONG:
+        with suppress(NoVerdictError):
+            read("")  # so that whoever counts answers by what is read counts this one
         return NoVerdict("the question or its answer is too long")
     if not text.strip():
         return NoVerdict("the answer is empty")
