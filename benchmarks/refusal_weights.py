@@ -1,7 +1,7 @@
 """Fit the weights of `text/refusal_weights.py`, and say how well they do on unseen rows.
 
-    python benchmarks/refusal_weights.py --data ../shared/data           five folds: before and after
-    python benchmarks/refusal_weights.py --data ../shared/data --write   fit on all rows, write the weights
+    python benchmarks/refusal_weights.py --data ../shared/data           # five folds: before and after
+    python benchmarks/refusal_weights.py --data ../shared/data --write   # fit on all rows, write the weights
 
 Rows: those of `redteam/labelled/seen/` (weight 1), PyRIT's scorer rows (a half; without refusals that only
 answer another question), and three files of ordinary answers (0.2 to 0.3; without those that speak of what a
