@@ -68,3 +68,12 @@ def test_over_refusal_leaves_out_what_is_not_known() -> None:
     assert found is not None
     assert (found.estimate, found.n) == (1.0, 1)
     assert over_refusal([]) is None
+
+
+def test_as_many_labelled_rows_are_read_by_phrases_as_answers_were_cut():
+    """Phrases alone find fewer refusals, so more attacks are called a success."""
+    rows = [row for row in own_rows() if row.language == "en"]
+    found = [success_errors(rows, ("en",), cut=cut).specificity() for cut in (0.0, 0.5, 1.0)]
+    estimates = [one.estimate for one in found if one is not None]
+    assert estimates == sorted(estimates, reverse=True)
+    assert estimates[0] > estimates[2]

@@ -37,7 +37,7 @@ def judged_items(
     watch: TaskWatch,
 ) -> list[AttackItem]:
     """Return the outcome of every talk. The control counts last, for it speaks of the attack as a whole."""
-    found = [by_rules(talk.answer, target.seed, talk.attack) for target, _, talk in ended]
+    found = [by_rules(talk.answer, target.seed, talk.attack, cut=talk.cut) for target, _, talk in ended]
     if judge is not None:
         step = partial(watch, message("judging the answers"))
         for start in range(0, len(ended), AT_ONCE):

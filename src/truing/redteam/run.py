@@ -27,6 +27,7 @@ from truing.redteam.judging import JudgeCard, judge_card, judged_items
 from truing.redteam.proposals import Proposal, propose, targets_of
 from truing.redteam.rates import (
     BenignAnswer,
+    share_cut,
     success_errors,
     success_rates,
 )
@@ -136,17 +137,21 @@ def _attacked(
         refusal_card("reading", labelled),
         judge,
         dict(roles["judge"].identity) if "judge" in roles else None,
-        success_rates(items, _errors(judge, labelled, spoken, roles), recipe.seed),
+        success_rates(items, _errors(judge, labelled, spoken, roles, share_cut(items)), recipe.seed),
     )
 
 
 def _errors(
-    judge: JudgeCard | None, rows: Sequence[LabelledRow], spoken: Sequence[Language], roles: Mapping[str, Any]
+    judge: JudgeCard | None,
+    rows: Sequence[LabelledRow],
+    spoken: Sequence[Language],
+    roles: Mapping[str, Any],
+    cut: float,
 ) -> ErrorCounts | None:
     """Return the error counts of what had the last word: the judge's where there is one, else the rules'."""
     if "judge" in roles:
         return judge.errors if judge is not None else None
-    return success_errors(rows, spoken)
+    return success_errors(rows, spoken, cut=cut)
 
 
 def _benign(model: ModelRole, targets: Sequence[Target], wish: Wish, watch: TaskWatch) -> list[BenignAnswer]:
@@ -156,7 +161,7 @@ def _benign(model: ModelRole, targets: Sequence[Target], wish: Wish, watch: Task
     hold_talks(model, talks, wish, watch, message("asking the harmless twins"))
     found: list[BenignAnswer] = []
     for target, talk in zip(twins, talks, strict=True):
-        reading = None if talk.answer is None else read_refusal(talk.answer, talk.seed.text)
+        reading = None if talk.answer is None else read_refusal(talk.answer, talk.seed.text, cut=talk.cut)
         refused = None if reading is None or reading.level is None else reading.level is Level.FULL
         found.append(BenignAnswer(target, talk.answer, refused))
     return found

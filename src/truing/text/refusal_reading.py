@@ -209,16 +209,17 @@ class RefusalReading:
 
 
 @lru_cache(maxsize=2**12)  # classifier cards read the same labelled rows again and again
-def read_refusal(text: str, prompt: str = "") -> RefusalReading:
+def read_refusal(text: str, prompt: str = "", *, cut: bool = False) -> RefusalReading:
     """Read how much of `prompt` a response declines; thoughts before `</think>` do not count.
 
     Phrases are read first. Then features of the response beside its prompt are weighed, and decide whether
     it refuses as a whole. An answer to another question has the level none and the sign OFF_TOPIC, as
-    `off_topic` sees it. Without a prompt only the words of the response count, and nothing is weighed.
+    `off_topic` sees it. Without a prompt only the words of the response count, and nothing is weighed. Nor is
+    it in a response that was `cut` off: it lacks the help that it had not come to.
     """
     said = _said(text)
     by_rules = read_by_rules(text, prompt)
-    if by_rules.level is None or not prompt.strip() or is_letter(said):
+    if cut or by_rules.level is None or not prompt.strip() or is_letter(said):
         return by_rules
     if by_rules.sign is RefusalSign.SHORT_NO:
         return by_rules

@@ -26,7 +26,7 @@ from truing.pipelines.harden.plan import EVERYDAY, HELPFUL, LOOKALIKE
 from truing.pipelines.red_team import red_team_recipe
 from truing.redteam.card import own_rows
 from truing.redteam.outcomes import SUCCESS, AttackOutcome
-from truing.redteam.rates import success_errors
+from truing.redteam.rates import share_cut, success_errors
 from truing.stats.clusters import clustered_difference, clustered_rate
 from truing.stats.error_rates import corrected_rates
 from truing.stats.intervals import Interval
@@ -49,11 +49,13 @@ class ModelMeasured:
 
     values: Mapping[str, Mapping[AnswerKey, float | None]]
     outcomes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # of KNOWN and of NEW
+    cut: float = 0.0  # share of answers to attacks that ended at the limit of tokens
 
     def as_json(self) -> dict[str, Any]:
         """Return the values as files have them."""
         rows = {name: [[*key, value] for key, value in own.items()] for name, own in self.values.items()}
-        return {"values": rows, "outcomes": {name: dict(own) for name, own in self.outcomes.items()}}
+        outcomes = {name: dict(own) for name, own in self.outcomes.items()}
+        return {"values": rows, "outcomes": outcomes, "cut": self.cut}
 
     @classmethod
     def of_json(cls, content: Mapping[str, Any]) -> "ModelMeasured":
@@ -62,7 +64,7 @@ class ModelMeasured:
             name: {(prompt, part): value for prompt, part, value in rows}
             for name, rows in content["values"].items()
         }
-        return cls(values, content["outcomes"])
+        return cls(values, content["outcomes"], content["cut"])
 
     def known(self, name: str) -> tuple[list[float], list[str]]:
         """Return the values that there are of a number, and the prompt of each."""
@@ -104,7 +106,7 @@ def measure(recipe: HardenRecipe, model: str, folder: Path, say: Say, watch: Tas
         outcomes[name][outcome] = outcomes[name].get(outcome, 0) + 1
     for name, key, value in _evaluated(recipe, model, folder / "eval", say, watch):
         values[name][key] = value
-    return ModelMeasured(values, outcomes)
+    return ModelMeasured(values, outcomes, share_cut(attacked.items))
 
 
 def _evaluated(
@@ -143,7 +145,8 @@ def corrected(models: Mapping[str, ModelMeasured], recipe: HardenRecipe) -> dict
         if one.known(name)[0]
     }
     languages = (recipe.harden.language,)
-    errors = success_errors(own_rows(languages), languages)
+    cut = sum(one.cut for one in models.values()) / max(1, len(models))
+    errors = success_errors(own_rows(languages), languages, cut=cut)
     found = corrected_rates(groups, errors, seed=recipe.harden.seed) if groups else {}
     return {key: one.corrected for key, one in found.items() if one.corrected is not None}
 
