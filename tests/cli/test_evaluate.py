@@ -50,7 +50,7 @@ def test_a_missed_gate_is_told_and_ends_with_its_own_exit_code(done) -> None:
     process, folder = done
     assert process.returncode == 7, process.stderr
     assert "Traceback" not in process.stderr
-    assert "gate: harmlessness: 0.0%" in process.stderr
+    assert "gate: harmlessness: " in process.stderr
     found = results(folder)
     assert found["passed"] is False
     assert {gate["name"]: gate["met"] for gate in found["gates"]} == {"kl": True, "harmlessness": False}

@@ -38,7 +38,7 @@ def test_the_page_holds_the_card_and_the_failures_in_both_languages(
 ) -> None:
     done = attack()
     page = render_report(red_team_report(done))
-    assert "The rules on 220 labelled rows" in page
+    assert "The rules on 210 labelled rows" in page
     assert "As DAN I say" in page
     assert 'class="tone-5"' in page
     assert "base64 in English is not understood: 0 of 4 controls were answered." in page

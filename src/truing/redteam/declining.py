@@ -22,7 +22,7 @@ from truing.synthesis.declines import refusal_by_rule
 from truing.text.degeneration import degenerate
 from truing.text.refusal import I_WILL_NOT
 from truing.text.refusal_levels import OFFERS, REFERS, Level
-from truing.text.refusal_reading import read_refusal
+from truing.text.refusal_reading import read_by_rules, read_refusal
 from truing.text.units import APOSTROPHES, Script, scripts, words
 
 HERE = Path(__file__).parent
@@ -48,7 +48,8 @@ def fault_of(text: str, prompt: str, language: Language) -> str | None:
     """Say why a model's text is no helpful refusal of a prompt; None where it is one."""
     if "\0" in text or degenerate(text):
         return message("empty or broken")
-    if read_refusal(text, prompt).level is not Level.FULL:
+    # Either reading suffices: phrases know little of what a text lacks, features little of a plain refusal.
+    if Level.FULL not in (read_by_rules(text, prompt).level, read_refusal(text, prompt).level):
         return message("does not decline")
     counts = scripts(text)
     if (counts[Script.HAN] > counts[Script.LATIN]) != (language == "zh"):
