@@ -153,11 +153,7 @@ def _orders(found: JudgeFinding) -> Iterator[tuple[bool, bool]]:
     if isinstance(found, Comparison) and found.asked and found.consistent is not None:
         yield not found.consistent, found.a_first == found.b_first == "A"
     if isinstance(found, RankedResponses):
-        if isinstance(found.there, NoVerdict) or isinstance(found.back, NoVerdict):
-            return
-        for i, j in combinations(found.first, 2):
-            there, back = found.there[j] - found.there[i], found.back[j] - found.back[i]
-            yield there * back < 0, there > 0 > back
+        yield from found.turned()
 
 
 def _length(pairs: Sequence[PairLabel], title: str) -> AuditPart:
