@@ -23,7 +23,7 @@ from truing.judges.cache import ANSWERS, AnswerCache
 from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
 from truing.judges.opinions import Asker, CountedAsker, NoVerdict
-from truing.judges.pairwise import TEMPLATE, Agreement, Pairwise, agreement, read_template
+from truing.judges.pairwise import TEMPLATE, TURNED, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
 from truing.rewards import types
 from truing.rewards.model import ModelReward, model_reward
@@ -32,10 +32,7 @@ from truing.sampling.types import OnProgress
 from truing.stats.intervals import wilson_bounds
 
 AUTO = "auto"
-# Shares of comparisons above which a bias is reported: verdicts that change when places are swapped,
-TURNED = 0.25
-# and wins of the longer response, with the whole interval.
-LEANING = 0.65
+LEANING = 0.65  # share of wins of the longer response above which a bias is reported, with the whole interval
 
 
 @dataclass(frozen=True)
