@@ -18,6 +18,8 @@ from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
 from truing.judges.opinions import NoVerdict, NoVerdictError
 
+from ..serving import as_json
+
 MakeEndpoint = Callable[..., Endpoint]
 
 
@@ -228,6 +230,28 @@ def test_retries_count(server, endpoint: MakeEndpoint, replies):
     with pytest.raises(RewardError, match="max_requests = 2"):
         ask(Judge(endpoint(max_requests=2, retries=5)), "a")
     assert len(server.asked) == 2
+
+
+# Texts
+
+
+def test_a_text_may_be_cut_off_and_an_opinion_on_the_same_question_may_not(
+    server, endpoint: MakeEndpoint, tmp_path: Path
+):
+    choice = {"message": {"content": "7"}, "finish_reason": "length"}
+    server.script = lambda text, before: as_json({"choices": [choice]})
+    judge = Judge(endpoint(top_logprobs=5), AnswerCache(tmp_path / "answers.sqlite"))
+    how = {"temperature": 1.0, "seed": 8, "top_logprobs": 0}
+    written = judge.write([user("a"), user("b")], 2, lambda text: (str(text), text.cut), **how)
+    assert written == [[("7", True)] * 2] * 2
+    assert sorted((one["messages"][0]["content"], one["seed"]) for one in server.asked) == [
+        ("a", 8), ("a", 9), ("b", 8), ("b", 9),
+    ]  # fmt: skip
+    assert all("logprobs" not in one and one["temperature"] == 1.0 for one in server.asked)
+    assert judge.unweighed == 0, "nothing was asked for beside the texts"
+    same = Judge(endpoint(temperature=1.0, seed=8), judge.cache)
+    assert ask(same, "a") == [NoVerdict("the answer is cut off at max_tokens")]
+    assert len(server.asked) == 5
 
 
 # The cache
