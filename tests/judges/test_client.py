@@ -16,7 +16,7 @@ from truing.core.records import user
 from truing.judges.cache import AnswerCache
 from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
-from truing.judges.opinions import NoVerdict, NoVerdictError
+from truing.judges.opinions import Asker, CountedAsker, NoVerdict, NoVerdictError
 
 from ..serving import as_json
 
@@ -31,7 +31,7 @@ def read(text: str) -> float:
         raise NoVerdictError(f"{text!r} is no number") from None
 
 
-def ask(judge: Judge, *texts: str) -> list[Any]:
+def ask(judge: Asker, *texts: str) -> list[Any]:
     return judge.ask([user(text) for text in texts], read)
 
 
@@ -230,6 +230,23 @@ def test_retries_count(server, endpoint: MakeEndpoint, replies):
     with pytest.raises(RewardError, match="max_requests = 2"):
         ask(Judge(endpoint(max_requests=2, retries=5)), "a")
     assert len(server.asked) == 2
+
+
+def test_every_question_is_counted_once_however_it_ends(
+    server, endpoint: MakeEndpoint, replies, tmp_path: Path
+):
+    script = by_text(replies, a=1, b="Hm.", c=3)
+    server.script = lambda text, before: (
+        replies.error(400) if text == "d" else replies.error(500) if before < 2 else script(text, before)
+    )
+    seen: list[int] = []
+    judge = Judge(endpoint(retries=2), AnswerCache(tmp_path / "answers.sqlite"))
+    counted = CountedAsker(judge, lambda: seen.append(1))
+    found = ask(counted, "a", "b", "c", "d", "a")
+    assert [isinstance(one, NoVerdict) for one in found] == [False, True, False, True, False]
+    assert len(seen) == 5
+    ask(counted, "a", "b", "c", "d")
+    assert len(seen) == 9, "also those that are kept, and those that are asked again"
 
 
 # Texts

@@ -27,7 +27,7 @@ from truing.judges.budget import Budget, Estimate, Used
 from truing.judges.cache import AnswerCache, key_of
 from truing.judges.endpoint import NO_KEY, Endpoint
 from truing.judges.keeper import Keeper
-from truing.judges.opinions import NoVerdict, NoVerdictError, Opinion, PassingError
+from truing.judges.opinions import CountOne, NoVerdict, NoVerdictError, Opinion, PassingError, uncounted
 from truing.judges.pace import RequestPace
 from truing.judges.replies import (
     CUT,
@@ -96,16 +96,24 @@ class Judge:
         """Return the requests sent so far."""
         return self.budget.requests
 
-    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+    def ask(
+        self, questions: Sequence[Turns], read: Callable[[str], Opinion], tick: CountOne = uncounted
+    ) -> list[Opinion | NoVerdict]:
         """Return the opinion that `read` finds in each question's answer, in order; ask equal ones once.
 
         `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept. It is
-        given a `replies.WeighedText`, with log-probabilities where they were asked for and given.
+        given a `replies.WeighedText`, with log-probabilities where they were asked for and given. `tick` is
+        called as `opinions.TickingAsker` says, from a thread beside.
         """
-        return self._asked([_prepared(self.endpoint, question) for question in questions], read)
+        return self._asked([_prepared(self.endpoint, question) for question in questions], read, tick)
 
     def write(
-        self, questions: Sequence[Turns], k: int, read: Callable[[WeighedText], Opinion], **how: Any
+        self,
+        questions: Sequence[Turns],
+        k: int,
+        read: Callable[[WeighedText], Opinion],
+        tick: CountOne = uncounted,
+        **how: Any,
     ) -> list[list[Opinion | NoVerdict]]:
         """Return `k` texts for each question, read by `read`, each a request with a seed of its own.
 
@@ -114,19 +122,21 @@ class Judge:
         """
         endpoint = replace(self.endpoint, **how)
         asked = [_prepared(endpoint, each, number, whole=False) for each in questions for number in range(k)]
-        texts = self._asked(asked, read)
+        texts = self._asked(asked, read, tick)
         return [texts[start : start + k] for start in range(0, len(texts), k)]
 
     def _asked(
-        self, prepared: Sequence[_Prepared], read: Callable[[WeighedText], Opinion]
+        self, prepared: Sequence[_Prepared], read: Callable[[WeighedText], Opinion], tick: CountOne
     ) -> list[Opinion | NoVerdict]:
         """Return an opinion for each question, in order; equal ones are asked once."""
         different = {each.key: each for each in prepared}
         found = {key: self._kept(each, read) for key, each in different.items()}
         asked = [key for key, opinion in found.items() if isinstance(opinion, NoVerdict)]
+        for _ in range(len(prepared) - len(asked)):
+            tick()
         if asked:
             self._over = None
-            opinions = self._run([different[key] for key in asked], read)
+            opinions = self._start().run(self._ask([different[key] for key in asked], read, tick))
             found.update(zip(asked, opinions, strict=True))
         return [found[each.key] for each in prepared]
 
@@ -178,11 +188,6 @@ class Judge:
         self.served.update([served] if served else [])
         self.unweighed += question.top_logprobs > 0 and not said.tokens
 
-    def _run(
-        self, questions: Sequence[_Prepared], read: Callable[[WeighedText], Opinion]
-    ) -> list[Opinion | NoVerdict]:
-        return self._start().run(self._ask(questions, read))
-
     def _start(self) -> Background:
         if self._background is None:
             self._background = Background()
@@ -203,10 +208,15 @@ class Judge:
         )
 
     async def _ask(
-        self, questions: Sequence[_Prepared], read: Callable[[WeighedText], Opinion]
+        self, questions: Sequence[_Prepared], read: Callable[[WeighedText], Opinion], tick: CountOne
     ) -> list[Opinion | NoVerdict]:
+        async def counted(question: _Prepared) -> Opinion | NoVerdict:
+            opinion = await self._one(question, read)
+            tick()
+            return opinion
+
         # One that raises does not cut off the others, whose answers may have been paid for.
-        ended = await asyncio.gather(*(self._one(each, read) for each in questions), return_exceptions=True)
+        ended = await asyncio.gather(*map(counted, questions), return_exceptions=True)
         found: list[Opinion | NoVerdict] = []
         for each in ended:
             if isinstance(each, BaseException):
