@@ -174,9 +174,10 @@ def _rate_draws(
     """Draw the reported rate of each group, [draws] f64, with one weight a prompt over all groups."""
     everyone = [prompt for _, prompts in groups.values() for prompt in prompts]
     codes, k = cluster_codes(everyone, len(everyone))
-    ends = np.cumsum([len(prompts) for _, prompts in groups.values()])
     tables: dict[GroupName, tuple[Floats, Floats]] = {}
-    for (name, (flags, _)), code in zip(groups.items(), np.split(codes, ends[:-1]), strict=True):
+    start = 0
+    for name, (flags, prompts) in groups.items():
+        code, start = codes[start : start + len(prompts)], start + len(prompts)
         sums = np.bincount(code, weights=np.asarray(flags, dtype=np.float64), minlength=k)
         tables[name] = sums.astype(np.float64), np.bincount(code, minlength=k).astype(np.float64)
     parts: dict[GroupName, list[Floats]] = {name: [] for name in groups}
