@@ -16,7 +16,9 @@ from truing.core.records import user
 from truing.judges.cache import AnswerCache
 from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
-from truing.judges.opinions import NoVerdict, NoVerdictError
+from truing.judges.opinions import Asker, CountedAsker, NoVerdict, NoVerdictError
+
+from ..serving import as_json
 
 MakeEndpoint = Callable[..., Endpoint]
 
@@ -29,12 +31,12 @@ def read(text: str) -> float:
         raise NoVerdictError(f"{text!r} is no number") from None
 
 
-def ask(judge: Judge, *texts: str) -> list[Any]:
+def ask(judge: Asker, *texts: str) -> list[Any]:
     return judge.ask([user(text) for text in texts], read)
 
 
 def reason(judge: Judge) -> str:
-    """Why the one question that is asked fails."""
+    """The reason for which the one question that is asked fails."""
     (found,) = ask(judge, "a")
     assert isinstance(found, NoVerdict), found
     return found.reason
@@ -228,6 +230,45 @@ def test_retries_count(server, endpoint: MakeEndpoint, replies):
     with pytest.raises(RewardError, match="max_requests = 2"):
         ask(Judge(endpoint(max_requests=2, retries=5)), "a")
     assert len(server.asked) == 2
+
+
+def test_every_question_is_counted_once_however_it_ends(
+    server, endpoint: MakeEndpoint, replies, tmp_path: Path
+):
+    script = by_text(replies, a=1, b="Hm.", c=3)
+    server.script = lambda text, before: (
+        replies.error(400) if text == "d" else replies.error(500) if before < 2 else script(text, before)
+    )
+    seen: list[int] = []
+    judge = Judge(endpoint(retries=2), AnswerCache(tmp_path / "answers.sqlite"))
+    counted = CountedAsker(judge, lambda: seen.append(1))
+    found = ask(counted, "a", "b", "c", "d", "a")
+    assert [isinstance(one, NoVerdict) for one in found] == [False, True, False, True, False]
+    assert len(seen) == 5
+    ask(counted, "a", "b", "c", "d")
+    assert len(seen) == 9, "also those that are kept, and those that are asked again"
+
+
+# Texts
+
+
+def test_a_text_may_be_cut_off_and_an_opinion_on_the_same_question_may_not(
+    server, endpoint: MakeEndpoint, tmp_path: Path
+):
+    choice = {"message": {"content": "7"}, "finish_reason": "length"}
+    server.script = lambda text, before: as_json({"choices": [choice]})
+    judge = Judge(endpoint(top_logprobs=5), AnswerCache(tmp_path / "answers.sqlite"))
+    how = {"temperature": 1.0, "seed": 8, "top_logprobs": 0}
+    written = judge.write([user("a"), user("b")], 2, lambda text: (str(text), text.cut), **how)
+    assert written == [[("7", True)] * 2] * 2
+    assert sorted((one["messages"][0]["content"], one["seed"]) for one in server.asked) == [
+        ("a", 8), ("a", 9), ("b", 8), ("b", 9),
+    ]  # fmt: skip
+    assert all("logprobs" not in one and one["temperature"] == 1.0 for one in server.asked)
+    assert judge.unweighed == 0, "nothing was asked for beside the texts"
+    same = Judge(endpoint(temperature=1.0, seed=8), judge.cache)
+    assert ask(same, "a") == [NoVerdict("the answer is cut off at max_tokens")]
+    assert len(server.asked) == 5
 
 
 # The cache

@@ -30,16 +30,19 @@ def test_answers_that_come_together_are_written_together_and_are_on_disk_by_then
     assert cache.writes <= 3
 
 
-def test_an_answer_that_cannot_be_written_raises_for_each(tmp_path: Path):
-    class Full(AnswerCache):
-        def put_all(self, answers):
-            raise StorageError("full")
+@pytest.mark.parametrize(("text", "error"), [("a", StorageError), ("\ud800", UnicodeEncodeError)])
+def test_an_answer_that_cannot_be_written_raises_for_each(tmp_path: Path, text: str, error: type[Exception]):
+    """A folder stands in the place of the file, or the text is none that SQLite takes."""
+    path = tmp_path / "answers.sqlite"
+    if text == "a":
+        path.mkdir()
 
     async def work() -> list[object]:
-        keeper = Keeper(Full(tmp_path / "answers.sqlite"))
-        return await asyncio.gather(*(keeper.keep(str(i), "a", "") for i in range(3)), return_exceptions=True)
+        keeper = Keeper(AnswerCache(path))
+        kept = (keeper.keep(str(i), text, "") for i in range(3))
+        return await asyncio.wait_for(asyncio.gather(*kept, return_exceptions=True), 5)
 
-    assert [type(each) for each in asyncio.run(work())] == [StorageError] * 3
+    assert [type(each) for each in asyncio.run(work())] == [error] * 3
 
 
 def test_without_a_cache_nothing_is_kept():

@@ -129,8 +129,12 @@ def test_it_compares_as_a_server_does(server, endpoint: Callable[..., Endpoint],
     assert len(server.asked) == 4, "what a model on this machine said is no server's answer"
 
 
-def test_every_answer_is_counted_also_one_that_was_cut():
+def test_every_question_is_counted_once_however_it_ends(tmp_path: Path):
     seen: list[int] = []
-    counted = CountedAsker(LocalJudge("m", Model(a="1", b=None, c="Hm.")), lambda: seen.append(1))
-    ask(counted, "a", "b", "c")
-    assert len(seen) == 3
+    model = Model(a="1", b=None, c="Hm.", d=" ")
+    judge = LocalJudge("m", model, AnswerCache(tmp_path / "answers.sqlite"))
+    counted = CountedAsker(judge, lambda: seen.append(len(model.calls)))
+    ask(counted, "a", "b", "c", "d", "a")
+    assert seen == [0, 1, 1, 1, 1], "an equal one at once, the others as they are answered"
+    ask(counted, "d", "c", "b", "a")
+    assert len(seen) == 9

@@ -7,11 +7,9 @@ from truing.core.records import user
 from truing.judges.client import Judge
 from truing.judges.opinions import NoVerdict, NoVerdictError
 from truing.judges.ranking import (
-    PlaceBias,
     RankedResponses,
     Ranker,
     keyed_order,
-    place_bias,
     ranks_of,
     read_places,
 )
@@ -35,7 +33,7 @@ def test_responses_are_ranked_wherever_they_stand(server, endpoint, replies):
     server.script = lambda text, before: replies.text("Short is good.\n" + shortest_first(text))
     (found,) = Ranker(Judge(endpoint()))([(WHY, FOUR)])
     assert found.ranks == (4, 2, 3, 1)
-    assert place_bias([found]) == PlaceBias(pairs=6, contradicting=0, earlier=0)
+    assert list(found.turned()) == [(False, False)] * 6
     one, two = (shown(request["messages"][0]["content"]) for request in server.asked)
     assert sorted(map(str, (one, two))) != [str(one)] * 2
     assert list(one.values()) == list(two.values())[::-1], "every pair changes places"
@@ -45,9 +43,7 @@ def test_a_judge_that_goes_by_places_decides_nothing(server, endpoint, replies):
     server.script = lambda text, before: replies.text("RANKING: A > B > C > D")
     (found,) = Ranker(Judge(endpoint()))([(WHY, FOUR)])
     assert found.ranks == (2.5, 2.5, 2.5, 2.5)
-    bias = place_bias([found])
-    assert bias == PlaceBias(pairs=6, contradicting=6, earlier=6)
-    assert bias.share == 1.0
+    assert list(found.turned()) == [(True, True)] * 6
 
 
 def test_an_order_without_a_ranking_is_an_error(server, endpoint, replies):
@@ -55,7 +51,7 @@ def test_an_order_without_a_ranking_is_an_error(server, endpoint, replies):
     (found,) = Ranker(Judge(endpoint(concurrency=1)))([(WHY, FOUR)])
     assert isinstance(found.ranks, NoVerdict)
     assert "order: the ranking does not name the responses A, B, C, D once each" in found.ranks.reason
-    assert place_bias([found]).share is None
+    assert list(found.turned()) == []
 
 
 def test_equal_ones_share_their_ranks():

@@ -8,7 +8,7 @@ from truing.rewards.rules import RULES
 
 
 def test_rules_models_judges_and_own_functions_pass():
-    for name in (*RULES, "model", "judge", "my_file:tone"):
+    for name in (*RULES, "model", "judge", "rubric", "my_file:tone"):
         require_reward(name)
 
 

@@ -29,7 +29,7 @@ def test_kept_texts_need_no_model(model_folder: Path, tmp_path: Path, monkeypatc
     first = open_role(str(model_folder), cache).write(PROMPTS, WISH)
     again = open_role(str(model_folder), cache)
     monkeypatch.setattr(LocalRole, "speaker", property(lambda self: pytest.fail("the model is asked again")))
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[int, ...]] = []
     assert again.write(PROMPTS, WISH, lambda done, total: seen.append((done, total))) == first
     assert seen[-1] == (4, 4)
 
@@ -56,11 +56,13 @@ def test_a_server_is_asked_once_a_text_with_its_own_seed(tmp_path: Path):
     try:
         spec = {"name": "server", "model": "m", "base_url": f"{server.url}/v1", "api_key_env": None}
         cache = AnswerCache(tmp_path / "a.sqlite")
-        first = open_role(spec, cache).write(PROMPTS, WISH)
+        seen: list[tuple[int, ...]] = []
+        first = open_role(spec, cache).write(PROMPTS, WISH, lambda *told: seen.append(told))
         assert first == open_role(spec, cache).write(PROMPTS, WISH)
     finally:
         server.close()
     assert len(received) == 4
+    assert seen == [(done, 4) for done in (1, 2, 3, 4)], "a text counts as it comes"
     assert len({(json.dumps(one["messages"]), one["seed"]) for one in received}) == 4
     assert all(one["temperature"] == 1.0 and one["max_tokens"] == 5 for one in received)
     assert first[0][0] != first[0][1]

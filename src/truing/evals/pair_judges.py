@@ -22,8 +22,8 @@ from truing.evals.sides import SampledResponse
 from truing.judges.cache import ANSWERS, AnswerCache
 from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
-from truing.judges.opinions import Asker, CountedAsker, NoVerdict
-from truing.judges.pairwise import TEMPLATE, Agreement, Pairwise, agreement, read_template
+from truing.judges.opinions import CountedAsker, NoVerdict, TickingAsker
+from truing.judges.pairwise import TEMPLATE, TURNED, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
 from truing.rewards import types
 from truing.rewards.model import ModelReward, model_reward
@@ -32,10 +32,7 @@ from truing.sampling.types import OnProgress
 from truing.stats.intervals import wilson_bounds
 
 AUTO = "auto"
-# Shares of comparisons above which a bias is reported: verdicts that change when places are swapped,
-TURNED = 0.25
-# and wins of the longer response, with the whole interval.
-LEANING = 0.65
+LEANING = 0.65  # share of wins of the longer response above which a bias is reported, with the whole interval
 
 
 @dataclass(frozen=True)
@@ -126,7 +123,7 @@ def _cache(path: str | None, folder: Path | None) -> AnswerCache | None:
 
 
 def _asked(
-    judge: Asker,
+    judge: TickingAsker,
     rubric: str | None,
     template: str | None,
     name: str,
@@ -140,7 +137,7 @@ def _asked(
     ) -> Opinions:
         pairs = list(zip(ours, theirs, strict=True))
         answers, all_of_them = count(1), 2 * sum(a.text != b.text for a, b in pairs)
-        counted = CountedAsker(judge, lambda: progress(min(next(answers), all_of_them), all_of_them))
+        counted = CountedAsker(judge, lambda: progress(next(answers), all_of_them))
         found = Pairwise(counted, standard, asked)([(a.question.prompt, a.text, b.text) for a, b in pairs])
         opinions = [one.probability for one in found]
         how = agreement(found)

@@ -13,7 +13,6 @@ import json
 import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,9 +27,10 @@ from truing.judges.budget import Budget, Estimate, Used
 from truing.judges.cache import AnswerCache, key_of
 from truing.judges.endpoint import NO_KEY, Endpoint
 from truing.judges.keeper import Keeper
-from truing.judges.opinions import NoVerdict, NoVerdictError, Opinion, PassingError
+from truing.judges.opinions import CountOne, NoVerdict, NoVerdictError, Opinion, PassingError, uncounted
 from truing.judges.pace import RequestPace
 from truing.judges.replies import (
+    CUT,
     LIMIT,
     ServerReply,
     UnusableReplyError,
@@ -61,6 +61,17 @@ class _Prepared:
     request: Mapping[str, Any]
     key: str
     most: Used
+    whole: bool  # whether an answer that is cut off, refuses or is empty is none
+
+    @property
+    def top_logprobs(self) -> int:
+        return self.request.get("top_logprobs", 0)
+
+
+def _prepared(endpoint: Endpoint, question: Turns, k: int = 0, whole: bool = True) -> _Prepared:
+    request = endpoint.request(question, k)
+    most = Used(endpoint.most_prompt_tokens(question), endpoint.max_tokens)
+    return _Prepared(request, key_of({"base_url": endpoint.base_url, **request}), most, whole)
 
 
 class Judge:
@@ -76,7 +87,6 @@ class Judge:
         self.pace = RequestPace(endpoint.concurrency)
         self._api_key = endpoint.api_key()
         self._over: TruingError | None = None  # why nothing more is sent
-        self._whole = True  # whether an answer that is cut off is none
         self._background: Background | None = None
         self._client: httpx2.AsyncClient | None = None
         self._keeper = Keeper(cache)
@@ -86,51 +96,58 @@ class Judge:
         """Return the requests sent so far."""
         return self.budget.requests
 
-    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+    def ask(
+        self, questions: Sequence[Turns], read: Callable[[str], Opinion], tick: CountOne = uncounted
+    ) -> list[Opinion | NoVerdict]:
         """Return the opinion that `read` finds in each question's answer, in order; ask equal ones once.
 
         `read` raises NoVerdictError on an answer that gives no opinion; such an answer is not kept. It is
-        given a `replies.WeighedText`, with log-probabilities where they were asked for and given.
+        given a `replies.WeighedText`, with log-probabilities where they were asked for and given. `tick` is
+        called as `opinions.TickingAsker` says, from a thread beside.
         """
-        return self._asked([self._prepared(question) for question in questions], read)
+        return self._asked([_prepared(self.endpoint, question) for question in questions], read, tick)
 
     def write(
-        self, questions: Sequence[Turns], k: int, read: Callable[[WeighedText], Opinion], **how: Any
+        self,
+        questions: Sequence[Turns],
+        k: int,
+        read: Callable[[WeighedText], Opinion],
+        tick: CountOne = uncounted,
+        **how: Any,
     ) -> list[list[Opinion | NoVerdict]]:
         """Return `k` texts for each question, read by `read`, each a request with a seed of its own.
 
         `how` are other options of the endpoint: temperature, max_tokens, seed. A text that is cut off,
         refuses or is empty is a text too. Spending and pace are those of this judge.
         """
-        self._start()
-        writer = copy(self)
-        writer.endpoint, writer._whole = replace(self.endpoint, **how), False
-        asked = [writer._prepared(question, number) for question in questions for number in range(k)]
-        texts = writer._asked(asked, read)
-        self._over = writer._over
+        endpoint = replace(self.endpoint, **how)
+        asked = [_prepared(endpoint, each, number, whole=False) for each in questions for number in range(k)]
+        texts = self._asked(asked, read, tick)
         return [texts[start : start + k] for start in range(0, len(texts), k)]
 
     def _asked(
-        self, prepared: Sequence[_Prepared], read: Callable[[WeighedText], Opinion]
+        self, prepared: Sequence[_Prepared], read: Callable[[WeighedText], Opinion], tick: CountOne
     ) -> list[Opinion | NoVerdict]:
         """Return an opinion for each question, in order; equal ones are asked once."""
         different = {each.key: each for each in prepared}
-        found = {key: self._kept(key, read) for key in different}
+        found = {key: self._kept(each, read) for key, each in different.items()}
         asked = [key for key, opinion in found.items() if isinstance(opinion, NoVerdict)]
+        for _ in range(len(prepared) - len(asked)):
+            tick()
         if asked:
             self._over = None
-            opinions = self._run([different[key] for key in asked], read)
+            opinions = self._start().run(self._ask([different[key] for key in asked], read, tick))
             found.update(zip(asked, opinions, strict=True))
         return [found[each.key] for each in prepared]
 
     def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         """Return what the cache answers; nothing is asked."""
-        return [self._kept(self._prepared(question).key, read, False) for question in questions]
+        return [self._kept(_prepared(self.endpoint, each), read, False) for each in questions]
 
     def estimate(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> Estimate:
         """Return the most that asking `questions` may take; nothing is asked, and kept answers are free."""
-        different = [self._prepared(question) for question in dict.fromkeys(questions)]
-        asked = [each for each in different if isinstance(self._kept(each.key, read, False), NoVerdict)]
+        different = [_prepared(self.endpoint, question) for question in dict.fromkeys(questions)]
+        asked = [each for each in different if isinstance(self._kept(each, read, False), NoVerdict)]
         most = sum((each.most for each in asked), Used())
         cost = self.endpoint.cost(most.prompt, most.completion) if self.endpoint.priced else None
         return Estimate(len(different), len(different) - len(asked), most, cost)
@@ -150,34 +167,26 @@ class Judge:
             notes.append(message(told, name=name, count=self.budget.unreported))
         return notes
 
-    def _prepared(self, question: Turns, k: int = 0) -> _Prepared:
-        request = self.endpoint.request(question, k)
-        most = Used(self.endpoint.most_prompt_tokens(question), self.endpoint.max_tokens)
-        return _Prepared(request, key_of({"base_url": self.endpoint.base_url, **request}), most)
-
     def _kept(
-        self, key: str, read: Callable[[WeighedText], Opinion], count: bool = True
+        self, question: _Prepared, read: Callable[[WeighedText], Opinion], count: bool = True
     ) -> Opinion | NoVerdict:
-        text = self.cache.get(key) if self.cache else None
+        text = self.cache.get(question.key) if self.cache else None
         if text is None or self.cache is None:
             return NoVerdict("not in the cache")
-        said, served = text_with_note(text, self.cache.note(key))
+        said, served = text_with_note(text, self.cache.note(question.key))
+        if said.cut and question.whole:  # kept when the same was asked for a text
+            return NoVerdict(CUT)
         try:
             opinion = read(said)
         except NoVerdictError as error:  # kept when answers were read otherwise
             return NoVerdict(str(error))
         if count:
-            self._count(served, bool(said.tokens))
+            self._count(question, served, said)
         return opinion
 
-    def _count(self, served: str, weighed: bool) -> None:
+    def _count(self, question: _Prepared, served: str, said: WeighedText) -> None:
         self.served.update([served] if served else [])
-        self.unweighed += bool(self.endpoint.top_logprobs) and not weighed
-
-    def _run(
-        self, questions: Sequence[_Prepared], read: Callable[[WeighedText], Opinion]
-    ) -> list[Opinion | NoVerdict]:
-        return self._start().run(self._ask(questions, read))
+        self.unweighed += question.top_logprobs > 0 and not said.tokens
 
     def _start(self) -> Background:
         if self._background is None:
@@ -199,10 +208,15 @@ class Judge:
         )
 
     async def _ask(
-        self, questions: Sequence[_Prepared], read: Callable[[WeighedText], Opinion]
+        self, questions: Sequence[_Prepared], read: Callable[[WeighedText], Opinion], tick: CountOne
     ) -> list[Opinion | NoVerdict]:
+        async def counted(question: _Prepared) -> Opinion | NoVerdict:
+            opinion = await self._one(question, read)
+            tick()
+            return opinion
+
         # One that raises does not cut off the others, whose answers may have been paid for.
-        ended = await asyncio.gather(*(self._one(each, read) for each in questions), return_exceptions=True)
+        ended = await asyncio.gather(*map(counted, questions), return_exceptions=True)
         found: list[Opinion | NoVerdict] = []
         for each in ended:
             if isinstance(each, BaseException):
@@ -242,7 +256,7 @@ class Judge:
             raise
         finally:
             self.pace.leave()
-        self._count(reply.served, bool(reply.text.tokens))
+        self._count(question, reply.served, reply.text)
         return opinion
 
     async def _once(self, question: _Prepared) -> ServerReply:
@@ -255,11 +269,11 @@ class Judge:
                 used = Used()
                 raise self._over
             async with asyncio.timeout(self.endpoint.timeout):
-                response, body = await self._send(question.request)
+                response, body = await self._send(question)
             if response.status_code >= 400:
                 used = Used()
                 raise self._refusal(response, body)
-            reply = read_reply(body, self._whole)
+            reply = read_reply(body, question.whole)
             used = reply.used
             return reply
         except TimeoutError:
@@ -276,11 +290,11 @@ class Judge:
         finally:
             self.budget.settle(question.most, used)
 
-    async def _send(self, request: Mapping[str, Any]) -> tuple[httpx2.Response, bytes]:
+    async def _send(self, question: _Prepared) -> tuple[httpx2.Response, bytes]:
         """Send a request and take in its reply up to a limit. Raises NoVerdictError for a longer one."""
         assert self._client is not None
-        limit, taken = LIMIT * (1 + self.endpoint.top_logprobs), bytearray()
-        content = json.dumps(request).encode()
+        limit, taken = LIMIT * (1 + question.top_logprobs), bytearray()
+        content = json.dumps(question.request).encode()
         async with self._client.stream("POST", self.endpoint.chat, content=content) as response:
             async for part in response.aiter_bytes():
                 taken += part

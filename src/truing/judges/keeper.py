@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from truing.core.errors import TruingError
 from truing.judges.cache import AnswerCache, KeptAnswer
 
 
@@ -30,7 +29,7 @@ class Keeper:
             batch, self._waiting = self._waiting, []
             try:
                 await asyncio.to_thread(cache.put_all, [answer for answer, _ in batch])
-            except TruingError as error:
+            except Exception as error:  # of whatever kind: nobody else would tell those who wait
                 for _, written in batch:
                     if not written.done():
                         written.set_exception(error)

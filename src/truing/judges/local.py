@@ -10,14 +10,13 @@ The caller draws the answers, since this package imports no sampler. With a samp
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from truing.core.errors import ConfigError
 from truing.core.records import Turns
 from truing.judges.budget import Estimate, Used
 from truing.judges.cache import AnswerCache, key_of
-from truing.judges.opinions import NoVerdict, NoVerdictError, Opinion
+from truing.judges.opinions import CountOne, NoVerdict, NoVerdictError, Opinion, uncounted
 
 Respond = Callable[[list[Turns]], Sequence[str | None]]
 TOO_LONG = "\0too long"  # kept for a question without a text: another try would end in the same way
@@ -45,20 +44,26 @@ class LocalJudge:
         if self.at_once < 1:
             raise ConfigError(f"at_once is {self.at_once}, expected at least 1 question in a call")
 
-    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
+    def ask(
+        self, questions: Sequence[Turns], read: Callable[[str], Opinion], tick: CountOne = uncounted
+    ) -> list[Opinion | NoVerdict]:
         """Return the opinion that `read` finds in each question's answer, in order; ask equal ones once.
 
-        `read` raises NoVerdictError on an answer that gives no opinion. Every answer is kept.
+        `read` raises NoVerdictError on an answer that gives no opinion. Every answer is kept. `tick` is
+        called as `opinions.TickingAsker` says.
         """
         kept = {question: self._kept(question) for question in dict.fromkeys(questions)}
         found = {question: _opinion(text, read) for question, text in kept.items() if text is not None}
         asked = [question for question, text in kept.items() if text is None]
+        for _ in range(len(questions) - len(asked)):
+            tick()
         for start in range(0, len(asked), self.at_once):
             part = asked[start : start + self.at_once]
             for question, text in zip(part, self.answer(part), strict=True):
                 found[question] = _opinion(text, read)
                 if self.cache:  # drawn greedily: another try would be the same
                     self.cache.put(self._key(question), TOO_LONG if text is None else text)
+                tick()
         return [found[question] for question in questions]
 
     def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
@@ -84,8 +89,6 @@ class LocalJudge:
 
 def _opinion(text: str | None, read: Callable[[str], Opinion]) -> Opinion | NoVerdict:
     if text is None or text == TOO_LONG:
-        with suppress(NoVerdictError):
-            read("")  # so that whoever counts answers by what is read counts this one
         return NoVerdict("the question or its answer is too long")
     if not text.strip():
         return NoVerdict("the answer is empty")

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from truing.core.records import Turns
 
 Opinion = TypeVar("Opinion")
+CountOne = Callable[[], object]
 
 
 class NoVerdictError(Exception):
@@ -39,18 +40,31 @@ class Asker(Protocol):
         ...
 
 
+def uncounted() -> None:
+    """Count nothing."""
+
+
+class TickingAsker(Protocol):
+    """A model that says how far it has come."""
+
+    def ask(
+        self, questions: Sequence[Turns], read: Callable[[str], Opinion], tick: CountOne = uncounted
+    ) -> list[Opinion | NoVerdict]:
+        """Do what `Asker.ask` does, and call `tick` once for each question that has its opinion or has none.
+
+        A question that is kept or equal to another counts at once. Where an error ends the asking, questions
+        without an end are not counted.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class CountedAsker:
-    """A model that calls `tick` for each answer that it reads, for a line of progress."""
+    """A model that calls `tick` for each question, for a line of progress."""
 
-    asker: Asker
-    tick: Callable[[], object]
+    asker: TickingAsker
+    tick: CountOne
 
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         """Return what `asker` returns."""
-
-        def counted(text: str) -> Opinion:
-            self.tick()
-            return read(text)
-
-        return self.asker.ask(questions, counted)
+        return self.asker.ask(questions, read, self.tick)

@@ -24,9 +24,9 @@ from truing.judges.reading import read_field
 
 TEMPLATE = prompt_file("pairwise")
 OF_A_SCORE = ("low", "high")  # names that only the template of a score may show
+TURNED = 0.25  # share of verdicts that change with the places, from which a judge is said to go by places
 
 JudgedPair = tuple[Sequence[Message], str, str]  # prompt, response a, response b
-
 
 WORTH = {Verdict.FIRST: 1.0, Verdict.TIE: 0.5, Verdict.SECOND: 0.0}  # to the response in the first place
 

@@ -42,9 +42,14 @@ def _joint(opinions: Sequence[float | NoVerdict], rule: PanelRule) -> float | No
         )
     if rule == "mean":
         return sum(votes) / len(votes)
-    sides = Counter(0.5 if vote == 0.5 else float(vote > 0.5) for vote in votes)
+    sides = Counter(map(side_of, votes))
     side, most = sides.most_common(1)[0]
     return side if 2 * most > len(votes) else 0.5
+
+
+def side_of(opinion: float) -> float:
+    """Return the side that an opinion from 0 to 1 takes: 1 for a, 0 for b, ½ for a tie."""
+    return 0.5 if opinion == 0.5 else float(opinion > 0.5)
 
 
 def panel_agreement(

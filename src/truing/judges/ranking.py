@@ -12,7 +12,7 @@ import json
 import random
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -51,32 +51,16 @@ class RankedResponses:
             return NoVerdict("; ".join(failed))
         return ranks_of([a + b for a, b in zip(self.there, self.back, strict=True)])
 
+    def turned(self) -> Iterator[tuple[bool, bool]]:
+        """Yield of each pair whether its orders contradict, and whether the earlier place won both times.
 
-@dataclass(frozen=True, slots=True)
-class PlaceBias:
-    """Pairs of responses that both orders ranked, by the agreement of the orders."""
-
-    pairs: int
-    contradicting: int  # one is better in one order, the other in the other
-    earlier: int  # of the contradicting ones, those in which the earlier place was better both times
-
-    @property
-    def share(self) -> float | None:
-        return self.contradicting / self.pairs if self.pairs else None
-
-
-def place_bias(rankings: Sequence[RankedResponses]) -> PlaceBias:
-    """Count the pairs whose winner changed with the places."""
-    pairs = contradicting = earlier = 0
-    for each in rankings:
-        if isinstance(each.there, NoVerdict) or isinstance(each.back, NoVerdict):
-            continue
-        for i, j in combinations(each.first, 2):  # i stands before j in the first question
-            pairs += 1
-            there, back = each.there[j] - each.there[i], each.back[j] - each.back[i]
-            contradicting += there * back < 0
-            earlier += there > 0 > back
-    return PlaceBias(pairs, contradicting, earlier)
+        Nothing is yielded where an order has no ranking.
+        """
+        if isinstance(self.there, NoVerdict) or isinstance(self.back, NoVerdict):
+            return
+        for i, j in combinations(self.first, 2):  # i stands before j in the first question
+            there, back = self.there[j] - self.there[i], self.back[j] - self.back[i]
+            yield there * back < 0, there > 0 > back
 
 
 def ranks_of(values: Sequence[float]) -> Ranks:

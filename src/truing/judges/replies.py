@@ -18,6 +18,7 @@ from truing.judges.opinions import NoVerdictError, PassingError
 
 LIMIT = 1_000_000  # bytes of a reply, and as many for each alternative that is asked for beside a token
 MOST_TOKENS = 200  # of those that could be a value, the last
+CUT = "the answer is cut off at max_tokens"
 ENDS = " \t\n\r*`_\"'“”「」[](){}【】:：.。,"
 COULD_BE = re.compile(r"[A-Za-z]{1,3}|[0-9]{1,3}|[平是否满不]\w?")
 
@@ -116,7 +117,7 @@ def _fault(choice: _Choice, whole: bool) -> str:
     if choice.message.refusal:
         return f"the model refuses: {choice.message.refusal[:100]!r}"
     if choice.finish_reason == "length":  # a number at its end may lack digits
-        return "the answer is cut off at max_tokens"
+        return CUT
     return "" if (choice.message.content or "").strip() else "the answer is empty"
 
 

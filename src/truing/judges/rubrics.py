@@ -76,9 +76,7 @@ class RubricJudge:
             prompt,
             [("response", response)],
             marked=[item.text for item in rubric],
-            items="\n".join(
-                f"{i}. {' '.join(neutral(item.text).split())}" for i, item in enumerate(rubric, 1)
-            ),
+            items="\n".join(f"{i}. {_line(item.text)}" for i, item in enumerate(rubric, 1)),
             form="\n".join(f"{i}: <{yes} | {no}>" for i in range(1, len(rubric) + 1)),
         )
 

@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from typing import Any, Protocol
 
 from truing.config.fields import NonEmpty, Tokens
@@ -31,7 +32,7 @@ from truing.judges.cache import key_of as key_of_request
 from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
 from truing.judges.local import LocalJudge
-from truing.judges.opinions import NoVerdict, Opinion
+from truing.judges.opinions import CountOne, NoVerdict, Opinion, uncounted
 from truing.models.contents import contents_of_source
 from truing.models.trained import Trained, load_trained
 from truing.sampling.decode import context_of
@@ -105,8 +106,10 @@ class ModelRole(Protocol):
         """Return `wish.k` texts for each prompt; a text depends on the seed, the prompt and its number."""
         ...
 
-    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
-        """Return the opinion that `read` finds in each question's answer; see `judges.opinions.Asker`."""
+    def ask(
+        self, questions: Sequence[Turns], read: Callable[[str], Opinion], tick: CountOne = uncounted
+    ) -> list[Opinion | NoVerdict]:
+        """Return the opinion that `read` finds in each question's answer; see `opinions.TickingAsker`."""
         ...
 
     def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
@@ -153,8 +156,10 @@ class LocalRole:
         said = f"{json.dumps(self._contents)}, greedy, {self.max_new_tokens} tokens"
         return LocalJudge(said, self._answers, self.cache)
 
-    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
-        return self._judge.ask(questions, read)
+    def ask(
+        self, questions: Sequence[Turns], read: Callable[[str], Opinion], tick: CountOne = uncounted
+    ) -> list[Opinion | NoVerdict]:
+        return self._judge.ask(questions, read, tick)
 
     def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         return self._judge.kept(questions, read)
@@ -256,8 +261,10 @@ class ServerRole:
     def identity(self) -> Mapping[str, Any]:
         return {"model": self.endpoint.model, "server": self.endpoint.base_url}
 
-    def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
-        return self.judge.ask(questions, read)
+    def ask(
+        self, questions: Sequence[Turns], read: Callable[[str], Opinion], tick: CountOne = uncounted
+    ) -> list[Opinion | NoVerdict]:
+        return self.judge.ask(questions, read, tick)
 
     def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         return self.judge.kept(questions, read)
@@ -272,16 +279,17 @@ class ServerRole:
     def write(
         self, asked: Sequence[Record], wish: Wish, progress: OnProgress = unseen
     ) -> list[list[Attempt]]:
+        done, total = count(1), len(asked) * wish.k
         texts = self.judge.write(
             [record.prompt for record in asked],
             wish.k,
             lambda text: Writing(str(text), text.cut),
+            lambda: progress(next(done), total),
             temperature=wish.temperature,
             max_tokens=wish.max_new_tokens,
             seed=(wish.seed * SEEDS) % 2**31,
             top_logprobs=0,
         )
-        progress(len(asked) * wish.k, len(asked) * wish.k)
         return [list(own) for own in texts]
 
 

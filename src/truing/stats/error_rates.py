@@ -173,11 +173,11 @@ def _rate_draws(
 ) -> dict[GroupName, Floats]:
     """Draw the reported rate of each group, [draws] f64, with one weight a prompt over all groups."""
     everyone = [prompt for _, prompts in groups.values() for prompt in prompts]
-    _, k = cluster_codes(everyone, len(everyone))
-    place = {prompt: i for i, prompt in enumerate(dict.fromkeys(everyone))}
+    codes, k = cluster_codes(everyone, len(everyone))
     tables: dict[GroupName, tuple[Floats, Floats]] = {}
+    start = 0
     for name, (flags, prompts) in groups.items():
-        code = [place[prompt] for prompt in prompts]
+        code, start = codes[start : start + len(prompts)], start + len(prompts)
         sums = np.bincount(code, weights=np.asarray(flags, dtype=np.float64), minlength=k)
         tables[name] = sums.astype(np.float64), np.bincount(code, minlength=k).astype(np.float64)
     parts: dict[GroupName, list[Floats]] = {name: [] for name in groups}

@@ -15,7 +15,8 @@ from truing.core.messages import Sentence, message
 from truing.judges.axes import SCALES
 from truing.judges.fence import mark_of
 from truing.judges.opinions import NoVerdict
-from truing.judges.pairwise import Comparison
+from truing.judges.pairwise import TURNED, Comparison
+from truing.judges.panel import side_of
 from truing.judges.ranking import RankedResponses
 from truing.stats.agreement import RaterAgreement, cohen_kappa, krippendorff_alpha
 from truing.stats.calibration import spearman
@@ -25,7 +26,6 @@ from truing.synthesis.judging.kinds import JudgedItem, JudgeFinding
 from truing.synthesis.judging.run import JudgedRows
 
 FEW = 2  # prompts, below which no interval is given
-TURNED = 0.25  # share of contradictions from which a judge is said to go by places
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,9 @@ class PairLabel:
     @property
     def ratings(self) -> tuple[float, float]:
         """Return how people and the judge rate the pair, in the drawn order: 1, 0, or ½ for a tie."""
-        rated = [_side(each) for each in (self.people, self.judge)]
+        rated = [side_of(each) for each in (self.people, self.judge)]
         people, judge = [1 - each for each in rated] if self.swapped else rated
         return people, judge
-
-
-def _side(opinion: float) -> float:
-    return 0.5 if opinion == 0.5 else float(opinion > 0.5)
 
 
 def audit(done: JudgedRows) -> list[JudgeAudit]:
@@ -153,11 +149,7 @@ def _orders(found: JudgeFinding) -> Iterator[tuple[bool, bool]]:
     if isinstance(found, Comparison) and found.asked and found.consistent is not None:
         yield not found.consistent, found.a_first == found.b_first == "A"
     if isinstance(found, RankedResponses):
-        if isinstance(found.there, NoVerdict) or isinstance(found.back, NoVerdict):
-            return
-        for i, j in combinations(found.first, 2):
-            there, back = found.there[j] - found.there[i], found.back[j] - found.back[i]
-            yield there * back < 0, there > 0 > back
+        yield from found.turned()
 
 
 def _length(pairs: Sequence[PairLabel], title: str) -> AuditPart:

@@ -17,7 +17,7 @@ from truing.data.load import load_records
 from truing.evals.bench import TaskWatch
 from truing.judges.budget import Estimate
 from truing.judges.cache import AnswerCache
-from truing.judges.opinions import NoVerdict, Opinion
+from truing.judges.opinions import Asker, CountedAsker, NoVerdict, Opinion
 from truing.judges.panel import panel
 from truing.sampling.roles import ModelRole, open_role
 from truing.synthesis.judging.kinds import KINDS, JudgedItem, JudgeFinding, JudgingKind, items_of
@@ -134,20 +134,14 @@ def estimates(opened: OpenPanel) -> list[Estimate]:
     return found
 
 
-@dataclass
-class _Counted:
-    """A role whose answers are counted as they come, and which only looks into its cache once it is over."""
+@dataclass(frozen=True)
+class _KeptAsker:
+    """A role that is asked no more, and only looks into its cache."""
 
     role: ModelRole
-    tick: Callable[[], None]
-    over: bool = False
 
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
-        def counted(text: str) -> Opinion:
-            self.tick()
-            return read(text)
-
-        return self.role.kept(questions, read) if self.over else self.role.ask(questions, counted)
+        return self.role.kept(questions, read)
 
 
 def judge_rows(opened: OpenPanel, watch: TaskWatch) -> JudgedRows:
@@ -160,15 +154,15 @@ def judge_rows(opened: OpenPanel, watch: TaskWatch) -> JudgedRows:
 
         def tick(title: str = role.title, total: int = total) -> None:
             nonlocal done
-            done = min(done + 1, total)
+            done += 1
             watch(message(ASKING, judge=title), done, total)
 
-        asker = _Counted(role, tick, over=stopped is not None)
+        asker: Asker = CountedAsker(role, tick) if stopped is None else _KeptAsker(role)
         for kind, items in opened.by_kind():
             try:
                 told = kind.ask(asker, items)
             except RewardError as error:
-                stopped, asker.over = error, True
+                stopped, asker = error, _KeptAsker(role)
                 told = kind.ask(asker, items)
             for item, one in zip(items, told, strict=True):
                 found[id(item)].append(one)
