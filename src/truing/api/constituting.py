@@ -72,11 +72,8 @@ def constitution(
     from truing.pipelines.constituting import constitute, require_answered
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
+    with Stages(display.stage) as stages:
         results = constitute(found, display.say, stages, model)
-    finally:
-        stages.close()
     require_answered(results, found.max_errors)
     return Constituted(Path(found.output), results)
 

@@ -70,11 +70,8 @@ def feedback(
     from truing.synthesis.feedback import as_json, require_answered
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
+    with Stages(display.stage) as stages:
         done = feedback_recipe(found, display.say, stages, live)
-    finally:
-        stages.close()
     require_answered(done)
     control = [one.row for one in done.choice.control]
     return MadeFeedback(done.path, done.rows, control, as_json(done))

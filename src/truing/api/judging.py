@@ -71,10 +71,7 @@ def _judged(recipe: JudgingRecipe, progress: ProgressOption) -> MadeVerdicts:
     from truing.synthesis.judging.run import require_answered
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
+    with Stages(display.stage) as stages:
         done, _, results = judge_files(recipe, display.say, stages)
-    finally:
-        stages.close()
     require_answered(done)
     return MadeVerdicts(Path(recipe.output), results)

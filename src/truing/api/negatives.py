@@ -82,10 +82,7 @@ def negatives(
     from truing.synthesis.negatives.run import as_json, require_answered
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
+    with Stages(display.stage) as stages:
         done = negatives_recipe(found, display.say, stages, live)
-    finally:
-        stages.close()
     require_answered(done)
     return MadeNegatives(done.path, done.rows, as_json(done))

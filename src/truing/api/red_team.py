@@ -93,10 +93,7 @@ def red_team(
     from truing.redteam.run import require_answered
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
+    with Stages(display.stage) as stages:
         done = red_team_recipe(found, display.say, stages, live)
-    finally:
-        stages.close()
     require_answered(done)
     return RedTeamed(done.path, failure_rows(done), as_json(done))

@@ -65,9 +65,6 @@ def refusals(
     from truing.redteam.refusals import as_json
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
+    with Stages(display.stage) as stages:
         done = refusals_recipe(found, display.say, stages, live)
-    finally:
-        stages.close()
     return MadeRefusals(done.path, done.sft, done.preferences, done.retain, as_json(done))

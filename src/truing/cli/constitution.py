@@ -49,11 +49,8 @@ def constitution(
         from truing.api.watching import Stages
         from truing.pipelines.constituting import PREFERENCES, SFT, constitute, require_answered
         from truing.synthesis.work import REPORT
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = constitute(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(done)
     else:

@@ -62,11 +62,8 @@ def evaluate(
         from truing.evals.run import require_passed
         from truing.pipelines.evaluating import evaluate_recipe
         from truing.reports.evaluation import evaluation_report
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = evaluate_recipe(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(found_as_json(done))
     with speaking(console_language()):

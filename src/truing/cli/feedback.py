@@ -49,11 +49,8 @@ def feedback(
         from truing.synthesis.feedback import as_json as as_rows
         from truing.synthesis.feedback import require_answered
         from truing.synthesis.work import REPORT
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = feedback_recipe(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(as_rows(done))
     with speaking(console_language()):

@@ -22,11 +22,8 @@ def harden(path: Path, flags: list[str]) -> None:
         from truing.api.watching import Stages
         from truing.pipelines.harden.entry import harden_recipe
         from truing.pipelines.harden.run import require_safe
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = harden_recipe(recipe, say, lines, stage)
-    finally:
-        lines.close()
     _end(done)
     require_safe(done)
 

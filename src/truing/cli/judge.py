@@ -57,11 +57,8 @@ def judge(
     from truing.synthesis.judging.run import require_answered
     from truing.synthesis.work import REPORT, ROWS
 
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done, audits, found = judging.judge_files(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(found)
     else:

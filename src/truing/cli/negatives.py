@@ -72,11 +72,8 @@ def negatives(
         from truing.api.watching import Stages
         from truing.pipelines.negatives import negatives_recipe
         from truing.synthesis.negatives.run import as_json as as_rows
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = negatives_recipe(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(as_rows(done))
     _end(done, file, shown=not as_json)

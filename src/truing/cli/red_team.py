@@ -74,11 +74,8 @@ def _attack(recipe: "RedTeamRecipe", as_json: bool) -> None:
         from truing.redteam.run import require_answered
         from truing.reports.red_team import red_team_report
         from truing.synthesis.work import REPORT
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = red_team_recipe(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(as_numbers(done))
     with speaking(console_language()):

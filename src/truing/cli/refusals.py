@@ -57,11 +57,8 @@ def refusals(
         from truing.api.watching import Stages
         from truing.pipelines.refusals import refusals_recipe
         from truing.redteam.refusals import as_json as as_counts
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = refusals_recipe(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(as_counts(done))
     _end(done, shown=not as_json)
