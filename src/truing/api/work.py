@@ -32,25 +32,27 @@ def work_recipe(
     """Return the checked recipe of a call: a file or a dict, with the arguments of the call laid over it.
 
     `prompts` are files, texts or rows for the recipe's `key`; those in memory are written to
-    `given/KEY.jsonl` in the folder, so that the same call goes on from the folder. Without `output` in either
-    the folder is named as the verb.
+    `given/KEY.jsonl` in the folder, so that the same call goes on from the folder.
     Raises ConfigError, and DataError for rows that no file can hold.
     """
     origin = Origin(f"truing.{verb}")
     root = read_work(Path(recipe)) if isinstance(recipe, str | Path) else node_of(dict(recipe or {}), origin)
     asked = {key: without_functions(value, []) for key, value in keys.items() if value is not None}
-    if "output" not in asked and "output" not in root.children:
-        asked["output"] = verb
     held = None
     if prompts is not None:
         held, asked[key] = _prompts(prompts)
         if held is not None:
-            folder = asked["output"] if "output" in asked else root.children["output"].value
+            folder = asked.get("output") or _output(root, kind)
             asked[key] = [str(Path(str(folder)) / FOLDER / f"{key}.jsonl")]
     found = validate(laid_over(_without(root, asked), node_of(asked, origin)), kind)
     if held is not None:
         _write(Path(getattr(found, key)[0]), held)
     return found
+
+
+def _output(root: Node, kind: type[AnyWork]) -> Any:
+    """Return the folder that a recipe names, or that its kind has where it names none."""
+    return root.children["output"].value if "output" in root.children else kind.model_fields["output"].default
 
 
 @dataclass

@@ -45,8 +45,6 @@ def judge(
 
     flags = {"judges": roles(judge), "kind": kind, "audit": audit or None}
     path, overrides = asked_in(what, set_, "rows", **flags, output=output)
-    if path is None and output is None:
-        overrides.insert(0, 'output="judged"')
     recipe = load_work(JudgingRecipe, path, overrides)
     with doing(IMPORTING):
         from truing.pipelines import judging

@@ -90,6 +90,9 @@ class NegativesRecipe(WorkRecipe):
         default=(), description="Files of evaluations; rows that hold what they ask are dropped."
     )
     own_suites: bool = Field(default=True, description="Drop rows that hold a prompt of truing's suites.")
+    output: str = Field(
+        default="negatives", min_length=1, description="Folder for the rows, the answers and the report."
+    )
 
     @model_validator(mode="after")
     def _read_keys(self) -> "NegativesRecipe":
