@@ -16,8 +16,6 @@ from truing.core.messages import message
 if TYPE_CHECKING:
     from truing.redteam.refusals import Refusals
 
-VERB = "refusals"  # and the folder of its rows
-
 
 def refusals(
     what: Annotated[
@@ -49,10 +47,8 @@ def refusals(
 
     flags = {"balance": balance, "forms": form, "output": output}
     flags |= {name: role(given) for name, given in (("policy", policy), ("writer", writer)) if given}
-    path, overrides = asked_in(what, None, **flags)
-    if path is None and output is None:
-        overrides.append(f"output={VERB}")
-    recipe = load_work(RefusalsRecipe, path, [*overrides, *(set_ or [])])
+    path, overrides = asked_in(what, set_, **flags)
+    recipe = load_work(RefusalsRecipe, path, overrides)
     with doing(IMPORTING):
         from truing.api.watching import Stages
         from truing.pipelines.refusals import refusals_recipe
@@ -67,7 +63,7 @@ def refusals(
 def _end(done: "Refusals", *, shown: bool) -> None:
     """Say what was made, and name the next command."""
     from truing.core.words import speaking
-    from truing.pipelines.feedback import TRAIN
+    from truing.pipelines.train_file import TRAIN
     from truing.reports.refusals import refusals_report
     from truing.synthesis.work import REPORT
 
