@@ -302,14 +302,20 @@ def server(
 ROLES: dict[str, Callable[..., ModelRole]] = {"local": local, "server": server}
 
 
+def role_options(spec: RoleSpec) -> dict[str, Any]:
+    """Return a role as `{name: …, options}`: text is a model on this machine, `model` the key of a server."""
+    options = {"path": spec} if isinstance(spec, str) else dict(spec)
+    return {"name": "server" if "model" in options else "local", **options}
+
+
 def role_of(spec: RoleSpec, table: Mapping[str, Callable[..., Any]] = ROLES) -> Callable[..., Any]:
     """Return the role that a recipe describes; calling it with a cache, and perhaps a loaded model, opens it.
 
     A verb whose parts need no model, such as a rule, gives a `table` with its own rows beside `ROLES`. Raises
     ConfigError for a wrong name or option now, not when the role is opened.
     """
-    options = {"name": "local", "path": spec} if isinstance(spec, str) else dict(spec)
-    name = options.pop("name", "server" if "model" in options else "local")
+    options = role_options(spec)
+    name = options.pop("name")
     also = keyword_options(Endpoint) if name == "server" else {}
     return bound("role", table, name, options, also=also, hint="{name: server, model: …, base_url: …}")
 
