@@ -100,9 +100,7 @@ def _end(done: "Negatives", file: Path | None, *, shown: bool) -> None:
 
     with speaking(console_language()):
         if shown:
-            report = negatives_report(done)
-            say(report.summary)
-            show_report(report)
+            show_report(negatives_report(done))
         if file is not None:
             write_jsonl(file, done.rows)
         say(message("wrote {n} rows to {path}", n=len(done.rows), path=file or done.path / ROWS))

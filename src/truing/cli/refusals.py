@@ -9,7 +9,7 @@ from truing.cli.feedback import AsJson, Output, Set
 from truing.cli.language import console_language
 from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
-from truing.cli.work import asked_in, role
+from truing.cli.work import asked_in, role, show_report
 from truing.core.doing import doing
 from truing.core.messages import message
 
@@ -69,9 +69,7 @@ def _end(done: "Refusals", *, shown: bool) -> None:
 
     with speaking(console_language()):
         if shown:
-            report = refusals_report(done)
-            for line in [report.summary, *report.notes]:
-                say(line)
+            show_report(refusals_report(done))
         say(message("wrote {n} refusals to {path}", n=len(done.sft), path=done.path))
         next_step(opening(done.path / REPORT), "every refusal beside its prompt")
         if (done.path / TRAIN).exists():
