@@ -15,7 +15,7 @@ from truing.synthesis.judging.audit import AuditNumber, JudgeAudit
 from truing.synthesis.judging.kinds import KINDS
 from truing.synthesis.judging.rows import shown_first
 from truing.synthesis.judging.run import ItemVerdict, JudgedRows
-from truing.synthesis.judging.summary import counts, criteria, numbers, prompt_of
+from truing.synthesis.judging.summary import counts, criteria, numbers
 from truing.text.shown import clipped
 
 SHOWN = 24  # verdicts on the page
@@ -149,7 +149,7 @@ def _row(verdict: ItemVerdict) -> ResponseRow:
     texts = [clipped(text, MOST) for text in verdict.item.texts]
     numbered = "\n\n".join(f"[{place}] {text}" for place, text in enumerate(texts, 1))
     return ResponseRow(
-        prompt=clipped(prompt_of(verdict.item), MOST),
+        prompt=clipped(verdict.item.prompt, MOST),
         category=verdict.item.kind,
         responses=[numbered if texts[1:] else texts[0]],
         values=[said],
