@@ -7,8 +7,10 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from truing.api.opening import named
+from truing.api.training import Run
 from truing.api.work import GivenModels, role_named, work_recipe
 from truing.config.feedback import FeedbackRecipe
+from truing.config.run_folder import RunFolder, RunState
 from truing.core.errors import ConfigError
 
 KEYS = {"policies": ["m"], "judge": "j"}
@@ -30,7 +32,7 @@ def test_files_and_a_recipe_below_the_keys(tmp_path: Path):
     assert (found.k, found.judge, found.output) == (2, "j", "feedback")
 
 
-def test_two_models_in_memory_have_two_names(model_folder: Path):
+def test_two_models_in_memory_have_two_names(model_folder: Path, tmp_path: Path):
     one, other = (AutoModelForCausalLM.from_pretrained(model_folder) for _ in range(2))
     models = GivenModels(AutoTokenizer.from_pretrained(model_folder))
     assert models.named(one) == named(one)
@@ -41,6 +43,9 @@ def test_two_models_in_memory_have_two_names(model_folder: Path):
         models.named(str(model_folder))
     other.config.name_or_path = "other"
     assert models.named(other) == "other"
+    with RunFolder.open(tmp_path) as folder:
+        folder.write_status(RunState.DONE, step=1)
+    assert models.named(Run(tmp_path)) == str(tmp_path), "a run is on the disk"
     assert {name: trained.model for name, trained in models.live.items()} == {named(one): one, "other": other}
 
 

@@ -64,7 +64,7 @@ class GivenModels:
     given: dict[str, ModelLike] = field(default_factory=dict[str, ModelLike])
 
     def named(self, model: ModelLike | Mapping[str, Any]) -> str | dict[str, Any]:
-        """Return a model as the recipe names it; a run or a loaded model is put in `live`.
+        """Return a model as the recipe names it; a loaded one is put in `live`.
 
         Raises ConfigError where another model of the call has the name of a loaded one: the recipe could not
         tell them apart. ModelError and ConfigError as `opened`.
@@ -78,7 +78,7 @@ class GivenModels:
                 message("two models of this call are both called {name}", name=name),
                 hint=message("set config.name_or_path of a loaded model to a name of its own"),
             )
-        if not isinstance(model, str | Path):
+        if _is_loaded(model):
             self.live[name] = opened(model, self.tokenizer)
         return name
 

@@ -32,7 +32,7 @@ from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
 from truing.judges.local import LocalJudge
 from truing.judges.opinions import NoVerdict, Opinion
-from truing.models.contents import contents_of_source
+from truing.models.contents import contents_of_source, weights_hash
 from truing.models.trained import Trained, load_trained
 from truing.sampling.decode import context_of
 from truing.sampling.speaker import Speaker
@@ -141,8 +141,10 @@ class LocalRole:
 
     @cached_property
     def _contents(self) -> object:
-        """The hashes of the weights; of a model in memory the name is all that is known."""
-        return contents_of_source(self.path) if self.opened is None else f"{self.path}, in memory"
+        """The hashes of the weights, which of a model in memory may have changed since the last call."""
+        if self.opened is None:
+            return contents_of_source(self.path)
+        return {"weights": weights_hash(self.opened.model)}
 
     @cached_property
     def speaker(self) -> Speaker:
