@@ -29,3 +29,5 @@ def test_a_loaded_model_is_a_policy(model_folder: Path, tmp_path: Path):
     keys = {"max_new_tokens": 4, "helpful_per_revision": 0, "output": tmp_path / "out", "progress": False}
     found = truing.constitution(ROWS[:1], model, tokenizer=tokenizer, **keys)
     assert found.counts["prompts"] == 1
+    with pytest.raises(ConfigError, match="critic is a"):
+        truing.constitution(ROWS[:1], str(model_folder), critic=model, **keys)

@@ -56,8 +56,8 @@ def test_a_new_title_closes_the_stage_before():
         yield Line()
         told.append(f"close {title}")
 
-    stages = Stages(stage)  # pyright: ignore[reportArgumentType]
-    for title, done in (("a", 1), ("a", 2), ("b", 1)):
-        stages(title, done, 2)
-    stages.close()
+    with pytest.raises(ZeroDivisionError), Stages(stage) as stages:  # pyright: ignore[reportArgumentType]
+        for title, done in (("a", 1), ("a", 2), ("b", 1)):
+            stages(title, done, 2)
+        raise ZeroDivisionError
     assert told == ["open a", 1, 2, "close a", "open b", 1, "close b"]

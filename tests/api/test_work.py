@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from truing.api.work import work_recipe
+from truing.api.opening import named
+from truing.api.training import Run
+from truing.api.work import GivenModels, role_named, work_recipe
 from truing.config.feedback import FeedbackRecipe
+from truing.config.run_folder import RunFolder, RunState
 from truing.core.errors import ConfigError
 
 KEYS = {"policies": ["m"], "judge": "j"}
@@ -26,3 +30,27 @@ def test_files_and_a_recipe_below_the_keys(tmp_path: Path):
     found = work_recipe(FeedbackRecipe, "feedback", {"k": 2, "judge": {"name": "x"}}, "p.jsonl", KEYS)
     assert found.prompts == ("p.jsonl",)
     assert (found.k, found.judge, found.output) == (2, "j", "feedback")
+
+
+def test_two_models_in_memory_have_two_names(model_folder: Path, tmp_path: Path):
+    one, other = (AutoModelForCausalLM.from_pretrained(model_folder) for _ in range(2))
+    models = GivenModels(AutoTokenizer.from_pretrained(model_folder))
+    assert models.named(one) == named(one)
+    assert models.named(one) == named(one)
+    with pytest.raises(ConfigError, match="both called"):
+        models.named(other)
+    with pytest.raises(ConfigError, match="both called"):
+        models.named(str(model_folder))
+    other.config.name_or_path = "other"
+    assert models.named(other) == "other"
+    with RunFolder.open(tmp_path) as folder:
+        folder.write_status(RunState.DONE, step=1)
+    assert models.named(Run(tmp_path)) == str(tmp_path), "a run is on the disk"
+    assert {name: trained.model for name, trained in models.live.items()} == {named(one): one, "other": other}
+
+
+def test_a_loaded_model_is_no_judge(model_folder: Path):
+    assert role_named(model_folder, "judge") == str(model_folder)
+    assert role_named({"model": "q"}, "judge") == {"model": "q"}
+    with pytest.raises(ConfigError, match="judge is a LlamaForCausalLM"):
+        role_named(AutoModelForCausalLM.from_pretrained(model_folder), "judge")

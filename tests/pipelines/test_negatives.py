@@ -6,8 +6,8 @@ import pytest
 from truing.config.config import load_recipe
 from truing.config.names import SMALL_MODEL
 from truing.config.negatives import NegativesRecipe
-from truing.pipelines.feedback import TRAIN
 from truing.pipelines.negatives import HOLD, negatives_recipe
+from truing.pipelines.train_file import TRAIN
 
 
 @pytest.mark.parametrize(

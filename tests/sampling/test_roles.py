@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from tests.serving import Request, Server, completion
 
 from truing.core.errors import ConfigError
 from truing.core.records import Record, user
 from truing.judges.cache import AnswerCache
 from truing.judges.opinions import NoVerdict, NoVerdictError
+from truing.models.trained import load_trained
 from truing.sampling.roles import LocalRole, Wish, Writing, open_role, role_of
 
 PROMPTS = [Record(user("one two")), Record(user("three"))]
@@ -32,6 +34,18 @@ def test_kept_texts_need_no_model(model_folder: Path, tmp_path: Path, monkeypatc
     seen: list[tuple[int, ...]] = []
     assert again.write(PROMPTS, WISH, lambda done, total: seen.append((done, total))) == first
     assert seen[-1] == (4, 4)
+
+
+def test_a_model_in_memory_whose_weights_moved_is_asked_again(model_folder: Path, tmp_path: Path):
+    cache, loaded = AnswerCache(tmp_path / "a.sqlite"), load_trained(str(model_folder))
+    first = open_role("mine", cache, loaded)
+    texts = first.write(PROMPTS, WISH)
+    with torch.no_grad():
+        for weight in loaded.model.parameters():
+            weight.mul_(-1.0)
+    moved = open_role("mine", cache, loaded)
+    assert moved.identity["contents"] != first.identity["contents"]
+    assert moved.write(PROMPTS, WISH) != texts
 
 
 def test_another_seed_is_another_text(model_folder: Path, tmp_path: Path):

@@ -1,7 +1,7 @@
 """Every compared pair is counted once, and the rows are those that the recipe asks for."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -27,10 +27,12 @@ def lineage(pool: Pool, facts: Mapping[str, Any]) -> dict[str, Any]:
     return dict(facts)
 
 
-def chosen(*pools: Pool, **keys: Any) -> Selection:
+def chosen(*pools: Pool, unscored_of: Sequence[Sequence[int]] = (), **keys: Any) -> Selection:
     asked = {"prompts": ["p"], "policies": ["m"], "judge": "j", "output": "o"} | keys
     fits = strengths_of(pools)
     scores = [list(map(float, fit.strengths)) for fit in fits]
+    for own, unscored in zip(scores, unscored_of, strict=False):
+        own[:] = [float("-inf") if place in unscored else one for place, one in enumerate(own)]
     return choose(FeedbackRecipe.model_validate(asked), pools, fits, scores, lineage)
 
 
@@ -73,3 +75,16 @@ def test_best_of_n(across: str):
     assert [one.row["completion"] for one in found.rows] == ["best", "best"]
     assert len(found.control) == 2
     assert found.pairs == Counter(not_chosen=6, kept=0)
+
+
+@pytest.mark.parametrize("across", ["prompt", "all"])
+def test_a_response_without_a_score_is_in_no_row(across: str):
+    silent = Pool(Record(user("q")), [], Counter())
+    pools = [pool_of({(0, 1): 0.0, (0, 2): None, (1, 2): None}), pool_of(dict.fromkeys(ORDERED)), silent]
+    unscored = [[2], [0, 1, 2]]
+    found = chosen(*pools, unscored_of=unscored, select="best_of_n", across=across)
+    assert [one.row["completion"] for one in found.rows] == ["middle"]
+    (control,) = found.control
+    assert control.row["completion"] in ("worst", "middle")
+    pairs = [chosen(*pools, unscored_of=unscored, sure=0.5, seed=seed).control for seed in range(20)]
+    assert {one.row["chosen"] for (one,) in pairs} == {"worst", "middle"}

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.api.opening import ModelLike, named, opened
-from truing.api.training import Run
+from truing.api.opening import ModelLike
 from truing.api.watching import ProgressOption, Stages, display_of
-from truing.api.work import work_recipe
+from truing.api.work import GivenModels, role_named, work_recipe
 from truing.config.constitution import ConstitutionRecipe
 
 
@@ -57,30 +56,25 @@ def constitution(
                             reviser="rule", constitution="mine.yaml", output="constitution")
 
     `prompts` are files, texts or rows. `policy` is a `Run`, a source, a server as a dict, or a loaded
-    model, to which `tokenizer` belongs. `recipe` is a file or a dict; the other arguments and `keys`
-    (`critic`, `reviser`, `judge`, `rounds`, …) are laid over it. The folder is
-    `output`, else `constitution`; the same call goes on after any end.
+    model, to which `tokenizer` belongs; the other roles take the same, and of loaded models that one alone.
+    `recipe` is a file or a dict; the other arguments and `keys` (`critic`, `reviser`, `judge`, `rounds`, …)
+    are laid over it. The folder is `output`, else `constitution`; the same call goes on after any end.
 
     Raises ConfigError, DataError, ModelError, and RewardError where a server cannot be asked or where more
     prompts than `max_errors` ended in an error: every answer is kept.
     """
-    asked = {key: _named(one) for key, one in keys.items()}
-    asked |= {"output": None if output is None else str(output), "policy": _named(policy)}
+    asked: dict[str, Any] = {**keys, "output": None if output is None else str(output)}
+    models = GivenModels(tokenizer)
+    if policy is not None:
+        asked["policy"] = models.named(policy)
+    for key in ("critic", "reviser", "judge"):
+        if (one := keys.get(key)) is not None:
+            asked[key] = asked["policy"] if one is policy else role_named(one, key)
     found = work_recipe(ConstitutionRecipe, "constitution", recipe, prompts, asked)
-    is_named = policy is None or isinstance(policy, str | Path | Mapping)
-    model = None if is_named else opened(policy, tokenizer)
     from truing.pipelines.constituting import constitute, require_answered
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
-        results = constitute(found, display.say, stages, model)
-    finally:
-        stages.close()
+    with Stages(display.stage) as stages:
+        results = constitute(found, display.say, stages, next(iter(models.live.values()), None))
     require_answered(results, found.max_errors)
     return Constituted(Path(found.output), results)
-
-
-def _named(value: Any) -> Any:
-    """Return a role as a recipe names it; a run or a loaded model by its name."""
-    return named(value) if isinstance(value, Run) or hasattr(value, "state_dict") else value

@@ -135,9 +135,6 @@ def _evaluated(recipe: EvalRecipe, live: Mapping[str, Any], progress: ProgressOp
     from truing.pipelines.evaluating import evaluate_recipe
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
+    with Stages(display.stage) as stages:
         done = evaluate_recipe(recipe, display.say, stages, live)
-    finally:
-        stages.close()
     return Evaluated(Path(recipe.output), as_json(done))

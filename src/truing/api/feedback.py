@@ -6,9 +6,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from truing.api.opening import ModelLike, named, opened
+from truing.api.opening import ModelLike
 from truing.api.watching import ProgressOption, Stages, display_of
-from truing.api.work import work_recipe
+from truing.api.work import GivenModels, RoleLike, role_named, work_recipe
 from truing.config.feedback import FeedbackRecipe
 
 
@@ -34,7 +34,7 @@ class MadeFeedback:
 def feedback(
     prompts: Any = None,
     policy: ModelLike | Sequence[ModelLike] | None = None,
-    judge: str | Path | Mapping[str, Any] | None = None,
+    judge: RoleLike | None = None,
     *,
     tokenizer: Any = None,
     output: str | Path | None = None,
@@ -57,24 +57,19 @@ def feedback(
     than `max_errors` have no verdict: every answer is kept.
     """
     asked: dict[str, Any] = {**keys, "output": None if output is None else str(output)}
-    live: dict[str, Any] = {}
+    models = GivenModels(tokenizer)
     if policy is not None:
-        models = list(policy) if isinstance(policy, list | tuple) else [policy]
-        asked["policies"] = [dict(one) if isinstance(one, Mapping) else named(one) for one in models]
-        loaded = [one for one in models if not isinstance(one, str | Path | Mapping)]
-        live = {named(one): opened(one, tokenizer) for one in loaded}
+        several = policy if isinstance(policy, list | tuple) else [policy]
+        asked["policies"] = [models.named(one) for one in several]
     if judge is not None:
-        asked["judge"] = dict(judge) if isinstance(judge, Mapping) else str(judge)
+        asked["judge"] = role_named(judge, "judge")
     found = work_recipe(FeedbackRecipe, "feedback", recipe, prompts, asked)
     from truing.pipelines.feedback import feedback_recipe
     from truing.synthesis.feedback import as_json, require_answered
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
-        done = feedback_recipe(found, display.say, stages, live)
-    finally:
-        stages.close()
+    with Stages(display.stage) as stages:
+        done = feedback_recipe(found, display.say, stages, models.live)
     require_answered(done)
     control = [one.row for one in done.choice.control]
     return MadeFeedback(done.path, done.rows, control, as_json(done))

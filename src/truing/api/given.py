@@ -49,13 +49,9 @@ class LiveModel:
     @cached_property
     def fingerprint(self) -> str:
         """Return the SHA-256 of every weight with its name."""
-        import torch
+        from truing.models.contents import weights_hash
 
-        digest = sha256()
-        for name, tensor in self.model.state_dict().items():
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        return weights_hash(self.model)
 
     def write(self, target: Path) -> None:
         """Write a folder that transformers opens, an adapter merged.

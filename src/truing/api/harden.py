@@ -64,9 +64,6 @@ def harden(
     from truing.pipelines.harden.run import as_json
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
+    with Stages(display.stage) as stages:
         done = harden_recipe(found, display.say, stages, display.stage)
-    finally:
-        stages.close()
     return HardenedModel(done.path, done.model, as_json(done))

@@ -1,14 +1,13 @@
 """`truing.judge`: verdicts of a model, or of a panel, on the responses of rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from truing.api.watching import ProgressOption, Stages, display_of
-from truing.api.work import work_recipe
+from truing.api.work import RoleLike, role_named, work_recipe
 from truing.config.judging import JudgingRecipe
-from truing.config.work import RoleSpec
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class MadeVerdicts:
 
 def judge(
     rows: Any = None,
-    judges: RoleSpec | list[RoleSpec] | None = None,
+    judges: RoleLike | Sequence[RoleLike] | None = None,
     *,
     output: str | Path | None = None,
     recipe: str | Path | Mapping[str, Any] | None = None,
@@ -62,7 +61,8 @@ def judge(
     """
     asked = {**keys, "output": None if output is None else str(output)}
     if judges is not None:
-        asked["judges"] = judges if isinstance(judges, list) else [judges]
+        several = judges if isinstance(judges, list | tuple) else [judges]
+        asked["judges"] = [role_named(one, "judges") for one in several]
     return _judged(work_recipe(JudgingRecipe, "judge", recipe, rows, asked, "rows"), progress)
 
 
@@ -71,10 +71,7 @@ def _judged(recipe: JudgingRecipe, progress: ProgressOption) -> MadeVerdicts:
     from truing.synthesis.judging.run import require_answered
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
+    with Stages(display.stage) as stages:
         done, _, results = judge_files(recipe, display.say, stages)
-    finally:
-        stages.close()
     require_answered(done)
     return MadeVerdicts(Path(recipe.output), results)

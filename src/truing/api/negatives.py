@@ -6,9 +6,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from truing.api.opening import ModelLike, named, opened
+from truing.api.opening import ModelLike
 from truing.api.watching import ProgressOption, Stages, display_of
-from truing.api.work import work_recipe
+from truing.api.work import GivenModels, RoleLike, role_named, work_recipe
 from truing.config.negatives import NegativesRecipe
 
 Rules = Sequence[str]
@@ -40,7 +40,7 @@ def negatives(
     changes: int | float | None = None,
     writer: ModelLike | Mapping[str, Any] | None = None,
     policy: ModelLike | Mapping[str, Any] | None = None,
-    judge: str | Path | Mapping[str, Any] | None = None,
+    judge: RoleLike | None = None,
     tokenizer: Any = None,
     output: str | Path | None = None,
     recipe: str | Path | Mapping[str, Any] | None = None,
@@ -66,26 +66,20 @@ def negatives(
     asked: dict[str, Any] = {**keys, "changes": changes, "output": None if output is None else str(output)}
     if rules is not None:
         asked["rules"] = list(rules)
-    live: dict[str, Any] = {}
-    for key, one in (("writer", writer), ("policy", policy)):
-        if one is None:
-            continue
-        asked[key] = dict(one) if isinstance(one, Mapping) else named(one)
-        if not isinstance(one, str | Path | Mapping):
-            live[named(one)] = opened(one, tokenizer)
+    models = GivenModels(tokenizer)
+    asked |= {
+        key: models.named(one) for key, one in (("writer", writer), ("policy", policy)) if one is not None
+    }
     if writer is not None:
         asked.setdefault("by", "writer")
     if judge is not None:
-        asked["judge"] = dict(judge) if isinstance(judge, Mapping) else str(judge)
+        asked["judge"] = role_named(judge, "judge")
     found = work_recipe(NegativesRecipe, "negatives", recipe, rows, asked)
     from truing.pipelines.negatives import negatives_recipe
     from truing.synthesis.negatives.run import as_json, require_answered
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
-        done = negatives_recipe(found, display.say, stages, live)
-    finally:
-        stages.close()
+    with Stages(display.stage) as stages:
+        done = negatives_recipe(found, display.say, stages, models.live)
     require_answered(done)
     return MadeNegatives(done.path, done.rows, as_json(done))

@@ -6,9 +6,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from truing.api.opening import ModelLike, named, opened
+from truing.api.opening import ModelLike
 from truing.api.watching import ProgressOption, Stages, display_of
-from truing.api.work import work_recipe
+from truing.api.work import GivenModels, RoleLike, role_named, work_recipe
 from truing.config.red_team import RedTeamRecipe
 from truing.synthesis.work import REPORT
 
@@ -54,8 +54,8 @@ def red_team(
     *,
     attacks: Sequence[str] | str | None = None,
     rows: Any = None,
-    judge: str | Path | Mapping[str, Any] | None = None,
-    generator: str | Path | Mapping[str, Any] | None = None,
+    judge: RoleLike | None = None,
+    generator: RoleLike | None = None,
     tokenizer: Any = None,
     output: str | Path | None = None,
     recipe: str | Path | Mapping[str, Any] | None = None,
@@ -77,26 +77,21 @@ def red_team(
     than `max_errors` have no answer: every answer is kept.
     """
     asked: dict[str, Any] = {**keys, "output": None if output is None else str(output)}
-    live: dict[str, Any] = {}
+    models = GivenModels(tokenizer)
     if model is not None:
-        asked["model"] = dict(model) if isinstance(model, Mapping) else named(model)
-        if not isinstance(model, str | Path | Mapping):
-            live[named(model)] = opened(model, tokenizer)
+        asked["model"] = models.named(model)
     if attacks is not None:
         asked["attacks"] = [attacks] if isinstance(attacks, str) else list(attacks)
-    for name, role in (("judge", judge), ("generator", generator)):
+    for key, role in (("judge", judge), ("generator", generator)):
         if role is not None:
-            asked[name] = dict(role) if isinstance(role, Mapping) else str(role)
+            asked[key] = role_named(role, key)
     found = work_recipe(RedTeamRecipe, "red-team", recipe, rows, asked)
     from truing.pipelines.red_team import red_team_recipe
     from truing.redteam.rows import as_json, failure_rows
     from truing.redteam.run import require_answered
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
-        done = red_team_recipe(found, display.say, stages, live)
-    finally:
-        stages.close()
+    with Stages(display.stage) as stages:
+        done = red_team_recipe(found, display.say, stages, models.live)
     require_answered(done)
     return RedTeamed(done.path, failure_rows(done), as_json(done))

@@ -6,9 +6,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from truing.api.opening import ModelLike, named, opened
+from truing.api.opening import ModelLike
 from truing.api.watching import ProgressOption, Stages, display_of
-from truing.api.work import work_recipe
+from truing.api.work import GivenModels, RoleLike, role_named, work_recipe
 from truing.config.refusals import RefusalsRecipe
 
 
@@ -32,7 +32,7 @@ def refusals(
     failures: Any = None,
     policy: ModelLike | Mapping[str, Any] | None = None,
     *,
-    writer: str | Path | Mapping[str, Any] | None = None,
+    writer: RoleLike | None = None,
     tokenizer: Any = None,
     output: str | Path | None = None,
     recipe: str | Path | Mapping[str, Any] | None = None,
@@ -53,21 +53,16 @@ def refusals(
     Raises ConfigError, DataError and ModelError.
     """
     asked: dict[str, Any] = {**keys, "output": None if output is None else str(output)}
-    live: dict[str, Any] = {}
+    models = GivenModels(tokenizer)
     if policy is not None:
-        asked["policy"] = dict(policy) if isinstance(policy, Mapping) else named(policy)
-        if not isinstance(policy, str | Path | Mapping):
-            live[named(policy)] = opened(policy, tokenizer)
+        asked["policy"] = models.named(policy)
     if writer is not None:
-        asked["writer"] = dict(writer) if isinstance(writer, Mapping) else str(writer)
+        asked["writer"] = role_named(writer, "writer")
     found = work_recipe(RefusalsRecipe, "refusals", recipe, failures, asked)
     from truing.pipelines.refusals import refusals_recipe
     from truing.redteam.refusals import as_json
 
     display = display_of(progress)
-    stages = Stages(display.stage)
-    try:
-        done = refusals_recipe(found, display.say, stages, live)
-    finally:
-        stages.close()
+    with Stages(display.stage) as stages:
+        done = refusals_recipe(found, display.say, stages, models.live)
     return MadeRefusals(done.path, done.sft, done.preferences, done.retain, as_json(done))

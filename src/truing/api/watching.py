@@ -37,7 +37,7 @@ class Display:
 
 
 class Stages:
-    """One stage after the other, for work that names its stages as it goes."""
+    """One stage after the other, for work that names its stages as it goes; `with` closes the last."""
 
     def __init__(self, stage: StageMaker) -> None:
         self.stage = stage
@@ -48,13 +48,15 @@ class Stages:
     def __call__(self, title: str, done: int, total: int) -> None:
         """Show `done` of `total` parts; a new title or total closes the stage before."""
         if self.line is None or self.named != (title, total):
-            self.close()
+            self.open.close()
             self.named, self.line = (title, total), self.open.enter_context(self.stage(title, total))
         self.line.update(done)
 
-    def close(self) -> None:
+    def __enter__(self) -> "Stages":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
         self.open.close()
-        self.named = self.line = None
 
 
 @dataclass

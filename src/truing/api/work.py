@@ -1,16 +1,24 @@
-"""The part that is the same in all calls that make rows with models: prompts in memory, and the recipe."""
+"""The part that is the same in all calls that make rows with models: what is in memory, and the recipe."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truing.api.given import FOLDER, are_files, rows_file, without_functions
+from truing.api.opening import ModelLike, named, opened
+from truing.api.training import Run
 from truing.config.config import validate
 from truing.config.documents import Node, Origin, laid_over, node_of
 from truing.config.work import AnyWork, read_work
 from truing.core.errors import ConfigError
 from truing.core.files import write_atomic
 from truing.core.messages import message
+
+if TYPE_CHECKING:
+    from truing.models.trained import Trained
+
+RoleLike = str | Path | Run | Mapping[str, Any]  # a model on this machine, or `{name: …, options}`
 
 
 def work_recipe(
@@ -24,25 +32,70 @@ def work_recipe(
     """Return the checked recipe of a call: a file or a dict, with the arguments of the call laid over it.
 
     `prompts` are files, texts or rows for the recipe's `key`; those in memory are written to
-    `given/KEY.jsonl` in the folder, so that the same call goes on from the folder. Without `output` in either
-    the folder is named as the verb.
+    `given/KEY.jsonl` in the folder, so that the same call goes on from the folder.
     Raises ConfigError, and DataError for rows that no file can hold.
     """
     origin = Origin(f"truing.{verb}")
     root = read_work(Path(recipe)) if isinstance(recipe, str | Path) else node_of(dict(recipe or {}), origin)
     asked = {key: without_functions(value, []) for key, value in keys.items() if value is not None}
-    if "output" not in asked and "output" not in root.children:
-        asked["output"] = verb
     held = None
     if prompts is not None:
         held, asked[key] = _prompts(prompts)
         if held is not None:
-            folder = asked["output"] if "output" in asked else root.children["output"].value
+            folder = asked.get("output") or _output(root, kind)
             asked[key] = [str(Path(str(folder)) / FOLDER / f"{key}.jsonl")]
     found = validate(laid_over(_without(root, asked), node_of(asked, origin)), kind)
     if held is not None:
         _write(Path(getattr(found, key)[0]), held)
     return found
+
+
+def _output(root: Node, kind: type[AnyWork]) -> Any:
+    """Return the folder that a recipe names, or that its kind has where it names none."""
+    return root.children["output"].value if "output" in root.children else kind.model_fields["output"].default
+
+
+@dataclass
+class GivenModels:
+    """The models that a call may have in memory: each by the name that the recipe gets for it."""
+
+    tokenizer: Any = None  # of the loaded ones
+    live: dict[str, "Trained"] = field(default_factory=dict[str, "Trained"])
+    given: dict[str, ModelLike] = field(default_factory=dict[str, ModelLike])
+
+    def named(self, model: ModelLike | Mapping[str, Any]) -> str | dict[str, Any]:
+        """Return a model as the recipe names it; a loaded one is put in `live`.
+
+        Raises ConfigError where another model of the call has the name of a loaded one: the recipe could not
+        tell them apart. ModelError and ConfigError as `opened`.
+        """
+        if isinstance(model, Mapping):
+            return dict(model)
+        name = named(model)
+        other = self.given.setdefault(name, model)
+        if other is not model and (_is_loaded(model) or _is_loaded(other)):
+            raise ConfigError(
+                message("two models of this call are both called {name}", name=name),
+                hint=message("set config.name_or_path of a loaded model to a name of its own"),
+            )
+        if _is_loaded(model):
+            self.live[name] = opened(model, self.tokenizer)
+        return name
+
+
+def _is_loaded(model: ModelLike) -> bool:
+    return not isinstance(model, str | Path | Run)
+
+
+def role_named(role: RoleLike, key: str) -> str | dict[str, Any]:
+    """Return a role as the recipe names it under `key`. Raises ConfigError for a loaded model."""
+    if isinstance(role, Mapping):
+        return dict(role)
+    if _is_loaded(role):
+        said = "{key} is a {kind}: expected a run, a folder, a name, or a server as a dict"
+        hint = message("save a loaded model with save_pretrained, and name its folder")
+        raise ConfigError(message(said, key=key, kind=type(role).__name__), hint=hint)
+    return named(role)
 
 
 def _without(root: Node, asked: Mapping[str, Any]) -> Node:

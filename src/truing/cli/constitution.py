@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from truing.cli.commands import command
+from truing.cli.commands import command, opening
 from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
-from truing.cli.work import RECIPE_ENDS, asked_in, role
+from truing.cli.work import asked_in, role
 from truing.core.doing import doing
 from truing.core.messages import message
 
@@ -42,27 +42,26 @@ def constitution(
 
     given = {"policy": policy, "critic": critic, "reviser": reviser, "judge": judge}
     flags: dict[str, Any] = {name: role(one) for name, one in given.items() if one}
-    flags |= {"constitution": principles, "output": _output(what, output)}
+    flags |= {"constitution": principles, "output": output}
     path, overrides = asked_in(what, set_, **flags)
     recipe = load_work(ConstitutionRecipe, path, overrides)
     with doing(IMPORTING):
         from truing.api.watching import Stages
-        from truing.pipelines.constituting import PREFERENCES, SFT, constitute, require_answered
+        from truing.pipelines.constituting import PREFERENCES, constitute, require_answered
+        from truing.pipelines.train_file import TRAIN
         from truing.synthesis.work import REPORT
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = constitute(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(done)
     else:
         _show(done)
     require_answered(done, recipe.max_errors)
     folder = Path(recipe.output)
-    train = command("train", "recipes/sft.yaml", set_=[f"data.train=[{folder / SFT}]"])
-    why = "train on the revisions, when you have read some transcripts in {page}; the pairs are in {pairs}"
-    next_step(train, message(why, page=folder / REPORT, pairs=folder / PREFERENCES))
+    next_step(opening(folder / REPORT), "every transcript side by side")
+    if (folder / TRAIN).exists():
+        why = "train on the revisions, when you have read some transcripts; the pairs are in {pairs}"
+        next_step(command("train", folder / TRAIN), message(why, pairs=folder / PREFERENCES))
 
 
 def _show(done: Mapping[str, Any]) -> None:
@@ -72,8 +71,3 @@ def _show(done: Mapping[str, Any]) -> None:
     say(message(said, **{**counts, "dropped": dropped}))
     for warning in done["warnings"]:
         say(message("warning: {what}", what=warning))
-
-
-def _output(what: str, output: str | None) -> str | None:
-    """Return the folder: that of a recipe's file stays where no flag names another."""
-    return output if output or what.endswith(RECIPE_ENDS) else "constitution"

@@ -2,20 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from truing.cli.commands import opening
 from truing.cli.language import console_language
-from truing.cli.show import IMPORTING, console, next_step, say, stage
+from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
+from truing.cli.work import show_report
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
-
-if TYPE_CHECKING:
-    from truing.reports.records import Report
 
 RECIPES = (".yaml", ".yml", ".json")
 
@@ -62,23 +60,12 @@ def evaluate(
         from truing.evals.run import require_passed
         from truing.pipelines.evaluating import evaluate_recipe
         from truing.reports.evaluation import evaluation_report
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = evaluate_recipe(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(found_as_json(done))
     with speaking(console_language()):
         if not as_json:
-            _show(evaluation_report(done))
+            show_report(evaluation_report(done))
         next_step(opening(Path(recipe.output) / REPORT), "every answer behind every number")
         require_passed(done)
-
-
-def _show(report: "Report") -> None:
-    from truing.reports.console import print_measures
-
-    print_measures(report.measures, console)
-    for note in report.notes:
-        say(note)

@@ -44,16 +44,14 @@ def feedback(
     with doing(IMPORTING):
         from truing.api.watching import Stages
         from truing.core.words import speaking
-        from truing.pipelines.feedback import TRAIN, feedback_recipe
+        from truing.pipelines.feedback import feedback_recipe
+        from truing.pipelines.train_file import TRAIN
         from truing.reports.feedback import feedback_report
         from truing.synthesis.feedback import as_json as as_rows
         from truing.synthesis.feedback import require_answered
         from truing.synthesis.work import REPORT
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = feedback_recipe(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(as_rows(done))
     with speaking(console_language()):

@@ -22,11 +22,8 @@ def harden(path: Path, flags: list[str]) -> None:
         from truing.api.watching import Stages
         from truing.pipelines.harden.entry import harden_recipe
         from truing.pipelines.harden.run import require_safe
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = harden_recipe(recipe, say, lines, stage)
-    finally:
-        lines.close()
     _end(done)
     require_safe(done)
 
@@ -38,9 +35,7 @@ def _end(done: "Hardened") -> None:
     from truing.synthesis.work import REPORT
 
     with speaking(console_language()):
-        report = hardening_report(done)
-        say(report.summary)
-        show_report(report)
+        show_report(hardening_report(done))
         next_step(opening(done.path / REPORT), "every round beside its random control")
         if done.model is not None:
             next_step(command("chat", done.model, against=done.recipe.harden.policy), "talk to it")

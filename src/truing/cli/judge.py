@@ -7,9 +7,9 @@ import typer
 
 from truing.cli.commands import command
 from truing.cli.language import console_language
-from truing.cli.show import IMPORTING, console, next_step, say, stage
+from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
-from truing.cli.work import asked_in, roles
+from truing.cli.work import asked_in, roles, show_report
 from truing.core.doing import doing
 from truing.core.messages import message
 
@@ -45,8 +45,6 @@ def judge(
 
     flags = {"judges": roles(judge), "kind": kind, "audit": audit or None}
     path, overrides = asked_in(what, set_, "rows", **flags, output=output)
-    if path is None and output is None:
-        overrides.insert(0, 'output="judged"')
     recipe = load_work(JudgingRecipe, path, overrides)
     with doing(IMPORTING):
         from truing.pipelines import judging
@@ -57,11 +55,8 @@ def judge(
     from truing.synthesis.judging.run import require_answered
     from truing.synthesis.work import REPORT, ROWS
 
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done, audits, found = judging.judge_files(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(found)
     else:
@@ -112,14 +107,7 @@ def _plan(recipe: "JudgingRecipe", as_json: bool) -> None:
 
 def _show(done: "JudgedRows", audits: "list[JudgeAudit]") -> None:
     from truing.core.words import speaking
-    from truing.reports.console import print_measures
-    from truing.reports.judging import audited, judging_report, measures
+    from truing.reports.judging import judging_report
 
     with speaking(console_language()):
-        print_measures([*measures(done), *audited(audits)], console)
-        report = judging_report(done, audits)
-        say(report.summary)
-        for alarm in report.alarms:
-            say(message("warning: {what}", what=alarm.saw))
-        for note in report.notes:
-            say(note)
+        show_report(judging_report(done, audits))

@@ -1,8 +1,7 @@
 """`data negatives`: preference rows of a true answer and a false one."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,10 +16,7 @@ from truing.core.errors import UsageError
 from truing.core.messages import message
 
 if TYPE_CHECKING:
-    from truing.config.negatives import NegativesRecipe
     from truing.synthesis.negatives.run import Negatives
-
-VERB = "negatives"  # and the folder of its rows
 
 
 def negatives(
@@ -55,6 +51,9 @@ def negatives(
 
     Stopped at any moment, the same command goes on from there.
     """
+    from truing.config.negatives import NegativesRecipe
+    from truing.config.work import load_work
+
     file = Path(output) if output and output.endswith(".jsonl") else None
     flags = {
         "by": by or ("writer" if writer else None),
@@ -67,30 +66,17 @@ def negatives(
         "against_eval": against_eval,
         "output": str(file.with_suffix("")) if file else output,
     }
-    recipe = _recipe(what, flags, set_ or [])
+    path, overrides = asked_in(what, set_, **flags)
+    recipe = load_work(NegativesRecipe, path, overrides)
     with doing(IMPORTING):
         from truing.api.watching import Stages
         from truing.pipelines.negatives import negatives_recipe
         from truing.synthesis.negatives.run import as_json as as_rows
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = negatives_recipe(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(as_rows(done))
     _end(done, file, shown=not as_json)
-
-
-def _recipe(what: str, flags: Mapping[str, Any], set_: list[str]) -> "NegativesRecipe":
-    """Return the recipe of a file, or of flags alone; without an output its folder is `negatives`."""
-    from truing.config.negatives import NegativesRecipe
-    from truing.config.work import load_work
-
-    path, overrides = asked_in(what, None, **flags)
-    if path is None and flags["output"] is None:
-        overrides.append(f"output={VERB}")
-    return load_work(NegativesRecipe, path, [*overrides, *set_])
 
 
 def _changes(text: str) -> int | float:
@@ -107,16 +93,14 @@ def _end(done: "Negatives", file: Path | None, *, shown: bool) -> None:
     """Show the numbers, write the rows to a file of the user's, and name the next command."""
     from truing.core.words import speaking
     from truing.data.convert import write_jsonl
-    from truing.pipelines.feedback import TRAIN
+    from truing.pipelines.train_file import TRAIN
     from truing.reports.negatives import negatives_report
     from truing.synthesis.negatives.run import require_answered
     from truing.synthesis.work import REPORT, ROWS
 
     with speaking(console_language()):
         if shown:
-            report = negatives_report(done)
-            say(report.summary)
-            show_report(report)
+            show_report(negatives_report(done))
         if file is not None:
             write_jsonl(file, done.rows)
         say(message("wrote {n} rows to {path}", n=len(done.rows), path=file or done.path / ROWS))

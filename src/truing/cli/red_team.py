@@ -9,15 +9,14 @@ import typer
 from truing.cli.commands import command, opening
 from truing.cli.feedback import AsJson, Output
 from truing.cli.language import console_language
-from truing.cli.show import IMPORTING, console, next_step, say, stage
+from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
-from truing.cli.work import asked_in, role
+from truing.cli.work import asked_in, role, show_report
 from truing.core.doing import doing
 from truing.core.messages import message
 
 if TYPE_CHECKING:
     from truing.config.red_team import RedTeamRecipe
-    from truing.reports.records import Report
 
 RESULTS = (".jsonl", ".csv", ".json")  # of garak and PyRIT
 
@@ -74,16 +73,13 @@ def _attack(recipe: "RedTeamRecipe", as_json: bool) -> None:
         from truing.redteam.run import require_answered
         from truing.reports.red_team import red_team_report
         from truing.synthesis.work import REPORT
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = red_team_recipe(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(as_numbers(done))
     with speaking(console_language()):
         if not as_json:
-            _show(red_team_report(done))
+            show_report(red_team_report(done))
         next_step(opening(done.path / REPORT), "every attack with its outcome")
         if done.failures and (recipe.prompts or recipe.split == "train"):
             next_step(command("data refusals", done.path / FAILURES), "rows that teach to decline them")
@@ -111,11 +107,3 @@ def _judge_again(path: Path, output: Path, as_json: bool) -> None:
 
 def _rate(found: dict[str, float] | None) -> str:
     return "—" if found is None else f"{found['value']:.1%} ({found['low']:.1%} … {found['high']:.1%})"
-
-
-def _show(report: "Report") -> None:
-    from truing.reports.console import print_measures
-
-    print_measures(report.measures, console)
-    for note in [report.summary, *report.notes]:
-        say(note)

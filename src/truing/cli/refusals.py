@@ -9,14 +9,12 @@ from truing.cli.feedback import AsJson, Output, Set
 from truing.cli.language import console_language
 from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
-from truing.cli.work import asked_in, role
+from truing.cli.work import asked_in, role, show_report
 from truing.core.doing import doing
 from truing.core.messages import message
 
 if TYPE_CHECKING:
     from truing.redteam.refusals import Refusals
-
-VERB = "refusals"  # and the folder of its rows
 
 
 def refusals(
@@ -49,19 +47,14 @@ def refusals(
 
     flags = {"balance": balance, "forms": form, "output": output}
     flags |= {name: role(given) for name, given in (("policy", policy), ("writer", writer)) if given}
-    path, overrides = asked_in(what, None, **flags)
-    if path is None and output is None:
-        overrides.append(f"output={VERB}")
-    recipe = load_work(RefusalsRecipe, path, [*overrides, *(set_ or [])])
+    path, overrides = asked_in(what, set_, **flags)
+    recipe = load_work(RefusalsRecipe, path, overrides)
     with doing(IMPORTING):
         from truing.api.watching import Stages
         from truing.pipelines.refusals import refusals_recipe
         from truing.redteam.refusals import as_json as as_counts
-    lines = Stages(stage)
-    try:
+    with Stages(stage) as lines:
         done = refusals_recipe(recipe, say, lines)
-    finally:
-        lines.close()
     if as_json:
         print_json(as_counts(done))
     _end(done, shown=not as_json)
@@ -70,15 +63,13 @@ def refusals(
 def _end(done: "Refusals", *, shown: bool) -> None:
     """Say what was made, and name the next command."""
     from truing.core.words import speaking
-    from truing.pipelines.feedback import TRAIN
+    from truing.pipelines.train_file import TRAIN
     from truing.reports.refusals import refusals_report
     from truing.synthesis.work import REPORT
 
     with speaking(console_language()):
         if shown:
-            report = refusals_report(done)
-            for line in [report.summary, *report.notes]:
-                say(line)
+            show_report(refusals_report(done))
         say(message("wrote {n} refusals to {path}", n=len(done.sft), path=done.path))
         next_step(opening(done.path / REPORT), "every refusal beside its prompt")
         if (done.path / TRAIN).exists():

@@ -55,9 +55,14 @@ def roles(texts: list[str] | None) -> list[str | Mapping[str, Any]]:
 
 
 def show_report(report: "Report") -> None:
-    """Print the numbers and the notes of a report."""
+    """Print the numbers of a report, if it has any, its summary, its alarms and its notes."""
     from truing.reports.console import print_measures
 
-    print_measures(report.measures, console)
+    if report.measures:
+        print_measures(report.measures, console)
+    if report.summary:
+        say(report.summary)
+    for alarm in report.alarms:
+        say(message("warning: {what}", what=alarm.saw))
     for note in report.notes:
         say(note)

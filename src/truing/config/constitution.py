@@ -62,6 +62,9 @@ class ConstitutionRecipe(WorkRecipe):
     )
     samples: int = Field(default=4, ge=2, description="Samples of a prompt, for preferences: samples.")
     votes: int = Field(default=1, ge=1, description="Principles under which the judge compares a pair.")
+    output: str = Field(
+        default="constitution", min_length=1, description="Folder for the rows, the answers and the report."
+    )
 
     @field_validator("critic", "reviser", mode="before")
     @classmethod

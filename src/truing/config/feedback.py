@@ -42,6 +42,9 @@ class FeedbackRecipe(WorkRecipe):
         default=0.6, ge=0.5, le=1, description="A pair below this probability of its preference is unsure."
     )
     unsure: Literal["drop", "keep"] = Field(default="drop", description="Drop unsure pairs, or keep them.")
+    output: str = Field(
+        default="feedback", min_length=1, description="Folder for the rows, the answers and the report."
+    )
 
     @model_validator(mode="after")
     def _read_keys(self) -> "FeedbackRecipe":

@@ -47,4 +47,6 @@ class JudgingRecipe(Section):
     )
     seed: int = Field(default=0, ge=0, description="Seed of the intervals.")
     page_language: Language = Field(default="en", description="Language of the report.")
-    output: str = Field(min_length=1, description="Folder for the rows, the answers and the report.")
+    output: str = Field(
+        default="judged", min_length=1, description="Folder for the rows, the answers and the report."
+    )

@@ -90,11 +90,19 @@ class NegativesRecipe(WorkRecipe):
         default=(), description="Files of evaluations; rows that hold what they ask are dropped."
     )
     own_suites: bool = Field(default=True, description="Drop rows that hold a prompt of truing's suites.")
+    output: str = Field(
+        default="negatives", min_length=1, description="Folder for the rows, the answers and the report."
+    )
+
+    @property
+    def unread(self) -> set[str]:
+        """The keys that this way of making false answers does not read, and that no recipe of it may set."""
+        return {key for key, ways in READ_BY.items() if self.by not in ways}
 
     @model_validator(mode="after")
     def _read_keys(self) -> "NegativesRecipe":
-        for key in sorted(self.model_fields_set & READ_BY.keys()):
-            if self.by not in READ_BY[key] and getattr(self, key) is not None:
+        for key in sorted(self.model_fields_set & self.unread):
+            if getattr(self, key) is not None:
                 raise ValueError(f"{key} is set, and by: {self.by} does not read it")
         if self.low > self.high:
             raise ValueError(f"low is {self.low}, above high: {self.high}")

@@ -47,3 +47,6 @@ class RefusalsRecipe(WorkRecipe):
         default=1.0, ge=0, le=1, description="Share of the refusals and of the twins that become pairs too."
     )
     max_new_tokens: int = Field(default=48, ge=1, description="Most tokens of an own answer in a pair.")
+    output: str = Field(
+        default="refusals", min_length=1, description="Folder for the rows, the answers and the report."
+    )

@@ -53,7 +53,8 @@ SYNTHESIS_ZH = {
     "transcripts.jsonl gives the reason of each; max_errors is the share that may fail": "transcripts.jsonl 写明每条的原因；max_errors 是允许出错的比例",
     "{revised} of {prompts} prompts revised, {unchanged} unchanged, {dropped} dropped, {errors} errors": "{prompts} 条提示：{revised} 条已修订，{unchanged} 条未变，{dropped} 条舍弃，{errors} 条出错",
     "warning: {what}": "警告：{what}",
-    "train on the revisions, when you have read some transcripts in {page}; the pairs are in {pairs}": "先在 {page} 里读几份记录，再用修订训练；偏好对在 {pairs}",
+    "train on the revisions, when you have read some transcripts; the pairs are in {pairs}": "先读几份记录，再用修订训练；偏好对在 {pairs}",
+    "every transcript side by side": "并排列出的每份记录",
     # Lineage
     "made by truing {verb}, version {version}": "由 truing {verb} 生成，版本 {version}",
     "prompt: row {row} of {file} (sha256 {digest})": "提示：{file} 的第 {row} 行（sha256 {digest}）",

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from truing.core.errors import StorageError
 from truing.core.files import sha256_file, write_atomic
 from truing.models.results import ADAPTER_CONFIG, find_run
@@ -46,6 +48,15 @@ log = logging.getLogger(__name__)
 def contents_of(folder: Path) -> dict[str, str]:
     """Return the hash of each part of a model's folder."""
     return {part: _digest(folder, patterns) for part, patterns in PARTS.items()}
+
+
+def weights_hash(model: Any) -> str:
+    """Return the SHA-256 of every weight of a loaded model, with its name, type and shape."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def contents_of_source(source: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from truing.core.words import speaking
 from truing.evals.bench import TaskWatch
 from truing.judges.cache import AnswerCache
 from truing.models.trained import Trained
+from truing.pipelines.train_file import learning, write_training
 from truing.reports.constitution import constitution_report
 from truing.reports.page import write_report
 from truing.synthesis.constitution import counts
@@ -26,8 +27,9 @@ def constitute(
 ) -> dict[str, Any]:
     """Make the rows of a recipe in its folder and return the content of `results.json`.
 
-    `model` is the policy where it is loaded already. Raises ConfigError for a folder with another request,
-    and for a wrong part or constitution.
+    Beside them lie the page and, where an answer was revised, `train.yaml`, which trains the policy by SFT;
+    one that is there already stays. `model` is the policy where it is loaded already. Raises ConfigError for
+    a folder with another request, and for a wrong part or constitution.
     """
     opened = open_all(recipe, AnswerCache(Path(recipe.output) / ANSWERS), say, model)
     with work_folder(recipe.output, VERB, opened.asked) as folder:
@@ -37,6 +39,8 @@ def constitute(
         folder.write_results(results)
         with speaking(recipe.page_language):
             write_report(constitution_report(made), folder.path / REPORT)
+        if made.revisions:
+            write_training(folder.path, learning("sft", recipe.policy, folder.path / SFT))
     return results
 
 

@@ -1,18 +1,16 @@
 """Negatives with their page, and a recipe that trains on their rows."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from truing.config.names import SMALL_MODEL
 from truing.config.negatives import NegativesRecipe
-from truing.core.files import write_atomic
+from truing.config.recipe import Recipe
 from truing.core.messages import Say
 from truing.core.words import speaking
 from truing.evals.bench import TaskWatch
 from truing.models.trained import Trained
-from truing.pipelines.feedback import TRAIN
-from truing.pipelines.starter import starting, write_recipe
+from truing.pipelines.train_file import learning, write_training
 from truing.reports.negatives import negatives_report
 from truing.reports.page import write_report
 from truing.synthesis.negatives.run import Negatives, make_negatives
@@ -34,19 +32,14 @@ def negatives_recipe(
     done = make_negatives(recipe, say, watch, opened)
     with speaking(recipe.page_language):
         write_report(negatives_report(done), done.path / REPORT)
-    if done.pairs and not (done.path / TRAIN).exists():
-        write_atomic(done.path / TRAIN, training_of(done).encode())
+    if done.pairs:
+        write_training(done.path, training_of(done))
     return done
 
 
-def training_of(done: Negatives) -> str:
+def training_of(done: Negatives) -> Recipe:
     """Return a recipe of DPO on the rows, with a term that holds the true answers where pairs are alike."""
-    named = done.recipe.policy
-    if isinstance(named, Mapping):
-        named = str(named.get("path", named.get("model")))
-    found = starting(
-        "dpo", policy=named or SMALL_MODEL, rows=str(done.path / ROWS), output=str(Path(done.path) / "dpo")
-    )
+    found = learning("dpo", done.recipe.policy or SMALL_MODEL, done.path / ROWS)
     if done.too_alike:
         found = found.model_copy(update={"loss": found.loss.model_copy(update={"sft_weight": HOLD})})
-    return write_recipe(found)
+    return found

@@ -6,15 +6,13 @@ from types import MappingProxyType
 
 from truing.config.recipe import Recipe
 from truing.config.refusals import RefusalsRecipe
-from truing.core.files import write_atomic
 from truing.core.messages import Say
 from truing.core.words import speaking
 from truing.evals.bench import TaskWatch
 from truing.models.trained import Trained
 from truing.pipelines.budget import ALL, Schedule
-from truing.pipelines.feedback import TRAIN
 from truing.pipelines.quickstart import recipe_of, sft
-from truing.pipelines.starter import write_recipe
+from truing.pipelines.train_file import write_training
 from truing.redteam.refusals import RETAIN, SFT, Refusals, make_refusals
 from truing.reports.page import write_report
 from truing.reports.refusals import refusals_report
@@ -35,9 +33,8 @@ def refusals_recipe(
     done = make_refusals(recipe, say, watch, opened)
     with speaking(recipe.page_language):
         write_report(refusals_report(done), done.path / REPORT)
-    path = done.path / TRAIN
-    if isinstance(done.policy_spec, str) and done.policy_spec not in opened and not path.exists():
-        write_atomic(path, write_recipe(training_of(done.policy_spec, done.path)).encode())
+    if isinstance(done.policy_spec, str) and done.policy_spec not in opened:
+        write_training(done.path, training_of(done.policy_spec, done.path))
     return done
 
 

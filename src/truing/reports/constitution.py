@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import yaml
-
 from truing.config.run_folder import versions
 from truing.core.messages import told
 from truing.core.words import spoken, t
+from truing.reports.recipe import recipe_command, recipe_text
 from truing.reports.records import (
     Alarm,
     DataCount,
@@ -20,7 +19,6 @@ from truing.reports.records import (
     MadeTable,
     Measure,
     Report,
-    recipe_command,
 )
 from truing.stats.intervals import bootstrap_mean, wilson
 from truing.synthesis.constitution.counts import (
@@ -59,7 +57,6 @@ OUTCOMES = {
 def constitution_report(made: ConstitutionPass) -> Report:
     """Return the report that the page of a pass shows."""
     recipe = made.opened.recipe
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     counts = outcomes(made.cases)
     summary = "{revised} of {prompts} prompts have a revision; the critic found nothing in {unchanged}."
     alarms = [
@@ -77,7 +74,7 @@ def constitution_report(made: ConstitutionPass) -> Report:
         made=[MadeTable(t("From first answer to last"), t(SOME), list(map(_transcript, chosen(made.cases))))],
         data=[_data(made, counts)],
         versions=versions(),
-        config={t("this pass"): text},
+        config={t("this pass"): recipe_text(recipe)},
     )
 
 

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-import yaml
-
 from truing.config.run_folder import versions
 from truing.core.messages import told
 from truing.core.words import sentences, spoken, t
@@ -13,6 +11,7 @@ from truing.evals.bench import ScoredResponses, TaskResult
 from truing.evals.gates import GateOutcome
 from truing.evals.numbers import NumberFinding
 from truing.evals.run import Evaluation
+from truing.reports.recipe import recipe_command, recipe_text
 from truing.reports.records import (
     GroupRow,
     GroupTable,
@@ -20,7 +19,6 @@ from truing.reports.records import (
     Report,
     ResponseRow,
     ResponseTable,
-    recipe_command,
 )
 from truing.stats.intervals import holm
 from truing.stats.told import value_text, values_text
@@ -29,7 +27,6 @@ from truing.stats.told import value_text, values_text
 def evaluation_report(done: Evaluation) -> Report:
     """Return the report that the page of an evaluation shows."""
     recipe = done.recipe
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     return Report(
         title=t("{model} against {against}", model=recipe.model, against=recipe.against)
         if recipe.against
@@ -41,7 +38,7 @@ def evaluation_report(done: Evaluation) -> Report:
         groups=list(_groups(done)),
         responses=[table for task, result in done.results.items() for table in _tables(task, result)],
         versions=versions(),
-        config={"this evaluation": text},
+        config={"this evaluation": recipe_text(recipe)},
     )
 
 

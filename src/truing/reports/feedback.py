@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
-import yaml
-
 from truing.config.run_folder import versions
 from truing.core.messages import told
 from truing.core.words import spoken, t
-from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Measure, Report, recipe_command
+from truing.reports.recipe import recipe_command, recipe_text
+from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Measure, Report
 from truing.stats.intervals import Interval
 from truing.synthesis.choosing import COUNTS
 from truing.synthesis.feedback import Feedback
@@ -54,7 +53,6 @@ COUNTED = {
 
 def feedback_report(done: Feedback) -> Report:
     """Return the report that the page shows."""
-    text = yaml.safe_dump(done.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     pairs = done.choice.pairs
     account = ", ".join(f"{pairs[name]} {t(COUNTED[name])}" for name in COUNTS)
     said = "{n} rows of {prompts} prompts; {compared} pairs = {account}."
@@ -70,7 +68,7 @@ def feedback_report(done: Feedback) -> Report:
         made=[MadeTable(t("Responses by strength"), t(STRENGTH), list(_responses(done)))],
         data=list(_data(done)),
         versions=versions(),
-        config={t("this feedback"): text},
+        config={t("this feedback"): recipe_text(done.recipe)},
     )
 
 
@@ -125,5 +123,5 @@ def _data(done: Feedback) -> Iterator[DataCount]:
             asked,
             different,
             asked - different,
-            t("equal, empty, unreadable or failed"),
+            t(ASIDE),
         )

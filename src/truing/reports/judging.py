@@ -4,19 +4,18 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-import yaml
-
 from truing.config.run_folder import versions
 from truing.core.messages import told
 from truing.core.words import spoken, t
 from truing.judges.opinions import NoVerdict
-from truing.reports.records import Alarm, Measure, Report, ResponseRow, ResponseTable, recipe_command
+from truing.reports.recipe import recipe_command, recipe_text
+from truing.reports.records import Alarm, Measure, Report, ResponseRow, ResponseTable
 from truing.stats.told import interval_text, value_text
 from truing.synthesis.judging.audit import AuditNumber, JudgeAudit
 from truing.synthesis.judging.kinds import KINDS
 from truing.synthesis.judging.rows import shown_first
 from truing.synthesis.judging.run import ItemVerdict, JudgedRows
-from truing.synthesis.judging.summary import counts, criteria, numbers, prompt_of
+from truing.synthesis.judging.summary import counts, criteria, numbers
 from truing.text.shown import clipped
 
 SHOWN = 24  # verdicts on the page
@@ -54,7 +53,6 @@ SHARES = ("agreement", "position", "length", "self_preference", "label_agreement
 def judging_report(done: JudgedRows, audits: Sequence[JudgeAudit]) -> Report:
     """Return the report that the page of a judging shows."""
     recipe = done.recipe
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     names = ", ".join(role.title for role in done.roles)
     flags = [(audit, flag) for audit in audits for flag in audit.flags]
     return Report(
@@ -70,7 +68,7 @@ def judging_report(done: JudgedRows, audits: Sequence[JudgeAudit]) -> Report:
         measures=[*measures(done), *audited(audits)],
         responses=[ResponseTable("verdicts", [_row(each) for each in shown_first(done.verdicts, SHOWN)])],
         versions=versions(),
-        config={"this judging": text},
+        config={"this judging": recipe_text(recipe)},
     )
 
 
@@ -151,7 +149,7 @@ def _row(verdict: ItemVerdict) -> ResponseRow:
     texts = [clipped(text, MOST) for text in verdict.item.texts]
     numbered = "\n\n".join(f"[{place}] {text}" for place, text in enumerate(texts, 1))
     return ResponseRow(
-        prompt=clipped(prompt_of(verdict.item), MOST),
+        prompt=clipped(verdict.item.prompt, MOST),
         category=verdict.item.kind,
         responses=[numbered if texts[1:] else texts[0]],
         values=[said],

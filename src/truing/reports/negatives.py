@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import yaml
-
 from truing.config.run_folder import versions
 from truing.core.messages import told
 from truing.core.words import spoken, t
+from truing.reports.recipe import recipe_command, recipe_text
 from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Measure, Report
 from truing.stats.intervals import Interval, bootstrap_mean
 from truing.synthesis.negatives.rows import Without
@@ -38,24 +37,26 @@ SHOWN = 100  # rows that the page shows
 
 def negatives_report(done: Negatives) -> Report:
     """Return the report that the page shows."""
-    text = yaml.safe_dump(done.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     return Report(
         title=t("True and false answers"),
         created=datetime.now(UTC),
-        command="truing data negatives recipe.yaml",
+        command=recipe_command("data negatives"),
         summary=t("{read} rows read = {account}.", read=done.read, account=_account(done)),
         notes=[told(note, spoken()) for note in done.notes],
         measures=list(_measures(done)),
         made=[_table(done)] if done.pairs else [],
         data=[_data(done)],
         versions=versions(),
-        config={t("these negatives"): text},
+        config={t("these negatives"): recipe_text(done.recipe, done.recipe.unread)},
     )
 
 
 def _account(done: Negatives) -> str:
-    reasons = [f"{n} {t(TOLD[reason])}" for reason, n in done.without.most_common() if n]
-    return ", ".join([f"{len(done.pairs)} {t('rows with a false answer')}", *reasons])
+    return ", ".join([f"{len(done.pairs)} {t('rows with a false answer')}", *_reasons(done)])
+
+
+def _reasons(done: Negatives) -> list[str]:
+    return [f"{n} {t(TOLD[reason])}" for reason, n in done.without.most_common() if n]
 
 
 def _measures(done: Negatives) -> Iterator[Measure]:
@@ -84,6 +85,5 @@ def _shown(pair: NegativePair) -> MadeRow:
 
 
 def _data(done: Negatives) -> DataCount:
-    reasons = ", ".join(f"{n} {t(TOLD[reason])}" for reason, n in done.without.most_common() if n)
-    source = ", ".join(done.recipe.prompts)
+    source, reasons = ", ".join(done.recipe.prompts), ", ".join(_reasons(done))
     return DataCount(source, done.read, len(done.pairs), done.without.total(), reasons)

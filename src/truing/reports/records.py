@@ -327,11 +327,6 @@ class Report:
     config: Mapping[str, str] = field(default_factory=dict)
 
 
-def recipe_command(verb: str) -> str:
-    """Return the command that makes a page again from the recipe that it shows."""
-    return t("truing {verb} recipe.yaml   # the recipe above, saved under this name", verb=verb)
-
-
 def verdict(measures: Sequence[Measure]) -> str:
     """Write one sentence: the change of the first two measures, and the count of goals met."""
     if not measures:

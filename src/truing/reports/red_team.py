@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import yaml
-
 from truing.config.run_folder import versions
 from truing.core.words import sentences, t
 from truing.redteam.controls import THRESHOLD, Understood
@@ -12,7 +10,8 @@ from truing.redteam.outcomes import AttackOutcome
 from truing.redteam.rates import SuccessRate
 from truing.redteam.record import VERB, RedTeam
 from truing.reports.heat import HeatCell, HeatColumn, HeatRow, HeatTable, tone_of
-from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Measure, Report, recipe_command
+from truing.reports.recipe import recipe_command, recipe_text
+from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Measure, Report
 from truing.stats.error_rates import ErrorCounts
 from truing.stats.intervals import Interval
 from truing.stats.told import interval_text, range_text, value_text
@@ -40,7 +39,6 @@ SUCCESS = (
 
 def red_team_report(done: RedTeam) -> Report:
     """Return the report that the page shows."""
-    text = yaml.safe_dump(done.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     return Report(
         title=t("Red teaming of {model}", model=done.model.title),
         created=datetime.now(UTC),
@@ -52,7 +50,7 @@ def red_team_report(done: RedTeam) -> Report:
         made=list(_failures(done)),
         data=list(_data(done)),
         versions=versions(),
-        config={t("this red teaming"): text},
+        config={t("this red teaming"): recipe_text(done.recipe)},
     )
 
 

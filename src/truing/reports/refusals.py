@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import yaml
-
 from truing.config.run_folder import versions
 from truing.core.messages import told
 from truing.core.words import spoken, t
@@ -12,7 +10,8 @@ from truing.redteam.declining import BY_HAND, BY_TEMPLATE, BY_WRITER
 from truing.redteam.failures import ASIDE, PLAIN
 from truing.redteam.harmless import EVERYDAY, TWIN
 from truing.redteam.refusals import Refusals, as_json
-from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Report, recipe_command
+from truing.reports.recipe import recipe_command, recipe_text
+from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Report
 
 SHOWN = 100  # refusals that the page shows
 MADE = {BY_HAND: "written by hand", BY_TEMPLATE: "by template", BY_WRITER: "by the writer"}
@@ -31,7 +30,6 @@ WHY = {
 
 def refusals_report(done: Refusals) -> Report:
     """Return the report that the page shows."""
-    text = yaml.safe_dump(done.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     found = as_json(done)
     kinds = {kind: found["kinds"].get(kind, 0) for kind in (TWIN, EVERYDAY)}
     said = (
@@ -55,7 +53,7 @@ def refusals_report(done: Refusals) -> Report:
         made=[MadeTable(t("Refusals"), t("A refusal of each form of a prompt."), list(_refusals(done)))],
         data=list(_data(done)),
         versions=versions(),
-        config={t("these refusals"): text},
+        config={t("these refusals"): recipe_text(done.recipe)},
     )
 
 

@@ -31,7 +31,8 @@ from truing.core.words import sentences, spoken, t
 from truing.evals.reward_summary import RewardSummary, percent
 from truing.reports.alarms import alarms, healthy
 from truing.reports.curves import ends, read_series
-from truing.reports.records import DataCount, Report, StageRecord, recipe_command
+from truing.reports.recipe import recipe_command
+from truing.reports.records import DataCount, Report, StageRecord
 from truing.reports.samples import Sampled, read_samples, sample_tables
 from truing.training.health import Finding, read_findings
 

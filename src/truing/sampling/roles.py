@@ -33,7 +33,7 @@ from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
 from truing.judges.local import LocalJudge
 from truing.judges.opinions import CountOne, NoVerdict, Opinion, uncounted
-from truing.models.contents import contents_of_source
+from truing.models.contents import contents_of_source, weights_hash
 from truing.models.trained import Trained, load_trained
 from truing.sampling.decode import context_of
 from truing.sampling.speaker import Speaker
@@ -144,8 +144,10 @@ class LocalRole:
 
     @cached_property
     def _contents(self) -> object:
-        """The hashes of the weights; of a model in memory the name is all that is known."""
-        return contents_of_source(self.path) if self.opened is None else f"{self.path}, in memory"
+        """The hashes of the weights, which of a model in memory may have changed since the last call."""
+        if self.opened is None:
+            return contents_of_source(self.path)
+        return {"weights": weights_hash(self.opened.model)}
 
     @cached_property
     def speaker(self) -> Speaker:
@@ -310,14 +312,20 @@ def server(
 ROLES: dict[str, Callable[..., ModelRole]] = {"local": local, "server": server}
 
 
+def role_options(spec: RoleSpec) -> dict[str, Any]:
+    """Return a role as `{name: …, options}`: text is a model on this machine, `model` the key of a server."""
+    options = {"path": spec} if isinstance(spec, str) else dict(spec)
+    return {"name": "server" if "model" in options else "local", **options}
+
+
 def role_of(spec: RoleSpec, table: Mapping[str, Callable[..., Any]] = ROLES) -> Callable[..., Any]:
     """Return the role that a recipe describes; calling it with a cache, and perhaps a loaded model, opens it.
 
     A verb whose parts need no model, such as a rule, gives a `table` with its own rows beside `ROLES`. Raises
     ConfigError for a wrong name or option now, not when the role is opened.
     """
-    options = {"name": "local", "path": spec} if isinstance(spec, str) else dict(spec)
-    name = options.pop("name", "server" if "model" in options else "local")
+    options = role_options(spec)
+    name = options.pop("name")
     also = keyword_options(Endpoint) if name == "server" else {}
     return bound("role", table, name, options, also=also, hint="{name: server, model: …, base_url: …}")
 

@@ -9,6 +9,7 @@ cancel out. A pair is unsure where the Bradley-Terry fit of all comparisons give
 below `sure`.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,7 +59,8 @@ def choose(
 ) -> Selection:
     """Make the rows that `recipe.select` asks for, and as many at random.
 
-    `scores[p][i]` is what the responses are ranked by: the strengths of a fit, or a reward model's scores.
+    `scores[p][i]` is what the responses are ranked by: the strengths of a fit, or a reward model's scores,
+    -inf for a response without one, which no row takes.
     """
     choice = Selection()
     candidates: list[ChosenRow] = []
@@ -142,14 +144,23 @@ def _best(
     recipe: FeedbackRecipe, pools: Sequence[Pool], scores: Sequence[Sequence[float]], lineage: Lineage
 ) -> list[ChosenRow]:
     """Return the best response of each prompt, or as many of the best of all prompts together."""
-    held = [number for number, pool in enumerate(pools) if pool.responses]
+    held = [number for number, pool in enumerate(pools) if _ranked(pool, scores[number])]
     if recipe.across == "prompt":
         places = [(number, int(np.argmax(scores[number]))) for number in held]
     else:
-        every = [(number, place) for number in held for place in range(len(pools[number].responses))]
-        best = sorted(every, key=lambda one: -scores[one[0]][one[1]])[: len(held)]
-        places = sorted(best)
+        best = sorted(_all_ranked(pools, scores), key=lambda one: -scores[one[0]][one[1]])
+        places = sorted(best[: len(held)])
     return [_alone(number, pools[number], place, scores[number], lineage) for number, place in places]
+
+
+def _ranked(pool: Pool, scores: Sequence[float]) -> list[int]:
+    """Return the places of responses that can be ranked: a reward model gives no score to a too long one."""
+    return [place for place in range(len(pool.responses)) if math.isfinite(scores[place])]
+
+
+def _all_ranked(pools: Sequence[Pool], scores: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
+    numbered = enumerate(zip(pools, scores, strict=True))
+    return [(number, place) for number, (pool, own) in numbered for place in _ranked(pool, own)]
 
 
 def _at_random(
@@ -163,14 +174,14 @@ def _at_random(
     draw = np.random.default_rng((recipe.seed, 1))
     found: list[ChosenRow] = []
     if recipe.select == "best_of_n" and recipe.across == "all":
-        every = [(number, place) for number, pool in enumerate(pools) for place in range(len(pool.responses))]
+        every = _all_ranked(pools, scores)
         for index in sorted(draw.choice(len(every), size=len(rows), replace=False)) if rows else []:
             number, place = every[int(index)]
             found.append(_alone(number, pools[number], place, scores[number], lineage))
         return found
     for one in rows:
         pool = pools[one.pool]
-        places = draw.choice(len(pool.responses), size=len(one.places), replace=False).tolist()
+        places = draw.choice(_ranked(pool, scores[one.pool]), size=len(one.places), replace=False).tolist()
         if len(one.places) == 1:
             found.append(_alone(one.pool, pool, places[0], scores[one.pool], lineage))
         else:

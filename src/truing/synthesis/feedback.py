@@ -25,7 +25,7 @@ from truing.evals.pair_judges import Compare, judge_of, length_decides, scores_o
 from truing.models.contents import contents_of_source
 from truing.models.trained import Trained, is_reward
 from truing.rewards.model import model_reward
-from truing.sampling.roles import ModelRole, RoleSpec, Wish, open_role
+from truing.sampling.roles import ModelRole, RoleSpec, Wish, open_role, role_options
 from truing.stats.bradley_terry import Strengths
 from truing.stats.intervals import Interval, bootstrap_mean, wilson
 from truing.synthesis.choosing import COUNTS, Selection, choose
@@ -119,11 +119,11 @@ def _live(spec: RoleSpec, opened: Mapping[str, Trained]) -> Trained | None:
 
 def judge_spec(spec: RoleSpec) -> dict[str, Any]:
     """Return a judge as a row of JUDGES: a path is a reward model or a language model on this machine."""
-    if isinstance(spec, str):
-        if ":" in spec and not spec.startswith("wheel:"):
-            return {"name": spec}
-        return {"name": "model" if is_reward(spec) else "local", "path": spec}
-    return dict(spec) if "name" in spec else {"name": "server" if "model" in spec else "local", **spec}
+    if not isinstance(spec, str):
+        return role_options(spec)
+    if ":" in spec and not spec.startswith("wheel:"):  # a function of the user's
+        return {"name": spec}
+    return role_options(spec) | ({"name": "model"} if is_reward(spec) else {})
 
 
 def judge_identity(judge: Mapping[str, Any]) -> dict[str, Any]:

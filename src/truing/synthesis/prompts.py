@@ -29,9 +29,7 @@ class PromptSet:
         return {"file": Path(source.path).name, "row": record.number, "sha256": source.sha256}
 
 
-def read_prompts(
-    paths: Sequence[str], say: Say, *, limit: int | None = None, category: str | None = None
-) -> PromptSet:
+def read_prompts(paths: Sequence[str], say: Say, *, limit: int | None = None) -> PromptSet:
     """Read the rows with a prompt; one of several equal prompts is kept, and the others are told.
 
     `limit` keeps the first so many. Raises DataError where no row has a prompt.
@@ -40,7 +38,6 @@ def read_prompts(
     for source in loaded.sources:
         say(source.describe())
     records = [one for one in loaded.records if one.prompt and one.prompt[-1].role != "assistant"]
-    records = [one for one in records if category is None or one.category == category]
     first: dict[Any, Record] = {}
     for record in records:
         first.setdefault((record.prompt, record.given), record)

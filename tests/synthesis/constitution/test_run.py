@@ -177,8 +177,12 @@ def test_a_judge_has_to_prefer_the_revision_in_both_orders(
 
     server = scripted(answer)
     asked = recipe(HARMFUL[0], judge=server.role, constitution="en")
-    counts = constitute(asked, silent, silent)["counts"]
+    results = constitute(asked, silent, silent)
+    counts, declined = results["counts"], results["declined"]
     assert counts.get(ends, counts["dropped"].get(ends)) == 1
+    assert (declined["before"], declined["after"]) == (0, counts["revised"]), (
+        "a dropped revision is no answer"
+    )
     assert server.count("verdict") == 2
     found = rows(asked, "preferences.jsonl")
     assert [row["chosen_probability"] for row in found] == ([] if probability is None else [probability])

@@ -1,15 +1,17 @@
 """Negatives end to end: every row is counted, the same call gives the same rows, and they are read back."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from truing.core.errors import ConfigError
+from truing.core.errors import ConfigError, RewardError
 from truing.data.load import load_records
 from truing.synthesis.negatives.rows import Without
-from truing.synthesis.negatives.run import Negatives, as_json
+from truing.synthesis.negatives.run import Negatives, as_json, require_answered
 
 Make = Callable[..., Negatives]
 
@@ -20,8 +22,9 @@ def test_rows_read_are_rows_made_and_each_reason(make: Make):
         {"prompt": "How long is it?", "completion": "It is 2,450 metres long."},
         {"prompt": "Say thanks.", "completion": "Thank you!"},
     ]
-    found = as_json(make(rows))
-    assert found["read"] == 3
+    done = make(rows)
+    found = as_json(done)
+    assert (found["read"], done.asked) == (3, 2)
     assert found["rows"] == 1
     assert found["without"] == {"duplicate": 1, "nothing_to_change": 1}
     assert found["made"]["value"] == pytest.approx(1 / 3)
@@ -95,3 +98,11 @@ def test_results_are_written(make: Make):
     written = json.loads((done.path / "results.json").read_text(encoding="utf-8"))
     assert written["rows"] == len(done.rows)
     assert sum(written["rules"].values()) == len(done.rows)
+
+
+def test_errors_are_a_share_of_the_rows_that_were_asked(make: Make):
+    without = Counter({Without.DUPLICATE: 95, Without.FAILED: 3, Without.NO_VERDICT: 1})
+    done = replace(make(), pairs=[], read=100, asked=5, without=without)
+    assert done.errors == pytest.approx(0.8)
+    with pytest.raises(RewardError, match="80% of the rows"):
+        require_answered(done)

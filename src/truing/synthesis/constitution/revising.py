@@ -76,6 +76,10 @@ class Case:
         """End the rounds. A prompt with a revision that passed is revised."""
         self.outcome, self.reason = (CaseEnd.REVISED, "") if self.revised else (outcome, reason)
 
+    def unrevised(self, outcome: CaseEnd, reason: str) -> None:
+        """Take the revision back: the first answer is the last one too."""
+        self.answer, self.outcome, self.reason = self.initial, outcome, reason
+
 
 def spoken_in(record: Record) -> Language:
     """Return the language that a prompt is in: Chinese by its script, else English."""

@@ -147,11 +147,11 @@ def judge_revisions(
     for case, one in zip(revised, found, strict=True):
         share = one.share
         if isinstance(share, NoVerdict):
-            case.outcome, case.reason = CaseEnd.ERROR, share.reason
+            case.unrevised(CaseEnd.ERROR, share.reason)
         elif one.better:
             shares[case.record.id] = share
         else:
-            case.outcome, case.reason = CaseEnd.DROPPED, Drop.NOT_BETTER.value
+            case.unrevised(CaseEnd.DROPPED, Drop.NOT_BETTER.value)
     return shares
 
 

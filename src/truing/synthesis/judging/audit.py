@@ -130,7 +130,7 @@ def _places(done: JudgedRows, place: int, title: str) -> AuditPart:
     for verdict in done.verdicts:
         for contradicts, first in _orders(verdict.found[place]):
             turned.append(float(contradicts))
-            prompts.append(_prompt(verdict.item))
+            prompts.append(verdict.item.prompt)
             earlier += contradicts and first
     if not turned:
         return [], []
@@ -226,7 +226,7 @@ def _label(item: JudgedItem, two: tuple[int, int], people: float, judge: float, 
     texts = [item.responses[place].text for place in two]
     own = [int(_writer(item, place) == title) for place in two]
     return PairLabel(
-        _prompt(item),
+        item.prompt,
         people,
         judge,
         len(texts[0]) - len(texts[1]),
@@ -241,10 +241,6 @@ def _writer(item: JudgedItem, place: int) -> str | None:
     columns = item.record.columns
     named = columns.get(f"{side}_model") or columns.get(f"{side}-model")
     return item.responses[place].source or (named if isinstance(named, str) else None)
-
-
-def _prompt(item: JudgedItem) -> str:
-    return "\n".join(turn.content for turn in item.record.prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +262,7 @@ def score_labels(done: JudgedRows, place: int | None) -> Iterator[ScoreLabel]:
             continue
         response = item.responses[0]
         if response.score is not None or response.label is not None:
-            yield ScoreLabel(_prompt(item), response.score, response.label, opinion, len(response.text))
+            yield ScoreLabel(item.prompt, response.score, response.label, opinion, len(response.text))
 
 
 def _of_scores(done: JudgedRows, scores: Sequence[ScoreLabel], title: str) -> AuditPart:

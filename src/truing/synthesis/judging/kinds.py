@@ -32,6 +32,11 @@ class JudgedItem:
     responses: tuple[Response, ...]
 
     @property
+    def prompt(self) -> str:
+        """The turns of the prompt, which items of one prompt share."""
+        return "\n".join(turn.content for turn in self.record.prompt)
+
+    @property
     def texts(self) -> list[str]:
         return [response.text for response in self.responses]
 

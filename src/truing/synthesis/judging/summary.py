@@ -12,8 +12,8 @@ from truing.judges.panel import panel_agreement
 from truing.judges.rubrics import ItemRate, RubricVerdict, pass_rates
 from truing.stats.clusters import clustered_mean, clustered_rate, measured
 from truing.stats.intervals import Interval
+from truing.synthesis.feedback import interval_row
 from truing.synthesis.judging.audit import JudgeAudit
-from truing.synthesis.judging.kinds import JudgedItem
 from truing.synthesis.judging.run import ItemVerdict, JudgedRows
 
 
@@ -73,7 +73,7 @@ def _axis(name: str, verdict: ItemVerdict) -> float | None:
 def _of(
     verdicts: Sequence[ItemVerdict], name: str, unit: str, value: Any, worst: float = 0.0, best: float = 1.0
 ) -> list[JudgedNumber]:
-    values, prompts = [value(each) for each in verdicts], [prompt_of(each.item) for each in verdicts]
+    values, prompts = [value(each) for each in verdicts], [each.item.prompt for each in verdicts]
     with_value = {prompt for one, prompt in zip(values, prompts, strict=True) if one is not None}
     if len(with_value) < (1 if unit == "%" else 2):  # a mean needs two prompts for its interval
         return []
@@ -90,14 +90,10 @@ def _agreement(done: JudgedRows) -> list[JudgedNumber]:
     for kind in done.kinds:
         verdicts = done.of(kind)
         by_judge = [[each.values[place] for each in verdicts] for place in range(len(done.roles))]
-        alpha = panel_agreement(by_judge, "interval", [prompt_of(each.item) for each in verdicts])
+        alpha = panel_agreement(by_judge, "interval", [each.item.prompt for each in verdicts])
         if alpha is not None:
             found.append(JudgedNumber(f"panel_alpha_{kind}", "", alpha.coefficient, alpha.single, -1.0, 1.0))
     return found
-
-
-def prompt_of(item: JudgedItem) -> str:
-    return "\n".join(turn.content for turn in item.record.prompt)
 
 
 def criteria(done: JudgedRows) -> list[ItemRate]:
@@ -113,7 +109,7 @@ def results(done: JudgedRows, audits: Sequence[JudgeAudit]) -> dict[str, Any]:
         "reasons": reasons(done),
         "numbers": {
             each.name: {
-                **_interval(each.interval),
+                **interval_row(each.interval),
                 "unit": each.unit,
                 "missing": each.missing,
                 "worst": each.worst,
@@ -147,16 +143,12 @@ def _audited(audit: JudgeAudit) -> dict[str, Any]:
         "judge": audit.judge,
         "numbers": {
             each.name: {
-                **_interval(each.interval),
-                "people": None if each.people is None else _interval(each.people),
-                "difference": None if each.difference is None else _interval(each.difference),
+                **interval_row(each.interval),
+                "people": None if each.people is None else interval_row(each.people),
+                "difference": None if each.difference is None else interval_row(each.difference),
             }
             for each in audit.numbers
         },
         "flags": [str(flag) for flag in audit.flags],
         "unmeasured": [str(each) for each in audit.unmeasured],
     }
-
-
-def _interval(interval: Interval) -> dict[str, float | int]:
-    return {"value": interval.estimate, "low": interval.low, "high": interval.high, "n": interval.n}

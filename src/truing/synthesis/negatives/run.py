@@ -60,12 +60,16 @@ class NegativePair:
 
 @dataclass(frozen=True)
 class Negatives:
-    """The outcome. `read` is the number of rows in the files: those made, and each reason in `without`."""
+    """The outcome. `read` is the number of rows in the files: those made, and each reason in `without`.
+
+    `asked` of them had a true answer that was to be made false.
+    """
 
     recipe: NegativesRecipe
     path: Path
     pairs: list[NegativePair]
     read: int
+    asked: int
     without: Counter[Without]
     notes: list[str]
 
@@ -100,9 +104,8 @@ class Negatives:
 
     @property
     def errors(self) -> float:
-        """The share of the asked rows for which a model gave no text or no verdict."""
-        failed = sum(self.without[reason] for reason in ERRORS)
-        return failed / self.made.n
+        """The share of `asked` for which a model gave no text or no verdict."""
+        return sum(self.without[reason] for reason in ERRORS) / self.asked
 
 
 def make_negatives(
@@ -160,7 +163,7 @@ def _collected(making: Falsifying, rows: TrueRows, path: Path, asked: Mapping[st
         told = lineage(VERB, rows.prompts, record, **facts, **made.facts, alike=round(share, 4))
         pairs.append(NegativePair(record, made, share, _row(record, made, told)))
     assert rows.read == len(pairs) + without.total()
-    done = Negatives(recipe, path, pairs, rows.read, without, [])
+    done = Negatives(recipe, path, pairs, rows.read, len(records), without, [])
     done.notes.extend(_notes(done))
     return done
 
