@@ -128,7 +128,6 @@ MADE_ZH = {
     "broken text": "文字不通顺",
     # Hardening
     "Hardening of {model}": "加固 {model}",
-    "truing run harden.yaml   # the recipe below, saved under this name": "truing run harden.yaml   # 把下面的配方存为这个文件名",
     "this hardening": "这次加固",
     "No round kept its safety gates, so that there is no result. {ended}": "没有一轮守住安全门槛，因此没有结果模型。{ended}",
     "The result is round {n}: {changes}. {ended}": "结果取第 {n} 轮：{changes}。{ended}",
