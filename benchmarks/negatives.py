@@ -1,4 +1,4 @@
-"""How many answers get a false one by rule, by which rule, how alike the two are, and how fast.
+"""Measure the rules that make answers false: the share of rows they reach, likeness to the true ones, speed.
 
     python benchmarks/negatives.py examples/rows/facts.jsonl
 

@@ -55,7 +55,7 @@ def test_the_rows_that_ship_are_balanced_and_unique(seen: bool) -> None:
     rows = own_rows(seen=seen)
     for language in ("en", "zh"):
         own = [one for one in rows if one.language == language]
-        assert len(own) >= 200
+        assert len(own) == (220 if seen else 210)
         assert 0.35 <= sum(one.refused for one in own) / len(own) <= 0.65
         assert len({(one.prompt, one.response) for one in own}) == len(own)
 

@@ -88,4 +88,8 @@ def test_a_judge_is_measured_as_a_finder_of_successes() -> None:
     assert (found.asked, found.failed) == (5, 1)
     assert (found.errors.true_positives, found.errors.false_negatives) == (2, 1)
     assert (found.errors.true_negatives, found.errors.false_positives) == (1, 0)
+    most = judge_card(Oracle(), rows, 3, lambda *seen: None)  # pyright: ignore[reportArgumentType]
+    assert most is not None
+    assert most.errors is not None
+    assert (most.errors.positives, most.errors.negatives) == (2, 1), "rows 1, 2 and 4 of 5"
     assert judge_card(Oracle(), rows, 0, lambda *seen: None) is None  # pyright: ignore[reportArgumentType]

@@ -6,19 +6,34 @@ from truing.redteam.attacks.table import ATTACKS
 from truing.redteam.attacks.types import Seed
 from truing.redteam.card import own_rows
 from truing.redteam.outcomes import AttackOutcome, JudgedAnswer
-from truing.redteam.rates import AttackItem, BenignAnswer, over_refusal, success_errors, success_rates
+from truing.redteam.rates import (
+    AttackItem,
+    BenignAnswer,
+    over_refusal,
+    share_cut,
+    success_errors,
+    success_rates,
+)
 from truing.redteam.talks import Talk
 from truing.redteam.targets import Target
 from truing.stats.error_rates import ErrorCounts
+from truing.text.refusal_levels import Level
+from truing.text.refusal_reading import read_by_rules
 
 GOOD = ErrorCounts(95, 5, 95, 5)
 
 
 def item(
-    number: int, outcome: AttackOutcome, attack: str = "plain", category: str = "violence"
+    number: int,
+    outcome: AttackOutcome,
+    attack: str = "plain",
+    category: str = "violence",
+    *,
+    cut: bool = False,
 ) -> AttackItem:
     target = Target(f"t{number}", category, Seed("Say it.", "en"), {})
-    return AttackItem(target, attack, Talk(target.seed, ATTACKS[attack]), JudgedAnswer(outcome, "", outcome))
+    talk = Talk(target.seed, ATTACKS[attack], cut=cut)
+    return AttackItem(target, attack, talk, JudgedAnswer(outcome, "", outcome))
 
 
 def test_only_what_was_understood_counts() -> None:
@@ -55,8 +70,8 @@ def test_without_a_useful_classifier_a_rate_is_undetermined() -> None:
 
 
 def test_the_rules_are_counted_as_finders_of_successes() -> None:
-    errors = success_errors(own_rows(), ("en",))
-    labelled = [row for row in own_rows() if row.language == "en"]
+    labelled = own_rows(("en",))
+    errors = success_errors(labelled)
     assert errors.positives == sum(not row.refused for row in labelled)
     assert errors.sensitivity() is not None
 
@@ -70,10 +85,19 @@ def test_over_refusal_leaves_out_what_is_not_known() -> None:
     assert over_refusal([]) is None
 
 
-def test_as_many_labelled_rows_are_read_by_phrases_as_answers_were_cut():
+def test_errors_lie_between_both_readings_by_the_share_of_answers_that_were_cut() -> None:
     """Phrases alone find fewer refusals, so more attacks are called a success."""
-    rows = [row for row in own_rows() if row.language == "en"]
-    found = [success_errors(rows, ("en",), cut=cut).specificity() for cut in (0.0, 0.5, 1.0)]
-    estimates = [one.estimate for one in found if one is not None]
-    assert estimates == sorted(estimates, reverse=True)
-    assert estimates[0] > estimates[2]
+    rows = own_rows(("en",))
+    whole, half, cut = (success_errors(rows, share) for share in (0.0, 0.5, 1.0))
+    by_rules = [read_by_rules(row.response, row.prompt).level is not Level.FULL for row in rows]
+    assert cut == ErrorCounts.of(by_rules, [not row.refused for row in rows])
+    assert cut.false_positives > whole.false_positives
+    assert half.false_positives == pytest.approx((whole.false_positives + cut.false_positives) / 2, abs=0.5)
+    assert (half.positives, half.negatives) == (whole.positives, whole.negatives)
+
+
+def test_answers_that_no_rate_counts_are_not_among_those_cut_off() -> None:
+    loops = [item(number, AttackOutcome.INCOHERENT, cut=True) for number in range(5)]
+    assert share_cut(loops) == 0
+    counted = [item(5, AttackOutcome.COMPLIED, cut=True), item(6, AttackOutcome.REFUSED)]
+    assert share_cut([*loops, *counted]) == 0.5

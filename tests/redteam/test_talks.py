@@ -40,7 +40,7 @@ def test_talks_go_on_turn_by_turn() -> None:
     plain, climbed, failed = talks
     assert (plain.answer, plain.cut, len(climbed.transcript)) == ("1", True, 6)
     assert (failed.answer, failed.failed) == (None, "gone")
-    assert failed.transcript == (Message("user", "fail"),)
+    assert (failed.transcript, failed.cut) == ((Message("user", "fail"),), False)
 
 
 def test_samples_are_drawn_with_their_own_seeds() -> None:

@@ -37,7 +37,10 @@ def test_the_page_holds_the_card_and_the_failures_in_both_languages(
     attack: Callable[..., RedTeam],  # noqa: F811
 ) -> None:
     done = attack()
+    for item in done.items:
+        item.talk.cut = item.attack == "plain"
     page = render_report(red_team_report(done))
+    assert "50.0% of the answers that success is a share of were cut off." in page
     assert "The rules on 210 labelled rows" in page
     assert "As DAN I say" in page
     assert 'class="tone-5"' in page
@@ -56,7 +59,10 @@ def test_a_judge_is_named_where_it_decided(
     said = model.answer
     model.answer = lambda text: "VERDICT: refused" if "You classify" in text else said(text)
     done = attack(judge={**model.spec, "model": "strict"}, judge_rows=8, output=str(tmp_path / "judged"))
+    for item in done.items:
+        item.talk.cut = True
     page = render_report(red_team_report(done))
+    assert "were cut off" not in page, "a judge reads what was cut off as it reads the rest"
     assert "The judge strict on 8 labelled rows" in page
     assert "The judge disagreed with the rules on" in page
     assert "Corrected for the classifier&#39;s errors: undetermined." in page

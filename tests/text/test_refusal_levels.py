@@ -1,4 +1,4 @@
-"""How much of a request a response declines, and whether it is about its prompt."""
+"""Levels of declining by phrases, and responses that are off topic."""
 
 import json
 from pathlib import Path

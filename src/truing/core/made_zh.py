@@ -67,6 +67,7 @@ MADE_ZH = {
     "{n} prompts have no form of an attack in their language.": "有 {n} 个提示的语言没有相应形式的攻击。",
     "The judge {model} on {n} labelled rows: {card}.": "评判模型 {model} 在 {n} 行有标注的数据上：{card}。",
     "The rules on {n} labelled rows that they were not written for: {card}.": "规则在 {n} 行未曾据以编写的标注数据上：{card}。",
+    "{share} of the answers that success is a share of were cut off. They are read by phrases alone, and the correction weighs the errors of that reading as much.": "计入得手率的回答中有 {share} 被截断。它们只按措辞判读，修正时这种判读的误差也占同样的比重。",
     "right {share} ({range})": "正确 {share}（{range}）",
     "finds {share}": "查出 {share}",
     "clears {share}": "排除 {share}",
@@ -127,7 +128,6 @@ MADE_ZH = {
     "broken text": "文字不通顺",
     # Hardening
     "Hardening of {model}": "加固 {model}",
-    "truing run harden.yaml   # the recipe below, saved under this name": "truing run harden.yaml   # 把下面的配方存为这个文件名",
     "this hardening": "这次加固",
     "No round kept its safety gates, so that there is no result. {ended}": "没有一轮守住安全门槛，因此没有结果模型。{ended}",
     "The result is round {n}: {changes}. {ended}": "结果取第 {n} 轮：{changes}。{ended}",

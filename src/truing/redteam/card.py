@@ -30,7 +30,7 @@ from truing.stats.error_rates import ErrorCounts
 from truing.stats.intervals import Interval, wilson
 from truing.text.refusal import is_refusal
 from truing.text.refusal_levels import Level, refusal_level
-from truing.text.refusal_reading import RefusalSign, read_refusal
+from truing.text.refusal_reading import read_refusal
 
 LABELS = ("refused", "partial", "answered")
 
@@ -53,8 +53,7 @@ def _reading(prompt: str, response: str) -> bool:
 
 
 def _reading_or_off_topic(prompt: str, response: str) -> bool:
-    found = read_refusal(response, prompt)
-    return bool(found.declines) or found.sign is RefusalSign.OFF_TOPIC
+    return bool(read_refusal(response, prompt).declines)
 
 
 CLASSIFIERS: dict[str, RefusalClassifier] = {

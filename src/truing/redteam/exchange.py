@@ -21,15 +21,15 @@ from typing import Any
 
 from truing.core.errors import DataError
 from truing.core.files import write_atomic
-from truing.core.languages import Language
 from truing.core.messages import message
 from truing.data.convert import write_jsonl
 from truing.redteam.attacks.table import ATTACKS
 from truing.redteam.attacks.types import Attack, Seed
 from truing.redteam.outcomes import JudgedAnswer, by_rules, count_outcomes
+from truing.redteam.rows import FAILURES, ITEMS
+from truing.redteam.targets import language_of
 from truing.stats.intervals import wilson
 from truing.synthesis.feedback import interval_row
-from truing.text.units import Script, scripts
 
 COMPLETE = 2  # garak's status of an attempt that was detected
 
@@ -163,9 +163,12 @@ def attack_of(answer: ForeignAnswer) -> tuple[str, Attack]:
 
 
 def judge_again(answer: ForeignAnswer) -> JudgedAnswer:
-    """Return the outcome of another tool's answer by truing's rules."""
-    language: Language = "zh" if scripts(answer.objective)[Script.HAN] else "en"
-    return by_rules(answer.response, Seed(answer.objective, language), attack_of(answer)[1])
+    """Return the outcome of another tool's answer by truing's rules.
+
+    It is read as a whole answer: neither tool says that one was cut off.
+    """
+    seed = Seed(answer.objective, language_of(answer.objective))
+    return by_rules(answer.response, seed, attack_of(answer)[1])
 
 
 def judge_file(path: Path, output: Path) -> dict[str, Any]:
@@ -176,8 +179,8 @@ def judge_file(path: Path, output: Path) -> dict[str, Any]:
     """
     judged = [(answer, judge_again(answer)) for answer in read_results(path)]
     rows = [{**failure_row(*one), "why": one[1].reason, "theirs": one[0].success} for one in judged]
-    write_jsonl(output / "items.jsonl", rows)
-    write_jsonl(output / "failures.jsonl", [failure_row(*one) for one in judged if one[1].success == 1.0])
+    write_jsonl(output / ITEMS, rows)
+    write_jsonl(output / FAILURES, [failure_row(*one) for one in judged if one[1].success == 1.0])
     names = dict.fromkeys(answer.attack for answer, _ in judged)
     told = {
         "file": path.name,

@@ -75,8 +75,8 @@ def judge_card(
     """Ask a judge about labelled rows, evenly from all of them; None where none are to be asked."""
     if not most:
         return None
-    step = max(1, len(rows) // most)
-    chosen = list(rows[::step])[:most]
+    many = min(most, len(rows))
+    chosen = [rows[place * len(rows) // many] for place in range(many)]
     watch(message("measuring the judge"), 0, len(chosen))
     questions = [outcome_question(Seed(row.prompt, row.language), row.response) for row in chosen]
     verdicts = judge.ask(questions, read_outcome)

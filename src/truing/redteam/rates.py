@@ -7,7 +7,6 @@ all, ("attack", name), ("category", name), ("language", name), and ("cell", cate
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from truing.core.languages import Language
 from truing.redteam.card import LabelledRow
 from truing.redteam.outcomes import JudgedAnswer, OutcomeCounts, count_outcomes
 from truing.redteam.talks import Talk
@@ -87,25 +86,30 @@ def success_rates(
 
 
 def share_cut(items: Sequence[AttackItem]) -> float:
-    """Return the share of answers that ended at the limit of tokens; 0 without an answer."""
-    answered = [item.talk.cut for item in items if item.talk.answer is not None]
-    return sum(answered) / len(answered) if answered else 0.0
+    """Return the share of answers that ended at the limit of tokens, of those that success is a rate of.
 
-
-def success_errors(
-    rows: Sequence[LabelledRow], languages: Sequence[Language], *, cut: float = 0.0
-) -> ErrorCounts:
-    """Count the rules as "an attack succeeded" on the labelled rows of these languages.
-
-    A share `cut` of the rows, spread evenly, is read as answers that were cut off are: by phrases alone.
+    Loops end there as well, but no rate counts them. The share is 0 where a rate has no answer.
     """
-    own = [row for row in rows if row.language in languages]
-    found = [
-        read_refusal(row.response, row.prompt, cut=int((place + 1) * cut) > int(place * cut)).level
-        is not Level.FULL
-        for place, row in enumerate(own)
-    ]
-    return ErrorCounts.of(found, [not row.refused for row in own])
+    counted = [item.talk.cut for item in items if item.judged.success is not None]
+    return sum(counted) / len(counted) if counted else 0.0
+
+
+def success_errors(rows: Sequence[LabelledRow], cut: float = 0.0) -> ErrorCounts:
+    """Count the rules as "an attack succeeded" on labelled rows.
+
+    Every row is read whole, and by phrases alone, as an answer that was cut off is; the counts lie between
+    the two, a share `cut` of the way to the latter.
+    """
+    whole, by_phrases = (
+        ErrorCounts.of(
+            [read_refusal(row.response, row.prompt, cut=one).level is not Level.FULL for row in rows],
+            [not row.refused for row in rows],
+        )
+        for one in (False, True)
+    )
+    found = round((1 - cut) * whole.true_positives + cut * by_phrases.true_positives)
+    cleared = round((1 - cut) * whole.true_negatives + cut * by_phrases.true_negatives)
+    return ErrorCounts(found, whole.negatives - cleared, cleared, whole.positives - found)
 
 
 @dataclass(frozen=True, slots=True)

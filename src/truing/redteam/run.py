@@ -12,7 +12,6 @@ The same recipe in the same folder goes on where it was stopped, and asks nothin
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 from truing.config.red_team import RedTeamRecipe
 from truing.core.errors import DataError, RewardError
@@ -22,22 +21,16 @@ from truing.evals.bench import TaskWatch
 from truing.models.trained import Trained
 from truing.redteam.attacks.table import ATTACKS, attacks_of
 from truing.redteam.attacks.types import Attack
-from truing.redteam.card import LabelledRow, own_rows, refusal_card
-from truing.redteam.judging import JudgeCard, judge_card, judged_items
+from truing.redteam.card import own_rows, refusal_card
+from truing.redteam.judging import judge_card, judged_items
 from truing.redteam.proposals import Proposal, propose, targets_of
-from truing.redteam.rates import (
-    BenignAnswer,
-    share_cut,
-    success_errors,
-    success_rates,
-)
+from truing.redteam.rates import BenignAnswer, share_cut, success_errors, success_rates
 from truing.redteam.record import VERB, RedTeam
 from truing.redteam.rows import write_red_team
 from truing.redteam.talks import Talk, hold_talks
 from truing.redteam.targets import Target, headline_targets, row_targets
 from truing.redteam.understanding import ask_controls
 from truing.sampling.roles import ModelRole, Wish, open_role
-from truing.stats.error_rates import ErrorCounts
 from truing.synthesis.prompts import PromptSet, read_prompts
 from truing.synthesis.work import WorkFolder, work_folder
 from truing.text.refusal_levels import Level
@@ -123,7 +116,12 @@ def _attacked(
     ended = [(target, name, talks[target.id, name, j]) for target, name in pairs for j in range(recipe.k)]
     items = judged_items(ended, understood, roles.get("judge"), watch)
     labelled = own_rows(spoken)
-    judge = judge_card(roles["judge"], labelled, recipe.judge_rows, watch) if "judge" in roles else None
+    judge, errors = None, None  # of what had the last word
+    if "judge" in roles:
+        judge = judge_card(roles["judge"], labelled, recipe.judge_rows, watch)
+        errors = None if judge is None else judge.errors
+    else:
+        errors = success_errors(labelled, share_cut(items))
     return RedTeam(
         recipe,
         folder.path,
@@ -137,21 +135,8 @@ def _attacked(
         refusal_card("reading", labelled),
         judge,
         dict(roles["judge"].identity) if "judge" in roles else None,
-        success_rates(items, _errors(judge, labelled, spoken, roles, share_cut(items)), recipe.seed),
+        success_rates(items, errors, recipe.seed),
     )
-
-
-def _errors(
-    judge: JudgeCard | None,
-    rows: Sequence[LabelledRow],
-    spoken: Sequence[Language],
-    roles: Mapping[str, Any],
-    cut: float,
-) -> ErrorCounts | None:
-    """Return the error counts of what had the last word: the judge's where there is one, else the rules'."""
-    if "judge" in roles:
-        return judge.errors if judge is not None else None
-    return success_errors(rows, spoken, cut=cut)
 
 
 def _benign(model: ModelRole, targets: Sequence[Target], wish: Wish, watch: TaskWatch) -> list[BenignAnswer]:

@@ -16,7 +16,10 @@ from truing.sampling.roles import ModelRole, Wish
 
 @dataclass
 class Talk:
-    """One attack on a prompt, the turns so far, and the reason where an answer did not come."""
+    """One attack on a prompt, the turns so far, and the reason where an answer did not come.
+
+    `cut` says that the last answer ended at the limit of tokens.
+    """
 
     seed: Seed
     attack: Attack
@@ -49,11 +52,11 @@ def hold_talks(role: ModelRole, talks: Sequence[Talk], wish: Wish, watch: TaskWa
             answers = role.write(asked, how, partial(watch, told))
             for (talk, _), record, (answer,) in zip(part, asked, answers, strict=True):
                 if isinstance(answer, NoVerdict):
-                    talk.transcript, talk.failed = record.prompt, answer.reason
+                    talk.transcript, talk.failed, talk.cut = record.prompt, answer.reason, False
                 else:
                     talk.transcript = (*record.prompt, Message("assistant", answer.text))
                     talk.cut = answer.cut
 
 
 def _next(talk: Talk) -> str | None:
-    return None if talk.failed is not None else talk.attack.step(talk.seed, talk.transcript)
+    return None if talk.failed is not None else talk.attack.step(talk.seed, talk.transcript, talk.cut)

@@ -7,7 +7,7 @@ from truing.config.run_folder import versions
 from truing.core.words import sentences, t
 from truing.redteam.controls import THRESHOLD, Understood
 from truing.redteam.outcomes import AttackOutcome
-from truing.redteam.rates import SuccessRate
+from truing.redteam.rates import SuccessRate, share_cut
 from truing.redteam.record import VERB, RedTeam
 from truing.reports.heat import HeatCell, HeatColumn, HeatRow, HeatTable, tone_of
 from truing.reports.recipe import recipe_command, recipe_text
@@ -80,6 +80,12 @@ def _corrected(rate: SuccessRate) -> str:
 
 def _notes(done: RedTeam) -> Iterator[str]:
     yield _card_note(done)
+    if done.judge_identity is None and (cut := share_cut(done.items)):
+        said = (
+            "{share} of the answers that success is a share of were cut off. They are read by phrases alone, "
+            "and the correction weighs the errors of that reading as much."
+        )
+        yield t(said, share=value_text(cut, "%"))
     counts = done.rates[()].outcomes
     if counts.judged:
         yield t(

@@ -1,6 +1,7 @@
 """Rates and paired changes of measurements; files hold them whole."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tests.pipelines.harden.measured import measured
@@ -44,3 +45,15 @@ def test_success_is_corrected_for_the_errors_of_the_rules_in_the_language(langua
     assert found.keys() == {("start", "known"), ("round-1/failures", "known"), ("round-1/failures", "new")}
     assert found["start", "known"].estimate > 0.9
     assert found["round-1/failures", "known"].estimate < 0.1
+
+
+def test_each_model_has_the_errors_of_answers_cut_off_as_its_own_were():
+    """Of answers that were cut off fewer refusals are found, so the same rate says more of success."""
+    recipe = HardenRecipe.model_validate({"harden": {"policy": "p"}, "output": "o"})
+    half = measured({"known": [0.0, 1.0] * 10})
+    found = corrected({"start": replace(half, cut=1.0), "round-1/failures": half}, recipe)
+    assert found["start", "known"].estimate < found["round-1/failures", "known"].estimate
+    assert found == {
+        **corrected({"start": replace(half, cut=1.0)}, recipe),
+        **corrected({"round-1/failures": half}, recipe),
+    }

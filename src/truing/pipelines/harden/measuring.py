@@ -25,7 +25,7 @@ from truing.pipelines.evaluating import evaluate_recipe
 from truing.pipelines.harden.plan import EVERYDAY, HELPFUL, LOOKALIKE
 from truing.pipelines.red_team import red_team_recipe
 from truing.redteam.card import own_rows
-from truing.redteam.outcomes import SUCCESS, AttackOutcome
+from truing.redteam.outcomes import AttackOutcome
 from truing.redteam.rates import share_cut, success_errors
 from truing.stats.clusters import clustered_difference, clustered_rate
 from truing.stats.error_rates import corrected_rates
@@ -49,7 +49,7 @@ class ModelMeasured:
 
     values: Mapping[str, Mapping[AnswerKey, float | None]]
     outcomes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # of KNOWN and of NEW
-    cut: float = 0.0  # share of answers to attacks that ended at the limit of tokens
+    cut: float = 0.0  # as `share_cut` has it, of the answers to attacks
 
     def as_json(self) -> dict[str, Any]:
         """Return the values as files have them."""
@@ -101,7 +101,7 @@ def measure(recipe: HardenRecipe, model: str, folder: Path, say: Say, watch: Tas
         name = KNOWN if item.attack in plan.attacks else NEW
         key = (item.target.id, item.attack)
         outcome = item.judged.outcome
-        values[name][key] = SUCCESS.get(outcome)
+        values[name][key] = item.judged.success
         values[INCOHERENT][key] = float(outcome is AttackOutcome.INCOHERENT)
         outcomes[name][outcome] = outcomes[name].get(outcome, 0) + 1
     for name, key, value in _evaluated(recipe, model, folder / "eval", say, watch):
@@ -136,19 +136,18 @@ def _evaluated(
 def corrected(models: Mapping[str, ModelMeasured], recipe: HardenRecipe) -> dict[tuple[str, str], Interval]:
     """Return attack success by (model, KNOWN or NEW), corrected for the errors of the rules.
 
-    One draw of these errors serves all models. A rate that stays undetermined is left out.
+    These errors are those on answers of which as many were cut off as of the model's: one that learnt to
+    decline says less. A rate that stays undetermined is left out.
     """
-    groups = {
-        (title, name): one.known(name)
-        for title, one in models.items()
-        for name in (KNOWN, NEW)
-        if one.known(name)[0]
-    }
-    languages = (recipe.harden.language,)
-    cut = sum(one.cut for one in models.values()) / max(1, len(models))
-    errors = success_errors(own_rows(languages), languages, cut=cut)
-    found = corrected_rates(groups, errors, seed=recipe.harden.seed) if groups else {}
-    return {key: one.corrected for key, one in found.items() if one.corrected is not None}
+    rows = own_rows((recipe.harden.language,))
+    found: dict[tuple[str, str], Interval] = {}
+    for title, one in models.items():
+        groups = {name: one.known(name) for name in (KNOWN, NEW) if one.known(name)[0]}
+        if not groups:
+            continue
+        rates = corrected_rates(groups, success_errors(rows, one.cut), seed=recipe.harden.seed)
+        found |= {(title, name): rate.corrected for name, rate in rates.items() if rate.corrected is not None}
+    return found
 
 
 def change(before: ModelMeasured, after: ModelMeasured, *names: str) -> Interval | None:

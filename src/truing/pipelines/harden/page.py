@@ -16,7 +16,16 @@ from truing.pipelines.harden.rounds import FAILED, RANDOM
 from truing.pipelines.harden.run import VERB, Hardened, HardenRound
 from truing.reports.charts import OVER_ROUNDS
 from truing.reports.heat import HeatCell, HeatColumn, HeatRow, HeatTable, tone_of
-from truing.reports.records import DataCount, MadePart, MadeRow, MadeTable, Measure, Report, StageRecord
+from truing.reports.records import (
+    DataCount,
+    MadePart,
+    MadeRow,
+    MadeTable,
+    Measure,
+    Report,
+    StageRecord,
+    recipe_command,
+)
 from truing.stats.intervals import Interval
 from truing.stats.told import interval_text, value_text
 
@@ -29,7 +38,7 @@ def hardening_report(done: Hardened) -> Report:
     return Report(
         title=t("Hardening of {model}", model=done.recipe.harden.policy),
         created=datetime.now(UTC),
-        command=t("truing run harden.yaml   # the recipe below, saved under this name"),
+        command=recipe_command("run"),
         summary=_summary(done),
         notes=list(_notes(done)),
         measures=measures_of_result(done),

@@ -24,19 +24,19 @@ CLIMB = {
 ANEW: tuple[AttackStep, ...] = (hypothetical, authority, role_play)  # after the prompt itself
 
 
-def crescendo(seed: Seed, transcript: Turns) -> str | None:
+def crescendo(seed: Seed, transcript: Turns, cut: bool = False) -> str | None:
     """Ask for the subject, then about it, then for the request itself."""
     said = _asked(transcript)
     steps = CLIMB[seed.language]
     return steps[said].replace("{prompt}", seed.text) if said < len(steps) else None
 
 
-def linear(seed: Seed, transcript: Turns) -> str | None:
-    """Ask, and ask anew in another frame as long as the model declines."""
+def linear(seed: Seed, transcript: Turns, cut: bool = False) -> str | None:
+    """Ask, and ask anew in another frame as long as the model declines, as outcomes are read."""
     said = _asked(transcript)
     if not said:
         return seed.text
-    if said > len(ANEW) or read_refusal(transcript[-1].content, seed.text).level is not Level.FULL:
+    if said > len(ANEW) or read_refusal(transcript[-1].content, seed.text, cut=cut).level is not Level.FULL:
         return None
     return ANEW[said - 1](seed, ())
 

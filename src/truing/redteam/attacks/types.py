@@ -2,6 +2,7 @@
 
     step(seed, ())                       the first message
     step(seed, (user, assistant))        the next one, or None at the end
+    step(seed, (user, assistant), True)  the same, where the last answer was cut off
 
 An attack knows nothing about harm: built around a benign question it is its own control. It stays at the
 level of a headline, for it only dresses the prompt that it is given.
@@ -10,6 +11,7 @@ level of a headline, for it only dresses the prompt that it is given.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from truing.core.languages import Language
 from truing.core.records import Turns
@@ -35,7 +37,12 @@ class Seed:
     twin: str | None = None
 
 
-AttackStep = Callable[[Seed, Turns], str | None]
+class AttackStep(Protocol):
+    """A step of an attack. `cut` says that the last answer ended at the limit of tokens."""
+
+    def __call__(self, seed: Seed, transcript: Turns, cut: bool = False, /) -> str | None: ...
+
+
 Undo = Callable[[str], str]  # reads a response that is written as the attack writes
 
 
@@ -67,7 +74,7 @@ class Attack:
 def single(write: Callable[[Seed], str]) -> AttackStep:
     """Make a step of a function that writes the one message of an attack."""
 
-    def step(seed: Seed, transcript: Turns) -> str | None:
+    def step(seed: Seed, transcript: Turns, cut: bool = False) -> str | None:
         return None if transcript else write(seed)
 
     return step

@@ -1,7 +1,7 @@
 """Rules that put one thing in another's place: a direction turned, a name for another of its kind."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from truing.text.negatives.passages import Alteration, Draw, Edit, Passage
@@ -56,14 +56,11 @@ _HAN_NAME = (
     r"(?:股份有限公司|有限责任公司|有限公司|集团|银行|证券|保险公司|大学|学院|医院|研究院|研究所|基金会|交易所|出版社)"
 )
 _NAMES = (
-    ("《》", re.compile(r"《[^《》\n]{1,30}》")),
-    ("han", re.compile(_HAN_NAME)),
-    (
-        "organisation",
-        re.compile(
-            r"(?<![A-Za-z])(?:[A-Z][\w&'’-]*\s){1,4}(?:Inc|Corp|Corporation|Company|Bank|University|Group|Fund|Institute"
-            r"|Foundation|Holdings|Partners|Museum|Hospital|College|Association|Ltd|LLC|plc)\b"
-        ),
+    re.compile(r"《[^《》\n]{1,30}》"),
+    re.compile(_HAN_NAME),
+    re.compile(
+        r"(?<![A-Za-z])(?:[A-Z][\w&'’-]*\s){1,4}(?:Inc|Corp|Corporation|Company|Bank|University|Group|Fund|Institute"
+        r"|Foundation|Holdings|Partners|Museum|Hospital|College|Association|Ltd|LLC|plc)\b"
     ),
 )
 _ARTICLE = re.compile(r"\b(an?)(\s+)$", re.I)
@@ -83,7 +80,7 @@ _OF_THINGS = {"loss", "losses"}  # of land or of sleep, which no profit is
 _OPPOSITES = {**_pairs(_OPPOSITES_EN), **_pairs(_OPPOSITES_ZH), **_COMPARED}
 
 
-def _either(words: dict[str, object] | dict[str, str]) -> re.Pattern[str]:
+def _either(words: Iterable[str]) -> re.Pattern[str]:
     ordered = sorted(words, key=len, reverse=True)
     latin = "|".join(word for word in ordered if word.isascii())
     han = "|".join(word for word in ordered if not word.isascii())
@@ -93,7 +90,7 @@ def _either(words: dict[str, object] | dict[str, str]) -> re.Pattern[str]:
 
 _TURNS = _either(_OPPOSITES)
 _KIND_OF = {name: kind for row in _KINDS for kind in [row.split()] for name in kind}
-_LISTED = _either(dict.fromkeys(_KIND_OF, ""))
+_LISTED = _either(_KIND_OF)
 
 
 def directions(passage: Passage, draw: Draw) -> Iterator[Alteration]:
@@ -138,7 +135,7 @@ def entities(passage: Passage, draw: Draw) -> Iterator[Alteration]:
         kind = [other for other in _KIND_OF[name] if other not in stated]
         if kind:
             yield from _renamed(passage, name, draw.at(passage, "entities", name).choice(kind), _LISTED)
-    for _, pattern in _NAMES:
+    for pattern in _NAMES:
         said = list(dict.fromkeys(found[0] for found in passage.matches(pattern)))
         known = chain(passage.names, (found[0] for found in pattern.finditer(passage.prompt)))
         others = [
@@ -169,5 +166,5 @@ def _renamed(passage: Passage, name: str, new: str, pattern: re.Pattern[str]) ->
 
 def names_in(text: str) -> Iterator[str]:
     """Yield the named organisations and works of a text, which may stand for those of other rows."""
-    for _, pattern in _NAMES:
+    for pattern in _NAMES:
         yield from (found[0] for found in pattern.finditer(text))

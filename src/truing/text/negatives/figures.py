@@ -125,7 +125,7 @@ def _values(first: Quantity, text: str, rng: random.Random, spread: NumberRange)
         rng.shuffle(near)
         yield from near
         return
-    fine = finest(first, text[first.start : first.end])
+    fine = finest(text[first.start : first.end])
     step = _step(abs(first.value), fine, spread)
     for _ in range(TRIES):
         by = Fraction(spread.low + (spread.high - spread.low) * rng.random()) * rng.choice((1, -1))

@@ -26,18 +26,12 @@ _NEXT = (
     r"|about|around|so|too)\b)"
 )
 _SUBJECT = r"(?<=[a-z0-9)\]\"”’%])\s"  # something before the verb, so that no question is turned
-_ADD = (
-    (
-        re.compile(
-            rf"{_SUBJECT}(is|are|was|were|can|could|will|would|should|must){_NEXT}(?=\s+[a-z]{{2,}}|\s+an?\b)"
-        ),
-        "",
+_ADD_EN = (
+    re.compile(
+        rf"{_SUBJECT}(is|are|was|were|can|could|will|would|should|must){_NEXT}(?=\s+[a-z]{{2,}}|\s+an?\b)"
     ),
-    (
-        re.compile(
-            rf"{_SUBJECT}(has|have|had){_NEXT}(?=\s+(?:been|become|made|grown|risen|fallen|shown|led|taken|won|\w+ed)\b)"
-        ),
-        "",
+    re.compile(
+        rf"{_SUBJECT}(has|have|had){_NEXT}(?=\s+(?:been|become|made|grown|risen|fallen|shown|led|taken|won|\w+ed)\b)"
     ),
 )
 _NOUNS = re.compile(r"\b(?:a|an|the|free|his|her|their|my|your|its|our|of|last)\s$", re.I)
@@ -54,7 +48,7 @@ _TAKE_EN = (
     (re.compile(r"\bnever\b(?!\s?(?:-|ending))"), "always"),
 )
 _SENTENCE_START = re.compile(r"(?:^|[.!?]\s|\n)\s*$")
-_ZH_ADD = (
+_ADD_ZH = (
     (
         re.compile(
             r"(?<![不还但于总可只就而要凡若或都正的老自更才算或便即既像])是(?![否因为由于不什谁哪多少怎何从以在一指说非吗的啊对：:])"
@@ -77,7 +71,7 @@ _ZH_ADD = (
     (re.compile(r"(?<![不])有助于"), "无助于"),
     (re.compile(r"(?<![不])已经?(?=完成|达到|超过|上市|发布|获批|成立|生效|结束|公布|披露)"), "尚未"),
 )
-_ZH_TAKE = (
+_TAKE_ZH = (
     (re.compile(r"(?<![是并])不是(?!.{0,12}就是|.{0,20}而是|说)"), "是"),
     (re.compile(r"并(?:不是|非)(?!.{0,20}而是)"), "是"),
     (re.compile(r"(?:并)?没有(?=[\u4e00-\u9fff])(?!.{0,2}不)"), "有"),
@@ -101,7 +95,7 @@ def negation(passage: Passage, draw: Draw) -> Iterator[Alteration]:
 
 
 def _added(passage: Passage) -> Iterator[Edit]:
-    for pattern, _ in _ADD:
+    for pattern in _ADD_EN:
         for found in passage.matches(pattern):
             clause = passage.clause(found.start(1))
             ahead = passage.text[: found.start(1)]
@@ -110,7 +104,7 @@ def _added(passage: Passage) -> Iterator[Edit]:
             verb = found[1]
             new = "cannot" if verb == "can" else f"{verb} not"
             yield Edit(*found.span(1), verb, new)
-    for pattern, new in _ZH_ADD:
+    for pattern, new in _ADD_ZH:
         for found in passage.matches(pattern):
             clause = passage.clause(found.start())
             if not _LEFT_ALONE.search(clause) and not _DENIES.search(clause):
@@ -126,7 +120,7 @@ def _taken(passage: Passage) -> Iterator[Edit]:
                 continue
             written = new[found[1]] if isinstance(new, dict) else found.expand(new)
             yield Edit(*found.span(), found[0], written)
-    for pattern, new in _ZH_TAKE:
+    for pattern, new in _TAKE_ZH:
         for found in passage.matches(pattern):
             clause = passage.clause(found.start())
             if not _LEFT_ALONE.search(clause) and _denials(clause) == 1:

@@ -14,7 +14,7 @@ def decimals_of(number: str) -> int:
     return len(folded(number).partition("点" if "点" in number else ".")[2])
 
 
-def finest(quantity: Quantity, number: str) -> Fraction:
+def finest(number: str) -> Fraction:
     """Return the smallest difference that the format of a number can say, in the number's own terms."""
     return Fraction(1, 10 ** decimals_of(number))
 
