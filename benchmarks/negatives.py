@@ -1,4 +1,4 @@
-"""How many answers get a false one by rule, by which rule, how alike the two are, and how fast.
+"""Count the answers that get a false one by rule, by which rule, how alike the two are, and how fast.
 
     python benchmarks/negatives.py examples/rows/facts.jsonl
 

@@ -34,7 +34,7 @@ def ask(judge: Judge, *texts: str) -> list[Any]:
 
 
 def reason(judge: Judge) -> str:
-    """Why the one question that is asked fails."""
+    """Return the reason for which the one question that is asked fails."""
     (found,) = ask(judge, "a")
     assert isinstance(found, NoVerdict), found
     return found.reason

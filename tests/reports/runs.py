@@ -1,4 +1,4 @@
-"""What a run leaves in its folder, and its page as a reader finds it."""
+"""Files that a run leaves in its folder, and its page as a reader finds it."""
 
 from html.parser import HTMLParser
 from pathlib import Path

@@ -137,7 +137,7 @@ def both_ways(
     stop_ids: frozenset[int] = frozenset(),
     prompts: list[list[int]] = PROMPTS,
 ) -> list[Sample]:
-    """What the lean path draws, shown to equal what the plain one does, log-probabilities included."""
+    """Assert that both paths draw the same with equal log-probabilities, and return the lean one's draws."""
     ours = sampled(model, tokenizer, sampling, stop_ids, "LeanDecoder", prompts)
     with listened_to(model):
         theirs = sampled(model, tokenizer, sampling, stop_ids, "PlainDecoder", prompts)

@@ -1,4 +1,4 @@
-"""How much of a request a response declines, and whether it is about its prompt."""
+"""The share of a request that a response declines, and its topic beside the prompt's."""
 
 import json
 from pathlib import Path
