@@ -37,7 +37,7 @@ def here(
             main()
         printed = capfd.readouterr()
         code = ended.value.code
-        return Ended(code if isinstance(code, int) else 0, printed.out, printed.err)
+        return Ended(code if isinstance(code, int) else int(code is not None), printed.out, printed.err)
 
     return run
 
