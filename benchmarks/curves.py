@@ -9,7 +9,7 @@ COLOURS = ("#2c7fb8", "#c0392b", "#2c9a68")
 
 @dataclass(frozen=True)
 class Line:
-    """What one panel shows."""
+    """The lines of one panel."""
 
     title: str
     steps: Sequence[float]

@@ -71,7 +71,7 @@ def keep_trees(session: OnlineSession) -> list[list[Tree]]:
 
 
 def learning_share(session: OnlineSession, steps: list[list[Tree]], seconds: float) -> float:
-    """What the reference's pass and the learning pass need, at the rate of plain products, of `seconds`."""
+    """The share of `seconds` that both passes, reference and learning, need at the rate of plain products."""
     config = session.scorer.inner.config.get_text_config()
     dtype = session.precision.autocast or session.precision.base
     rate = matrix_rate(dtype, session.scorer.device, config.hidden_size, config.intermediate_size)

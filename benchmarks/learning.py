@@ -1,4 +1,4 @@
-"""Whether an online recipe learns: its held-out prompts before and after training, and the curve between.
+"""Held-out rewards of an online recipe before and after training, and the curve between.
 
 usage: python benchmarks/learning.py RECIPE --output FOLDER --set data.eval_fraction=0.2 --samples 8
 

@@ -1,4 +1,4 @@
-"""Measure the rules that make answers false: the share of rows they reach, likeness to the true ones, speed.
+"""Count the answers that get a false one by rule, by which rule, how alike the two are, and how fast.
 
     python benchmarks/negatives.py examples/rows/facts.jsonl
 

@@ -45,7 +45,7 @@ def matrix_rate(dtype: torch.dtype, device: torch.device, hidden: int, inner: in
 
 
 def operations(session: Session | OnlineSession, trees: list[Tree]) -> float:
-    """What the unique tokens need: products with the layers, attention, and the head on scored tokens.
+    """Operations of the unique tokens: products with the layers, attention, and the head on scored tokens.
 
     A frozen product costs one pass forward and one backward (to its input); an adapter's two backward;
     the reference one more forward. Attention scores and mixes: 4 x depth x width forward, twice that

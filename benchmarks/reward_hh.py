@@ -101,7 +101,7 @@ def theirs(name: str, folder: Path, epochs: float) -> dict[str, Any]:
 
 
 def kept(path: Path, make: Any, *given: Any) -> dict[str, Any]:
-    """What `make` gives, from the output folder where it has been measured before."""
+    """Return the result of `make`, from the output folder if it has been measured before."""
     if not path.exists():
         path.write_text(json.dumps(make(*given)), encoding="utf-8")
     return json.loads(path.read_text(encoding="utf-8"))

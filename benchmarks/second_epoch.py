@@ -1,4 +1,4 @@
-"""What a second epoch of DPO costs when the reference's log-probabilities are kept from the first.
+"""The price of a second epoch of DPO when the reference's log-probabilities are kept from the first.
 
 usage: python benchmarks/second_epoch.py --dtype bf16 --rounds 2
 

@@ -90,7 +90,7 @@ def _one_thread() -> Iterator[int]:
 
 @pytest.fixture(autouse=True)
 def _threads(request: pytest.FixtureRequest, _one_thread: int) -> Iterator[None]:
-    """What is slow has all threads; whatever a test sets ends with it."""
+    """Give slow tests all threads, and take back whatever number a test has set."""
     if "slow" in request.keywords:
         torch.set_num_threads(_one_thread)
     yield

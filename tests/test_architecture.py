@@ -13,6 +13,7 @@ PACKAGE = ROOT / "src" / "truing"
 FILES = sorted(PACKAGE.rglob("*.py"))
 TEXTS = {path: path.read_text(encoding="utf-8") for path in FILES}
 TREES = {path: ast.parse(text) for path, text in TEXTS.items()}
+TESTS = ROOT / "tests"
 SCRIPTS = [
     path for name in ("benchmarks", "docs", "examples") for path in sorted((ROOT / name).rglob("*.py"))
 ]
@@ -200,7 +201,7 @@ def test_nothing_shipped_evaluates_or_unpickles():
 
 
 def opens_text_by_locale(call: ast.Call) -> bool:
-    """Whether a call reads or writes text in whatever encoding the locale has."""
+    """Return whether a call reads or writes text in whatever encoding the locale has."""
     if any(keyword.arg == "encoding" for keyword in call.keywords):
         return False
     name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
@@ -288,35 +289,20 @@ def test_every_docstring_is_found():
 
 
 def test_docstrings_open_with_a_verb_or_a_noun():
+    """Those of the package, of its tests, and of the scripts beside it."""
     found = [
-        f"{name_of(path)}:{line}: {text.splitlines()[0]}"
-        for path in FILES
-        for text, line in docstrings(TREES[path])
+        f"{path.relative_to(ROOT)}:{line}: {text.splitlines()[0]}"
+        for path in [*FILES, *SCRIPTS, *sorted(TESTS.rglob("*.py"))]
+        for text, line in docstrings(TREES.get(path) or ast.parse(path.read_text(encoding="utf-8")))
         if QUESTION.match(text)
     ]
     assert found == []
 
 
-TESTS = ROOT / "tests"
 # Modules without a test file of their own name: a package's docstring or its names, and tables of words that
 # tests/reports/test_words.py and tests/core/test_messages.py read row by row.
 WITHOUT_TEST = re.compile(r"__init__\.py$|_zh\.py$")
-# Modules tested by a file of another name: `python -m truing`, and parts of one verb tested together.
-ELSEWHERE = {
-    "__main__.py": "test_main.py",
-    "judges/replies.py": "judges/test_client.py",
-    "text/negatives/dates.py": "text/negatives/test_figures.py",
-    "text/negatives/passages.py": "text/negatives/test_make.py",
-    "text/negatives/table.py": "text/negatives/test_make.py",
-}
-# Verbs that are being built: their modules are tested together until each has its own file and leaves here.
-BUILT_NOW = {"feedback", "negatives", "work"}
-BEING_BUILT = {"synthesis"}
-
-
-def is_being_built(name: str) -> bool:
-    path = Path(name)
-    return path.parts[0] in BEING_BUILT or (path.parts[0] != "text" and path.stem in BUILT_NOW)
+ELSEWHERE = {"__main__.py": "test_main.py"}  # `python -m truing`
 
 
 def test_every_module_has_its_test_file_at_the_mirrored_path():
@@ -324,7 +310,6 @@ def test_every_module_has_its_test_file_at_the_mirrored_path():
         f"{name} lacks tests/{test}"
         for name in map(name_of, FILES)
         if not WITHOUT_TEST.search(name)
-        and not is_being_built(name)
         and not (
             TESTS / (test := ELSEWHERE.get(name, str(Path(name).with_name(f"test_{Path(name).name}"))))
         ).exists()

@@ -62,7 +62,7 @@ OUTPUTS = {"--output", "--out"}
 
 @dataclass(frozen=True)
 class Command:
-    """What a page tells its reader to type."""
+    """A command that a page tells its reader to type."""
 
     page: str
     text: str
@@ -238,7 +238,7 @@ CHECKS: dict[str, Callable[[Command], None]] = {
 
 
 def made_on(page: str) -> set[str]:
-    """What the commands of a page leave behind, in the words they name it with."""
+    """The files that the commands of a page leave behind, in the words they name them with."""
     made = set()
     for command in COMMANDS:
         if command.page == page:

@@ -17,7 +17,7 @@ from truing.cli.main import main
 
 @dataclass(frozen=True)
 class Ended:
-    """How a verb ended, and what it printed."""
+    """A verb that has ended: its return code, and the text it printed."""
 
     returncode: int
     stdout: str
@@ -37,7 +37,7 @@ def here(
             main()
         printed = capfd.readouterr()
         code = ended.value.code
-        return Ended(code if isinstance(code, int) else 0, printed.out, printed.err)
+        return Ended(code if isinstance(code, int) else int(code is not None), printed.out, printed.err)
 
     return run
 
@@ -101,7 +101,7 @@ class Forked:
         os.kill(self.pid, number)
 
     def wait(self) -> Ran:
-        """What it has returned and printed, once it has ended."""
+        """Wait for its end, and return its code and the text it printed."""
         if self.returncode is None:
             self.returncode = self.ask({"wait": self.pid})
         said = [self.streams[name].read_text("utf-8", errors="replace") for name in ("stdout", "stderr")]

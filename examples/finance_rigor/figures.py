@@ -1,4 +1,4 @@
-"""What was measured: figures.json for scripts, table.md for people, plot.svg to look at."""
+"""The measurements: figures.json for scripts, table.md for people, plot.svg to look at."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a policy does with held-out pairs: how likely it finds the two answers, and what it answers itself."""
+"""A policy on held-out pairs: how likely it finds the two answers, and what it answers itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ class Likelihood:
 
 @torch.no_grad()
 def likelihood(session: Session, held: HeldOut) -> Likelihood:
-    """How likely the session's policy finds both answers of every pair."""
+    """Log-probabilities of both answers of every pair under the session's policy."""
     scorer = session.scorer
     assert isinstance(scorer, Scorer), "a preference loss trains a policy"
     with without_dropout(scorer):
@@ -108,7 +108,7 @@ def numbers(text: str) -> set[str]:
 
 
 def right(text: str, known: str) -> bool:
-    """Whether a text has numbers, and all of them are those of `known`."""
+    """Return whether a text has numbers, and all of them are those of `known`."""
     return bool(numbers(text)) and numbers(text) <= numbers(known)
 
 

@@ -60,7 +60,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def tell(line: str) -> None:
-    """What is being done, while it is done."""
+    """Print what is being done, while it is done."""
     print(line, file=sys.stderr, flush=True)
 
 

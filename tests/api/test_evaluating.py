@@ -9,28 +9,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import truing
 
-PAIRS = [{"prompt": f"say {n}", "chosen": f"yes {n}", "rejected": "no"} for n in range(6)]
 
-
-QUICK = {
-    "optim": {"max_steps": 1, "items_per_step": 3},
-    "lora": {"r": 2},
-    "dtype": "float32",
-    "progress": False,
-}
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def test_evaluate_and_report(model_folder: Path, moved_folder: Path):
-    run = truing.train(method="dpo", policy=model_folder, data=PAIRS, **QUICK)
+def test_evaluate_and_report(trained: truing.Run, model_folder: Path, moved_folder: Path):
     Path("asked.jsonl").write_text('{"prompt": "say a"}\n{"prompt": "say b"}\n')
     keys: dict[str, Any] = {"tasks": {"kl": {"max_new_tokens": 4, "rows": ["asked.jsonl"]}}}
-    found = truing.evaluate(run, against=model_folder, progress=False, **keys)
-    assert found.path == run.path / "eval" and found.page.is_file()
+    found = truing.evaluate(trained, against=model_folder, progress=False, **keys)
+    assert found.path == trained.path / "eval" and found.page.is_file()
     assert found.numbers["kl"]["model"]["value"] is not None and found.passed
     missed = truing.evaluate(
         moved_folder, model_folder, output="other", gates={"kl": {"below": -1}}, progress=False, **keys
@@ -50,7 +34,7 @@ def test_evaluate_and_report(model_folder: Path, moved_folder: Path):
     assert live.numbers["kl"]["model"]["value"] == pytest.approx(missed.numbers["kl"]["model"]["value"])
     with pytest.raises(truing.TruingError, match="is held against itself"):
         truing.evaluate(model_folder, model_folder, **keys)
-    assert truing.report(run) == run.path / "report.html"
+    assert truing.report(trained) == trained.path / "report.html"
     assert truing.report(found, missed, output="two.html") == Path("two.html")
     with pytest.raises(truing.TruingError, match="gone does not exist"):
         truing.report("gone")

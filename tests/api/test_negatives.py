@@ -11,11 +11,6 @@ ROWS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def test_rows_in_memory_get_negatives_and_the_same_call_the_same_ones():
     made = truing.negatives(ROWS, ["numbers"], near=1, progress=False)
     assert [row["chosen"] for row in made.rows] == [row["completion"] for row in ROWS]

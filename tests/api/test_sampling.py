@@ -9,31 +9,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import truing
 from truing.core.errors import DataError
 
-PAIRS = [{"prompt": f"say {n}", "chosen": f"yes {n}", "rejected": "no"} for n in range(6)]
 
-
-QUICK = {
-    "optim": {"max_steps": 1, "items_per_step": 3},
-    "lora": {"r": 2},
-    "dtype": "float32",
-    "progress": False,
-}
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def test_sample_from_a_source_a_run_and_a_loaded_model(model_folder: Path):
+def test_sample_from_a_source_a_run_and_a_loaded_model(trained: truing.Run, model_folder: Path):
     greedy = truing.sample(model_folder, "say a", max_new_tokens=4)
     assert [row["prompt"] for row in greedy] == [[{"role": "user", "content": "say a"}]]
     assert greedy[0]["finish"] in ("stop", "length") and greedy[0]["k"] == 0
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
     assert truing.sample(model, ["say a"], tokenizer=tokenizer, max_new_tokens=4) == greedy
-    run = truing.train(method="dpo", policy=model_folder, data=PAIRS, **QUICK)
-    two = truing.sample(run, ["say a", "say b"], k=2, temperature=1.0, max_new_tokens=4)
+    two = truing.sample(trained, ["say a", "say b"], k=2, temperature=1.0, max_new_tokens=4)
     assert [(row["prompt"][0]["content"], row["k"]) for row in two] == [
         ("say a", 0),
         ("say a", 1),
@@ -59,14 +43,3 @@ def test_a_prompt_of_any_form(prompts: Any, model_folder: Path):
 def test_no_prompt_is_told(model_folder: Path):
     with pytest.raises(DataError, match="no prompts given"):
         truing.sample(model_folder, [])
-
-
-def test_score_rows_and_what_was_sampled(reward_folder: Path, model_folder: Path):
-    scored = truing.score(PAIRS, model=reward_folder)
-    assert len(scored.rows) == 12 and scored.summary.pairs == 6
-    assert {row["rank"] for row in scored.rows} == {0, 1}
-    said = truing.sample(model_folder, ["say a"], k=2, temperature=1.0, max_new_tokens=3)
-    again = truing.score(said, model=str(reward_folder))
-    assert [row["response"] for row in again.rows] == [row["response"] for row in said]
-    with pytest.raises(DataError, match="no row has a response to score"):
-        truing.score([{"prompt": "a"}], model=reward_folder)

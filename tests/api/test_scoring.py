@@ -7,24 +7,9 @@ import pytest
 import truing
 from truing.core.errors import DataError
 
-PAIRS = [{"prompt": f"say {n}", "chosen": f"yes {n}", "rejected": "no"} for n in range(6)]
 
-
-QUICK = {
-    "optim": {"max_steps": 1, "items_per_step": 3},
-    "lora": {"r": 2},
-    "dtype": "float32",
-    "progress": False,
-}
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def test_score_rows_and_what_was_sampled(reward_folder: Path, model_folder: Path):
-    scored = truing.score(PAIRS, model=reward_folder)
+def test_score_rows_and_what_was_sampled(pairs: list, reward_folder: Path, model_folder: Path):
+    scored = truing.score(pairs, model=reward_folder)
     assert len(scored.rows) == 12 and scored.summary.pairs == 6
     assert {row["rank"] for row in scored.rows} == {0, 1}
     said = truing.sample(model_folder, ["say a"], k=2, temperature=1.0, max_new_tokens=3)

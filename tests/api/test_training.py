@@ -26,11 +26,6 @@ SMALL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def one_step(policy: object, data: object, **changes: object) -> truing.Run:
     keys: dict[str, Any] = {**SMALL, "optim": {**SMALL["optim"], "max_steps": 1}, **changes}
     return truing.train(method="dpo", policy=policy, data=data, **keys)
@@ -194,7 +189,8 @@ def test_functions_serve_where_a_recipe_takes_a_name(model_folder: Path):
 
 def test_a_function_given_to_another_process_is_asked_for_again(model_folder: Path):
     rewards = [{"name": "given:tone"}]
-    with pytest.raises(truing.TruingError, match="given:tone is a function that was passed"):
+    told = "given:tone is a function that was passed in Python, and not to this process"
+    with pytest.raises(truing.TruingError, match=told):
         truing.train(method="grpo", policy=model_folder, data=[{"prompt": "say it"}], rewards=rewards)
 
 

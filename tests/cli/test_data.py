@@ -1,4 +1,4 @@
-"""What the verbs of `truing data` promise in their help, against what they print and write."""
+"""The promises in the help of `truing data`'s verbs, against what they print and write."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ PAIR = {"prompt": "Ratio 1:100:2 [bold]?", "chosen": "Yes, :smile: " + "very " *
 
 @pytest.fixture(autouse=True)
 def _narrow(monkeypatch: pytest.MonkeyPatch):
-    """What is printed is longer than a line here, and must not be cut or wrapped."""
+    """Set a terminal of 80 columns: longer lines must not be cut or wrapped."""
     monkeypatch.setenv("COLUMNS", "80")
 
 

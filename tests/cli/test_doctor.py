@@ -91,7 +91,7 @@ def test_what_was_done_while_it_trained_is_told(
 
 @pytest.fixture
 def trl(tmp_path: Path) -> Path:
-    """What TRL's DPOTrainer leaves of a run that it logged each step of and evaluated once."""
+    """Write the files that TRL's DPOTrainer leaves of a run with every step logged and one evaluation."""
     rows = [{"epoch": 0.1 * step, **displaced(step), "step": step} for step in range(1, 41)]
     rows.insert(20, {"eval_loss": 0.5, "eval_rewards/accuracies": 0.9, "epoch": 2.0, "step": 20})
     rows.append({"train_loss": 0.1, "train_runtime": 3.0, "epoch": 4.0, "step": 40})

@@ -43,7 +43,7 @@ def test_rows_a_page_and_a_recipe_that_trains(here, model_folder: Path, reward_f
     assert recipe["method"] == "dpo"
 
 
-def test_a_changed_request_is_refused_without_a_traceback(here, model_folder: Path, tmp_path: Path):
+def test_a_request_without_a_judge_is_refused_without_a_traceback(here, model_folder: Path, tmp_path: Path):
     prompts = tmp_path / "p.jsonl"
     prompts.write_text('{"prompt": "One?"}\n')
     command = ["feedback", str(prompts), "--policy", str(model_folder), "--output", str(tmp_path / "out")]

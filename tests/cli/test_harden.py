@@ -38,7 +38,7 @@ def test_a_killed_hardening_goes_on(begun: Callable[..., Forked], recipe: Path, 
         assert time.monotonic() < deadline
         time.sleep(0.01)
     first.send(signal.SIGKILL)
-    first.wait()
+    assert first.wait().returncode == -signal.SIGKILL
     measured = (tmp_path / "out" / "stages" / "start-measured.json").stat().st_mtime_ns
     ended = begun("run", recipe).wait()
     assert ended.returncode in (0, 7), ended.stderr

@@ -150,7 +150,7 @@ def trained_head(run: Path) -> torch.Tensor:
 
 @torch.no_grad()
 def logits_of(folder: Path, lines: list[dict], *, batch: int) -> list[float]:
-    """What transformers alone makes of scored lines: its own classes, template, padding."""
+    """Score lines with transformers alone: its own classes, template, padding."""
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     turns = [[*line["prompt"], {"role": "assistant", "content": line["response"]}] for line in lines]

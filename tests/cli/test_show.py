@@ -1,4 +1,4 @@
-"""What a verb is doing is told at once: plain lines where nobody watches, a live line on a terminal."""
+"""The work of a verb is told at once: plain lines where nobody watches, a live line on a terminal."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What `doctor` and `schema` promise in their help, against what they print."""
+"""The promises in the help of `doctor` and `schema`, against what they print."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""What `chat` and `sample` promise in their help, against what they print."""
+"""The promises in the help of `chat` and `sample`, against what they print."""
 
 import json
 import os

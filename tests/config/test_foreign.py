@@ -23,7 +23,7 @@ def keys_of(section: type[BaseModel], prefix: str = "") -> set[str]:
 
 
 def hyper_names() -> set[str]:
-    """What some method takes under `loss:`."""
+    """The keys that some method takes under `loss:`."""
     found = {key for one in OFFLINE.values() for key in one.options}
     found |= {key for one in OFFLINE.values() for loss in one.losses.values() for key in defaults_of(loss)}
     for name in ONLINE:

@@ -115,7 +115,7 @@ def test_another_version_is_told_once_and_recorded(tmp_path: Path):
 
 
 def test_a_run_of_a_version_that_recorded_less_goes_on_with_a_word(tmp_path: Path):
-    """What it lacks is recorded from there on, and compared the next time."""
+    """The facts that it lacks are recorded from there on, and compared the next time."""
     older = {**RECIPE, "resolved": {"dtype": "float32"}}
     now = {**older, "resolved": {"dtype": "float32", "device": "cpu"}, "models": {"policy": {"weights": "a"}}}
     with RunFolder.open(tmp_path) as folder:

@@ -1,4 +1,4 @@
-"""What TRL computed from the same weights and rows, and the recipes that must give the same."""
+"""TRL's numbers from the same weights and rows, and the recipes that must give the same."""
 
 import json
 from dataclasses import dataclass

@@ -24,6 +24,10 @@ def test_loss_gradient_norm_and_tokens(peer_case, tmp_path):
         found = check_session(session)
         peer_case.agrees(found.logs["loss"], found.grad_norm)
         assert math.isfinite(sum(found.logs.values()))
+        rows = found.rows
+        assert rows["kept"] == found.items == len(peer_case.read())
+        assert rows["kept"] + sum(rows["set_aside"].values()) == rows["read"] + rows["made"]
+        assert found.tokens > 0
         assert_tokens_are_those_of_the_tokenizers_own_template(session, peer_case)
 
 

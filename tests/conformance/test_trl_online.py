@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(not HERE, reason=f"the peer's numbers are not he
 
 
 class Ours(NamedTuple):
-    """What a case of TRL's is called here."""
+    """The names and values here of a case of TRL's."""
 
     loss: str
     hyper: dict[str, float]

@@ -1,4 +1,4 @@
-"""What the allocator is told, measured by the page faults of three processes that one with torch forks."""
+"""Advice to the allocator, measured by the page faults of three processes that one with torch forks."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Which tokens of near-identical pairs keep their loss. Letters are tokens; unscored ones are capitals."""
+"""Tokens of near-identical pairs that keep their loss. Letters are tokens; unscored ones are capitals."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where in a conversation's text the assistant speaks; test_chat.py and test_templates.py have whole rows."""
+"""The assistant's spans of a conversation's text; test_chat.py and test_templates.py have whole rows."""
 
 from pathlib import Path
 

@@ -18,6 +18,8 @@ def rendered(lengths: list[int], **counts: int) -> Rendered:
 def test_one_in_a_hundred_may_go():
     require_most("rows.jsonl", rendered(list(range(1, 601)), too_long=6), 594)
     require_most("rows.jsonl", rendered([5] * 10, prompt_cut=10), 4)
+    with pytest.raises(DataError, match="7 of 600 rows are lost"):
+        require_most("rows.jsonl", rendered(list(range(1, 601)), too_long=7), 593)
 
 
 def test_more_stops_with_the_length_that_keeps_99_percent():

@@ -40,6 +40,8 @@ def test_words_come_in_order_and_a_call_is_there():
 
 
 def test_a_system_turn_may_stand_anywhere_but_not_in_words_of_another():
-    turns = [Message("system", "hi"), *user("hi")]
-    require_words("hi and hi", turns[::1])
+    turns = [*user("hi"), Message("system", "hi")]
+    require_words("hi and hi", turns)
     require_words("ask\n\nrule", [Message("system", "rule"), *user("ask")])
+    with pytest.raises(TurnsError, match=r"words of turn 2 \(system\)"):
+        require_words("hi", turns)

@@ -57,7 +57,7 @@ def whole(tree: Tree, renderer: Renderer, branch: int = 0) -> str:
 
 
 def written(renderer: Renderer, turns: list[dict], parts: bool, **given) -> str:
-    """What transformers makes of the row's own messages."""
+    """Render the row's own messages with transformers."""
     if parts:
         turns = [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
     return renderer.encoder.tokenizer.apply_chat_template(turns, tokenize=False, **given)

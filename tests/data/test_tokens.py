@@ -1,5 +1,6 @@
 """Text to ids and back, with control tokens kept out of the words of rows; test_chat.py attacks them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,7 @@ def test_a_token_made_of_two_neighbours_is_found(encoder: Encoder):
 
 
 def test_thought_tags_of_an_assistant_stay_tokens(encoder: Encoder):
-    tags = Encoder(
-        encoder.tokenizer, {"<think>": 5}, frozenset({5}), __import__("re").compile("<think>"), False
-    )
+    tags = Encoder(encoder.tokenizer, {"<think>": 5}, frozenset({5}), re.compile("<think>"), False)
     assert tags.find(["<think>"], [True]) == [] and tags.find(["<think>"], [False]) == [0]
 
 

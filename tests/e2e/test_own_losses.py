@@ -19,7 +19,7 @@ def like_dpo(policy, ref, *, beta=0.1):
 
 @pytest.fixture
 def checked(recipe: Callable[..., Path], tmp_path: Path, monkeypatch, capsys):
-    """What `truing check` says of a recipe with this `loss`, in a working directory with `my_losses.py`."""
+    """Run `truing check` on a recipe with a `loss`, in a working directory with `my_losses.py`."""
     (tmp_path / "my_losses.py").write_text(LIKE_DPO)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -1,4 +1,4 @@
-"""What `pip install .` or a wheel brings: everything but recipes, which `truing init` writes."""
+"""Contents of `pip install .` and of a wheel: everything but recipes, which `truing init` writes."""
 
 import importlib.util
 import json

@@ -36,7 +36,7 @@ def ask(judge: Asker, *texts: str) -> list[Any]:
 
 
 def reason(judge: Judge) -> str:
-    """The reason for which the one question that is asked fails."""
+    """Return the reason for which the one question that is asked fails."""
     (found,) = ask(judge, "a")
     assert isinstance(found, NoVerdict), found
     return found.reason

@@ -44,7 +44,7 @@ def pairwise(server, endpoint: Callable[..., Endpoint]) -> MakePairwise:
 
 
 def responses(text: str) -> dict[str, str]:
-    """The texts between the fences of responses A and B."""
+    """Return the texts between the fences of responses A and B."""
     found = re.findall(r"<<(\w{16}) response ([AB])>>\n(.*?)\n<<\1 end>>", text, re.DOTALL)
     return {place: response for _, place, response in found}
 

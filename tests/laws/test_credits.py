@@ -1,4 +1,4 @@
-"""What every row of `CREDITS` obeys, whatever its formula. A new row is covered by being in its table."""
+"""Laws of every row of `CREDITS`, whatever its formula. A new row is covered by being in its table."""
 
 from collections.abc import Callable
 from functools import partial

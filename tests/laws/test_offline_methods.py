@@ -1,4 +1,4 @@
-"""What every method and loss of `OFFLINE` obeys: how a step is cut changes nothing. A new row is covered."""
+"""A law of every method and loss of `OFFLINE`: the cut of a step changes nothing. A new row is covered."""
 
 import sys
 from collections.abc import Callable

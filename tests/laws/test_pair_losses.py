@@ -1,4 +1,4 @@
-"""What every row of `PAIR_LOSSES` and `REFERENCE_FREE_LOSSES` obeys, whatever its formula.
+"""Laws of every row of `PAIR_LOSSES` and `REFERENCE_FREE_LOSSES`, whatever its formula.
 
 A new row is covered by being in its table; it must also state its value at the reference.
 """

@@ -1,4 +1,4 @@
-"""What every row of the tables of reinforcement learning obeys, whatever its formula.
+"""Laws of every row of the tables of reinforcement learning, whatever its formula.
 
 `POLICY_LOSSES`, `VALUE_LOSSES`, `CORRECTIONS`, `KL_ESTIMATORS` and `AGGREGATIONS`; `CREDITS` are in
 `test_credits.py`. A new row is covered by being in its table; a policy loss must also state its value where
@@ -86,7 +86,7 @@ def test_the_gradient_goes_to_what_is_learnt_alone(formula: Formula):
 
 @over(TABLES)
 def test_tokens_know_of_each_other_within_a_response_and_only_where_the_formula_takes_it(formula: Formula):
-    """What `response` in a signature says to the loop: give me all tokens of a response at once."""
+    """`response` in a signature asks the loop for all tokens of a response at once."""
     response = GIVEN["response"]
     found = apply(formula)
     apart = [{name: x[[t]] for name, x in GIVEN.items()} for t in range(6)]

@@ -1,4 +1,4 @@
-"""What every row of `REWARD_PAIR_LOSSES`, `RANKING_LOSSES` and `REGRESSION_LOSSES` obeys."""
+"""Laws of every row of `REWARD_PAIR_LOSSES`, `RANKING_LOSSES` and `REGRESSION_LOSSES`."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What every loss that reads a probability per row obeys, whatever its formula.
+"""Laws of every loss that reads a probability per row, whatever its formula.
 
 A loss is covered by taking the argument `probability`.
 """

@@ -1,4 +1,4 @@
-"""What every row of `UNPAIRED_LOSSES` obeys, whatever its formula."""
+"""Laws of every row of `UNPAIRED_LOSSES`, whatever its formula."""
 
 import math
 

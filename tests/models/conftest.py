@@ -1,4 +1,4 @@
-"""What tests of both scorers do to a model, and how near two ways to compute one thing in float32 can be."""
+"""Changes to a model that tests of both scorers make, and the tolerance between two ways in float32."""
 
 import copy
 from collections.abc import Callable

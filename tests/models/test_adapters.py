@@ -59,7 +59,7 @@ def adapter(model_folder: Path, tmp_path: Path) -> Make:
 
 
 def wanted(tmp_path: Path) -> torch.Tensor:
-    """What PEFT's own model said of TOKENS."""
+    """The output of PEFT's own model for TOKENS."""
     return load_file(tmp_path / "logits.safetensors")["logits"]
 
 

@@ -76,7 +76,7 @@ def test_a_large_file_is_read_once(large, cache, monkeypatch):
 
 @pytest.mark.parametrize("how", ["written over", "put in its place"])
 def test_the_same_size_and_time_of_writing_do_not_hide_other_bytes(large, tmp_path, how):
-    """What `cp -p` and `rsync -a` leave: inode or time of change tell."""
+    """`cp -p` and `rsync -a` leave such files: inode or time of change tell."""
     first, stat = file_hash(large), large.stat()
     other = large if how == "written over" else tmp_path / "other"
     other.write_bytes(b"87654321")

@@ -1,4 +1,4 @@
-"""What a processor is said to be, under the limits that PyTorch and oneDNN can be set to."""
+"""The description of a processor, under the limits that PyTorch and oneDNN can be set to."""
 
 import torch
 

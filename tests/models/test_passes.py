@@ -15,7 +15,7 @@ from truing.models.scoring import Scorer
 
 @dataclass(frozen=True)
 class Place:
-    """Where a scorer multiplies, and in what."""
+    """The device on which a scorer multiplies, and its format."""
 
     device: torch.device
     autocast: torch.dtype | None = None

@@ -1,4 +1,4 @@
-"""Which format products run in: by instructions and measured rates, and said where it is the slower one."""
+"""The format of products: by instructions and measured rates, and told if it is the slower one."""
 
 import pytest
 import torch

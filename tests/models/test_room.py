@@ -1,4 +1,4 @@
-"""Where memory runs out passes are halved, and nothing that is computed changes but its rounding.
+"""Passes are halved if memory runs out, and nothing that is computed changes but its rounding.
 
 No test can use up memory on every machine, so a trunk stands in that raises what PyTorch raises.
 """

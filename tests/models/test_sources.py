@@ -334,7 +334,7 @@ assert "torch" not in sys.modules
 
 
 def ask(tmp_path: Path, endpoint: str, *names: str, **environment: str) -> list[list[str]]:
-    """What `resolve` finds or says in a process of its own: the endpoint is read when the hub is imported."""
+    """Call `resolve` in a process of its own: the endpoint is read when the hub is imported."""
     inherited = {
         key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TRANSFORMERS_"))
     }

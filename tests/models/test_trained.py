@@ -1,4 +1,4 @@
-"""What holds a model is opened for use, and trained from; pickles are not."""
+"""Folders and files that hold a model are opened for use, and trained from; pickles are not."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
 
 
 def of_folder(source: str) -> torch.Tensor:
-    """What the whole weights behind a source say; they load with transformers alone."""
+    """Ask the whole weights behind a source; they load with transformers alone."""
     folder = resolve(source).path
     assert not (folder / "adapter_config.json").exists()
     return logits(load_model(folder, FLOAT32, CPU))

@@ -181,8 +181,11 @@ def test_a_pad_token_needs_no_row_and_rows_may_be_more_than_tokens(changed, mode
     tokenizer, model = AutoTokenizer.from_pretrained(model_folder), load_model(model_folder, FLOAT32, CPU)
     tokenizer.add_special_tokens({"pad_token": "<pad>"})
     require_rows(model, tokenizer, "a model")
+    tokenizer.add_tokens(["<one>"])
+    with pytest.raises(ModelError, match="'<one>'"):
+        require_rows(model, tokenizer, "a model")
     model.resize_token_embeddings(len(tokenizer) + 40, mean_resizing=False)
-    require_rows(model, load_tokenizer(model_folder), "a model")
+    require_rows(model, tokenizer, "a model")
 
 
 @pytest.mark.parametrize("device", ["gpu0", "cuda:x", "cuda:", "CPU", "meta"])

@@ -59,7 +59,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> list[Headline]:
 
 
 def english(lines: Sequence[str]) -> list[str]:
-    """What is left of English on a Chinese terminal: the lines with two words of it in a row."""
+    """Return the English left on a Chinese terminal: the lines with two words of it in a row."""
     add_words("zh", ZH)
     return [line for one in lines if re.search("[a-z]{2,} [a-z]{2,}", line := in_language(one, "zh"))]
 

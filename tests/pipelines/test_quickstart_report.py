@@ -1,4 +1,4 @@
-"""What a reader of a quickstart needs beside its numbers."""
+"""Facts that a reader of a quickstart needs beside its numbers."""
 
 from types import SimpleNamespace
 

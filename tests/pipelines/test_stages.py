@@ -165,7 +165,7 @@ def file(write: Callable[[str], str], model_folder: Path, pairs_file: Path) -> s
 
 
 def run(file: str, *flags: str) -> list[str]:
-    """What a run of the file says."""
+    """Run the file, and return the sentences it told."""
     told: list[str] = []
     run_stages(load_stages(file, flags), told.append, watch)
     return told

@@ -1,4 +1,4 @@
-"""What `truing init` writes loads to the recipe it was made of, and states what its method reads."""
+"""A recipe by `truing init` loads to the one it was made of, and states what its method reads."""
 
 from pathlib import Path
 

@@ -1,8 +1,7 @@
-"""Reports to write, one of them hostile, and a page as a reader finds it."""
+"""Reports to write, one of them hostile."""
 
 import math
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 
 from truing.reports.records import (
     CategoryRow,
@@ -133,38 +132,3 @@ def hostile_report() -> Report:
         versions={attack: attack},
         config={attack: attack},
     )
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text of a page as a browser's parser sees them; scripts and styles apart."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.raw: list[str] = []
-        self.cells: list[list[str]] = []
-        self.in_cell = False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag == "tr":
-            self.cells.append([])
-        if tag in ("td", "th"):
-            self.cells[-1].append("")
-            self.in_cell = True
-
-    def handle_endtag(self, tag):
-        self.in_cell = self.in_cell and tag not in ("td", "th")
-
-    def handle_data(self, data):
-        if self.cdata_elem:
-            self.raw.append(data)
-            return
-        self.text += data
-        if self.in_cell:
-            self.cells[-1][-1] += " ".join(data.split()) + " "
-
-    def row(self, title: str) -> list[str]:
-        return next([cell.strip() for cell in row] for row in self.cells if row and row[0].startswith(title))

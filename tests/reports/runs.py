@@ -1,58 +1,13 @@
-"""What a run leaves in its folder, and its page as a reader finds it."""
+"""Files that a run leaves in its folder, and its page."""
 
-from html.parser import HTMLParser
 from pathlib import Path
 
 from truing.reports.page import render_report
 from truing.reports.run import read_run, run_report
 
+from .parsed import Page
+
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
-
-
-class Page(HTMLParser):
-    """Text, cells of tables, plots and raw scripts of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.text, self.tags, self.headings = "", [], []
-        self.cells: list[list[str]] = []
-        self.plots: dict[str, str] = {}
-        self.marks: dict[str, list[dict[str, str]]] = {}  # what is drawn, by chart
-        self._inside, self._in_cell = "", False
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list) -> None:
-        found = dict(attrs)
-        self.tags.append(tag)
-        self._inside = found.get("id", "") if tag == "script" else tag
-        if found.get("class", "").startswith("plot"):
-            self.plots[found["id"]] = found["aria-label"]
-            self.marks[found["id"]] = []
-        elif tag in ("path", "circle", "rect", "line"):
-            self.marks[list(self.marks)[-1]].append(found)
-        if tag == "tr":
-            self.cells.append([])
-        elif tag in ("td", "th"):
-            self.cells[-1].append("")
-            self._in_cell = True
-        elif tag in ("h2", "h3"):
-            self.headings.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_cell = self._in_cell and tag not in ("td", "th")
-
-    def handle_data(self, data: str) -> None:
-        if self.cdata_elem:
-            return
-        self.text += data
-        if self._in_cell:
-            self.cells[-1][-1] += " ".join(data.split()) + " "
-        if self._inside in ("h2", "h3"):
-            self.headings[-1] += data
-
-    def row(self, title: str) -> list[str]:
-        rows = ([" ".join(cell.split()) for cell in row] for row in self.cells if row)
-        return next(row for row in rows if row[0].startswith(title))
 
 
 def page_of(path: Path) -> Page:

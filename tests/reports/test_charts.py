@@ -8,7 +8,8 @@ from truing.reports.records import (
     Report,
 )
 
-from .pages import Page, hostile_report
+from .pages import hostile_report
+from .parsed import Page
 
 
 def test_a_page_without_charts_has_no_script():

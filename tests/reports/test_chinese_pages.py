@@ -98,7 +98,7 @@ def training(path: Path, *, learning_rate: float = 1e-4) -> Path:
 
 
 def read(page: str) -> str:
-    """What a reader reads: text, labels and the words of charts; no recipe, no model's answer."""
+    """The words on a page: text, labels and the words of charts; no recipe, no model's answer."""
     told = re.findall(r'id="told"[^>]*>(.*?)</script>', page, flags=re.DOTALL)
     drawn = [str(line["name"]) for text in told for line in _lines(json.loads(text))]
     labels = re.findall(r'(?:aria-label|data-label|data-tip)="([^"]*)"', page)

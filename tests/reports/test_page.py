@@ -16,7 +16,8 @@ from truing.reports.records import (
 from truing.stats.told import duration, value_text
 from truing.text.shown import clipped, language, plain
 
-from .pages import CHINESE, HOSTILE, Page, hostile_report, measures, report, training_rows
+from .pages import CHINESE, HOSTILE, hostile_report, measures, report, training_rows
+from .parsed import Page
 
 
 def test_the_table_says_the_numbers_given():
@@ -35,7 +36,7 @@ def test_the_table_says_the_numbers_given():
 
 def test_hostile_text_is_shown_as_text():
     page = Page(render_report(hostile_report()))
-    tags = [tag for tag, _ in page.tags]
+    tags = page.names
     assert tags.count("script") == 2 and tags.count("style") == 1
     assert not {"img", "math", "iframe"} & set(tags)
     drawings = [found for tag, found in page.tags if tag == "svg" and found.get("class") == "drawing"]
@@ -65,10 +66,10 @@ def test_nothing_is_loaded_from_anywhere():
 
 def test_a_page_of_many_sections_has_contents():
     page = Page(render_report(report()))
-    sections = [found["aria-labelledby"] for tag, found in page.tags if tag == "section"]
-    assert [found["href"] for tag, found in page.tags if tag == "a"] == [f"#{name}" for name in sections]
+    links = [found["href"] for tag, found in page.tags if tag == "a"]
+    assert links == [f"#{name}" for name in page.sections()]
     bare = Page(render_report(Report("t", datetime.now(UTC), "", measures=measures()[:1])))
-    assert "nav" not in [tag for tag, _ in bare.tags], "two sections need none"
+    assert "nav" not in bare.names, "two sections need none"
 
 
 def test_a_long_run_fits_two_megabytes():
@@ -82,7 +83,7 @@ def test_languages_and_structure():
     page = Page(text)
     assert ("html", {"lang": "en"}) in page.tags
     assert [a for _, a in page.tags if a.get("lang") == "zh"] and CHINESE in page.text
-    headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    headings = [int(tag[1]) for tag in page.names if re.fullmatch("h[1-6]", tag)]
     assert headings[0] == 1 and headings.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(headings))
     assert all(a.get("scope") for tag, a in page.tags if tag == "th")

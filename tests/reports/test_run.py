@@ -16,7 +16,8 @@ from truing.reports.page import render_report
 from truing.reports.records import DataCount
 from truing.reports.run import read_run, run_report
 
-from .runs import ASKED, HOSTILE, REWARD_JSON, ROWS_JSON, Page, page_of
+from .parsed import Page
+from .runs import ASKED, HOSTILE, REWARD_JSON, ROWS_JSON, page_of
 
 
 def test_the_numbers_of_held_out_rows_are_on_the_page(run_folder):
@@ -40,7 +41,7 @@ def test_names_of_categories_are_shown_as_text(run_folder):
     page = Page(text)
     shown = "<img src=x onerror=alert(1)>⟨U+202E⟩"
     assert page.row(shown)[1] == "75.0% 40.0% to 90.0%, n 8" and f"3 {shown}" in page.text
-    assert "img" not in page.tags and "\u202e" not in text
+    assert "img" not in page.names and "\u202e" not in text
 
 
 def test_training_data_and_recipe(run_folder, tmp_path):
@@ -116,7 +117,7 @@ def test_a_run_that_failed_says_why_as_text(run_folder):
     page = page_of(run_folder(RunState.FAILED, f"DivergedError: loss is nan {HOSTILE}", steps=1))
     assert "Failed after 1 step. The loss was 0.6; 1 step is too few to say whether it moved." in page.text
     assert "DivergedError: loss is nan <img src=x onerror=alert(1)>" in page.text
-    assert "img" not in page.tags
+    assert "img" not in page.names
 
 
 def test_a_process_that_is_gone_was_interrupted_and_one_that_lives_is_running(run_folder):

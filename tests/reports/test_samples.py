@@ -20,4 +20,4 @@ def test_responses_stand_beside_their_rewards(run_folder):
     assert shown[2:] == [[(8, 1.0), (7, 0.875), (6, 0.75)], [(1, 0.125), (2, 0.25), (3, 0.375)]]
     page = page_of(path)
     assert "reward 0.875" in page.text and "say 7 <img src=x onerror=alert(1)>⟨U+202E⟩" in page.text
-    assert "img" not in page.tags
+    assert "img" not in page.names

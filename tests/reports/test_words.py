@@ -82,7 +82,7 @@ def numbers() -> list[Number]:
 
 
 def told_by_tables() -> set[str]:
-    """What is translated through a variable, from the tables that hold it."""
+    """Return the texts that are translated through a variable, from the tables that hold them."""
     panels = {panel.title for panel in PANELS} | set(SIDES)
     health = set(TITLES.values()) | set(DONE.values()) | {rule.advice for rule in RULES.values()}
     explained = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from truing.core.errors import DataError, TruingError, UsageError
+from truing.core.errors import TruingError, UsageError
 from truing.reports.writing import write_comparison, write_page
 
 
@@ -33,5 +33,5 @@ def test_the_page_of_an_evaluation_is_there_already(tmp_path: Path):
 def test_what_is_not_there_is_told(tmp_path: Path):
     with pytest.raises(TruingError, match="nowhere"):
         write_page(tmp_path / "nowhere", None, "en")
-    with pytest.raises((UsageError, DataError), match="nowhere"):
+    with pytest.raises(UsageError, match="nowhere"):
         write_comparison([tmp_path / "nowhere"], tmp_path / "c.html", "en")

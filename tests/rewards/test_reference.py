@@ -1,4 +1,4 @@
-"""The places where data sets keep the answer that a response is compared with."""
+"""Columns in which data sets keep the answer that a response is compared with."""
 
 from truing.rewards.reference import reference_of
 

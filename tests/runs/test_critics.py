@@ -274,7 +274,8 @@ def test_text_kept_beside_the_reward_becomes_likelier(opened, rows, tmp_path):
     found = trained(opened(optim=optim, data=data), tmp_path / "run")
     without = {"train": str(rows), "ptx": str(rows), "ptx_weight": 1e-9}
     apart = trained(opened(optim=optim, data=without), tmp_path / "apart")
-    assert found[-1]["loss/ptx"] < found[0]["loss/ptx"] < apart[-1]["loss/ptx"]
+    assert found[-1]["loss/ptx"] < found[0]["loss/ptx"] - 0.3
+    assert found[0]["loss/ptx"] < apart[-1]["loss/ptx"]
 
 
 def test_a_response_without_an_end_pays_for_it(opened):

@@ -1,4 +1,4 @@
-"""What a resumed run must find unchanged beside its recipe."""
+"""Inputs that a resumed run must find unchanged beside its recipe."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""What every session holds: its rate, its plan, its files."""
+"""Parts of every session: its rate, its plan, its files."""
 
 import pytest
 

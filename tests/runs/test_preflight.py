@@ -1,4 +1,4 @@
-"""What is wrong with a name is told before torch, transformers and peft are imported."""
+"""A fault in a name is told before torch, transformers and peft are imported."""
 
 import json
 import subprocess

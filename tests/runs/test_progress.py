@@ -1,4 +1,4 @@
-"""Where a run goes on after something failed: a reward, an evaluation, a disk, the writing of its result."""
+"""The step at which a run goes on after a failed reward, evaluation, disk, or writing of its result."""
 
 import json
 import shutil

@@ -108,8 +108,10 @@ def test_a_loss_that_reads_no_probability_refuses_rows_that_have_one(opened):
 
 
 def test_a_row_that_is_certain_suits_every_loss(opened):
-    opened({**SOFT, "chosen_probability": 1.0}, method="dpo", loss={"name": "hinge"})
-    opened(method="sft")  # learns the chosen response alone
+    certain = opened({**SOFT, "chosen_probability": 1.0}, method="dpo", loss={"name": "hinge"})
+    assert [len(tree.branches) for tree in certain.train] == [2, 2]
+    alone = opened(method="sft")  # learns the chosen response alone
+    assert [len(tree.branches) for tree in alone.train] == [1, 1]
 
 
 def test_the_first_step_weighs_both_labels(opened):

@@ -1,4 +1,4 @@
-"""How a run ends: done, stopped, or failed, each with a whole checkpoint where there can be one."""
+"""Ends of a run: done, stopped, or failed, each with a whole checkpoint if there can be one."""
 
 import signal
 from pathlib import Path

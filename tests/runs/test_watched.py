@@ -1,4 +1,4 @@
-"""What is done about a finding, in real runs: DPO on near-identical pairs at a rate that displaces."""
+"""Treatment of a finding in real runs: DPO on near-identical pairs at a rate that displaces."""
 
 import json
 import re
@@ -85,7 +85,7 @@ def only(run: Path) -> Finding:
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:
-    """What a run logged, but for its pace."""
+    """The rows that a run logged, but for its pace."""
     return [{k: v for k, v in row.items() if k not in PACE} for row in read_metrics(run)]
 
 

@@ -14,7 +14,7 @@ IDENTIFIERS = range(3, 300)  # token ids that stand for text
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered instead of the proper thing."""
+    """An answer in place of the proper one."""
 
     status: int
     body: Any = field(default_factory=dict)

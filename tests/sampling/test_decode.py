@@ -1,4 +1,4 @@
-"""Which decoder a model gets: the lean one where it computes the same, else the model's own."""
+"""The decoder that a model gets: the lean one if it computes the same, else the model's own."""
 
 from typing import Any
 

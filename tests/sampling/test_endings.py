@@ -1,4 +1,4 @@
-"""Where a response ends, and the part of it that is text."""
+"""The end of a response, and the part of it that is text."""
 
 from pathlib import Path
 

@@ -158,6 +158,6 @@ def test_a_sample_has_a_logprob_for_each_token_or_none() -> None:
 
 
 def test_rows_that_no_token_can_be_drawn_from() -> None:
-    """What a filter rules out is no fault: NaN, infinity and nothing left are."""
+    """A token that a filter rules out is no fault: NaN, infinity and nothing left are."""
     rows = [[0.0, -math.inf, 1.0], [0.0, math.nan, 1.0], [-math.inf] * 3, [0.0, math.inf, 0.0]]
     assert not_finite(torch.tensor(rows)) == [1, 2, 3]

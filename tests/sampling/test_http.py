@@ -97,7 +97,7 @@ def tokens(samples: list[Sample]) -> list[list[int]]:
 
 
 def expected(seed: int, count: int = 6) -> list[int]:
-    """What a stand-in draws."""
+    """Return the response that a stand-in draws."""
     return random.Random(seed).choices(IDENTIFIERS, k=count)
 
 

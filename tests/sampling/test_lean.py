@@ -137,7 +137,7 @@ def both_ways(
     stop_ids: frozenset[int] = frozenset(),
     prompts: list[list[int]] = PROMPTS,
 ) -> list[Sample]:
-    """What the lean path draws, shown to equal what the plain one does, log-probabilities included."""
+    """Assert that both paths draw the same with equal log-probabilities, and return the lean one's draws."""
     ours = sampled(model, tokenizer, sampling, stop_ids, "LeanDecoder", prompts)
     with listened_to(model):
         theirs = sampled(model, tokenizer, sampling, stop_ids, "PlainDecoder", prompts)
@@ -166,7 +166,8 @@ def test_greedy_goes_on_past_the_room_the_cache_starts_with(llama, tokenizer) ->
 
 def test_filters_and_penalties_see_the_same_logits(llama, tokenizer) -> None:
     filters = dataclasses.replace(DRAWN, temperature=0.8, top_p=0.9, repetition_penalty=1.3)
-    both_ways(llama, tokenizer, filters, frozenset({7}))
+    plain = both_ways(llama, tokenizer, DRAWN, frozenset({7}))
+    assert tokens(both_ways(llama, tokenizer, filters, frozenset({7}))) != tokens(plain)
 
 
 def test_prompts_read_in_parts_are_read_as_together(llama, tokenizer, monkeypatch) -> None:
@@ -203,11 +204,12 @@ def test_an_adapter_is_part_of_the_policy(llama, tokenizer, fused: bool) -> None
 
 def test_an_adapter_on_some_layers_beside_another(llama, tokenizer) -> None:
     """Queries have two adapters, values one, keys none."""
+    without = tokens(both_ways(llama, tokenizer, DRAWN))
     model = adapted(llama, target_modules=["q_proj", "v_proj", "up_proj"])
     model.add_adapter("other", LoraConfig(**LORA | {"r": 2, "target_modules": ["q_proj", "down_proj"]}))
     model.base_model.set_adapter(["default", "other"])
     model.eval()
-    both_ways(model, tokenizer, DRAWN)
+    assert tokens(both_ways(model, tokenizer, DRAWN)) != without
 
 
 def test_a_merged_adapter_counts_once(llama, tokenizer) -> None:

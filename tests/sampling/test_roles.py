@@ -83,13 +83,18 @@ def test_a_server_is_asked_once_a_text_with_its_own_seed(tmp_path: Path):
 
 
 def test_a_role_reads_opinions(model_folder: Path):
-    def read(text: str) -> str:
-        if len(text) < 0:
-            raise NoVerdictError("never")
-        return text[:1]
+    """Of an answer drawn greedily; a reader that finds none says why."""
 
-    (found,) = open_role({"path": str(model_folder), "max_new_tokens": 400}).ask([user("one")], read)
-    assert isinstance(found, str | NoVerdict)
+    def none(text: str) -> str:
+        raise NoVerdictError("never")
+
+    role = open_role({"path": str(model_folder), "max_new_tokens": 400})
+    [[written]] = role.write([Record(user("one"))], Wish(temperature=0, max_new_tokens=400))
+    assert isinstance(written, Writing)
+    assert role.ask([user("one")], str) == [written.text]
+    (found,) = role.ask([user("one")], none)
+    assert isinstance(found, NoVerdict)
+    assert found.reason == "never"
 
 
 @pytest.mark.parametrize(

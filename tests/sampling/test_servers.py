@@ -28,7 +28,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(answers: Callable[[int], Reply]) -> tuple[object, int]:
-    """What `ask` makes of a server's answers by the number of the request, and how many it sent."""
+    """Return the result of `ask` for answers by the number of the request, and how many it sent."""
     count = 0
 
     def reply(request) -> Reply:

@@ -116,8 +116,8 @@ def test_fractions_survive(number: Fraction):
 @given(st.text(max_size=200) | st.text(alphabet="0123456789.,/%eE+-^ \\{}$boxed#", max_size=200))
 def test_any_text_is_taken(text: str):
     answer = final_answer(text)
-    if answer is not None:
-        find_number(answer)
+    found = find_number(answer) if answer is not None else None
+    assert found is None or isinstance(found.value, Fraction)
 
 
 def test_normalised_passes_over_width_case_space_and_what_stands_around():

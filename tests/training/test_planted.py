@@ -111,7 +111,7 @@ def train(here: Path, model_folder: Path) -> Train:
 
 
 def online(reward: str, **changes: Any) -> dict[str, Any]:
-    """What online runs share."""
+    """The sections of a recipe that online runs share."""
     return {
         "rewards": [{"name": f"planted_rewards:{reward}"}],
         "sampling": {"max_new_tokens": 6},

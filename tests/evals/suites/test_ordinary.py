@@ -46,7 +46,7 @@ def test_no_prompt_sounds_harmful() -> None:
 
 
 def test_no_prompt_is_in_another_suite() -> None:
-    """What a recipe may train on, and what other tasks ask, is not asked here again."""
+    """No prompt that a recipe may train on, or that another task asks, is asked here again."""
     others = {text for headline in load_headlines() for text in (headline.harmful, headline.benign)}
     others |= {item.prompt for name in SUITES for item in load_suite(name)}
     assert [one.prompt for one in PROMPTS if one.prompt in others] == []

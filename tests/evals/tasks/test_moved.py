@@ -1,4 +1,4 @@
-"""How far a model moved, and what that cost: perplexities by hand, and on the tiny models."""
+"""Distance that a model moved, and its price: perplexities by hand, and on the tiny models."""
 
 import math
 from pathlib import Path

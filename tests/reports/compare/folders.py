@@ -1,8 +1,7 @@
-"""Folders of runs and evaluations to compare, and a page as a reader finds it."""
+"""Folders of runs and evaluations to compare, and their page."""
 
 import json
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ from truing.reports.page import render_report
 from truing.reports.records import Report
 from truing.sampling.types import Finish, Sample
 from truing.stats.intervals import Interval
+
+from ..parsed import Page
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u202e"
 
@@ -99,52 +100,6 @@ def training(
         rows |= {"cut": {"prompt-cut": 3}, "in_evaluation": 2}
         opened.write_facts(ROWS, rows | {"train": kept, "held_out": 0})
     return folder
-
-
-class Page(HTMLParser):
-    """Text, tags, cells of tables and the figures of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.text, self.inside, self.in_cell = "", "", False
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.cells: list[list[str]] = []
-        self.lines: dict[str, list[dict[str, Any]]] = {}  # what is said of curves, by chart
-        self.marks: dict[str, list[dict[str, str]]] = {}  # what is drawn, by chart
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self.inside = dict(attrs).get("id") or tag
-        if (dict(attrs).get("class") or "").startswith("plot "):
-            self.marks[self.inside] = []
-        elif tag in ("path", "circle", "rect", "line"):
-            self.marks[list(self.marks)[-1]].append(dict(attrs))
-        if tag == "tr":
-            self.cells.append([])
-        elif tag in ("td", "th"):
-            self.cells[-1].append("")
-            self.in_cell = True
-
-    def handle_endtag(self, tag):
-        self.in_cell = self.in_cell and tag not in ("td", "th")
-
-    def handle_data(self, data):
-        if self.cdata_elem:
-            if self.inside == "told":
-                charts = json.loads(data)["charts"]
-                self.lines = {place: chart["lines"] for place, chart in charts.items()}
-            return
-        self.text += data
-        if self.in_cell:
-            self.cells[-1][-1] += f"{data} "
-
-    def row(self, title: str) -> list[str]:
-        rows = ([" ".join(cell.split()) for cell in row] for row in self.cells if row)
-        return next(row for row in rows if row[0].startswith(title))
-
-    def sections(self) -> list[str]:
-        return [found["aria-labelledby"] or "" for tag, found in self.tags if tag == "section"]
 
 
 def compared(*paths: Path) -> RunComparison:

@@ -9,8 +9,8 @@ from truing.reports.compare.page import comparison_report
 from truing.reports.compare.read import read_subjects
 from truing.reports.page import render_report
 
+from ..parsed import Page
 from .folders import (
-    Page,
     changes_of,
     compared,
     evaluation,

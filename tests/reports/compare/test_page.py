@@ -10,8 +10,8 @@ from truing.reports.compare.read import read_subjects
 from truing.reports.compare.records import MOST
 from truing.reports.page import render_report
 
+from ..parsed import Page
 from .folders import (
-    Page,
     evaluation,
     hostile,
     page_of,
@@ -70,7 +70,7 @@ def test_parts_without_data_are_left_out(tmp_path):
 
 def test_hostile_text_is_shown_as_text_and_nothing_is_loaded(tmp_path):
     page = Page(render_report(hostile(tmp_path)))
-    tags = [tag for tag, _ in page.tags]
+    tags = page.names
     assert tags.count("script") == 2 and tags.count("style") == 1 and "img" not in tags
     for tag, found in page.tags:
         assert not [name for name in found if name.startswith("on")]

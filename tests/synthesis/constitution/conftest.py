@@ -10,7 +10,7 @@ CRITIQUE, REVISION, VERDICT = "critique", "revision", "verdict"
 
 
 def kind_of(text: str) -> str:
-    """What a question asks for, by its last line."""
+    """Return the kind of a question, by its last line."""
     if text.endswith(("NEEDS REVISION: no", "需要修改：否")):
         return CRITIQUE
     return VERDICT if "VERDICT: TIE" in text else REVISION
