@@ -1,6 +1,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from truing.core.errors import StorageError
 from truing.judges.cache import AnswerCache
 from truing.judges.keeper import Keeper
