@@ -30,6 +30,7 @@ from truing.evals.tasks.moved import relative_perplexity
 from truing.pipelines.budget import ASKED, ORDINARY
 from truing.reports.evaluation import measure_of
 from truing.reports.records import CategoryRow, HitShare, Measure, SideBySide
+from truing.sampling.roles import Writing
 from truing.sampling.speaker import Speaker
 from truing.stats.intervals import Interval
 
@@ -96,22 +97,23 @@ class Yardstick:
 class PolicyReading:
     """One policy's responses to a yardstick, in its order, and its perplexity on the neutral text."""
 
-    harmful: Sequence[str]
-    benign: Sequence[str]
-    ordinary: Sequence[str]  # the first words of responses; empty where not asked
+    harmful: Sequence[Writing]
+    benign: Sequence[Writing]
+    ordinary: Sequence[Writing]  # the first words of responses; empty where not asked
     perplexity: Perplexity
 
     def as_json(self) -> dict[str, Any]:
         found = self.perplexity
         numbers = {"value": found.value, "nll": found.nll.tolist(), "tokens": found.tokens.tolist()}
-        texts = {"harmful": self.harmful, "benign": self.benign, "ordinary": self.ordinary}
-        return texts | {"perplexity": numbers}
+        said = {kind: [[one.text, one.cut] for one in getattr(self, kind)] for kind in REFUSED}
+        return said | {"perplexity": numbers}
 
     @classmethod
     def of_json(cls, content: Mapping[str, Any]) -> "PolicyReading":
         numbers = content["perplexity"]
         found = Perplexity(numbers["value"], np.array(numbers["nll"]), np.array(numbers["tokens"]))
-        return cls(content["harmful"], content["benign"], content["ordinary"], found)
+        said = ([Writing(text, cut) for text, cut in content[kind]] for kind in REFUSED)
+        return cls(*said, perplexity=found)
 
 
 def read_policy(
@@ -128,9 +130,10 @@ def read_policy(
     begun, brief = len(answered), []
     if ordinary and yardstick.ordinary:
         (brief,) = bench.ask(yardstick.ordinary, ORDINARY).responses
-    texts, cut = [one.text for one in answered], len(yardstick.harmful)
+    said, ordinary_said = ([Writing(one.text, one.cut) for one in some] for some in (answered, brief))
+    many = len(yardstick.harmful)
     found = perplexity(speaker.scorer, yardstick.neutral, speaker.tokenizer)
-    reading = PolicyReading(texts[:cut], texts[cut:], [one.text for one in brief], found)
+    reading = PolicyReading(said[:many], said[many:], ordinary_said, found)
     return reading, [side.tree(one) for one in answered]
 
 
@@ -150,8 +153,12 @@ class Readings:
 
     def _scored(self, kind: str) -> ScoredResponses:
         questions: Sequence[Question] = getattr(self.yardstick, kind)
-        texts: list[Sequence[str]] = [getattr(one, kind) for one in (self.after, self.before)]
-        sides = [list(map(response_of, questions, some)) for some in texts if some]
+        said: list[Sequence[Writing]] = [getattr(one, kind) for one in (self.after, self.before)]
+        sides = [
+            [response_of(asked, one.text, cut=one.cut) for asked, one in zip(questions, some, strict=True)]
+            for some in said
+            if some
+        ]
         return score(Responses(sides), refusal())
 
     def findings(self) -> list[NumberFinding]:

@@ -53,7 +53,7 @@ class Pool:
 
     @property
     def compared(self) -> list[Compared]:
-        """The comparisons that have a verdict: ¾ and ¼ are two verdicts, of which one is a tie."""
+        """The comparisons that have a verdict. A verdict p between them counts as p wins and 1 − p losses."""
         return [
             Compared(*pair, outcome, times)
             for pair, verdict in self.verdicts.items()
