@@ -1,6 +1,6 @@
 """`truing.judge`: verdicts of a model, or of a panel, on the responses of rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class MadeVerdicts:
 
 def judge(
     rows: Any = None,
-    judges: RoleLike | Sequence[RoleLike] | None = None,
+    judges: RoleLike | list[RoleLike] | tuple[RoleLike, ...] | None = None,
     *,
     output: str | Path | None = None,
     recipe: str | Path | Mapping[str, Any] | None = None,

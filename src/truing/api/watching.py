@@ -56,7 +56,12 @@ class Stages:
         return self
 
     def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the stage that is open; the next call opens another."""
         self.open.close()
+        self.named = self.line = None
 
 
 @dataclass

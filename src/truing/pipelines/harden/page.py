@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import yaml
-
 from truing.config.run_folder import versions
 from truing.core.files import read_jsonl
 from truing.core.messages import told
@@ -16,6 +14,7 @@ from truing.pipelines.harden.rounds import FAILED, RANDOM
 from truing.pipelines.harden.run import VERB, Hardened, HardenRound
 from truing.reports.charts import OVER_ROUNDS
 from truing.reports.heat import HeatCell, HeatColumn, HeatRow, HeatTable, tone_of
+from truing.reports.recipe import recipe_command, recipe_text
 from truing.reports.records import (
     DataCount,
     MadePart,
@@ -24,7 +23,6 @@ from truing.reports.records import (
     Measure,
     Report,
     StageRecord,
-    recipe_command,
 )
 from truing.stats.intervals import Interval
 from truing.stats.told import interval_text, value_text
@@ -34,7 +32,6 @@ SHOWN = 12  # failures of a round that the page shows
 
 def hardening_report(done: Hardened) -> Report:
     """Return the report that the page shows."""
-    text = yaml.safe_dump(done.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     return Report(
         title=t("Hardening of {model}", model=done.recipe.harden.policy),
         created=datetime.now(UTC),
@@ -47,7 +44,7 @@ def hardening_report(done: Hardened) -> Report:
         made=[_failures(done)] if done.rounds else [],
         data=list(_data(done)),
         versions=versions(),
-        config={t("this hardening"): text},
+        config={t("this hardening"): recipe_text(done.recipe)},
     )
 
 
