@@ -48,6 +48,13 @@ class Speaker:
             return self.renderer.prompt(asked.prompt, asked.given, asked.place or "prompt")
         return self.renderer.prompt(user(asked) if isinstance(asked, str) else tuple(asked))
 
+    def batches(
+        self, prompts: Sequence[Askable], sampling: Sampling, *, group_size: int = 1
+    ) -> list[list[int]]:
+        """Return the indices of the prompts that `answer` reads together; see `LocalSampler.batches`."""
+        ids = [self.prompt_ids(prompt) for prompt in prompts]
+        return self.sampler.batches(ids, sampling, group_size=group_size)
+
     def answer(
         self,
         prompts: Sequence[Askable],
