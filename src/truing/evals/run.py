@@ -28,8 +28,8 @@ from truing.evals.sides import Side
 from truing.evals.tasks.table import build_tasks
 from truing.judges.cache import AnswerCache
 from truing.models.contents import contents_of_source, weights_hash
-from truing.models.trained import Trained, load_trained
-from truing.sampling.speaker import Speaker
+from truing.models.trained import Trained
+from truing.sampling.speaker import Speaker, shared_speaker
 from truing.stats.clusters import Measured
 
 
@@ -108,7 +108,7 @@ def _with_refusals(result: TaskResult, bench: Bench, say: Say) -> TaskResult:
 
 def _side(source: str, template: str, opened: Trained | None, answers: AnswerCache | None) -> Side:
     def speaker() -> Speaker:
-        return Speaker.of(opened or load_trained(source), None if template == "auto" else template)
+        return shared_speaker(source, opened, None if template == "auto" else template)
 
     if answers is None:
         return Side(source, speaker)
