@@ -66,5 +66,7 @@ def compared(
             questions.append(asker.question(pair.record.prompt, pair.first, pair.second))
             questions.append(asker.question(pair.record.prompt, pair.second, pair.first))
     verdicts = counted(judge, partial(watch, title), len(questions)).ask(questions, read_verdict)
-    each = iter([Comparison(*verdicts[at : at + 2]).opinion for at in range(0, len(verdicts), 2)])
+    each = iter(
+        [Comparison(one, other).opinion for one, other in zip(verdicts[::2], verdicts[1::2], strict=True)]
+    )
     return [PrincipleVotes([next(each) for _ in pair.principles]) for pair in pairs]
