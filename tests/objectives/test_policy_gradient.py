@@ -52,7 +52,7 @@ def test_the_reference_adds_its_kl(scorer: Scorer):
 
 
 def test_the_distance_of_the_sampler_is_told_and_no_part_of_the_loss(scorer: Scorer):
-    """k3 where the sampler is 1 nat above the trainer, and 0 where both agree: e^-1 - 1 + 1, and e^0 - 1 - 0."""
+    """k3 where the sampler is 1 nat above the trainer is e^-1 - 1 + 1; where both agree it is 0."""
     logps = scorer(BATCH).logps.detach()
     made = objective(scorer, [1.0, 2.0, 6.0], sampler={3: logps + torch.tensor([1.0, 0.0, 0.0])})
     told = made(BATCH).metrics["sampling/mismatch_kl"]

@@ -90,9 +90,7 @@ def test_a_sampler_that_moves_away_from_the_trainer():
     assert 30 <= seen.since <= seen.step <= 36  # 0.02 is passed at step 30; the median is 2 steps behind
     assert "from 0.001 to 0.02" in seen.saw
     assert not found(mismatch(lambda step: 0.019)), "responses of another update, as overlap has them"
-    assert not found(mismatch(lambda step: 0.1 + 0.002 * step)), (
-        "another temperature, which is in it all along"
-    )
+    assert not found(mismatch(lambda step: 0.1 + 0.002 * step)), "another temperature, from the start"
 
 
 def test_a_sampler_that_is_another_model_from_the_start():
