@@ -1,13 +1,16 @@
 """Online runs whose responses real servers draw: one dies, all die, one holds older weights."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from truing.config.reads import require_read
 from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder, RunState, read_metrics, read_status
 from truing.core.errors import ModelError
@@ -126,6 +129,16 @@ def test_a_server_that_holds_older_weights_is_found_by_its_log_probabilities(ope
     assert max(gaps[:2]) < 1e-3 < 0.02 < max(gaps[-5:])
     [finding] = [one for one in read_findings(Path(session.recipe.output)) if one.rule == "sampler_mismatch"]
     assert finding.step >= 10 and "nats per token away from the trainer" in finding.saw
+
+
+def test_the_recipe_of_the_page_is_one():
+    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+    section = page.partition("## Learners and servers")[2]
+    text = re.search(r"```yaml\n(.*?)```", section, re.DOTALL)
+    assert text is not None
+    recipe = Recipe.model_validate(yaml.safe_load(text[1]))
+    require_read(recipe)
+    assert recipe.sampling.served and recipe.online.oldest == 1
 
 
 class Lagging(LocalSampler):
