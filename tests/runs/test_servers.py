@@ -61,7 +61,7 @@ def opened(model_folder: Path, tmp_path: Path, said: list[str]) -> Callable[...,
             "data": {"train": str(rows)},
             "lora": {"r": 4},
             "rewards": [{"name": "served_rewards:letters"}],
-            "sampling": {"max_new_tokens": 6, "servers": urls, "wait": 0.3},
+            "sampling": {"max_new_tokens": 6, "servers": urls, "wait": 60.0},
             "online": {"group_size": GROUP},
             "optim": {"learning_rate": 2e-2, "items_per_step": PROMPTS, "epochs": 9, "max_steps": steps},
             "checkpoint": {"every": 100},
@@ -108,7 +108,7 @@ def test_without_any_server_a_run_ends_with_its_reasons_and_goes_on_later(opened
     with ModelServer(model_folder) as alone:
         expected = trained(opened(alone.url, name="alone"))
     with ModelServer(model_folder, dies_after=40) as dying:
-        session = opened(dying.url)
+        session = opened(dying.url, sampling={"wait": 0.5})
         with pytest.raises(ModelError, match=f"no server is left to sample from: {dying.url}: ") as caught:
             trained(session)
     assert caught.value.exit_code == 2
@@ -123,10 +123,10 @@ def test_without_any_server_a_run_ends_with_its_reasons_and_goes_on_later(opened
 
 def test_a_server_that_holds_older_weights_is_found_by_its_log_probabilities(opened, model_folder: Path):
     with ModelServer(model_folder, holds=True) as behind:
-        session = opened(behind.url, steps=14)
+        session = opened(behind.url, steps=14, optim={"learning_rate": 0.06, "schedule": "constant"})
         rows = trained(session)
     gaps = [row["sampling/mismatch_kl"] for row in rows]
-    assert max(gaps[:2]) < 1e-3 < 0.02 < max(gaps[-5:])
+    assert gaps[0] < 1e-6 and max(gaps[-5:]) > 0.02
     [finding] = [one for one in read_findings(Path(session.recipe.output)) if one.rule == "sampler_mismatch"]
     assert finding.step >= 10 and "nats per token away from the trainer" in finding.saw
 

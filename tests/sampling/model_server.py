@@ -46,11 +46,14 @@ class _Model:
         self.lock = threading.Lock()
 
     def answer(self, request: Request) -> Reply:
-        with self.lock:
+        if request.path == "/health":
+            return as_json({})
+        if request.path == "/v1/models":
+            names = list(self.served)
+            cards = [{"id": name, "parent": None if name == BASE else BASE} for name in names]
+            return as_json({"data": cards})
+        with self.lock:  # one response at a time
             match request.path:
-                case "/v1/models":
-                    cards = [{"id": name, "parent": None if name == BASE else BASE} for name in self.served]
-                    return as_json({"data": cards})
                 case "/v1/load_lora_adapter":
                     self.load(request.body["lora_name"], request.body["lora_path"])
                     return as_json("Success")
@@ -59,8 +62,6 @@ class _Model:
                     return as_json("Success")
                 case "/v1/completions":
                     return self.complete(request.body)
-                case "/health":
-                    return as_json({})
                 case _:
                     return as_json({"detail": "Not Found"}, 404)
 

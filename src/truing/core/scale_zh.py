@@ -15,6 +15,10 @@ SCALE_ZH = {
     "write one address of a server a line": "每行写一个服务器地址",
     "{count} questions whether it is well went without answer": "连续 {count} 次询问状态没有回答",
     "its context is {context} tokens, and responses are drawn for {needed}": "它的上下文是 {context} 个词元，而回答按 {needed} 个词元采样",
+    "no answer within {seconds:g} s": "{seconds:g} 秒内没有回答",
+    "it has lost the weights of step {step}: it was started anew": "它已失去第 {step} 步的权重：它被重新启动过",
+    "it does not say which weights it holds: {reason}": "它没有说明自己持有哪一份权重：{reason}",
+    "it does not note the name of its weights: {reason}": "它没有记下权重的名称：{reason}",
     "{url} goes on with the weights of step {step}: {reason}": "{url} 继续使用第 {step} 步的权重：{reason}",
     # Responses of older weights
     "online.max_staleness is {bound}, and loss.correction is none": "online.max_staleness 是 {bound}，而 loss.correction 是 none",

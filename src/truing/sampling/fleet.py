@@ -85,11 +85,11 @@ class Fleet:
         try:
             await self._join(client, server)
         except ServerDown as down:
-            self.leave_out(server, str(down))
+            self.leave_out(server, down.reason)
         except (ConfigError, ModelError) as error:
             if not self.begun:
                 raise
-            self.leave_out(server, str(error))
+            self.leave_out(server, error.message)
         else:
             if server.error or self.begun:
                 self._say(message("{url} is in use", url=server.url))
@@ -138,11 +138,11 @@ class Fleet:
             try:
                 await action(client, server)
             except ServerDown as down:
-                self.leave_out(server, str(down))
+                self.leave_out(server, down.reason)
             except (ConfigError, ModelError) as error:
                 if not self.begun:
                     raise
-                self.leave_out(server, str(error))
+                self.leave_out(server, error.message)
                 wrong.append(error)
 
         await together(one(server) for server in self.up)

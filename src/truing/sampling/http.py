@@ -195,7 +195,7 @@ class HttpSampler:
             if not server.adapter or behind > self.lag or not await answers(client, server):
                 raise
             said = "{url} goes on with the weights of step {step}: {reason}"
-            self.say(message(said, url=server.url, step=server.version, reason=str(down)))
+            self.say(message(said, url=server.url, step=server.version, reason=down.reason))
 
     def _room(self, index: int, length: int, sampling: Sampling) -> int:
         """Return how many tokens may follow this prompt: the same number on every server, in every call."""

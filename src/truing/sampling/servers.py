@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 
 from truing.core.errors import ConfigError, ModelError
+from truing.core.messages import message
 from truing.core.retries import Tries, retry_after
 
 TRIES = 5
@@ -26,6 +27,10 @@ API_KEY = "VLLM_API_KEY"  # the variable from which vLLM takes the key that it a
 
 class ServerDown(Exception):
     """The server cannot be used for now; another server may do the same request."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason  # a message, where it is one
 
 
 class Refused(Exception):
@@ -137,12 +142,12 @@ async def ask_once(
         async with asyncio.timeout(seconds):
             return await ask(client, server, path, body, most=1)
     except TimeoutError as error:
-        raise ServerDown(f"no answer within {seconds:g} s") from error
+        raise ServerDown(message("no answer within {seconds:g} s", seconds=seconds)) from error
 
 
 def _in_words(error: httpx2.TransportError, client: httpx2.AsyncClient) -> str:
     if isinstance(error, httpx2.ReadTimeout):
-        return f"no answer within {client.timeout.read:g} s"
+        return message("no answer within {seconds:g} s", seconds=client.timeout.read)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
@@ -202,9 +207,11 @@ async def require_stamp(client: httpx2.AsyncClient, server: Server) -> None:
     try:
         info = read_json(server, await ask_once(client, server, "/weight_info"))
     except Refused as refused:
-        raise ServerDown(f"it does not say which weights it holds: {refused}") from refused
+        said = "it does not say which weights it holds: {reason}"
+        raise ServerDown(message(said, reason=refused)) from refused
     if info.get("weight_version") != server.stamp:
-        raise ServerDown(f"it has lost the weights of step {server.version}: it was started anew")
+        said = "it has lost the weights of step {step}: it was started anew"
+        raise ServerDown(message(said, step=server.version))
 
 
 def explained(server: Server, refused: Refused) -> ConfigError | ModelError:

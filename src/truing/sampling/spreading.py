@@ -97,7 +97,7 @@ class _Spread(Generic[Job]):
             except ServerDown as down:
                 self.waiting.appendleft([job])
                 if server.up:
-                    self.fleet.leave_out(server, str(down))
+                    self.fleet.leave_out(server, down.reason)
                 await self._withdraw(server)
 
     def _ended(self, task: "asyncio.Task[int]") -> tuple[Server, Job, float]:

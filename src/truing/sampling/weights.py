@@ -16,6 +16,7 @@ import httpx2
 
 from truing.core.errors import ConfigError
 from truing.core.files import read_manifest
+from truing.core.messages import message
 from truing.models.export import MAKER, export_folder
 from truing.sampling.servers import Refused, Server, ServerDown, ask, read_json
 
@@ -102,7 +103,8 @@ async def _stamped(client: httpx2.AsyncClient, server: Server, name: str) -> str
     except Refused as refused:
         if refused.message == _NO_ROUTE:
             return ""
-        raise ServerDown(f"it does not note the name of its weights: {refused}") from refused
+        said = "it does not note the name of its weights: {reason}"
+        raise ServerDown(message(said, reason=refused)) from refused
     return name
 
 
