@@ -7,6 +7,7 @@ with ModelServer(model_folder, dies_after=20) as server:     # by SIGKILL, in th
     server.url
 """
 
+import copy
 import os
 import signal
 import socket
@@ -42,6 +43,7 @@ class _Model:
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         self.served: dict[str, Any] = {BASE: base}
+        self.sampler: LocalSampler | None = None  # of the adapter that was asked for last
         self.drawn = 0
         self.lock = threading.Lock()
 
@@ -71,8 +73,7 @@ class _Model:
         if self.holds and first is not None:
             self.served[name] = first
             return
-        base = AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
-        self.served[name] = PeftModel.from_pretrained(base, path).eval()
+        self.served[name] = PeftModel.from_pretrained(copy.deepcopy(self.served[BASE]), path).eval()
 
     def complete(self, body: dict[str, Any]) -> Reply:
         if body["model"] not in self.served:
@@ -81,10 +82,11 @@ class _Model:
             os.kill(os.getpid(), signal.SIGKILL)
         self.drawn += 1
         time.sleep(self.pause)
-        stop_ids = frozenset(body["stop_token_ids"])
-        sampler = LocalSampler(self.served[body["model"]], self.tokenizer, stop_ids=stop_ids)
+        model, stop_ids = self.served[body["model"]], frozenset(body["stop_token_ids"])
+        if self.sampler is None or self.sampler.model is not model:
+            self.sampler = LocalSampler(model, self.tokenizer, stop_ids=stop_ids)
         how = Sampling(max_new_tokens=body["max_tokens"], temperature=body["temperature"], seed=body["seed"])
-        [sample] = sampler.sample([body["prompt"]], how)
+        [sample] = self.sampler.sample([body["prompt"]], how)
         choice = {
             "token_ids": sample.tokens,
             "logprobs": {"token_logprobs": sample.logprobs},
