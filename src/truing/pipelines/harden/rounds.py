@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from truing.config.harden import HardenRecipe
+from truing.config.recipe import Recipe
 from truing.config.red_team import RedTeamRecipe
 from truing.config.refusals import RefusalsRecipe
 from truing.core.files import read_jsonl, write_atomic
@@ -167,15 +168,17 @@ class RoundStages:
         )
         self.watch.close()
         counts = {"refusals": len(made.sft), "retained": len(made.retain), "pairs": len(made.preferences)}
+        recipe = training_of(policy, made, FEWER)
         del made
         gc.collect()
-        return counts | {"steps": self._train(policy, where, pairs=counts["pairs"] > 0)}
+        return counts | {"steps": self._train(recipe, where, pairs=counts["pairs"] > 0)}
 
-    def _train(self, policy: str, where: Path, *, pairs: bool) -> int:
+    def _train(self, first: Recipe, where: Path, *, pairs: bool) -> int:
         """Train SFT on the rows of an arm, and DPO behind it where there are pairs; return the steps."""
         facts = {"base_model": self.recipe.harden.policy, "method": "harden"}
-        content = training_of(policy, where / "rows", FEWER).model_dump(mode="json")
-        content = laid(content, self.recipe.harden.train) | {"output": str(where / "sft")}
+        content = laid(first.model_dump(mode="json"), self.recipe.harden.train) | {
+            "output": str(where / "sft")
+        }
         target = where / ("model-sft" if pairs else "model")
         steps = train_merged(where / "sft.yaml", content, target, facts, self.say, self.steps)
         if not pairs:
