@@ -58,11 +58,11 @@ class _Quiet(ThreadingHTTPServer):
 
 
 class Server:
-    """Answers by `answer` from many threads until it is closed; on a free port unless one is given."""
+    """Answers by `answer` from many threads until it is closed."""
 
-    def __init__(self, answer: Callable[[Request], Reply], *, port: int = 0) -> None:
+    def __init__(self, answer: Callable[[Request], Reply]) -> None:
         self.released = threading.Event()
-        self._server = _Quiet(("127.0.0.1", port), _handler(answer))
+        self._server = _Quiet(("127.0.0.1", 0), _handler(answer))
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     @property

@@ -122,13 +122,15 @@ def test_without_any_server_a_run_ends_with_its_reasons_and_goes_on_later(opened
 
 
 def test_a_server_that_holds_older_weights_is_found_by_its_log_probabilities(opened, model_folder: Path):
-    with ModelServer(model_folder, holds=True) as behind:
-        session = opened(behind.url, steps=14, optim={"learning_rate": 0.06, "schedule": "constant"})
+    """It takes six adapters, and says of all others that it has taken them."""
+    health = {"rules": {"sampler_mismatch": {"nats": 0.002}}}  # the tiny policy does not move far
+    with ModelServer(model_folder, holds=6) as behind:
+        session = opened(behind.url, steps=14, optim={"schedule": "constant"}, health=health)
         rows = trained(session)
     gaps = [row["sampling/mismatch_kl"] for row in rows]
-    assert gaps[0] < 1e-6 and max(gaps[-5:]) > 0.02
+    assert max(gaps[:6]) < 1e-6 and gaps[-1] > 0.002
     [finding] = [one for one in read_findings(Path(session.recipe.output)) if one.rule == "sampler_mismatch"]
-    assert finding.step >= 10 and "nats per token away from the trainer" in finding.saw
+    assert finding.since > 6 and "nats per token away from the trainer" in finding.saw
 
 
 def test_the_recipe_of_the_page_is_one():

@@ -10,9 +10,7 @@ with ModelServer(model_folder, dies_after=20) as server:     # by SIGKILL, in th
 import copy
 import os
 import signal
-import socket
 import threading
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,22 +27,17 @@ from ..serving import Reply, Request, Server, as_json
 BASE = "base"
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 class _Model:
     """The model behind a server, with the adapters that it was given."""
 
-    def __init__(self, folder: Path, *, dies_after: int | None, holds: bool, pause: float) -> None:
-        self.folder, self.dies_after, self.holds, self.pause = folder, dies_after, holds, pause
+    def __init__(self, folder: Path, *, dies_after: int | None, holds: int | None) -> None:
+        self.dies_after, self.holds = dies_after, holds
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         self.served: dict[str, Any] = {BASE: base}
         self.sampler: LocalSampler | None = None  # of the adapter that was asked for last
-        self.drawn = 0
+        self.newest: Any = None
+        self.taken = self.drawn = 0
         self.lock = threading.Lock()
 
     def answer(self, request: Request) -> Reply:
@@ -68,12 +61,11 @@ class _Model:
                     return as_json({"detail": "Not Found"}, 404)
 
     def load(self, name: str, path: str) -> None:
-        """Take an adapter; a server that holds on to the first goes on with it under the new name."""
-        first = next((model for known, model in self.served.items() if known != BASE), None)
-        if self.holds and first is not None:
-            self.served[name] = first
-            return
-        self.served[name] = PeftModel.from_pretrained(copy.deepcopy(self.served[BASE]), path).eval()
+        """Take an adapter; a server that holds its adapter goes on with it under the new name."""
+        if self.taken != self.holds:
+            self.newest = PeftModel.from_pretrained(copy.deepcopy(self.served[BASE]), path).eval()
+            self.taken += 1
+        self.served[name] = self.newest
 
     def complete(self, body: dict[str, Any]) -> Reply:
         if body["model"] not in self.served:
@@ -81,7 +73,6 @@ class _Model:
         if self.dies_after is not None and self.drawn >= self.dies_after:
             os.kill(os.getpid(), signal.SIGKILL)
         self.drawn += 1
-        time.sleep(self.pause)
         model, stop_ids = self.served[body["model"]], frozenset(body["stop_token_ids"])
         if self.sampler is None or self.sampler.model is not model:
             self.sampler = LocalSampler(model, self.tokenizer, stop_ids=stop_ids)
@@ -98,38 +89,26 @@ class _Model:
 class ModelServer:
     """Serves the model of a folder from a fork of this process, until it is closed or dies.
 
-    `dies_after` is the number of responses after which the process kills itself. A server that `holds` says
-    that it has taken new adapters, and goes on with the first. `pause` delays a response, in seconds.
+    `dies_after` is the number of responses after which the process kills itself, `holds` that of adapters
+    after which it says that it has taken others and goes on with the last.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        dies_after: int | None = None,
-        holds: bool = False,
-        pause: float = 0.0,
-        port: int | None = None,
-    ) -> None:
-        self.port = port or _free_port()
-        ready, tell = os.pipe()
+    def __init__(self, folder: Path, *, dies_after: int | None = None, holds: int | None = None) -> None:
+        read, write = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             try:
                 torch.set_num_threads(1)
-                model = _Model(folder, dies_after=dies_after, holds=holds, pause=pause)
-                Server(model.answer, port=self.port)
-                os.write(tell, b"1")
+                server = Server(_Model(folder, dies_after=dies_after, holds=holds).answer)
+                os.write(write, str(server.port).encode())
                 threading.Event().wait()
             finally:
                 os._exit(1)
-        os.close(tell)
-        assert os.read(ready, 1) == b"1", "the server did not start"
-        os.close(ready)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        os.close(write)
+        port = os.read(read, 16).decode()
+        os.close(read)
+        assert port, "the server did not start"
+        self.url = f"http://127.0.0.1:{port}"
 
     @property
     def dead(self) -> bool:

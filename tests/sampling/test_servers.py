@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_the_newest_weights_are_asked_for_by_name():
     assert Server("u", model="base", adapter="truing-1").serving == "truing-1"
 
 
-def done(answer: Callable[..., Reply], work: Callable[..., object], **state) -> object:
+def done(answer: Callable[..., Reply], work: Callable[..., Awaitable[object]], **state) -> object:
     """Return the result of `work(client, server)` for a server that answers so, or its ServerDown."""
     serving = Serving(answer)
 
