@@ -26,11 +26,17 @@ SAFE = (
     "tokens_per_pass",
     "activation_checkpointing",
     "packing",
+    "sampling.timeout",
+    "sampling.wait",
     "resolved.dtype",  # follows from `dtype`, which is compared
     "resolved.device",
     "versions",
 )
 SAFE_WHEN_LARGER = ("optim.epochs", "optim.max_steps")
+SAFE_WHEN_BOTH = (
+    "sampling.servers",
+    "sampling.servers_file",
+)  # from some to others
 LAST_BITS = "the last bits of numbers may differ"
 MEANING = {
     "method": "another method continues from weights this one made",
@@ -45,6 +51,7 @@ MEANING = {
     "tokens_per_pass": LAST_BITS,
     "packing": LAST_BITS,
     "activation_checkpointing": LAST_BITS,
+    "sampling.servers": LAST_BITS,
     "resolved.device": LAST_BITS,
     "versions": LAST_BITS,
 }
@@ -152,7 +159,7 @@ def _named(key: str, names: Sequence[str]) -> bool:
 def _safe(key: str, was: Any, now: Any) -> bool:
     if key in SAFE_WHEN_LARGER:
         return now is None or (isinstance(was, int | float) and isinstance(now, int | float) and now > was)
-    return _named(key, SAFE)
+    return _named(key, SAFE) or (key in SAFE_WHEN_BOTH and bool(was) and bool(now))
 
 
 def _shown(value: Any) -> str:

@@ -151,8 +151,8 @@ class Teacher:
         settings, trees = self.chosen.settings, trees_of(rollouts)
         in_reward = settings.kl_in == "reward" and kl_weight > 0
         drawn = [logprob for sample in rollouts.samples for logprob in sample.logprobs]
-        sampler = torch.tensor(drawn) if self.chosen.needs_sampler else None
-        asks_old = self.updates > 1 or in_reward or sampler is not None
+        sampler = torch.tensor(drawn) if len(drawn) == len(response) else None  # some samplers report none
+        asks_old = self.updates > 1 or in_reward or self.chosen.needs_sampler
         old = self._scored(trees, lambda batch: self.scorer(batch).logps) if asks_old else None
         ref = self._scored(trees, self.reference) if self.reference is not None else None
         values = self._scored(trees, self.critic) if self.critic is not None else None

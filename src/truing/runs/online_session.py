@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from truing.config.online import OF_SERVERS
 from truing.core.errors import RewardError
 from truing.core.messages import message
 from truing.core.streams import EVALUATION
@@ -31,6 +32,7 @@ from truing.rollouts.ahead import Ahead
 from truing.rollouts.asking import Asked, ask_until_telling, joined
 from truing.rollouts.experience import Teacher, cut
 from truing.rollouts.prompts import Prompt
+from truing.rollouts.staleness import renew
 from truing.rollouts.text import Text
 from truing.runs.critics import OpenedCritic
 from truing.runs.opened import OpenedRun, plan_of
@@ -103,7 +105,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
 
     def draw(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> list[Sample]:
         """Sample responses with the weights that the sampler has, keyed by step and item."""
-        how = self.recipe.sampling.model_dump(exclude={"servers", "served_model", "timeout"})
+        how = self.recipe.sampling.model_dump(exclude=set(OF_SERVERS))
         ids = [pool[item].tree.prompt for item in items]
         sampling = Sampling(**how, seed=self.recipe.seed)
         try:
@@ -131,9 +133,15 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         waiting = self.ahead.take(step) if self.ahead else None
         self.sampler.refresh(self.model, step - 1)
         self.step = step
-        first = self.draw(self.train, items, step, self.group_size) if waiting is None else waiting
+        drawn = self.draw(self.train, items, step, self.group_size) if waiting is None else waiting
+        renewed = renew(
+            drawn,
+            step,
+            online.oldest,
+            lambda some: self.draw(self.train, [items[at] for at in some], step, self.group_size),
+        )
         rounds = ask_until_telling(
-            self.judged(self.train, items, first),
+            self.judged(self.train, items, renewed.samples),
             lambda some: self.ask(self.train, some, step, self.group_size),
             len(self.train),
             online.resample,
@@ -160,7 +168,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             self._objective(experience, weight),
             [partial(self._passes, experience, part, step, update) for update, part in enumerate(cuts)],
             {**rounds[0].rollouts.logs(), **_told(rounds[0]), **logs, "kl_weight": weight}
-            | ({"sampling/staleness": float(waiting is not None)} if self.ahead else {}),
+            | (renewed.logs if self.ahead or self.recipe.sampling.served else {}),
             online.target_kl or math.inf,
             self.scorer.room,
         )

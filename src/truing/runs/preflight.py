@@ -61,9 +61,19 @@ def reward_models(recipe: Recipe) -> list[str]:
     return models + ([] if recipe.critic.start in CRITIC_STARTS else [recipe.critic.start])
 
 
+def listed_in(recipe: Recipe) -> Path | None:
+    """Return the file that lists more servers, where the recipe names one."""
+    name = recipe.sampling.servers_file
+    return Path(name).expanduser() if name else None
+
+
 def require_servable(recipe: Recipe) -> None:
-    """Raise ConfigError for an adapter that a server does not load, before any server is asked."""
-    if recipe.lora is not None and recipe.lora.dora and recipe.sampling.servers:
+    """Raise ConfigError for a wrong list of servers, and for an adapter that none loads; none is asked."""
+    if recipe.sampling.served:
+        from truing.sampling.listing import Listing
+
+        Listing(recipe.sampling.servers, listed_in(recipe))
+    if recipe.lora is not None and recipe.lora.dora and recipe.sampling.served:
         raise ConfigError(
             message("lora.dora and sampling.servers: vLLM loads no DoRA adapter (lora_magnitude_vector)"),
             hint=message("set lora.dora: false, or leave sampling.servers out"),
