@@ -207,13 +207,16 @@ def _excluded(model: PreTrainedModel, lora: Lora, task: str) -> list[str] | None
     return found or None
 
 
-def layers_of(model: PreTrainedModel) -> nn.ModuleList | None:
-    """Return the list of a model's layers; None for a model without one."""
-    trunk, count = model.base_model, model.config.get_text_config().num_hidden_layers
+def layers_of(model: PreTrainedModel, asking: str) -> nn.ModuleList:
+    """Return the list of a model's layers. Raises ModelError, which names the key `asking` for it."""
+    trunk = model.base_model
     assert isinstance(trunk, nn.Module)
+    count = model.config.get_text_config().num_hidden_layers
     # The outermost comes first: experts inside a layer may be a list of the same length.
-    lists = (m for m in trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == count)
-    return next(lists, None)
+    lists = [m for m in trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+    if not lists:
+        raise ModelError(f"{type(model).__name__} has no list of layers; {asking} cannot be used with it")
+    return lists[0]
 
 
 def freeze_below(model: PreTrainedModel, top_layers: int, *, head: bool = False) -> None:
@@ -222,12 +225,10 @@ def freeze_below(model: PreTrainedModel, top_layers: int, *, head: bool = False)
     Embeddings and the output head of a language model are frozen. Raises ConfigError when the model has fewer
     layers, ModelError when it has no list of layers.
     """
-    trunk, layers = model.base_model, layers_of(model)
+    trunk = model.base_model
     assert isinstance(trunk, nn.Module)
-    if layers is None:
-        raise ModelError(f"{type(model).__name__} has no list of layers; top_layers cannot be used with it")
-    count = len(layers)
-    if top_layers > count:
+    layers = layers_of(model, "top_layers")
+    if top_layers > (count := len(layers)):
         raise ConfigError(f"top_layers is {top_layers}, but the model has {count} layers")
     model.requires_grad_(head)
     trunk.requires_grad_(False)
