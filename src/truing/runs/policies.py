@@ -32,6 +32,7 @@ from truing.models.load import (
 )
 from truing.models.passes import tokens_per_pass
 from truing.models.precision import Precision, pick_precision, slow_bf16
+from truing.models.recompute import recompute_layers
 from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.scoring import Scorer, Trunk, choose_layout
 from truing.models.sources import cache_folder, resolve
@@ -82,7 +83,7 @@ def trained_of(
 
     with doing(message("loading the weights of {source}", source=recipe.policy)):
         opened = load_reward(source, precision.base, device, seed=recipe.seed)
-    model = _prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)
+    model = prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)
     if recipe.top_layers:
         freeze_below(opened.model, recipe.top_layers, head=True)
     scorer = RewardScorer(model, autocast=precision.autocast)
@@ -105,7 +106,7 @@ def trained_policy(
     """Open the policy of a recipe with the parameters that train marked; return the layout's reason too."""
     with doing(message("loading the weights of {source}", source=recipe.policy)):
         base = load_model(source, precision.base, device)
-        model = _prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
+        model = prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
     if recipe.top_layers:
         freeze_below(base, recipe.top_layers)
     scorer = Scorer(model, autocast=precision.autocast)
@@ -113,13 +114,12 @@ def trained_policy(
     return scorer, reason
 
 
-def _prepared(
+def prepared(
     base: PreTrainedModel, recipe: Recipe, precision: Precision, task: str, *, dropout: bool
 ) -> nn.Module:
     """Put the model in training mode, with the adapter the recipe asks for."""
     if recipe.activation_checkpointing:
-        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        base.enable_input_require_grads()
+        recompute_layers(base)
     model: nn.Module = base
     if recipe.lora is not None:
         seed, trained = recipe.seed, precision.trained

@@ -23,10 +23,11 @@ from truing.runs.trackers import require_trackers
 from truing.training.health import require_known
 
 
-def require_possible(recipe: Recipe) -> None:
+def require_possible(recipe: Recipe, *, weights: bool = True) -> None:
     """Raise ConfigError, DataError or ModelError for a name, file or model of a recipe that does not exist.
 
-    A `stage:NAME` passes: its result does not exist yet.
+    A `stage:NAME` passes: its result does not exist yet. Without `weights` the models are not looked for: a
+    plan reads their configs alone.
     """
     require_read(recipe)
     require_losses(recipe.method, recipe.loss.mix or filter(None, [recipe.loss.name]))
@@ -38,11 +39,11 @@ def require_possible(recipe: Recipe) -> None:
         for part in recipe.rewards:
             require_reward(part.name)
     require_servable(recipe)
-    for source in present(recipe.policy, recipe.reference):
+    for source in present(recipe.policy, recipe.reference) if weights else ():
         require(source)
         if recipe.method != REWARD_METHOD:
             refuse_reward(Path(source).expanduser())
-    for source in present(*reward_models(recipe)):
+    for source in present(*reward_models(recipe)) if weights else ():
         require_openable(source)
     for paths in (recipe.data.train, recipe.data.eval, recipe.data.retain, recipe.data.ptx):
         require_files(paths)
