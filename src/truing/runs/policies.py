@@ -146,7 +146,7 @@ def references(
     scorer: Scorer,
     source: Path,
     precision: Precision,
-    trees: Sequence[list[Tree]],
+    trees: Sequence[Sequence[Tree]],
     say: Say,
     *,
     items: Sequence[int] | None = None,
@@ -174,7 +174,7 @@ def references(
         return [live for _ in trees]
     cut = tokens_per_pass(recipe, scorer)
 
-    def scored(some: list[Tree]) -> dict[int, torch.Tensor]:
+    def scored(some: Sequence[Tree]) -> dict[int, torch.Tensor]:
         model = second()
         with doing(message("reference log-probabilities"), len(some)) as tick:
             return reference.score_all(model, some, cut, lambda done, total: tick(done))
@@ -187,8 +187,8 @@ def references(
     made_of = (json.dumps(contents_of(folder)), reference.code_of_scoring())
     facts = (*made_of, str(precision), str(scorer.device), scorer.layout, str(cut))
 
-    def cached(some: list[Tree]) -> Reference | None:
-        if not some:
+    def cached(some: Sequence[Tree]) -> Reference | None:
+        if not len(some):
             return None
         key = reference.content_hash(some, *facts)
 
