@@ -6,7 +6,7 @@ than BYTES beyond one row.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from truing.core.files import json_line
@@ -79,8 +79,8 @@ def read_chunk(work: Callable[[list[Record]], T], chunk: Chunk) -> ReadChunk[T]:
                 raise row.error or RowError(
                     "no-format", message("the first {n} rows are all damaged", n=SAMPLE)
                 )
-            record = form.read(row.value)
-            found.made.append(replace(record, place=row.place, source=chunk.source, number=number))
+            where = {"place": row.place, "source": chunk.source, "number": number}
+            found.made.append(form.read(row.value, **where))
         except RowError as error:
             _set_aside(found, row, error)
     if chunk.spoken:

@@ -22,7 +22,7 @@ from truing.core.errors import DataError, StorageError
 from truing.core.files import sha256_file, write_atomic
 from truing.core.messages import Sentence, joined, message
 from truing.core.records import Record
-from truing.core.workers import mapped
+from truing.core.workers import mapped, useful_workers
 from truing.data.chunks import SAMPLE, Chunk, ReadChunk, cut, read_chunk
 from truing.data.detect import detect
 from truing.data.formats import Format, find_format
@@ -34,6 +34,7 @@ MOST_BAD = 0.01  # share of bad rows above which loading stops
 _ASIDE = re.compile(r"(^|[./\\])quarantine(\.reasons)?\.jsonl$")
 
 SMALLER = (".gz", ".zst", ".parquet", ".arrow", ".feather")  # files with fewer bytes than their rows
+MANY = 4 << 20  # bytes of rows that are worth several processes
 PACKED = 5  # bytes of rows for each of their bytes, by a guess
 T = TypeVar("T")
 
@@ -172,8 +173,8 @@ def work_through(
     """Read files as `load_records` does, and hold only a few records at a time.
 
     `work` gets the records of some rows, in one of several processes where `workers` is above 1; `take` gets
-    what it returned, in the order of the rows. `copy` is a second quarantine file. `tick` is called with the bytes of rows read so far; `hash_of`
-    hashes a file. Returns the account of each source, and the problems.
+    what it returned, in the order of the rows. `copy` is a second quarantine file. `tick` is called with the
+    bytes of rows read so far; `hash_of` hashes a file. Returns the account of each source, and the problems.
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     chosen = find_format(format) if format else None
@@ -207,8 +208,17 @@ def work_through(
     return sources, problems
 
 
+def read_through(
+    paths: Sequence[str], *, format: str | None, bad_rows: BadRows, quarantine: Path | None
+) -> tuple[list[SourceReport], list[Sentence]]:
+    """Read every row and keep none, many rows in several processes; return what `work_through` returns."""
+    workers = useful_workers() if bytes_of(paths) > MANY else 1
+    how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine, "workers": workers}
+    return work_through(paths, len, lambda kept: None, **how)
+
+
 def bytes_of(paths: Iterable[str | Path]) -> int:
-    """Count the bytes of rows in files, those of a packed file by a guess; data sets of the hub count none."""
+    """Count the bytes of rows in files, those of a packed file by a guess; data sets of the hub have none."""
     total = 0
     for path in expanded(paths):
         if not path.startswith(HUB):

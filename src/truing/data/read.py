@@ -66,7 +66,8 @@ def settle(row: RawRow) -> RawRow:
     if row.value is None:
         return row
     try:
-        return replace(row, value=settled(row.value))
+        value = settled(row.value)
+        return row if value is row.value else replace(row, value=value)
     except RowError as error:
         return replace(row, value=None, error=error)
 

@@ -1,11 +1,11 @@
 """Rows on disk: trees and their records in one Arrow file, which is mapped into memory and read by index.
 
-    write    `Writer.add` takes the trees of some records, `Writer.close` ends the file
-    read     `open_rows` returns `StoredRows`; `trees`, `records` and `places` of it are sequences
+    write    `RowsWriter.add` takes the table of some trees, `RowsWriter.close` ends the file
+    read     `trees`, `records` and `places` of `StoredRows` are sequences
 
-The library `datasets` writes and opens the file; it is imported where one is written or opened. A tree is read
-when it is asked for, as the lists that rows in memory have. Pages of the file that have been read are given
-back to the system after RELEASE rows, so that a process does not seem to grow by what the system caches.
+The library `datasets` writes and opens the file; it is imported where one is written or opened. A tree is
+read when it is asked for, as the lists that rows in memory have. Pages of the file that have been read are
+given back to the system after RELEASE rows: a process then does not grow by what the system caches.
 """
 
 import json
@@ -69,7 +69,7 @@ def turns_key(record: Record) -> int:
     return int.from_bytes(sha256(turns.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True)
 
 
-class Writer:
+class RowsWriter:
     """A writer of one file, in batches of BATCH rows."""
 
     def __init__(self, path: Path) -> None:

@@ -1,9 +1,9 @@
 """Rows that do not fit memory: read and tokenised once, in several processes, and kept on disk by content.
 
-Above LARGE bytes the trees of a recipe's rows lie in a folder of the cache, named by a hash of all that they
-follow from: the bytes of the files, the keys of `data`, the loss's shape, the tokenizer with its template, and
-the code that reads. A second start with the same opens the folder and reads nothing. The trees, their order
-and all counts are those of rows in memory.
+Above LARGE bytes the trees of a recipe's rows lie in a folder of the cache, named by a hash of all that
+they follow from: the bytes of the files, the keys of `data`, the loss's shape, the tokenizer with its
+template, and the code that reads. A second start with the same opens the folder and reads nothing. The
+trees, their order and all counts are those of rows in memory.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jinja2
 import numpy as np
@@ -39,7 +39,7 @@ from truing.data.limits import Rendered
 from truing.data.load import Loaded, SourceReport, bytes_of, expanded, names_of, reasons_of, work_through
 from truing.data.read import HUB
 from truing.data.refusals import RefusedRowError, TurnsError
-from truing.data.stored import StoredRows, Writer, table_of
+from truing.data.stored import RowsWriter, StoredRows, table_of
 from truing.methods.offline import Chosen
 from truing.models.contents import contents_of, file_hash
 from truing.models.sources import cache_folder, resolve
@@ -57,7 +57,7 @@ TREES, FACTS, LENGTHS, QUARANTINE = "trees.arrow", "rows.json", "lengths.npy", "
 
 
 def are_large(paths: Sequence[str]) -> bool:
-    """Tell whether the rows of files are to lie on disk; those of a data set of the hub have no bytes here."""
+    """Tell whether the rows of files are to lie on disk; a data set of the hub has no file here."""
     return bytes_of(paths) > LARGE and not any(path.startswith(HUB) for path in paths)
 
 
@@ -69,7 +69,7 @@ def read_stored(
     say: Say,
     aside: Path | None = None,
 ) -> tuple[Loaded, Taught]:
-    """Return the account of files and their trees on disk, which are read and tokenised where they are not yet.
+    """Return the account of files, and their trees on disk, read and tokenised unless they were before.
 
     `aside` is the quarantine file. Raises DataError as `load_records` does.
     """
@@ -144,7 +144,7 @@ def _store(
     hashes: Mapping[str, str],
 ) -> None:
     """Read all rows and write their trees and counts into a new folder."""
-    account, writer = _Account(), Writer(folder / TREES)
+    account, writer = _Account(), RowsWriter(folder / TREES)
 
     def take(part: _Part) -> None:
         writer.add(part.table)
