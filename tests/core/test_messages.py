@@ -45,6 +45,7 @@ COVERED = [
     "data/read_json.py",
     "data/refusals.py",
     "data/rows.py",
+    "data/shards.py",
     "data/spelled.py",
     "data/turns.py",
     "losses/unpaired.py",

@@ -32,13 +32,14 @@ def load_rows(files: list[str], format_: str | None, bad_rows: str):
     from truing.data.load import load_records
 
     with doing(message("reading {path}", path=", ".join(files))):
-        loaded = load_records(files, format=format_, bad_rows=_stop_or_skip(bad_rows))
+        loaded = load_records(files, format=format_, bad_rows=stop_or_skip(bad_rows))
     for source in loaded.sources:
         say(source.describe())
     return loaded
 
 
-def _stop_or_skip(bad_rows: str) -> Literal["stop", "skip"]:
+def stop_or_skip(bad_rows: str) -> Literal["stop", "skip"]:
+    """Return what --bad-rows was given. Raises UsageError for another word."""
     if bad_rows not in ("stop", "skip"):
         raise UsageError(message("--bad-rows {given}: expected stop or skip", given=bad_rows))
     return bad_rows
@@ -137,7 +138,7 @@ def check(files: _Files, format_: FormatFlag = None, bad_rows: _BadRows = "stop"
     from truing.data.load import read_through
 
     quarantine = _quarantine(files[0])
-    how = {"format": format_, "bad_rows": _stop_or_skip(bad_rows), "quarantine": quarantine}
+    how = {"format": format_, "bad_rows": stop_or_skip(bad_rows), "quarantine": quarantine}
     with doing(message("reading {path}", path=", ".join(files))):
         sources, problems = read_through(files, **how)
     for source in sources:
@@ -182,6 +183,22 @@ def convert(
         say(message(said, n=lost))
     write_jsonl(output, written)
     say(message("wrote {n} rows to {path}", n=len(written), path=output))
+    next_step(command("data show", output), "look at them")
+
+
+@app.command(epilog="Example: `truing data merge 'samples-*-of-00008.jsonl' --output samples.jsonl`")
+def merge(
+    shards: Annotated[list[str], typer.Argument(help="The files that --shard wrote, or a pattern of them.")],
+    output: Annotated[Path, typer.Option("--output", "--out", help="Where all rows go, as JSON lines.")],
+) -> None:
+    """Put the shards of sample or score together, each item once and in order."""
+    from truing.data.load import expanded
+    from truing.data.shards import merge as merge_shards
+
+    files = [Path(name) for name in expanded(shards)]
+    with doing(message("merging {n} shards", n=len(files))):
+        count = merge_shards(files, output)
+    say(message("wrote {n} rows to {path}", n=count, path=output))
     next_step(command("data show", output), "look at them")
 
 
