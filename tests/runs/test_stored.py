@@ -1,13 +1,10 @@
 """Rows on disk are those of rows in memory: the same trees, counts, messages, and bits of training."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from truing.config.config import load_recipe
 from truing.config.run_folder import RunFolder
 from truing.core.errors import DataError
 from truing.data.stored import Stored
@@ -16,49 +13,6 @@ from truing.runs.check import check_session
 from truing.runs.opening import open_run
 from truing.runs.run import run
 from truing.runs.session import Session
-
-BAD = ['{"prompt": "p", "chosen": "same", "rejected": "same"}', "{broken"]
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Path:
-    """300 pairs of unlike lengths, two of which are bad, and some that stand twice."""
-    path = tmp_path / "many.jsonl"
-    lines = [
-        json.dumps(
-            {
-                "prompt": f"Question {i % 280}?",
-                "chosen": "yes " * (1 + i % 7) + str(i % 280),
-                "rejected": f"No {'never ' * (i % 5)}{i % 280}",
-                "category": "even" if i % 2 == 0 else None,
-            }
-        )
-        for i in range(298)
-    ]
-    lines[40:40] = BAD
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def both(
-    recipe: Callable[..., Path], rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[Any, Any]]:
-    """Calls a function of a recipe twice: with the rows in memory, and with the rows on disk."""
-    monkeypatch.setenv("TRUING_CACHE", str(tmp_path / "cache"))
-
-    def call(work: Callable[[Any], Any], **changes: Any) -> tuple[Any, Any]:
-        data = {"train": [str(rows)], **changes.pop("data", {})}
-        loaded = load_recipe(recipe(data=data, **changes), []).recipe
-        found = []
-        for name, bound in (("memory", stored.LARGE), ("disk", 0)):
-            with monkeypatch.context() as patch:
-                patch.setattr(stored, "LARGE", bound)
-                patch.setattr(stored, "useful_workers", lambda: 2)
-                found.append(work(loaded.model_copy(update={"output": str(tmp_path / name)})))
-        return found[0], found[1]
-
-    return call
 
 
 def opened(recipe: Any) -> tuple[Session, list[str]]:
@@ -126,7 +80,7 @@ def test_a_second_start_reads_nothing_and_another_recipe_reads_again(both, tmp_p
     assert read == [1, 1]
 
 
-def test_the_quarantine_of_stored_rows_is_written_at_every_start(both, tmp_path: Path):
+def test_the_quarantine_of_stored_rows_is_written_at_every_start(both, bad_rows, tmp_path: Path):
     aside = tmp_path / "quarantine.jsonl"
 
     def begun(recipe: Any) -> tuple[bytes, bytes]:
@@ -138,11 +92,11 @@ def test_the_quarantine_of_stored_rows_is_written_at_every_start(both, tmp_path:
     first = both(begun, method="dpo")
     second = both(begun, method="dpo")
     assert first[0] == first[1] == second[1]
-    assert first[0][0].decode().splitlines() == BAD
+    assert first[0][0].decode().splitlines() == bad_rows
 
 
-def test_too_many_bad_rows_stop_and_store_nothing(both, rows: Path, tmp_path: Path):
-    rows.write_text("\n".join([*BAD * 5, *rows.read_text().splitlines()]), encoding="utf-8")
+def test_too_many_bad_rows_stop_and_store_nothing(both, bad_rows, many_rows: Path, tmp_path: Path):
+    many_rows.write_text("\n".join([*bad_rows * 5, *many_rows.read_text().splitlines()]), encoding="utf-8")
 
     def refused(recipe: Any) -> str:
         with pytest.raises(DataError) as caught:

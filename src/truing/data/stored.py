@@ -91,6 +91,7 @@ class StoredRows:
         import pyarrow as pa
         from datasets import Dataset
 
+        self.path = path
         with path.open("rb") as file:
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._rows = Dataset.from_buffer(pa.py_buffer(self._mapped)).with_format("arrow")
@@ -147,10 +148,11 @@ class Stored(Sequence[T], Generic[T]):
     def __init__(
         self, rows: StoredRows, read: Callable[[dict[str, Any]], T], chosen: np.ndarray | None = None
     ) -> None:
-        self.rows, self._read, self._chosen = rows, read, chosen
+        self.rows, self._read = rows, read
+        self.chosen = chosen  # indices of rows, in the order of the items; None for all rows
 
     def __len__(self) -> int:
-        return len(self.rows) if self._chosen is None else len(self._chosen)
+        return len(self.rows) if self.chosen is None else len(self.chosen)
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -160,21 +162,21 @@ class Stored(Sequence[T], Generic[T]):
         places = range(len(self))[index]
         if isinstance(places, range):
             return [self[place] for place in places]
-        return self._read(self.rows.row(places if self._chosen is None else int(self._chosen[places])))
+        return self._read(self.rows.row(places if self.chosen is None else int(self.chosen[places])))
 
     def __iter__(self) -> Iterator[T]:
-        if self._chosen is None:
+        if self.chosen is None:
             return map(self._read, self.rows.rows())
         return (self[place] for place in range(len(self)))
 
     def pick(self, places: np.ndarray) -> "Stored[T]":
         """Return the items at some places."""
-        return Stored(self.rows, self._read, places if self._chosen is None else self._chosen[places])
+        return Stored(self.rows, self._read, places if self.chosen is None else self.chosen[places])
 
     def numbers(self, name: str) -> np.ndarray:
         """Return the numbers of a column of the file, one for each item."""
         found = self.rows.column(name)
-        return found if self._chosen is None else found[self._chosen]
+        return found if self.chosen is None else found[self.chosen]
 
 
 def pick(items: Sequence[T], places: np.ndarray) -> Sequence[T]:

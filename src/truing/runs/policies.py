@@ -15,6 +15,7 @@ from truing.config.run_folder import resolved_dtype
 from truing.core.doing import doing
 from truing.core.messages import Say, message
 from truing.data.chat import Renderer, make_renderer
+from truing.data.stored import Stored
 from truing.data.trees import Tree
 from truing.kernels.fused import fuse
 from truing.kernels.layers import fuse_layers
@@ -37,6 +38,7 @@ from truing.models.scoring import Scorer, Trunk, choose_layout
 from truing.models.sources import cache_folder, resolve
 from truing.models.weights import require_rows
 from truing.objectives.offline import Reference
+from truing.runs.stored_reference import stored_reference
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,7 @@ def references(
         return Scorer(model, layout=scorer.layout, autocast=scorer.autocast)
 
     if chosen.needs_mismatched:
-        live = reference.Live(second())
-        return [live for _ in trees]
+        return [reference.Live(second())] * len(trees)
     cut = tokens_per_pass(recipe, scorer)
 
     def scored(some: Sequence[Tree]) -> dict[int, torch.Tensor]:
@@ -190,6 +191,8 @@ def references(
     def cached(some: Sequence[Tree]) -> Reference | None:
         if not len(some):
             return None
+        if isinstance(some, Stored):
+            return stored_reference(some, facts, second, cut)
         key = reference.content_hash(some, *facts)
 
         def compute() -> dict[int, torch.Tensor]:
