@@ -126,7 +126,7 @@ def cached(folder: Path, key: str, compute: Callable[[], dict[int, Tensor]]) -> 
     """Read the cache file of `key` in `folder`; where there is no sound one, compute and write it first."""
     path = folder / f"{key[:32]}.safetensors"
     try:
-        return Cached(_read(path))
+        return Cached({int(item): values for item, values in read_tensors(path).items()})
     except FileNotFoundError:
         pass
     except SafetensorError as error:
@@ -134,20 +134,20 @@ def cached(folder: Path, key: str, compute: Callable[[], dict[int, Tensor]]) -> 
     logps = {item: values.contiguous() for item, values in compute().items()}
     tensors = {str(item): values for item, values in logps.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, save(tensors, {"sha256": _sha256(tensors)}))
+    write_atomic(path, save(tensors, {"sha256": sha256_of(tensors)}))
     return Cached(logps)
 
 
-def _sha256(tensors: dict[str, Tensor]) -> str:
-    """Hash the names, types, shapes and values of tensors."""
+def sha256_of(tensors: dict[str, Tensor]) -> str:
+    """Return a hash of the names, types, shapes and values of tensors."""
     return hashlib.sha256(save(tensors)).hexdigest()
 
 
-def _read(path: Path) -> dict[int, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a cache file. Raises SafetensorError also for damage that safetensors misses."""
     with safe_open(path, "pt") as file:
         told = (file.metadata() or {}).get("sha256")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    if _sha256(tensors) != told:
+    if sha256_of(tensors) != told:
         raise SafetensorError("its content is not what its sha256 says")
-    return {int(item): values for item, values in tensors.items()}
+    return tensors

@@ -11,6 +11,7 @@ from truing.core.memory import held_bytes, peak_bytes
 from truing.core.messages import Sentence, joined, message
 from truing.data.notes import mask_counts
 from truing.data.packing import PackedBatch
+from truing.data.stored import Stored
 from truing.runs.plans import RunPlan, plan_here, planned_session, told_duration
 from truing.runs.session import Session
 from truing.training.step import accumulate_within, smaller
@@ -98,6 +99,8 @@ def _each(seconds: float) -> Sentence:
 
 
 def _masks(session: "Session | OnlineSession", passes: Sequence[PackedBatch]) -> dict[str, int]:
+    if isinstance(session, Session) and isinstance(session.train, Stored):
+        return dict(session.rows.masks)  # counted when the rows were stored, those held out too
     if isinstance(session, Session):
         everything = session.recipe.data.tokens == "all"
         return mask_counts(session.train, session.renderer, everything=everything)

@@ -15,6 +15,7 @@ from truing.config.run_folder import resolved_dtype
 from truing.core.doing import doing
 from truing.core.messages import Say, message
 from truing.data.chat import Renderer, make_renderer
+from truing.data.stored import Stored
 from truing.data.trees import Tree
 from truing.kernels.fused import fuse
 from truing.kernels.layers import fuse_layers
@@ -38,6 +39,7 @@ from truing.models.scoring import Scorer, Trunk, choose_layout
 from truing.models.sources import cache_folder, resolve
 from truing.models.weights import require_rows
 from truing.objectives.offline import Reference
+from truing.runs.stored_reference import stored_reference
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def references(
     scorer: Scorer,
     source: Path,
     precision: Precision,
-    trees: Sequence[list[Tree]],
+    trees: Sequence[Sequence[Tree]],
     say: Say,
     *,
     items: Sequence[int] | None = None,
@@ -170,11 +172,10 @@ def references(
         return Scorer(model, layout=scorer.layout, autocast=scorer.autocast)
 
     if chosen.needs_mismatched:
-        live = reference.Live(second())
-        return [live for _ in trees]
+        return [reference.Live(second())] * len(trees)
     cut = tokens_per_pass(recipe, scorer)
 
-    def scored(some: list[Tree]) -> dict[int, torch.Tensor]:
+    def scored(some: Sequence[Tree]) -> dict[int, torch.Tensor]:
         model = second()
         with doing(message("reference log-probabilities"), len(some)) as tick:
             return reference.score_all(model, some, cut, lambda done, total: tick(done))
@@ -187,9 +188,11 @@ def references(
     made_of = (json.dumps(contents_of(folder)), reference.code_of_scoring())
     facts = (*made_of, str(precision), str(scorer.device), scorer.layout, str(cut))
 
-    def cached(some: list[Tree]) -> Reference | None:
-        if not some:
+    def cached(some: Sequence[Tree]) -> Reference | None:
+        if not len(some):
             return None
+        if isinstance(some, Stored):
+            return stored_reference(some, facts, second, cut)
         key = reference.content_hash(some, *facts)
 
         def compute() -> dict[int, torch.Tensor]:

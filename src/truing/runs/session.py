@@ -8,6 +8,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from truing.core.messages import Say, message
 from truing.core.records import Record
 from truing.data.chat import Renderer
 from truing.data.packing import PackedBatch
+from truing.data.stored import end_to_end, longest_of
 from truing.data.trees import Tree
 from truing.methods.offline import Chosen, choose
 from truing.models.frozen import entry_states, may_keep, reference_states
@@ -44,13 +46,13 @@ from truing.training.step import DivergedItems, Objective, smaller
 
 @dataclass(kw_only=True)
 class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
-    """The state of a run on rows in memory; `places` has the retained rows last."""
+    """The state of a run on rows, in memory or on disk; `places` has the retained rows last."""
 
     renderer: Renderer
-    train: list[Tree]
-    held_out: list[Tree]
-    held_out_records: list[Record]  # the records of the trees of `held_out`
-    retained: list[Tree]  # numbered on from `train`
+    train: Sequence[Tree]
+    held_out: Sequence[Tree]
+    held_out_records: Sequence[Record]  # the records of the trees of `held_out`
+    retained: Sequence[Tree]  # numbered on from `train`
     source: Path  # the folder of the policy's weights
     objective: Objective = field(init=False)
     eval_objective: Objective = field(init=False)
@@ -104,7 +106,7 @@ class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
         twice = self.recipe.optim.epochs > 1 or bool(self.retained) or self.chosen.needs_reference
         if self.frozen_kept or not twice or not isinstance(scorer, Scorer):
             return
-        if not may_keep(scorer, [*self.train, *self.retained]):
+        if not may_keep(scorer, chain(self.train, self.retained)):
             return
         self.frozen_kept = True
         plan = self.plan
@@ -173,9 +175,7 @@ def open_session(
     device = pick_device(recipe.device)
     precision = precision_of(recipe, device, say)
     trained = trained_of(recipe, source, tokenizer, precision, device, chosen)
-    require_positions(
-        trained.scorer.inner, tokenizer, max(tree.longest for tree in [*pool, *held_out, *retained])
-    )
+    require_positions(trained.scorer.inner, tokenizer, max(map(longest_of, (pool, held_out, retained))))
     tell_of(trained.scorer, trained.layout_reason, say)
     session = Session(
         recipe=recipe,
@@ -187,7 +187,7 @@ def open_session(
         held_out=held_out,
         held_out_records=parted.held_out_records,
         retained=retained,
-        places=parted.places + (kept.places if kept else []),
+        places=end_to_end(parted.places, kept.places if kept else []),
         sources=sources_of(rows, evaluated, kept),
         scorer=trained.scorer,
         precision=precision,
