@@ -33,7 +33,8 @@ from truing.models.scoring import Scorer
 from truing.objectives.offline import Reference
 from truing.runs.session import Session
 
-from .verbs import begun, here, recipe, started, truing  # noqa: F401 - fixtures of all folders
+from .two_ranks import two  # noqa: F401 - a fixture of all folders
+from .verbs import begun, here, ranks, recipe, started, truing  # noqa: F401 - fixtures of all folders
 
 CHROMIUM = Path("/usr/bin/chromium")
 VOCABULARY = 61

@@ -11,7 +11,7 @@ import pytest
 
 import truing
 from truing.config.config import load_recipe
-from truing.core import calls_zh, evals_zh, rows_zh, runs_zh, synthesis_zh, told_zh
+from truing.core import calls_zh, evals_zh, rows_zh, runs_zh, scale_zh, synthesis_zh, told_zh
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
 from truing.core.pages_zh import ZH as PAGES
@@ -51,15 +51,18 @@ COVERED = [
     "models/results.py",
     "models/scoring.py",
     "models/sources.py",
+    "models/world.py",
     "rewards/model.py",
     "training/health.py",
     "training/hooks.py",
     "runs/care.py",
+    "runs/crew.py",
     "runs/critics.py",
     "runs/idle.py",
     "runs/online_opening.py",
     "runs/online_session.py",
     "runs/policies.py",
+    "runs/rehearsal.py",
     "runs/rows.py",
     "runs/session.py",
     "evals/bench.py",
@@ -227,7 +230,7 @@ def test_pages_and_terminal_translate_one_text_alike():
 def test_no_key_stands_twice():
     tables = [
         node
-        for module in (told_zh, calls_zh, rows_zh, runs_zh, evals_zh, synthesis_zh)
+        for module in (told_zh, calls_zh, rows_zh, runs_zh, evals_zh, scale_zh, synthesis_zh)
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
         if isinstance(node, ast.Dict)
     ]

@@ -30,7 +30,9 @@ from truing.cli.language import told_help, told_usage
 from truing.cli.show import say, show_doing, tell_error
 from truing.cli.streams import settle_encodings
 from truing.core.doing import show_with
-from truing.core.errors import TruingError
+from truing.core.errors import TruingError, UsageError
+from truing.core.messages import message
+from truing.core.ranks import launched
 from truing.core.version import __version__
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -70,6 +72,7 @@ app.add_typer(data.app, name="data")
 
 
 INTERRUPTED = 130
+TOGETHER = ("train",)  # verbs that several processes do together
 
 
 def _version(asked: bool) -> None:
@@ -78,14 +81,29 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _not_together(verb: str, *, told: bool) -> UsageError:
+    """Make the error for a verb that several processes would each do alone."""
+    error = UsageError(
+        message("`truing {verb}` is one process, and was started as several", verb=verb),
+        hint=message("of the verbs, {verbs} runs under torchrun", verbs=", ".join(TOGETHER)),
+    )
+    error.told = told
+    return error
+
+
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    show_with(show_doing)
+    place = launched()
+    logging.basicConfig(format="%(message)s", level=logging.WARNING if place.main else logging.ERROR)
+    if place.main:  # the other ranks are quiet
+        show_with(show_doing)
+    if place.size > 1 and context.invoked_subcommand not in TOGETHER:
+        raise _not_together(str(context.invoked_subcommand), told=not place.main)
 
 
 def main() -> None:
@@ -98,7 +116,8 @@ def main() -> None:
         if error.format_message():  # none where the help is shown for want of arguments
             tell_error(told_usage(error))
     except TruingError as error:
-        tell_error(error)
+        if not error.told:
+            tell_error(error)
         sys.exit(error.exit_code)  # a run that was stopped has said so
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED

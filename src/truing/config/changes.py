@@ -26,6 +26,7 @@ SAFE = (
     "tokens_per_pass",
     "activation_checkpointing",
     "packing",
+    "ranks",
     "resolved.dtype",  # follows from `dtype`, which is compared
     "resolved.device",
     "versions",
@@ -44,6 +45,7 @@ MEANING = {
     "inputs": "the file has changed under the same path",
     "tokens_per_pass": LAST_BITS,
     "packing": LAST_BITS,
+    "ranks": LAST_BITS,
     "activation_checkpointing": LAST_BITS,
     "resolved.device": LAST_BITS,
     "versions": LAST_BITS,

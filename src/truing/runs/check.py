@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from truing.core.messages import Sentence, joined, message
 from truing.data.notes import mask_counts
 from truing.data.packing import PackedBatch
+from truing.runs.crew import named
 from truing.runs.session import Session
 from truing.training.step import accumulate_within, smaller
 
@@ -115,7 +116,7 @@ def _masks(session: "Session | OnlineSession", passes: Sequence[PackedBatch]) ->
 
 def check_session(session: "Session | OnlineSession") -> Checked:
     """Run the first step's forward and backward without an update."""
-    names = {name: one for part in session.parts for name, one in part.parameters.items()}
+    names = named(session)
     items = session.plan.items_of(1)
     start = time.perf_counter()
     passes, objective = session.first_step()

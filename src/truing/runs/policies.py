@@ -34,8 +34,10 @@ from truing.models.passes import tokens_per_pass
 from truing.models.precision import Precision, pick_precision, slow_bf16
 from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.scoring import Scorer, Trunk, choose_layout
+from truing.models.sharding import shard
 from truing.models.sources import cache_folder, resolve
 from truing.models.weights import require_rows
+from truing.models.world import world
 from truing.objectives.offline import Reference
 
 
@@ -52,8 +54,12 @@ def precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
     """Choose the number formats of a run: those of its recipe; under `auto`, those in which the run began.
 
     A run keeps its formats on another machine too, since other formats would change the numbers of its steps.
-    `say` is told where bfloat16 is slower than float32.
+    The choice of rank 0 is that of all ranks. `say` is told where bfloat16 is slower than float32.
     """
+    return world().from_main(lambda: _precision_of(recipe, device, say))
+
+
+def _precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
     asked = recipe.dtype
     if asked == "auto":
         asked = resolved_dtype(Path(recipe.output)) or asked
@@ -82,7 +88,7 @@ def trained_of(
 
     with doing(message("loading the weights of {source}", source=recipe.policy)):
         opened = load_reward(source, precision.base, device, seed=recipe.seed)
-    model = _prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)
+    model = prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)
     if recipe.top_layers:
         freeze_below(opened.model, recipe.top_layers, head=True)
     scorer = RewardScorer(model, autocast=precision.autocast)
@@ -105,7 +111,7 @@ def trained_policy(
     """Open the policy of a recipe with the parameters that train marked; return the layout's reason too."""
     with doing(message("loading the weights of {source}", source=recipe.policy)):
         base = load_model(source, precision.base, device)
-        model = _prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
+        model = prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
     if recipe.top_layers:
         freeze_below(base, recipe.top_layers)
     scorer = Scorer(model, autocast=precision.autocast)
@@ -113,7 +119,7 @@ def trained_policy(
     return scorer, reason
 
 
-def _prepared(
+def prepared(
     base: PreTrainedModel, recipe: Recipe, precision: Precision, task: str, *, dropout: bool
 ) -> nn.Module:
     """Put the model in training mode, with the adapter the recipe asks for."""
@@ -166,8 +172,12 @@ def references(
     folder = resolve(recipe.reference).path if recipe.reference else source
 
     def second() -> Scorer:
-        model = load_model(folder, precision.base, scorer.device)
-        return Scorer(model, layout=scorer.layout, autocast=scorer.autocast)
+        place = torch.device("cpu") if scorer.sharded else scorer.device
+        model = load_model(folder, precision.base, place)
+        other = Scorer(model, layout=scorer.layout, autocast=scorer.autocast)
+        if scorer.sharded:
+            shard(other, scorer.device)
+        return other
 
     if chosen.needs_mismatched:
         live = reference.Live(second())
