@@ -25,6 +25,7 @@ SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.name.endsw
 # All of what these say to people has a translation.
 COVERED = [
     "core/encodings.py",
+    "core/ranks.py",
     "config/documents.py",
     "config/foreign_file.py",
     "config/options.py",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from truing.core.ranks import Launch, launched
+from truing.core.errors import UsageError
+from truing.core.ranks import Launch, launched, require_alone
 
 TOLD = {"RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "MASTER_ADDR": "here"}
 
@@ -24,3 +25,17 @@ def test_a_size_without_a_rank_is_no_launch(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("RANK", raising=False)
     monkeypatch.setenv("WORLD_SIZE", "8")
     assert launched().size == 1
+
+
+def test_work_of_one_process_is_refused_to_several_and_one_of_them_tells_it(monkeypatch: pytest.MonkeyPatch):
+    for name, value in (TOLD | {"RANK": "0"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="`truing eval` is one process, and was started as 8") as caught:
+        require_alone("`truing eval`")
+    assert not caught.value.told
+    monkeypatch.setenv("RANK", "5")
+    with pytest.raises(UsageError) as caught:
+        require_alone("`truing eval`")
+    assert caught.value.told
+    monkeypatch.delenv("RANK")
+    require_alone("`truing eval`")

@@ -39,9 +39,9 @@ def test_gradients_add_up_and_a_parameter_without_any_stays_without(two):
             mine.grad = torch.ones(2, 2)
         here.add_up([both, mine, none])
         assert both.grad is not None and mine.grad is not None
-        return both.grad.tolist(), mine.grad.tolist(), none.grad, here.reduced
+        return both.grad.tolist(), mine.grad.tolist(), none.grad, here.taken(), here.taken()
 
-    assert two(work) == [[[[3.0, 3.0]] * 2, [[1.0, 1.0]] * 2, None, 4 * (3 * 4 + 3)]] * 2
+    assert two(work) == [[[[3.0, 3.0]] * 2, [[1.0, 1.0]] * 2, None, 4 * (3 * 4 + 3), 0]] * 2
 
 
 def test_the_error_of_one_rank_is_raised_on_both_with_all_it_knows(two):

@@ -10,11 +10,14 @@ from truing.config.recipe import Optim
 from truing.core.errors import MemoryShortError
 from truing.data.packing import PackedBatch
 from truing.models.scoring import Scorer, Trunk
+from truing.models.world import World
 from truing.training.hooks import Logs
 from truing.training.loop import run_steps
 from truing.training.offline import evaluate, learn
 from truing.training.plan import Plan
 from truing.training.step import smaller
+
+from ..two_ranks import Two
 
 ALL = 10_000
 
@@ -121,3 +124,18 @@ def test_an_evaluation_is_that_of_one_pass(session_of, tiny, pairs, short):
     short["tokens"] = 3
     with pytest.raises(MemoryShortError, match="of those held out"):
         evaluate(passes, session.objective, again)
+
+
+@pytest.mark.parametrize("where", ["tokens", "backward"])
+def test_memory_that_runs_out_on_one_of_two_ranks_starts_the_step_over_on_both(
+    two: Two, session_of, tiny, pairs, short, where
+):
+    wanted, *_ = learnt(session_of, tiny, pairs, "dpo", "trees")
+
+    def work(here: World) -> object:
+        short.update({where: 40} if here.rank == 1 else {})
+        found, _, widest = learnt(session_of, tiny, pairs, "dpo", "trees")
+        return found, widest
+
+    for found, widest in two(work):
+        assert found == pytest.approx(wanted, rel=1e-5) and widest <= 40

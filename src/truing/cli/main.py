@@ -30,9 +30,8 @@ from truing.cli.language import told_help, told_usage
 from truing.cli.show import say, show_doing, tell_error
 from truing.cli.streams import settle_encodings
 from truing.core.doing import show_with
-from truing.core.errors import TruingError, UsageError
-from truing.core.messages import message
-from truing.core.ranks import launched
+from truing.core.errors import TruingError
+from truing.core.ranks import launched, require_alone
 from truing.core.version import __version__
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -81,16 +80,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-def _not_together(verb: str, *, told: bool) -> UsageError:
-    """Make the error for a verb that several processes would each do alone."""
-    error = UsageError(
-        message("`truing {verb}` is one process, and was started as several", verb=verb),
-        hint=message("of the verbs, {verbs} runs under torchrun", verbs=", ".join(TOGETHER)),
-    )
-    error.told = told
-    return error
-
-
 @app.callback()
 def _options(
     context: typer.Context,
@@ -102,8 +91,8 @@ def _options(
     logging.basicConfig(format="%(message)s", level=logging.WARNING if place.main else logging.ERROR)
     if place.main:  # the other ranks are quiet
         show_with(show_doing)
-    if place.size > 1 and context.invoked_subcommand not in TOGETHER:
-        raise _not_together(str(context.invoked_subcommand), told=not place.main)
+    if context.invoked_subcommand not in TOGETHER:
+        require_alone(f"`truing {context.invoked_subcommand}`")
 
 
 def main() -> None:

@@ -6,6 +6,9 @@ Nothing here imports torch; `models/world.py` has the way they speak to each oth
 import os
 from dataclasses import dataclass
 
+from truing.core.errors import UsageError
+from truing.core.messages import message
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -27,3 +30,15 @@ def launched() -> Launch:
         return Launch()
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
     return Launch(*(int(os.environ.get(name, default)) for name, default in zip(names, "010", strict=True)))
+
+
+def require_alone(what: str) -> None:
+    """Raise UsageError where several processes were started for work that each would do by itself."""
+    place = launched()
+    if place.size > 1:
+        error = UsageError(
+            message("{what} is one process, and was started as {n}", what=what, n=place.size),
+            hint=message("start it alone; `torchrun -m truing train RECIPE` uses many processes"),
+        )
+        error.told = not place.main
+        raise error

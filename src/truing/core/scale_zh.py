@@ -15,6 +15,6 @@ SCALE_ZH = {
     "rank {rank} failed: {error}": "进程 {rank} 失败：{error}",
     "{n} of {all} trained tensors have had no gradient in {steps} steps, such as {name}": "{all} 个训练张量中有 {n} 个在 {steps} 步内没有得到梯度，例如 {name}",
     "leave them out of what trains, with lora.targets or top_layers": "请用 lora.targets 或 top_layers 把它们排除在训练之外",
-    "`truing {verb}` is one process, and was started as several": "`truing {verb}` 只用一个进程，却启动了多个",
-    "of the verbs, {verbs} runs under torchrun": "各命令中，{verbs} 可以用 torchrun 启动",
+    "{what} is one process, and was started as {n}": "{what} 只用一个进程，却启动了 {n} 个",
+    "start it alone; `torchrun -m truing train RECIPE` uses many processes": "请单独启动它；`torchrun -m truing train RECIPE` 才使用多个进程",
 }

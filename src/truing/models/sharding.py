@@ -10,6 +10,7 @@ head is used outside of the model's own forward, and only the root's tensors are
 Gradients are summed over ranks, not averaged, since every loss is divided by the counts of the whole step.
 """
 
+import warnings
 from collections.abc import Iterable
 
 import torch
@@ -43,6 +44,8 @@ def shard(scorer: Trunk, device: torch.device) -> None:
             module.set_gradient_divide_factor(1.0)
             module.set_force_sum_reduction_for_comms(True)
     scorer.sharded = True
+    # Nothing writes into what a scorer returns, views included.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor", UserWarning)
 
 
 def settled(scorer: nn.Module) -> None:

@@ -48,7 +48,7 @@ class World:
     rank: int = 0
     size: int = 1
     control: Any = None  # a group over gloo, for everything but gradients
-    reduced: int = field(default=0, init=False)  # bytes that this rank has given to all-reduces
+    reduced: int = field(default=0, init=False)  # bytes given to all-reduces since they were last taken
     known: Exception | None = field(default=None, init=False)  # the error that all ranks have raised
 
     @property
@@ -109,15 +109,20 @@ class World:
             self.known.told = not self.main
         raise self.known
 
+    def taken(self) -> int:
+        """Return the bytes given to all-reduces since the last call."""
+        given, self.reduced = self.reduced, 0
+        return given
+
     @torch.no_grad()
     def add_up(self, parameters: Iterable[nn.Parameter]) -> None:
         """Sum the gradients of parameters over ranks by one flat all-reduce.
 
         A parameter that has no gradient on any rank is left without one, as one process would leave it.
         """
-        if self.alone:
-            return
         held = list(parameters)
+        if self.alone or not held:  # all of them may lie in shards
+            return
         there = torch.tensor([one.grad is not None for one in held], dtype=torch.float32)
         grads = [torch.zeros_like(one) if one.grad is None else one.grad for one in held]
         flat = torch.cat([*(grad.reshape(-1).float() for grad in grads), there.to(held[0].device)])

@@ -190,7 +190,7 @@ class Crew:
         )
         for watch in self._watches:
             watch.look()
-        return logs
+        return logs if world().alone else {**logs, "ranks/reduced_bytes": float(world().taken())}
 
     def evaluate(self) -> Logs:
         """Measure the session on its held-out rows."""

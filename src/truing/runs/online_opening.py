@@ -31,7 +31,6 @@ from truing.runs.idle import require_used
 from truing.runs.online_session import OnlineSession
 from truing.runs.opened import sources_of
 from truing.runs.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
-from truing.runs.rehearsal import rehearse
 from truing.runs.rows import read_rows, split_off
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sampler
@@ -60,7 +59,6 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     scorer, reason = trained_policy(recipe, source, precision, device, dropout=False)
     require_rows(scorer.inner, tokenizer, recipe.policy)
     tell_of(scorer, reason, say)
-    rehearse(scorer, recipe)
     rewards = _rewards(recipe, Host(renderer, scorer, source), [*pool, *held_out], say)
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
     if critic is not None:

@@ -142,8 +142,17 @@ def live_reference(recipe: Recipe, scorer: Scorer, source: Path, precision: Prec
     if recipe.lora is not None and not recipe.reference:
         return reference.AdapterOff(scorer)
     folder = resolve(recipe.reference).path if recipe.reference else source
-    model = load_model(folder, precision.base, scorer.device)
-    return reference.Live(Scorer(model, layout=scorer.layout, autocast=scorer.autocast))
+    return reference.Live(_beside(scorer, folder, precision))
+
+
+def _beside(scorer: Scorer, folder: Path, precision: Precision) -> Scorer:
+    """Open the model of a folder as a second scorer beside the policy's, in shards where that is."""
+    place = torch.device("cpu") if scorer.sharded else scorer.device
+    model = load_model(folder, precision.base, place)
+    other = Scorer(model, layout=scorer.layout, autocast=scorer.autocast)
+    if scorer.sharded:
+        shard(other, scorer.device)
+    return other
 
 
 def references(
@@ -171,21 +180,13 @@ def references(
         return [reference.AdapterOff(scorer) for _ in trees]
     folder = resolve(recipe.reference).path if recipe.reference else source
 
-    def second() -> Scorer:
-        place = torch.device("cpu") if scorer.sharded else scorer.device
-        model = load_model(folder, precision.base, place)
-        other = Scorer(model, layout=scorer.layout, autocast=scorer.autocast)
-        if scorer.sharded:
-            shard(other, scorer.device)
-        return other
-
     if chosen.needs_mismatched:
-        live = reference.Live(second())
+        live = reference.Live(_beside(scorer, folder, precision))
         return [live for _ in trees]
     cut = tokens_per_pass(recipe, scorer)
 
     def scored(some: list[Tree]) -> dict[int, torch.Tensor]:
-        model = second()
+        model = _beside(scorer, folder, precision)
         with doing(message("reference log-probabilities"), len(some)) as tick:
             return reference.score_all(model, some, cut, lambda done, total: tick(done))
 
