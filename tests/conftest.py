@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy reads it when it is imported
 
+import gc
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +32,9 @@ from truing.models.reward import RewardScorer
 from truing.models.reward_folder import load_reward
 from truing.models.scoring import Scorer
 from truing.objectives.offline import Reference
+from truing.rewards import model as reward
 from truing.runs.session import Session
+from truing.sampling import speaker
 
 from .two_ranks import two  # noqa: F401 - a fixture of all folders
 from .verbs import begun, here, ranks, recipe, started, truing  # noqa: F401 - fixtures of all folders
@@ -250,6 +253,24 @@ def reward_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
     opened.model.save_pretrained(folder)
     opened.tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The sources of the models that roles, judges and evaluations load, one a load."""
+    found: list[str] = []
+    gc.collect()  # of speakers that earlier tests are done with
+
+    def counted(load: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(source: str, **options: Any) -> Any:
+            found.append(source)
+            return load(source, **options)
+
+        return counting
+
+    monkeypatch.setattr(speaker, "load_trained", counted(speaker.load_trained))
+    monkeypatch.setattr(reward, "load_trained_reward", counted(reward.load_trained_reward))
+    return found
 
 
 @pytest.fixture(scope="module")

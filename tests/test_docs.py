@@ -1,6 +1,7 @@
 """Documentation describes the present: the code it quotes is the code that runs."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from .tables import each
@@ -25,3 +26,46 @@ def test_a_quote_is_in_the_source(page: Path, name: str, body: str):
     source = {line.strip() for line in path.read_text().splitlines()}
     for line in body.strip().splitlines():
         assert line.strip() in source, f"{page.name} quotes a line that {name} no longer has: {line}"
+
+
+READMES = [(ROOT / name).read_text() for name in ("README.md", "README.zh-CN.md")]
+BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+VERBS = {
+    "truing judge": "judges",
+    "truing feedback": "feedback",
+    "truing constitution": "constitution",
+    "truing red-team": "red-team",
+    "truing data negatives": "negatives",
+    "truing data refusals": "refusals",
+    "truing run recipes/harden.yaml": "harden",
+}
+
+
+def printed(text: str) -> list[str]:
+    """The commands of the blocks, without comments."""
+    blocks = "".join(block for language, block in BLOCK.findall(text) if not language)
+    return [line.partition("#")[0].strip() for line in blocks.splitlines()]
+
+
+def pages(text: str) -> set[str]:
+    """The pages that are linked, in whatever language."""
+    return {page.replace(".zh-CN", "") for page in re.findall(r"\]\((\w[^)]*\.md)", text)}
+
+
+def table_rows(text: str) -> list[int]:
+    """The number of cells of each row."""
+    return [line.count("|") for line in text.splitlines() if line.startswith("|")]
+
+
+@each("part", [printed, pages, table_rows])
+def test_both_readmes_have_the_same(part: Callable[[str], object]):
+    english, chinese = map(part, READMES)
+    assert english == chinese
+
+
+@each("text", READMES, ids=lambda text: text[:20])
+def test_a_readme_names_every_verb_in_its_walk_and_in_its_table(text: str):
+    for verb, page in VERBS.items():
+        assert any(f"{line} ".startswith(f"{verb} ") for line in printed(text)), verb
+        rows = [line for line in text.splitlines() if re.match(rf"\|[^|]*\| `{verb}`", line)]
+        assert any(f"(docs/{page}.md)" in row for row in rows), verb

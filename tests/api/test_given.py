@@ -50,13 +50,42 @@ def test_a_call_is_a_recipe_and_its_rows_lie_in_the_run(tmp_path: Path):
     parts = gather("train", None, {"method": "dpo", "policy": "org/model", "data": ROWS, "lora": True})
     assert list(parts.files) == ["train"] and parts.output("train") == parts.output("train")
     folder = tmp_path / "run"
-    parts.write(folder)
-    recipe = parts.recipe(folder)
-    (path,) = recipe.data.train
-    assert json.loads(Path(path).read_text()) == ROWS[0] and recipe.lora is not None
-    parts.write(folder)  # the same rows again
-    with pytest.raises(ConfigError):
-        gather("train", None, {"method": "dpo", "policy": "org/model", "data": ROWS * 2}).write(folder)
+    with parts.written(folder):
+        recipe = parts.recipe(folder)
+        (path,) = recipe.data.train
+        assert json.loads(Path(path).read_text()) == ROWS[0] and recipe.lora is not None
+    with parts.written(folder):  # the same rows again
+        pass
+    other = gather("train", None, {"method": "dpo", "policy": "org/model", "data": ROWS * 2})
+    with pytest.raises(ConfigError), other.written(folder):
+        pass
+
+
+def test_what_a_call_wrote_is_taken_back_until_its_work_begins(live: LiveModel, tmp_path: Path):
+    """The folders that the call made go too; those that were there stay."""
+    keys = {"method": "dpo", "policy": live.model, "data": {"train": ROWS, "eval": ROWS}}
+    parts = gather("train", None, keys, live.tokenizer)
+    begun, folder = tmp_path / "runs" / "begun", tmp_path / "runs" / "mine"
+    with pytest.raises(KeyboardInterrupt), parts.written(folder):
+        assert (folder / "given" / "policy" / "config.json").is_file()
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(KeyboardInterrupt), parts.written(begun):
+        (begun / "config.json").write_text("{}")
+        raise KeyboardInterrupt
+    kept = {path.name for path in (begun / "given").iterdir()}
+    assert kept == {"train.jsonl", "eval.jsonl", "policy", "policy.of"}
+    with pytest.raises(KeyboardInterrupt), parts.written(begun):
+        raise KeyboardInterrupt
+    assert {path.name for path in (begun / "given").iterdir()} == kept, "an earlier call wrote them"
+
+
+def test_a_folder_of_other_work_stays_as_it_was(tmp_path: Path):
+    (tmp_path / "config.json").write_text("{}")
+    parts = gather("train", None, {"method": "dpo", "policy": "org/model", "data": ROWS})
+    with pytest.raises(ConfigError), parts.written(tmp_path):
+        raise ConfigError("begun with other rows")
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_a_model_in_memory_is_known_by_its_weights(live: LiveModel, tmp_path: Path):

@@ -1,11 +1,13 @@
 """Prompts in memory lie in the folder, so that the same call goes on from there."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import truing
 from truing.api.opening import named
 from truing.api.training import Run
 from truing.api.work import GivenModels, role_named, work_recipe
@@ -17,19 +19,46 @@ KEYS = {"policies": ["m"], "judge": "j"}
 
 
 def test_texts_and_rows_are_written(tmp_path: Path):
-    found = work_recipe(
-        FeedbackRecipe, "feedback", None, ["a?", {"prompt": "b?"}], KEYS | {"output": str(tmp_path)}
-    )
-    (path,) = found.prompts
+    keys = KEYS | {"output": str(tmp_path)}
+    with work_recipe(FeedbackRecipe, "feedback", None, ["a?", {"prompt": "b?"}], keys) as found:
+        (path,) = found.prompts
     assert [json.loads(line)["prompt"] for line in Path(path).read_text().splitlines()] == ["a?", "b?"]
-    with pytest.raises(ConfigError, match="other rows"):
-        work_recipe(FeedbackRecipe, "feedback", None, ["c?"], KEYS | {"output": str(tmp_path)})
+    with (
+        pytest.raises(ConfigError, match="other rows"),
+        work_recipe(FeedbackRecipe, "feedback", None, ["c?"], keys),
+    ):
+        pass
 
 
 def test_files_and_a_recipe_below_the_keys(tmp_path: Path):
-    found = work_recipe(FeedbackRecipe, "feedback", {"k": 2, "judge": {"name": "x"}}, "p.jsonl", KEYS)
-    assert found.prompts == ("p.jsonl",)
-    assert (found.k, found.judge, found.output) == (2, "j", "feedback")
+    recipe = {"k": 2, "judge": {"name": "x"}}
+    with work_recipe(FeedbackRecipe, "feedback", recipe, "p.jsonl", KEYS) as found:
+        assert found.prompts == ("p.jsonl",)
+        assert (found.k, found.judge, found.output) == (2, "j", "feedback")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: truing.feedback(["a?"], "gone", judge="gone"),
+        lambda: truing.constitution(["a?"], "gone", reviser="rule", critic="rule"),
+        lambda: truing.judge([{"prompt": "a?", "chosen": "b", "rejected": "c"}], "gone"),
+        lambda: truing.red_team("gone", rows=[{"prompt": "a?", "category": "privacy_violations"}]),
+        lambda: truing.refusals([{"prompt": "a?", "category": "privacy_violations"}], "gone"),
+        lambda: truing.negatives([{"prompt": "a?", "completion": "In 2019."}], writer="gone"),
+        lambda: truing.train(method="sft", policy="gone", data=[{"prompt": "a?", "completion": "b"}]),
+        lambda: truing.evaluate("gone"),
+        lambda: truing.harden("gone"),
+    ],
+    ids=["feedback", "constitution", "judge", "red_team", "refusals", "negatives", "train", "eval", "harden"],
+)
+def test_a_call_with_a_mistyped_model_leaves_nothing(
+    call: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(truing.TruingError, match="gone"):
+        call()
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_two_models_in_memory_have_two_names(model_folder: Path, tmp_path: Path):

@@ -1,7 +1,10 @@
 """`truing eval` as users run it: a tiny model against another, its files, its page, its exit code."""
 
 import json
+import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -194,3 +197,50 @@ def test_mistakes_are_told_before_anything_is_asked(
 def test_a_model_against_itself_is_a_mistake(truing: Run, model_folder: Path) -> None:
     process = truing("eval", model_folder, "--against", model_folder)
     assert process.returncode == 2 and "held against itself" in process.stderr
+
+
+def test_a_killed_evaluation_goes_on_from_its_answers(
+    begun: Callable[..., Any], model_folder: Path, tmp_path: Path
+) -> None:
+    """Killed after a batch of answers, the same command asks for the others alone and ends alike."""
+    rows = tmp_path / "rows.jsonl"
+    asked = [{"prompt": f"say {n}"} for n in range(100)]
+    rows.write_text("".join(json.dumps(row) + "\n" for row in asked))
+    tasks = {"degeneration": {"rows": [str(rows)], "max_new_tokens": 240}}
+
+    def command(output: Path) -> tuple[str, ...]:
+        told = {"model": str(model_folder), "tasks": tasks, "output": str(output)}
+        path = output.with_suffix(".json")
+        path.write_text(json.dumps(told))
+        return ("eval", str(path))
+
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process, kept = begun(*command(killed)), []
+    while not kept:
+        assert process.poll() is None, process.wait().stderr
+        kept = answers_in(killed)
+    process.send(signal.SIGKILL)
+    assert process.wait().returncode == -signal.SIGKILL
+    kept = answers_in(killed)
+    assert 0 < len(kept) < len(asked)
+    with closing(sqlite3.connect(killed / "responses.sqlite")) as database, database:
+        database.execute("UPDATE answers SET answer = replace(answer, ?, ?)", ('"length"]', '"stop"]'))
+    for output in (killed, whole):
+        ended = begun(*command(output)).wait()
+        assert ended.returncode == 0, ended.stderr
+        assert not (output / "responses.sqlite").exists(), "the next evaluation measures anew"
+    changed = [(a, b) for a, b in zip(items(killed), items(whole), strict=True) if a != b]
+    taken = [a for a, b in changed if {**a, "finish": "length", "values": b["values"]} == b]
+    assert len(taken) == len(changed) == sum('"length"]' in one for one in kept) > 0
+
+
+def answers_in(folder: Path) -> list[str]:
+    """Return what an evaluation under way has kept so far."""
+    path = folder / "responses.sqlite"
+    if not path.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            return [answer for (answer,) in database.execute("SELECT answer FROM answers")]
+    except sqlite3.OperationalError:  # the tables are not there yet
+        return []

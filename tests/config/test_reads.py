@@ -19,6 +19,7 @@ SET: dict[str, dict[str, Any]] = {  # a recipe that sets the key, and nothing el
     "data.tokens": {"data": {"train": "t", "tokens": "differing"}},
     "data.retain": {"data": {"train": "t", "retain": "r"}, "lora": {}},
     "data.retain_weight": {"data": {"train": "t", "retain_weight": 0.5}},
+    "data.retain_per_step": {"data": {"train": "t", "retain_per_step": 4}},
     "data.ptx": {"data": {"train": "t", "ptx": "p"}},
     "data.ptx_weight": {"data": {"train": "t", "ptx_weight": 0.5}},
     "loss.mix": {"loss": {"mix": {"one": 1.0, "other": 1.0}}},

@@ -48,7 +48,7 @@ def recipe(method: str, policy: Path) -> dict[str, Any]:
         "sampling": {"max_new_tokens": 6},
         "online": {"group_size": 8},
         "loss": {"kl_weight": 0.0, "entropy_weight": 0.01},
-        "optim": {"learning_rate": 1e-2, "items_per_step": 8, "epochs": 40 if method == "ppo" else 90},
+        "optim": {"learning_rate": 1e-2, "items_per_step": 8, "epochs": 100},
         "dtype": "float32",
         "output": "run",
     }

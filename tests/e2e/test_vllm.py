@@ -1,25 +1,19 @@
 """The HTTP sampler against a real vLLM server, whose every number is checked by the local model.
 
-Needs TRUING_VLLM_PYTHON, the path of a Python that has vllm in it: vLLM pins its own torch, so it lives in
-an environment apart. Server and local model run in float32, so that both give the same log-probabilities.
+Server and local model run in float32, so that both give the same log-probabilities.
 """
 
 import copy
 import dataclasses
 import json
-import os
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import torch
+from tests.vllm_server import NEEDS_VLLM, serving
 from transformers import AutoTokenizer
 
 from truing.config.recipe import Lora, Recipe
@@ -35,28 +29,7 @@ from truing.sampling.http import HttpSampler
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sample, Sampling
 
-PYTHON = os.environ.get("TRUING_VLLM_PYTHON")
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.skipif(
-        PYTHON is None,
-        reason="set TRUING_VLLM_PYTHON to a Python with vllm: a server of 135M parameters is started with it",
-    ),
-    pytest.mark.timeout(900),
-]
-OPTIONS = [
-    *("--served-model-name", "policy", "--dtype", "float32", "--max-model-len", "512"),
-    *("--logprobs-mode", "processed_logprobs", "--generation-config", "vllm"),
-    *("--enable-lora", "--max-lora-rank", "16", "--enforce-eager", "--host", "127.0.0.1"),
-]
-SWITCHES = {
-    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
-    "VLLM_SERVER_DEV_MODE": "1",
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-    "HF_HUB_OFFLINE": "1",
-}
-START_SECONDS = 600
+pytestmark = NEEDS_VLLM
 ASKED = ["The capital of France is", "def add(a, b):", "Once upon a time, there was a"]
 CLOSE = 2e-3  # nats; the same sums in another order, most differ by 1e-5
 DRAWN = Sampling(max_new_tokens=24, temperature=1.0, seed=5)
@@ -80,46 +53,6 @@ def tokenizer(source: Path) -> Any:
 @pytest.fixture(scope="module")
 def prompts(tokenizer) -> list[list[int]]:
     return [tokenizer(text)["input_ids"] for text in ASKED]
-
-
-@contextmanager
-def serving(model: Path, log: Path) -> Iterator[str]:
-    """A vLLM server of a folder, which ends with the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *OPTIONS]
-    with log.open("wb") as output:
-        # In a group of its own, because the engine is a child of the server.
-        server = subprocess.Popen(
-            [*map(str, command), "--port", str(port)],
-            env={**os.environ, **SWITCHES},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=lambda: os.nice(10),
-        )
-    try:
-        _wait_until_healthy(server, f"http://127.0.0.1:{port}", log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        try:
-            server.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def _wait_until_healthy(server: subprocess.Popen, url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()[-3000:]
-        try:
-            if httpx2.get(f"{url}/health").is_success:
-                return
-        except httpx2.TransportError:
-            time.sleep(1)
-    raise TimeoutError(f"no healthy server after {START_SECONDS} s: {log.read_text()[-3000:]}")
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,11 @@ import pytest
 
 from truing.core.errors import ConfigError
 from truing.core.records import user
-from truing.evals.pair_judges import Opinions, by_reward, judge_of, length_decides
+from truing.evals.bench import Marks
+from truing.evals.pair_judges import Opinions, by_reward, judge_of, length_decides, scores_of
 from truing.evals.sides import Question, response_of
 from truing.rewards.model import model_reward
+from truing.rewards.types import Failed, Item, RewardOutcome, ScoredItem
 
 QUESTION = Question("a", user("Is it?"))
 OURS = [response_of(QUESTION, text) for text in ("Yes, it is.", "Same.")]
@@ -30,6 +32,20 @@ def test_the_higher_score_wins_and_equal_responses_tie(reward_folder: Path):
     ]
     assert found.preferences == [float(scores[0] > scores[1]), 0.5]
     assert str(reward_folder) in found.notes[0]
+
+
+def test_equal_responses_to_a_prompt_are_scored_once():
+    other = Question("b", user("Is it so?"))
+    said = [response_of(one, text) for one, text in ((QUESTION, "Yes"), (other, "Yes"), (QUESTION, "Yes"))]
+    asked: list[str] = []
+
+    def reward(items: list[Item]) -> list[RewardOutcome]:
+        asked.extend(item.place for item in items)
+        return [ScoredItem(float(len(asked))), Failed("too long")]
+
+    marks = scores_of(reward, said)  # pyright: ignore[reportArgumentType]
+    assert asked == ["a", "b"]
+    assert marks == [Marks({"reward": 2.0}), Marks({"reward": None}, "too long"), Marks({"reward": 2.0})]
 
 
 def test_a_function_of_ones_own_judges_once():

@@ -13,6 +13,7 @@ from truing.config.stages import Stage
 from truing.pipelines.refusals import refusals_recipe
 from truing.pipelines.stages import planned
 from truing.redteam.refusals import Refusals
+from truing.runs.opened import plan_of
 
 
 @pytest.fixture
@@ -36,6 +37,17 @@ def test_the_recipe_beside_the_rows_can_be_trained(made: Callable[..., Refusals]
     assert list(recipe.data.retain or ()) == [str(done.path / "retain.jsonl")]
     (stage,) = planned([Stage("sft", recipe, ())])
     assert stage.run == done.path / "sft"
+
+
+def test_an_epoch_goes_through_all_that_is_retained(made: Callable[..., Refusals]):
+    done = made(balance=3.0)
+    recipe = load_recipe(done.path / "train.yaml").recipe
+    refusals, retained = len(done.sft), len(done.retain)
+    assert retained > 2 * refusals
+    each = recipe.optim.items_per_step
+    plan = plan_of(recipe, each * refusals, each * retained)
+    kept = [item for step in range(1, plan.steps_per_epoch + 1) for item in plan.items_of(step)]
+    assert sum(item >= each * refusals for item in kept) == pytest.approx(each * retained, rel=0.1)
 
 
 def test_a_recipe_that_was_changed_by_hand_stays(made: Callable[..., Refusals]):

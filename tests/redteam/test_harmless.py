@@ -81,6 +81,17 @@ def test_twins_stand_in_the_same_forms_and_everyday_prompts_make_up_the_number(
     assert not any(form.category for form in few if form.kind == EVERYDAY)
 
 
+def test_more_twins_than_forms_stand_plain_too(tmp_path: Path, everyday: PromptSet):
+    one, other = headlines("train", "en", 2)
+    found = failures_of(tmp_path, failure(one, "prefix"), failure(other, "plain"))
+    forms = harmful_forms(found.failed, ("attacked",))
+    few = harmless_forms(forms, found.prompts, everyday, (2, 0), seed=1)
+    assert {(form.text, form.attack) for form in few} == {(one.benign, "prefix"), (other.benign, "plain")}
+    more = harmless_forms(forms, found.prompts, everyday, (4, 0), seed=1)
+    assert [form.attack for form in more if form.text == one.benign] == ["prefix", "plain"]
+    assert [form.kind for form in more].count(TWIN) == 3
+
+
 def test_everyday_prompts_that_an_evaluation_asks_are_not_learnt_from(everyday: PromptSet):
     measured = {one.prompt for name in ("en", "zh") for one in split_ordinary(load_ordinary(name))[1]}
     texts = {record.prompt[-1].content for record in everyday.records}

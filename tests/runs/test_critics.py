@@ -269,7 +269,7 @@ def test_a_run_killed_between_the_updates_of_a_step_goes_on_as_the_unbroken_one(
 
 
 def test_text_kept_beside_the_reward_becomes_likelier(opened, rows, tmp_path):
-    optim = {"learning_rate": 1e-2, "items_per_step": 6, "epochs": 5, "schedule": "constant"}
+    optim = {"learning_rate": 1e-2, "items_per_step": 6, "epochs": 10, "schedule": "constant"}
     data = {"train": str(rows), "ptx": str(rows), "ptx_weight": 2.0}
     found = trained(opened(optim=optim, data=data), tmp_path / "run")
     without = {"train": str(rows), "ptx": str(rows), "ptx_weight": 1e-9}

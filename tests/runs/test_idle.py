@@ -33,6 +33,7 @@ def idle(method: str, **changes: Any) -> list[str]:
         ("dpo", {"loss": {"sft_on": "sequence"}}, "loss.sft_on"),
         ("dpo", {"loss": {"divergence_alpha": 0.3}}, "loss.divergence_alpha"),
         ("dpo", {"data": {"train": "t", "retain_weight": 4.0}}, "data.retain_weight"),
+        ("dpo", {"data": {"train": "t", "retain_per_step": 4}}, "data.retain_per_step"),
         ("grpo", {"data": {"train": "t", "ptx_weight": 4.0}}, "data.ptx_weight"),
         ("sft", {"health": {"rollbacks": 5}}, "health.rollbacks"),
         ("sft", {"health": {"rules": {"loss_spikes": {"times": 4}}, "off": ["loss_spikes"]}}, "health.rules"),

@@ -134,6 +134,22 @@ def test_the_batch_does_not_matter(llama, tokenizer, temperature: float, tokens_
     assert tokens(parts.sample(PROMPTS, sampling, group_size=3)) == tokens(whole)
 
 
+@pytest.mark.parametrize("sampling", [DRAWN, Sampling(max_new_tokens=12)])
+def test_batches_sampled_one_by_one_equal_the_whole_to_the_last_bit(llama, tokenizer, sampling: Sampling):
+    """Also those that are left after some: an evaluation that was killed goes on in the same batches."""
+    one = LocalSampler(llama, tokenizer, stop_ids=frozenset({0}), tokens_in_flight=80)
+    whole = one.sample(PROMPTS, sampling, group_size=2)
+    batches = one.batches(PROMPTS, sampling, group_size=2)
+    assert len(batches) > 2
+    left = [place for batch in batches[1:] for place in sorted(batch)]
+    again = one.batches([PROMPTS[place] for place in left], sampling, group_size=2)
+    assert [[left[place] for place in batch] for batch in again] == batches[1:]
+    for batch in batches:
+        found = one.sample([PROMPTS[place] for place in batch], sampling, group_size=2, keys=batch)
+        expected = [whole[2 * place + k] for place in batch for k in range(2)]
+        assert [(f.tokens, f.logprobs) for f in found] == [(e.tokens, e.logprobs) for e in expected]
+
+
 def test_keys_make_a_part_of_the_prompts_equal_the_whole(sampler) -> None:
     whole = sampler.sample(PROMPTS, DRAWN, group_size=2)
     part = sampler.sample(PROMPTS[2:4], DRAWN, group_size=2, keys=[2, 3])

@@ -181,8 +181,8 @@ def test_length_control_is_unbiased_and_covers_at_the_size_of_an_evaluation() ->
     rng = np.random.default_rng(9)
     truth = expit(0.3)
     found = [
-        length_controlled(biased_judge(rng, 200, 0.3, 1.0), seed=seed, draws=200).interval
-        for seed in range(400)
+        length_controlled(biased_judge(rng, 200, 0.3, 1.0), seed=seed, draws=400).interval
+        for seed in range(500)
     ]
     assert abs(np.mean([interval.estimate for interval in found]) - truth) < 0.01
     assert 0.93 <= np.mean([interval.low <= truth <= interval.high for interval in found]) <= 0.97

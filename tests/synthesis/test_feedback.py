@@ -144,6 +144,23 @@ def test_scores_of_a_reward_model_rank_all_prompts_together(
     assert done.rows[0]["lineage"]["judge"]["contents"]["weights"]
 
 
+def test_a_model_of_several_roles_is_loaded_once(
+    make: Callable[..., Feedback],
+    model_folder: Path,
+    moved_folder: Path,
+    reward_folder: Path,
+    loads: list[str],
+    tmp_path: Path,
+):
+    judge = {"name": "local", "path": str(model_folder), "max_new_tokens": 4}
+    policies = [str(model_folder), str(moved_folder)]
+    make(policies=policies, judge=judge, k=2, rounds=1, compare="swiss")
+    assert sorted(loads) == sorted(policies)
+    loads.clear()
+    make(judge=str(reward_folder), output=str(tmp_path / "scored"))
+    assert loads.count(str(reward_folder)) == 1, "what compares also ranks"
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -61,6 +61,13 @@ def test_retained_items_come_along_at_their_own_pace():
     assert set().union(*kept) == set(range(10, 19))
 
 
+def test_retained_items_may_be_more_than_those_that_are_learnt():
+    plan = Plan(items=8, items_per_step=4, epochs=1, seed=1, retained=20, retained_per_step=10)
+    kept = [[item for item in plan.items_of(step) if item >= 8] for step in (1, 2)]
+    assert [len(items) for items in kept] == [10, 10]
+    assert set(kept[0]) | set(kept[1]) == set(range(8, 28)), "an epoch goes through all of them"
+
+
 def test_fewer_retained_items_than_a_step_takes_all_come_every_time():
     plan = Plan(items=10, items_per_step=4, epochs=1, seed=1, retained=2)
     assert [sorted(plan.items_of(step)[-2:]) for step in (1, 2, 3)] == [[10, 11]] * 3

@@ -70,11 +70,13 @@ def constitution(
     for key in ("critic", "reviser", "judge"):
         if (one := keys.get(key)) is not None:
             asked[key] = asked["policy"] if one is policy else role_named(one, key)
-    found = work_recipe(ConstitutionRecipe, "constitution", recipe, prompts, asked)
-    from truing.pipelines.constituting import constitute, require_answered
-
     display = display_of(progress)
-    with Stages(display.stage) as stages:
+    with (
+        work_recipe(ConstitutionRecipe, "constitution", recipe, prompts, asked) as found,
+        Stages(display.stage) as stages,
+    ):
+        from truing.pipelines.constituting import constitute, require_answered
+
         results = constitute(found, display.say, stages, next(iter(models.live.values()), None))
     require_answered(results, found.max_errors)
     return Constituted(Path(found.output), results)

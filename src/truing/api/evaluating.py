@@ -78,7 +78,8 @@ def evaluate(
     `tasks` are names, or names with options, of which a `judge` may be a function; without it the usual six.
     `recipe` is an evaluation's file or a dict; the other arguments and `keys` (`samples`, `temperature`,
     `languages`, `gates`, …) are laid over it.
-    The folder is `output`, else `eval` in the run folder, else `eval` in the working folder.
+    The folder is `output`, else `eval` in the run folder, else `eval` in the working folder; the same call
+    goes on where an earlier one was stopped.
 
     `passed` tells of missed gates, which raise no error. Raises ConfigError, ModelError and a task's errors.
     """

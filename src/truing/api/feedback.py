@@ -63,12 +63,14 @@ def feedback(
         asked["policies"] = [models.named(one) for one in several]
     if judge is not None:
         asked["judge"] = role_named(judge, "judge")
-    found = work_recipe(FeedbackRecipe, "feedback", recipe, prompts, asked)
-    from truing.pipelines.feedback import feedback_recipe
-    from truing.synthesis.feedback import as_json, require_answered
-
     display = display_of(progress)
-    with Stages(display.stage) as stages:
+    with (
+        work_recipe(FeedbackRecipe, "feedback", recipe, prompts, asked) as found,
+        Stages(display.stage) as stages,
+    ):
+        from truing.pipelines.feedback import feedback_recipe
+        from truing.synthesis.feedback import as_json, require_answered
+
         done = feedback_recipe(found, display.say, stages, models.live)
     require_answered(done)
     control = [one.row for one in done.choice.control]

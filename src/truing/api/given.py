@@ -1,13 +1,15 @@
 """Rows, models and functions in memory, under the names of a recipe.
 
     keys of a call -> `gather` -> `GivenParts`: a recipe whose rows and models are still in memory
-    `GivenParts.write(folder)` -> the files, and the `Recipe` that names them
+    `GivenParts.written(folder)` -> the files, and the `Recipe` that names them
 
 The files lie in `given/` of the run folder, so that a run resumes from the folder alone.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -19,6 +21,7 @@ from truing.config.config import read_recipe, validate
 from truing.config.documents import Node, Origin, laid_over, node_of
 from truing.config.lent import code_hash, lend
 from truing.config.recipe import Recipe
+from truing.config.run_folder import CONFIG
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import write_atomic
 from truing.core.messages import message
@@ -60,7 +63,7 @@ class LiveModel:
         """
         from truing.models.export import export_folder
 
-        note = target.with_name(f"{target.name}.of")
+        note = _note(target)
         if note.is_file():
             if note.read_text("utf-8") == self.fingerprint:
                 return
@@ -107,8 +110,18 @@ class GivenParts:
         over |= {key: Node(str(folder / FOLDER / key), origin) for key in self.models}
         return validate(laid_over(self.node, Node(over, origin)), Recipe)
 
-    def write(self, folder: Path) -> None:
-        """Write rows and models into `folder`. Raises ConfigError where `folder` holds others."""
+    @contextmanager
+    def written(self, folder: Path) -> Iterator[None]:
+        """Write rows and models into `folder`, and take them back where the body fails before it begins.
+
+        Raises ConfigError where `folder` holds others.
+        """
+        models = [folder / FOLDER / key for key in self.models]
+        with taken_back(folder, [*(_path(folder, key) for key in self.files), *models, *map(_note, models)]):
+            self._write(folder)
+            yield
+
+    def _write(self, folder: Path) -> None:
         for key, content in self.files.items():
             path = _path(folder, key)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,8 +132,41 @@ class GivenParts:
             live.write(folder / FOLDER / key)
 
 
+@contextmanager
+def taken_back(folder: Path, targets: Iterable[Path]) -> Iterator[None]:
+    """Remove what is written to `targets` where the body fails before its work in `folder` begins.
+
+    Work begins when `config.json` records it. Targets and folders that were there before stay.
+    """
+    targets = [path for path in targets if not path.exists()]
+    folders = [path for path in (folder / FOLDER, folder, *folder.parents) if not path.exists()]
+    recorded = _content(folder / CONFIG)
+    try:
+        yield
+    except BaseException:
+        if _content(folder / CONFIG) == recorded:
+            for path in targets:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+            for path in folders:
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
+        raise
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
 def _path(folder: Path, key: str) -> Path:
     return folder / FOLDER / f"{key}.jsonl"
+
+
+def _note(target: Path) -> Path:
+    """Return the file that holds the fingerprint of the model written to `target`."""
+    return target.with_name(f"{target.name}.of")
 
 
 def _differs(path: Path, what: str) -> ConfigError:

@@ -63,15 +63,14 @@ def judge(
     if judges is not None:
         several = judges if isinstance(judges, list | tuple) else [judges]
         asked["judges"] = [role_named(one, "judges") for one in several]
-    return _judged(work_recipe(JudgingRecipe, "judge", recipe, rows, asked, "rows"), progress)
-
-
-def _judged(recipe: JudgingRecipe, progress: ProgressOption) -> MadeVerdicts:
-    from truing.pipelines.judging import judge_files
-    from truing.synthesis.judging.run import require_answered
-
     display = display_of(progress)
-    with Stages(display.stage) as stages:
-        done, _, results = judge_files(recipe, display.say, stages)
+    with (
+        work_recipe(JudgingRecipe, "judge", recipe, rows, asked, "rows") as found,
+        Stages(display.stage) as stages,
+    ):
+        from truing.pipelines.judging import judge_files
+        from truing.synthesis.judging.run import require_answered
+
+        done, _, results = judge_files(found, display.say, stages)
     require_answered(done)
-    return MadeVerdicts(Path(recipe.output), results)
+    return MadeVerdicts(Path(found.output), results)

@@ -74,12 +74,14 @@ def negatives(
         asked.setdefault("by", "writer")
     if judge is not None:
         asked["judge"] = role_named(judge, "judge")
-    found = work_recipe(NegativesRecipe, "negatives", recipe, rows, asked)
-    from truing.pipelines.negatives import negatives_recipe
-    from truing.synthesis.negatives.run import as_json, require_answered
-
     display = display_of(progress)
-    with Stages(display.stage) as stages:
+    with (
+        work_recipe(NegativesRecipe, "negatives", recipe, rows, asked) as found,
+        Stages(display.stage) as stages,
+    ):
+        from truing.pipelines.negatives import negatives_recipe
+        from truing.synthesis.negatives.run import as_json, require_answered
+
         done = negatives_recipe(found, display.say, stages, models.live)
     require_answered(done)
     return MadeNegatives(done.path, done.rows, as_json(done))

@@ -85,13 +85,15 @@ def red_team(
     for key, role in (("judge", judge), ("generator", generator)):
         if role is not None:
             asked[key] = role_named(role, key)
-    found = work_recipe(RedTeamRecipe, "red-team", recipe, rows, asked)
-    from truing.pipelines.red_team import red_team_recipe
-    from truing.redteam.rows import as_json, failure_rows
-    from truing.redteam.run import require_answered
-
     display = display_of(progress)
-    with Stages(display.stage) as stages:
+    with (
+        work_recipe(RedTeamRecipe, "red-team", recipe, rows, asked) as found,
+        Stages(display.stage) as stages,
+    ):
+        from truing.pipelines.red_team import red_team_recipe
+        from truing.redteam.rows import as_json, failure_rows
+        from truing.redteam.run import require_answered
+
         done = red_team_recipe(found, display.say, stages, models.live)
     require_answered(done)
     return RedTeamed(done.path, failure_rows(done), as_json(done))

@@ -58,11 +58,13 @@ def refusals(
         asked["policy"] = models.named(policy)
     if writer is not None:
         asked["writer"] = role_named(writer, "writer")
-    found = work_recipe(RefusalsRecipe, "refusals", recipe, failures, asked)
-    from truing.pipelines.refusals import refusals_recipe
-    from truing.redteam.refusals import as_json
-
     display = display_of(progress)
-    with Stages(display.stage) as stages:
+    with (
+        work_recipe(RefusalsRecipe, "refusals", recipe, failures, asked) as found,
+        Stages(display.stage) as stages,
+    ):
+        from truing.pipelines.refusals import refusals_recipe
+        from truing.redteam.refusals import as_json
+
         done = refusals_recipe(found, display.say, stages, models.live)
     return MadeRefusals(done.path, done.sft, done.preferences, done.retain, as_json(done))

@@ -127,18 +127,18 @@ def train(
     gathered, display = gather("train", recipe, keys, tokenizer), display_of(progress)
     folder = gathered.output("train")
     found = gathered.recipe(folder)
-    with RunFolder.open(folder) as opened:
-        gathered.write(folder)
+    with gathered.written(folder):
         _require_possible(found)
         from truing.runs.train import train_recipe
 
-        try:
-            train_recipe(found, opened, display.say, display.stage, allow_change=allow_change)
-        except (Stopped, KeyboardInterrupt):
-            status = read_status(folder)
-            if not in_notebook() or status is None or status.state is not RunState.STOPPED:
-                raise
-            display.say(message("stopped after step {step}; the same call goes on", step=status.step))
+        with RunFolder.open(folder) as opened:
+            try:
+                train_recipe(found, opened, display.say, display.stage, allow_change=allow_change)
+            except (Stopped, KeyboardInterrupt):
+                status = read_status(folder)
+                if not in_notebook() or status is None or status.state is not RunState.STOPPED:
+                    raise
+                display.say(message("stopped after step {step}; the same call goes on", step=status.step))
     return Run(folder)
 
 
@@ -152,14 +152,14 @@ def check(recipe: RecipeLike | None = None, *, tokenizer: Any = None, **keys: An
     with TemporaryDirectory(prefix="truing-") as scratch:
         folder = Path(scratch)
         found = gathered.recipe(folder)
-        gathered.write(folder)
-        _require_possible(found)
-        from truing.runs.check import check_session
-        from truing.runs.opening import open_run
+        with gathered.written(folder):
+            _require_possible(found)
+            from truing.runs.check import check_session
+            from truing.runs.opening import open_run
 
-        session = open_run(found, display_of(False).say, first_step=True)
-        with session.rows_named():
-            return check_session(session)
+            session = open_run(found, display_of(False).say, first_step=True)
+            with session.rows_named():
+                return check_session(session)
 
 
 def _require_possible(recipe: Any) -> None:

@@ -1,11 +1,12 @@
 """The part that is the same in all calls that make rows with models: what is in memory, and the recipe."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truing.api.given import FOLDER, are_files, rows_file, without_functions
+from truing.api.given import FOLDER, are_files, rows_file, taken_back, without_functions
 from truing.api.opening import ModelLike, named, opened
 from truing.api.training import Run
 from truing.config.config import validate
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 RoleLike = str | Path | Run | Mapping[str, Any]  # a model on this machine, or `{name: …, options}`
 
 
+@contextmanager
 def work_recipe(
     kind: type[AnyWork],
     verb: str,
@@ -28,12 +30,12 @@ def work_recipe(
     prompts: Any,
     keys: Mapping[str, Any],
     key: str = "prompts",
-) -> AnyWork:
-    """Return the checked recipe of a call: a file or a dict, with the arguments of the call laid over it.
+) -> Iterator[AnyWork]:
+    """Yield the checked recipe of a call: a file or a dict, with the arguments of the call laid over it.
 
     `prompts` are files, texts or rows for the recipe's `key`; those in memory are written to
-    `given/KEY.jsonl` in the folder, so that the same call goes on from the folder.
-    Raises ConfigError, and DataError for rows that no file can hold.
+    `given/KEY.jsonl` in the folder, so that the same call goes on from the folder. They are taken back where
+    the body fails before its work begins. Raises ConfigError, and DataError for rows that no file can hold.
     """
     origin = Origin(f"truing.{verb}")
     root = read_work(Path(recipe)) if isinstance(recipe, str | Path) else node_of(dict(recipe or {}), origin)
@@ -45,9 +47,13 @@ def work_recipe(
             folder = asked.get("output") or _output(root, kind)
             asked[key] = [str(Path(str(folder)) / FOLDER / f"{key}.jsonl")]
     found = validate(laid_over(_without(root, asked), node_of(asked, origin)), kind)
-    if held is not None:
-        _write(Path(getattr(found, key)[0]), held)
-    return found
+    if held is None:
+        yield found
+        return
+    path = Path(getattr(found, key)[0])
+    with taken_back(path.parent.parent, [path]):
+        _write(path, held)
+        yield found
 
 
 def _output(root: Node, kind: type[AnyWork]) -> Any:

@@ -31,7 +31,10 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure a model, alone or against another; exit code 7 where a gate is missed."""
+    """Measure a model, alone or against another; exit code 7 where a gate is missed.
+
+    Stopped at any moment, the same command goes on from there.
+    """
     with doing(message("reading {path}", path=what)):
         from truing.config.config import load_eval_recipe
         from truing.config.evaluation import REPORT

@@ -136,7 +136,7 @@ HELP = {
     "Write JSON lines here, not to the terminal.": "把 JSON 行写到这里，不打印。",
     "auto, chat, alpaca or plain, instead of the run's own.": "auto、chat、alpaca 或 plain，代替训练时所用的。",
     "Print the summary as one JSON object.": "把汇总打印成一个 JSON 对象。",
-    "Measure a model, alone or against another; exit code 7 where a gate is missed.": "测量一个模型，单独测或与另一个对比；有门槛未达到时退出码为 7。",
+    "Measure a model, alone or against another; exit code 7 where a gate is missed.\n\nStopped at any moment, the same command goes on from there.": "测量一个模型，单独测或与另一个对比；有门槛未达到时退出码为 7。\n\n随时中断，同一条命令都会接着做。",
     "A model, or an evaluation's recipe.": "模型，或评估的配方。",
     "The model it is held against.": "用来对比的模型。",
     "A task, instead of the usual ones.": "指定任务，代替默认的那些。",

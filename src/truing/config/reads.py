@@ -24,6 +24,7 @@ PARTICULAR: Mapping[str, Callable[[Recipe], bool]] = {  # and whether a recipe s
     "data.tokens": _in_data("tokens"),
     "data.retain": _in_data("retain"),
     "data.retain_weight": _in_data("retain_weight"),
+    "data.retain_per_step": _in_data("retain_per_step"),
     "data.ptx": _in_data("ptx"),
     "data.ptx_weight": _in_data("ptx_weight"),
     "loss.mix": lambda recipe: recipe.loss.mix is not None,
@@ -34,7 +35,7 @@ PARTICULAR: Mapping[str, Callable[[Recipe], bool]] = {  # and whether a recipe s
     "online": lambda recipe: recipe.online != Online(),
     "critic": lambda recipe: recipe.critic != CriticSection(),
 }
-_OFFLINE = ("data.retain", "data.retain_weight", "ranks.shard")
+_OFFLINE = ("data.retain", "data.retain_weight", "data.retain_per_step", "ranks.shard")
 _PAIRS = ("loss.mix", "reference", "data.tokens", *_OFFLINE)
 _LABELS = ("loss.mix", "reference", "data.unpair", "data.one_class", *_OFFLINE)
 _ONLINE = ("rewards", "sampling", "online", "critic", "reference", "data.ptx", "data.ptx_weight")

@@ -56,6 +56,9 @@ class Data(Section):
         "loss, whatever `reference` names.",
     )
     retain_weight: float = Field(default=1.0, gt=0, description="Weight of that KL beside the loss.")
+    retain_per_step: int | None = Field(
+        default=None, ge=1, description="Retained rows of a step; null is as many as items_per_step."
+    )
     ptx: Files = Field(
         default=(),
         description="Files of responses whose likelihood online training keeps high beside the reward.",

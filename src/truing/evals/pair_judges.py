@@ -15,6 +15,7 @@ from truing.config.imports import is_import
 from truing.config.options import keyword_options
 from truing.config.tables import bound
 from truing.core.messages import message
+from truing.core.records import Record
 from truing.evals.bench import Marks
 from truing.evals.notes import WEIGHED
 from truing.evals.own_judge import own_judge
@@ -63,19 +64,28 @@ class Compare(Protocol):
         ...
 
 
-def by_reward(_folder: Path | None, *, path: NonEmpty) -> Compare:
-    """Open a reward model as a judge: the higher score wins."""
-    reward = model_reward(None, lambda line: None, path=path)
+@dataclass(frozen=True)
+class RewardJudge:
+    """A reward model as a judge: the higher score wins."""
 
-    def compare(
-        ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse], progress: OnProgress = unseen
+    reward: ModelReward
+
+    def __call__(
+        self,
+        ours: Sequence[SampledResponse],
+        theirs: Sequence[SampledResponse],
+        progress: OnProgress = unseen,
     ) -> Opinions:
-        pairs = list(zip(scores_of(reward, ours), scores_of(reward, theirs), strict=True))
+        pairs = list(zip(scores_of(self.reward, ours), scores_of(self.reward, theirs), strict=True))
         preferences = [_preferred(a.values["reward"], b.values["reward"]) for a, b in pairs]
         reasons = [a.note or b.note or message(WEIGHED, ours=_shown(a), theirs=_shown(b)) for a, b in pairs]
-        return Opinions(preferences, reasons, [message("Decided by the reward model {path}.", path=path)])
+        told = message("Decided by the reward model {path}.", path=self.reward.name)
+        return Opinions(preferences, reasons, [told])
 
-    return compare
+
+def by_reward(_folder: Path | None, *, path: NonEmpty) -> RewardJudge:
+    """Open a reward model as a judge."""
+    return RewardJudge(model_reward(None, lambda line: None, path=path))
 
 
 def _preferred(ours: float | None, theirs: float | None) -> float | None:
@@ -227,10 +237,17 @@ def judge_of(asked: str | Mapping[str, Any]) -> Callable[[Path | None], Compare]
 
 
 def scores_of(model: ModelReward, responses: Sequence[SampledResponse]) -> list[Marks]:
-    outcomes = model([response.question.item(response.sample) for response in responses])
-    return [
-        Marks({"reward": one.value})
-        if isinstance(one, types.ScoredItem)
-        else Marks({"reward": None}, one.reason)
-        for one in outcomes
-    ]
+    """Return the score of each response, or the reason of none; equal ones to a prompt are scored once."""
+    said = [(response.question.asked, response.text) for response in responses]
+    different: dict[tuple[Record, str], SampledResponse] = {}
+    for key, response in zip(said, responses, strict=True):
+        different.setdefault(key, response)
+    outcomes = model([response.question.item(response.sample) for response in different.values()])
+    found = dict(zip(different, map(_marked, outcomes), strict=True))
+    return [found[key] for key in said]
+
+
+def _marked(outcome: types.RewardOutcome) -> Marks:
+    if isinstance(outcome, types.ScoredItem):
+        return Marks({"reward": outcome.value})
+    return Marks({"reward": None}, outcome.reason)

@@ -22,11 +22,14 @@ from truing.core.messages import Say, joined, message
 from truing.data.convert import write_jsonl
 from truing.evals.bench import Bench, TaskResult, TaskWatch
 from truing.evals.gates import GateOutcome, judge_gates
+from truing.evals.kept import KeptResponses
 from truing.evals.numbers import NumberFinding
 from truing.evals.sides import Side
 from truing.evals.tasks.table import build_tasks
-from truing.models.trained import Trained, load_trained
-from truing.sampling.speaker import Speaker
+from truing.judges.cache import AnswerCache
+from truing.models.contents import contents_of_source, weights_hash
+from truing.models.trained import Trained
+from truing.sampling.speaker import Speaker, shared_speaker
 from truing.stats.clusters import Measured
 
 
@@ -61,15 +64,17 @@ def evaluate(
     watch: TaskWatch,
     keep: Callable[[Evaluation], None] = lambda part: None,
     opened: Mapping[str, Trained] = MappingProxyType({}),
+    answers: AnswerCache | None = None,
 ) -> Evaluation:
     """Run all tasks; `keep` is called after each task with the results so far, before gates are judged.
 
-    `opened` holds models that are in memory already, by their name in the recipe. Raises ConfigError before
-    any model is asked, and the errors of the tasks.
+    `opened` holds models that are in memory already, by their name in the recipe. The models' responses go
+    to `answers`, and an evaluation that was killed takes them from there. Raises ConfigError before any model
+    is asked, and the errors of the tasks.
     """
     tasks = build_tasks(recipe)
     model, *held = (
-        Side(source, _opener(source, recipe.template, opened.get(source)))
+        _side(source, recipe.template, opened.get(source), answers)
         for source in (recipe.model, recipe.against)
         if source
     )
@@ -101,8 +106,15 @@ def _with_refusals(result: TaskResult, bench: Bench, say: Say) -> TaskResult:
     return replace(result, notes=[*result.notes, note])
 
 
-def _opener(source: str, template: str, opened: Trained | None) -> Callable[[], Speaker]:
-    return lambda: Speaker.of(opened or load_trained(source), None if template == "auto" else template)
+def _side(source: str, template: str, opened: Trained | None, answers: AnswerCache | None) -> Side:
+    def speaker() -> Speaker:
+        return shared_speaker(source, opened, None if template == "auto" else template)
+
+    if answers is None:
+        return Side(source, speaker)
+    contents = {"weights": weights_hash(opened.model)} if opened else contents_of_source(source)
+    of = {"model": contents, "template": template, "versions": versions()}
+    return Side(source, speaker, KeptResponses(answers, of))
 
 
 def write_evaluation(done: Evaluation, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The models of an evaluation: asked, scored, and remembered.
 
-A side keeps its responses, so that tasks that ask the same prompts in the same way share them.
+A side keeps its responses, so that tasks that ask the same prompts in the same way share them; given a
+place on disk it keeps them there too.
 """
 
 import math
@@ -12,6 +13,7 @@ from typing import Any
 from truing.core.records import Record, RubricItem, Turns, key_of
 from truing.data.refusals import RefusedRowError
 from truing.data.trees import Branch, Tree
+from truing.evals.kept import KeptResponses
 from truing.rewards.types import Item
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Finish, OnProgress, Sample, Sampling
@@ -85,9 +87,12 @@ def response_of(question: Question, text: str, *, cut: bool = False, k: int = 0)
 class Side:
     """One model of an evaluation."""
 
-    def __init__(self, source: str, open_speaker: Callable[[], Speaker]) -> None:
+    def __init__(
+        self, source: str, open_speaker: Callable[[], Speaker], kept: KeptResponses | None = None
+    ) -> None:
         self.source = source
         self._open = open_speaker
+        self._kept = kept
         self._responses: dict[tuple[Record, Sampling], list[Sample]] = {}
 
     @cached_property
@@ -103,21 +108,45 @@ class Side:
         """
         prompts = dict.fromkeys(question.asked for question in questions)
         asked = [prompt for prompt in prompts if len(self._responses.get((prompt, sampling), ())) < samples]
-        if asked:
-            drawn = self.speaker.answer(
-                asked,
-                sampling,
-                group_size=samples,
-                keys=[key_of(one.prompt) for one in asked],
-                on_progress=progress,
-            )
-            for place, prompt in enumerate(asked):
-                self._responses[prompt, sampling] = drawn[place * samples : (place + 1) * samples]
+        self._recall(asked, sampling, samples)
+        missing = [one for one in asked if len(self._responses.get((one, sampling), ())) < samples]
+        self._draw(missing, sampling, samples, progress)
         return [
             SampledResponse(question, sample, k)
             for question in questions
             for k, sample in enumerate(self._responses[question.asked, sampling][:samples])
         ]
+
+    def _recall(self, asked: Sequence[Record], sampling: Sampling, samples: int) -> None:
+        """Take over the responses that are on disk."""
+        if self._kept is None:
+            return
+        for prompt in asked:
+            if (found := self._kept.get(prompt, sampling, samples)) is not None:
+                self._responses[prompt, sampling] = found
+
+    def _draw(self, asked: Sequence[Record], sampling: Sampling, samples: int, progress: OnProgress) -> None:
+        """Draw responses; where they go to disk, each batch is there before the next is begun."""
+        if not asked:
+            return
+        batches = [list(range(len(asked)))]
+        if self._kept is not None:
+            batches = self.speaker.batches(asked, sampling, group_size=samples)
+        done, total = 0, len(asked) * samples
+        for places in batches:
+            part = [asked[place] for place in places]
+            drawn = self.speaker.answer(
+                part,
+                sampling,
+                group_size=samples,
+                keys=[key_of(one.prompt) for one in part],
+                on_progress=lambda ended, _, before=done: progress(before + ended, total),
+            )
+            found = [drawn[place * samples : (place + 1) * samples] for place in range(len(part))]
+            if self._kept is not None:
+                self._kept.put(zip(part, found, strict=True), sampling, samples)
+            self._responses |= {(one, sampling): own for one, own in zip(part, found, strict=True)}
+            done += len(drawn)
 
     def refuses(self, question: Question) -> str | None:
         """Say why the side's chat template cannot write a question; None where it can."""

@@ -1,7 +1,6 @@
 """Refusals with their page, and a recipe that trains on their rows."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from truing.config.recipe import Recipe
@@ -34,17 +33,23 @@ def refusals_recipe(
     with speaking(recipe.page_language):
         write_report(refusals_report(done), done.path / REPORT)
     if isinstance(done.policy_spec, str) and done.policy_spec not in opened:
-        write_training(done.path, training_of(done.policy_spec, done.path))
+        write_training(done.path, training_of(done.policy_spec, done))
     return done
 
 
-def training_of(policy: str, folder: Path, schedule: Schedule = ALL) -> Recipe:
+def training_of(policy: str, done: Refusals, schedule: Schedule = ALL) -> Recipe:
     """Return the recipe of SFT on the refusals in a folder, held to the retained answers.
 
-    It is the quickstart's: an adapter on the upper half of the layers, and an exact KL on what is retained.
+    It is the quickstart's: an adapter on the upper half of the layers, and an exact KL on what is retained,
+    all of which an epoch goes through.
     """
-    recipe = recipe_of(policy, sft(schedule), "auto")
-    files = {"train": [str(folder / SFT)], "retain": [str(folder / RETAIN)]}
+    recipe, many = recipe_of(policy, sft(schedule), "auto"), max(1, len(done.sft))
+    files = {"train": [str(done.path / SFT)], "retain": [str(done.path / RETAIN)]}
+    per_step = max(1, round(schedule.per_step * len(done.retain) / many))
     return Recipe.model_validate(
-        {**recipe, "data": {**files, **recipe["data"]}, "output": str(folder / "sft")}
+        {
+            **recipe,
+            "data": {**files, **recipe["data"], "retain_per_step": per_step},
+            "output": str(done.path / "sft"),
+        }
     )

@@ -1,8 +1,9 @@
 """Harmless prompts beside the refusals, so that a policy that learns to decline goes on answering.
 
 A twin of a failed prompt stands in the same form as the prompt did: plain, or inside the same attack. Without
-the latter a policy learns that the attack's words are to be declined. Everyday prompts fill up what twins
-leave, plain first and then inside the attacks.
+the latter a policy learns that the attack's words are to be declined. Where more are wanted the twins stand
+plain too, as people ask them. Everyday prompts fill up what twins leave, plain first and then inside the
+attacks.
 """
 
 import random
@@ -74,11 +75,15 @@ def _other(language: Language) -> Language:
 def harmless_forms(
     forms: Sequence[HarmfulForm], failures: PromptSet, everyday: PromptSet, wanted: tuple[int, int], seed: int
 ) -> list[HarmlessForm]:
-    """Return so many twins and so many everyday prompts (`wanted`); everyday prompts stand in for twins."""
+    """Return so many twins and so many everyday prompts (`wanted`); everyday prompts stand in for twins.
+
+    Twins in the form that failed come first, then the same twins plain.
+    """
     chance = random.Random(seed)
     twins: dict[tuple[str, str], HarmlessForm] = {}
-    for form in chance.sample(list(forms), len(forms)):
-        one, attack = form.failed, form.attack if form.attack in ATTACKS else PLAIN
+    drawn = chance.sample(list(forms), len(forms))
+    for form, attack in [*((one, one.attack) for one in drawn), *((one, PLAIN) for one in drawn)]:
+        one, attack = form.failed, attack if attack in ATTACKS else PLAIN
         if one.benign is not None and len(twins) < wanted[0]:
             twin = HarmlessForm(one.benign, attack, TWIN, one.category, one.record, failures)
             twins.setdefault((one.benign, attack), twin)

@@ -58,6 +58,11 @@ ANY_IDLE = (
         "there is no data.retain",
     ),
     Idle(
+        "data.retain_per_step",
+        lambda recipe, chosen: _set(recipe.data, "retain_per_step") and not recipe.data.retain,
+        "there is no data.retain",
+    ),
+    Idle(
         "data.ptx_weight",
         lambda recipe, chosen: _set(recipe.data, "ptx_weight") and not recipe.data.ptx,
         "there is no data.ptx",

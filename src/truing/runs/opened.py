@@ -80,8 +80,8 @@ class OpenedRun(Generic[AnyChosen, AnyScorer]):
 
 def plan_of(recipe: Recipe, items: int, retained: int = 0) -> Plan:
     """Return the plan that gives each step of a recipe its items."""
-    optim = recipe.optim
-    return Plan(items, optim.items_per_step, optim.epochs, recipe.seed, optim.max_steps, retained)
+    optim, per_step = recipe.optim, recipe.data.retain_per_step
+    return Plan(items, optim.items_per_step, optim.epochs, recipe.seed, optim.max_steps, retained, per_step)
 
 
 def sources_of(*given: Rows | None) -> list[SourceReport]:

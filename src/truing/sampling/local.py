@@ -93,14 +93,14 @@ class LocalSampler:
         below 2**64, by default the prompts' indices; give them when a call holds only some of the prompts.
         `on_progress` is called with the number of ended responses and their total.
         """
-        if group_size < 1:
-            raise UsageError(f"group_size is {group_size}, expected at least 1")
-        room = [self._room(index, prompt, sampling) for index, prompt in enumerate(prompts)]
+        room = self._rooms(prompts, sampling)
         keys = range(len(prompts)) if keys is None else keys
         endings = Endings(self.tokenizer, self.stop_ids, sampling.stop)
         samples: dict[int, Sample] = {}
-        planned = plan_batches(list(map(len, prompts)), room, group_size, self.tokens_in_flight)
-        waiting = [BatchPart(indices, range(group_size)) for indices in planned]
+        waiting = [
+            BatchPart(indices, range(group_size))
+            for indices in self.batches(prompts, sampling, group_size=group_size)
+        ]
 
         def draw(opened: Opened, part: BatchPart) -> None:
             rows = [
@@ -127,6 +127,18 @@ class LocalSampler:
             opened.rest()  # it needs the room, and most of what was laid out will have changed
         return [samples[place] for place in range(len(prompts) * group_size)]
 
+    def batches(
+        self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, group_size: int = 1
+    ) -> list[list[int]]:
+        """Return the indices of the prompts that `sample` reads together, in its order.
+
+        A call for one of these batches alone draws what a call for all prompts draws for it, to the last bit.
+        """
+        if group_size < 1:
+            raise UsageError(f"group_size is {group_size}, expected at least 1")
+        lengths, room = list(map(len, prompts)), self._rooms(prompts, sampling)
+        return plan_batches(lengths, room, group_size, self.tokens_in_flight)
+
     def _halved(self, part: BatchPart, tokens: int) -> list[BatchPart]:
         """Split a part that memory was too small for, and remember its size. Raises MemoryShortError."""
         halves = part.halves()
@@ -150,6 +162,9 @@ class LocalSampler:
             ids = torch.tensor([[*prompts[row.prompt], *row.tokens]], device=self.model.device)
             first = fault_of(self.model, lambda: self.model(input_ids=ids, use_cache=False))
             raise NoLogitsError(error.prompt, error.written, first) from error
+
+    def _rooms(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[int]:
+        return [self._room(index, prompt, sampling) for index, prompt in enumerate(prompts)]
 
     def _room(self, index: int, prompt: Sequence[int], sampling: Sampling) -> int:
         """Return how many tokens may follow this prompt."""

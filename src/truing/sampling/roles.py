@@ -34,9 +34,9 @@ from truing.judges.endpoint import Endpoint
 from truing.judges.local import LocalJudge
 from truing.judges.opinions import CountOne, NoVerdict, Opinion, uncounted
 from truing.models.contents import contents_of_source, weights_hash
-from truing.models.trained import Trained, load_trained
+from truing.models.trained import Trained
 from truing.sampling.decode import context_of
-from truing.sampling.speaker import Speaker
+from truing.sampling.speaker import Speaker, shared_speaker
 from truing.sampling.types import Finish, OnProgress, Sampling
 
 SEEDS = 2**12  # requests of a server that share a seed of ours, each with its own
@@ -127,7 +127,10 @@ class ModelRole(Protocol):
 
 @dataclass
 class LocalRole:
-    """A model on this machine. It is loaded when it is first needed, unless it is `opened` already."""
+    """A model on this machine. It is loaded when it is first needed, unless it is `opened` already.
+
+    Roles of one model share its weights.
+    """
 
     path: str
     cache: AnswerCache | None
@@ -151,7 +154,7 @@ class LocalRole:
 
     @cached_property
     def speaker(self) -> Speaker:
-        return Speaker.of(self.opened or load_trained(self.path))
+        return shared_speaker(self.path, self.opened)
 
     @cached_property
     def _judge(self) -> LocalJudge:

@@ -1,16 +1,19 @@
 """A model with the renderer, sampler and scorer to talk to it and to score its responses."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 from truing.core.records import Message, Record, user
 from truing.data.chat import Renderer, make_renderer
 from truing.data.trees import Branch, Tree
 from truing.kernels.fused import fuse
+from truing.models.contents import contents_of_source
 from truing.models.precision import pick_precision
 from truing.models.scoring import Policy, Scorer, choose_layout
-from truing.models.trained import Trained
+from truing.models.trained import Trained, load_trained
 from truing.sampling.local import IN_FLIGHT, LocalSampler
 from truing.sampling.types import NoLogitsError, Sample, Sampling
 
@@ -48,6 +51,13 @@ class Speaker:
             return self.renderer.prompt(asked.prompt, asked.given, asked.place or "prompt")
         return self.renderer.prompt(user(asked) if isinstance(asked, str) else tuple(asked))
 
+    def batches(
+        self, prompts: Sequence[Askable], sampling: Sampling, *, group_size: int = 1
+    ) -> list[list[int]]:
+        """Return the indices of the prompts that `answer` reads together; see `LocalSampler.batches`."""
+        ids = [self.prompt_ids(prompt) for prompt in prompts]
+        return self.sampler.batches(ids, sampling, group_size=group_size)
+
     def answer(
         self,
         prompts: Sequence[Askable],
@@ -74,3 +84,20 @@ class Speaker:
             Tree(self.prompt_ids(prompts[s.prompt]), (Branch(s.tokens, [True] * len(s.tokens)),))
             for s in samples
         ]
+
+
+_HELD: WeakValueDictionary[str, Speaker] = WeakValueDictionary()  # the speakers that somebody holds
+
+
+def shared_speaker(source: str, opened: Trained | None = None, template: str | None = None) -> Speaker:
+    """Open a model of a name; while somebody holds its speaker, that one is returned.
+
+    So roles that name one model have its weights in memory once. Files that have changed are another model,
+    and so is each `opened` one.
+    """
+    contents = contents_of_source(source) if opened is None else id(opened.model)
+    key = json.dumps([source, contents, template])
+    found = _HELD.get(key)
+    if found is None:
+        found = _HELD[key] = Speaker.of(opened or load_trained(source), template)
+    return found

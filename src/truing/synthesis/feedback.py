@@ -21,10 +21,9 @@ from truing.config.feedback import ROUNDS, FeedbackRecipe
 from truing.core.errors import ConfigError, DataError, RewardError
 from truing.core.messages import Say, message
 from truing.evals.bench import TaskWatch
-from truing.evals.pair_judges import Compare, judge_of, length_decides, scores_of
+from truing.evals.pair_judges import Compare, RewardJudge, judge_of, length_decides, scores_of
 from truing.models.contents import contents_of_source
 from truing.models.trained import Trained, is_reward
-from truing.rewards.model import model_reward
 from truing.sampling.roles import ModelRole, RoleSpec, Wish, open_role, role_options
 from truing.stats.bradley_terry import Strengths
 from truing.stats.intervals import Interval, bootstrap_mean, wilson
@@ -154,7 +153,7 @@ def _judged(
         own = {**facts, "writers": writers, "judge": asked_of, "seed": recipe.seed}
         return lineage(VERB, prompts, pool.record, **own)
 
-    choice = choose(recipe, pools, fits, _ranks(judge, pools, fits), told)
+    choice = choose(recipe, pools, fits, _ranks(compare, pools, fits), told)
     notes += length_decides(*lengths_apart(pools))
     titles = [role.title for role in roles]
     numbers = dict(_numbers(choice, pools, titles))
@@ -162,13 +161,12 @@ def _judged(
     return Feedback(recipe, folder.path, pools, fits, choice, notes, numbers, titles)
 
 
-def _ranks(judge: Mapping[str, Any], pools: Sequence[Pool], fits: Sequence[Strengths]) -> list[list[float]]:
+def _ranks(compare: Compare, pools: Sequence[Pool], fits: Sequence[Strengths]) -> list[list[float]]:
     """Return what responses are ranked by: a reward model's own scores, else the strengths."""
-    if judge.get("name") != "model":
+    if not isinstance(compare, RewardJudge):
         return [list(map(float, fit.strengths)) for fit in fits]
-    reward = model_reward(None, lambda line: None, path=str(judge["path"]))
     listed = [one.response for pool in pools for one in pool.responses]
-    marks = iter(scores_of(reward, listed))
+    marks = iter(scores_of(compare.reward, listed))
     found: list[list[float]] = []
     for pool in pools:
         scores = [next(marks).values["reward"] for _ in pool.responses]

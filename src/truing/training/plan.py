@@ -10,8 +10,8 @@ from truing.core.streams import Stream, generator
 class Plan:
     """Epochs of shuffled items, cut into steps; the last step of an epoch may be smaller.
 
-    Every step also takes `items_per_step` of the `retained` items, numbered from `items` on, which are
-    shuffled and gone through at their own pace and do not count towards an epoch.
+    Every step also takes `retained_per_step` of the `retained` items (None: `items_per_step`), numbered from
+    `items` on, which are shuffled and gone through at their own pace and do not count towards an epoch.
     """
 
     items: int
@@ -20,6 +20,7 @@ class Plan:
     seed: int
     max_steps: int | None = None
     retained: int = 0
+    retained_per_step: int | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -43,7 +44,7 @@ class Plan:
         return order[start : start + self.items_per_step].tolist() + self._retained_of(step)
 
     def _retained_of(self, step: int) -> list[int]:
-        per_step = min(self.items_per_step, self.retained)
+        per_step = min(self.retained_per_step or self.items_per_step, self.retained)
         if not per_step:
             return []
         steps = self.retained // per_step  # whole steps only: an order's tail is left out

@@ -252,3 +252,10 @@ def test_annotations_that_are_none_are_named(tmp_path: Path) -> None:
     recipe = EvalRecipe(model="nowhere", tasks={"win_rate": {"annotations": str(path)}})
     with pytest.raises(DataError, match="no list of annotations"):
         evaluate(recipe, quiet, quiet)
+
+
+def test_a_judge_that_is_one_of_the_models_is_not_loaded_again(
+    won, model_folder: Path, moved_folder: Path, loads: list[str]
+) -> None:
+    won({"name": "local", "path": str(model_folder), "max_new_tokens": 4})
+    assert sorted(loads) == sorted([str(model_folder), str(moved_folder)])

@@ -75,6 +75,14 @@ def test_by_rule_every_answer_becomes_a_helpful_refusal(recipe):
     assert "From first answer to last" in page
 
 
+def test_a_model_of_several_roles_is_loaded_once(recipe, model_folder: Path, loads: list[str]):
+    """Also where the roles differ in an option."""
+    other = {"name": "local", "path": str(model_folder), "max_new_tokens": 8}
+    asked = recipe(critic=other, reviser=str(model_folder), judge={**other, "max_new_tokens": 9})
+    constitute(asked, silent, silent)
+    assert loads == [str(model_folder)]
+
+
 def test_helpful_rows_are_mixed_in(recipe, tmp_path: Path):
     extra = tmp_path / "helpful.jsonl"
     made = [{"prompt": f"Say {n}.", "completion": f"The word is {n}."} for n in range(9)]
