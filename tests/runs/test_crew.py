@@ -15,10 +15,16 @@ import torch
 from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
+from truing.config.recipe import Lora
 from truing.config.run_folder import RunState, read_metrics, read_status
 from truing.models import checkpoint
+from truing.models.load import add_adapter, trainable
+from truing.models.scoring import Scorer
+from truing.models.world import World
+from truing.runs.crew import crew_of
 
 from ..tables import each
+from ..two_ranks import Two
 
 STEPS = 6
 WORDS = ("good", "bad", "yes", "no", "maybe", "bread", "water", "salt", "flour", "oven", "bake", "mix")
@@ -263,3 +269,45 @@ def test_a_stop_of_all_ranks_leaves_a_whole_checkpoint(written, ranks, tmp_path:
     status = read_status(tmp_path / "stopped")
     assert newest is not None and status is not None and status.last_checkpoint == newest.name
     assert len(list(newest.glob("model.part-*.safetensors"))) == 2
+
+
+def learning(session_of, tiny, pairs, here: World, upset: Callable[[Scorer], object]) -> list[str]:
+    """Learn three steps of SFT with an adapter on both ranks, with a scorer that `upset` has changed."""
+    model = add_adapter(tiny(), Lora(r=4), dropout=False, seed=0, trained=torch.float32)
+    scorer = Scorer(model, layout="trees")
+    upset(scorer)
+    crew = crew_of(session_of(scorer, pairs, "sft", optim={"items_per_step": 100, "epochs": 3}))
+    if not here.main:
+        crew.follow()
+        return []
+    for step in (1, 2, 3):
+        crew("learn", step)
+    crew.dismiss()
+    return ["learnt"]
+
+
+def test_weights_that_come_apart_end_the_run_with_their_name(two: Two, session_of, tiny, pairs):
+    def work(here: World) -> object:
+        def shift(scorer: Scorer) -> None:
+            last = list(trainable(scorer).values())[-1]
+            last.data.reshape(-1)[3] += 1e-3 * here.rank
+
+        return learning(session_of, tiny, pairs, here, shift)
+
+    for error, said, *_ in two(work):
+        assert error == "RanksApartError"
+        assert said.endswith("mlp.down_proj.lora_B.default.weight")
+
+
+def test_an_adapter_without_a_gradient_ends_the_run_with_its_name(two: Two, session_of, tiny, pairs):
+    def deafen(scorer: Scorer) -> None:
+        adapted = scorer.inner.base_model.layers[1].mlp.up_proj
+        adapted.register_forward_hook(lambda *given: given[2].detach())
+
+    for error, said, *_ in two(lambda here: learning(session_of, tiny, pairs, here, deafen)):
+        assert error == "ModelError" and "had no gradient in 2 steps" in said and "1.mlp.up_proj" in said
+
+
+def test_sound_ranks_learn_on(two: Two, session_of, tiny, pairs):
+    found = two(lambda here: learning(session_of, tiny, pairs, here, lambda scorer: None))
+    assert found == [["learnt"], []]
