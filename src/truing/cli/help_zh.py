@@ -110,7 +110,7 @@ HELP = {
     "Print one JSON object.": "打印一个 JSON 对象。",
     "stop (default) or skip rows that cannot be used.": "遇到不能用的行：停止 stop（默认），或跳过 skip。",
     "Show every value and where it came from.": "显示每个值及其来源。",
-    "Train a recipe; run the same command again to resume.": "按配方训练；再执行同一条命令即可续训。",
+    "Train a recipe; run the same command again to resume. Under `torchrun` many processes train it.": "按配方训练；再执行同一条命令即可续训。用 `torchrun` 启动时由多个进程一起训练。",
     "The run folder, instead of the recipe's.": "训练目录，代替配方里的。",
     "A key that may differ from the interrupted run's.": "允许与中断前不同的键。",
     "Train the stages of a file in order, or harden a model in rounds; run it again to resume.": "依次训练一个文件里的各个阶段，或分轮加固一个模型；再执行一次即可接着做。",

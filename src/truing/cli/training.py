@@ -13,6 +13,7 @@ from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
+from truing.core.ranks import launched
 
 if TYPE_CHECKING:
     import torch
@@ -121,15 +122,21 @@ def train(
         list[str] | None, typer.Option(help="A key that may differ from the interrupted run's.")
     ] = None,
 ) -> None:
-    """Train a recipe; run the same command again to resume."""
+    """Train a recipe; run the same command again to resume. Under `torchrun` many processes train it."""
     with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows, output)
-    _require_possible(loaded.recipe)
+    if launched().main:
+        _require_possible(loaded.recipe)
     with doing(IMPORTING):
         from truing.config.run_folder import RunFolder
-        from truing.runs.train import train_recipe
-    with RunFolder.open(loaded.recipe.output) as folder:
-        done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
+        from truing.models.world import joined
+        from truing.runs.train import follow_recipe, train_recipe
+    with joined(loaded.recipe.device) as here:
+        if not here.main:
+            follow_recipe(loaded.recipe)
+            return
+        with RunFolder.open(loaded.recipe.output) as folder:
+            done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
     if done.scores and done.held_out:
         next_step(command("report", folder.path), "a page with its accuracy, calibration and margins")
     elif done.scores:

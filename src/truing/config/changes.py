@@ -28,6 +28,7 @@ SAFE = (
     "packing",
     "sampling.timeout",
     "sampling.wait",
+    "ranks",
     "resolved.dtype",  # follows from `dtype`, which is compared
     "resolved.device",
     "versions",
@@ -50,6 +51,7 @@ MEANING = {
     "inputs": "the file has changed under the same path",
     "tokens_per_pass": LAST_BITS,
     "packing": LAST_BITS,
+    "ranks": LAST_BITS,
     "activation_checkpointing": LAST_BITS,
     "sampling.servers": LAST_BITS,
     "resolved.device": LAST_BITS,

@@ -1,7 +1,7 @@
-# ruff: noqa: E501 - a text and its translation on one line
-"""Texts of the terminal in Chinese about runs on many devices, machines and servers."""
+"""Texts of the terminal in Chinese about scale: ranks, servers, rows on disk, shards, plans."""
 
 SCALE_ZH = {
+    # ruff: noqa: E501 - a text and its translation on one line
     # Servers that draw
     "{url} is no longer listed, and draws no more": "{url} 已不在列表中，不再采样",
     "{url} is left out until it is well again: {reason}": "暂不使用 {url}，直到它恢复：{reason}",
@@ -25,9 +25,6 @@ SCALE_ZH = {
     "set loss.correction: token_truncate": "请设置 loss.correction: token_truncate",
     "online.max_staleness is 0, and online.overlap draws from weights one step old": "online.max_staleness 是 0，而 online.overlap 用早一步的权重采样",
     "set online.max_staleness: 1, or leave it out": "请设置 online.max_staleness: 1，或不写",
-"""Texts of the terminal in Chinese about scale: plans of memory and time, GPUs, long rows."""
-
-SCALE_ZH = {
     # Plans
     "plan        {machine}, from config.json alone": "计划      {machine}，只依据 config.json",
     "memory      {layout}: {total:.1f} of {room:.0f} GB a rank, {verdict} ({parts})": "内存      {layout}：每个进程 {total:.1f} / {room:.0f} GB，{verdict}（{parts}）",
@@ -62,9 +59,6 @@ SCALE_ZH = {
     # Layers that run twice
     "activation_checkpointing: {model} has no such layers": "activation_checkpointing：{model} 没有这样的层",
     "leave it out, and lower data.max_tokens or tokens_per_pass where memory is short": "请去掉它；内存不够时调低 data.max_tokens 或 tokens_per_pass",
-"""Texts of the terminal in Chinese about runs on many devices, machines and servers, and about large inputs."""
-
-SCALE_ZH = {
     # Rows on disk
     "looking for {path} among tokenised rows": "查找 {path} 是否已分词",
     "rows that were read and tokenised before: {path}": "这些行先前已读取并分词：{path}",
@@ -95,4 +89,19 @@ SCALE_ZH = {
     "put the shards together, once all are done": "全部完成后，把分片合并",
     "merging {n} shards": "合并 {n} 个分片",
     "free some memory and run the same command": "请腾出一些内存，再运行同一条命令",
+    # Ranks
+    "testing the ranks": "检测各进程",
+    "the {name} of 1 … {size} over the ranks is {found:g} instead of {right:g}": "各进程上 1 … {size} 的 {name} 是 {found:g}，应为 {right:g}",
+    "use the version of PyTorch that docs/scale.md names": "请使用 docs/scale.md 写明的 PyTorch 版本",
+    "the gradient of {name} is missing or not summed over the ranks": "{name} 的梯度缺失，或没有在各进程间求和",
+    "train in one process, or without ranks.shard, and report this": "请用单进程训练，或去掉 ranks.shard，并报告此问题",
+    "a process of the run has gone without a word: {reason}": "本次训练有一个进程没有留下消息就消失了：{reason}",
+    "its own output says more; the same command resumes": "它自己的输出有更多说明；同一条命令可以续训",
+    "the ranks hold different values of {name}": "各进程中 {name} 的数值不同",
+    "no checkpoint is written; go on from the last one, and check the machines": "不会写检查点；请从上一个检查点继续，并检查机器",
+    "rank {rank} failed: {error}": "进程 {rank} 失败：{error}",
+    "{n} of {all} trained tensors have had no gradient in {steps} steps, such as {name}": "{all} 个训练张量中有 {n} 个在 {steps} 步内没有得到梯度，例如 {name}",
+    "leave them out of what trains, with lora.targets or top_layers": "请用 lora.targets 或 top_layers 把它们排除在训练之外",
+    "{what} is one process, and was started as {n}": "{what} 只用一个进程，却启动了 {n} 个",
+    "start it alone; `torchrun -m truing train RECIPE` uses many processes": "请单独启动它；`torchrun -m truing train RECIPE` 才使用多个进程",
 }

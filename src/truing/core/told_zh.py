@@ -302,4 +302,4 @@ _OTHERS_ZH = {
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
 }
 
-ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SCALE_ZH | SYNTHESIS_ZH | _OTHERS_ZH
+ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | _OTHERS_ZH

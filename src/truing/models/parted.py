@@ -18,6 +18,7 @@ from torch import Tensor
 from truing.core.files import write_atomic
 from truing.data.packing import PackedBatch
 from truing.models.reference import read_tensors, sha256_of
+from truing.models.world import world
 
 PART = 8192  # items
 
@@ -47,15 +48,18 @@ class Parted:
 def parted(folder: Path, key: str, items: int, compute: Callable[[range], dict[int, Tensor]]) -> Parted:
     """Return the table of `key` in `folder`; compute and write each part that is not there or not sound.
 
-    `compute` gets the items of a part and returns their log-probabilities, numbered from 0.
+    `compute` gets the items of a part and returns their log-probabilities, numbered from 0. All ranks compute
+    a part that one of them finds missing, and rank 0 writes it.
     """
     found = Parted(folder / key[:32])
     found.folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, items, PART):
         path = found.part_of(start)
-        if _is_sound(path):
+        if all(world().gather(_is_sound(path))):
             continue
         logps = compute(range(start, min(start + PART, items)))
+        if not world().main:
+            continue
         rows = [logps[place] for place in range(len(logps))]
         ends = torch.tensor([len(row) for row in rows]).cumsum(0)
         tensors = {"logps": torch.cat(rows), "ends": ends}

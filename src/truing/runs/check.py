@@ -12,6 +12,7 @@ from truing.core.messages import Sentence, joined, message
 from truing.data.notes import mask_counts
 from truing.data.packing import PackedBatch
 from truing.data.stored import Stored
+from truing.runs.crew import named
 from truing.runs.plans import RunPlan, plan_here, planned_session, told_duration
 from truing.runs.session import Session
 from truing.training.step import accumulate_within, smaller
@@ -118,7 +119,7 @@ def _plan(session: "Session | OnlineSession", process: int, seconds: float) -> R
 
 def check_session(session: "Session | OnlineSession") -> Checked:
     """Run the first step's forward and backward without an update."""
-    names = {name: one for part in session.parts for name, one in part.parameters.items()}
+    names = named(session)
     weights = sum(p.numel() * p.element_size() for p in session.model.parameters())
     process = max(0, held_bytes() - weights)
     items = session.plan.items_of(1)

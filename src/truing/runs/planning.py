@@ -199,7 +199,7 @@ class Planned:
     def needs(self, process: int) -> Needs:
         """Return the bytes of the run undivided, with those of the process around it."""
         outline, whole = self.outline, self.outline.whole
-        draws = self.online and not self.recipe.sampling.servers
+        draws = self.online and not self.recipe.sampling.served
         laid_out = 0 if self.gpu else whole.frozen + whole.trained  # the lean decoder's copy of the weights
         critic = whole.adapters if isinstance(self.chosen, ChosenOnline) and self.chosen.needs_critic else 0
         return Needs(
@@ -245,7 +245,7 @@ OF_BANDWIDTH = 0.5  # while responses are drawn
 def _sampling(gpu: Gpu, planned: Planned, ranks: int) -> float:
     """Estimate the seconds in which a rank draws its responses: a token reads the weights and the cache."""
     recipe, work = planned.recipe, planned.work
-    if recipe.sampling.servers:
+    if recipe.sampling.served:
         return 0.0
     rows = recipe.optim.items_per_step * len(work.longest[0].branches) / ranks
     longest = work.told / len(work.longest[0].branches)

@@ -36,8 +36,10 @@ from truing.models.precision import Precision, pick_precision, slow_bf16
 from truing.models.recompute import recompute_layers
 from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.scoring import Scorer, Trunk, choose_layout
+from truing.models.sharding import shard
 from truing.models.sources import cache_folder, resolve
 from truing.models.weights import require_rows
+from truing.models.world import world
 from truing.objectives.offline import Reference
 from truing.runs.stored_reference import stored_reference
 
@@ -55,8 +57,12 @@ def precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
     """Choose the number formats of a run: those of its recipe; under `auto`, those in which the run began.
 
     A run keeps its formats on another machine too, since other formats would change the numbers of its steps.
-    `say` is told where bfloat16 is slower than float32.
+    The choice of rank 0 is that of all ranks. `say` is told where bfloat16 is slower than float32.
     """
+    return world().from_main(lambda: _precision_of(recipe, device, say))
+
+
+def _precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
     asked = recipe.dtype
     if asked == "auto":
         asked = resolved_dtype(Path(recipe.output)) or asked
@@ -138,8 +144,17 @@ def live_reference(recipe: Recipe, scorer: Scorer, source: Path, precision: Prec
     if recipe.lora is not None and not recipe.reference:
         return reference.AdapterOff(scorer)
     folder = resolve(recipe.reference).path if recipe.reference else source
-    model = load_model(folder, precision.base, scorer.device)
-    return reference.Live(Scorer(model, layout=scorer.layout, autocast=scorer.autocast))
+    return reference.Live(_beside(scorer, folder, precision))
+
+
+def _beside(scorer: Scorer, folder: Path, precision: Precision) -> Scorer:
+    """Open the model of a folder as a second scorer beside the policy's, in shards where that is."""
+    place = torch.device("cpu") if scorer.sharded else scorer.device
+    model = load_model(folder, precision.base, place)
+    other = Scorer(model, layout=scorer.layout, autocast=scorer.autocast)
+    if scorer.sharded:
+        shard(other, scorer.device)
+    return other
 
 
 def references(
@@ -168,11 +183,11 @@ def references(
     folder = resolve(recipe.reference).path if recipe.reference else source
 
     def second() -> Scorer:
-        model = load_model(folder, precision.base, scorer.device)
-        return Scorer(model, layout=scorer.layout, autocast=scorer.autocast)
+        return _beside(scorer, folder, precision)
 
     if chosen.needs_mismatched:
-        return [reference.Live(second())] * len(trees)
+        live = reference.Live(second())
+        return [live for _ in trees]
     cut = tokens_per_pass(recipe, scorer)
 
     def scored(some: Sequence[Tree]) -> dict[int, torch.Tensor]:
