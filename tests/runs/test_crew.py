@@ -118,7 +118,7 @@ CASES = {
     "reward full": Case("reward", "pairs", lora=False, tied=False),
 }
 ASKED = (
-    ("rewards", [{"name": "matches", "pattern": "[a-m]"}]),
+    ("rewards", [{"name": "regex", "pattern": "[a-m]"}]),
     ("sampling", {"max_new_tokens": 12, "temperature": 1.0}),
     ("online", {"group_size": 3}),
 )
