@@ -1,9 +1,15 @@
-"""A run of two processes is the run of one: real processes that speak over gloo, with different rows each."""
+"""A run of two processes is the run of one: real processes that speak over gloo, with different rows each.
+
+`make test-scale` goes through all cases; `make test` through some of them, with fewer steps.
+"""
 
 import json
 import math
+import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,8 +31,11 @@ from truing.runs.crew import crew_of
 
 from ..tables import each
 from ..two_ranks import Two
+from ..verbs import SETTLED
 
-STEPS = 6
+WHOLE = "TRUING_SCALE" in os.environ  # `make test-scale`: every case, of as many steps as the bar says
+STEPS = 20 if WHOLE else 6
+HALF = STEPS // 2
 WORDS = ("good", "bad", "yes", "no", "maybe", "bread", "water", "salt", "flour", "oven", "bake", "mix")
 LONG = {"items_per_step": 6, "epochs": 10_000, "learning_rate": 1e-4}
 CLOCK = {"seconds", "tokens_per_second"}
@@ -99,8 +108,8 @@ class Case:
                 "learning_rate": 5e-3 if self.lora else 1e-3,
             },
             "tokens_per_pass": 120,
-            "evaluate": {"every": 3},
-            "checkpoint": {"every": 3, "keep": 9},
+            "evaluate": {"every": HALF},
+            "checkpoint": {"every": HALF, "keep": 9},
             **dict(self.more),
         }
 
@@ -118,7 +127,7 @@ CASES = {
     "reward full": Case("reward", "pairs", lora=False, tied=False),
 }
 ASKED = (
-    ("rewards", [{"name": "matches", "pattern": "[a-m]"}]),
+    ("rewards", [{"name": "regex", "pattern": "[a-m]"}]),
     ("sampling", {"max_new_tokens": 12, "temperature": 1.0}),
     ("online", {"group_size": 3}),
 )
@@ -157,7 +166,7 @@ def require_alike(run: Path, alone: Path) -> None:
         assert row.keys() - wanted.keys() == {"ranks/reduced_bytes"}
         told = wanted.keys() - CLOCK
         assert {k: row[k] for k in told} == pytest.approx({k: wanted[k] for k in told}, rel=1e-5, abs=1e-5)
-    there, wanted, begun = weights(run), weights(alone), weights(alone, 3)
+    there, wanted, begun = weights(run), weights(alone), weights(alone, HALF)
     apart = norm([there[name] - wanted[name] for name in wanted])
     assert norm([wanted[name] - begun[name] for name in wanted]) > 0
     assert apart < 0.01 * norm([wanted[name] - begun[name] for name in wanted])
@@ -185,7 +194,11 @@ def alone(rows, model_folder: Path, tied_folder: Path, truing, tmp_path_factory)
     return train
 
 
-@each("name", [*CASES, *ONLINE])
+SHORT = ("sft full", "dpo lora", "dpo coupled", "kto lora", "reward full", "grpo lora", "ppo full")
+SHORT_SHARDS = ("sft lora", "dpo full", "kto full", "reward lora")
+
+
+@each("name", [*CASES, *ONLINE] if WHOLE else SHORT)
 def test_two_ranks_learn_what_one_process_learns(name: str, written, ranks, alone, tmp_path: Path):
     both = ranks("train", written((CASES | ONLINE)[name], name))
     wanted = alone(name)
@@ -195,7 +208,7 @@ def test_two_ranks_learn_what_one_process_learns(name: str, written, ranks, alon
     assert (quiet.stdout, quiet.stderr) == ("", ""), "rank 0 alone speaks"
 
 
-@each("name", CASES)
+@each("name", CASES if WHOLE else SHORT_SHARDS)
 def test_ranks_that_hold_shards_learn_what_one_process_learns(
     name: str, written, ranks, alone, tmp_path: Path
 ):
@@ -269,6 +282,23 @@ def test_a_stop_of_all_ranks_leaves_a_whole_checkpoint(written, ranks, tmp_path:
     status = read_status(tmp_path / "stopped")
     assert newest is not None and status is not None and status.last_checkpoint == newest.name
     assert len(list(newest.glob("model.part-*.safetensors"))) == 2
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_ranks(written, tmp_path: Path):
+    path = written(CASES["dpo lora"], "run", optim=LONG | {"max_steps": 2})
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*command, "-m", "truing", "train", str(path)],
+        env={**os.environ, **SETTLED},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-600:]
+    assert done.stderr.count("2 steps; the result is in") == 1
+    assert [row["step"] for row in read_metrics(tmp_path / "run")] == [1, 2]
+    assert all(row["ranks/reduced_bytes"] > 0 for row in read_metrics(tmp_path / "run"))
 
 
 def learning(session_of, tiny, pairs, here: World, upset: Callable[[Scorer], object]) -> list[str]:

@@ -138,4 +138,4 @@ def test_memory_that_runs_out_on_one_of_two_ranks_starts_the_step_over_on_both(
         return found, widest
 
     for found, widest in two(work):
-        assert found == pytest.approx(wanted, rel=1e-5) and widest <= 40
+        assert found == pytest.approx(wanted, rel=1e-5) and widest <= 60

@@ -76,10 +76,12 @@ class World:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Make an error in the block the error of all ranks."""
+        """Make an error in the block the error of all ranks. Raises RankError where one of them has gone."""
         try:
             yield
         except Exception as error:
+            if not self.alone and _is_of_the_line(error):
+                raise _gone(error) from error
             self.fail(error)
             raise
 
@@ -96,11 +98,7 @@ class World:
         try:
             dist.all_gather_object(found, (value, told), group=self.control)
         except RuntimeError as lost:
-            said = "a process of the run has gone without a word: {reason}"
-            raise RankError(
-                message(said, reason=str(lost).splitlines()[0]),
-                hint=message("its own output says more; the same command resumes"),
-            ) from lost
+            raise _gone(lost) from lost
         failed = next((one for _, one in found if one is not None), None)
         if failed is None:
             return [one for one, _ in found]
@@ -147,6 +145,19 @@ def require_equal(names: Iterable[str], of_ranks: Sequence[Sequence[int]]) -> No
                 message("the ranks hold different values of {name}", name=name),
                 hint=message("no checkpoint is written; go on from the last one, and check the machines"),
             )
+
+
+def _is_of_the_line(error: Exception) -> bool:
+    """Tell whether an error is that of a connection to another rank; gloo has no class for it."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+
+
+def _gone(error: Exception) -> RankError:
+    said = "a process of the run has gone without a word: {reason}"
+    return RankError(
+        message(said, reason=str(error).splitlines()[0]),
+        hint=message("its own output says more; the same command resumes"),
+    )
 
 
 def _portable(error: Exception, rank: int) -> Exception:

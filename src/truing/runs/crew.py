@@ -173,7 +173,8 @@ class Crew:
         names = {name: one for name, one in self.names.items() if not here.alone and not is_part(one)}
         sums = checksums(names.values())
         received, of_ranks = zip(*here.gather((self.signals.received, sums)), strict=True)
-        self.signals.received = next((number for number in received if number is not None), None)
+        if stops := [number for number in received if number is not None]:
+            self.signals.received = stops[0]  # else it stays: one may have come since
         require_equal(names, of_ranks)
         return found
 

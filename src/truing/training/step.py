@@ -198,7 +198,7 @@ class _Watched:
 
     def __init__(self, objective: Objective, passes: Sequence[PackedBatch]) -> None:
         self._objective = objective
-        self.batch = max(passes, key=lambda batch: batch.tokens.numel(), default=None)  # until the first call
+        self._last = max(passes, key=lambda batch: batch.tokens.numel(), default=None)  # until the first call
         self.scorer = objective.scorer
 
     def prepare(self, passes: Sequence[PackedBatch]) -> "tuple[Objective, Sequence[PackedBatch]]":
@@ -209,8 +209,13 @@ class _Watched:
         return self._objective.count(batch)
 
     def __call__(self, batch: PackedBatch) -> Outcome:
-        self.batch = batch
+        self._last = batch
         return self._objective(batch)
+
+    def last(self) -> PackedBatch:
+        """Return the pass of the last call; memory runs out in a pass alone, so there is one."""
+        assert self._last is not None
+        return self._last
 
 
 def accumulate_within(
@@ -242,7 +247,7 @@ def _tried(
     """Run `accumulate`; return an Overfull, of this rank or another, as a result."""
     watched = _Watched(objective, passes)
     try:
-        found = attempt(lambda: accumulate(passes, watched, backward=backward), lambda: watched.batch)
+        found = attempt(lambda: accumulate(passes, watched, backward=backward), watched.last)
         if isinstance(found, Overfull):
             world().fail(found)
     except Overfull as elsewhere:
