@@ -307,3 +307,11 @@ def test_many_rows_are_read_by_several_processes_with_the_same_account(tmp_path,
     assert load.read_through([str(path)], **how) == (loaded.sources, loaded.problems)
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
     assert loaded.sources[0].unread == ("extra",) and len(loaded.problems) == 2
+
+
+def test_bytes_of_rows_are_those_of_files_and_more_of_packed_ones(tmp_path):
+    plain, packed = tmp_path / "a.jsonl", tmp_path / "a.jsonl.gz"
+    plain.write_bytes(b"x" * 10)
+    packed.write_bytes(b"x" * 10)
+    absent = tmp_path / "absent.jsonl"
+    assert load.bytes_of([plain, packed, absent, "hub:organisation/name"]) == 10 + 50

@@ -5,7 +5,7 @@ import torch
 
 from truing.data.packing import pack
 from truing.models import parted
-from truing.models.parted import Parted
+from truing.models.parted import PartedLogps
 from truing.models.reference import Cached
 from truing.runs.opening import open_run
 from truing.runs.session import Session
@@ -20,7 +20,7 @@ def test_two_epochs_compare_with_the_same_log_probabilities(both, monkeypatch: p
     optim = {"items_per_step": 4, "epochs": 2}
     memory, disk = both(begun, method="dpo", optim=optim, data={"eval_fraction": 0.1})
     kept, in_parts = memory.objective.reference, disk.objective.reference
-    assert isinstance(kept, Cached) and isinstance(in_parts, Parted)
+    assert isinstance(kept, Cached) and isinstance(in_parts, PartedLogps)
     items = [0, 150, 267, 99, 100]
     batch = pack([memory.train[item] for item in items], items)
     assert torch.allclose(kept(batch), in_parts(batch), atol=1e-5)

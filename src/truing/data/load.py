@@ -218,12 +218,12 @@ def read_through(
 
 
 def bytes_of(paths: Iterable[str | Path]) -> int:
-    """Count the bytes of rows in files, those of a packed file by a guess; data sets of the hub have none."""
+    """Count the bytes of rows in files, those of a packed file by a guess; what is no file has none."""
     total = 0
     for path in expanded(paths):
-        if not path.startswith(HUB):
-            size = Path(path).stat().st_size
-            total += size * (PACKED if Path(path).suffix.lower() in SMALLER else 1)
+        file = Path(path)
+        if not path.startswith(HUB) and file.is_file():
+            total += file.stat().st_size * (PACKED if file.suffix.lower() in SMALLER else 1)
     return total
 
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Parted:
+class PartedLogps:
     """A table of log-probabilities by item, in the files of a folder."""
 
     folder: Path
@@ -45,13 +45,13 @@ class Parted:
         return self.folder / f"{item // PART:06}.safetensors"
 
 
-def parted(folder: Path, key: str, items: int, compute: Callable[[range], dict[int, Tensor]]) -> Parted:
+def parted(folder: Path, key: str, items: int, compute: Callable[[range], dict[int, Tensor]]) -> PartedLogps:
     """Return the table of `key` in `folder`; compute and write each part that is not there or not sound.
 
     `compute` gets the items of a part and returns their log-probabilities, numbered from 0. All ranks compute
     a part that one of them finds missing, and rank 0 writes it.
     """
-    found = Parted(folder / key[:32])
+    found = PartedLogps(folder / key[:32])
     found.folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, items, PART):
         path = found.part_of(start)

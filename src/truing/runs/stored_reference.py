@@ -10,7 +10,7 @@ from truing.core.messages import message
 from truing.data.stored import Stored
 from truing.data.trees import Tree
 from truing.models.contents import file_hash
-from truing.models.parted import Parted, parted
+from truing.models.parted import PartedLogps, parted
 from truing.models.reference import score_all
 from truing.models.scoring import Scorer
 from truing.models.sources import cache_folder
@@ -18,7 +18,7 @@ from truing.models.sources import cache_folder
 
 def stored_reference(
     trees: Stored[Tree], facts: Sequence[str], open_scorer: Callable[[], Scorer], tokens_per_pass: int
-) -> Parted:
+) -> PartedLogps:
     """Return the reference of trees on disk, whose parts are computed where they are not kept.
 
     `facts` are all that the numbers follow from beside the trees; the model is opened if a part is missing.
