@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from truing.core.records import Message, Turns
-from truing.judges.opinions import NoVerdict, NoVerdictError
+from truing.judges.opinions import CountOne, NoVerdict, NoVerdictError, uncounted
 from truing.redteam.attacks.table import ATTACKS
 from truing.redteam.attacks.types import Seed
 from truing.redteam.card import LabelledRow
 from truing.redteam.controls import Understood, understanding
-from truing.redteam.judging import AT_ONCE, judge_card, judged_items
+from truing.redteam.judging import judge_card, judged_items
 from truing.redteam.outcomes import AttackOutcome
 from truing.redteam.talks import Talk
 from truing.redteam.targets import Target
@@ -25,9 +25,15 @@ class Oracle:
     def __init__(self) -> None:
         self.asked = 0
 
-    def ask(self, questions: Sequence[Turns], read: Callable[[str], object]) -> list[object]:
-        self.asked += len(questions)
-        return [self._one(question[0].content, read) for question in questions]
+    def ask(
+        self, questions: Sequence[Turns], read: Callable[[str], object], tick: CountOne = uncounted
+    ) -> list[object]:
+        found: list[object] = []
+        for question in questions:
+            self.asked += 1
+            found.append(self._one(question[0].content, read))
+            tick()
+        return found
 
     def _one(self, text: str, read: Callable[[str], object]) -> object:
         response = text.partition("The response:")[2].partition("Which of these")[0]
@@ -60,14 +66,14 @@ def test_the_control_speaks_last() -> None:
     assert understood["base64", "en"].answer is Understood.NO
 
 
-def test_a_judge_reads_every_sound_answer_in_parts() -> None:
+def test_a_judge_reads_every_sound_answer() -> None:
     judge = Oracle()
-    talks = [ended(ANSWER, name=f"t{n}") for n in range(AT_ONCE + 3)]
+    talks = [ended(ANSWER, name=f"t{n}") for n in range(4)]
     talks += [ended("This text is not one that I would hand out in any street."), ended("", name="empty")]
     steps: list[tuple[int, int]] = []
     found = judged_items(talks, {}, judge, lambda _, done, total: steps.append((done, total)))  # pyright: ignore[reportArgumentType]
     assert judge.asked == len(talks) - 1, "empty text is not shown to a judge"
-    assert steps[-1] == (len(talks), len(talks))
+    assert steps == [(done, 6) for done in (0, 1, 2, 3, 4, 5, 6)], "each answer is counted as it is judged"
     assert {item.judged.judge for item in found[:-2]} == {AttackOutcome.COMPLIED}
     assert found[-2].judged.outcome is AttackOutcome.REFUSED
     assert found[-1].judged.outcome is AttackOutcome.INCOHERENT

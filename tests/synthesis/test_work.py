@@ -7,7 +7,7 @@ import pytest
 
 from truing.config.holding import holder
 from truing.core.errors import ConfigError, UsageError
-from truing.synthesis.work import ROWS, work_folder
+from truing.synthesis.work import ROWS, answers_in, work_folder
 
 ASKED = {"recipe": {"prompts": ["p.jsonl"], "seed": 0, "judge": {"model": "m", "timeout": 60}}}
 
@@ -19,10 +19,10 @@ def changed(**judge: object) -> dict[str, object]:
 def test_the_same_request_goes_on(tmp_path: Path):
     with work_folder(tmp_path / "w", "feedback", ASKED) as folder:
         assert not folder.continued
-        folder.answers.put("a", "1")
+        answers_in(folder.path).put("a", "1")
     with work_folder(tmp_path / "w", "feedback", ASKED) as folder:
         assert folder.continued
-        assert folder.answers.get("a") == "1"
+        assert answers_in(folder.path).get("a") == "1"
     assert holder(tmp_path / "w") is None
 
 

@@ -6,7 +6,6 @@ the judge may keep its answers, with its options as keyword-only arguments, and 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +22,7 @@ from truing.evals.sides import SampledResponse
 from truing.judges.cache import ANSWERS, AnswerCache
 from truing.judges.client import Judge
 from truing.judges.endpoint import Endpoint
-from truing.judges.opinions import CountedAsker, NoVerdict, TickingAsker
+from truing.judges.opinions import NoVerdict, TickingAsker, counted
 from truing.judges.pairwise import TEMPLATE, TURNED, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
 from truing.rewards import types
@@ -146,9 +145,10 @@ def _asked(
         ours: Sequence[SampledResponse], theirs: Sequence[SampledResponse], progress: OnProgress = unseen
     ) -> Opinions:
         pairs = list(zip(ours, theirs, strict=True))
-        answers, all_of_them = count(1), 2 * sum(a.text != b.text for a, b in pairs)
-        counted = CountedAsker(judge, lambda: progress(next(answers), all_of_them))
-        found = Pairwise(counted, standard, asked)([(a.question.prompt, a.text, b.text) for a, b in pairs])
+        both_orders = counted(judge, progress, 2 * sum(a.text != b.text for a, b in pairs))
+        found = Pairwise(both_orders, standard, asked)(
+            [(a.question.prompt, a.text, b.text) for a, b in pairs]
+        )
         opinions = [one.probability for one in found]
         how = agreement(found)
         note = message(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol, TypeVar
 
 from truing.core.records import Turns
@@ -68,3 +69,9 @@ class CountedAsker:
     def ask(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         """Return what `asker` returns."""
         return self.asker.ask(questions, read, self.tick)
+
+
+def counted(asker: TickingAsker, progress: Callable[[int, int], object], total: int) -> CountedAsker:
+    """Return an asker that tells `progress` how many of `total` questions have ended, with each that does."""
+    done = count(1)
+    return CountedAsker(asker, lambda: progress(next(done), total))

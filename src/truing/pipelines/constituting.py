@@ -1,7 +1,6 @@
 """A pass under a constitution with its folder and page: open, ask, write rows, counts and the report."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from truing.config.constitution import ConstitutionRecipe
@@ -9,7 +8,6 @@ from truing.core.errors import RewardError
 from truing.core.messages import Say, message
 from truing.core.words import speaking
 from truing.evals.bench import TaskWatch
-from truing.judges.cache import AnswerCache
 from truing.models.trained import Trained
 from truing.pipelines.train_file import learning, write_training
 from truing.reports.constitution import constitution_report
@@ -17,7 +15,7 @@ from truing.reports.page import write_report
 from truing.synthesis.constitution import counts
 from truing.synthesis.constitution.rows import VERB, transcript, written
 from truing.synthesis.constitution.run import ConstitutionPass, make, open_all
-from truing.synthesis.work import ANSWERS, REPORT, ROWS, WorkFolder, work_folder
+from truing.synthesis.work import REPORT, ROWS, WorkFolder, answers_in, work_folder
 
 TRANSCRIPTS, SFT, PREFERENCES = "transcripts.jsonl", "sft.jsonl", "preferences.jsonl"
 
@@ -31,7 +29,7 @@ def constitute(
     one that is there already stays. `model` is the policy where it is loaded already. Raises ConfigError for
     a folder with another request, and for a wrong part or constitution.
     """
-    opened = open_all(recipe, AnswerCache(Path(recipe.output) / ANSWERS), say, model)
+    opened = open_all(recipe, answers_in(recipe.output), say, model)
     with work_folder(recipe.output, VERB, opened.asked) as folder:
         made = make(opened, watch)
         _write_rows(made, folder)

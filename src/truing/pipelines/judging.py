@@ -1,6 +1,5 @@
 """A judging with its folder and page: open, ask, write rows, verdicts, numbers and the report."""
 
-from pathlib import Path
 from typing import Any
 
 from truing.config.judging import JudgingRecipe
@@ -8,14 +7,13 @@ from truing.core.messages import Say
 from truing.core.words import speaking
 from truing.evals.bench import TaskWatch
 from truing.judges.budget import Estimate
-from truing.judges.cache import AnswerCache
 from truing.reports.judging import judging_report
 from truing.reports.page import write_report
 from truing.synthesis.judging.audit import JudgeAudit, audit
 from truing.synthesis.judging.rows import VERB, told, trainable
 from truing.synthesis.judging.run import VERDICTS, JudgedRows, OpenPanel, estimates, judge_rows, open_panel
 from truing.synthesis.judging.summary import results
-from truing.synthesis.work import ANSWERS, REPORT, work_folder
+from truing.synthesis.work import REPORT, answers_in, work_folder
 
 
 def judge_files(
@@ -26,7 +24,7 @@ def judge_files(
     All files are written also where the asking ended early; see `run.require_answered`. Raises ConfigError
     for a folder with another request, DataError for rows without responses.
     """
-    opened = open_panel(recipe, say, AnswerCache(Path(recipe.output) / ANSWERS))
+    opened = open_panel(recipe, say, answers_in(recipe.output))
     with work_folder(recipe.output, VERB, opened.asked) as folder:
         done = judge_rows(opened, watch)
         audits = audit(done) if recipe.audit else []
@@ -41,6 +39,6 @@ def judge_files(
 
 def dry_run(recipe: JudgingRecipe, say: Say) -> tuple[OpenPanel, list[Estimate]]:
     """Return the most that each judge may be asked beyond what the folder keeps; nothing is asked."""
-    answers = Path(recipe.output) / ANSWERS
-    opened = open_panel(recipe, say, AnswerCache(answers) if answers.exists() else None)
+    answers = answers_in(recipe.output)
+    opened = open_panel(recipe, say, answers if answers.path.exists() else None)
     return opened, estimates(opened)

@@ -7,7 +7,7 @@ from functools import partial
 from truing.core.languages import Language
 from truing.core.messages import message
 from truing.evals.bench import TaskWatch
-from truing.judges.opinions import NoVerdict
+from truing.judges.opinions import NoVerdict, counted
 from truing.redteam.attacks.types import Seed
 from truing.redteam.card import LabelledRow
 from truing.redteam.controls import Understanding
@@ -27,8 +27,6 @@ from truing.redteam.targets import Target
 from truing.sampling.roles import ModelRole
 from truing.stats.error_rates import ErrorCounts
 
-AT_ONCE = 32  # answers that a judge is shown between two steps of the progress
-
 
 def judged_items(
     ended: Sequence[tuple[Target, str, Talk]],
@@ -40,14 +38,12 @@ def judged_items(
     found = [by_rules(talk.answer, target.seed, talk.attack, cut=talk.cut) for target, _, talk in ended]
     if judge is not None:
         step = partial(watch, message("judging the answers"))
-        for start in range(0, len(ended), AT_ONCE):
-            step(start, len(ended))
-            part = range(start, min(start + AT_ONCE, len(ended)))
-            asked = [
-                (ended[i][0].seed, ended[i][2].attack.undo(ended[i][2].answer or ""), found[i]) for i in part
-            ]
-            for place, verdict in zip(part, OutcomeJudge(judge)(asked), strict=True):
-                found[place] = verdict
+        step(0, len(ended))
+        asked = [
+            (target.seed, talk.attack.undo(talk.answer or ""), one)
+            for (target, _, talk), one in zip(ended, found, strict=True)
+        ]
+        found = OutcomeJudge(counted(judge, step, len(ended)))(asked)
         step(len(ended), len(ended))
     return [
         AttackItem(target, name, talk, _after_control(one, understood.get((name, target.seed.language))))

@@ -40,11 +40,11 @@ from truing.redteam.harmless import (
     put,
 )
 from truing.redteam.targets import OWN, language_of
-from truing.sampling.roles import Attempt, ModelRole, Wish, open_role
+from truing.sampling.roles import Attempt, ModelRole, Wish, live_of, open_role
 from truing.synthesis.constitution.helpful import read_helpful
 from truing.synthesis.lineage import LINEAGE, lineage
 from truing.synthesis.prompts import PromptSet
-from truing.synthesis.work import WorkFolder, work_folder
+from truing.synthesis.work import WorkFolder, answers_in, work_folder
 from truing.text.degeneration import Fault, degenerate
 from truing.text.refusal import no_example
 from truing.text.units import first_sentence, whole_sentences
@@ -99,14 +99,14 @@ def make_refusals(
     everyday = everyday if recipe.everyday else for_training(everyday)
     spec = recipe.policy if recipe.policy is not None else policy_that_failed(failures.failed)
     specs = {"policy": spec, **({} if recipe.writer is None else {"writer": recipe.writer})}
-    live = {name: opened.get(one) if isinstance(one, str) else None for name, one in specs.items()}
+    answers = answers_in(recipe.output)
+    roles = {name: open_role(one, answers, live_of(one, opened)) for name, one in specs.items()}
     asked = {
         "recipe": recipe.model_dump(mode="json"),
         "inputs": failures.prompts.inputs | everyday.inputs,
-        **{name: dict(open_role(one, None, live[name]).identity) for name, one in specs.items()},
+        **{name: dict(role.identity) for name, role in roles.items()},
     }
     with work_folder(recipe.output, VERB, asked) as folder:
-        roles = {name: open_role(one, folder.answers, live[name]) for name, one in specs.items()}
         done = _declined(recipe, spec, failures, roles, folder, watch)
         _answer_harmless(done, everyday, watch)
         _write_pairs(done, watch)

@@ -30,9 +30,9 @@ from truing.redteam.rows import write_red_team
 from truing.redteam.talks import Talk, hold_talks
 from truing.redteam.targets import Target, headline_targets, row_targets
 from truing.redteam.understanding import ask_controls
-from truing.sampling.roles import ModelRole, Wish, open_role
+from truing.sampling.roles import ModelRole, Wish, live_of, open_role
 from truing.synthesis.prompts import PromptSet, read_prompts
-from truing.synthesis.work import WorkFolder, work_folder
+from truing.synthesis.work import WorkFolder, answers_in, work_folder
 from truing.text.refusal_levels import Level
 from truing.text.refusal_reading import read_refusal
 
@@ -55,15 +55,15 @@ def red_team(
     targets = _targets(recipe, prompts)
     roles = {"model": recipe.model, "judge": recipe.judge, "generator": recipe.generator}
     given = {name: spec for name, spec in roles.items() if spec is not None}
-    live = {name: opened.get(spec) if isinstance(spec, str) else None for name, spec in given.items()}
+    answers = answers_in(recipe.output)
+    at_work = {name: open_role(spec, answers, live_of(spec, opened)) for name, spec in given.items()}
     asked = {
         "recipe": recipe.model_dump(mode="json"),
         "inputs": prompts.inputs if prompts else {},
         "targets": [target.id for target in targets],
-        **{name: dict(open_role(spec, None, live[name]).identity) for name, spec in given.items()},
+        **{name: dict(role.identity) for name, role in at_work.items()},
     }
     with work_folder(recipe.output, VERB, asked) as folder:
-        at_work = {name: open_role(spec, folder.answers, live[name]) for name, spec in given.items()}
         done = _attacked(recipe, attacks, targets, at_work, folder, watch)
         write_red_team(done, folder)
     return done

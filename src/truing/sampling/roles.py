@@ -333,6 +333,11 @@ def role_of(spec: RoleSpec, table: Mapping[str, Callable[..., Any]] = ROLES) -> 
     return bound("role", table, name, options, also=also, hint="{name: server, model: …, base_url: …}")
 
 
+def live_of(spec: RoleSpec, opened: Mapping[str, Trained]) -> Trained | None:
+    """Return the model of a role that is in memory; `opened` holds such models by their name in a recipe."""
+    return opened.get(spec) if isinstance(spec, str) else None
+
+
 def open_role(spec: RoleSpec, cache: AnswerCache | None = None, opened: Trained | None = None) -> ModelRole:
     """Open the role that a recipe describes. Raises ConfigError for a wrong name or option."""
     return role_of(spec)(cache, opened)

@@ -24,7 +24,7 @@ from truing.evals.bench import TaskWatch
 from truing.evals.pair_judges import Compare, RewardJudge, judge_of, length_decides, scores_of
 from truing.models.contents import contents_of_source
 from truing.models.trained import Trained, is_reward
-from truing.sampling.roles import ModelRole, RoleSpec, Wish, open_role, role_options
+from truing.sampling.roles import ModelRole, RoleSpec, Wish, live_of, open_role, role_options
 from truing.stats.bradley_terry import Strengths
 from truing.stats.intervals import Interval, bootstrap_mean, wilson
 from truing.synthesis.choosing import COUNTS, Selection, choose
@@ -41,7 +41,7 @@ from truing.synthesis.pools import (
     strengths_of,
 )
 from truing.synthesis.prompts import PromptSet, read_prompts, turns
-from truing.synthesis.work import WorkFolder, work_folder
+from truing.synthesis.work import WorkFolder, answers_in, work_folder
 
 VERB = "feedback"
 CONTROL, RESPONSES, COMPARISONS = "control.jsonl", "responses.jsonl", "comparisons.jsonl"
@@ -91,7 +91,8 @@ def make_feedback(
         )
     compare = judge_of(judge)
     prompts = read_prompts(recipe.prompts, say, limit=recipe.limit)
-    roles = [open_role(one, None, _live(one, opened)) for one in recipe.policies]
+    answers = answers_in(recipe.output)
+    roles = [open_role(one, answers, live_of(one, opened)) for one in recipe.policies]
     asked = {
         "recipe": recipe.model_dump(mode="json"),
         "inputs": prompts.inputs,
@@ -99,7 +100,6 @@ def make_feedback(
         "judge": judge_identity(judge),
     }
     with work_folder(recipe.output, VERB, asked) as folder:
-        roles = [open_role(one, folder.answers, _live(one, opened)) for one in recipe.policies]
         wish = Wish(recipe.k, recipe.temperature, recipe.max_new_tokens, recipe.seed)
         pools = sample_pools(prompts, roles, wish, watch)
         if not any(len(pool.responses) > 1 for pool in pools):
@@ -110,10 +110,6 @@ def make_feedback(
         done = _judged(recipe, judge, compare(folder.path), prompts, roles, pools, folder, watch)
         _write(done, folder)
     return done
-
-
-def _live(spec: RoleSpec, opened: Mapping[str, Trained]) -> Trained | None:
-    return opened.get(spec) if isinstance(spec, str) else None
 
 
 def judge_spec(spec: RoleSpec) -> dict[str, Any]:

@@ -53,10 +53,6 @@ class WorkFolder:
     path: Path
     continued: bool  # whether an earlier process began it
 
-    @property
-    def answers(self) -> AnswerCache:
-        return AnswerCache(self.path / ANSWERS)
-
     def write_rows(self, rows: Iterable[Mapping[str, Any]], name: str = ROWS) -> Path:
         """Replace a file of rows; it is the old one or the whole new one."""
         write_jsonl(self.path / name, (dict(row) for row in rows))
@@ -66,6 +62,11 @@ class WorkFolder:
         """Replace `results.json`, with the versions that made it."""
         content = {**results, "versions": versions()}
         write_atomic(self.path / RESULTS, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def answers_in(output: Path | str) -> AnswerCache:
+    """Return the cache of a folder; its file is made with the first answer."""
+    return AnswerCache(Path(output) / ANSWERS)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def gate(name: str, before: float, after: float, n: int = 20) -> RoundGate:
         ("everyday", 0.0, 0.0, True),
         ("everyday", 0.0, 0.05, False),
         ("lookalike", 0.0, 0.1, True),
-        ("lookalike", 0.0, 0.15, False),
+        ("lookalike", 0.0, 0.25, False),
         ("helpfulness", 0.5, 0.5, True),
         ("helpfulness", 0.5, 0.45, True),  # one answer of twenty
         ("helpfulness", 0.9, 0.2, False),

@@ -13,6 +13,7 @@ from truing.core.errors import ConfigError, DataError
 from truing.core.files import read_jsonl
 from truing.data.load import load_records
 from truing.evals.suites.headlines import CATEGORIES, load_headlines
+from truing.evals.suites.ordinary import load_ordinary, split_ordinary
 from truing.pipelines.harden.run import Hardened, as_json, pool_of
 
 
@@ -70,6 +71,13 @@ def test_two_rounds_go_on_after_a_kill_and_their_numbers_agree(
     for path in done.path.rglob("rows/*.jsonl"):
         text = path.read_text(encoding="utf-8")
         assert not any(one in text for one in held)
+
+    learnt, measured = split_ordinary([one.prompt for one in load_ordinary("en")])
+    harmless = [one["prompt"] for one in rows(done, "harmless.jsonl")]
+    assert set(learnt) <= set(harmless) and not set(measured) & set(harmless)
+    twins = set(harmless) - set(learnt)
+    assert len(twins) == 3 * len(learnt)
+    assert twins <= {one["benign"] for one in pool_of(done.recipe, print)}
 
     told: list[str] = []
     watch.seen.clear()

@@ -17,8 +17,10 @@ class Judge:
     def __init__(self) -> None:
         self.questions = []
 
-    def ask(self, questions, read):
+    def ask(self, questions, read, tick):
         self.questions += questions
+        for _ in questions:
+            tick()
         texts = [one[0].content for one in questions]
         return [Verdict("A" if one.index("good") < one.index("response B>>") else "B") for one in texts]
 
@@ -31,7 +33,7 @@ def test_both_orders_of_every_principle_are_asked():
     assert found.better
     assert len(set(judge.questions)) == 4
     assert all(one.text in str(judge.questions) for one in PRINCIPLES[:2])
-    assert seen[-1] == ("title", 4, 4)
+    assert seen == [("title", done, 4) for done in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,15 @@ from truing.evals.suites.ordinary import load_ordinary
 from truing.models.load import pick_device
 from truing.models.machine import cpu_line
 from truing.models.precision import pick_precision
-from truing.pipelines.budget import FEWER, MARGIN, MachinePace
+from truing.pipelines.budget import FEWER, MARGIN, MachinePace, Schedule
 from truing.pipelines.pace import measured_pace
 from truing.pipelines.quickstart import TRIED, recipe_of, sft, spread
 
 FILE = "plan.json"
 LEAST = 24  # prompts of a round, below which nothing is learnt that shows
 DRESS = 35  # tokens that an attack puts around a prompt
+# A weight of 10 declines more attacks, and as many look-alikes as the quickstart's shorter training.
+TEACHING = Schedule(per_step=8, epochs=1.0, learning_rate=2e-3, begun=12, retain_weight=30.0)
 LONGER, WHOLE = 1.75, 0.25  # an attacked prompt over the rows of the pace; more for a whole refusal
 LOOKALIKE, EVERYDAY, HELPFUL = 24, 12, 96  # tokens of answers for the gates
 
@@ -94,9 +96,10 @@ def costs(recipe: HardenRecipe, pace: MachinePace, prompt: float) -> RoundCosts:
     # Each round trains on its own rows, or on those of the rounds before it as well.
     learnt = sum(range(1, plan.rounds + 1)) if plan.begin == "start" else plan.rounds
     longer = LONGER + (WHOLE if plan.teach == "whole" else 0)
-    learn = longer * (pace.keep + FEWER.epochs * pace.learn)
+    rows = (1 + plan.balance) / 2  # the pace is that of one refusal beside one retained row
+    learn = rows * longer * (pace.keep + TEACHING.epochs * pace.learn)
     own = asking(1, plan.max_new_tokens, prompt + DRESS) * plan.rounds
-    held = asking(plan.balance, FEWER.begun, prompt + DRESS) * plan.rounds
+    held = asking(plan.balance, TEACHING.begun, prompt + DRESS) * plan.rounds
     pairs = 2 * plan.pairs * asking(1, plan.max_new_tokens, prompt + DRESS) * plan.rounds
     return RoundCosts(fixed, own + arms * (held + pairs + learnt * learn))
 

@@ -27,19 +27,21 @@ from truing.config.refusals import RefusalsRecipe
 from truing.core.files import read_jsonl, write_atomic
 from truing.core.messages import Say, Sentence, message
 from truing.data.convert import write_jsonl
-from truing.pipelines.budget import FEWER
 from truing.pipelines.harden.measuring import ModelMeasured, measure
-from truing.pipelines.harden.plan import RoundsPlan
+from truing.pipelines.harden.plan import TEACHING, RoundsPlan
 from truing.pipelines.quickstart import dpo, recipe_of
 from truing.pipelines.red_team import red_team_recipe
 from truing.pipelines.refusals import refusals_recipe, training_of
 from truing.pipelines.stages import train_merged
+from truing.redteam.harmless import for_training
 from truing.redteam.refusals import PREFERENCES, RETAIN
 from truing.redteam.rows import attack_row
 from truing.runs.train import StepWatch
+from truing.synthesis.constitution.helpful import read_helpful
 
 FAILED, RANDOM = "failures", "random"  # the arms of a round
-STAGES = "stages"
+STAGES, HARMLESS = "stages", "harmless.jsonl"
+TWINS = 3  # of prompts of the pool, for each everyday prompt
 
 
 class ClosingWatch(Protocol):
@@ -157,8 +159,9 @@ class RoundStages:
                 forms=("attacked",),
                 teach=plan.teach,
                 balance=plan.balance,
+                ordinary=plan.ordinary,
+                everyday=(str(self._harmless()),),
                 pairs=plan.pairs,
-                begun=FEWER.begun,
                 seed=plan.seed,
                 page_language=self.recipe.page_language,
                 output=str(where / "rows"),
@@ -168,10 +171,24 @@ class RoundStages:
         )
         self.watch.close()
         counts = {"refusals": len(made.sft), "retained": len(made.retain), "pairs": len(made.preferences)}
-        recipe = training_of(policy, made, FEWER)
+        recipe = training_of(policy, made, TEACHING)
         del made
         gc.collect()
         return counts | {"steps": self._train(recipe, where, pairs=counts["pairs"] > 0)}
+
+    def _harmless(self) -> Path:
+        """Write the harmless prompts of all rounds: everyday ones, and twins of any prompts of the pool.
+
+        Only so many everyday prompts may be learnt from; twins that no attack has come to make them many.
+        """
+        path, plan = self.output / HARMLESS, self.recipe.harden
+        if not path.exists():
+            everyday = for_training(read_helpful((), (plan.language,), self.say).prompts)
+            texts = [one.prompt[-1].content for one in everyday.records]
+            twins = [row["benign"] for row in self.pool if "benign" in row]
+            drawn = random.Random(plan.seed).sample(twins, min(len(twins), TWINS * len(texts)))
+            write_jsonl(path, ({"prompt": text} for text in [*texts, *drawn]))
+        return path
 
     def _train(self, first: Recipe, where: Path, *, pairs: bool) -> int:
         """Train SFT on the rows of an arm, and DPO behind it where there are pairs; return the steps."""
@@ -183,7 +200,7 @@ class RoundStages:
         steps = train_merged(where / "sft.yaml", content, target, facts, self.say, self.steps)
         if not pairs:
             return steps
-        recipe = recipe_of(str(target), dpo(FEWER), "auto")
+        recipe = recipe_of(str(target), dpo(TEACHING), "auto")
         files = {
             "train": [str(where / "rows" / PREFERENCES)],
             "retain": [str(where / "rows" / RETAIN)],

@@ -15,7 +15,7 @@ from truing.core.messages import message
 from truing.core.records import Record, Turns, user
 from truing.judges.fence import fenced, mark_of
 from truing.judges.fields import as_yes
-from truing.judges.opinions import NoVerdict, NoVerdictError
+from truing.judges.opinions import NoVerdict, NoVerdictError, counted
 from truing.judges.reading import StatedField, read_field
 from truing.sampling.roles import Attempt, ModelRole, Wish, Writing
 from truing.sampling.types import OnProgress
@@ -23,7 +23,6 @@ from truing.synthesis.constitution.drafts import Critique, Draft
 from truing.text.answers import after_thoughts
 from truing.text.units import whole_sentences
 
-AT_ONCE = 64  # questions between two signs of progress
 ENDLESS = "the answer does not end its thoughts"
 NEEDS = StatedField(
     "verdict on the need for a revision",
@@ -114,11 +113,9 @@ class ByModel:
         return self.role.identity
 
     def critique(self, drafts: Sequence[Draft], progress: OnProgress) -> list[Critique | NoVerdict]:
-        found: list[str | NoVerdict] = []
-        for start in range(0, len(drafts), AT_ONCE):
-            asked = [critique_question(draft) for draft in drafts[start : start + AT_ONCE]]
-            found += self.role.ask(asked, str)  # kept as they are: one without a verdict is not asked again
-            progress(len(found), len(drafts))
+        asker = counted(self.role, progress, len(drafts))
+        # Critiques are kept as they are: one without a verdict is not asked again.
+        found = asker.ask([critique_question(draft) for draft in drafts], str)
         return [one if isinstance(one, NoVerdict) else read_critique(one) for one in found]
 
     def revise(

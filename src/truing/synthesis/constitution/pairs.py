@@ -6,15 +6,15 @@ section 4.1, which averages over principles too. A pair with a missing verdict h
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from truing.core.records import Record
 from truing.evals.bench import TaskWatch
-from truing.judges.opinions import NoVerdict
+from truing.judges.opinions import NoVerdict, counted
 from truing.judges.pairwise import TEMPLATE, Comparison, Pairwise, read_template, read_verdict
 from truing.sampling.roles import ModelRole
 from truing.synthesis.constitution.principles import Principle
 
-AT_ONCE = 64  # questions between two signs of progress
 RUBRIC = {
     "en": "One principle decides: {principle}\nOf two responses that keep it equally well, the more helpful"
     " one is better, and the clearer one if both help equally.",
@@ -65,9 +65,8 @@ def compared(
             asker = Pairwise(judge, rubric, template)
             questions.append(asker.question(pair.record.prompt, pair.first, pair.second))
             questions.append(asker.question(pair.record.prompt, pair.second, pair.first))
-    verdicts = []
-    for start in range(0, len(questions), AT_ONCE):
-        verdicts += judge.ask(questions[start : start + AT_ONCE], read_verdict)
-        watch(title, len(verdicts), len(questions))
-    each = iter([Comparison(*verdicts[at : at + 2]).opinion for at in range(0, len(verdicts), 2)])
+    verdicts = counted(judge, partial(watch, title), len(questions)).ask(questions, read_verdict)
+    each = iter(
+        [Comparison(one, other).opinion for one, other in zip(verdicts[::2], verdicts[1::2], strict=True)]
+    )
     return [PrincipleVotes([next(each) for _ in pair.principles]) for pair in pairs]

@@ -24,7 +24,7 @@ from truing.evals.bench import TaskWatch
 from truing.evals.pair_judges import judge_of
 from truing.models.trained import Trained
 from truing.rewards.model import model_reward
-from truing.sampling.roles import open_role
+from truing.sampling.roles import live_of, open_role
 from truing.stats.intervals import Interval, wilson
 from truing.synthesis.feedback import interval_row, judge_identity, judge_spec
 from truing.synthesis.lineage import lineage
@@ -38,7 +38,7 @@ from truing.synthesis.negatives.ways import (
     tells_by_reward,
 )
 from truing.synthesis.prompts import turns
-from truing.synthesis.work import WorkFolder, work_folder
+from truing.synthesis.work import WorkFolder, answers_in, work_folder
 from truing.text.negatives.make import alike
 
 VERB = "negatives"
@@ -122,8 +122,8 @@ def make_negatives(
     rows = take_rows(recipe, say)
     judge = None if recipe.judge is None else judge_spec(recipe.judge)
     spec = {"rules": None, "writer": recipe.writer, "samples": recipe.policy}[recipe.by]
-    live = opened.get(spec) if isinstance(spec, str) else None
-    role = None if spec is None else open_role(spec, None, live)
+    answers = answers_in(recipe.output)
+    role = None if spec is None else open_role(spec, answers, live_of(spec, opened))
     asked = {
         "recipe": recipe.model_dump(mode="json"),
         "inputs": rows.prompts.inputs,
@@ -132,7 +132,6 @@ def make_negatives(
         "judge": None if judge is None else judge_identity(judge),
     }
     with work_folder(recipe.output, VERB, asked) as folder:
-        role = None if spec is None else open_role(spec, folder.answers, live)
         making = Falsifying(recipe, role, _worse(judge, folder, say), watch)
         done = _collected(making, rows, folder.path, asked)
         folder.write_rows(done.rows)
