@@ -232,7 +232,8 @@ def _one_path(batch: PackedBatch) -> PackedBatch:
     """Return a packed row as one path, whose attention keeps what FlexAttention keeps of its trees."""
     if batch.spans is None:
         return batch
-    return replace(batch, spans=(Span(0, batch.tokens.shape[1], ()),))
+    length = batch.tokens.shape[1]
+    return replace(batch, spans=(Span(0, length - 1, ((length - 1, length),)),))
 
 
 def seconds_on(gpu: Gpu, planned: OutlinedRun, ranks: int) -> float:
