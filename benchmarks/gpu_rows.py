@@ -17,7 +17,7 @@ from truing.methods.offline import choose
 from truing.methods.online import choose_online
 from truing.models.gpus import named_gpu
 from truing.models.operations import FORMULA as FORMULA
-from truing.models.operations import Reading, operations, products_of, reading_of
+from truing.models.operations import TreeSizes, operations, products_of, sizes_of
 from truing.models.passes import passes_of
 from truing.models.precision import measured_rate, pick_precision
 from truing.models.reference import AdapterOff, Cached, score_all
@@ -134,7 +134,7 @@ class Step:
         return sum(len(t.prompt) + len(b) for t in self.trees.values() for b in t.branches)
 
     def operations(self) -> float:
-        read = sum((reading_of(tree) for tree in self.trees.values()), Reading(0, 0, 0))
+        read = sum((sizes_of(tree) for tree in self.trees.values()), TreeSizes(0, 0, 0))
         return operations(products_of(self.scorer.inner), read, reads=self.reads)
 
 

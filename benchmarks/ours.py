@@ -24,7 +24,7 @@ from truing.config.run_folder import RunFolder, read_metrics
 from truing.data.packing import pack
 from truing.data.trees import Tree
 from truing.models.machine import cpu_line
-from truing.models.operations import Reading, products_of
+from truing.models.operations import TreeSizes, products_of
 from truing.models.operations import operations as needed_operations
 from truing.runs.online_session import OnlineSession
 from truing.runs.run import run
@@ -53,7 +53,7 @@ def operations(session: Session | OnlineSession, trees: list[Tree]) -> float:
     would be with them.
     """
     batch = pack(trees)
-    read = Reading(batch.tokens.numel(), len(batch.target), int((batch.positions + 1).sum()))
+    read = TreeSizes(batch.tokens.numel(), len(batch.target), int((batch.positions + 1).sum()))
     reads = int(session.chosen.needs_reference)
     return needed_operations(products_of(session.scorer.inner), read, reads=reads)
 

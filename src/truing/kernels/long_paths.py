@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-LONG = 1 << 22  # pairs of query and key; below, a mask is small and one call is faster
+LONG = 1 << 22  # pairs of query and key; below, a mask is small
 
 _forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward

@@ -24,7 +24,7 @@ FORMULA = "2 n (frozen (2l+r) + trained (3l+r) + adapters 3l) + 4 d w (3l+r) + 2
 
 
 @dataclass(frozen=True)
-class Products:
+class LayerProducts:
     """Numbers of weights that a token is multiplied with, and the widths of attention."""
 
     below: int = 0
@@ -37,29 +37,29 @@ class Products:
 
 
 @dataclass(frozen=True)
-class Reading:
+class TreeSizes:
     """The sizes of trees."""
 
     tokens: float  # unique ones
     scored: float
     depth: float  # sum over tokens of the tokens that each attends to, itself included
 
-    def __add__(self, other: "Reading") -> "Reading":
-        return Reading(self.tokens + other.tokens, self.scored + other.scored, self.depth + other.depth)
+    def __add__(self, other: "TreeSizes") -> "TreeSizes":
+        return TreeSizes(self.tokens + other.tokens, self.scored + other.scored, self.depth + other.depth)
 
-    def times(self, factor: float) -> "Reading":
-        return Reading(self.tokens * factor, self.scored * factor, self.depth * factor)
+    def times(self, factor: float) -> "TreeSizes":
+        return TreeSizes(self.tokens * factor, self.scored * factor, self.depth * factor)
 
 
-def reading_of(tree: Tree) -> Reading:
+def sizes_of(tree: Tree) -> TreeSizes:
     """Measure a tree whose prompt is read once for all of its branches."""
     prompt = len(tree.prompt)
     depth = prompt * (prompt + 1) / 2
     depth += sum(len(branch) * (prompt + (len(branch) + 1) / 2) for branch in tree.branches)
-    return Reading(len(tree), sum(branch.count for branch in tree.branches), depth)
+    return TreeSizes(len(tree), sum(branch.count for branch in tree.branches), depth)
 
 
-def products_of(model: PreTrainedModel, *, first: int = 1, last: int = 1) -> Products:
+def products_of(model: PreTrainedModel, *, first: int = 1, last: int = 1) -> LayerProducts:
     """Count the weights of a model's products; its first and last layer stand for so many layers each."""
     config, each = model.config.get_text_config(), list(layers_of(model, "a plan"))
     # Some configs leave out the width of a head where it follows from the others.
@@ -77,7 +77,7 @@ def products_of(model: PreTrainedModel, *, first: int = 1, last: int = 1) -> Pro
                 counted[kind if begun else "below"] += times * used
     head = model.get_output_embeddings()
     weight = head.weight if isinstance(head, nn.Linear) else None
-    return Products(
+    return LayerProducts(
         **counted,
         head=0 if weight is None else weight.numel(),
         head_trains=weight is not None and weight.requires_grad,
@@ -85,7 +85,7 @@ def products_of(model: PreTrainedModel, *, first: int = 1, last: int = 1) -> Pro
     )
 
 
-def operations(products: Products, read: Reading, *, learns: int = 1, reads: int = 0) -> float:
+def operations(products: LayerProducts, read: TreeSizes, *, learns: int = 1, reads: int = 0) -> float:
     """Return the floating-point operations of a step over trees of these sizes; see the module."""
     layers = products.frozen * (2 * learns + reads) + products.trained * (3 * learns + reads)
     layers += products.adapters * 3 * learns + products.below * (learns + reads)

@@ -17,7 +17,7 @@ from truing.core.messages import message
 from truing.data.packing import PackedBatch
 from truing.models.load import layers_of
 from truing.models.numberless import Footprint, footprint, numberless, shaped, without_numbers
-from truing.models.operations import Products, products_of
+from truing.models.operations import LayerProducts, products_of
 from truing.models.scoring import Trunk
 
 BUILT = 3
@@ -61,7 +61,7 @@ class Outline:
         return len(layers_of(self.scorer.inner, "a plan")) + self.first + self.last - 2
 
     @property
-    def products(self) -> Products:
+    def products(self) -> LayerProducts:
         return products_of(self.scorer.inner, first=self.first, last=self.last)
 
     def pass_memory(self, batch: PackedBatch, *, again: bool) -> PassMemory:

@@ -19,7 +19,7 @@ from truing.models.load import quiet
 
 
 class _LayerState(NamedTuple):
-    """What a layer reads from outside its arguments."""
+    """The state that a layer reads beside its arguments."""
 
     attention: str
     adapters: (

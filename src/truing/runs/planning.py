@@ -1,6 +1,6 @@
 """The plan of a run before it is begun: memory by part, pace, and the cheapest layout that fits.
 
-    rows and config.json -> Work (sizes of a step) and Outline (a model without numbers) -> RunPlan
+    rows and config.json -> RunSizes (sizes of a step) and Outline (a model without numbers) -> RunPlan
 
 No weights are opened. On this machine the pace is that of the first step, where `truing check` has computed
 it; on a GPU of the table it is a share of the data sheet's peak, an estimate and no measurement.
@@ -10,12 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from truing.config.names import ONLINE_METHODS
 from truing.config.recipe import Recipe
 from truing.core.messages import Say
 from truing.data.packing import PackedBatch, Span
@@ -29,37 +31,37 @@ from truing.models.gpus import Gpu
 from truing.models.layouts import Needs
 from truing.models.load import freeze_below
 from truing.models.numberless import without_numbers
-from truing.models.operations import Reading, operations, reading_of
+from truing.models.operations import TreeSizes, operations, sizes_of
 from truing.models.outline import Outline, PassMemory, outline_of
 from truing.models.passes import LARGE, passes_of, tokens_per_pass
 from truing.models.precision import Precision, pick_precision
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
 from truing.objectives.choices import ChosenOnline
+from truing.runs.opened import plan_of
 from truing.runs.passes import step_passes
 from truing.runs.policies import prepared, renderer_of
 from truing.runs.rows import part, read_retained, read_rows
 from truing.sampling.local import IN_FLIGHT
 
 SEEN = 4096  # rows whose sizes are averaged
+UTILISATION = 0.3  # of a GPU's peak: published runs of 0.6B to 7B reach 11 to 37 %
+OF_BANDWIDTH = 0.5  # of a GPU's, while responses are drawn
 
 
 @dataclass(frozen=True)
-class Work:
+class RunSizes:
     """The rows of a run as far as a plan needs them."""
 
     longest: list[Tree]  # the longest rows, as many as a step has
     retained: list[Tree]
-    each: Reading  # of a row, on average
+    each: TreeSizes  # of a row, on average
     told: float  # tokens of a row, its prompt once per response
-    rows: int
     steps: int
 
 
-def read_work(recipe: Recipe, source: Path, say: Say) -> Work:
+def read_work(recipe: Recipe, source: Path, say: Say) -> RunSizes:
     """Read the rows of a recipe with the tokenizer in `source`."""
-    from truing.config.names import ONLINE_METHODS
-
     renderer = renderer_of(recipe, source)
     if recipe.method in ONLINE_METHODS:
         from truing.rollouts.prompts import read_prompts
@@ -72,20 +74,18 @@ def read_work(recipe: Recipe, source: Path, say: Say) -> Work:
     return work_of(recipe, part(rows, None, recipe, say).learnt, kept.trees if kept else [])
 
 
-def work_of(recipe: Recipe, trees: Sequence[Tree], retained: Sequence[Tree] = ()) -> Work:
+def work_of(recipe: Recipe, trees: Sequence[Tree], retained: Sequence[Tree] = ()) -> RunSizes:
     """Measure the rows that a run learns from."""
-    from truing.runs.opened import plan_of
-
-    few = trees[:: max(1, len(trees) // SEEN)]
-    total = sum((reading_of(tree) for tree in few), Reading(0, 0, 0))
+    few = [trees[at] for at in range(0, len(trees), max(1, len(trees) // SEEN))]
+    total = sum((sizes_of(tree) for tree in few), TreeSizes(0, 0, 0))
     told = sum(len(tree.prompt) + len(branch) for tree in few for branch in tree.branches)
-    ordered = sorted(trees, key=len, reverse=True)[: recipe.optim.items_per_step]
+    most = recipe.optim.items_per_step
+    longest, kept = (nlargest(most, some, key=len) for some in (trees, retained))
     steps = plan_of(recipe, len(trees), len(retained)).total
-    kept = sorted(retained, key=len, reverse=True)[: recipe.optim.items_per_step]
-    return Work(ordered, kept, total.times(1 / len(few)), told / len(few), len(trees), steps)
+    return RunSizes(longest, kept, total.times(1 / len(few)), told / len(few), steps)
 
 
-def online_work(recipe: Recipe, prompts: Sequence[Tree]) -> Work:
+def online_work(recipe: Recipe, prompts: Sequence[Tree]) -> RunSizes:
     """Measure the prompts that a run asks, each with a whole group of responses of full length."""
     chosen, new = _online(recipe), recipe.sampling.max_new_tokens
     size = recipe.online.group_size or chosen.method.group_size
@@ -99,11 +99,11 @@ def _online(recipe: Recipe) -> ChosenOnline:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A recipe outlined for a kind of device: None is this machine's CPU."""
+class OutlinedRun:
+    """A recipe outlined for a GPU, or for this machine's CPU."""
 
     recipe: Recipe
-    work: Work
+    work: RunSizes
     source: Path
     gpu: bool
 
@@ -116,8 +116,6 @@ class Planned:
 
     @property
     def online(self) -> bool:
-        from truing.config.names import ONLINE_METHODS
-
         return self.recipe.method in ONLINE_METHODS
 
     @cached_property
@@ -198,14 +196,17 @@ class Planned:
 
     def needs(self, process: int) -> Needs:
         """Return the bytes of the run undivided, with those of the process around it."""
-        outline, whole = self.outline, self.outline.whole
+        outline = self.outline
+        whole = outline.whole
         draws = self.online and not self.recipe.sampling.served
         laid_out = 0 if self.gpu else whole.frozen + whole.trained  # the lean decoder's copy of the weights
-        critic = whole.adapters if isinstance(self.chosen, ChosenOnline) and self.chosen.needs_critic else 0
+        if isinstance(self.chosen, ChosenOnline) and self.chosen.needs_critic:
+            # Under LoRA another adapter of the backbone, else a model of its own.
+            whole = whole._replace(trained=2 * whole.trained, adapters=2 * whole.adapters)
         return Needs(
             root=outline.root,
             layer=outline.layer,
-            whole=whole._replace(adapters=whole.adapters + critic),
+            whole=whole,
             beside=self.beside(),
             learning=self.learning,
             sampler=laid_out + self.cache() if draws else 0,
@@ -221,28 +222,27 @@ class Planned:
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         depth = self.outline.depth
         size = (self.precision.autocast or self.precision.base).itemsize
-        longest = max(map(len, self.work.longest))
-        return 2 * depth * heads * width * size * max(IN_FLIGHT, longest)
+        # A prompt is held once for its siblings on a CPU, and once for each on a GPU; a group is not split.
+        trees = self.work.longest
+        groups = [len(tree) + self.gpu * len(tree.prompt) * (len(tree.branches) - 1) for tree in trees]
+        return 2 * depth * heads * width * size * max([min(IN_FLIGHT, sum(groups)), *groups])
 
 
 def _one_path(batch: PackedBatch) -> PackedBatch:
     """Return a packed row as one path, whose attention keeps what FlexAttention keeps of its trees."""
     if batch.spans is None:
         return batch
-    return replace(batch, spans=(Span(0, batch.tokens.shape[1], ()),))
+    length = batch.tokens.shape[1]
+    return replace(batch, spans=(Span(0, length - 1, ((length - 1, length),)),))
 
 
-def seconds_on(gpu: Gpu, planned: Planned, ranks: int) -> float:
+def seconds_on(gpu: Gpu, planned: OutlinedRun, ranks: int) -> float:
     """Estimate the seconds of a step: a share of the peak for products, one of the bandwidth for sampling."""
     learning = planned.operations() / (UTILISATION * gpu.bf16 * ranks)
     return learning + (_sampling(gpu, planned, ranks) if planned.online else 0.0)
 
 
-UTILISATION = 0.3  # of the peak: published runs of 0.6B to 7B reach 11 to 37 %
-OF_BANDWIDTH = 0.5  # while responses are drawn
-
-
-def _sampling(gpu: Gpu, planned: Planned, ranks: int) -> float:
+def _sampling(gpu: Gpu, planned: OutlinedRun, ranks: int) -> float:
     """Estimate the seconds in which a rank draws its responses: a token reads the weights and the cache."""
     recipe, work = planned.recipe, planned.work
     if recipe.sampling.served:

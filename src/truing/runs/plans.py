@@ -14,7 +14,7 @@ from truing.models.layouts import ONE, REPLICATED, SHARDED, memory_of
 from truing.models.load import pick_device
 from truing.models.machine import cpu_line
 from truing.models.precision import measured_rate
-from truing.runs.planning import UTILISATION, Planned, online_work, read_work, seconds_on, work_of
+from truing.runs.planning import UTILISATION, OutlinedRun, online_work, read_work, seconds_on, work_of
 from truing.runs.session import Session
 
 if TYPE_CHECKING:
@@ -128,21 +128,21 @@ class RunPlan:
         )
 
 
-def planned_of(recipe: Recipe, say: Say, *, gpu: bool) -> Planned:
+def planned_of(recipe: Recipe, say: Say, *, gpu: bool) -> OutlinedRun:
     """Read a recipe's rows and outline its model, for a GPU or for this machine; no weights are opened."""
     source = described(recipe.policy)
     here = pick_device(recipe.device).type != "cpu"
-    return Planned(recipe, read_work(recipe, source, say), source, gpu or here)
+    return OutlinedRun(recipe, read_work(recipe, source, say), source, gpu or here)
 
 
-def planned_session(session: "Session | OnlineSession") -> Planned:
+def planned_session(session: "Session | OnlineSession") -> OutlinedRun:
     """Outline the model of an opened run, from the rows it has read."""
     recipe = session.recipe
     if isinstance(session, Session):
         work = work_of(recipe, session.train, session.retained)
     else:
         work = online_work(recipe, [prompt.tree for prompt in session.train])
-    return Planned(recipe, work, described(recipe.policy), session.scorer.device.type != "cpu")
+    return OutlinedRun(recipe, work, described(recipe.policy), session.scorer.device.type != "cpu")
 
 
 def told_duration(seconds: float) -> Sentence:
@@ -157,7 +157,7 @@ def told_duration(seconds: float) -> Sentence:
     return message("about {minutes} min", minutes=minutes)
 
 
-def plan_for(gpu: Gpu, count: int, planned: Planned) -> RunPlan:
+def plan_for(gpu: Gpu, count: int, planned: OutlinedRun) -> RunPlan:
     """Plan a run on so many GPUs of a kind."""
     names = [ONE]
     if count > 1:
@@ -170,7 +170,7 @@ def plan_for(gpu: Gpu, count: int, planned: Planned) -> RunPlan:
     return _plan(planned, f"{count} x {gpu.name}", basis, found)
 
 
-def plan_here(planned: Planned, process: int | None = None, seconds: float | None = None) -> RunPlan:
+def plan_here(planned: OutlinedRun, process: int | None = None, seconds: float | None = None) -> RunPlan:
     """Plan a run on this machine, for the device of its recipe.
 
     `process` counts the bytes of this process without weights, by default what it holds now. `seconds` are
@@ -193,13 +193,13 @@ def plan_here(planned: Planned, process: int | None = None, seconds: float | Non
     return _plan(planned, cpu_line(), basis, [layout])
 
 
-def _plan(planned: Planned, machine: str, basis: Sentence, layouts: list[PlannedLayout]) -> RunPlan:
+def _plan(planned: OutlinedRun, machine: str, basis: Sentence, layouts: list[PlannedLayout]) -> RunPlan:
     work, items = planned.work, planned.recipe.optim.items_per_step
     return RunPlan(machine, basis, layouts, planned.operations(), work.told * items, work.steps)
 
 
 def _layout(
-    planned: Planned,
+    planned: OutlinedRun,
     name: str,
     ranks: int,
     room: float,
