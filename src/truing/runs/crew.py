@@ -21,7 +21,7 @@ from truing.data.kept import Rows
 from truing.models import checkpoint
 from truing.models.checkpoint import Saved
 from truing.models.scoring import Policy, Trunk
-from truing.models.sharding import is_part, settled
+from truing.models.sharding import is_part, part_of, settled
 from truing.models.world import RankError, checksums, require_equal, world
 from truing.runs.displacement import Driver, drivers, hold
 from truing.runs.session import Session
@@ -118,7 +118,8 @@ class _GradientWatch:
         if self.steps == WATCHED:
             return
         grads = {name: one.grad for name, one in self.parameters.items()}
-        had = {name for name, grad in grads.items() if grad is not None and grad.any()}
+        own = {name for name, grad in grads.items() if grad is not None and part_of(grad).any()}
+        had = set().union(*world().gather(own))  # of a tensor in shards a rank may hold none
         self.idle -= had
         self.steps += bool(had)
         idle = sorted(name for name in self.idle if grads[name] is not None or "lora_" in name)

@@ -290,7 +290,8 @@ def learn_step(
     for name, norm in norms.items():
         if not math.isfinite(norm):
             items = world().gather([i for batch in passes for i in batch.items])
-            raise DivergedItems(f"{name} is {norm}", chain(*items), first=bad_gradient(objective.scorer))
+            first = "" if is_sharded(objective) else bad_gradient(objective.scorer)
+            raise DivergedItems(f"{name} is {norm}", chain(*items), first=first)
     logs |= norms
     optimizer.step()
     return logs
