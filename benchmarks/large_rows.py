@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--bytes", type=int, default=390, help="of one row, about")
     parser.add_argument("--steps", type=int, default=20, help="of training, 32 rows each")
-    parser.add_argument("--folder", type=Path, help="for the rows, 6 times their bytes; else a temporary one")
+    parser.add_argument("--folder", type=Path, help="for the rows, 5 times their bytes; else a temporary one")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         folder = Path(name)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from truing.config.run_folder import RunFolder
-from truing.core.errors import DataError
+from truing.core.errors import DataError, StorageError
 from truing.data.stored import Stored
 from truing.runs import stored
 from truing.runs.check import check_session
@@ -113,3 +113,16 @@ def test_rows_of_the_hub_and_few_bytes_stay_in_memory(tmp_path: Path):
     small.write_text("{}\n")
     assert not stored.are_large([str(small)])
     assert not stored.are_large(["hub:organisation/name"])
+
+
+def test_a_cache_that_cannot_be_written_is_told(both, tmp_path: Path):
+    def refused(recipe: Any) -> str:
+        (tmp_path / "cache").mkdir(exist_ok=True)
+        (tmp_path / "cache" / "rows").write_text("a file where a folder should be", encoding="utf-8")
+        if stored.LARGE:
+            return ""
+        with pytest.raises(StorageError) as caught:
+            open_run(recipe)
+        return str(caught.value)
+
+    assert "cache/rows" in both(refused, method="sft")[1]

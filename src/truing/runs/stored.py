@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LARGE = 64 << 20  # bytes of rows; more would take a gigabyte as lists
-ROOM = 3  # bytes on disk for each byte of rows
+ROOM = 4  # bytes on disk for each byte of rows
 MAKER = "truing rows"
 TREES, FACTS, LENGTHS, QUARANTINE = "trees.arrow", "rows.json", "lengths.npy", "quarantine.jsonl"
 
@@ -83,7 +83,7 @@ def read_stored(
         _copy_quarantine(folder, aside)
     else:
         require_free_space(folder, ROOM * bytes_of(paths))
-        with written_aside(folder, maker=MAKER, keep_intact=True) as made, disk_errors_explained(folder):
+        with disk_errors_explained(folder), written_aside(folder, maker=MAKER, keep_intact=True) as made:
             _store(paths, recipe, chosen, renderer, made, aside, hashes)
         say(message("rows lie tokenised in {path}", path=folder))
     loaded, found = _opened(folder, files)
