@@ -65,6 +65,7 @@ def test_servers_that_are_well_are_taken_into_use_without_a_word(make: Make, sai
 
 def test_a_server_that_is_left_out_is_asked_less_and_less_often(make: Make, joining: Joining, said):
     fleet = make(ONE, TWO)
+    fleet.look = 4.0
     asyncio.run(fleet.welcome(CLIENT))
     fleet.begun = True
     joining.sick[ONE] = ServerDown("it burns")
@@ -73,12 +74,11 @@ def test_a_server_that_is_left_out_is_asked_less_and_less_often(make: Make, join
     asyncio.run(fleet.welcome(CLIENT))
     assert joining.asked == [], "its time has not come"
     pauses = []
-    for _ in range(14):
+    for _ in range(6):
         pauses.append(fleet.servers[0].next_try - time.monotonic())
         fleet.servers[0].next_try = 0.0
         asyncio.run(fleet.welcome(CLIENT))
-    assert pauses[:3] == pytest.approx([0.01, 0.02, 0.04], abs=0.005)
-    assert max(pauses) == pytest.approx(60, abs=0.1)
+    assert pauses == pytest.approx([4, 8, 16, 32, 60, 60], abs=2)
     joining.sick.clear()
     fleet.servers[0].next_try = 0.0
     asyncio.run(fleet.welcome(CLIENT))
@@ -144,7 +144,7 @@ def test_the_wait_has_an_end(make: Make, joining: Joining):
     begun = time.monotonic()
     with pytest.raises(ModelError, match="no server is left"):
         asyncio.run(make(ONE, wait=0.2).ready(CLIENT))
-    assert 0.2 <= time.monotonic() - begun < 5
+    assert 0.2 <= time.monotonic() - begun < 60
 
 
 def test_an_empty_list_is_waited_for_too(make: Make, said: list[str], tmp_path: Path):
