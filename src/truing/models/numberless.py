@@ -25,7 +25,7 @@ from truing.kernels.attention_cpu import forget_plans
 from truing.models.load import layers_of
 from truing.models.scoring import Scores, Trunk
 
-Built = TypeVar("Built", bound=nn.Module)
+MadeModel = TypeVar("MadeModel", bound=nn.Module)
 WEIGHTS, GRADIENTS, OTHER = "weights", "gradients", "other"
 
 
@@ -50,7 +50,7 @@ def without_numbers() -> Iterator[None]:
         forget_plans()
 
 
-def numberless(make: Callable[[], Built]) -> Built:
+def numberless(make: Callable[[], MadeModel]) -> MadeModel:
     """Return the model that `make` builds, with tensors that claim to lie on a CPU and take no memory.
 
     PEFT moves weights in ways that FakeTensorMode refuses, so the model is made on the meta device first.
