@@ -109,7 +109,7 @@ def _score_shard(
         stage("scoring", len(part), done=part.done) as line,
     ):
         if part.done < len(part):
-            trained = load_trained_reward(model, dtype=how["dtype"])
+            trained = load_trained_reward(model, dtype=str(how["dtype"]))
             records = list(asked.values())
             rendered = rendered_for(trained, records, where, how["template"], say, required=False)
             scored = score_shard(part, trained, rendered, list(asked), line.update)

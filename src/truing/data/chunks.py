@@ -46,7 +46,7 @@ class ReadChunk(Generic[T]):
 
     made: T
     kept: int
-    bytes: int  # of all its rows
+    size: int  # of all its rows, in bytes
     set_aside: Counter[str] = field(default_factory=Counter)  # by code
     problems: list[Sentence] = field(default_factory=list)
     bad: list[tuple[bytes, bytes]] = field(default_factory=list)  # each row set aside, and its reason
@@ -88,7 +88,7 @@ def read_chunk(work: Callable[[list[Record]], T], chunk: Chunk) -> ReadChunk[T]:
     return ReadChunk(
         work(found.made),
         kept=len(found.made),
-        bytes=found.bytes,
+        size=found.size,
         set_aside=found.set_aside,
         problems=found.problems,
         bad=found.bad,

@@ -195,7 +195,7 @@ def work_through(
                 source.add(chunk)
                 aside.add(chunk.bad)
                 take(chunk.made)
-                tick(done := done + chunk.bytes)
+                tick(done := done + chunk.size)
             if used is None:
                 raise _too_many_bad(source, None)
             if not source.kept or (bad_rows == "stop" and source.set_aside.total() > MOST_BAD * source.read):

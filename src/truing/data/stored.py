@@ -106,7 +106,7 @@ class StoredRows:
         self._read += 1
         if self._read >= RELEASE:
             self._release()
-        table = self._rows[index]
+        table: Any = self._rows[index]  # in the Arrow format, a table of one row
         return {name: table.column(name)[0] for name in table.column_names}
 
     def rows(self) -> Iterator[dict[str, Any]]:

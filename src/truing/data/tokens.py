@@ -177,7 +177,8 @@ def _ids_of_all(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """
     from transformers import PreTrainedTokenizerFast
 
-    own, plain = type(tokenizer), PreTrainedTokenizerFast
+    own: Any = type(tokenizer)
+    plain = PreTrainedTokenizerFast
     if isinstance(tokenizer, plain) and own.encode is plain.encode and own._encode_plus is plain._encode_plus:
         backend = tokenizer.backend_tokenizer
         splits = backend.encode_special_tokens == tokenizer.split_special_tokens

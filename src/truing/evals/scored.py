@@ -123,7 +123,8 @@ def score_shard(
     scorer, found = _scorer(trained), list[ScoredRecord]()
     for some in file.left(AT_ONCE):
         kept = [(item, place) for item in some for place in places.get(item, [])]
-        records, trees = ([part[place] for _, place in kept] for part in (rendered.records, rendered.trees))
+        records = [rendered.records[place] for _, place in kept]
+        trees = [rendered.trees[place] for _, place in kept]
         scored = score_records(scorer, records, trees, TOKENS_PER_PASS)
         rows = [(item, row) for (item, _), one in zip(kept, scored, strict=True) for row in score_rows([one])]
         file.add(some, rows)

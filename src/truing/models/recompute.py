@@ -21,7 +21,7 @@ from truing.models.load import quiet
 class _LayerState(NamedTuple):
     """The state that a layer reads beside its arguments."""
 
-    attention: str
+    attention: str | None
     adapters: (
         tuple[str | list[str], bool] | None
     )  # the active ones and whether they are off, alike in all layers

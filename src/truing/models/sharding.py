@@ -73,7 +73,7 @@ def whole_weights(scorer: Trunk) -> dict[str, Tensor]:
 
 def part_of(value: Tensor) -> Tensor:
     """Return this rank's part of a tensor along its first axis; all of a tensor that is in no shards."""
-    return value.detach().to_local() if isinstance(value, DTensor) else value.detach()
+    return value.to_local().detach() if isinstance(value, DTensor) else value.detach()
 
 
 def is_part(value: Tensor) -> bool:

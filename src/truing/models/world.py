@@ -102,10 +102,11 @@ class World:
         failed = next((one for _, one in found if one is not None), None)
         if failed is None:
             return [one for one, _ in found]
-        self.known = failed if error is None else error
-        if isinstance(self.known, TruingError):
-            self.known.told = not self.main
-        raise self.known
+        known = failed if error is None else error
+        if isinstance(known, TruingError):
+            known.told = not self.main
+        self.known = known
+        raise known
 
     def taken(self) -> int:
         """Return the bytes given to all-reduces since the last call."""

@@ -154,8 +154,9 @@ class Crew:
 
     def follow(self) -> None:
         """Carry out the orders of rank 0 until it dismisses the crew, or fails."""
+        waits: Any = None  # rank 0 alone has an order to give
         with self.signals.watching():  # rank 0 decides where the run stops
-            while (told := world().gather(None)[0]) is not None:
+            while (told := world().gather(waits)[0]) is not None:
                 try:
                     self._carry_out(*told)
                 except TruingError as error:

@@ -93,7 +93,8 @@ def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted
         learnt, out = np.arange(len(rows.trees)), np.arange(len(evaluated.trees))
     source = evaluated or rows
     learnt_records, records = pick(rows.records, learnt), pick(source.records, out)
-    told = say_shared(rows, *_turns_of(learnt_records, records), say)
+    mine, others = _turns_of(learnt_records, records)
+    told = say_shared(rows, mine, others, say)
     return Parted(
         told,
         pick(rows.trees, learnt),

@@ -198,8 +198,15 @@ def _opened(folder: Path, files: Sequence[str]) -> tuple[Loaded, Taught]:
         )
         for source, path in zip(facts["sources"], files, strict=True)
     ]
-    counts = [facts[name] for name in ("given", "parts", "taught")]
-    found = Taught(*counts, frozenset(facts["kinds"]), rendered, rows.trees, Counter(facts["masks"]))
+    found = Taught(
+        given=facts["given"],
+        parts=facts["parts"],
+        taught=facts["taught"],
+        kinds=frozenset(facts["kinds"]),
+        rendered=rendered,
+        trees=rows.trees,
+        masks=Counter(facts["masks"]),
+    )
     return Loaded([], sources, []), found
 
 
