@@ -253,10 +253,8 @@ def test_a_rank_that_is_killed_ends_the_run_within_30_seconds(written, ranks, tm
 
 LOSS = """
 import os
-CALLS = []
 def odd(policy, *, beta: float = 0.1):
-    CALLS.append(1)
-    if os.environ.get("RANK") == "1" and len(CALLS) > 4:
+    if os.environ.get("RANK") == "1" and os.path.exists("burnt/metrics.jsonl"):
         raise ZeroDivisionError("the disk of rank 1 burns")
     return -beta * policy.gap
 """
@@ -335,7 +333,8 @@ def test_an_adapter_without_a_gradient_ends_the_run_with_its_name(two: Two, sess
         adapted.register_forward_hook(lambda *given: given[2].detach())
 
     for error, said, *_ in two(lambda here: learning(session_of, tiny, pairs, here, deafen)):
-        assert error == "ModelError" and "had no gradient in 2 steps" in said and "1.mlp.up_proj" in said
+        assert error == "ModelError", said
+        assert "had no gradient in 2 steps" in said and "1.mlp.up_proj" in said
 
 
 def test_sound_ranks_learn_on(two: Two, session_of, tiny, pairs):

@@ -236,7 +236,7 @@ class Checkpoint(Section):
     keep: int = Field(default=2, ge=1, description="How many of the newest checkpoints stay on disk.")
 
 
-class Ranks(Section):
+class RanksSection(Section):
     """The processes that `torchrun` starts for one run."""
 
     shard: bool = Field(
@@ -296,8 +296,8 @@ class Recipe(Section):
         default=False, description="Compute activations twice to save memory."
     )
     packing: Literal["auto", "trees", "padded"] = Field(default="auto", description="How rows share a pass.")
-    ranks: Ranks = Field(
-        default=Ranks(), description="How the processes that torchrun starts share the work of a run."
+    ranks: RanksSection = Field(
+        default=RanksSection(), description="How the processes that torchrun starts share the work of a run."
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of every random choice.")
     output: str = Field(
@@ -321,7 +321,7 @@ class Recipe(Section):
 
     @field_validator("ranks")
     @classmethod
-    def _shards_without_retained_rows(cls, value: Ranks, info: ValidationInfo) -> Ranks:
+    def _shards_without_retained_rows(cls, value: RanksSection, info: ValidationInfo) -> RanksSection:
         data = info.data.get("data")
         if value.shard and data is not None and data.retain:
             raise ValueError("ranks.shard cannot be combined with data.retain; keep one of the two")

@@ -92,6 +92,13 @@ class World:
             with suppress(RankError, TimeoutError):
                 telling.result(LAST_WORDS)
 
+    def release(self, error: TruingError) -> None:
+        """End the other ranks with an error of rank 0, also where they know it and wait for what follows."""
+        if self.main and error is self.known:
+            self.known = None
+            with suppress(TruingError):
+                self.fail(error)
+
     def _exchanged(self, value: Any, error: Exception | None) -> list[Any]:
         found: list[Any] = [None] * self.size
         told = None if error is None else _portable(error, self.rank)
@@ -102,6 +109,8 @@ class World:
         failed = next((one for _, one in found if one is not None), None)
         if failed is None:
             return [one for one, _ in found]
+        with suppress(RuntimeError):  # a rank that ends now could cut off others that still read
+            dist.barrier(group=self.control)
         known = failed if error is None else error
         if isinstance(known, TruingError):
             known.told = not self.main
@@ -207,6 +216,9 @@ def joined(device: str) -> Iterator[World]:
         with here.together():
             yield here
             here.gather(None)
+    except TruingError as error:
+        here.release(error)
+        raise
     finally:
         _here[0] = before
     dist.destroy_process_group()
