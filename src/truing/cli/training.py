@@ -54,7 +54,9 @@ def check(
     set_: Overrides = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     bad_rows: _BadRowsOption = None,
-    print_config: Annotated[bool, typer.Option(help="Show every value and where it came from.")] = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Show every value and where it came from.")
+    ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Plan memory and time alone, from config.json; open no weights.")
     ] = False,

@@ -128,13 +128,16 @@ class OutlinedRun:
     @cached_property
     def outline(self) -> Outline:
         config = AutoConfig.from_pretrained(self.source, trust_remote_code=False)
-        found = outline_of(config, self._scorer, self.recipe.top_layers)
+        chosen = self.chosen  # an own loss is tried on numbers, which an outline has not
+        found = outline_of(config, lambda *given: self._scorer(chosen, *given), self.recipe.top_layers)
         with without_numbers():
             (fuse_gates if self.gpu else fuse_layers)(found.scorer.inner)
         return found
 
-    def _scorer(self, config: Any, top_layers: int | None) -> Scorer | RewardScorer:
-        chosen, low = self.chosen, self.precision.autocast
+    def _scorer(
+        self, chosen: Chosen | ChosenOnline, config: Any, top_layers: int | None
+    ) -> Scorer | RewardScorer:
+        low = self.precision.autocast
         scores = isinstance(chosen, Chosen) and chosen.method.scores
         dropout = isinstance(chosen, Chosen) and chosen.method.dropout
         if scores:
