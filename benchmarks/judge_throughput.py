@@ -1,4 +1,4 @@
-"""Measure how much of a server's throughput a judge keeps, against a bare loop of the same requests.
+"""Measure how much of a server's throughput a judge keeps, against a bare loop of requests as long.
 
     python benchmarks/judge_throughput.py
     python benchmarks/judge_throughput.py --base-url http://127.0.0.1:8000/v1 --model MODEL --questions 64

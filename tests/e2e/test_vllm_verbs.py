@@ -22,7 +22,7 @@ from truing.core.files import read_jsonl
 from truing.models.sources import resolve
 
 pytestmark = NEEDS_VLLM
-EXAMPLES = Path("examples/rows").resolve()
+EXAMPLES = Path(__file__).parents[2] / "examples" / "rows"
 ANSWERED = "vllm:request_success_total"  # a counter by reason of the end
 IN_FLIGHT = 4
 READS = ("feedback", "judge", "constitution")  # verbs that look for a verdict or a critique
