@@ -41,12 +41,12 @@ START_SECONDS = 600
 
 
 @contextmanager
-def serving(model: Path, log: Path) -> Iterator[str]:
-    """A vLLM server of a folder, which ends with the block."""
+def serving(model: Path, log: Path, *more: str) -> Iterator[str]:
+    """A vLLM server of a folder, with `more` options, which ends with the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *OPTIONS]
+    command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *OPTIONS, *more]
     with log.open("wb") as output:
         # In a group of its own, because the engine is a child of the server.
         server = subprocess.Popen(
