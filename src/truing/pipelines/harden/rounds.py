@@ -36,6 +36,7 @@ from truing.pipelines.stages import train_merged
 from truing.redteam.harmless import for_training
 from truing.redteam.refusals import PREFERENCES, RETAIN
 from truing.redteam.rows import attack_row
+from truing.redteam.targets import language_of
 from truing.runs.train import StepWatch
 from truing.synthesis.constitution.helpful import read_helpful
 
@@ -179,11 +180,12 @@ class RoundStages:
     def _harmless(self) -> Path:
         """Write the harmless prompts of all rounds: everyday ones, and twins of any prompts of the pool.
 
-        Only so many everyday prompts may be learnt from; twins that no attack has come to make them many.
+        Few everyday prompts may be learnt from; twins of prompts that no round has attacked add to them.
         """
         path, plan = self.output / HARMLESS, self.recipe.harden
         if not path.exists():
-            everyday = for_training(read_helpful((), (plan.language,), self.say).prompts)
+            languages = list(dict.fromkeys(language_of(row["prompt"]) for row in self.pool))
+            everyday = for_training(read_helpful((), languages, self.say).prompts)
             texts = [one.prompt[-1].content for one in everyday.records]
             twins = [row["benign"] for row in self.pool if "benign" in row]
             drawn = random.Random(plan.seed).sample(twins, min(len(twins), TWINS * len(texts)))
@@ -193,9 +195,8 @@ class RoundStages:
     def _train(self, first: Recipe, where: Path, *, pairs: bool) -> int:
         """Train SFT on the rows of an arm, and DPO behind it where there are pairs; return the steps."""
         facts = {"base_model": self.recipe.harden.policy, "method": "harden"}
-        content = laid(first.model_dump(mode="json"), self.recipe.harden.train) | {
-            "output": str(where / "sft")
-        }
+        content = laid(first.model_dump(mode="json"), self.recipe.harden.train)
+        content["output"] = str(where / "sft")
         target = where / ("model-sft" if pairs else "model")
         steps = train_merged(where / "sft.yaml", content, target, facts, self.say, self.steps)
         if not pairs:
