@@ -55,7 +55,7 @@ def free_port() -> int:
 
 @contextmanager
 def killable(model: Path, log: Path, port: int, *more: str) -> Iterator[tuple[str, subprocess.Popen]]:
-    """A vLLM server of a folder on a port, with `more` options, and its process, which leads a group with its engine."""
+    """A vLLM server of a folder on a port, and its process, which leads a group with its engine."""
     command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *OPTIONS, *more]
     with log.open("wb") as output:
         # In a group of its own, because the engine is a child of the server.
