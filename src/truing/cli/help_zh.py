@@ -42,7 +42,7 @@ HELP = {
     "Say the most that it may ask and cost, and ask nothing.": "只说明至多会问多少、花费多少，不提问。",
     "Change one value of the recipe: scale=likert.": "改动配方里的一个值：scale=likert。",
     # shards
-    "Do part I of N of the rows, as I/N; then truing data merge.": "只做 N 份中的第 I 份，写作 I/N；之后用 truing data merge 合并。",
+    "Do part I of N of the rows, as I/N; then `truing data merge`.": "只做 N 份中的第 I 份，写作 I/N；之后用 `truing data merge` 合并。",
     "The files that --shard wrote, or a pattern of them.": "--shard 写出的文件，或匹配它们的模式。",
     "Where all rows go, as JSON lines.": "所有行写入的文件，JSON 行格式。",
     "Put the shards of sample or score together, each item once and in order.": "把 sample 或 score 的分片合在一起，每项一次，按顺序。",

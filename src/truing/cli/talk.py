@@ -19,7 +19,7 @@ from truing.core.messages import joined, message
 _Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
 MaxNew = Annotated[int, typer.Option(help="Most tokens of a response.")]
 ShardFlag = Annotated[
-    str | None, typer.Option("--shard", help="Do part I of N of the rows, as I/N; then truing data merge.")
+    str | None, typer.Option("--shard", help="Do part I of N of the rows, as I/N; then `truing data merge`.")
 ]
 Temperature = Annotated[float, typer.Option(help="0 is greedy.")]
 
