@@ -24,6 +24,8 @@ from truing.config.run_folder import RunFolder, read_metrics
 from truing.data.packing import pack
 from truing.data.trees import Tree
 from truing.models.machine import cpu_line
+from truing.models.operations import TreeSizes, products_of
+from truing.models.operations import operations as needed_operations
 from truing.runs.online_session import OnlineSession
 from truing.runs.run import run
 from truing.runs.session import Session, open_session
@@ -45,33 +47,15 @@ def matrix_rate(dtype: torch.dtype, device: torch.device, hidden: int, inner: in
 
 
 def operations(session: Session | OnlineSession, trees: list[Tree]) -> float:
-    """Operations of the unique tokens: products with the layers, attention, and the head on scored tokens.
+    """Operations of the unique tokens of one packed row, by `truing.models.operations`.
 
-    A frozen product costs one pass forward and one backward (to its input); an adapter's two backward;
-    the reference one more forward. Attention scores and mixes: 4 x depth x width forward, twice that
-    backward. A reward model has no vocabulary head. KTO's mismatched pairs are left out: a share of KTO
-    is lower than it would be with them.
+    The reference is one more forward. KTO's mismatched pairs are left out: a share of KTO is lower than it
+    would be with them.
     """
-    config = session.scorer.inner.config.get_text_config()
-    layers = config.num_hidden_layers
-    frozen = sum(
-        p.numel()
-        for name, p in session.model.named_parameters()
-        if p.ndim == 2 and "layers." in name and "lora_" not in name
-    )
-    adapter = sum(p.numel() for name, p in session.model.named_parameters() if "lora_" in name)
-    head = 0 if session.scores else config.vocab_size * config.hidden_size
-    width = config.num_attention_heads * (config.hidden_size // config.num_attention_heads)
     batch = pack(trees)
-    tokens, scored = batch.tokens.numel(), len(batch.target)
-    depth = int((batch.positions + 1).sum())
-    forwards = 2 if session.chosen.needs_reference else 1
-    per_layer_attention = 4 * depth * width * layers
-    return (
-        2.0 * tokens * (frozen * (forwards + 1) + adapter * 3)
-        + per_layer_attention * (forwards + 2)
-        + 2.0 * scored * head * (forwards + 1)
-    )
+    read = TreeSizes(batch.tokens.numel(), len(batch.target), int((batch.positions + 1).sum()))
+    reads = int(session.chosen.needs_reference)
+    return needed_operations(products_of(session.scorer.inner), read, reads=reads)
 
 
 def main() -> None:

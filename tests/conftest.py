@@ -36,7 +36,8 @@ from truing.rewards import model as reward
 from truing.runs.session import Session
 from truing.sampling import speaker
 
-from .verbs import begun, here, recipe, started, truing  # noqa: F401 - fixtures of all folders
+from .two_ranks import two  # noqa: F401 - a fixture of all folders
+from .verbs import begun, here, ranks, recipe, started, truing  # noqa: F401 - fixtures of all folders
 
 CHROMIUM = Path("/usr/bin/chromium")
 VOCABULARY = 61

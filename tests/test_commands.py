@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from typer.main import get_command
 
@@ -384,6 +385,7 @@ def to_run() -> Iterator[str]:
         peer = any(name in text for name in PEERS) and not (ROOT / ".venv-bench").exists()
         words = Command("", text, True).words
         runs = command.program not in NOT_RUN and words[1] != "-m"
+        runs &= "gpu.py" not in text or "--device cpu" in text or torch.cuda.is_available()
         if runs and not peer and not any(map(is_placeholder, words)):
             yield text
 

@@ -2,10 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def recipe(model_folder: Path, pairs_file: Path, tmp_path: Path) -> Callable[...
     return write
 
 
+EMPTY: Mapping[str, str] = {}
 SETTLED = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "TRUING_LANG": "en"}
 Ran = subprocess.CompletedProcess[str]
 
@@ -107,13 +109,17 @@ class Forked:
         said = [self.streams[name].read_text("utf-8", errors="replace") for name in ("stdout", "stderr")]
         return Ran(["truing", *self.arguments], self.returncode or 0, *said)
 
-    def stop_after(self, steps: int, run: Path, number: int) -> Ran:
-        """Send a signal once the run in a folder has logged this many steps."""
+    def until(self, steps: int, run: Path) -> None:
+        """Wait until the run in a folder has logged this many steps."""
         log, deadline = run / "metrics.jsonl", time.monotonic() + 240
         while not (log.exists() and log.read_text().count("\n") >= steps):
             assert self.poll() is None, self.wait().stderr
             assert time.monotonic() < deadline
             time.sleep(0.002)
+
+    def stop_after(self, steps: int, run: Path, number: int) -> Ran:
+        """Send a signal once the run in a folder has logged this many steps."""
+        self.until(steps, run)
         self.send(number)
         return self.wait()
 
@@ -122,7 +128,7 @@ class Forked:
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Forked]]:
     """Begins `truing ARGS` in a process of its own, forked from one that has imported torch already.
 
-    `cwd` is where it runs, `input` the text on its stdin.
+    `cwd` is where it runs, `input` the text on its stdin, `env` more of its environment.
     """
     command = [sys.executable, str(Path(__file__).parent / "e2e" / "fork_server.py")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -136,7 +142,9 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fo
             server.stdin.flush()
             return json.loads(server.stdout.readline())
 
-        def begin(*args: object, cwd: Path | None = None, input: str = "") -> Forked:
+        def begin(
+            *args: object, cwd: Path | None = None, input: str = "", env: Mapping[str, str] = EMPTY
+        ) -> Forked:
             folder = tmp_path_factory.mktemp("forked")
             streams = {name: folder / name for name in ("stdin", "stdout", "stderr")}
             for name, path in streams.items():
@@ -145,11 +153,28 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fo
             arguments = list(map(str, args))
             request: dict[str, Any] = {name: str(path) for name, path in streams.items()}
             request |= {"arguments": arguments, "cwd": str(cwd or Path.cwd())}
-            pid = ask(request | {"env": {**os.environ, **SETTLED}})
+            pid = ask(request | {"env": {**os.environ, **SETTLED, **env}})
             return Forked(ask, pid, arguments, streams)
 
         yield begin
         server.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def ranks(begun: Callable[..., Forked]) -> Callable[..., list[Forked]]:
+    """Begins `truing ARGS` in `size` processes that know each other, as `torchrun` starts them."""
+
+    def begin(*args: object, size: int = 2, **options: Any) -> list[Forked]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+        return [
+            begun(*args, env=place | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, **options)
+            for rank in range(size)
+        ]
+
+    return begin
 
 
 @pytest.fixture(scope="session")

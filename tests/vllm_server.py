@@ -43,9 +43,19 @@ START_SECONDS = 600
 @contextmanager
 def serving(model: Path, log: Path, *more: str) -> Iterator[str]:
     """A vLLM server of a folder, with `more` options, which ends with the block."""
+    with killable(model, log, free_port(), *more) as (url, _):
+        yield url
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+@contextmanager
+def killable(model: Path, log: Path, port: int, *more: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """A vLLM server of a folder on a port, and its process, which leads a group with its engine."""
     command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *OPTIONS, *more]
     with log.open("wb") as output:
         # In a group of its own, because the engine is a child of the server.
@@ -59,7 +69,7 @@ def serving(model: Path, log: Path, *more: str) -> Iterator[str]:
         )
     try:
         _wait_until_healthy(server, f"http://127.0.0.1:{port}", log)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", server
     finally:
         server.terminate()
         try:

@@ -72,7 +72,7 @@ def test_strict_is_an_exit_code(doctor: Doctor, sick: Path):
     (sick / "config.json").write_text(json.dumps(config))
     code, told = doctor(sick, "--strict")
     assert code == 0
-    assert "healthy: 4 of 9 rules had metrics to look at, and saw nothing" in told
+    assert "healthy: 4 of 10 rules had metrics to look at, and saw nothing" in told
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_step_that_16_bits_skip_and_a_hinge_that_is_satisfied_are_healthy(doct
 def test_a_log_that_tells_no_rule_anything_is_not_healthy(doctor: Doctor, tmp_path: Path):
     code, told = doctor(state(tmp_path, *[{"message": "all fine"}] * 3), "--strict")
     assert code == 4
-    assert "not known: none of 10 rules had metrics to look at" in told
+    assert "not known: none of 11 rules had metrics to look at" in told
     assert "healthy" not in told
 
 

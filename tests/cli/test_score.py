@@ -398,3 +398,23 @@ def test_bad_input_is_told(truing, model_folder, pairs_file, tmp_path):
     assert_told(truing("score", prompts, "--model", model_folder), 3, "no row has a response", "sample")
     assert_told(truing("score", pairs_file, "--model", model_folder, "--dtype", "int8"), 2, "--dtype int8")
     assert_told(truing("score", pairs_file, "--model", model_folder, "--bad-rows", "x"), 2, "--bad-rows x")
+
+
+def test_shards_of_score_merge_into_the_scores_of_one_process(truing, reward_folder, pairs_file, tmp_path):
+    scored = ["score", pairs_file, "--model", reward_folder]
+    whole, merged = tmp_path / "whole.jsonl", tmp_path / "scores.jsonl"
+    assert truing(*scored, "--output", whole).returncode == 0
+    for number in (1, 2, 3):
+        done = truing(*scored, "--output", merged, "--shard", f"{number}/3")
+        assert done.returncode == 0, done.stderr
+    refused = truing("data", "merge", tmp_path / "scores-00001-of-00003.jsonl", "--output", merged)
+    assert refused.returncode == 3 and "of 3 shards these are missing: 2, 3" in refused.stderr
+    assert truing("data", "merge", tmp_path / "scores-*-of-00003.jsonl", "--output", merged).returncode == 0
+    rows, expected = (
+        [json.loads(line) for line in path.read_text().splitlines()] for path in (merged, whole)
+    )
+    assert [row.pop("score") for row in rows] == pytest.approx(
+        [row.pop("score") for row in expected], abs=1e-5
+    )
+    assert rows == expected and len(rows) == 24
+    assert truing(*scored, "--shard", "1/3").returncode == 2

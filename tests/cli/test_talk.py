@@ -140,3 +140,39 @@ def test_sample_without_a_prompt_says_how_to_give_one(truing, model_folder):
     done = truing("sample", model_folder)
     assert done.returncode == 2
     assert "--prompt" in done.stderr
+
+
+def test_shards_of_sample_merge_into_the_rows_of_one_process(here, model_folder, tmp_path):
+    prompts = write(tmp_path / "prompts.jsonl", *[{"prompt": f"Question {i}?"} for i in range(5)])
+    drawn = ["sample", model_folder, "--file", prompts, "--k", 2, "--max-new-tokens", 6, "--temperature", 1]
+    whole, merged = tmp_path / "whole.jsonl", tmp_path / "drawn.jsonl"
+    assert here(*drawn, "--output", whole).returncode == 0
+    for shard in ("2/2", "1/2"):
+        done = here(*drawn, "--output", merged, "--shard", shard)
+        assert done.returncode == 0, done.stderr
+    pattern = tmp_path / "drawn-*-of-00002.jsonl"
+    assert f"truing data merge '{pattern}' --output {merged}" in done.stderr
+    again = here(*drawn, "--output", merged, "--shard", "2/2")
+    assert "wrote 4 responses" in again.stderr and again.returncode == 0
+    done = here("data", "merge", pattern, "--output", merged)
+    assert done.returncode == 0, done.stderr
+    assert merged.read_bytes() == whole.read_bytes()
+
+
+def test_a_shard_without_a_file_or_with_another_seed_is_refused(here, model_folder, tmp_path):
+    prompts = write(tmp_path / "prompts.jsonl", {"prompt": "Why?"})
+    drawn = [
+        "sample",
+        model_folder,
+        "--max-new-tokens",
+        2,
+        "--shard",
+        "1/1",
+        "--output",
+        tmp_path / "a.jsonl",
+    ]
+    bare_prompt = here(*drawn, "--prompt", "Why?")
+    assert bare_prompt.returncode == 2 and "--shard takes the prompts of --file" in bare_prompt.stderr
+    assert here(*drawn, "--file", prompts).returncode == 0
+    other = here(*drawn, "--file", prompts, "--seed", 7)
+    assert other.returncode == 2 and "begun with another request" in other.stderr

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -128,3 +129,46 @@ def test_print_config_is_a_recipe_that_loads_to_the_same(truing, recipe, tmp_pat
     printed = tmp_path / "printed.yaml"
     printed.write_text(done.stdout)
     assert load_recipe(printed).recipe == load_recipe(path).recipe
+
+
+@pytest.fixture
+def described_only(recipe, model_folder, tmp_path):
+    """A recipe whose policy is a folder without weights."""
+    folder = tmp_path / "described"
+    shutil.copytree(model_folder, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    return recipe(policy=str(folder))
+
+
+def test_a_plan_opens_no_weights(here, described_only):
+    done = here("check", described_only, "--plan")
+    assert done.returncode == 0, done.stderr
+    starts = [line.split()[0] for line in done.stdout.splitlines()]
+    assert starts == ["plan", "memory", "pace", "cheapest"]
+    assert here("check", described_only).returncode == 2, "the check itself needs them"
+
+
+def test_a_plan_for_gpus_of_several_nodes(here, described_only):
+    done = here("check", described_only, "--gpus", "8xH200", "--nodes", "4", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["machine"] == "32 x H200"
+    assert [(one["name"], one["ranks"]) for one in found["layouts"]] == [
+        ("one rank", 1),
+        ("replicated", 32),
+        ("sharded", 32),
+    ]
+    assert found["cheapest"] == "one rank"
+    assert all(one["fits"] and one["total"] == sum(one["memory"].values()) for one in found["layouts"])
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--gpus", "8xV100"], "expected a number and a kind, such as 8xH200"),
+        (["--nodes", "4"], "--nodes 4 needs --gpus"),
+    ],
+)
+def test_a_wrong_machine_is_told(here, described_only, options, told):
+    done = here("check", described_only, *options)
+    assert done.returncode == 2
+    assert told in done.stderr

@@ -66,6 +66,20 @@ def test_what_moves_the_last_bits_alone_is_safe_and_says_so(key):
     assert change.told == f"{key}: was 1, is 2 (the last bits of numbers may differ)"
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "safe"),
+    [
+        ({"servers": ["http://a"]}, {"servers": ["http://b", "http://c"]}, True),
+        ({"servers": []}, {"servers": ["http://b"]}, False),  # this machine drew before
+        ({"wait": 600.0, "timeout": 600.0}, {"wait": 60.0, "timeout": 600.0}, True),
+        ({"servers_file": "a.txt"}, {"servers_file": "b.txt"}, True),
+    ],
+)
+def test_a_run_goes_on_with_other_servers(was: dict, now: dict, safe: bool):
+    (change,) = compare({"sampling": was}, {"sampling": now})
+    assert change.safe is safe
+
+
 def test_a_key_that_came_later_and_has_its_default_is_no_change():
     """A run of an earlier version goes on; with another value it is another recipe."""
     old = {"data": {"train": ["t"]}}

@@ -25,3 +25,16 @@ def test_what_makes_no_sense_is_refused():
     for section, keys in wrong:
         with pytest.raises(ValidationError):
             section(**keys)
+
+
+def test_the_bound_on_age_follows_from_overlap_unless_it_is_given():
+    assert (Online().oldest, Online(overlap=True).oldest, Online(overlap=True, max_staleness=3).oldest) == (
+        0,
+        1,
+        3,
+    )
+
+
+def test_servers_may_stand_in_a_file_alone():
+    assert not SamplingSection().served
+    assert SamplingSection(servers_file="s.txt").served and SamplingSection(servers=("http://a",)).served

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from truing.core.memory import held_bytes, peak_bytes, room_bytes
+
 FAULTS = """
 import json, os, resource, sys
 import torch
@@ -47,3 +49,15 @@ def faults() -> list[list[int]]:
 def test_freed_memory_is_not_fetched_from_the_system_again():
     """Left to itself glibc faults 46 844 pages at each step in most processes, and by luck none in some."""
     assert [statistics.median(one) for one in faults()] == [0, 0, 0]
+
+
+def test_a_process_may_take_what_it_holds_and_what_is_free(tmp_path, monkeypatch):
+    held = held_bytes()
+    assert 50e6 < held <= 1.1 * peak_bytes()
+    assert room_bytes() > held
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr("truing.core.memory._LIMITS", (str(limit), str(tmp_path / "none")))
+    limit.write_text("max\n")
+    assert room_bytes() > held
+    limit.write_text("123456789\n")
+    assert room_bytes() == 123_456_789, "a container's bound"

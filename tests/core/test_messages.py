@@ -11,7 +11,7 @@ import pytest
 
 import truing
 from truing.config.config import load_recipe
-from truing.core import calls_zh, evals_zh, rows_zh, runs_zh, synthesis_zh, told_zh
+from truing.core import calls_zh, evals_zh, rows_zh, runs_zh, scale_zh, synthesis_zh, told_zh
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
 from truing.core.pages_zh import ZH as PAGES
@@ -25,11 +25,14 @@ SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.name.endsw
 # All of what these say to people has a translation.
 COVERED = [
     "core/encodings.py",
+    "core/workers.py",
+    "core/ranks.py",
     "config/documents.py",
     "config/foreign_file.py",
     "config/options.py",
     "config/yaml_mistakes.py",
     "data/beside.py",
+    "data/chunks.py",
     "data/detect.py",
     "data/fields.py",
     "data/formats.py",
@@ -43,25 +46,35 @@ COVERED = [
     "data/read_json.py",
     "data/refusals.py",
     "data/rows.py",
+    "data/shards.py",
     "data/spelled.py",
     "data/turns.py",
     "losses/unpaired.py",
+    "models/described.py",
     "models/folders.py",
+    "models/gpus.py",
     "models/precision.py",
+    "models/recompute.py",
     "models/results.py",
     "models/scoring.py",
     "models/sources.py",
+    "models/world.py",
     "rewards/model.py",
     "training/health.py",
     "training/hooks.py",
     "runs/care.py",
+    "runs/plans.py",
+    "runs/crew.py",
     "runs/critics.py",
     "runs/idle.py",
     "runs/online_opening.py",
     "runs/online_session.py",
     "runs/policies.py",
+    "runs/rehearsal.py",
     "runs/rows.py",
     "runs/session.py",
+    "runs/stored.py",
+    "runs/taught.py",
     "evals/bench.py",
     "evals/drift.py",
     "evals/instructions.py",
@@ -105,7 +118,13 @@ COVERED = [
     "evals/own_judge.py",
     "evals/scored.py",
     "reports/writing.py",
+    "sampling/fleet.py",
+    "sampling/http.py",
+    "sampling/listing.py",
     "sampling/replies.py",
+    "sampling/servers.py",
+    "sampling/spreading.py",
+    "sampling/weights.py",
     "cli/training.py",
     "synthesis/constitution/principles.py",
     "synthesis/constitution/by_rule.py",
@@ -227,7 +246,7 @@ def test_pages_and_terminal_translate_one_text_alike():
 def test_no_key_stands_twice():
     tables = [
         node
-        for module in (told_zh, calls_zh, rows_zh, runs_zh, evals_zh, synthesis_zh)
+        for module in (told_zh, calls_zh, rows_zh, runs_zh, evals_zh, scale_zh, synthesis_zh)
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
         if isinstance(node, ast.Dict)
     ]

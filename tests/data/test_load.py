@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from truing.core.errors import DataError, StorageError
 from truing.core.records import Kind
+from truing.data import load
 from truing.data.load import load_records
 from truing.data.rows import MAX_ROW_BYTES
 
@@ -292,3 +293,25 @@ def test_one_file_under_two_names_is_read_once(tmp_path):
 def test_a_damaged_row_has_a_number_too(tmp_path):
     path = write(tmp_path / "a.jsonl", [line(good(0)), b"{", b"", line(good(2))])
     assert [record.number for record in load_records(path, bad_rows="skip").records] == [1, 3]
+
+
+def test_many_rows_are_read_by_several_processes_with_the_same_account(tmp_path, monkeypatch):
+    lines = [json.dumps({"prompt": f"p{i}", "completion": "c", "extra": i}) for i in range(2500)]
+    lines[1200:1200] = ["{broken", '{"prompt": "", "completion": "c"}']
+    path = tmp_path / "many.jsonl"
+    path.write_text("\n".join(lines))
+    loaded = load_records(path, quarantine=tmp_path / "one.jsonl")
+    monkeypatch.setattr(load, "MANY", 0)
+    monkeypatch.setattr(load, "useful_workers", lambda: 2)
+    how = {"format": None, "bad_rows": "stop", "quarantine": tmp_path / "two.jsonl"}
+    assert load.read_through([str(path)], **how) == (loaded.sources, loaded.problems)
+    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
+    assert loaded.sources[0].unread == ("extra",) and len(loaded.problems) == 2
+
+
+def test_bytes_of_rows_are_those_of_files_and_more_of_packed_ones(tmp_path):
+    plain, packed = tmp_path / "a.jsonl", tmp_path / "a.jsonl.gz"
+    plain.write_bytes(b"x" * 10)
+    packed.write_bytes(b"x" * 10)
+    absent = tmp_path / "absent.jsonl"
+    assert load.bytes_of([plain, packed, absent, "hub:organisation/name"]) == 10 + 50

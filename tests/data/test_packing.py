@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from truing.data.packing import LAYOUTS, Span, pack, pad, split_into_passes
+from truing.data.packing import LAYOUTS, Span, balanced, pack, pad, split_into_passes
 from truing.data.trees import Branch, Tree
 
 from ..tables import each
@@ -127,3 +127,22 @@ def test_values_are_cut_by_the_trees_they_belong_to(layout):
     assert {item: part.tolist() for item, part in by_branch.items()} == {7: [0, 1], 3: [2]}
     states = batch.by_item(torch.zeros(5, 8))
     assert [tuple(part.shape) for part in states.values()] == [(3, 8), (2, 8)]
+
+
+@pytest.mark.parametrize("layout", ["trees", "padded"])
+def test_ranks_get_shares_of_as_many_tokens(layout: str):
+    """Within 5 % for steps of a few dozen trees of very unlike lengths; every tree has one rank."""
+    draw = torch.Generator().manual_seed(0)
+    for count, ranks in ((32, 2), (64, 4), (256, 8)):
+        lengths = torch.randint(1, 400, (count, 3), generator=draw).tolist()
+        trees = [Tree([1] * p, tuple(Branch([1] * n, [True] * n) for n in (c, r))) for p, c, r in lengths]
+        shares = balanced(trees, ranks, layout)
+        assert sorted(item for share in shares for item in share) == list(range(count))
+        cost = (lambda tree: len(tree)) if layout == "trees" else (lambda tree: 2 * tree.longest)
+        tokens = [sum(cost(trees[item]) for item in share) for share in shares]
+        assert max(tokens) <= 1.05 * sum(tokens) / ranks
+
+
+def test_fewer_trees_than_ranks_leave_some_without():
+    trees = [Tree([1], (Branch([2], [True]),))]
+    assert balanced(trees, 3, "trees") == [[0], [], []]

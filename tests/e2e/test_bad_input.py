@@ -183,7 +183,7 @@ def test_a_diverging_run_names_the_rows_by_file_and_line(truing, recipe, tmp_pat
     )
     done = truing("train", path)
     lines = (1, 2, *range(4, 13))
-    trained, _ = split_off(list(map(str, lines)), 0.2, seed=0)
+    trained, _ = split_off([(0, line) for line in lines], 0.2, seed=0)
     lines = [lines[trained[item]] for item in sorted(Plan(9, 3, epochs=1, seed=0).items_of(2))]
     named = ", ".join(f"pairs.jsonl:{line}" for line in lines)
     assert_told(done, 4, "diverged: loss is nan", f"(rows {named})", "lower optim.learning_rate")

@@ -6,14 +6,21 @@ Server and local model run in float32, so that both give the same log-probabilit
 import copy
 import dataclasses
 import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import torch
-from tests.vllm_server import NEEDS_VLLM, serving
+from tests.vllm_server import NEEDS_VLLM, free_port, killable, serving
 from transformers import AutoTokenizer
 
 from truing.config.recipe import Lora, Recipe
@@ -24,6 +31,7 @@ from truing.models.load import add_adapter, load_model
 from truing.models.sources import resolve
 from truing.runs.opening import open_run
 from truing.runs.run import run
+from truing.sampling import fleet
 from truing.sampling.filters import filtered
 from truing.sampling.http import HttpSampler
 from truing.sampling.local import LocalSampler
@@ -157,8 +165,8 @@ def test_an_adapter_loaded_while_it_runs_changes_what_is_drawn(
         assert disagreement(adapted.eval(), prompts, samples, DRAWN) < CLOSE
         assert disagreement(model, prompts, samples, DRAWN) > 0.1
         assert [sample.tokens for sample in samples] != [sample.tokens for sample in own]
-    served = httpx2.get(f"{drawing.servers[0].url}/v1/models").json()["data"]
-    assert [card["id"] for card in served if card["parent"]] == [drawing.servers[0].adapter]
+    served = httpx2.get(f"{drawing.fleet.servers[0].url}/v1/models").json()["data"]
+    assert [card["id"] for card in served if card["parent"]] == [drawing.fleet.servers[0].adapter]
 
 
 def test_a_tied_head_is_refused(drawing: HttpSampler, model) -> None:
@@ -187,30 +195,41 @@ def test_whole_weights_are_replaced_while_it_runs(model, tokenizer, prompts, tmp
     assert disagreement(model, prompts, samples, DRAWN) > 0.1
 
 
+def sums(source: Path, folder: Path, urls: list[str], *, steps: int, overlap: bool = False) -> Recipe:
+    """A recipe that trains GRPO on small sums, drawn by these servers."""
+    rows = [
+        {"prompt": f"What is {n} + {n}? Answer with the number only.", "answer": str(2 * n)} for n in range(8)
+    ]
+    (folder / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Recipe.model_validate(
+        {
+            "method": "grpo",
+            "policy": str(source),
+            "data": {"train": str(folder / "sums.jsonl")},
+            "lora": {"r": 8},
+            "rewards": [{"name": "numeric"}, {"name": "length", "high": 8, "weight": 0.5}],
+            "sampling": {"max_new_tokens": 12, "servers": urls, "timeout": 300},
+            "online": {"group_size": 4, "overlap": overlap},
+            "loss": {"correction": "token_truncate"},
+            "optim": {
+                "learning_rate": 1e-3,
+                "items_per_step": 4,
+                "max_steps": steps,
+                "epochs": 3,
+                "warmup": 0,
+            },
+            "dtype": "float32",
+            "output": str(folder / "run"),
+        }
+    )
+
+
 @pytest.mark.parametrize("overlap", [False, True])
 def test_a_policy_trains_on_what_a_server_draws(
     url: str, source: Path, tmp_path: Path, overlap: bool
 ) -> None:
     """Its weights reach the server after every step, or the log-probabilities would drift apart."""
-    rows = [
-        {"prompt": f"What is {n} + {n}? Answer with the number only.", "answer": str(2 * n)} for n in range(8)
-    ]
-    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    recipe = Recipe.model_validate(
-        {
-            "method": "grpo",
-            "policy": str(source),
-            "data": {"train": str(tmp_path / "sums.jsonl")},
-            "lora": {"r": 8},
-            "rewards": [{"name": "numeric"}, {"name": "length", "high": 8, "weight": 0.5}],
-            "sampling": {"max_new_tokens": 12, "servers": [url], "timeout": 300},
-            "online": {"group_size": 4, "overlap": overlap},
-            "loss": {"correction": "token_truncate"},
-            "optim": {"learning_rate": 1e-3, "items_per_step": 4, "max_steps": 4, "epochs": 2, "warmup": 0},
-            "dtype": "float32",
-            "output": str(tmp_path / "run"),
-        }
-    )
+    recipe = sums(source, tmp_path, [url], steps=4, overlap=overlap)
     session = open_run(recipe, print)
     with RunFolder.open(recipe.output) as folder:
         run(session, folder)
@@ -222,3 +241,59 @@ def test_a_policy_trains_on_what_a_server_draws(
         assert gaps[2] > CLOSE  # drawn from weights one update older than those that learn
     else:
         assert max(gaps) < CLOSE
+
+
+@dataclasses.dataclass
+class Fate:
+    """Kills a server in the middle of a step, starts it again, and waits for it before a later step."""
+
+    source: Path
+    folder: Path
+    port: int
+    stack: ExitStack
+    kill: int  # the step after which it dies
+    back: int  # the step after which it is back
+    process: subprocess.Popen | None = None
+
+    def start(self) -> str:
+        log = self.folder / f"server-{time.monotonic_ns()}.log"
+        url, self.process = self.stack.enter_context(killable(self.source, log, self.port))
+        return url
+
+    def __call__(self, step: int, logs: dict[str, float]) -> None:
+        if step == self.kill:
+            threading.Thread(target=self._die, daemon=True).start()
+        if step == self.back:
+            self.start()
+
+    def _die(self) -> None:
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        while not re.search(r"^vllm:num_requests_running{.*} [1-9]", httpx2.get(url).text, re.MULTILINE):
+            time.sleep(0.01)
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def test_two_servers_serve_one_run_while_one_dies_and_comes_back(
+    url: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the middle of step 2 and started again after step 3: none of its responses is lost."""
+    monkeypatch.setattr(fleet, "LONGEST_LOOK", 5.0)  # it may be asked again soon after it was started
+    said: list[str] = []
+    with ExitStack() as stack:
+        fate = Fate(source, tmp_path, free_port(), stack, kill=1, back=3)
+        dying = fate.start()
+        recipe = sums(source, tmp_path, [url, dying], steps=5)
+        session = open_run(recipe, said.append)
+        with RunFolder.open(recipe.output) as folder:
+            run(session, folder, say=said.append, watch=[fate])
+            steps = read_metrics(folder.path)
+        drawn = httpx2.get(f"{dying}/metrics").text
+    assert len(steps) == 5
+    assert max(row["sampling/logp_gap"] for row in steps) < CLOSE
+    assert max(row["sampling/mismatch_kl"] for row in steps) < CLOSE
+    assert {row["sampling/stale"] for row in steps} == {0}
+    told = [line for line in said if dying in line]
+    assert len(told) == 2 and "is left out until it is well again" in told[0]
+    assert told[1] == f"{dying} is in use"
+    assert re.search(r"^vllm:request_success_total{.*} [1-9]", drawn, re.MULTILINE), "it drew again"

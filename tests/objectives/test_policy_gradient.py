@@ -51,6 +51,16 @@ def test_the_reference_adds_its_kl(scorer: Scorer):
     assert loss(held) - loss(plain) == pytest.approx(0.5 * math.exp(-1), abs=1e-4)
 
 
+def test_the_distance_of_the_sampler_is_told_and_no_part_of_the_loss(scorer: Scorer):
+    """k3 where the sampler is 1 nat above the trainer is e^-1 - 1 + 1; where both agree it is 0."""
+    logps = scorer(BATCH).logps.detach()
+    made = objective(scorer, [1.0, 2.0, 6.0], sampler={3: logps + torch.tensor([1.0, 0.0, 0.0])})
+    told = made(BATCH).metrics["sampling/mismatch_kl"]
+    torch.testing.assert_close(told.values, torch.tensor([math.exp(-1), 0.0, 0.0]), atol=1e-6, rtol=0)
+    assert told.unit == "token" and loss(made) == loss(objective(scorer, [1.0, 2.0, 6.0]))
+    assert "sampling/mismatch_kl" not in objective(scorer, [0.0] * 3)(BATCH).metrics
+
+
 def test_text_is_learnt_by_its_likelihood(scorer: Scorer):
     made = TextObjective(scorer, 2.0)
     (tally,), metrics = made(BATCH)

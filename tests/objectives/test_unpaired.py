@@ -49,7 +49,7 @@ def test_a_response_of_another_prompt_is_cut_to_what_fits():
 class Told(torch.nn.Module):
     """The log-probability of a token is a hundredth of it, less the prompt's last token, times `scale`."""
 
-    device, autocast, room = torch.device("cpu"), None, Room()
+    device, autocast, room, sharded = torch.device("cpu"), None, Room(), False
 
     def __init__(self, scale: float) -> None:
         super().__init__()

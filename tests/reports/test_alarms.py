@@ -9,7 +9,7 @@ from .runs import page_of
 
 def test_what_the_health_rules_said_is_on_the_page(run_folder):
     path = run_folder()
-    assert "Healthy: 3 of 10 rules had metrics to look at, and none saw anything wrong." in page_of(path).text
+    assert "Healthy: 3 of 11 rules had metrics to look at, and none saw anything wrong." in page_of(path).text
     finding = Finding("kl_runaway", 9, 4, "KL is 2.1 nats a token", "raise loss.kl_weight", "stop")
     append_jsonl(path / HEALTH, finding.row())
     page = page_of(path)

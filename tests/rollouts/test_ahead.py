@@ -1,6 +1,7 @@
 """Responses for the next step, drawn beside this one, and kept by checkpoints."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -24,6 +25,15 @@ def test_a_checkpoint_holds_the_responses_under_way():
     assert again.take(2) == SAMPLES
     again.restore({})
     assert again.take(2) == SAMPLES
+
+
+def test_responses_that_an_earlier_version_kept_are_one_step_old():
+    state = {"step": 7, "samples": [asdict(SAMPLES[0])]}
+    del state["samples"][0]["version"]
+    ahead = Ahead()
+    ahead.restore(json.loads(json.dumps(state)))
+    [sample] = ahead.take(7) or []
+    assert sample.version == 5, "step 7 learns with the weights after step 6"
 
 
 def test_a_failed_draw_is_raised_where_it_is_taken_and_drawn_again():

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from truing.config.config import load_recipe
 from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder
+from truing.runs import stored
 from truing.runs.train import train_recipe
 from truing.training.hooks import Logs
 
@@ -70,3 +72,50 @@ def train_tracked(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
         return said
 
     return one
+
+
+@pytest.fixture
+def bad_rows() -> list[str]:
+    """Two lines that cannot be used, each in its way."""
+    return ['{"prompt": "p", "chosen": "same", "rejected": "same"}', "{broken"]
+
+
+@pytest.fixture
+def many_rows(tmp_path: Path, bad_rows: list[str]) -> Path:
+    """300 pairs of unlike lengths, two of which are bad, and some that stand twice."""
+    path = tmp_path / "many.jsonl"
+    lines = [
+        json.dumps(
+            {
+                "prompt": f"Question {i % 280}?",
+                "chosen": "yes " * (1 + i % 7) + str(i % 280),
+                "rejected": f"No {'never ' * (i % 5)}{i % 280}",
+                "category": "even" if i % 2 == 0 else None,
+            }
+        )
+        for i in range(298)
+    ]
+    lines[40:40] = bad_rows
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def both(
+    recipe: Callable[..., Path], many_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Any, Any]]:
+    """Calls a function of a recipe twice: with its rows in memory, and with its rows on disk."""
+    monkeypatch.setenv("TRUING_CACHE", str(tmp_path / "cache"))
+
+    def call(work: Callable[[Any], Any], **changes: Any) -> tuple[Any, Any]:
+        data = {"train": [str(many_rows)], **changes.pop("data", {})}
+        loaded = load_recipe(recipe(data=data, **changes), []).recipe
+        found = []
+        for name, bound in (("memory", stored.LARGE), ("disk", 0)):
+            with monkeypatch.context() as patch:
+                patch.setattr(stored, "LARGE", bound)
+                patch.setattr(stored, "useful_workers", lambda: 2)
+                found.append(work(loaded.model_copy(update={"output": str(tmp_path / name)})))
+        return found[0], found[1]
+
+    return call

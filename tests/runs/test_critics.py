@@ -366,7 +366,7 @@ def overlapped(session: OnlineSession) -> OnlineSession:
 
 def test_responses_drawn_ahead_are_one_step_old_and_resumed(opened, tmp_path):
     keys = KEYS | {"method": "grpo", "loss": {"correction": "token_truncate"}}
-    keys |= {"online": {"group_size": 2}, "evaluate": {}}
+    keys |= {"online": {"group_size": 2, "max_staleness": 1}, "evaluate": {}}
     whole = trained(overlapped(opened(**keys)), tmp_path / "whole")
     assert [row["sampling/staleness"] for row in whole] == [0.0] + [1.0] * (len(whole) - 1)
     assert whole[-1]["sampling/logp_gap"] > 1e-3

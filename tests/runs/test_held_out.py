@@ -1,5 +1,6 @@
 """A reward run measured on the rows it holds out."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def test_the_held_out_rows_alone_are_scored(session: Session):
 
 
 def test_the_metrics_of_an_evaluation_get_more_and_keep_their_own(session: Session):
-    log = held_out_logger(session)
+    log = held_out_logger(partial(judge_held_out, session))
     logs = {"eval/loss": 0.7, "eval/accuracy": 2.0}
     log(1, logs)
     assert logs["eval/accuracy"] == 2.0 and 0 <= logs["eval/ece"] <= 1

@@ -43,6 +43,8 @@ def idle(method: str, **changes: Any) -> list[str]:
         ("grpo", {"online": {"target_kl": 0.1}}, "online.target_kl"),
         ("ppo", {"online": {"resample": 2}}, "online.resample"),
         ("grpo", {"sampling": {"timeout": 5.0}}, "sampling.timeout"),
+        ("grpo", {"sampling": {"wait": 5.0}}, "sampling.wait"),
+        ("grpo", {"online": {"max_staleness": 2}}, "online.max_staleness"),
     ],
 )
 def test_what_does_nothing_is_named(method, changes, key):

@@ -45,6 +45,18 @@ def test_prompts_are_split_and_drawn_on_this_machine(opened):
     [
         ({"online": {"overlap": True}}, "online.overlap needs servers"),
         ({"online": {"overlap": True}, "sampling": {"servers": ["http://a"]}}, "loss.correction is none"),
+        (
+            {"online": {"max_staleness": 2}, "sampling": {"servers": ["http://a"]}},
+            "online.max_staleness is 2, and loss.correction is none",
+        ),
+        (
+            {
+                "online": {"overlap": True, "max_staleness": 0},
+                "sampling": {"servers": ["http://a"]},
+                "loss": {"correction": "token_truncate"},
+            },
+            "online.overlap draws from weights one step old",
+        ),
         ({"online": {"group_size": 1}}, "one alone teaches nothing"),
         ({"rewards": []}, "nothing scores the responses"),
         ({"rewards": [{"name": "numerc"}]}, "did you mean 'numeric'"),

@@ -59,6 +59,15 @@ MISTAKES = {  # a change of a sound recipe, the error, and what its message says
         ConfigError,
         "vLLM loads no DoRA adapter",
     ),
+    "list of servers": (
+        {
+            "method": "grpo",
+            "rewards": [{"name": "numeric"}],
+            "sampling": {"servers_file": "nowhere.txt"},
+        },
+        ConfigError,
+        "nowhere.txt cannot be read: No such file",
+    ),
     "file": ({"data": {"train": ["nowhere.jsonl"]}}, DataError, "nowhere.jsonl does not exist"),
     "pattern": ({"data": {"train": ["nowhere/*.jsonl"]}}, DataError, "no file matches nowhere"),
 }

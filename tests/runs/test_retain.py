@@ -165,7 +165,7 @@ def test_what_is_computed_once_changes_no_number(recipe_of, monkeypatch):
         session = open_session(recipe_of(method="sft", lora={"r": 4, "targets": UPPER}))
         seen: list[Logs] = []
         optimizer = make_optimizer(session.parts, session.recipe.optim)
-        session.train_steps(optimizer, 0, [lambda step, logs: seen.append(dict(logs))])
+        seen += [dict(session.learn(optimizer, step)) for step in range(1, session.plan.total + 1)]
         assert isinstance(session.objective, RetainObjective)
         assert isinstance(session.objective.states, frozen.KeptStates) == bool(limit)
         return seen

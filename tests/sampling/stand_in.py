@@ -49,6 +49,7 @@ class StandIn:
         self.device = device
         self.adapters: dict[str, str] = {}
         self.reloaded: list[str] = []
+        self.stamp = "default"  # the name of its weights
         self.received: list[tuple[str, Any, str]] = []  # path, body, Authorization
         self._lock = threading.Lock()
         self.server = Server(self._reply)
@@ -90,6 +91,11 @@ class StandIn:
             case "/collective_rpc":
                 self.reloaded.append(body["kwargs"]["weights_path"])
                 return Answer(200, {"results": [None]})
+            case "/update_weight_version":
+                self.stamp = body["new_version"]
+                return Answer(200, {"success": True})
+            case "/weight_info":
+                return Answer(200, {"weight_version": self.stamp})
             case "/reset_prefix_cache":
                 return Answer(200, {"success": True})
             case _:

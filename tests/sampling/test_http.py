@@ -19,7 +19,7 @@ from truing.config.recipe import Lora
 from truing.core.errors import ConfigError, DataError, ModelError, UsageError
 from truing.kernels.fused import fuse
 from truing.models.load import add_adapter
-from truing.sampling import servers
+from truing.sampling import fleet, servers
 from truing.sampling.completions import seed_of
 from truing.sampling.http import HttpSampler
 from truing.sampling.types import Finish, Sample, Sampling
@@ -37,6 +37,7 @@ Make = Callable[..., HttpSampler]
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(fleet, "LOOK", 0.01)
 
 
 @pytest.fixture
@@ -333,7 +334,7 @@ def test_the_others_take_the_work_of_a_dead_server(
     drawing = sampler(dying, healthy)
     assert drawing.sample(PROMPTS, DRAWN, group_size=4) == alone
     [line] = said
-    assert re.match(f"{dying.url} is left out until the weights are next refreshed: {reason}", line)
+    assert re.match(f"{dying.url} is left out until it is well again: {reason}", line)
     assert len(drawing.sample(PROMPTS, DRAWN, group_size=4, step=9)) == 12
     later = {seed_of(1, 9, prompt, k) for prompt in range(3) for k in range(4)}
     assert not later & {body["seed"] for body in dying.asked() if body}, (
@@ -346,7 +347,7 @@ def test_a_server_that_hangs_is_left_out(start: Start, sampler: Make, said) -> N
     hanging, healthy = start(fault=always(HANG, after=2)), start()
     samples = sampler(hanging, healthy, timeout=1.0).sample(PROMPTS, DRAWN, group_size=4)
     assert len(samples) == 12
-    assert said == [f"{hanging.url} is left out until the weights are next refreshed: no answer within 1 s"]
+    assert said == [f"{hanging.url} is left out until it is well again: no answer within 1 s"]
 
 
 def test_a_server_that_was_never_there(start: Start, sampler: Make, said) -> None:
@@ -440,7 +441,10 @@ def test_a_model_without_adapter_replaces_the_weights(
     [path] = server.reloaded
     written = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     torch.testing.assert_close(written.lm_head.weight, model.lm_head.weight)
-    assert [there for there, _, _ in server.received][-1] == "/reset_prefix_cache"
+    assert [there for there, _, _ in server.received][-2:] == [
+        "/reset_prefix_cache",
+        "/update_weight_version",
+    ]
     drawing.sample([[5]], DRAWN)
     assert server.asked()[-1]["model"] == "base"
     assert drawing.version == 2
@@ -477,6 +481,7 @@ def test_a_server_that_is_left_out_comes_back_with_the_next_weights(
     drawing.refresh(model, 1)
     assert len(said) == 1 and flaky.adapters == {}
     broken["now"] = False
+    time.sleep(0.05)
     drawing.refresh(model, 2)
     assert drawing.version == 2
     assert flaky.adapters == healthy.adapters and len(flaky.adapters) == 1
@@ -494,6 +499,7 @@ def test_a_server_that_restarted_is_not_taken_for_one_with_the_newest_weights(
     restarted.adapters.clear()
     assert len(drawing.sample(PROMPTS, DRAWN, group_size=2)) == 6
     assert "does not exist" in said[0]
+    time.sleep(0.05)
     drawing.refresh(model, 2)
     assert restarted.adapters == healthy.adapters
 
@@ -529,3 +535,159 @@ def test_what_others_put_beside_the_weights_stays(
     theirs.mkdir(parents=True)
     sampler(start()).refresh(adapted(model_folder), 1)
     assert theirs.is_dir()
+
+
+# Servers come and go
+
+
+def test_every_sample_names_the_step_of_its_weights(start: Start, sampler: Make, model_folder: Path) -> None:
+    drawing = sampler(start(), start())
+    assert {sample.version for sample in drawing.sample(PROMPTS, DRAWN)} == {0}
+    drawing.refresh(adapted(model_folder), 7)
+    assert {sample.version for sample in drawing.sample(PROMPTS, DRAWN)} == {7}
+
+
+def test_a_server_that_comes_back_has_the_newest_weights_before_it_draws(
+    start: Start, sampler: Make, said, model_folder: Path
+) -> None:
+    """It dies in the middle of a step and comes back, empty, in the middle of the next."""
+    dead = {"now": False}
+    slow = {"server": 0.0}
+
+    def fault(path: str, count: int) -> Fault:
+        return CLOSE if dead["now"] else None
+
+    def dragging(choice):
+        time.sleep(slow["server"])
+        return choice
+
+    coming, steady = start(fault=fault), start(change=dragging)
+    drawing = sampler(coming, steady)
+    drawing.refresh(adapted(model_folder), 1)
+    dead["now"] = True
+    assert len(drawing.sample(PROMPTS, DRAWN, group_size=4, step=1)) == 12
+    coming.adapters.clear()
+    drawing.refresh(adapted(model_folder), 2)
+    assert coming.adapters == {} and said == [said[0]]
+    slow["server"], before = 0.05, len(coming.received)
+    threading.Timer(0.1, dead.update, [{"now": False}]).start()
+    samples = drawing.sample([[n] for n in range(3, 300)], DRAWN, group_size=2, step=2)
+    assert len(samples) == 594 and {sample.version for sample in samples} == {2}
+    [(name, _)] = steady.adapters.items()
+    own = [(path, body) for path, body, _ in coming.received[before:] if path.startswith("/v1/")]
+    loaded = [path for path, _ in own].index("/v1/load_lora_adapter")
+    drawn = [place for place, (path, _) in enumerate(own) if path == COMPLETIONS]
+    assert own[loaded][1]["lora_name"] == name and len(drawn) > 2
+    answered = [place for place in drawn if place > loaded]
+    assert answered == drawn and {own[place][1]["model"] for place in drawn} == {name}
+    assert said[1:] == [f"{coming.url} is in use"]
+    everything = [body["seed"] for server in (coming, steady) for body in server.asked() if body]
+    ours = {seed_of(1, 2, place, k) for place in range(297) for k in range(2)}
+    assert sorted(seed for seed in everything if seed in ours) == sorted(ours), "each is drawn once"
+
+
+def test_a_server_that_is_added_to_the_file_draws_with_the_newest_weights(
+    start: Start, sampler: Make, said, model_folder: Path, tmp_path: Path
+) -> None:
+    first, added = start(), start()
+    path = tmp_path / "servers.txt"
+    path.write_text(f"{first.url}\n")
+    drawing = sampler(listed=path)
+    drawing.refresh(adapted(model_folder), 1)
+    path.write_text(f"{first.url}\n{added.url}\n")
+    drawing.refresh(adapted(model_folder), 2)
+    assert said == [f"{added.url} is in use"] and added.adapters == first.adapters
+    drawing.sample([[5], [6]], DRAWN, step=2)
+    assert len(added.asked()) == 1
+    path.write_text(f"{added.url}\n")
+    before = len(first.received)
+    drawing.refresh(adapted(model_folder), 3)
+    drawing.sample([[5], [6]], DRAWN, step=3)
+    assert len(first.received) == before and len(added.asked()) == 3
+
+
+def test_a_server_with_too_small_a_context_does_not_join(
+    start: Start, sampler: Make, said, tmp_path: Path
+) -> None:
+    """Its responses would end where those of the others go on."""
+    first, small = start(), start(context=8)
+    path = tmp_path / "servers.txt"
+    path.write_text(f"{first.url}\n")
+    drawing = sampler(listed=path)
+    drawing.sample([[5]], DRAWN)
+    path.write_text(f"{first.url}\n{small.url}\n")
+    time.sleep(0.02)
+    drawing.sample([[n] for n in range(3, 300)], DRAWN)
+    assert small.asked() == []
+    reason = "its context is 8 tokens, and responses are drawn for 64"
+    assert said == [f"{small.url} is left out until it is well again: {reason}"]
+
+
+def test_an_adapter_that_was_loaded_although_its_answer_was_lost(
+    start: Start, sampler: Make, said, model_folder: Path
+) -> None:
+    words = "The lora adapter 'truing-step-1' has already been loaded. If you want …"
+    answer = Answer(400, {"error": {"message": words}})
+    faults = {1: CLOSE, 2: answer}
+    server = start(fault=lambda path, count: faults.get(count) if path == "/v1/load_lora_adapter" else None)
+    drawing = sampler(server)
+    drawing.refresh(adapted(model_folder), 1)
+    assert drawing.version == 1 and said == []
+
+
+@pytest.mark.parametrize(("lag", "goes_on"), [(0, False), (1, True)])
+def test_a_server_that_takes_no_new_weights_goes_on_while_they_are_not_too_old(
+    start: Start, sampler: Make, said, model_folder: Path, lag: int, goes_on: bool
+) -> None:
+    behind, newest = start(fault=always(DOWN, "/v1/load_lora_adapter", after=1)), start()
+    drawing = sampler(behind, newest, lag=lag)
+    model = adapted(model_folder)
+    drawing.refresh(model, 1)
+    drawing.refresh(model, 2)
+    samples = drawing.sample([[5], [6]], DRAWN, step=2)
+    assert [sample.version for sample in samples] == ([1, 2] if goes_on else [2, 2])
+    words = "goes on with the weights of step 1" if goes_on else "is left out until it is well again"
+    assert said == [f"{behind.url} {words}: HTTP 500: the engine died"]
+    if goes_on:
+        [(_, path)] = behind.adapters.items()
+        assert Path(path).is_dir(), "a server may read its adapter again"
+    drawing.refresh(model, 3)
+    assert {sample.version for sample in drawing.sample([[5], [6]], DRAWN, step=3)} == {3}
+
+
+def test_a_server_that_lost_whole_weights_gets_them_before_it_draws(
+    start: Start, sampler: Make, said, model_folder: Path
+) -> None:
+    """Its name is the same after a restart, and it would draw from the weights it was started with."""
+    server = start()
+    drawing = sampler(server)
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
+    drawing.refresh(model, 2)
+    server.stamp = "default"
+    assert drawing.sample([[5]], DRAWN, step=2)[0].version == 2
+    assert len(server.reloaded) == 2 and server.reloaded[0] == server.reloaded[1]
+    lost = "it has lost the weights of step 2: it was started anew"
+    assert said == [
+        f"{server.url} is left out until it is well again: {lost}",
+        f"{server.url} is in use",
+    ]
+
+
+def test_a_restart_between_two_tries_of_one_request_is_noticed(
+    start: Start, sampler: Make, said, model_folder: Path
+) -> None:
+    restarted = {"stamp": False}
+
+    def fault(path: str, count: int) -> Fault:
+        if path == COMPLETIONS and count == 1:
+            restarted["stamp"] = True
+            server.stamp = "default"
+            return CLOSE
+        return None
+
+    server = start(fault=fault)
+    drawing = sampler(server)
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
+    drawing.refresh(model, 2)
+    assert len(drawing.sample([[5]], DRAWN, step=2)) == 1
+    assert len(server.reloaded) == 2 and "it has lost the weights of step 2" in said[0]

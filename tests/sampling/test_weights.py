@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from truing.sampling.weights import remove_older, write_weights
+from truing.sampling.weights import folder_of, remove_older, write_weights
 
 
 @pytest.fixture(scope="module")
@@ -24,3 +24,9 @@ def test_older_folders_go_and_those_of_others_stay(parts, tmp_path: Path):
     (tmp_path / "step-mine").mkdir()
     remove_older(new)
     assert new.exists() and not old.exists() and (tmp_path / "step-mine").exists()
+
+
+def test_what_a_server_still_draws_from_stays(parts, tmp_path: Path):
+    old, older, new = (write_weights(*parts, tmp_path, step) for step in (2, 1, 3))
+    remove_older(new, {folder_of(f"truing-{old.name}"), folder_of("")})
+    assert new.exists() and old.exists() and not older.exists()

@@ -78,3 +78,22 @@ def test_refusals_that_rise_at_evaluation():
 def test_responses_that_no_longer_end():
     seen = found(online(0, **{"completions/clipped_ratio": lambda step: min(1.0, step / 50)}))
     assert "completions/clipped_ratio" in seen["degeneration"].saw
+
+
+def mismatch(at) -> list[dict]:
+    return online(0, **{"sampling/mismatch_kl": at})
+
+
+def test_a_sampler_that_moves_away_from_the_trainer():
+    """A server that takes no new weights from step 20 on: the policy goes on without it."""
+    seen = found(mismatch(lambda step: 0.001 + 0.002 * max(0, step - 20)))["sampler_mismatch"]
+    assert 30 <= seen.since <= seen.step <= 36  # 0.02 is passed at step 30; the median is 2 steps behind
+    assert "from 0.001 to 0.02" in seen.saw
+    assert not found(mismatch(lambda step: 0.019)), "responses of another update, as overlap has them"
+    assert not found(mismatch(lambda step: 0.1 + 0.002 * step)), "another temperature, from the start"
+
+
+def test_a_sampler_that_is_another_model_from_the_start():
+    seen = found(mismatch(lambda step: 0.8))["sampler_mismatch"]
+    assert (seen.step, seen.since) == (5, 1)
+    assert "the limit is 0.5" in seen.saw

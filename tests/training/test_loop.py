@@ -6,7 +6,7 @@ import torch
 from truing.config.recipe import Optim
 from truing.core.errors import DivergedError
 from truing.training.hooks import EarlyStop
-from truing.training.loop import run_steps
+from truing.training.loop import run_steps, take_step
 from truing.training.plan import Plan
 from truing.training.step import DivergedItems
 
@@ -16,7 +16,8 @@ PLAN = Plan(6, 2, 2, seed=3)
 def steps(learn, start: int = 0, hooks=()) -> int:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.0)
     optim = Optim(items_per_step=2, schedule="constant", warmup=0)
-    return run_steps(PLAN, learn, optimizer, optim, peak=0.5, start=start, hooks=hooks)
+    take = lambda step: take_step(PLAN, learn, optimizer, optim, step, peak=0.5)  # noqa: E731
+    return run_steps(PLAN, take, start=start, hooks=hooks)
 
 
 def test_a_step_draws_the_same_wherever_the_run_began():

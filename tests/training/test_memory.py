@@ -10,9 +10,14 @@ from truing.config.recipe import Optim
 from truing.core.errors import MemoryShortError
 from truing.data.packing import PackedBatch
 from truing.models.scoring import Scorer, Trunk
-from truing.training.offline import evaluate, train
+from truing.models.world import World
+from truing.training.hooks import Logs
+from truing.training.loop import run_steps
+from truing.training.offline import evaluate, learn
 from truing.training.plan import Plan
 from truing.training.step import smaller
+
+from ..two_ranks import Two
 
 ALL = 10_000
 
@@ -64,9 +69,13 @@ def learnt(
     seen: list[float] = []
     plan = Plan(len(trees), len(trees), 3, seed=0)
     optimizer = torch.optim.SGD(scorer.parameters(), lr=0.01)
-    hooks = [lambda step, logs: seen.append(logs["loss"])]
-    how = {"peak": 0.01, "hooks": hooks, "room": scorer.room}
-    train(plan, session.passes, session.objective, optimizer, Optim(max_grad_norm=None), **how)
+    config = Optim(max_grad_norm=None)
+
+    def take(step: int) -> Logs:
+        items = plan.items_of(step)
+        return learn(items, session.passes, session.objective, optimizer, config, scorer.room)
+
+    run_steps(plan, take, hooks=[lambda step, logs: seen.append(logs["loss"])])
     widest = max(batch.tokens.numel() for batch in session.passes(range(len(trees))))
     return seen, [p.detach().clone() for p in scorer.parameters()], widest
 
@@ -100,7 +109,7 @@ def test_a_row_that_does_not_fit_alone_ends_the_step_before_anything_has_moved(
         pytest.raises(MemoryShortError, match=r"a pass of \d+ tokens \(row rows.jsonl:\d\)"),
         session.rows_named(),
     ):
-        session.train_steps(optimizer, 0, [])
+        session.learn(optimizer, 1)
     assert all(map(torch.equal, scorer.parameters(), before))
 
 
@@ -115,3 +124,18 @@ def test_an_evaluation_is_that_of_one_pass(session_of, tiny, pairs, short):
     short["tokens"] = 3
     with pytest.raises(MemoryShortError, match="of those held out"):
         evaluate(passes, session.objective, again)
+
+
+@pytest.mark.parametrize("where", ["tokens", "backward"])
+def test_memory_that_runs_out_on_one_of_two_ranks_starts_the_step_over_on_both(
+    two: Two, session_of, tiny, pairs, short, where
+):
+    wanted, *_ = learnt(session_of, tiny, pairs, "dpo", "trees")
+
+    def work(here: World) -> object:
+        short.update({where: 40} if here.rank == 1 else {})
+        found, _, widest = learnt(session_of, tiny, pairs, "dpo", "trees")
+        return found, widest
+
+    for found, widest in two(work):
+        assert found == pytest.approx(wanted, rel=1e-5) and widest <= 60

@@ -15,7 +15,8 @@ from truing.models.load import add_adapter, silence_dropout, trainable
 from truing.models.reference import AdapterOff
 from truing.models.scoring import Scorer
 from truing.training.hooks import EarlyStop, Logs
-from truing.training.offline import evaluate, train
+from truing.training.loop import run_steps, take_step
+from truing.training.offline import evaluate, learn
 from truing.training.optim import TrainedPart, make_optimizer
 from truing.training.plan import Plan
 
@@ -54,16 +55,12 @@ class Run:
             if step == stop:
                 raise EarlyStop
 
-        return train(
-            self.plan,
-            self.passes,
-            self.objective,
-            self.optimizer,
-            OPTIM,
-            peak=0.01,
-            start=start,
-            hooks=[hook],
-        )
+        def own(step: int) -> Logs:
+            items = self.plan.items_of(step)
+            return learn(items, self.passes, self.objective, self.optimizer, OPTIM)
+
+        take = lambda step: take_step(self.plan, own, self.optimizer, OPTIM, step, peak=0.01)  # noqa: E731
+        return run_steps(self.plan, take, start=start, hooks=[hook])
 
     def save(self, folder: Path, step: int) -> None:
         moments = checkpoint.optimizer_tensors(self.optimizer, self.names)

@@ -5,7 +5,8 @@ import torch
 from truing.config.recipe import Optim
 from truing.data.packing import pad
 from truing.models.scoring import Scorer
-from truing.training.online import Gathered, train
+from truing.training.loop import run_steps
+from truing.training.online import Gathered, learn
 from truing.training.plan import Plan
 from truing.training.step import Outcome, Tally
 
@@ -40,9 +41,9 @@ def rows(tiny, pairs, target_kl: float = float("inf"), updates: int = 3) -> list
         passes = [lambda: [pad(pairs)]] * updates
         return Gathered(Moves(scorer), passes, {"reward": float(step)}, target_kl)
 
-    optimizer = torch.optim.SGD(scorer.parameters(), lr=0.0)
+    optimizer = torch.optim.SGD(scorer.parameters(), lr=0.01)
     hook = lambda step, logs: found.append(dict(logs))  # noqa: E731
-    assert train(PLAN, gather, optimizer, OPTIM, peak=0.01, hooks=[hook]) == 4
+    assert run_steps(PLAN, lambda step: learn(gather(step), optimizer, OPTIM), hooks=[hook]) == 4
     return found
 
 

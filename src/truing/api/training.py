@@ -13,6 +13,7 @@ from truing.api.watching import ProgressOption, display_of, in_notebook
 from truing.config.run_folder import RunFolder, RunState, RunStatus, read_metrics, read_status
 from truing.core.errors import Stopped, UsageError
 from truing.core.messages import message
+from truing.core.ranks import require_alone
 
 if TYPE_CHECKING:
     from truing.models.trained import Trained
@@ -122,6 +123,7 @@ def train(
     Raises ConfigError, DataError, ModelError, DivergedError, StorageError, … : all are `truing.TruingError`
     with a `code` and a `hint`.
     """
+    require_alone("truing.train")
     gathered, display = gather("train", recipe, keys, tokenizer), display_of(progress)
     folder = gathered.output("train")
     found = gathered.recipe(folder)

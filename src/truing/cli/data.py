@@ -3,7 +3,7 @@
 import glob
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,17 +27,22 @@ FormatFlag = Annotated[str | None, typer.Option("--format", help="The format, wh
 _BadRows = Annotated[str, typer.Option(help="stop or skip.")]
 
 
-def load_rows(files: list[str], format_: str | None, bad_rows: str, quarantine: Path | None = None):
+def load_rows(files: list[str], format_: str | None, bad_rows: str):
     """Read the rows of some files and print a line for each file."""
     from truing.data.load import load_records
 
-    if bad_rows not in ("stop", "skip"):
-        raise UsageError(message("--bad-rows {given}: expected stop or skip", given=bad_rows))
     with doing(message("reading {path}", path=", ".join(files))):
-        loaded = load_records(files, format=format_, bad_rows=bad_rows, quarantine=quarantine)
+        loaded = load_records(files, format=format_, bad_rows=stop_or_skip(bad_rows))
     for source in loaded.sources:
         say(source.describe())
     return loaded
+
+
+def stop_or_skip(bad_rows: str) -> Literal["stop", "skip"]:
+    """Return what --bad-rows was given. Raises UsageError for another word."""
+    if bad_rows not in ("stop", "skip"):
+        raise UsageError(message("--bad-rows {given}: expected stop or skip", given=bad_rows))
+    return bad_rows
 
 
 @app.command(epilog="Example: `truing data show rows.jsonl --tokens`")
@@ -130,14 +135,20 @@ def _show_record(record: Record) -> None:
 @app.command(epilog="Example: `truing data check rows.jsonl --bad-rows skip`")
 def check(files: _Files, format_: FormatFlag = None, bad_rows: _BadRows = "stop") -> None:
     """Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl."""
+    from truing.data.load import read_through
+
     quarantine = _quarantine(files[0])
-    loaded = load_rows(files, format_, bad_rows, quarantine)
-    for problem in loaded.problems[:20]:
+    how = {"format": format_, "bad_rows": stop_or_skip(bad_rows), "quarantine": quarantine}
+    with doing(message("reading {path}", path=", ".join(files))):
+        sources, problems = read_through(files, **how)
+    for source in sources:
+        say(source.describe())
+    for problem in problems[:20]:
         say(problem)
-    if loaded.problems:
-        more = "… " if len(loaded.problems) > 20 else ""
+    if problems:
+        more = "… " if len(problems) > 20 else ""
         said = "{more}{n} rows copied to {path}"
-        say(message(said, more=more, n=len(loaded.problems), path=quarantine))
+        say(message(said, more=more, n=len(problems), path=quarantine))
     next_step(command("data stats", *files, format_=format_), "lengths, languages, near-identical pairs")
 
 
@@ -172,6 +183,22 @@ def convert(
         say(message(said, n=lost))
     write_jsonl(output, written)
     say(message("wrote {n} rows to {path}", n=len(written), path=output))
+    next_step(command("data show", output), "look at them")
+
+
+@app.command(epilog="Example: `truing data merge 'samples-*-of-00008.jsonl' --output samples.jsonl`")
+def merge(
+    shards: Annotated[list[str], typer.Argument(help="The files that --shard wrote, or a pattern of them.")],
+    output: Annotated[Path, typer.Option("--output", "--out", help="Where all rows go, as JSON lines.")],
+) -> None:
+    """Put the shards of sample or score together, each item once and in order."""
+    from truing.data.load import expanded
+    from truing.data.shards import merge as merge_shards
+
+    files = [Path(name) for name in expanded(shards)]
+    with doing(message("merging {n} shards", n=len(files))):
+        count = merge_shards(files, output)
+    say(message("wrote {n} rows to {path}", n=count, path=output))
     next_step(command("data show", output), "look at them")
 
 

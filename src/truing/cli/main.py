@@ -31,6 +31,7 @@ from truing.cli.show import say, show_doing, tell_error
 from truing.cli.streams import settle_encodings
 from truing.core.doing import show_with
 from truing.core.errors import TruingError
+from truing.core.ranks import launched, require_alone
 from truing.core.version import __version__
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -70,6 +71,7 @@ app.add_typer(data.app, name="data")
 
 
 INTERRUPTED = 130
+TOGETHER = ("train",)  # verbs that several processes do together
 
 
 def _version(asked: bool) -> None:
@@ -80,12 +82,17 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    show_with(show_doing)
+    place = launched()
+    logging.basicConfig(format="%(message)s", level=logging.WARNING if place.main else logging.ERROR)
+    if place.main:  # the other ranks are quiet
+        show_with(show_doing)
+    if context.invoked_subcommand not in TOGETHER:
+        require_alone(f"`truing {context.invoked_subcommand}`")
 
 
 def main() -> None:
@@ -98,7 +105,8 @@ def main() -> None:
         if error.format_message():  # none where the help is shown for want of arguments
             tell_error(told_usage(error))
     except TruingError as error:
-        tell_error(error)
+        if not error.told:
+            tell_error(error)
         sys.exit(error.exit_code)  # a run that was stopped has said so
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED

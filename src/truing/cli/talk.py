@@ -1,7 +1,7 @@
 """`sample` and `chat`: read a model's responses, before and after training."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.columns import Columns
@@ -18,6 +18,9 @@ from truing.core.messages import joined, message
 
 _Source = Annotated[str, typer.Argument(help="A run folder, a model folder, a hub name or wheel:NAME.")]
 MaxNew = Annotated[int, typer.Option(help="Most tokens of a response.")]
+ShardFlag = Annotated[
+    str | None, typer.Option("--shard", help="Do part I of N of the rows, as I/N; then `truing data merge`.")
+]
 Temperature = Annotated[float, typer.Option(help="0 is greedy.")]
 
 
@@ -32,8 +35,13 @@ def sample(
     max_new_tokens: MaxNew = 256,
     temperature: Temperature = 0.0,
     seed: int = 0,
+    shard: ShardFlag = None,
 ) -> None:
     """Sample responses to prompts."""
+    if shard is not None:
+        settings = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
+        _sample_shard(model, prompts, file, out, k, settings, shard)
+        return
     from truing.core.records import Record, user
     from truing.data.convert import write_jsonl
     from truing.data.load import load_records
@@ -44,8 +52,7 @@ def sample(
         say(loaded.sources[0].describe())
         asked += [record for record in loaded.records if record.prompt]
     if not asked:
-        hint = message("--prompt 'Hello' or --file prompts.jsonl")
-        raise UsageError(message("no prompts given"), hint=hint)
+        raise _no_prompts()
     _look_at(model)
     with doing(IMPORTING):
         from truing.models.trained import load_trained
@@ -67,6 +74,49 @@ def sample(
         for row in rows:
             print_json(row)
     next_step(command("chat", model), "talk to it")
+
+
+def _no_prompts() -> UsageError:
+    hint = message("--prompt 'Hello' or --file prompts.jsonl")
+    return UsageError(message("no prompts given"), hint=hint)
+
+
+def _sample_shard(
+    model: str,
+    prompts: list[str] | None,
+    file: Path | None,
+    out: Path | None,
+    k: int,
+    settings: dict[str, Any],
+    given: str,
+) -> None:
+    """Sample responses to the prompts of one shard of a file, from where it was stopped."""
+    from truing.data.shards import Shard, ShardFile, records_of
+
+    shard = Shard.read(given)
+    if file is None or out is None or prompts:
+        raise UsageError(message("--shard takes the prompts of --file and writes to --output"))
+    asked, total, sources = records_of([str(file)], shard, lambda record: bool(record.prompt))
+    say(sources[0].describe())
+    if not total:
+        raise _no_prompts()
+    _look_at(model)
+    with doing(IMPORTING):
+        from truing.models.contents import contents_of_source
+        from truing.models.trained import load_trained
+        from truing.sampling.replies import answer_shard
+        from truing.sampling.speaker import Speaker
+        from truing.sampling.types import Sampling
+    sampling = Sampling(**settings)
+    request = {"verb": "sample", "rows": sources[0].sha256, "k": k, **settings}
+    request["model"] = contents_of_source(model)
+    with ShardFile(shard, out, total, request) as part, stage("sampling", len(part), done=part.done) as line:
+        if part.done < len(part):
+            speaker = Speaker.of(load_trained(model))
+            answer_shard(part, speaker, asked, sampling, group_size=k, say=say, on_progress=line.update)
+    say(message("wrote {n} responses to {path}", n=part.rows, path=part.path))
+    asked_next = command("data merge", shard.pattern(out), output=out)
+    next_step(asked_next, "put the shards together, once all are done")
 
 
 def _look_at(*sources: str) -> None:

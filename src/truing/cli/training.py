@@ -13,6 +13,7 @@ from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
+from truing.core.ranks import launched
 
 if TYPE_CHECKING:
     import torch
@@ -40,12 +41,12 @@ def _load(recipe: Path, overrides: list[str] | None, bad_rows: str | None, outpu
     return load_recipe(recipe, flags)
 
 
-def _require_possible(recipe: "Recipe") -> None:
+def _require_possible(recipe: "Recipe", *, weights: bool = True) -> None:
     """Refuse wrong names of a recipe before the long imports."""
     from truing.runs.preflight import require_possible
 
     with doing(message("looking for its files and models")):
-        require_possible(recipe)
+        require_possible(recipe, weights=weights)
 
 
 def check(
@@ -53,13 +54,27 @@ def check(
     set_: Overrides = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     bad_rows: _BadRowsOption = None,
-    print_config: Annotated[bool, typer.Option(help="Show every value and where it came from.")] = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Show every value and where it came from.")
+    ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Plan memory and time alone, from config.json; open no weights.")
+    ] = False,
+    gpus: Annotated[
+        str | None, typer.Option(help="Plan for GPUs instead of this machine: 8xH200, those of one node.")
+    ] = None,
+    nodes: Annotated[int, typer.Option(min=1, help="Nodes with so many GPUs.")] = 1,
 ) -> None:
-    """Train nothing: show rows and masks, and compute the first step's loss and gradient norm."""
+    """Train nothing: show rows, masks, a plan, and the first step's loss and gradient norm."""
     with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows)
     if print_config:
         print(loaded.describe(), end="")
+        return
+    if nodes > 1 and gpus is None:
+        raise UsageError(message("--nodes {n} needs --gpus, such as --gpus 8xH200", n=nodes))
+    if plan or gpus is not None:
+        _plan(loaded.recipe, gpus, nodes, as_json=as_json)
         return
     _require_possible(loaded.recipe)
     with doing(IMPORTING):
@@ -76,10 +91,28 @@ def check(
         from truing.cli.tokens import show_trees
 
         show_trees(session.train[:3], session.tokenizer)
-    for line in found.lines():
+    for line in [*found.lines(), *(found.plan.lines() if found.plan else [])]:
         print(here(line))
     asked = command("train", recipe, set_=set_, bad_rows=bad_rows)
     next_step(asked, "trains it; Ctrl-C is safe, the same command resumes")
+
+
+def _plan(recipe: "Recipe", gpus: str | None, nodes: int, *, as_json: bool) -> None:
+    """Print the plan of a recipe for GPUs, or for this machine."""
+    from truing.models.gpus import read_gpus
+
+    asked = None if gpus is None else read_gpus(gpus)
+    _require_possible(recipe, weights=False)
+    with doing(IMPORTING):
+        from truing.runs.plans import plan_for, plan_here, planned_of
+    planned = planned_of(recipe, say, gpu=asked is not None)
+    with doing(message("running a pass without numbers")):
+        found = plan_here(planned) if asked is None else plan_for(asked[1], asked[0] * nodes, planned)
+    if as_json:
+        print_json(found.as_json())
+        return
+    for line in found.lines():
+        print(here(line))
 
 
 def train(
@@ -91,15 +124,21 @@ def train(
         list[str] | None, typer.Option(help="A key that may differ from the interrupted run's.")
     ] = None,
 ) -> None:
-    """Train a recipe; run the same command again to resume."""
+    """Train a recipe; run the same command again to resume. Under `torchrun` many processes train it."""
     with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows, output)
-    _require_possible(loaded.recipe)
+    if launched().main:
+        _require_possible(loaded.recipe)
     with doing(IMPORTING):
         from truing.config.run_folder import RunFolder
-        from truing.runs.train import train_recipe
-    with RunFolder.open(loaded.recipe.output) as folder:
-        done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
+        from truing.models.world import joined
+        from truing.runs.train import follow_recipe, train_recipe
+    with joined(loaded.recipe.device) as here:
+        if not here.main:
+            follow_recipe(loaded.recipe)
+            return
+        with RunFolder.open(loaded.recipe.output) as folder:
+            done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
     if done.scores and done.held_out:
         next_step(command("report", folder.path), "a page with its accuracy, calibration and margins")
     elif done.scores:

@@ -26,11 +26,18 @@ SAFE = (
     "tokens_per_pass",
     "activation_checkpointing",
     "packing",
+    "sampling.timeout",
+    "sampling.wait",
+    "ranks",
     "resolved.dtype",  # follows from `dtype`, which is compared
     "resolved.device",
     "versions",
 )
 SAFE_WHEN_LARGER = ("optim.epochs", "optim.max_steps")
+SAFE_WHEN_BOTH = (
+    "sampling.servers",
+    "sampling.servers_file",
+)  # from some to others
 LAST_BITS = "the last bits of numbers may differ"
 MEANING = {
     "method": "another method continues from weights this one made",
@@ -44,7 +51,9 @@ MEANING = {
     "inputs": "the file has changed under the same path",
     "tokens_per_pass": LAST_BITS,
     "packing": LAST_BITS,
+    "ranks": LAST_BITS,
     "activation_checkpointing": LAST_BITS,
+    "sampling.servers": LAST_BITS,
     "resolved.device": LAST_BITS,
     "versions": LAST_BITS,
 }
@@ -152,7 +161,7 @@ def _named(key: str, names: Sequence[str]) -> bool:
 def _safe(key: str, was: Any, now: Any) -> bool:
     if key in SAFE_WHEN_LARGER:
         return now is None or (isinstance(was, int | float) and isinstance(now, int | float) and now > was)
-    return _named(key, SAFE)
+    return _named(key, SAFE) or (key in SAFE_WHEN_BOTH and bool(was) and bool(now))
 
 
 def _shown(value: Any) -> str:

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from truing.config.section import Section
 
+OF_SERVERS = ("servers", "servers_file", "served_model", "timeout", "wait")  # say who draws, and not how
+
 
 class SamplingSection(Section):
     """Sampling of responses from the policy while it trains."""
@@ -35,12 +37,25 @@ class SamplingSection(Section):
     servers: tuple[str, ...] = Field(
         default=(), description="vLLM servers that draw the responses; without one this machine draws."
     )
+    servers_file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File of more servers, one address a line; it is read again while the run goes on.",
+    )
     served_model: str | None = Field(
         default=None,
         min_length=1,
         description="Name of the policy on the servers; null is the first name they list.",
     )
     timeout: float = Field(default=600.0, gt=0, description="Seconds a server may take for a response.")
+    wait: float = Field(
+        default=600.0, ge=0, description="Seconds to wait while no server can be used, before the run ends."
+    )
+
+    @property
+    def served(self) -> bool:
+        """Tell whether servers draw the responses."""
+        return bool(self.servers or self.servers_file)
 
 
 class Online(Section):
@@ -74,12 +89,23 @@ class Online(Section):
         default=False,
         description="Draw the next step's responses from servers while this step trains.",
     )
+    max_staleness: int | None = Field(
+        default=None,
+        ge=0,
+        description="Most steps by which the weights that drew a response may be older than the policy that "
+        "learns from it; older responses are drawn again. Null is 1 with overlap, else 0.",
+    )
     truncated: Literal["keep", "mask"] = Field(
         default="keep", description="Keep responses cut off at max_new_tokens, or mask their loss."
     )
     skip_failed: float = Field(
         default=0.1, ge=0, le=1, description="Largest share of a step's rewards that may fail."
     )
+
+    @property
+    def oldest(self) -> int:
+        """Return the bound on the age of responses, in steps."""
+        return int(self.overlap) if self.max_staleness is None else self.max_staleness
 
 
 CRITIC_STARTS = AUTO, REWARD, POLICY = "auto", "reward", "policy"  # the others are folders of reward models

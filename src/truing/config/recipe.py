@@ -236,6 +236,15 @@ class Checkpoint(Section):
     keep: int = Field(default=2, ge=1, description="How many of the newest checkpoints stay on disk.")
 
 
+class RanksSection(Section):
+    """The processes that `torchrun` starts for one run."""
+
+    shard: bool = Field(
+        default=False,
+        description="Each of several ranks holds a part of the weights (FSDP2); adapters stay whole.",
+    )
+
+
 class Recipe(Section):
     """Every setting of one training run."""
 
@@ -287,6 +296,9 @@ class Recipe(Section):
         default=False, description="Compute activations twice to save memory."
     )
     packing: Literal["auto", "trees", "padded"] = Field(default="auto", description="How rows share a pass.")
+    ranks: RanksSection = Field(
+        default=RanksSection(), description="How the processes that torchrun starts share the work of a run."
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of every random choice.")
     output: str = Field(
         default="runs/my-run", min_length=1, description="The run folder; an unfinished run resumes here."
@@ -305,6 +317,14 @@ class Recipe(Section):
         data = info.data.get("data")
         if value is None and data is not None and data.retain:
             raise ValueError("data.retain compares the policy with and without its adapter: set lora")
+        return value
+
+    @field_validator("ranks")
+    @classmethod
+    def _shards_without_retained_rows(cls, value: RanksSection, info: ValidationInfo) -> RanksSection:
+        data = info.data.get("data")
+        if value.shard and data is not None and data.retain:
+            raise ValueError("ranks.shard cannot be combined with data.retain; keep one of the two")
         return value
 
     @field_validator("evaluate")

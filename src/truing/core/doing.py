@@ -12,11 +12,12 @@ Show = Callable[[str, int | None], AbstractContextManager[Tick]]
 
 
 @contextmanager
-def _silent(what: str, total: int | None) -> Generator[Tick]:
+def silent(what: str, total: int | None) -> Generator[Tick]:
+    """Show nothing."""
     yield lambda done: None
 
 
-_show: list[Show] = [_silent]
+_show: list[Show] = [silent]
 
 
 def show_with(show: Show) -> None:

@@ -4,6 +4,8 @@ To add one, subclass the row whose exit code fits. The command line prints `str(
 traceback and leaves with `exit_code`; anything that is not a `TruingError` is our own bug.
 """
 
+from typing import Any
+
 
 class TruingError(Exception):
     """Base of all errors meant for users. `hint` says what to do next and is printed on its own line."""
@@ -15,6 +17,17 @@ class TruingError(Exception):
         super().__init__(message)
         self.message = message  # a `Message`, where it is one, which can be told in another language
         self.hint = hint
+        self.told = False  # whether another process of the same run tells it
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process with all that the error knows."""
+        return _remade, (type(self), self.args, vars(self))
+
+
+def _remade(kind: type[TruingError], args: tuple[Any, ...], known: dict[str, Any]) -> TruingError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(known)
+    return error
 
 
 class UsageError(TruingError):

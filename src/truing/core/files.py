@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,22 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     The bytes are on disk when this returns. Text is written as UTF-8.
     """
     content = data.encode() if isinstance(data, str) else data
+    write_parts(path, [content], len(content))
+
+
+def write_parts(path: Path, parts: Iterable[bytes], needed_bytes: int = 0) -> None:
+    """Write a file as `write_atomic` does, from parts that are made while it is written."""
     temporary = path.with_name(f".{path.name}{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as file:
-            file.write(content)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        raise cannot_write(path, len(content), error) from error
+        raise cannot_write(path, needed_bytes, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ HEALTH_ZH = {
     "The reward does not tell responses apart": "奖励无法区分回答",
     "The reward is being gamed": "奖励被钻了空子",
     "Responses get worse": "回答在变差",
+    "The sampler is not the policy that learns": "采样的模型不是正在学习的策略",
     # What was done about it
     "The run was stopped for it.": "训练因此被停止。",
     "The run went back to the checkpoint of step {step} with half the learning rate.": "训练已回到第 {step} 步的检查点，学习率减半。",
@@ -28,6 +29,7 @@ HEALTH_ZH = {
     "the reward does not tell responses to a prompt apart: see samples.jsonl whether the task is too hard, too easy or the reward blind; raise online.group_size, sampling.temperature or online.resample": "奖励无法区分同一提示的回答：在 samples.jsonl 中查看任务是否太难、太易，或奖励看不到差别；提高 online.group_size、sampling.temperature 或 online.resample",
     "read samples.jsonl; take from the reward what can be had for nothing (length, repetition), add a second reward, raise loss.kl_weight, or stop at the best evaluation (evaluate.patience)": "阅读 samples.jsonl；从奖励中去掉不费力就能得到的部分（长度、重复），加入第二个奖励，提高 loss.kl_weight，或停在最好的一次评估（evaluate.patience）",
     "read samples.jsonl or talk to the last checkpoint; lower optim.learning_rate, raise loss.kl_weight, or go back to a checkpoint from before": "阅读 samples.jsonl 或与最后的检查点对话；降低 optim.learning_rate，提高 loss.kl_weight，或回到之前的检查点",
+    "the server may hold other weights than the trainer, or compute in another number format: see what it printed, and start it again from the recipe's policy; set loss.correction: token_truncate; set online.overlap: false": "服务器的权重可能与训练端不同，或使用另一种数值格式：查看它的输出，并用配方中的 policy 重新启动；设置 loss.correction: token_truncate；设置 online.overlap: false",
     # What was seen: whole sentences, and what goes on from them
     "the log-probability of {better} responses fell from {before:.3g} to {now:.3g} nats while their lead in reward went from {lead:.3g} to {lead_now:.3g}": "{better}的对数概率从 {before:.3g} 降到 {now:.3g} nats，而其奖励领先量从 {lead:.3g} 变为 {lead_now:.3g}",
     "; most of all ": "；最严重的是 ",
@@ -52,5 +54,7 @@ HEALTH_ZH = {
     " while {name} fell from {before:.3g} to {now:.3g}": "，而 {name} 从 {before:.3g} 降到 {now:.3g}",
     " with the length of responses, from {before:.3g} to {now:.3g} tokens; within a step both correlate by {correlation:.2f}": "，回答长度也随之从 {before:.3g} 变为 {now:.3g} 个词元；同一步内两者相关系数为 {correlation:.2f}",
     " while repetition rose from {before:.0%} to {now:.0%} of token 4-grams": "，而重复从词元四元组的 {before:.0%} 升到 {now:.0%}",
+    "the sampler is {now:.3g} nats per token away from the trainer; the limit is {limit:g}": "采样端与训练端相距每词元 {now:.3g} nats，上限为 {limit:g}",
+    "the sampler went from {before:.2g} to {now:.2g} nats per token away from the trainer": "采样端与训练端的距离从每词元 {before:.2g} nats 变为 {now:.2g} nats",
     "{name} rose from {before:.0%} to {now:.0%}": "{name} 从 {before:.0%} 升到 {now:.0%}",
 }

@@ -61,7 +61,8 @@ def with_beside(record: Record, row: Row) -> Record:
     for key in SYSTEM:
         if holds(row.get(key)):
             own = _with_system(own, row[key], key, prompted=bool(rest))
-    return replace(record, prompt=(*own, *rest))
+    prompt = (*own, *rest)
+    return record if prompt == record.prompt else replace(record, prompt=prompt)
 
 
 def _with_system(own: Turns, value: object, key: str, *, prompted: bool) -> Turns:

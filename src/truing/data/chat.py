@@ -10,7 +10,7 @@ The padding token is not read here, so a policy whose tokenizer pads with EOS le
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -55,6 +55,7 @@ class Renderer:
     stop_ids: frozenset[int]  # a response ends with one of these
     bos: tuple[int, ...]  # put before text that has no template to write it
     eos: int | None
+    blank: dict[int, bool] = field(default_factory=dict, compare=False, repr=False)  # ids
 
     def tree(self, record: Record) -> Tree:
         """Render the prompt once, and one branch per response in the record's order."""
@@ -102,6 +103,8 @@ class Renderer:
         if len(written) != 1:
             raise TurnsError(Refusal.UNCLEAR, "the template writes the prompt differently for each response")
         counts[Note.PROMPT_DIFFERS] = int(bool(sampled) and written != sampled)
+        ends = (layout.text[: segment.end] for layout in layouts for segment in layout.segments)
+        self.encoder.prepare((*(text or "" for text in written), *ends), marks.cut)
         prompt_ids = self._prompt_ids(written.pop() or "", marks.cut)
         branches: list[Branch] = []
         for layout in layouts:
@@ -172,8 +175,14 @@ class Renderer:
     def _is_closed(self, ids: list[int]) -> bool:
         """Tell whether a stop token stands last, or is followed by white space alone."""
         tokenizer = self.encoder.tokenizer
-        solid = (i for i in reversed(ids) if i in self.stop_ids or decode([i], tokenizer).strip())
-        return next(solid, None) in self.stop_ids
+        for last in reversed(ids):
+            if last in self.stop_ids:
+                return True
+            if last not in self.blank:
+                self.blank[last] = not decode([last], tokenizer).strip()
+            if not self.blank[last]:
+                return False
+        return False
 
 
 def make_renderer(

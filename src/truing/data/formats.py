@@ -8,6 +8,7 @@ formats; responses are listed best first.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from truing.config.tables import find
 from truing.core.errors import UsageError
@@ -59,8 +60,8 @@ class Format:
     def matches(self, row: Row) -> bool:
         return not self.missing(row) and self.shape(row)
 
-    def read(self, row: Row) -> Record:
-        """Read the row as a record without a place. Raises `RowError`."""
+    def read(self, row: Row, **where: Any) -> Record:
+        """Read the row as a record; `where` are its place, source and number. Raises `RowError`."""
         columns, row = row, Watched(row)
         missing = self.missing(row)
         if missing:
@@ -74,7 +75,7 @@ class Format:
         if holds(row.get(REJECTED)) and not any(REJECTED in need for need in self.needs):
             raise unread(REJECTED, "the row has a rejected response already")
         record = with_opinions(record, row)
-        return replace(record, given=given, columns=columns, unread=tuple(row.unread()))
+        return replace(record, given=given, columns=columns, unread=tuple(row.unread()), **where)
 
 
 def either(need: str) -> str:
@@ -165,6 +166,8 @@ def preference(row: Row) -> Record:
     else:
         record = _pair(_prompt(row), row)
     scores = number(row, "score_chosen"), number(row, "score_rejected")
+    if scores == (None, None):
+        return record
     scored = (replace(each, score=score) for each, score in zip(record.responses, scores, strict=True))
     return replace(record, responses=tuple(scored))
 

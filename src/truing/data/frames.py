@@ -37,7 +37,12 @@ PADDLE = ("src", "tgt", "response")
 
 
 def settled(row: dict) -> dict:
-    """Return the row with its values as they were meant. Raises `RowError` where that is unclear."""
+    """Return the row with its values as they were meant. Raises `RowError` where that is unclear.
+
+    A row of plain texts is returned as it is.
+    """
+    if all(map(_plain, row.values())):
+        return row
     found = {key: value if key in NUMBERS else without_nan(value) for key, value in row.items()}
     found = {key: None if value == "" and key in BLANK else value for key, value in found.items()}
     for key in LISTS:
@@ -49,6 +54,13 @@ def settled(row: dict) -> dict:
     if isinstance(rubric := found.get("rubric"), dict):
         found["rubric"] = _of_structs(rubric)
     return _with_turns(found)
+
+
+def _plain(value: object) -> bool:
+    """Tell whether a value is null or text that is not blank and spells nothing else."""
+    if isinstance(value, str):
+        return bool(value) and "{" not in value and not value.lstrip().startswith("[")
+    return value is None
 
 
 def without_nan(value: object) -> object:

@@ -5,11 +5,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from truing.core.messages import Say, Sentence, message
 from truing.core.records import Record
 from truing.data.chat import Note
 from truing.data.limits import CUT, Reason, Rendered
 from truing.data.load import Loaded
+from truing.data.stored import Stored
 from truing.data.trees import Tree
 
 
@@ -19,7 +22,7 @@ class Rows:
 
     loaded: Loaded
     rendered: Rendered
-    trees: list[Tree]
+    trees: Sequence[Tree]
     taught: int  # records the method can learn from, before length limits
     made: int = 0  # more records than rows, where pairs became two each
     masks: Mapping[str, int] = field(default_factory=dict)  # faults of the loss masks, by name
@@ -40,7 +43,7 @@ class Rows:
         counts: Counter[str] = Counter()
         for source in self.loaded.sources:
             counts += source.set_aside
-        if unfit := len(self.loaded.records) + self.made - self.taught:
+        if unfit := sum(source.kept for source in self.loaded.sources) + self.made - self.taught:
             counts["unfit-for-method"] = unfit
         counts += self.rendered.aside
         assert len(self.trees) + sum(counts.values()) == self.read + self.made + self.turns
@@ -82,14 +85,23 @@ class Rows:
         )
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> Sequence[Record]:
         """The records of the trees, in the order of the trees, each with its branches as responses."""
         return self.rendered.records
 
     @property
-    def places(self) -> list[str]:
+    def places(self) -> Sequence[str]:
         """The place of each tree's row, as `file:line`."""
+        if isinstance(self.records, Stored):
+            return self.records.rows.places
         return [record.place for record in self.records]
+
+    @property
+    def ids(self) -> np.ndarray:
+        """The identity of each tree's row: its source and its number there, [trees, 2] int64."""
+        if isinstance(self.records, Stored):
+            return np.stack([self.records.numbers(name) for name in ("source", "number")], 1)
+        return np.array([record.id for record in self.records], np.int64).reshape(-1, 2)
 
 
 def say_cuts(rendered: Rendered, most: int, say: Say) -> None:
@@ -111,7 +123,7 @@ def say_shared(rows: Rows, learnt: Sequence[Hashable], held_out: Sequence[Hashab
     prompt and responses, or of the prompt alone.
     """
     known = set(held_out)
-    shared = sum(one in known for one in learnt)
+    shared = sum(one in known for one in learnt) if known else 0
     if shared:
         said = (
             "{n} of {of} rows that are learnt from stand in the evaluation too, which will look better for it"

@@ -177,8 +177,14 @@ def _end_of_turn(text: str, at: int, after: int, blank: str, stops: tuple[str, .
 
 def common_length(*texts: str) -> int:
     """Count the characters that all of some texts begin with."""
-    columns = enumerate(zip(*texts, strict=False))
-    return next((at for at, column in columns if len(set(column)) > 1), min(map(len, texts)))
+    first, least, most = texts[0], 0, min(map(len, texts))
+    while least < most:  # the beginnings of that length that are equal, by halving
+        middle = (least + most + 1) // 2
+        if all(text.startswith(first[:middle]) for text in texts):
+            least = middle
+        else:
+            most = middle - 1
+    return least
 
 
 def _closed(text: str, start: int, at: int, end: int, stops: tuple[str, ...]) -> _Span:

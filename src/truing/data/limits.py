@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from truing.core.doing import doing
+from truing.core.doing import Show, doing
 from truing.core.errors import DataError
 from truing.core.messages import joined, message
 from truing.core.records import Record
@@ -49,9 +49,9 @@ class Fitted:
 class Rendered:
     """Trees of some records: kept plus set aside is the number of records given, plus those `made`."""
 
-    trees: list[Tree] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)  # the records of `trees`, in the same order
-    lengths: list[int] = field(default_factory=list)  # of all that could be written, before a cut
+    trees: Sequence[Tree] = ()
+    records: Sequence[Record] = ()  # the records of `trees`, in the same order
+    lengths: Sequence[int] = ()  # of all that could be written, before a cut
     counts: Counter[str] = field(default_factory=Counter)  # by Reason, and by chat.Note
     places: dict[str, list[str]] = field(default_factory=dict)  # by Reason: the places of its records
     refused: list[RefusedRowError] = field(default_factory=list)  # set aside for their turns
@@ -102,11 +102,18 @@ def render_all(
     renderer: Renderer,
     max_tokens: int,
     truncation: Truncation | str = Truncation.DROP,
+    show: Show = doing,
 ) -> Rendered:
-    """Render all records as trees that fit, in order. Records that the template refuses are set aside."""
-    rendered = Rendered()
+    """Render all records as trees that fit, in order. Records that the template refuses are set aside.
+
+    `show` tells people how far it is.
+    """
+    trees: list[Tree] = []
+    kept: list[Record] = []
+    lengths: list[int] = []
+    rendered = Rendered(trees, kept, lengths)
     bos = renderer.encoder.tokenizer.bos_token_id
-    with doing(message("tokenising rows"), len(records)) as tick:
+    with show(message("tokenising rows"), len(records)) as tick:
         for number, record in enumerate(records):
             tick(number + 1)
             try:
@@ -119,13 +126,13 @@ def render_all(
                 rendered.made.append(len(written) - 1)
             for part, rendering in written:
                 rendered.counts.update(rendering.counts)
-                rendered.lengths.append(rendering.tree.longest)
+                lengths.append(rendering.tree.longest)
                 fitted = fit(rendering.tree, max_tokens, truncation, bos=bos)
                 if fitted.reason:
                     _note(rendered, fitted.reason, part)
                 if fitted.tree:
-                    rendered.trees.append(fitted.tree)
-                    rendered.records.append(part)
+                    trees.append(fitted.tree)
+                    kept.append(part)
                     rendered.origins.append(number)
     return rendered
 

@@ -10,25 +10,33 @@ import hashlib
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
+from truing.core.doing import Tick
 from truing.core.errors import DataError, StorageError
-from truing.core.files import json_line, sha256_file, write_atomic
+from truing.core.files import sha256_file, write_atomic
 from truing.core.messages import Sentence, joined, message
 from truing.core.records import Record
+from truing.core.workers import mapped, useful_workers
+from truing.data.chunks import SAMPLE, Chunk, ReadChunk, cut, read_chunk
 from truing.data.detect import detect
 from truing.data.formats import Format, find_format
 from truing.data.kinds import parts_of
-from truing.data.read import EMPTY_HINT, HUB, check_file, read_rows
-from truing.data.rows import RawRow, RowError
+from truing.data.read import EMPTY_HINT, HUB, check_file, raw_rows, settle
+from truing.data.rows import RawRow
 
-SAMPLE = 1000  # rows looked at to detect a format
 MOST_BAD = 0.01  # share of bad rows above which loading stops
 _ASIDE = re.compile(r"(^|[./\\])quarantine(\.reasons)?\.jsonl$")
+
+SMALLER = (".gz", ".zst", ".parquet", ".arrow", ".feather")  # files with fewer bytes than their rows
+MANY = 4 << 20  # bytes of rows that are worth several processes
+PACKED = 5  # bytes of rows for each of their bytes, by a guess
+T = TypeVar("T")
 
 BadRows = Literal["stop", "skip"]
 
@@ -79,13 +87,22 @@ class _Source:
     path: str
     index: int  # among all sources
     name: str  # the start of its places
-    kept: list[Record] = field(default_factory=list)
+    kept: int = 0
     set_aside: Counter[str] = field(default_factory=Counter)
     problems: list[Sentence] = field(default_factory=list)
+    unread: dict[str, None] = field(default_factory=dict)
+    digest: Any = field(default_factory=hashlib.sha256)  # of the records of a data set of the hub
 
     @property
     def read(self) -> int:
-        return len(self.kept) + self.set_aside.total()
+        return self.kept + self.set_aside.total()
+
+    def add(self, chunk: ReadChunk[Any]) -> None:
+        self.kept += chunk.kept
+        self.set_aside += chunk.set_aside
+        self.problems += chunk.problems
+        self.unread |= dict.fromkeys(chunk.unread)
+        self.digest.update(chunk.spoken)
 
 
 class _Quarantine:
@@ -95,10 +112,10 @@ class _Quarantine:
         self._rows: list[bytes] = []
         self._reasons: list[bytes] = []
 
-    def add(self, row: RawRow, error: RowError) -> None:
-        reason = {"place": row.place, "code": error.code, "message": error.message, "bytes": len(row.raw)}
-        self._rows.append(row.raw + b"\n")
-        self._reasons.append(json_line(reason))
+    def add(self, bad: Iterable[tuple[bytes, bytes]]) -> None:
+        for row, reason in bad:
+            self._rows.append(row)
+            self._reasons.append(reason)
 
     def write(self, path: Path) -> None:
         """Replace `path` and the file of reasons beside it; without a bad row remove both."""
@@ -106,13 +123,18 @@ class _Quarantine:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"{path.parent} cannot be made: {error.strerror}") from error
-        files = {path: self._rows, path.with_suffix(".reasons.jsonl"): self._reasons}
+        files = {path: self._rows, reasons_of(path): self._reasons}
         if not self._rows:
             for file in files:
                 file.unlink(missing_ok=True)
             return
         for file, lines in files.items():
             write_atomic(file, b"".join(lines))
+
+
+def reasons_of(quarantine: Path) -> Path:
+    """Return the file of reasons beside a quarantine file."""
+    return quarantine.with_suffix(".reasons.jsonl")
 
 
 def load_records(
@@ -129,93 +151,136 @@ def load_records(
     good row always does. The file at
     `quarantine` is replaced, whether loading succeeds or not; without a bad row there is none.
     """
+    records: list[Record] = []
+    how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine}
+    sources, problems = work_through(paths, lambda some: some, records.extend, **how)
+    return Loaded(records, sources, problems)
+
+
+def work_through(
+    paths: str | Path | Iterable[str | Path],
+    work: Callable[[list[Record]], T],
+    take: Callable[[T], object],
+    *,
+    format: str | None = None,
+    bad_rows: BadRows = "stop",
+    quarantine: Path | None = None,
+    copy: Path | None = None,
+    workers: int = 1,
+    tick: Tick = lambda done: None,
+    hash_of: Callable[[Path], str] = sha256_file,
+) -> tuple[list[SourceReport], list[Sentence]]:
+    """Read files as `load_records` does, and hold only a few records at a time.
+
+    `work` gets the records of some rows, in one of several processes where `workers` is above 1; `take` gets
+    what it returned, in the order of the rows. `copy` is a second quarantine file. `tick` is called with the
+    bytes of rows read so far; `hash_of` hashes a file. Returns the account of each source, and the problems.
+    """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     chosen = find_format(format) if format else None
-    records: list[Record] = []
     sources: list[SourceReport] = []
     problems: list[Sentence] = []
-    aside = _Quarantine()
+    aside, done = _Quarantine(), 0
     try:
-        files = list(_expand(given))
-        for index, (path, name) in enumerate(zip(files, _names(files), strict=True)):
+        files = list(expanded(given))
+        for index, (path, name) in enumerate(zip(files, names_of(files), strict=True)):
             source = _Source(path, index, name)
-            used = _load(source, chosen, aside)
+            rows = raw_rows(path, name)
+            sample = list(map(settle, islice(rows, SAMPLE)))
+            if not sample:
+                raise DataError(message("{path} holds no rows", path=path), hint=EMPTY_HINT)
+            used = chosen or _detected(source, sample)
+            chunks = _chunks(source, sample, rows, used)
+            for chunk in mapped(partial(read_chunk, work), chunks, workers=workers):
+                source.add(chunk)
+                aside.add(chunk.bad)
+                take(chunk.made)
+                tick(done := done + chunk.size)
+            if used is None:
+                raise _too_many_bad(source, None)
             if not source.kept or (bad_rows == "stop" and source.set_aside.total() > MOST_BAD * source.read):
                 raise _too_many_bad(source, quarantine)
-            sources.append(_report(source, used))
-            records += source.kept
+            sources.append(_report(source, used, hash_of))
             problems += source.problems
     finally:
-        if quarantine is not None:
-            aside.write(quarantine)
-    return Loaded(records, sources, problems)
+        for file in filter(None, (quarantine, copy)):
+            aside.write(file)
+    return sources, problems
+
+
+def read_through(
+    paths: Sequence[str], *, format: str | None, bad_rows: BadRows, quarantine: Path | None
+) -> tuple[list[SourceReport], list[Sentence]]:
+    """Read every row and keep none, many rows in several processes; return what `work_through` returns."""
+    workers = useful_workers() if bytes_of(paths) > MANY else 1
+    how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine, "workers": workers}
+    return work_through(paths, len, lambda kept: None, **how)
+
+
+def bytes_of(paths: Iterable[str | Path]) -> int:
+    """Count the bytes of rows in files, those of a packed file by a guess; what is no file has none."""
+    total = 0
+    for path in expanded(paths):
+        file = Path(path)
+        if not path.startswith(HUB) and file.is_file():
+            total += file.stat().st_size * (PACKED if file.suffix.lower() in SMALLER else 1)
+    return total
 
 
 def require_files(paths: Iterable[str | Path]) -> None:
     """Raise `DataError` for a file that is absent or empty, or a pattern that matches none."""
-    for path in _expand(paths):
+    for path in expanded(paths):
         if not path.startswith(HUB):
             check_file(Path(path))
 
 
-def _load(source: _Source, format: Format | None, aside: _Quarantine) -> Format:
-    """Fill `source` from its path and return the format its rows are in."""
-    rows = read_rows(source.path, source.name)
-    sample = list(islice(rows, SAMPLE))
-    if not sample:
-        raise DataError(message("{path} holds no rows", path=source.path), hint=EMPTY_HINT)
+def _detected(source: _Source, sample: Sequence[RawRow]) -> Format | None:
+    """Detect the format of a source by its first rows, which are settled; None where all are damaged."""
     good = [row.value for row in sample if row.value is not None]
-    if format is None and good:
-        try:
-            format = detect(good)
-        except DataError as error:
-            said = message("{path}: {what}", path=source.path, what=error.message)
-            raise DataError(said, hint=error.hint) from error
-    for number, row in enumerate(chain(sample, rows), start=1):
-        try:
-            if row.value is None or format is None:
-                raise row.error or RowError(
-                    "no-format", message("the first {n} rows are all damaged", n=SAMPLE)
-                )
-            record = format.read(row.value)
-            source.kept.append(replace(record, place=row.place, source=source.index, number=number))
-        except RowError as error:
-            source.set_aside[error.code] += 1
-            said = "{place}: {code}: {what}"
-            source.problems.append(message(said, place=row.place, code=error.code, what=error.message))
-            aside.add(row, error)
-    if format is None:
-        raise _too_many_bad(source, None)
-    return format
+    try:
+        return detect(good) if good else None
+    except DataError as error:
+        said = message("{path}: {what}", path=source.path, what=error.message)
+        raise DataError(said, hint=error.hint) from error
 
 
-def _names(paths: Sequence[str]) -> list[str]:
+def _chunks(
+    source: _Source, sample: list[RawRow], rows: Iterator[RawRow], format: Format | None
+) -> Iterator[Chunk]:
+    """Yield all rows of a source: those of the sample, which are settled, and the rest."""
+    name, spoken = format and format.name, source.path.startswith(HUB)
+
+    def chunk(settled: bool) -> Callable[[list[RawRow], int], Chunk]:
+        return lambda some, first: Chunk(some, name, source.index, first, settled, spoken)
+
+    yield from cut(sample, chunk(True), 1)
+    yield from cut(rows, chunk(False), 1 + len(sample))
+
+
+def names_of(paths: Sequence[str]) -> list[str]:
     """Name each file for places in it: by its name, or its path where another file has that name."""
     names = [path if path.startswith(HUB) else Path(path).name for path in paths]
     return [path if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
 
 
-def _report(source: _Source, used: Format) -> SourceReport:
+def _report(source: _Source, used: Format, hash_of: Callable[[Path], str]) -> SourceReport:
     return SourceReport(
         path=source.path,
         format=used.name,
         title=used.title,
         read=source.read,
-        kept=len(source.kept),
+        kept=source.kept,
         set_aside=source.set_aside,
-        sha256=_sha256(source),
-        unread=tuple(dict.fromkeys(key for record in source.kept for key in record.unread)),
+        sha256=_sha256(source, hash_of),
+        unread=tuple(source.unread),
     )
 
 
-def _sha256(source: _Source) -> str:
+def _sha256(source: _Source, hash_of: Callable[[Path], str]) -> str:
     """Hash the file's bytes; a data set of the hub has no file, so its records are hashed."""
     if not source.path.startswith(HUB):
-        return sha256_file(Path(source.path))
-    digest = hashlib.sha256()
-    for record in source.kept:
-        digest.update(repr(record).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+        return hash_of(Path(source.path))
+    return source.digest.hexdigest()
 
 
 def _too_many_bad(source: _Source, quarantine: Path | None) -> DataError:
@@ -241,7 +306,7 @@ def _to_utf8(source: _Source) -> str:
     return f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(str(path))} > {target}"
 
 
-def _expand(paths: Iterable[str | Path]) -> Iterator[str]:
+def expanded(paths: Iterable[str | Path]) -> Iterator[str]:
     """Replace glob patterns among paths by the files they match, sorted, each file once.
 
     A folder of `part-…` files, as Spark writes them, stands for these files. A pattern skips the quarantine

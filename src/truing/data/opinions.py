@@ -26,8 +26,10 @@ KEYS = ("margin", "category", "rubric", *PROBABILITY)
 def with_opinions(record: Record, row: Row) -> Record:
     """Return the record with the values of `KEYS` that its row has. Raises `RowError`."""
     margin, probability = number(row, "margin"), _probability(record, row)
-    said = {"category": _category(row), "rubric": _rubric(row)}
-    return replace(record, margin=margin, probability=probability, **said)
+    category, rubric = _category(row), _rubric(row)
+    if (margin, probability, category) == (None, None, None) and not rubric:
+        return record
+    return replace(record, margin=margin, probability=probability, category=category, rubric=rubric)
 
 
 def _category(row: Row) -> str | None:

@@ -60,6 +60,7 @@ class PackedBatch:
     labels: Tensor  # [B] f32, the rows' label of each branch; 0 without one
     sizes: tuple[int, ...]  # branches of each tree, B in all
     role: Role = "learn"
+    blank: bool = False  # run for the sake of other ranks: it counts for nothing
 
     @cached_property
     def lengths(self) -> Tensor:
@@ -183,6 +184,22 @@ def pad(trees: Sequence[Tree], items: Iterable[int] = ()) -> PackedBatch:
 
 
 LAYOUTS = {"trees": pack, "padded": pad}
+
+
+def _cost(tree: Tree, layout: str) -> int:
+    """Count the tokens that a tree takes in a pass."""
+    return len(tree) if layout == "trees" else tree.longest * len(tree.branches)
+
+
+def balanced(trees: Sequence[Tree], ranks: int, layout: str) -> list[list[int]]:
+    """Share indices of `trees` out over ranks by tokens: the largest first, to the rank with the fewest."""
+    shares: list[list[int]] = [[] for _ in range(ranks)]
+    load = [0] * ranks
+    for i in sorted(range(len(trees)), key=lambda i: -_cost(trees[i], layout)):
+        rank = load.index(min(load))
+        shares[rank].append(i)
+        load[rank] += _cost(trees[i], layout)
+    return [sorted(share) for share in shares]
 
 
 def split_into_passes(trees: Sequence[Tree], tokens_per_pass: int, layout: str) -> list[list[int]]:

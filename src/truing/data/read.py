@@ -42,26 +42,32 @@ def read_rows(path: str | Path, name: str | None = None) -> Iterator[RawRow]:
 
     Raises `DataError` if the file is missing, empty or not data.
     """
+    yield from map(settle, raw_rows(path, name))
+
+
+def raw_rows(path: str | Path, name: str | None = None) -> Iterator[RawRow]:
+    """Yield the rows that `read_rows` yields before `settle` restores their values."""
     if str(path).startswith(HUB):
-        yield from map(_settled, _read_hub(str(path)))
+        yield from _read_hub(str(path))
         return
     path = Path(path)
     check_file(path)
     try:
         with _open(path) as file:
-            yield from map(_settled, READERS[_suffix(path, file)](name or path.name, file))
+            yield from READERS[_suffix(path, file)](name or path.name, file)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             message("{path} cannot be read to its end: {error}", path=path, error=error), hint=AGAIN
         ) from error
 
 
-def _settled(row: RawRow) -> RawRow:
+def settle(row: RawRow) -> RawRow:
     """Return the row with its values as they were meant."""
     if row.value is None:
         return row
     try:
-        return replace(row, value=settled(row.value))
+        value = settled(row.value)
+        return row if value is row.value else replace(row, value=value)
     except RowError as error:
         return replace(row, value=None, error=error)
 

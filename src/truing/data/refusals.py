@@ -44,6 +44,10 @@ class TurnsError(ValueError):
         self.code = code
         self.words = words
 
+    def __reduce__(self) -> tuple[type["TurnsError"], tuple[str, str]]:
+        """Pickle both parts: a row is refused in another process."""
+        return TurnsError, (self.code, self.words)
+
 
 class RefusedRowError(DataError):
     """A row that is set aside because of its turns, with the code, the place and the words for it."""
@@ -53,5 +57,9 @@ class RefusedRowError(DataError):
         parts = {"place": place, "template": template, "words": error.words}
         super().__init__(message(said, **parts), hint=hint_of(error.code))
         self.place = place
+        self.template = template
         self.reason = error.code
         self.words = error.words
+
+    def __reduce__(self) -> tuple[type["RefusedRowError"], tuple[str, str, TurnsError]]:
+        return RefusedRowError, (self.place, self.template, TurnsError(self.reason, self.words))

@@ -49,6 +49,10 @@ class RowError(Exception):
         self.code = code
         self.message = message
 
+    def __reduce__(self) -> tuple[type["RowError"], tuple[str, str]]:
+        """Pickle both parts: a chunk of rows goes to another process."""
+        return RowError, (self.code, self.message)
+
 
 @dataclass(frozen=True, slots=True)
 class RawRow:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from truing.core.records import Message
@@ -45,16 +46,17 @@ class Said:
     words: tuple[str, ...]
     calls: tuple[str, ...]
 
-    @classmethod
-    def of(cls, turn: Message) -> "Said":
+    @staticmethod
+    @lru_cache(maxsize=64)  # the turns of one record are asked for again and again
+    def of(turn: Message) -> "Said":
         """Cut a turn into pieces; a turn by anybody but the assistant is words alone."""
         if turn.role != "assistant":
-            return cls((), tuple(_solid([turn.content])), ())
+            return Said((), tuple(_solid([turn.content])), ())
         thought, words = split_thought(turn.content)
         more = turn.more
         thoughts = [more[key] for key in THOUGHT_KEYS if isinstance(more.get(key), str)]
         calls = (string for key in CALL_KEYS for string in _strings(more.get(key), skip=("id", "type")))
-        return cls(
+        return Said(
             tuple(_solid([*thoughts, *_TAG.split(thought)])),
             tuple(_solid(_TAG.split(words))),
             tuple(_solid(calls)),

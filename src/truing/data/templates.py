@@ -51,6 +51,7 @@ CLOCK = re.compile(r"""\bstrftime_now\(\s*(["'])(.*?)\1\s*\)""")
 TEMPLATES: dict[str, str | None] = {"chat": None, "alpaca": ALPACA, "plain": PLAIN}
 
 
+REMEMBERED = 8  # texts of a template
 PROBE = "\U000f0000"  # stands before and after the words that a template is tried with
 
 
@@ -63,12 +64,22 @@ class Template:
     tokenizer: Tokenizer
     parts: bool = False  # whether it wants the words of a turn as a list of parts
     tried: dict[tuple[str, ...], int | None] = field(default_factory=dict, compare=False, repr=False)
+    written: dict[tuple[Any, ...], str] = field(default_factory=dict, compare=False, repr=False)
 
     def text(self, turns: Sequence[Message], *, answer: bool, given: str = "") -> str:
         """Write the conversation; with `answer`, up to the place where the assistant starts to speak.
 
-        `given` is `Record.given`. Raises jinja2's TemplateError when the template refuses these turns.
+        `given` is `Record.given`. Raises jinja2's TemplateError when the template refuses these turns. The
+        last few texts are remembered: the responses to one prompt ask for its text again.
         """
+        asked = (answer, given, *((turn, turn.unread) for turn in turns))
+        if asked not in self.written:
+            if len(self.written) >= REMEMBERED:
+                self.written.clear()
+            self.written[asked] = self._text(turns, answer=answer, given=given)
+        return self.written[asked]
+
+    def _text(self, turns: Sequence[Message], *, answer: bool, given: str) -> str:
         if not turns and self.name == "plain":
             return ""
         if not turns:

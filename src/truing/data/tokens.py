@@ -10,8 +10,8 @@ is encoded in one go, so rows without control tokens get exactly the ids that th
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, groupby, islice
 from typing import Any, Protocol
 
@@ -99,6 +99,7 @@ class Encoder:
     control_ids: frozenset[int]  # the ids of `control` without the unknown token
     pattern: re.Pattern[str]  # any of `control`
     trusted: bool  # control tokens in the rows are read as such
+    known: dict[str, list[int]] = field(default_factory=dict, compare=False, repr=False)  # by `prepare`
 
     def find(self, contents: Sequence[str], own: Sequence[bool] = ()) -> list[int]:
         """Find the starts of control tokens in the joined `contents`, overlapping ones included.
@@ -131,6 +132,12 @@ class Encoder:
             begin += len(content)
         return disarmed
 
+    def prepare(self, texts: Iterable[str], cut: str) -> None:
+        """Encode texts together, up to the first cut of each; the ids are remembered until the next call."""
+        self.known.clear()
+        pieces = list(dict.fromkeys(text.partition(cut)[0] for text in texts))
+        self.known.update(zip(pieces, _ids_of_all(self.tokenizer, pieces), strict=True))
+
     def encode(self, text: str, cut: str) -> list[int]:
         """Encode `text`; no token spans a cut."""
         first, *rest = text.split(cut)
@@ -154,12 +161,30 @@ class Encoder:
         return ids
 
     def _ids(self, text: str) -> list[int]:
-        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        known = self.known.get(text)
+        ids = self.tokenizer.encode(text, add_special_tokens=False) if known is None else list(known)
         if not self.trusted:
-            found = sum(index in self.control_ids for index in ids)
+            found = sum(map(self.control_ids.__contains__, ids))
             if found > len(self.pattern.findall(text)):
                 raise SmuggledError("the tokenizer rewrites its text into a control token")
         return ids
+
+
+def _ids_of_all(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Return the ids of several texts, without what `encode` of transformers does beside encoding.
+
+    A tokenizer with code of its own, or set to pad or to cut, encodes one text after another.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    own: Any = type(tokenizer)
+    plain = PreTrainedTokenizerFast
+    if isinstance(tokenizer, plain) and own.encode is plain.encode and own._encode_plus is plain._encode_plus:
+        backend = tokenizer.backend_tokenizer
+        splits = backend.encode_special_tokens == tokenizer.split_special_tokens
+        if splits and backend.padding is None and backend.truncation is None:
+            return [one.ids for one in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+    return [tokenizer.encode(text, add_special_tokens=False) for text in texts]
 
 
 def make_encoder(tokenizer: Tokenizer, *, trusted: bool) -> Encoder:

@@ -133,7 +133,7 @@ def _learnt(item: Mapping[str, object], flag: str, key: str) -> bool:
 def refuse_media(item: Mapping[str, object], where: str) -> None:
     """Raise RowError where a row or a turn has pictures, video or sound beside its text."""
     for key in MEDIA:
-        value = item.get(key)
+        value = item.get(key) if key in item else None
         if value is not None and value == value and value not in ("", [], {}):
             said = "{where}has `{key}`, and text alone is read"
             raise RowError("not-text", message(said, where=f"`{where}` " if where else "", key=key))

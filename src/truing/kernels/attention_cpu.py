@@ -4,7 +4,7 @@ PyTorch's fused CPU kernel spends most of its time on overhead below some two hu
 that in backward. Short trees are therefore lined up in one padded batch under a tree mask and go through
 plain batched products. The branches of a longer tree attend to its prompt in one product, if their lengths
 are alike and their scores are few enough to keep. Other long trees take one causal call per path, which
-computes no forbidden score and keeps none.
+computes no forbidden score and keeps none; for long branches behind long prompts, `long_paths` makes no mask.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from truing.data.packing import Span
+from truing.kernels.long_paths import LONG, behind, forget_bands, windowed
 
 SHORT = 256  # tokens of the longest tree that is lined up with others
 FEW_SCORES = 1 << 22  # most scores of a layer that branches taken together may keep for backward
@@ -30,6 +31,10 @@ def path_attention(query: Tensor, keys: Tensor, values: Tensor, scale: float, wi
     gqa = query.shape[1] != keys.shape[1]
     if m == n and (window is None or n <= window):
         return scaled_dot_product_attention(query, keys, values, is_causal=True, scale=scale, enable_gqa=gqa)
+    if m * n >= LONG:
+        if window is None or n <= window:
+            return behind(query, keys, values, scale)
+        return windowed(query, keys, values, scale, window)
     last = torch.arange(n - m, n, device=query.device)[:, None]
     ahead = torch.arange(n, device=query.device)[None, :] - last
     allowed = ahead <= 0 if window is None else (ahead <= 0) & (ahead > -window)
@@ -252,6 +257,13 @@ def _moved(span: Span, start: int) -> Span:
     """Move a span into a row that begins at `start` of its old row; the root keeps its length."""
     branches = tuple((a - start, b - start) for a, b in span.branches)
     return Span(span.start - start, span.prompt_end - start, branches, span.root)
+
+
+def forget_plans() -> None:
+    """Drop the plans that are kept: those made under FakeTensorMode have no numbers."""
+    siblings.cache_clear()
+    line_up.cache_clear()
+    forget_bands()
 
 
 def _run(spans: tuple[Span, ...], own: list[Tensor], scale: float, window: int | None) -> Tensor:

@@ -86,7 +86,7 @@ def _is_gated(module: Any) -> bool:
     if not isinstance(module.act_fn, (nn.SiLU, SiLUActivation)) or not hasattr(module.gate_proj, "weight"):
         return False
     weight = module.gate_proj.weight
-    if not weight.is_floating_point():  # quantised: its shape is not that of the layer
+    if weight.is_meta or not weight.is_floating_point():  # quantised: its shape is not that of the layer
         return False
     x = torch.randn(2, weight.shape[1], generator=torch.Generator().manual_seed(0))
     x = x.to(weight.device, weight.dtype)
@@ -94,7 +94,12 @@ def _is_gated(module: Any) -> bool:
 
 
 def alike(found: Tensor, expected: Tensor) -> bool:
-    """Tell whether two results differ by rounding alone: by nothing where they are not f32."""
+    """Tell whether two results differ by rounding alone: by nothing where they are not f32.
+
+    Tensors without numbers, those of FakeTensorMode, are alike if their shapes are.
+    """
+    if type(expected) is not Tensor:
+        return found.shape == expected.shape
     if expected.dtype is not torch.float32:
         return torch.equal(found, expected)
     return bool((found - expected).abs().max() <= 1e-5 * expected.abs().max())

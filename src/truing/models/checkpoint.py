@@ -2,7 +2,8 @@
 
     step-000120/
       model.safetensors       the trained parameters
-      optimizer.safetensors   Adam's moments and step counts, by parameter name
+      optimizer.safetensors   Adam's moments and step counts, by parameter name; of weights in shards, every
+                              rank writes its part: model.part-00000-of-00002.safetensors
       state.json              the step, the best evaluation so far …
       manifest.json           schema, size and sha256 of every file; written last
 
@@ -33,8 +34,11 @@ from truing.core.files import (
     require_free_space,
     sealed_aside,
 )
+from truing.models.sharding import is_part, like, part_of
+from truing.models.world import world
 
 SCHEMA = 1
+Tensors = Mapping[str, Mapping[str, Tensor]]  # stem of a file -> name -> tensor
 _NAME = re.compile(r"step-(\d{6,})")
 log = logging.getLogger(__name__)
 
@@ -83,25 +87,42 @@ def save(
     state: Mapping[str, Any],
     *,
     replace: bool = False,
+    write: Callable[[Path], object] | None = None,
 ) -> Path:
     """Write `folder/step-NNNNNN`. Raises StorageError and leaves no folder when the disk is full.
 
-    `tensors` is one mapping per safetensors file. A complete checkpoint of the same step is kept as it is,
-    unless `replace`. Raises DivergedError before anything is written when a value is not finite.
+    `tensors` is one mapping per safetensors file. `write` puts them into a folder; None writes them here.
+    A complete checkpoint of the same step is kept as it is, unless `replace`. Raises DivergedError and leaves
+    no folder when a value is not finite.
     """
     target = folder / f"step-{step:06d}"
     if not replace and target.exists() and not problem_of(target):
         return target
-    _require_finite(step, tensors)
     remove_leftovers(folder)
     needed = sum(t.numel() * t.element_size() for part in tensors.values() for t in part.values()) + 65536
     require_free_space(folder, needed)
     with disk_errors_explained(target, needed), sealed_aside(target, partial(_manifest, step)) as aside:
-        for stem, part in tensors.items():
-            plain = {name: value.detach().cpu().contiguous() for name, value in part.items()}
-            save_file(plain, aside / f"{stem}.safetensors")
+        write(aside) if write else write_tensors(aside, step, tensors)
         (aside / "state.json").write_text(json.dumps({"step": step, **state}, indent=2), "utf-8")
     return target
+
+
+def write_tensors(folder: Path, step: int, tensors: Tensors, part: str = "") -> None:
+    """Write a file for each mapping of tensors. Raises DivergedError where a value is not finite."""
+    _require_finite(step, tensors)
+    for stem, named in tensors.items():
+        plain = {name: value.detach().cpu().contiguous() for name, value in named.items()}
+        save_file(plain, folder / f"{stem}{part}.safetensors")
+
+
+def write_part(folder: Path, step: int, tensors: Tensors) -> None:
+    """Write this rank's part of tensors that lie in shards; rank 0 also writes those that do not."""
+    here = world()
+    own = {
+        stem: {name: part_of(value) for name, value in named.items() if here.main or is_part(value)}
+        for stem, named in tensors.items()
+    }
+    write_tensors(folder, step, own, f".part-{here.rank:05d}-of-{here.size:05d}")
 
 
 def problem_of(path: Path) -> str:
@@ -148,8 +169,16 @@ def read(path: Path) -> Saved:
         raise StorageError(problem, hint="resume from an older checkpoint, or start again in a new folder")
     state = json.loads((path / "state.json").read_bytes())
     listed = json.loads((path / MANIFEST).read_bytes())["files"]
-    tensors = {Path(name).stem: load_file(path / name) for name in listed if name.endswith(".safetensors")}
+    tensors: dict[str, dict[str, Tensor]] = {}
+    for name in sorted(listed):  # parts in the order of their ranks
+        if name.endswith(".safetensors"):
+            _add_part(tensors.setdefault(name.partition(".")[0], {}), load_file(path / name))
     return Saved(state["step"], tensors, state)
+
+
+def _add_part(whole: dict[str, Tensor], part: Mapping[str, Tensor]) -> None:
+    for name, value in part.items():
+        whole[name] = torch.cat([whole[name], value]) if name in whole else value
 
 
 def prune(folder: Path, keep: int, *, protect: int | None = None) -> None:
@@ -193,7 +222,7 @@ def restore_optimizer(
         if name not in names:
             raise StorageError(f"the checkpoint's optimiser knows {name!r}, the model does not")
         parameter = names[name]
-        on = value if moment == "step" else value.to(parameter.device)
+        on = value if moment == "step" else like(value, parameter)
         optimizer.state[parameter][moment] = on.clone()
 
 
@@ -208,4 +237,4 @@ def restore_parameters(names: Mapping[str, torch.nn.Parameter], tensors: Mapping
             hint="was lora or top_layers changed since? start in a new output folder",
         )
     for name, parameter in names.items():
-        parameter.copy_(tensors[name])
+        parameter.copy_(like(tensors[name], parameter))

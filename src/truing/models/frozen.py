@@ -7,8 +7,9 @@ Both are computed in passes that depend on the rows alone, so a resumed run find
 would take more than LIMIT bytes are not kept but computed in every step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -74,11 +75,11 @@ def _divides(scorer: Trunk, depth: int) -> bool:
     return float((whole - parts).abs().max()) <= 1e-4 * float(whole.abs().max())
 
 
-def may_keep(scorer: Trunk, trees: Sequence[Tree]) -> bool:
+def may_keep(scorer: Trunk, trees: Iterable[Tree]) -> bool:
     """Tell whether rows are packed, the lowest layers do not train, and LIMIT is enough for the states."""
     if scorer.layout != "trees" or not untrained_below(scorer.inner):
         return False
-    return _bytes_of(scorer, sum(map(len, trees))) <= LIMIT
+    return all(_bytes_of(scorer, tokens) <= LIMIT for tokens in accumulate(map(len, trees)))
 
 
 def entry_states(scorer: Trunk, trees: Sequence[Tree], tokens_per_pass: int) -> Entry | None:

@@ -69,14 +69,15 @@ def pick_device(asked: str) -> torch.device:
 def quiet() -> Iterator[None]:
     """Silence transformers in the block: it reports errors only and draws no progress bars.
 
-    Its warning about a name that PEFT still reads and that transformers will drop is silenced too.
+    Its warnings about names that PEFT and older releases read, and that it will drop, are silenced too.
     """
     verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated", FutureWarning)
+            old = r".(is_)?gradient_checkpointing(_enable)?. is deprecated"
+            warnings.filterwarnings("ignore", old, FutureWarning)
             yield
     finally:
         hf_logging.set_verbosity(verbosity)
@@ -206,6 +207,18 @@ def _excluded(model: PreTrainedModel, lora: Lora, task: str) -> list[str] | None
     return found or None
 
 
+def layers_of(model: PreTrainedModel, asking: str) -> nn.ModuleList:
+    """Return the list of a model's layers. Raises ModelError, which names the key `asking` for it."""
+    trunk = model.base_model
+    assert isinstance(trunk, nn.Module)
+    count = model.config.get_text_config().num_hidden_layers
+    # The outermost comes first: experts inside a layer may be a list of the same length.
+    lists = [m for m in trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+    if not lists:
+        raise ModelError(f"{type(model).__name__} has no list of layers; {asking} cannot be used with it")
+    return lists[0]
+
+
 def freeze_below(model: PreTrainedModel, top_layers: int, *, head: bool = False) -> None:
     """Leave only the top N layers, the parts behind them (final norm, pooler) and a reward `head` trainable.
 
@@ -214,18 +227,14 @@ def freeze_below(model: PreTrainedModel, top_layers: int, *, head: bool = False)
     """
     trunk = model.base_model
     assert isinstance(trunk, nn.Module)
-    count = model.config.get_text_config().num_hidden_layers
-    # The outermost comes first: experts inside a layer may be a list of the same length.
-    lists = [m for m in trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
-    if not lists:
-        raise ModelError(f"{type(model).__name__} has no list of layers; top_layers cannot be used with it")
-    if top_layers > count:
+    layers = layers_of(model, "top_layers")
+    if top_layers > (count := len(layers)):
         raise ConfigError(f"top_layers is {top_layers}, but the model has {count} layers")
     model.requires_grad_(head)
     trunk.requires_grad_(False)
-    for layer in lists[0][count - top_layers :]:
+    for layer in layers[count - top_layers :]:
         layer.requires_grad_(True)
-    inside = {id(parameter) for parameter in lists[0].parameters()}
+    inside = {id(parameter) for parameter in layers.parameters()}
     for name, parameter in trunk.named_parameters():
         if id(parameter) not in inside and follows_layers(name):
             parameter.requires_grad_(True)

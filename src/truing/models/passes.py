@@ -3,6 +3,8 @@
     passes_of(...)   the passes that hold some trees, for the caller to run
     run_passes(...)  a function of every pass; a pass too large for memory is cut again
     numbers_of(...)  the numbers of that function for each tree
+    share_of(...)    the trees that are this rank's to run
+    shared_numbers_of(...)  the same numbers, each tree run by one of the ranks
 
 Results do not depend on the cut, so a smaller size of pass changes rounding alone.
 """
@@ -14,10 +16,11 @@ from typing import TypeVar
 from torch import Tensor
 
 from truing.config.recipe import Recipe
-from truing.data.packing import LAYOUTS, PackedBatch, Role, split_into_passes
+from truing.data.packing import LAYOUTS, PackedBatch, Role, balanced, split_into_passes
 from truing.data.trees import Tree
 from truing.models.room import Overfull, attempt
 from truing.models.scoring import Trunk
+from truing.models.world import world
 
 T = TypeVar("T")
 LARGE = 2048  # tokens
@@ -95,3 +98,55 @@ def numbers_of(
         found |= batch.by_item(flat)
         on_progress(len(found), len(trees))
     return found
+
+
+def share_of(trees: Mapping[int, Tree], layout: str) -> dict[int, Tree]:
+    """Return the trees that are this rank's to run, balanced over ranks by tokens; all of them alone."""
+    here, items = world(), list(trees)
+    own = balanced(list(trees.values()), here.size, layout)[here.rank]
+    return dict(trees) if here.alone else {items[i]: trees[items[i]] for i in own}
+
+
+def evened(
+    passes: list[PackedBatch], trees: Mapping[int, Tree], trunk: Trunk, role: Role = "learn"
+) -> list[PackedBatch]:
+    """Add blank passes where the weights of `trunk` lie in shards, so that all ranks run equally many.
+
+    `passes` are this rank's of a role, and `trees` all trees of it, of which a blank pass holds the smallest.
+    """
+    if not trunk.sharded:
+        return passes
+    most = max(world().gather(len(passes)))
+    if len(passes) == most:
+        return passes
+    item = min(trees, key=lambda item: len(trees[item]))
+    (blank,) = passes_of({item: trees[item]}, trunk, len(trees[item]), role)
+    return passes + [replace(blank, blank=True)] * (most - len(passes))
+
+
+def shared_numbers_of(
+    trees: Mapping[int, Tree],
+    trunk: Trunk,
+    tokens_per_pass: int,
+    work: Callable[[PackedBatch], Tensor],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[int, Tensor]:
+    """Return what `numbers_of` returns on every rank, each tree run by one of them; numbers are on the CPU.
+
+    All ranks call this with the same trees. `on_progress` is told of this rank's share. Where weights lie in
+    shards, memory that runs out ends the run.
+    """
+    own = share_of(trees, trunk.layout)
+    if trunk.sharded:
+        passes = evened(passes_of(own, trunk, tokens_per_pass), trees, trunk)
+        found: dict[int, Tensor] = {}
+        for batch, flat in [(batch, work(batch)) for batch in passes]:
+            found |= {} if batch.blank else batch.by_item(flat)
+    else:
+        found = numbers_of(own, trunk, tokens_per_pass, work, on_progress)
+    if world().alone:
+        return found
+    of_all: dict[int, Tensor] = {}
+    for part in world().gather({item: numbers.cpu() for item, numbers in found.items()}):
+        of_all |= part
+    return {item: of_all[item] for item in trees}

@@ -27,9 +27,10 @@ from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
 from truing.kernels import logprobs
 from truing.models.finite import fault_of
-from truing.models.passes import numbers_of
+from truing.models.passes import shared_numbers_of
 from truing.models.roles import playing
 from truing.models.scoring import Scorer
+from truing.models.world import world
 
 log = logging.getLogger(__name__)
 
@@ -93,13 +94,13 @@ def score_all(
     def finite(batch: PackedBatch) -> Tensor:
         flat = scorer(batch).logps.cpu()
         if not torch.isfinite(flat).all():
-            first = fault_of(scorer, lambda: scorer(batch))
+            first = "" if scorer.sharded else fault_of(scorer, lambda: scorer(batch))
             told = f"the log-probabilities of texts {', '.join(map(str, batch.items[:8]))} are not finite"
             hint = "the weights, or what the model makes of them, are no numbers: begin from others"
             raise DivergedError(f"{told}, first in {first}" if first else told, hint=hint)
         return flat
 
-    return numbers_of(dict(enumerate(trees)), scorer, tokens_per_pass, finite, on_progress)
+    return shared_numbers_of(dict(enumerate(trees)), scorer, tokens_per_pass, finite, on_progress)
 
 
 @cache
@@ -123,31 +124,44 @@ def content_hash(trees: Sequence[Tree], *parts: str) -> str:
 
 
 def cached(folder: Path, key: str, compute: Callable[[], dict[int, Tensor]]) -> Cached:
-    """Read the cache file of `key` in `folder`; where there is no sound one, compute and write it first."""
+    """Read the cache file of `key` in `folder`; where there is no sound one, compute and write it first.
+
+    All ranks compute where one of them finds no sound file.
+    """
     path = folder / f"{key[:32]}.safetensors"
-    try:
-        return Cached(_read(path))
-    except FileNotFoundError:
-        pass
-    except SafetensorError as error:
-        log.warning("%s is damaged and computed again: %s", path, error)
+    known = _sound(path)
+    found_by_all = all(world().gather(known is not None))
+    if known is not None and found_by_all:
+        return Cached(known)
     logps = {item: values.contiguous() for item, values in compute().items()}
-    tensors = {str(item): values for item, values in logps.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, save(tensors, {"sha256": _sha256(tensors)}))
+    if world().main:
+        tensors = {str(item): values for item, values in logps.items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, save(tensors, {"sha256": sha256_of(tensors)}))
     return Cached(logps)
 
 
-def _sha256(tensors: dict[str, Tensor]) -> str:
-    """Hash the names, types, shapes and values of tensors."""
+def _sound(path: Path) -> dict[int, Tensor] | None:
+    """Read a cache file; None where there is none, or a damaged one, which is told."""
+    try:
+        return {int(item): values for item, values in read_tensors(path).items()}
+    except FileNotFoundError:
+        return None
+    except SafetensorError as error:
+        log.warning("%s is damaged and computed again: %s", path, error)
+        return None
+
+
+def sha256_of(tensors: dict[str, Tensor]) -> str:
+    """Return a hash of the names, types, shapes and values of tensors."""
     return hashlib.sha256(save(tensors)).hexdigest()
 
 
-def _read(path: Path) -> dict[int, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a cache file. Raises SafetensorError also for damage that safetensors misses."""
     with safe_open(path, "pt") as file:
         told = (file.metadata() or {}).get("sha256")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    if _sha256(tensors) != told:
+    if sha256_of(tensors) != told:
         raise SafetensorError("its content is not what its sha256 says")
-    return {int(item): values for item, values in tensors.items()}
+    return tensors

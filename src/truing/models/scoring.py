@@ -89,6 +89,7 @@ class Trunk(nn.Module):
         self.autocast = autocast
         self.entry: Entry | None = None
         self.room = Room()
+        self.sharded = False  # whether its weights lie in shards over ranks, so that all run it together
 
     @property
     def inner(self) -> PreTrainedModel:

@@ -69,7 +69,12 @@ AGAIN = "run its `truing train` command again: it writes its result once more, f
 MEANT = "write or fetch {path} again; where the change is meant, remove its manifest.json"
 MAKER = "truing wheel 1"  # the number changes when the same wheel would be converted differently
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
+HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
+
+
+def hub_name(source: str) -> bool:
+    """Tell whether a source has the form of a name on the hub."""
+    return _HUB_NAME.fullmatch(source) is not None
 
 
 def resolve(source: str, *, verify: bool = False, bins: bool = False) -> ModelFolder:
@@ -270,7 +275,7 @@ def _from_hub(source: str, verify: bool) -> ModelFolder:
     near = _nearest_folder(source)
     try:
         with doing(message("looking for {source} on the hub", source=source)):
-            path = snapshot_download(source, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"])
+            path = snapshot_download(source, allow_patterns=HUB_FILES, ignore_patterns=["*/*"])
     except GatedRepoError as error:
         raise ModelError(
             message("{source} is gated on the hub", source=source),
@@ -389,5 +394,5 @@ SOURCES = {
     "run": Source(lambda name: find_run(name) is not None, _from_run, _check_run),
     "adapter": Source(is_adapter, _from_adapter, lambda name, bins: require_base(Path(name))),
     "folder": Source(lambda name: Path(name).expanduser().is_dir(), _from_folder, _check_folder),
-    "hub": Source(lambda name: _HUB_NAME.fullmatch(name) is not None, _from_hub, _check_hub),
+    "hub": Source(hub_name, _from_hub, _check_hub),
 }

@@ -34,6 +34,15 @@ class Share:
         return self.losses + torch.stack(moves).sum(0)
 
 
+def moved(given: Given, device: torch.device | str) -> Given:
+    """Return the arguments of a loss on another device."""
+    return {name: _moved(value, device) for name, value in given.items()}
+
+
+def _moved(value: Tensor | Pair, device: torch.device | str) -> Tensor | Pair:
+    return Pair(*(one.to(device) for one in value)) if isinstance(value, Pair) else value.to(device)
+
+
 def _parts(value: Tensor | Pair) -> tuple[Tensor, ...]:
     return tuple(value) if isinstance(value, Pair) else (value,)
 

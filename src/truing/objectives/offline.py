@@ -27,8 +27,9 @@ from truing.data.packing import PackedBatch
 from truing.losses.preference import Pair, per_token
 from truing.losses.unpaired import kl_baseline
 from truing.models.scoring import Scorer, Scores
+from truing.models.world import world
 from truing.objectives.binding import Hyper, Loss, needs, number_of, supply
-from truing.objectives.coupling import Given, Share, shares
+from truing.objectives.coupling import Given, Share, moved, shares
 from truing.training.step import Objective, Outcome, Tally, Totals, Unit
 
 Reference = Callable[[PackedBatch], Tensor]  # a batch to the reference's log-probabilities, [N] f32
@@ -97,12 +98,17 @@ def _need(reference: Reference | None) -> Reference:
 
 def _shared(objective: Any, passes: Sequence[PackedBatch]) -> dict[tuple[int, ...], Share]:
     """Return each pass's share of a coupled loss, by its items; none where one pass holds the whole step."""
-    if not objective.coupled or len(passes) < 2:
+    here = world()
+    if not objective.coupled or (here.alone and len(passes) < 2):
         return {}
     with torch.no_grad():
         given = [objective.given(batch, objective.score(batch)) for batch in passes]
-    cut = shares(objective.loss, given, objective.hyper)
-    return {batch.items: share for batch, share in zip(passes, cut, strict=True)}
+    counted = [one for one, batch in zip(given, passes, strict=True) if not batch.blank]
+    of_ranks = [given] if here.alone else here.gather([moved(one, "cpu") for one in counted])
+    whole = [moved(one, objective.scorer.device) for part in of_ranks for one in part]
+    first = sum(map(len, of_ranks[: here.rank]))
+    cut = shares(objective.loss, whole, objective.hyper)[first : first + len(counted)]
+    return dict(zip((batch.items for batch in passes if not batch.blank), cut, strict=True))
 
 
 @dataclass(frozen=True)
@@ -264,6 +270,11 @@ class UnpairedSupplies:
         return self.baseline
 
 
+def _counted(batch: PackedBatch, logps: Tensor) -> Tensor:
+    """Return the sums over responses, [B]; none of a blank pass."""
+    return batch.sums(logps)[: 0 if batch.blank else None]
+
+
 @dataclass(frozen=True)
 class UnpairedObjective:
     """A loss on single responses marked desirable (label 1) or not (label 0): KTO, BCO."""
@@ -292,11 +303,12 @@ class UnpairedObjective:
 
     @torch.no_grad()
     def _baseline(self, passes: Sequence[PackedBatch]) -> Tensor:
-        """Return the mean log-ratio of policy to reference over the responses to other prompts."""
+        """Return the mean log-ratio of policy to reference over the step's responses to other prompts."""
         none = [torch.zeros(0, device=self.scorer.device)]
-        policy = [batch.sums(self.scorer(batch).logps) for batch in passes]
-        ref = [batch.sums(_need(self.reference)(batch)) for batch in passes]
-        return kl_baseline(torch.cat(policy or none), torch.cat(ref or none))
+        policy = [_counted(batch, self.scorer(batch).logps) for batch in passes]
+        ref = [_counted(batch, _need(self.reference)(batch)) for batch in passes]
+        here = world()
+        return kl_baseline(here.join(torch.cat(policy or none)), here.join(torch.cat(ref or none)))
 
     def count(self, batch: PackedBatch) -> Counter[Unit]:
         labels = batch.labels[batch.first]

@@ -35,7 +35,7 @@ class Experience:
     advantages: PerTree
     old: PerTree | None = None  # log-probabilities before the step's first update; None: at the update itself
     reference: PerTree | None = None
-    sampler: PerTree | None = None  # log-probabilities as the sampler reports them, to correct for
+    sampler: PerTree | None = None  # log-probabilities as the sampler reports them
     values: PerTree | None = None  # the critic's, before the step's first update
     returns: PerTree | None = None
 
@@ -102,6 +102,9 @@ class PolicyObjective:
         settings, old = chosen.settings, self.old(batch, logps)
         losses = self._called(chosen.loss, batch, logps)
         metrics = self._metrics(batch, logps, old)
+        if self.experience.sampler is not None:
+            drawn = Experience.of(batch, self.experience.sampler)
+            metrics["sampling/mismatch_kl"] = Tally(k3(drawn, old), "token")
         if chosen.correction is not None:
             weights = self._called(chosen.correction, batch, logps)
             losses = weights * losses

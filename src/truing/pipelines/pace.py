@@ -7,6 +7,7 @@ the quickstart.
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ from truing.runs.session import open_session
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Sampling
 from truing.text.units import first_sentence
+from truing.training.loop import run_steps
 from truing.training.optim import make_optimizer
 
 WRITTEN = 8  # tokens of each response after the first
@@ -83,7 +85,8 @@ def learning_pace(recipe: dict[str, Any], headlines: Sequence[Headline]) -> dict
         keep, _ = _timed(session.keep_frozen)
         ends: list[float] = []
         optimizer = make_optimizer(session.parts, session.recipe.optim)
-        session.train_steps(optimizer, 0, [lambda step, logs: ends.append(time.perf_counter())])
+        learn = partial(session.learn, optimizer)
+        run_steps(session.plan, learn, hooks=[lambda step, logs: ends.append(time.perf_counter())])
     step = statistics.median(after - before for before, after in pairwise(ends))
     return {"keep": keep / len(few), "learn": step / FEWER.per_step}
 

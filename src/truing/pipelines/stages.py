@@ -10,6 +10,7 @@ whose reward model is read with the run's own template. Elsewhere the folder hol
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from truing.config.stages import STAGE, Stage, naming_stage
 from truing.core.errors import ConfigError, DataError
 from truing.core.files import MANIFEST, write_atomic
 from truing.core.messages import Say, Sentence, joined, message
-from truing.data.load import load_records
+from truing.core.records import Record
+from truing.data.load import work_through
 from truing.methods.offline import OFFLINE, Chosen, choose
 from truing.methods.online import ONLINE, choose_online
 from truing.models.export import export_folder
@@ -237,6 +239,14 @@ def _check_sources(recipe: Recipe) -> None:
             resolve(path, bins=True)
 
 
+def _kinds(chosen: Chosen | None, records: list[Record], *, unpair: bool) -> tuple[set[str], bool]:
+    """Return the kinds of records, and whether a method learns from any of them."""
+    if chosen is None:
+        return set(), False
+    parts = [one for row in records for one in (unpaired(row) if unpair else [row])]
+    return {part.kind.value for part in parts}, any(chosen.shape.teaches(part) for part in parts)
+
+
 def _read(recipe: Recipe, chosen: Chosen | None) -> dict[str, str]:
     """Return the SHA-256 of every file of rows. Raises DataError for an absent, damaged or useless file."""
     data = recipe.data
@@ -244,15 +254,15 @@ def _read(recipe: Recipe, chosen: Chosen | None) -> dict[str, str]:
     for paths in (data.train, data.eval, data.retain, data.ptx):
         if not paths:
             continue
-        loaded = load_records(paths, format=data.format, bad_rows=data.bad_rows)
-        found |= {source.path: source.sha256 for source in loaded.sources}
-        if chosen is None or paths not in (data.train, data.eval):
-            continue
-        parts = [one for row in loaded.records for one in (unpaired(row) if data.unpair else [row])]
-        if not any(chosen.shape.teaches(part) for part in parts):
-            kinds = ", ".join(sorted({part.kind.value for part in parts}))
+        asked = chosen if paths in (data.train, data.eval) else None
+        seen: list[tuple[set[str], bool]] = []
+        work = partial(_kinds, asked, unpair=data.unpair)
+        sources, _ = work_through(paths, work, seen.append, format=data.format, bad_rows=data.bad_rows)
+        found |= {source.path: source.sha256 for source in sources}
+        if asked is not None and not any(teaches for _, teaches in seen):
+            kinds = ", ".join(sorted(set().union(*(kinds for kinds, _ in seen))))
             said = "{paths}: {method} needs {wants}, these rows are {kinds}"
-            wants = message(chosen.shape.wants)
+            wants = message(asked.shape.wants)
             raise DataError(
                 message(said, paths=", ".join(paths), method=recipe.method, wants=wants, kinds=kinds),
                 hint=message("see `truing data show`"),

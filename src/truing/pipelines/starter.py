@@ -143,8 +143,9 @@ def _section(section: Section, prefix: str, method: str, left_out: set[str]) -> 
             continue
         comment = _meaning(section, name, value, method)
         if isinstance(value, Section):
-            yield from _told(f"{name}:", comment)
-            yield from _section(value, f"{key}.", method, left_out)
+            if inner := list(_section(value, f"{key}.", method, left_out)):
+                yield from _told(f"{name}:", comment)
+                yield from inner
         elif name == "rewards":
             yield from _told(f"{name}:", comment)
             yield from _parts(value)

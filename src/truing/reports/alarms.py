@@ -19,6 +19,7 @@ TITLES = {
     "zero_variance_groups": "The reward does not tell responses apart",
     "reward_hacking": "The reward is being gamed",
     "degeneration": "Responses get worse",
+    "sampler_mismatch": "The sampler is not the policy that learns",
 }
 DONE = {
     "warn": "",

@@ -1,8 +1,9 @@
 """Responses for the next step, drawn by servers while this step is learnt from.
 
-The responses come from weights that are one step old, never more, when they are learnt from;
-`loss.correction` corrects for that. A checkpoint waits for the responses and holds them, so that a resumed
-run learns from the same ones. So does a checkpoint that is written because the step that took them failed.
+The responses come from weights that are one step old when they are learnt from, or older where a server has
+not taken newer ones. `loss.correction` corrects for that, and `staleness.py` has those that are too old drawn
+again. A checkpoint waits for the responses and holds them, so that a resumed run learns from the same ones.
+So does a checkpoint that is written because the step that took them failed.
 """
 
 from collections.abc import Callable
@@ -40,6 +41,7 @@ class Ahead:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from where `state` was taken."""
         if state:
-            rows = [row | {"finish": Finish(row["finish"])} for row in state["samples"]]
+            since = {"version": state["step"] - 2}  # of samples that an earlier version kept without it
+            rows = [since | row | {"finish": Finish(row["finish"])} for row in state["samples"]]
             self._step, self._samples = state["step"], Future()
             self._samples.set_result([Sample(**row) for row in rows])

@@ -1,7 +1,7 @@
 """Ask the policy a step's prompts, score its responses, and ask other prompts where rewards are all alike."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -63,7 +63,7 @@ def joined(rounds: Sequence[Asked], wanted: int) -> Rollouts:
 
 
 def _moved(sample: Sample, prompt: int) -> Sample:
-    return Sample(sample.tokens, sample.logprobs, sample.text, sample.finish, prompt, sample.k)
+    return replace(sample, prompt=prompt)
 
 
 def ask_until_telling(

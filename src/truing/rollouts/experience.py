@@ -19,7 +19,7 @@ from truing.data.trees import Branch, Tree
 from truing.losses.credit import penalised, tied, token_rewards, whiten
 from truing.losses.policy_gradient import high_entropy
 from truing.models.critic import Critic
-from truing.models.passes import numbers_of, passes_of
+from truing.models.passes import passes_of, share_of, shared_numbers_of
 from truing.models.scoring import Scorer, Trunk, without_dropout
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.offline import Reference
@@ -151,8 +151,8 @@ class Teacher:
         settings, trees = self.chosen.settings, trees_of(rollouts)
         in_reward = settings.kl_in == "reward" and kl_weight > 0
         drawn = [logprob for sample in rollouts.samples for logprob in sample.logprobs]
-        sampler = torch.tensor(drawn) if self.chosen.needs_sampler else None
-        asks_old = self.updates > 1 or in_reward or sampler is not None
+        sampler = torch.tensor(drawn) if len(drawn) == len(response) else None  # some samplers report none
+        asks_old = self.updates > 1 or in_reward or self.chosen.needs_sampler
         old = self._scored(trees, lambda batch: self.scorer(batch).logps) if asks_old else None
         ref = self._scored(trees, self.reference) if self.reference is not None else None
         values = self._scored(trees, self.critic) if self.critic is not None else None
@@ -198,15 +198,16 @@ class Teacher:
 
     @torch.no_grad()
     def _scored(self, trees: Mapping[int, Tree], numbers: Callable[[PackedBatch], Tensor]) -> Tensor:
-        """Return `numbers` of all tokens, on the CPU and in the order of the trees, [N]."""
+        """Return `numbers` of all tokens, on the CPU and in the order of the trees, [N], on every rank."""
         trunk = numbers if isinstance(numbers, Trunk) else self.scorer
         with without_dropout(trunk):
-            found = numbers_of(trees, trunk, self.tokens_per_pass, lambda batch: numbers(batch).cpu())
+            cut = self.tokens_per_pass
+            found = shared_numbers_of(trees, trunk, cut, lambda batch: numbers(batch).cpu())
         return torch.cat([torch.zeros(0), *(found[item] for item in trees)])
 
     def passes(self, experience: Experience, items: Sequence[int]) -> list[PackedBatch]:
-        """Make the passes of one update."""
-        trees = {item: experience.trees[item] for item in items}
+        """Make this rank's passes of one update."""
+        trees = share_of({item: experience.trees[item] for item in items}, self.scorer.layout)
         roles: dict[Role, Trunk] = {"learn": self.scorer}
         if self.critic is not None:
             roles["value"] = self.critic

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from truing.core.streams import Stream, generator, within
 from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
-from truing.models.passes import passes_of
+from truing.models.passes import passes_of, share_of
 from truing.models.scoring import Scorer
 
 
@@ -21,7 +21,8 @@ class Text:
     seed: int
 
     def passes(self, step: int, update: int, count: int) -> list[PackedBatch]:
-        """Make the passes of `count` rows drawn by (seed, step, update), or of all rows where fewer exist."""
+        """Make this rank's passes of `count` rows drawn by (seed, step, update); of all where fewer exist."""
         order = generator(self.seed, Stream.TEXT, within(step, update)).permutation(len(self.trees))
         drawn = {self.first + i: self.trees[i] for i in order[:count].tolist()}
-        return passes_of(drawn, self.scorer, self.tokens_per_pass, "ptx")
+        own = share_of(drawn, self.scorer.layout)
+        return passes_of(own, self.scorer, self.tokens_per_pass, "ptx")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from truing.core.messages import Sentence, message
+from truing.data.stored import first_labels
 from truing.data.trees import Tree
 from truing.losses.unpaired import kto
 from truing.methods.offline import Chosen
@@ -16,7 +17,7 @@ def advice_on(chosen: Chosen, trees: Sequence[Tree]) -> Sentence | None:
     if chosen.loss is not kto:
         return None
     weights = [number_of(chosen.hyper, f"{side}_weight") for side in ("desirable", "undesirable")]
-    good = sum(tree.labels[0] > 0.5 for tree in trees)
+    good = int((first_labels(trees) > 0.5).sum())
     return kto_advice(good, len(trees) - good, *weights)
 
 

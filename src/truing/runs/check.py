@@ -1,16 +1,19 @@
 """The findings of `truing check`: masks, counts, the first step's loss and gradient, memory and time."""
 
 import math
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from truing.core.errors import ModelError
+from truing.core.memory import held_bytes, peak_bytes
 from truing.core.messages import Sentence, joined, message
 from truing.data.notes import mask_counts
 from truing.data.packing import PackedBatch
+from truing.data.stored import Stored
+from truing.runs.crew import named
+from truing.runs.plans import RunPlan, plan_here, planned_session, told_duration
 from truing.runs.session import Session
 from truing.training.step import accumulate_within, smaller
 
@@ -35,10 +38,12 @@ class Checked:
     parameters: dict[str, int]  # trained and all
     layout: str
     dtype: str
+    plan: RunPlan | None  # None for a model that cannot run without numbers
 
     def as_json(self) -> dict[str, Any]:
         fields = dict(vars(self))
         del fields["described"]
+        fields["plan"] = None if self.plan is None else self.plan.as_json()
         return {
             "loss": self.logs.get("loss"),
             "grad_norm": self.grad_norm,
@@ -73,7 +78,7 @@ class Checked:
             message("memory      {gigabytes:.1f} GB so far", gigabytes=self.memory / 1e9),
             message(
                 "time        {duration} for {steps} steps, {each} each",
-                duration=_whole(self.steps * self.seconds_per_step),
+                duration=told_duration(self.steps * self.seconds_per_step),
                 steps=self.steps,
                 each=_each(self.seconds_per_step),
             ),
@@ -87,18 +92,6 @@ class Checked:
         return message(said, loss=self.logs["loss"], norm=self.grad_norm, **told)
 
 
-def _whole(seconds: float) -> Sentence:
-    """Tell an estimated duration no more exactly than it is known."""
-    if seconds < 1:
-        return message("under a second")
-    if round(seconds) < 60:
-        return message("{seconds} s", seconds=round(seconds))
-    hours, minutes = divmod(round(seconds / 60), 60)
-    if hours:
-        return message("about {hours} h {minutes} min", hours=hours, minutes=minutes)
-    return message("about {minutes} min", minutes=minutes)
-
-
 def _each(seconds: float) -> Sentence:
     """Tell the seconds of one step, which may be far below 1."""
     if seconds < 0.01:
@@ -107,15 +100,28 @@ def _each(seconds: float) -> Sentence:
 
 
 def _masks(session: "Session | OnlineSession", passes: Sequence[PackedBatch]) -> dict[str, int]:
+    if isinstance(session, Session) and isinstance(session.train, Stored):
+        return dict(session.rows.masks)  # counted when the rows were stored, those held out too
     if isinstance(session, Session):
         everything = session.recipe.data.tokens == "all"
         return mask_counts(session.train, session.renderer, everything=everything)
     return {"branches": sum(batch.branches for batch in passes)}  # what is sampled is scored whole
 
 
+def _plan(session: "Session | OnlineSession", process: int, seconds: float) -> RunPlan | None:
+    """Plan an opened run; say why where its model cannot be outlined."""
+    try:
+        return plan_here(planned_session(session), process, seconds)
+    except ModelError as error:
+        session.say(error.message)
+        return None
+
+
 def check_session(session: "Session | OnlineSession") -> Checked:
     """Run the first step's forward and backward without an update."""
-    names = {name: one for part in session.parts for name, one in part.parameters.items()}
+    names = named(session)
+    weights = sum(p.numel() * p.element_size() for p in session.model.parameters())
+    process = max(0, held_bytes() - weights)
     items = session.plan.items_of(1)
     start = time.perf_counter()
     passes, objective = session.first_step()
@@ -126,7 +132,6 @@ def check_session(session: "Session | OnlineSession") -> Checked:
     squares = [float(p.grad.double().square().sum()) for p in names.values() if p.grad is not None]
     for parameter in names.values():
         parameter.grad = None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return Checked(
         logs=logs,
         grad_norm=math.sqrt(sum(squares)),
@@ -137,11 +142,12 @@ def check_session(session: "Session | OnlineSession") -> Checked:
         masks=_masks(session, passes) | dict(session.rows.rendered.counts),
         steps=session.plan.total,
         seconds_per_step=seconds,
-        memory=peak,
+        memory=peak_bytes(),
         parameters={
             "trained": sum(p.numel() for p in names.values()),
             "all": sum(p.numel() for p in session.model.parameters()),
         },
         layout=session.scorer.layout,
         dtype=session.precision.name,
+        plan=_plan(session, process, seconds),
     )

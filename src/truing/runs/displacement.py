@@ -7,11 +7,13 @@ import difflib
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import torch
 
 from truing.data.trees import Tree
 from truing.models.scoring import without_dropout
+from truing.models.world import world
 from truing.objectives.offline import PairObjective, RetainObjective
 from truing.runs.session import Session
 from truing.training.health_rules import SaidPart, part
@@ -62,10 +64,12 @@ def drivers(session: Session, step: int) -> list[Driver]:
             if batch.role != "learn":
                 continue
             given = objective.given(batch, objective.score(batch))
+            if batch.blank:
+                continue
             gained = (given["policy"].chosen - given["ref"].chosen).tolist()
             lost = [(item, nats) for item, nats in zip(batch.items, gained, strict=True) if nats < 0]
             found += [Driver(session.places[i], nats, likeness(session.train[i])) for i, nats in lost]
-    return sorted(found, key=lambda driver: driver.nats)
+    return sorted(chain(*world().gather(found)), key=lambda driver: driver.nats)
 
 
 def told(found: Sequence[Driver]) -> list[SaidPart]:

@@ -1,5 +1,6 @@
 """A reward run measured on the rows it holds out: in the metrics of every evaluation, and at its end."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from truing.evals.reward_summary import RewardSummary
@@ -17,12 +18,15 @@ def judge_held_out(session: Session, step: int) -> RewardSummary:
     return replace(summarise(scored), step=step)
 
 
-def held_out_logger(session: Session) -> Hook:
-    """Return a hook that adds ECE and the correlation with length to the metrics of every evaluation."""
+def held_out_logger(judge: Callable[[int], RewardSummary]) -> Hook:
+    """Return a hook that adds ECE and the correlation with length to the metrics of every evaluation.
+
+    `judge` measures the reward model on its held-out rows after a step.
+    """
 
     def log(step: int, logs: Logs) -> None:
         if "eval/loss" in logs:
-            found = {f"eval/{name}": value for name, value in judge_held_out(session, step).metrics().items()}
+            found = {f"eval/{name}": value for name, value in judge(step).metrics().items()}
             logs.update({name: value for name, value in found.items() if name not in logs})
 
     return log

@@ -113,12 +113,22 @@ ONLINE_IDLE = (
     ),
     Idle(
         "sampling.served_model",
-        lambda recipe, chosen: recipe.sampling.served_model is not None and not recipe.sampling.servers,
+        lambda recipe, chosen: recipe.sampling.served_model is not None and not recipe.sampling.served,
+        "there are no sampling.servers",
+    ),
+    Idle(
+        "sampling.wait",
+        lambda recipe, chosen: _set(recipe.sampling, "wait") and not recipe.sampling.served,
+        "there are no sampling.servers",
+    ),
+    Idle(
+        "online.max_staleness",
+        lambda recipe, chosen: bool(recipe.online.max_staleness) and not recipe.sampling.served,
         "there are no sampling.servers",
     ),
     Idle(
         "sampling.timeout",
-        lambda recipe, chosen: _set(recipe.sampling, "timeout") and not recipe.sampling.servers,
+        lambda recipe, chosen: _set(recipe.sampling, "timeout") and not recipe.sampling.served,
         "there are no sampling.servers",
     ),
 )

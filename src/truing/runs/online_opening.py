@@ -7,7 +7,7 @@ from typing import Any, cast
 from truing.config.recipe import Recipe
 from truing.config.rewards import ASKED, RewardPart
 from truing.core.errors import ConfigError
-from truing.core.messages import Say
+from truing.core.messages import Say, message
 from truing.data.chat import Renderer
 from truing.data.kept import Rows, say_shared
 from truing.judges.cache import ANSWERS
@@ -31,6 +31,7 @@ from truing.runs.idle import require_used
 from truing.runs.online_session import OnlineSession
 from truing.runs.opened import sources_of
 from truing.runs.policies import live_reference, precision_of, renderer_of, tell_of, trained_policy
+from truing.runs.preflight import listed_in
 from truing.runs.rows import read_rows, split_off
 from truing.sampling.local import LocalSampler
 from truing.sampling.types import Sampler
@@ -84,7 +85,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         train=pool,
         held_out=held_out,
         scorer=scorer,
-        places=[prompt.record.place for prompt in pool] + (text.places if text else []),
+        places=[*(prompt.record.place for prompt in pool), *(text.places if text else [])],
         sources=sources_of(prompts.rows, asked.rows if asked else None, text),
         precision=precision,
         layout_reason=reason,
@@ -117,9 +118,21 @@ def _remembering(recipe: Recipe) -> list[RewardPart]:
 
 
 def _require_overlap(recipe: Recipe, chosen: ChosenOnline) -> None:
+    """Raise ConfigError where responses of older weights are asked for, and cannot be had or learnt from."""
+    if recipe.online.max_staleness and recipe.sampling.served and not chosen.needs_sampler:
+        said = "online.max_staleness is {bound}, and loss.correction is none"
+        raise ConfigError(
+            message(said, bound=recipe.online.max_staleness),
+            hint=message("set loss.correction: token_truncate"),
+        )
     if not recipe.online.overlap:
         return
-    if not recipe.sampling.servers:
+    if recipe.online.oldest == 0:
+        raise ConfigError(
+            message("online.max_staleness is 0, and online.overlap draws from weights one step old"),
+            hint=message("set online.max_staleness: 1, or leave it out"),
+        )
+    if not recipe.sampling.served:
         raise ConfigError(
             "online.overlap needs servers: this machine cannot sample while it learns",
             hint="set sampling.servers, or leave it out",
@@ -143,7 +156,7 @@ def _require_groups(recipe: Recipe, chosen: ChosenOnline) -> None:
 
 def _sampler(recipe: Recipe, scorer: Scorer, tokenizer: Any, renderer: Renderer, say: Say) -> Sampler:
     asked = recipe.sampling
-    if not asked.servers:
+    if not asked.served:
         return LocalSampler(cast(Policy, scorer.model), tokenizer, stop_ids=renderer.stop_ids)
     from truing.sampling.http import HttpSampler
 
@@ -155,6 +168,9 @@ def _sampler(recipe: Recipe, scorer: Scorer, tokenizer: Any, renderer: Renderer,
         say=say,
         timeout=asked.timeout,
         model=asked.served_model,
+        listed=listed_in(recipe),
+        wait=asked.wait,
+        lag=recipe.online.oldest - recipe.online.overlap,
     )
 
 

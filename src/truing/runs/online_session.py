@@ -5,18 +5,22 @@ step -> Asked (prompts, samples, scores) -> Teacher: Experience -> updates of tr
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
 
+from truing.config.online import OF_SERVERS
 from truing.core.errors import RewardError
 from truing.core.messages import message
 from truing.core.streams import EVALUATION
 from truing.data.packing import PackedBatch, Role
 from truing.models.load import trainable
+from truing.models.passes import share_of
 from truing.models.scoring import Scorer
+from truing.models.world import world
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.policy_gradient import (
     ByRole,
@@ -31,15 +35,16 @@ from truing.rollouts.ahead import Ahead
 from truing.rollouts.asking import Asked, ask_until_telling, joined
 from truing.rollouts.experience import Teacher, cut
 from truing.rollouts.prompts import Prompt
+from truing.rollouts.staleness import renew
 from truing.rollouts.text import Text
 from truing.runs.critics import OpenedCritic
 from truing.runs.opened import OpenedRun, plan_of
 from truing.runs.rubrics import rates_of
 from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling
 from truing.training.health import require_known
-from truing.training.hooks import Hook, Logs
+from truing.training.hooks import Logs
 from truing.training.kl_weight import KlController
-from truing.training.online import Gathered, train
+from truing.training.online import Gathered, learn
 from truing.training.optim import TrainedPart
 from truing.training.plan import Plan
 from truing.training.signs import signs
@@ -102,8 +107,23 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         return self.recipe.online.group_size or self.chosen.method.group_size
 
     def draw(self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int) -> list[Sample]:
-        """Sample responses with the weights that the sampler has, keyed by step and item."""
-        how = self.recipe.sampling.model_dump(exclude={"servers", "served_model", "timeout"})
+        """Sample responses with the weights that the sampler has, keyed by step and item.
+
+        Ranks share the prompts out; rank 0 alone asks servers.
+        """
+        if self.recipe.sampling.served:
+            return world().from_main(lambda: self._draw_here(pool, items, step, group_size))
+        own = list(share_of({place: pool[item].tree for place, item in enumerate(items)}, "trees"))
+        drawn = self._draw_here(pool, [items[place] for place in own], step, group_size) if own else []
+        if world().alone:
+            return drawn
+        of_ranks = world().gather([replace(sample, prompt=own[sample.prompt]) for sample in drawn])
+        return sorted(chain(*of_ranks), key=lambda sample: sample.prompt)
+
+    def _draw_here(
+        self, pool: Sequence[Prompt], items: Sequence[int], step: int, group_size: int
+    ) -> list[Sample]:
+        how = self.recipe.sampling.model_dump(exclude=set(OF_SERVERS))
         ids = [pool[item].tree.prompt for item in items]
         sampling = Sampling(**how, seed=self.recipe.seed)
         try:
@@ -114,9 +134,9 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             raise DivergedItems(what, [item], first=error.first, rows=[pool[item].record.place]) from error
 
     def judged(self, pool: Sequence[Prompt], items: Sequence[int], samples: Sequence[Sample]) -> Asked:
-        """Score responses. Raises DivergedItems for a score too large to reckon with."""
+        """Score responses, on rank 0. Raises DivergedItems for a score too large to reckon with."""
         asked = [pool[item] for item in items]
-        scores = self.rewards([asked[s.prompt].item(s) for s in samples])
+        scores = world().from_main(lambda: self.rewards([asked[s.prompt].item(s) for s in samples]))
         found = Asked(items, asked, samples, scores)
         _require_moderate(found)
         return found
@@ -128,12 +148,18 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
     def gather(self, step: int) -> Gathered:
         """Sample, score and give credit: the work of a step before its first update."""
         online, items = self.recipe.online, self.plan.items_of(step)
-        waiting = self.ahead.take(step) if self.ahead else None
-        self.sampler.refresh(self.model, step - 1)
+        waiting = world().from_main(lambda: self.ahead.take(step) if self.ahead else None)
+        self._refresh(step - 1)
         self.step = step
-        first = self.draw(self.train, items, step, self.group_size) if waiting is None else waiting
+        drawn = self.draw(self.train, items, step, self.group_size) if waiting is None else waiting
+        renewed = renew(
+            drawn,
+            step,
+            online.oldest,
+            lambda some: self.draw(self.train, [items[at] for at in some], step, self.group_size),
+        )
         rounds = ask_until_telling(
-            self.judged(self.train, items, first),
+            self.judged(self.train, items, renewed.samples),
             lambda some: self.ask(self.train, some, step, self.group_size),
             len(self.train),
             online.resample,
@@ -160,7 +186,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             self._objective(experience, weight),
             [partial(self._passes, experience, part, step, update) for update, part in enumerate(cuts)],
             {**rounds[0].rollouts.logs(), **_told(rounds[0]), **logs, "kl_weight": weight}
-            | ({"sampling/staleness": float(waiting is not None)} if self.ahead else {}),
+            | (renewed.logs if self.ahead or self.recipe.sampling.served else {}),
             online.target_kl or math.inf,
             self.scorer.room,
         )
@@ -214,9 +240,14 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
 
     def _draw_ahead(self, step: int) -> None:
         """Have the servers begin to draw for `step` with the weights they have now."""
-        if self.ahead is not None and step <= self.plan.total:
+        if self.ahead is not None and step <= self.plan.total and world().main:
             items = self.plan.items_of(step)
-            self.ahead.begin(step, lambda: self.draw(self.train, items, step, self.group_size))
+            self.ahead.begin(step, lambda: self._draw_here(self.train, items, step, self.group_size))
+
+    def _refresh(self, step: int) -> None:
+        """Have the sampler draw from the weights as they are after `step`; rank 0 alone speaks to servers."""
+        if world().main or not self.recipe.sampling.served:
+            self.sampler.refresh(self.model, step)
 
     def _objective(self, experience: Experience, kl_weight: float) -> Objective:
         policy = PolicyObjective(self.scorer, self.chosen, experience, kl_weight)
@@ -243,10 +274,12 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             row |= {"k": sample.k, "response": sample.text, "finish": str(sample.finish)}
             self.log_sample(step, row | {"reward": total})
 
-    def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:
-        config, peak = self.recipe.optim, self.learning_rate
-        steer: list[Hook] = [self._steer, *hooks]
-        return train(self.plan, self.gather, optimizer, config, peak=peak, start=start, hooks=steer)
+    def learn(self, optimizer: torch.optim.Optimizer, step: int) -> Logs:
+        """Sample for one step and do its updates; return its metrics."""
+        logs = learn(self.gather(step), optimizer, self.recipe.optim)
+        if "kl" in logs:
+            self.controller.update(logs["kl"], len(self.plan.items_of(step)) * self.group_size)
+        return logs
 
     def require_learnt(self) -> None:
         """Raise RewardError where no response of the run had a reward."""
@@ -256,10 +289,6 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
                 hint="mend the reward; online.skip_failed lets responses without one pass, up to all of them",
             )
 
-    def _steer(self, step: int, logs: Logs) -> None:
-        if "kl" in logs:
-            self.controller.update(logs["kl"], len(self.plan.items_of(step)) * self.group_size)
-
     def first_step(self) -> tuple[list[PackedBatch], Objective]:
         """Return the passes and the objective of the first update of step 1."""
         gathered = self.gather(1)
@@ -268,7 +297,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
     def evaluation(self) -> Logs:
         """Return the mean reward of one response to every held-out prompt."""
         if self.ahead is None:  # else the servers are at work for the next step, one update behind
-            self.sampler.refresh(self.model, self.step)
+            self._refresh(self.step)
         asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
         self._keep_outcomes(self.step, asked, "evaluation")
         totals = [total for total in asked.scores.totals if total is not None]
@@ -281,6 +310,9 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
 
     def tokens_of(self, step: int) -> int:
         return self.sampled
+
+    def assemble(self) -> None:
+        """Do nothing: an online run has no weights in shards."""
 
     def state(self) -> dict[str, Any]:
         """Return the state that a checkpoint holds beside weights and moments."""

@@ -1,6 +1,6 @@
 """The common part of every session, offline or online: recipe, rows, scorer and learning rate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
@@ -31,7 +31,7 @@ class OpenedRun(Generic[AnyChosen, AnyScorer]):
     chosen: AnyChosen
     tokenizer: Any
     rows: Rows
-    places: list[str]  # `file:line` of every item, retained rows or text last
+    places: Sequence[str]  # `file:line` of every item, retained rows or text last
     sources: list[SourceReport]  # every file that was read
     scorer: AnyScorer
     precision: Precision

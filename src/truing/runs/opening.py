@@ -8,6 +8,7 @@ from truing.config.reads import require_read
 from truing.config.recipe import Recipe
 from truing.core.messages import Say
 from truing.runs.idle import idle_settings
+from truing.runs.rehearsal import rehearse
 from truing.runs.session import Session, open_session
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def open_run(
         from truing.runs.online_opening import open_online  # brings samplers, rewards and judges along
 
         session = open_online(recipe, say, aside=aside)
+        rehearse(session.scorer, recipe)
     else:
         session = open_session(recipe, say, aside=aside, first_step=first_step)
     for line in idle_settings(recipe, session.chosen):

@@ -7,9 +7,10 @@ from truing.data.limits import Truncation, fit
 from truing.data.packing import PackedBatch, Role
 from truing.data.trees import Branch, Tree
 from truing.methods.offline import Chosen
-from truing.models.passes import passes_of, tokens_per_pass
+from truing.models.passes import evened, passes_of, share_of, tokens_per_pass
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
+from truing.models.world import world
 
 
 def step_passes(
@@ -19,23 +20,28 @@ def step_passes(
     chosen: Chosen,
     scorer: Scorer | RewardScorer,
 ) -> list[PackedBatch]:
-    """Make the passes that hold the trees of a step, and the other passes that the method needs.
+    """Make this rank's passes over the trees of a step, and the other passes that the method needs.
 
     `learnt` are trees to learn from, `retained` trees on which the policy must not move, both by item.
     """
     cut = tokens_per_pass(recipe, scorer, coupled=chosen.coupled)
-    roles: dict[Role, dict[int, Tree]] = {
-        "whole": whole(learnt) if chosen.needs_whole else {},
-        "retain": retained,
-    }
-    beside = [batch for role, trees in roles.items() for batch in passes_of(trees, scorer, cut, role)]
+    # What is paired with the prompt of another row depends on all rows of the step.
     others = mismatched(learnt, recipe.data.max_tokens) if chosen.needs_mismatched else {}
     together = crossed(learnt, others)
+    own = share_of(together, scorer.layout)
+    kept = share_of(retained, scorer.layout)
+
+    def passes(trees: dict[int, Tree], role: Role) -> list[PackedBatch]:
+        mine = {item: tree for item, tree in trees.items() if item in own or item in kept}
+        return evened(passes_of(mine, scorer, cut, role), trees, scorer, role)
+
+    beside = passes(whole(learnt) if chosen.needs_whole else {}, "whole") + passes(retained, "retain")
     # One pass of all items reads no prompt twice, and computes the baseline together with the responses.
     most = tokens_per_pass(recipe, scorer, coupled=True)
-    if others and scorer.layout == "trees" and sum(map(len, together.values())) <= most:
+    fits = world().alone and sum(map(len, together.values())) <= most
+    if others and scorer.layout == "trees" and fits:
         return passes_of(together, scorer, most, "crossed") + beside
-    return passes_of(learnt, scorer, cut) + beside + passes_of(others, scorer, cut, "mismatched")
+    return passes(learnt, "learn") + beside + passes(others, "mismatched")
 
 
 def whole(trees: dict[int, Tree]) -> dict[int, Tree]:

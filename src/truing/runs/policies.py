@@ -15,6 +15,7 @@ from truing.config.run_folder import resolved_dtype
 from truing.core.doing import doing
 from truing.core.messages import Say, message
 from truing.data.chat import Renderer, make_renderer
+from truing.data.stored import Stored
 from truing.data.trees import Tree
 from truing.kernels.fused import fuse
 from truing.kernels.layers import fuse_layers
@@ -32,11 +33,15 @@ from truing.models.load import (
 )
 from truing.models.passes import tokens_per_pass
 from truing.models.precision import Precision, pick_precision, slow_bf16
+from truing.models.recompute import recompute_layers
 from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.scoring import Scorer, Trunk, choose_layout
+from truing.models.sharding import shard
 from truing.models.sources import cache_folder, resolve
 from truing.models.weights import require_rows
+from truing.models.world import world
 from truing.objectives.offline import Reference
+from truing.runs.stored_reference import stored_reference
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,12 @@ def precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
     """Choose the number formats of a run: those of its recipe; under `auto`, those in which the run began.
 
     A run keeps its formats on another machine too, since other formats would change the numbers of its steps.
-    `say` is told where bfloat16 is slower than float32.
+    The choice of rank 0 is that of all ranks. `say` is told where bfloat16 is slower than float32.
     """
+    return world().from_main(lambda: _precision_of(recipe, device, say))
+
+
+def _precision_of(recipe: Recipe, device: torch.device, say: Say) -> Precision:
     asked = recipe.dtype
     if asked == "auto":
         asked = resolved_dtype(Path(recipe.output)) or asked
@@ -82,7 +91,7 @@ def trained_of(
 
     with doing(message("loading the weights of {source}", source=recipe.policy)):
         opened = load_reward(source, precision.base, device, seed=recipe.seed)
-    model = _prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)
+    model = prepared(opened.model, recipe, precision, "SEQ_CLS", dropout=chosen.method.dropout)
     if recipe.top_layers:
         freeze_below(opened.model, recipe.top_layers, head=True)
     scorer = RewardScorer(model, autocast=precision.autocast)
@@ -105,7 +114,7 @@ def trained_policy(
     """Open the policy of a recipe with the parameters that train marked; return the layout's reason too."""
     with doing(message("loading the weights of {source}", source=recipe.policy)):
         base = load_model(source, precision.base, device)
-        model = _prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
+        model = prepared(base, recipe, precision, "CAUSAL_LM", dropout=dropout)
     if recipe.top_layers:
         freeze_below(base, recipe.top_layers)
     scorer = Scorer(model, autocast=precision.autocast)
@@ -113,13 +122,12 @@ def trained_policy(
     return scorer, reason
 
 
-def _prepared(
+def prepared(
     base: PreTrainedModel, recipe: Recipe, precision: Precision, task: str, *, dropout: bool
 ) -> nn.Module:
     """Put the model in training mode, with the adapter the recipe asks for."""
     if recipe.activation_checkpointing:
-        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        base.enable_input_require_grads()
+        recompute_layers(base)
     model: nn.Module = base
     if recipe.lora is not None:
         seed, trained = recipe.seed, precision.trained
@@ -136,8 +144,17 @@ def live_reference(recipe: Recipe, scorer: Scorer, source: Path, precision: Prec
     if recipe.lora is not None and not recipe.reference:
         return reference.AdapterOff(scorer)
     folder = resolve(recipe.reference).path if recipe.reference else source
-    model = load_model(folder, precision.base, scorer.device)
-    return reference.Live(Scorer(model, layout=scorer.layout, autocast=scorer.autocast))
+    return reference.Live(_beside(scorer, folder, precision))
+
+
+def _beside(scorer: Scorer, folder: Path, precision: Precision) -> Scorer:
+    """Open the model of a folder as a second scorer beside the policy's, in shards where that is."""
+    place = torch.device("cpu") if scorer.sharded else scorer.device
+    model = load_model(folder, precision.base, place)
+    other = Scorer(model, layout=scorer.layout, autocast=scorer.autocast)
+    if scorer.sharded:
+        shard(other, scorer.device)
+    return other
 
 
 def references(
@@ -146,7 +163,7 @@ def references(
     scorer: Scorer,
     source: Path,
     precision: Precision,
-    trees: Sequence[list[Tree]],
+    trees: Sequence[Sequence[Tree]],
     say: Say,
     *,
     items: Sequence[int] | None = None,
@@ -166,15 +183,14 @@ def references(
     folder = resolve(recipe.reference).path if recipe.reference else source
 
     def second() -> Scorer:
-        model = load_model(folder, precision.base, scorer.device)
-        return Scorer(model, layout=scorer.layout, autocast=scorer.autocast)
+        return _beside(scorer, folder, precision)
 
     if chosen.needs_mismatched:
         live = reference.Live(second())
         return [live for _ in trees]
     cut = tokens_per_pass(recipe, scorer)
 
-    def scored(some: list[Tree]) -> dict[int, torch.Tensor]:
+    def scored(some: Sequence[Tree]) -> dict[int, torch.Tensor]:
         model = second()
         with doing(message("reference log-probabilities"), len(some)) as tick:
             return reference.score_all(model, some, cut, lambda done, total: tick(done))
@@ -187,9 +203,11 @@ def references(
     made_of = (json.dumps(contents_of(folder)), reference.code_of_scoring())
     facts = (*made_of, str(precision), str(scorer.device), scorer.layout, str(cut))
 
-    def cached(some: list[Tree]) -> Reference | None:
-        if not some:
+    def cached(some: Sequence[Tree]) -> Reference | None:
+        if not len(some):
             return None
+        if isinstance(some, Stored):
+            return stored_reference(some, facts, second, cut)
         key = reference.content_hash(some, *facts)
 
         def compute() -> dict[int, torch.Tensor]:

@@ -23,10 +23,11 @@ from truing.runs.trackers import require_trackers
 from truing.training.health import require_known
 
 
-def require_possible(recipe: Recipe) -> None:
+def require_possible(recipe: Recipe, *, weights: bool = True) -> None:
     """Raise ConfigError, DataError or ModelError for a name, file or model of a recipe that does not exist.
 
-    A `stage:NAME` passes: its result does not exist yet.
+    A `stage:NAME` passes: its result does not exist yet. Without `weights` the models are not looked for: a
+    plan reads their configs alone.
     """
     require_read(recipe)
     require_losses(recipe.method, recipe.loss.mix or filter(None, [recipe.loss.name]))
@@ -38,11 +39,11 @@ def require_possible(recipe: Recipe) -> None:
         for part in recipe.rewards:
             require_reward(part.name)
     require_servable(recipe)
-    for source in present(recipe.policy, recipe.reference):
+    for source in present(recipe.policy, recipe.reference) if weights else ():
         require(source)
         if recipe.method != REWARD_METHOD:
             refuse_reward(Path(source).expanduser())
-    for source in present(*reward_models(recipe)):
+    for source in present(*reward_models(recipe)) if weights else ():
         require_openable(source)
     for paths in (recipe.data.train, recipe.data.eval, recipe.data.retain, recipe.data.ptx):
         require_files(paths)
@@ -61,9 +62,19 @@ def reward_models(recipe: Recipe) -> list[str]:
     return models + ([] if recipe.critic.start in CRITIC_STARTS else [recipe.critic.start])
 
 
+def listed_in(recipe: Recipe) -> Path | None:
+    """Return the file that lists more servers, where the recipe names one."""
+    name = recipe.sampling.servers_file
+    return Path(name).expanduser() if name else None
+
+
 def require_servable(recipe: Recipe) -> None:
-    """Raise ConfigError for an adapter that a server does not load, before any server is asked."""
-    if recipe.lora is not None and recipe.lora.dora and recipe.sampling.servers:
+    """Raise ConfigError for a wrong list of servers, and for an adapter that none loads; none is asked."""
+    if recipe.sampling.served:
+        from truing.sampling.listing import Listing
+
+        Listing(recipe.sampling.servers, listed_in(recipe))
+    if recipe.lora is not None and recipe.lora.dora and recipe.sampling.served:
         raise ConfigError(
             message("lora.dora and sampling.servers: vLLM loads no DoRA adapter (lora_magnitude_vector)"),
             hint=message("set lora.dora: false, or leave sampling.servers out"),

@@ -3,78 +3,19 @@
 import logging
 import shutil
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import torch
-
-from truing.config.recipe import Recipe
 from truing.config.run_folder import METRICS, RunFolder, RunState, read_metrics, read_status
 from truing.core.errors import StorageError, TruingError
 from truing.core.messages import Say, message
-from truing.data.kept import Rows
 from truing.models import checkpoint
-from truing.models.scoring import Policy
+from truing.runs.crew import Crew, Learner
 from truing.training.hooks import EarlyStop, Evaluate, Hook, Logs, Signals
-from truing.training.optim import TrainedPart
-from truing.training.plan import Plan
 from truing.training.step import DivergedItems
 
 log = logging.getLogger(__name__)
-
-
-class Learner(Protocol):
-    """A session, offline or online, as the run around it sees it."""
-
-    recipe: Recipe
-    tokenizer: Any
-    rows: Rows
-
-    @property
-    def train(self) -> Sequence[Any]: ...
-
-    @property
-    def held_out(self) -> Sequence[Any]: ...
-
-    @property
-    def scores(self) -> bool: ...
-
-    @property
-    def plan(self) -> Plan: ...
-
-    @property
-    def model(self) -> Policy: ...
-
-    @property
-    def parts(self) -> Sequence[TrainedPart]: ...
-
-    @property
-    def own_rate(self) -> float: ...
-
-    @property
-    def learning_rate(self) -> float: ...
-
-    def set_rate(self, rate: float) -> None: ...
-
-    def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int: ...
-
-    def require_learnt(self) -> None: ...
-
-    def evaluation(self) -> Logs: ...
-
-    def better(self, logs: Logs) -> float: ...
-
-    def tokens_of(self, step: int) -> int: ...
-
-    def rows_named(self) -> AbstractContextManager[None]: ...
-
-    def state(self) -> dict[str, Any]: ...
-
-    def restore(self, state: dict[str, Any]) -> None: ...
-
-    def inputs(self) -> dict[str, Any]: ...
 
 
 @dataclass
@@ -86,12 +27,9 @@ class Progress:
     goes on.
     """
 
-    session: Learner
+    crew: Crew
     folder: RunFolder
-    names: dict[str, torch.nn.Parameter]
-    optimizer: torch.optim.Optimizer
     evaluation: Evaluate
-    signals: Signals
     inputs: dict[str, Any]  # the record of the run's inputs at its start
     say: Say = lambda line: None
     step: int = 0  # the newest whose hooks have been called
@@ -102,7 +40,15 @@ class Progress:
 
     def __post_init__(self) -> None:
         self._evaluated = self.evaluation.state()  # before the hooks of `pending`
-        self.optimizer.register_step_post_hook(self._move)
+        self.crew.optimizer.register_step_post_hook(self._move)
+
+    @property
+    def session(self) -> Learner:
+        return self.crew.session
+
+    @property
+    def signals(self) -> Signals:
+        return self.crew.signals
 
     def _move(self, *_: object) -> None:
         self.moved = True
@@ -153,11 +99,8 @@ class Progress:
 
     def restore(self, path: Path) -> None:
         """Return the run, logs included, to the state of a checkpoint."""
-        found = checkpoint.read(path)
-        checkpoint.restore_parameters(self.names, found.tensors["model"])
-        checkpoint.restore_optimizer(self.optimizer, self.names, found.tensors["optimizer"])
+        found = self.crew("restore", path)
         self.evaluation.restore(found.state["evaluation"])
-        self.session.restore(found.state.get("session", {}))
         logs = found.state.get("pending")
         self.pending = None if logs is None else (found.step, logs)
         told = found.step if logs is None else found.step - 1
@@ -173,12 +116,12 @@ class Progress:
         self.status(RunState.RUNNING)
 
     def _write(self, step: int, facts: dict[str, Any], *, replace: bool = False) -> None:
-        tensors = {
-            "model": self.names,
-            "optimizer": checkpoint.optimizer_tensors(self.optimizer, self.names),
-        }
         facts = {**facts, "session": self.session.state(), "inputs": self.inputs}
-        self.saved = checkpoint.save(self.folder.checkpoints, step, tensors, facts, replace=replace)
+        sharded, tensors = self.session.scorer.sharded, self.crew.tensors()
+        write = (lambda folder: self.crew("write", folder, step)) if sharded else None
+        self.saved = checkpoint.save(
+            self.folder.checkpoints, step, tensors, facts, replace=replace, write=write
+        )
         keep = self.session.recipe.checkpoint.keep
         checkpoint.prune(self.folder.checkpoints, keep, protect=self.evaluation.best_step)
 
@@ -210,7 +153,7 @@ class Progress:
 
     def set_rate(self, rate: float) -> None:
         """Set the peak of the learning rate's schedule, from the next step on."""
-        self.session.set_rate(rate)
+        self.crew("set_rate", rate)
 
     def newest_sound(self, *, before: int) -> int | None:
         """Return the step of the newest whole checkpoint from before a step; None where there is none."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from truing.core.messages import Say, message
 from truing.models import checkpoint
 from truing.models.export import export_folder
 from truing.models.results import ADAPTER
-from truing.runs.progress import Learner, Progress
+from truing.runs.crew import Crew, Learner, crew_of
+from truing.runs.progress import Progress
 from truing.runs.watched import take_up, train_watched
 from truing.training.health import Finding
-from truing.training.hooks import Evaluate, Hook, Logs, Pace, Signals
-from truing.training.optim import make_optimizer
+from truing.training.hooks import Evaluate, Hook, Logs, Pace
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,12 @@ def run(
     allow_change: Sequence[str] = (),
     result: Callable[[Finished], object] = lambda finished: None,
     alert: Callable[[Finding], None] = lambda finding: None,
+    crew: Crew | None = None,
 ) -> Finished:
     """Train in a run folder, from its newest whole checkpoint where it has one.
 
     `result` writes the files that outlive the run; the run is done once it returns. `alert` is called with
-    each health finding.
+    each health finding. `crew` is the session's, where the caller has given orders of its own.
     Raises Stopped after a signal (with a complete checkpoint), DivergedError, StorageError.
     """
     keep_freed_memory()
@@ -74,12 +76,12 @@ def run(
         say(line)
     split = {"train": len(session.train), "held_out": len(session.held_out)}
     folder.write_facts(ROWS, session.rows.summary | split)
-    names = {name: one for part in session.parts for name, one in part.parameters.items()}
-    require_free_space(folder.path, 2 * checkpoint.room_for(names))
-    optimizer = make_optimizer(session.parts, recipe.optim)
+    crew = crew or crew_of(session)
+    require_free_space(folder.path, 2 * checkpoint.room_for(crew.names))
     asked = recipe.evaluate
-    evaluation = Evaluate(session.evaluation, asked.every, plan.total, asked.patience, session.better)
-    progress = Progress(session, folder, names, optimizer, evaluation, Signals(), inputs, say)
+    measure = partial(crew, "evaluate")
+    evaluation = Evaluate(measure, asked.every, plan.total, asked.patience, session.better)
+    progress = Progress(crew, folder, evaluation, inputs, say)
     progress.resume()
     if stands := progress.pending[0] if progress.pending else progress.step:
         say(message("resuming after step {step} of {total}", step=stands, total=plan.total))
@@ -88,12 +90,13 @@ def run(
     take_up(progress, changed=bool(resumed.changes))
     with progress.signals.watching(), _ending(progress), session.rows_named():
         progress.status(RunState.RUNNING)
-        train_watched(progress, optimizer, hooks, alert)
+        train_watched(progress, hooks, alert)
         session.require_learnt()
     with _ending(progress):
         finished = _finish(progress, say)
         result(finished)
         progress.status(RunState.DONE, finished.note)
+    crew.dismiss()
     return finished
 
 
@@ -123,8 +126,7 @@ def _finish(progress: Progress, say: Say) -> Finished:
         best = None
     elif best is not None and best != progress.step:
         say(message("the best evaluation was after step {step}: its weights are the result", step=best))
-        found = checkpoint.read(progress.path_of(best))
-        checkpoint.restore_parameters(progress.names, found.tensors["model"])
+        progress.crew("load", progress.path_of(best))
         progress.moved = True  # they are no longer those of the last step
     assert progress.saved is not None, "the last step is always saved"
     return Finished(progress.step, progress.saved, best, progress.logs, note)

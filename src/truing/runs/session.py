@@ -8,6 +8,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,30 @@ from truing.core.messages import Say, message
 from truing.core.records import Record
 from truing.data.chat import Renderer
 from truing.data.packing import PackedBatch
+from truing.data.stored import end_to_end, longest_of
 from truing.data.trees import Tree
 from truing.methods.offline import Chosen, choose
+from truing.models.checkpoint import restore_parameters
 from truing.models.frozen import entry_states, may_keep, reference_states
 from truing.models.load import pick_device, require_positions, trainable
 from truing.models.passes import tokens_per_pass
 from truing.models.reference import AdapterOff
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
+from truing.models.sharding import shard, whole_weights
 from truing.models.sources import resolve
+from truing.models.world import world
 from truing.objectives.offline import RetainObjective
 from truing.runs.advice import advice_on
 from truing.runs.idle import require_used
 from truing.runs.opened import OpenedRun, plan_of, sources_of
 from truing.runs.passes import step_passes
 from truing.runs.policies import precision_of, references, renderer_of, tell_of, trained_of
+from truing.runs.rehearsal import rehearse
 from truing.runs.rows import part, read_retained, read_rows, require_classes
 from truing.training.health import require_known
-from truing.training.hooks import Hook, Logs
-from truing.training.offline import evaluate, train
+from truing.training.hooks import Logs
+from truing.training.offline import evaluate, learn
 from truing.training.optim import TrainedPart
 from truing.training.plan import Plan
 from truing.training.step import DivergedItems, Objective, smaller
@@ -44,13 +50,13 @@ from truing.training.step import DivergedItems, Objective, smaller
 
 @dataclass(kw_only=True)
 class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
-    """The state of a run on rows in memory; `places` has the retained rows last."""
+    """The state of a run on rows, in memory or on disk; `places` has the retained rows last."""
 
     renderer: Renderer
-    train: list[Tree]
-    held_out: list[Tree]
-    held_out_records: list[Record]  # the records of the trees of `held_out`
-    retained: list[Tree]  # numbered on from `train`
+    train: Sequence[Tree]
+    held_out: Sequence[Tree]
+    held_out_records: Sequence[Record]  # the records of the trees of `held_out`
+    retained: Sequence[Tree]  # numbered on from `train`
     source: Path  # the folder of the policy's weights
     objective: Objective = field(init=False)
     eval_objective: Objective = field(init=False)
@@ -85,12 +91,11 @@ class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
         """Return the tree of an item: a training tree, or a retained one."""
         return self.train[item] if item < len(self.train) else self.retained[item - len(self.train)]
 
-    def train_steps(self, optimizer: torch.optim.Optimizer, start: int, hooks: Sequence[Hook]) -> int:
-        """Learn from step `start + 1` to the end of the plan; return the last step taken."""
+    def learn(self, optimizer: torch.optim.Optimizer, step: int) -> Logs:
+        """Do the update of one step; return its metrics."""
         self.keep_frozen()
-        how = {"peak": self.learning_rate, "start": start, "hooks": hooks}
-        room = self.scorer.room
-        return train(self.plan, self.passes, self.objective, optimizer, self.recipe.optim, room=room, **how)
+        config, room = self.recipe.optim, None if self.scorer.sharded else self.scorer.room
+        return learn(self.plan.items_of(step), self.passes, self.objective, optimizer, config, room)
 
     def require_learnt(self) -> None:
         """Do nothing: a run on rows always has rows to learn from."""
@@ -98,15 +103,16 @@ class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
     def keep_frozen(self) -> None:
         """Compute once the states that no step changes, where rows are read again; see `models/frozen.py`.
 
-        The kept states depend on the plan alone, not on the step at which a run resumes.
+        The kept states depend on the plan alone, not on the step at which a run resumes. Of several ranks
+        each would have to hold them all, and none does.
         """
         scorer, cut = self.scorer, self.tokens_per_pass
         twice = self.recipe.optim.epochs > 1 or bool(self.retained) or self.chosen.needs_reference
-        if self.frozen_kept or not twice or not isinstance(scorer, Scorer):
-            return
-        if not may_keep(scorer, [*self.train, *self.retained]):
+        if self.frozen_kept or not twice or not isinstance(scorer, Scorer) or not world().alone:
             return
         self.frozen_kept = True
+        if not may_keep(scorer, chain(self.train, self.retained)):
+            return
         plan = self.plan
         items = sorted({item for step in range(1, plan.total + 1) for item in plan.items_of(step)})
         trees = {item: self.tree(item) for item in items}
@@ -125,13 +131,26 @@ class Session(OpenedRun[Chosen, Scorer | RewardScorer]):
     def evaluation(self) -> Logs:
         cut = partial(self.passes, range(len(self.held_out)), held_out=True)
         try:
-            return evaluate(cut(), self.eval_objective, smaller(self.scorer.room, cut))
+            room = None if self.scorer.sharded else self.scorer.room
+            return evaluate(cut(), self.eval_objective, smaller(room, cut))
         except DivergedItems as error:
             raise error.at([record.place for record in self.held_out_records]) from error
 
     def better(self, logs: Logs) -> float:
         """Return the number of an evaluation that should be small: the loss."""
         return logs["loss"]
+
+    def assemble(self) -> None:
+        """Put whole weights on the CPU of rank 0 in place of those in shards; the training is over."""
+        scorer = self.scorer
+        if not scorer.sharded:
+            return
+        weights = whole_weights(scorer)
+        if world().main:
+            cpu = torch.device("cpu")
+            again = trained_of(self.recipe, self.source, self.tokenizer, self.precision, cpu, self.chosen)
+            restore_parameters(dict(again.scorer.named_parameters()), weights)
+            self.scorer = again.scorer
 
     def state(self) -> dict[str, Any]:
         """Return the state for a checkpoint beside tensors: the room; the rest follows from the step."""
@@ -172,11 +191,14 @@ def open_session(
     retained = kept.trees if kept else []
     device = pick_device(recipe.device)
     precision = precision_of(recipe, device, say)
-    trained = trained_of(recipe, source, tokenizer, precision, device, chosen)
-    require_positions(
-        trained.scorer.inner, tokenizer, max(tree.longest for tree in [*pool, *held_out, *retained])
-    )
+    shards = recipe.ranks.shard and not world().alone
+    place = torch.device("cpu") if shards else device  # no device need hold all of them
+    trained = trained_of(recipe, source, tokenizer, precision, place, chosen)
+    require_positions(trained.scorer.inner, tokenizer, max(map(longest_of, (pool, held_out, retained))))
     tell_of(trained.scorer, trained.layout_reason, say)
+    if shards:
+        shard(trained.scorer, device)
+    rehearse(trained.scorer, recipe)
     session = Session(
         recipe=recipe,
         chosen=chosen,
@@ -187,7 +209,7 @@ def open_session(
         held_out=held_out,
         held_out_records=parted.held_out_records,
         retained=retained,
-        places=parted.places + (kept.places if kept else []),
+        places=end_to_end(parted.places, kept.places if kept else []),
         sources=sources_of(rows, evaluated, kept),
         scorer=trained.scorer,
         precision=precision,

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from truing.config.recipe import Recipe
 from truing.config.run_folder import REWARD, RUBRICS, RunFolder
+from truing.core.memory import keep_freed_memory
 from truing.core.messages import Say, message
+from truing.runs.crew import Crew, Learner, crew_of
 from truing.runs.opening import open_run
-from truing.runs.progress import Learner
 from truing.runs.run import Finished, run, write_result
 from truing.runs.session import Session
 from truing.runs.tracking import tracked
@@ -52,20 +54,19 @@ def train_recipe(
     """Train in a run folder, or resume the run there; write the result last, and then call `beside`."""
     session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
     say(session.rows.describe())
-    judged = session if isinstance(session, Session) and session.scores and session.held_out else None
-    hooks = _measuring(judged)
+    crew, judged = crew_of(session), session.scores and bool(session.held_out)
+    hooks = _measuring(crew) if judged else []
     if not isinstance(session, Session):
         session.log_sample, session.log_failure = folder.log_sample, folder.log_failure
         session.log_rubric = folder.log_rubric
     target = folder.path / "model"
 
     def write(finished: Finished) -> None:
+        summary = crew("judge", finished.best_step or finished.step) if judged else None
+        crew("assemble")
         write_result(session, target, {"step": finished.step})
         beside(session)
-        if judged:
-            from truing.runs.held_out import judge_held_out
-
-            summary = judge_held_out(judged, finished.best_step or finished.step)
+        if summary:
             folder.write_facts(REWARD, summary.as_json())
             said = "held out: {found}; more in {path}"
             say(message(said, found=summary.headline(), path=folder.path / REWARD))
@@ -74,7 +75,7 @@ def train_recipe(
     with tracked(recipe, folder, say) as trackers, watch(title, total) as line:
         hooks += [trackers.log, line.step]
         how = {"say": say, "watch": hooks, "allow_change": allow_change, "alert": trackers.alert}
-        finished = run(session, folder, **how, result=write)
+        finished = run(session, folder, **how, result=write, crew=crew)
     if not isinstance(session, Session):
         from truing.runs.rubrics import tell_flagged  # online runs alone have judges
 
@@ -83,10 +84,14 @@ def train_recipe(
     return Done(target, session.scores, bool(session.held_out))
 
 
-def _measuring(judged: Session | None) -> list[Hook]:
-    """Return the hooks that measure a reward model on its held-out rows; none for a policy."""
-    if judged is None:
-        return []
+def follow_recipe(recipe: Recipe) -> None:
+    """Take part in the run of a recipe as one of its other ranks; return when rank 0 is done."""
+    keep_freed_memory()
+    crew_of(open_run(recipe)).follow()
+
+
+def _measuring(crew: Crew) -> list[Hook]:
+    """Return the hooks that measure a reward model on its held-out rows."""
     from truing.runs.held_out import held_out_logger  # brings the evaluation of reward models along
 
-    return [held_out_logger(judged)]
+    return [held_out_logger(partial(crew, "judge"))]

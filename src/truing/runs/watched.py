@@ -6,18 +6,18 @@ A rollback is two calls on the run, `restore` and `set_rate`; the remedy is `dis
 """
 
 from collections.abc import Callable, Sequence
-
-import torch
+from functools import partial
 
 from truing.config.run_folder import HEALTH, read_metrics
 from truing.core import files
 from truing.core.messages import message
 from truing.runs.care import Standing, decide, is_held, rollbacks, slowed, still_true
-from truing.runs.displacement import HELD, can_hold, drivers, hold, told
+from truing.runs.displacement import HELD, can_hold, told
 from truing.runs.progress import Progress
 from truing.runs.session import Session
 from truing.training.health import Finding, HealthHook, read_findings
 from truing.training.hooks import Hook
+from truing.training.loop import run_steps
 
 
 def take_up(progress: Progress, *, changed: bool) -> None:
@@ -29,12 +29,11 @@ def take_up(progress: Progress, *, changed: bool) -> None:
         files.write_atomic(progress.folder.path / HEALTH, lines)
     progress.set_rate(slowed(progress.session.own_rate, kept))
     if is_held(kept):
-        _hold(progress)
+        progress.crew("hold")
 
 
 def train_watched(
     progress: Progress,
-    optimizer: torch.optim.Optimizer,
     hooks: Sequence[Hook],
     alert: Callable[[Finding], None] = lambda finding: None,
 ) -> None:
@@ -56,7 +55,8 @@ def train_watched(
             alert,
         )
         if not progress.finish_pending([*hooks, watch]):
-            progress.session.train_steps(optimizer, progress.step, [*hooks, watch])
+            learn = partial(progress.crew, "learn")
+            run_steps(progress.session.plan, learn, start=progress.step, hooks=[*hooks, watch])
         if watch.acted is None:
             return
         _act(progress, watch.acted)
@@ -66,7 +66,7 @@ def _answered(progress: Progress, finding: Finding) -> Finding:
     """Return a finding with its drivers and its action, and prepare the run for that action."""
     displaced = _displaced(progress, finding)
     if displaced is not None:
-        finding = finding.saying(*told(drivers(displaced, finding.step)))
+        finding = finding.saying(*told(progress.crew("drivers", finding.step)))
     asked = progress.session.recipe.health
     standing = Standing(
         rollbacks(read_findings(progress.folder.path)),
@@ -91,7 +91,7 @@ def _displaced(progress: Progress, finding: Finding) -> Session | None:
 
 def _act(progress: Progress, finding: Finding) -> None:
     if finding.back_to is None:
-        _hold(progress)
+        progress.crew("hold")
         held = "health: from step {step} on the loss has sft_weight: {weight}"
         progress.say(message(held, step=finding.step + 1, weight=HELD))
         return
@@ -100,9 +100,3 @@ def _act(progress: Progress, finding: Finding) -> None:
     progress.set_rate(slowed(progress.session.own_rate, read_findings(progress.folder.path)))
     back = "health: back at step {step}; the learning rate is now {rate:.3g}"
     progress.say(message(back, step=finding.back_to, rate=progress.session.learning_rate))
-
-
-def _hold(progress: Progress) -> None:
-    session = progress.session
-    assert isinstance(session, Session), "only pairs are held"
-    hold(session)

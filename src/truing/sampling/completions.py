@@ -6,13 +6,23 @@ The dialect is vLLM's `/v1/completions`: OpenAI's, with prompts and responses as
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx2
 
 from truing.core.errors import ConfigError, ModelError
 from truing.sampling.endings import Endings
-from truing.sampling.servers import Refused, Server, ServerDown, ask, explained, read_json
+from truing.sampling.servers import (
+    Refused,
+    Server,
+    ServerDown,
+    ask,
+    ask_once,
+    explained,
+    read_json,
+    require_stamp,
+)
 from truing.sampling.types import Finish, Sample, Sampling
 
 IMPOSSIBLE = -1000.0  # below every log-probability of a softmax, above that of a filtered token
@@ -38,7 +48,8 @@ def seed_of(seed: int, step: int, key: int, k: int) -> int:
 async def draw(
     client: httpx2.AsyncClient, server: Server, wanted: Wanted, sampling: Sampling, endings: Endings
 ) -> Sample:
-    """Draw one response from `server`, with its newest weights."""
+    """Draw one response from `server`, with its newest weights, whose step the sample names."""
+    version = server.version
     # Every option is given that a server would otherwise take from the model's generation_config.json.
     body = {
         "model": server.serving,
@@ -56,7 +67,7 @@ async def draw(
         "return_token_ids": True,
         "logprobs": 0 if sampling.logprobs else None,
     }
-    return _as_sample(await _complete(client, server, body), server, wanted, sampling, endings)
+    return _as_sample(await _complete(client, server, body), server, wanted, sampling, endings, version)
 
 
 def unfiltered(sampling: Sampling) -> bool:
@@ -69,7 +80,9 @@ def unfiltered(sampling: Sampling) -> bool:
 async def _complete(client: httpx2.AsyncClient, server: Server, body: dict[str, Any]) -> dict[str, Any]:
     """Ask for a completion and return its one choice."""
     try:
-        response = await ask(client, server, "/v1/completions", body)
+        response = await ask(
+            client, server, "/v1/completions", body, again=partial(require_stamp, client, server)
+        )
     except Refused as refused:
         if refused.status == 404:  # it restarted since, and has lost the adapter
             raise ServerDown(str(refused)) from refused
@@ -81,7 +94,17 @@ async def _complete(client: httpx2.AsyncClient, server: Server, body: dict[str, 
     return choices[0]
 
 
-async def require_processed(client: httpx2.AsyncClient, prompt: Sequence[int], server: Server) -> None:
+async def require_drawing(client: httpx2.AsyncClient, server: Server, seconds: float) -> None:
+    """Have a server draw one token with its newest weights. Raises ServerDown where it does not."""
+    body = {"model": server.serving, "prompt": [0], "max_tokens": 1, "logprobs": None}
+    asked = body | {"seed": 0, "temperature": 0.0, "stop_token_ids": [], "return_token_ids": True}
+    try:
+        await ask_once(client, server, "/v1/completions", asked, seconds=seconds)
+    except Refused as refused:
+        raise ServerDown(str(refused)) from refused
+
+
+async def require_processed(prompt: Sequence[int], client: httpx2.AsyncClient, server: Server) -> None:
     """Raise ConfigError unless a server reports log-probabilities of the filtered distribution; ask it once.
 
     The question allows one token alone (top_k 1). A server that reports the filtered distribution gives this
@@ -100,7 +123,12 @@ async def require_processed(client: httpx2.AsyncClient, prompt: Sequence[int], s
 
 
 def _as_sample(
-    choice: dict[str, Any], server: Server, wanted: Wanted, sampling: Sampling, endings: Endings
+    choice: dict[str, Any],
+    server: Server,
+    wanted: Wanted,
+    sampling: Sampling,
+    endings: Endings,
+    version: int,
 ) -> Sample:
     """Make a sample of a server's choice, cut where the response ends by our own rules."""
     drawn, reason = choice.get("token_ids"), choice.get("finish_reason")
@@ -127,6 +155,7 @@ def _as_sample(
         finish=finish,
         prompt=wanted.prompt,
         k=wanted.k,
+        version=version,
     )
 
 

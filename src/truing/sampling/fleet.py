@@ -1,33 +1,27 @@
-"""Several servers that share work, and take over the work of a server that dies.
+"""The servers of a sampler: which of them draw, which are left out, and which come back.
 
-A server that is down is left out, with its reason, and the others take its work. It stays out until its
-`error` is cleared.
+    Listing -> Server -> taken into use -> left out, with a reason -> asked again -> taken into use
+
+A server that fails is left out. It is asked again, at first after `LOOK` seconds and later less often, and is
+taken into use by `join`, which gives it the newest weights. New addresses of the list are treated likewise.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
 
-from truing.core.errors import ModelError
-from truing.core.messages import Say
+import httpx2
+
+from truing.core.errors import ConfigError, ModelError
+from truing.core.messages import Say, joined, message
+from truing.sampling.listing import Listing
 from truing.sampling.servers import Server, ServerDown
 
-Job = TypeVar("Job")
+Visit = Callable[[httpx2.AsyncClient, Server], Awaitable[None]]
 
-IN_FLIGHT = 128  # requests a server has at once; vLLM queues what exceeds its own batch
-
-
-def in_use(servers: Sequence[Server]) -> list[Server]:
-    """Return the servers that are not left out; raise ModelError with all reasons when there are none."""
-    alive = [server for server in servers if not server.error]
-    if not alive:
-        reasons = "; ".join(f"{server.url}: {server.error}" for server in servers)
-        raise ModelError(
-            f"no server is left to sample from: {reasons}",
-            hint="see what the servers printed, start them again, and repeat the command",
-        )
-    return alive
+LOOK = 5.0  # seconds until a server that was left out is asked again; doubled after each failure
+LONGEST_LOOK = 60.0  # seconds
 
 
 async def together(tasks: Iterable[Coroutine[Any, Any, None]]) -> None:
@@ -41,67 +35,116 @@ async def together(tasks: Iterable[Coroutine[Any, Any, None]]) -> None:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def on_each(
-    servers: Sequence[Server], action: Callable[[Server], Coroutine[Any, Any, None]], say: Say
-) -> None:
-    """Run `action` on every server in use; leave out a server that raises ServerDown, and `say` so."""
+class Fleet:
+    """All servers of a list. `wait` is how long to wait, in seconds, while none of them can be used.
 
-    async def one(server: Server) -> None:
-        try:
-            await action(server)
-        except ServerDown as down:
-            server.error = str(down)
-            say(f"{server.url} is left out until the weights are next refreshed: {server.error}")
-
-    await together([one(server) for server in in_use(servers)])
-
-
-class Work(Generic[Job]):
-    """Jobs to do. A group goes to one server, which reads a shared prompt once; idle servers help others."""
-
-    def __init__(self, groups: Iterable[Sequence[Job]], servers: Sequence[Server]) -> None:
-        self._queues: dict[Server, deque[Job]] = {server: deque() for server in servers}
-        for place, group in enumerate(groups):
-            self._queues[servers[place % len(servers)]].extend(group)
-
-    def __len__(self) -> int:
-        return sum(map(len, self._queues.values()))
-
-    def take(self, server: Server) -> Job | None:
-        """Take the next job of this server, else the last of the longest queue; None when all are taken."""
-        if self._queues[server]:
-            return self._queues[server].popleft()
-        longest = max(self._queues.values(), key=len)
-        return longest.pop() if longest else None
-
-    def give_back(self, server: Server, job: Job) -> None:
-        self._queues[server].append(job)
-
-
-async def spread(
-    servers: Sequence[Server],
-    groups: Iterable[Sequence[Job]],
-    do: Callable[[Server, Job], Awaitable[None]],
-    say: Say,
-) -> None:
-    """Do every job of every group on some server, at most `IN_FLIGHT` at once on each.
-
-    The jobs of a server that raises ServerDown go to the others. Raises ModelError when no server is left.
+    Two threads may share a fleet: one draws for the next step while the other evaluates.
     """
-    work = Work(groups, in_use(servers))
 
-    async def worker(server: Server) -> None:
-        while (job := work.take(server)) is not None:
-            try:
-                await do(server, job)
-            except BaseException:
-                work.give_back(server, job)
+    def __init__(self, listing: Listing, join: Visit, *, wait: float, say: Say) -> None:
+        self._listing, self._join, self._wait, self._say = listing, join, wait, say
+        self.servers = [Server(url) for url in listing.urls()]
+        self.look = LOOK
+        self.begun = False  # from the first work on: a server that is not as it must be then ends no run
+
+    @property
+    def up(self) -> list[Server]:
+        """Return the servers in use."""
+        return [server for server in self.servers if server.up]
+
+    def read_list(self) -> None:
+        """Add servers that are new in the list; use those no more that are gone from it."""
+        urls, known = self._listing.urls(), {server.url: server for server in self.servers}
+        for url in known.keys() - set(urls):
+            self._say(message("{url} is no longer listed, and draws no more", url=url))
+            known[url].up = False
+        self.servers = [known.get(url) or Server(url) for url in urls]
+
+    def leave_out(self, server: Server, reason: str) -> None:
+        """Use a server no more until it is asked again, and say so, once until it is back."""
+        told = bool(server.error)
+        server.up, server.error = False, reason
+        pause = min(self.look * 2**server.failures, LONGEST_LOOK)
+        server.failures, server.next_try = server.failures + 1, time.monotonic() + pause
+        if not told:
+            said = "{url} is left out until it is well again: {reason}"
+            self._say(message(said, url=server.url, reason=reason))
+
+    async def welcome(self, client: httpx2.AsyncClient) -> None:
+        """Ask every server that is not in use and whose time has come, and take into use those that are well.
+
+        Before the first work raises the ConfigError or ModelError of a server that is not as it must be.
+        """
+        now = time.monotonic()
+        out = [server for server in self.servers if not server.up and server.next_try <= now]
+        await together(self._ask_back(client, server) for server in out)
+
+    async def _ask_back(self, client: httpx2.AsyncClient, server: Server) -> None:
+        if not server.turn.acquire(blocking=False):
+            return  # another thread is at it
+        try:
+            await self._join(client, server)
+        except ServerDown as down:
+            self.leave_out(server, down.reason)
+        except (ConfigError, ModelError) as error:
+            if not self.begun:
                 raise
+            self.leave_out(server, error.message)
+        else:
+            if server.error or self.begun:
+                self._say(message("{url} is in use", url=server.url))
+            server.up, server.error, server.failures = True, "", 0
+        finally:
+            server.turn.release()
 
-    async def serve(server: Server) -> None:
-        # The first worker to find the server dead ends the others, which may be waiting for it.
-        await together([worker(server) for _ in range(workers)])
+    async def ready(self, client: httpx2.AsyncClient) -> None:
+        """Return once a server is in use. Raises ModelError with all reasons after `wait` seconds without."""
+        until, told = time.monotonic() + self._wait, False
+        while not self.up:
+            for server in self.servers:
+                server.next_try = 0.0
+            await self.welcome(client)
+            left = until - time.monotonic()
+            if self.up:
+                return
+            if left <= 0:
+                raise self._none_left()
+            if not told:
+                said = "no server can be used: {reasons}; waiting {seconds:.0f} s for one"
+                self._say(message(said, reasons=self._reasons(), seconds=left))
+                told = True
+            await asyncio.sleep(min(self.look, left))
+            self.read_list()
 
-    while len(work):
-        workers = min(IN_FLIGHT, -(-len(work) // len(in_use(servers))))
-        await on_each(servers, serve, say)
+    def _reasons(self) -> str:
+        listed = [message("{url}: {reason}", url=one.url, reason=one.error) for one in self.servers]
+        return joined("; ", listed or [message("the list of servers is empty")])
+
+    def _none_left(self) -> ModelError:
+        return ModelError(
+            message("no server is left to sample from: {reasons}", reasons=self._reasons()),
+            hint=message("see what the servers printed, start them again, and repeat the command"),
+        )
+
+    async def on_each(self, client: httpx2.AsyncClient, action: Visit) -> None:
+        """Run `action` on every server in use, and leave out those that raise ServerDown.
+
+        Raises the ConfigError or ModelError of a server that is not as it must be before the first work, and
+        later where none is left.
+        """
+        wrong: list[ConfigError | ModelError] = []
+
+        async def one(server: Server) -> None:
+            try:
+                await action(client, server)
+            except ServerDown as down:
+                self.leave_out(server, down.reason)
+            except (ConfigError, ModelError) as error:
+                if not self.begun:
+                    raise
+                self.leave_out(server, error.message)
+                wrong.append(error)
+
+        await together(one(server) for server in self.up)
+        if wrong and not self.up:
+            raise wrong[0]

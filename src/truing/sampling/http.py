@@ -16,13 +16,24 @@ import httpx2
 from transformers import PreTrainedTokenizerBase
 
 from truing.core.errors import DataError, UsageError
-from truing.core.messages import Say
-from truing.sampling.completions import Wanted, draw, require_processed, seed_of, unfiltered
+from truing.core.messages import Say, message
+from truing.sampling.completions import (
+    Wanted,
+    draw,
+    require_drawing,
+    require_processed,
+    seed_of,
+    unfiltered,
+)
 from truing.sampling.endings import Endings
-from truing.sampling.fleet import in_use, on_each, spread
-from truing.sampling.servers import Server, make_client, open_server, parse_servers
+from truing.sampling.fleet import Fleet
+from truing.sampling.listing import Listing
+from truing.sampling.servers import Server, ServerDown, answers, make_client, open_server, require_stamp
+from truing.sampling.spreading import spread
 from truing.sampling.types import Sample, Sampling
-from truing.sampling.weights import load_adapter, load_whole, remove_older, write_weights
+from truing.sampling.weights import ServedWeights, folder_of, give, remove_older, write_weights
+
+PROBE_SECONDS = 60.0  # that a server which has failed may take for one token
 
 
 class HttpSampler:
@@ -30,7 +41,9 @@ class HttpSampler:
 
     New weights are written to `folder`, which the servers must see under the same path. `model` is the name
     the model is served under, by default the first that a server names. `timeout` is the limit of one
-    response in seconds. `say` is told of servers that are left out.
+    response in seconds. `listed` is a file of more servers, which may change at any time. While no server can
+    be used, the sampler waits `wait` seconds. A server that does not take new adapters may go on with its
+    own while they are `lag` steps older at most. `say` is told of servers that leave and come back.
     """
 
     def __init__(
@@ -43,29 +56,32 @@ class HttpSampler:
         say: Say = lambda line: None,
         timeout: float = 600.0,
         model: str | None = None,
+        listed: Path | None = None,
+        wait: float = 0.0,
+        lag: int = 0,
     ) -> None:
-        self.servers = parse_servers(servers)
+        self.fleet = Fleet(Listing(servers, listed, say), self._join, wait=wait, say=say)
         self.tokenizer = tokenizer
         self.stop_ids = stop_ids
         self.folder = folder
         self.say = say
         self.timeout = timeout
         self.model = model
-        self._version = 0
+        self.lag = lag
+        self._weights: ServedWeights | None = None  # None: the servers' own
+        self._context: int | None = None  # of the first call; a server with a smaller one is not used
+        self._filtered: Sequence[int] | None = None  # a prompt, once log-probabilities are those of filters
 
     @property
     def version(self) -> int:
-        """Return the step of the weights that every server in use has; 0 for the weights it started with."""
-        return self._version
+        """Return the step of the newest weights; 0 for those that the servers started with."""
+        return self._weights.step if self._weights else 0
 
     def refresh(self, model: Any, step: int) -> None:
-        """Give all servers, those left out too, the weights of `model` after `step` steps.
+        """Give all servers the weights of `model` after `step` steps, those left out too, once they answer.
 
         The adapter of a PEFT model is loaded beside the server's own weights; any other model replaces them.
         """
-        for server in self.servers:
-            if server.error:
-                server.error, server.model, server.processed = "", "", None
         self._run(partial(self._refresh, model, step))
 
     def sample(
@@ -82,8 +98,8 @@ class HttpSampler:
 
         `keys` are below 2**64, by default the prompts' indices; give them when a call holds only some of the
         prompts. `on_progress` is called with the number of ended responses and their total. Raises ModelError
-        when no server is left, and ConfigError when a server reports log-probabilities of a distribution that
-        is not the one drawn from.
+        when no server could be used for `wait` seconds, and ConfigError when a server reports
+        log-probabilities of a distribution that is not the one drawn from.
         """
         if group_size < 1:
             raise UsageError(f"group_size is {group_size}, expected at least 1")
@@ -109,14 +125,18 @@ class HttpSampler:
                 for index, prompt in enumerate(prompts)
             ]
             if sampling.logprobs and not unfiltered(sampling):
-                await self._on_each(partial(require_processed, client, prompts[0]))
+                self._filtered = prompts[0]
+                await self.fleet.on_each(client, partial(require_processed, prompts[0]))
+            await self.fleet.on_each(client, require_stamp)
 
-            async def draw_one(server: Server, wanted: Wanted) -> None:
-                samples[wanted.prompt, wanted.k] = await draw(client, server, wanted, sampling, endings)
+            async def draw_one(server: Server, wanted: Wanted) -> int:
+                sample = await draw(client, server, wanted, sampling, endings)
+                samples[wanted.prompt, wanted.k] = sample
                 if on_progress is not None:
                     on_progress(len(samples), total)
+                return len(sample.tokens)
 
-            await spread(self.servers, groups, draw_one, self.say)
+            await spread(self.fleet, client, groups, draw_one)
 
         self._run(draw_all)
         return [samples[prompt, k] for prompt in range(len(prompts)) for k in range(group_size)]
@@ -126,31 +146,62 @@ class HttpSampler:
 
         async def inner() -> None:
             async with make_client(self.timeout) as client:
-                await self._on_each(partial(open_server, client, self.model))
+                self.fleet.read_list()
+                if not self.fleet.begun:
+                    await self.fleet.welcome(client)
+                await self.fleet.ready(client)
                 await work(client)
+            self.fleet.begun = True
 
         asyncio.run(inner())
 
-    async def _on_each(self, action: Callable[[Server], Coroutine[Any, Any, None]]) -> None:
-        await on_each(self.servers, action, self.say)
+    async def _join(self, client: httpx2.AsyncClient, server: Server) -> None:
+        """Take a server into use: with the newest weights, and as the others are."""
+        server.forget()
+        await open_server(client, self.model, server)
+        if self._context is not None and server.context and server.context < self._context:
+            said = "its context is {context} tokens, and responses are drawn for {needed}"
+            raise ServerDown(message(said, context=server.context, needed=self._context))
+        if self._weights is not None:
+            await give(client, server, self._weights)
+        if server.error:  # it has failed before
+            await require_drawing(client, server, min(self.timeout, PROBE_SECONDS))
+        if self._filtered is not None:
+            await require_processed(self._filtered, client, server)
 
     async def _refresh(self, model: Any, step: int, client: httpx2.AsyncClient) -> None:
         from peft import PeftModel
 
-        in_use(self.servers)  # before anything is written
         path = write_weights(model, self.tokenizer, self.folder, step)
-        if isinstance(model, PeftModel):
-            await self._on_each(partial(load_adapter, client, path=path))
-        else:
-            tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
-            await self._on_each(partial(load_whole, client, path=path, tied=tied))
-        in_use(self.servers)
-        self._version = step
-        remove_older(path)
+        adapter = isinstance(model, PeftModel)
+        tied = not adapter and model.get_output_embeddings().weight is model.get_input_embeddings().weight
+        before, self._weights = self._weights, ServedWeights(path, step, adapter, tied)
+        try:
+            await self.fleet.on_each(client, self._give_newest)
+            await self.fleet.welcome(client)
+            await self.fleet.ready(client)
+        except BaseException:
+            self._weights = before
+            raise
+        remove_older(path, {folder_of(server.adapter) for server in self.fleet.up})
+
+    async def _give_newest(self, client: httpx2.AsyncClient, server: Server) -> None:
+        """Give a server the newest weights, or let it go on with older ones that are not too old."""
+        assert self._weights is not None
+        try:
+            await give(client, server, self._weights)
+        except ServerDown as down:
+            behind = self._weights.step - server.version
+            if not server.adapter or behind > self.lag or not await answers(client, server):
+                raise
+            said = "{url} goes on with the weights of step {step}: {reason}"
+            self.say(message(said, url=server.url, step=server.version, reason=down.reason))
 
     def _room(self, index: int, length: int, sampling: Sampling) -> int:
-        """Return how many tokens may follow this prompt: the same number on every server."""
-        context = min((server.context for server in self.servers if server.context), default=None)
+        """Return how many tokens may follow this prompt: the same number on every server, in every call."""
+        if self._context is None:
+            self._context = min((one.context for one in self.fleet.servers if one.context), default=None)
+        context = self._context
         if context is None:
             return sampling.max_new_tokens
         if length >= context:

@@ -62,6 +62,7 @@ class LocalSampler:
         self.tokens_in_flight = tokens_in_flight
         self._opened: Opened | None = None
         self._changed = False
+        self._version: int | None = None  # of the newest refresh
         self._short = False  # whether memory has run out: a group is then split too
 
     @property
@@ -72,10 +73,10 @@ class LocalSampler:
         return f"{type(self._opened.decoder).__name__}: {self._opened.reason}"
 
     def refresh(self, model: "PreTrainedModel | PeftModel", step: int) -> None:
-        """Draw from `model` as it is now from here on. Only samplers that send weights away use `step`."""
+        """Draw from `model` as it is now from here on; `step` is the version that samples name."""
         if model is not self.model:
             self.model, self._opened = model, None
-        self._changed = True
+        self._changed, self._version = True, step
 
     def sample(
         self,
@@ -108,7 +109,7 @@ class LocalSampler:
             ]
             batch = _read(opened.decoder, [prompts[i] for i in part.prompts], rows, sampling, step)
             for row in self._written(batch, endings, sampling, prompts):
-                samples[row.prompt * group_size + row.k] = _as_sample(row, endings)
+                samples[row.prompt * group_size + row.k] = _as_sample(row, endings, self._version)
                 if on_progress is not None:
                     on_progress(len(samples), len(prompts) * group_size)
 
@@ -247,7 +248,7 @@ def _append(rows: Sequence[OpenResponse], drawn: Drawn, endings: Endings) -> Ite
             yield row
 
 
-def _as_sample(row: OpenResponse, endings: Endings) -> Sample:
+def _as_sample(row: OpenResponse, endings: Endings, version: int | None) -> Sample:
     assert row.finish is not None
     return Sample(
         tokens=row.tokens,
@@ -256,4 +257,5 @@ def _as_sample(row: OpenResponse, endings: Endings) -> Sample:
         finish=row.finish,
         prompt=row.prompt,
         k=row.k,
+        version=version,
     )

@@ -6,24 +6,31 @@ a longer pause. A server that fails `TRIES` times in a row at one request is dow
 
 import asyncio
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 
 from truing.core.errors import ConfigError, ModelError
+from truing.core.messages import message
 from truing.core.retries import Tries, retry_after
 
 TRIES = 5
 FIRST_PAUSE = 0.5  # seconds; doubled after each further failure, half of it at random
 LONGEST_PAUSE = 60.0  # seconds; a server may ask for more with Retry-After
 CONNECT_TIMEOUT = 10.0  # seconds
+LOOK_SECONDS = 10.0  # that a server may take to say that it is well
 API_KEY = "VLLM_API_KEY"  # the variable from which vLLM takes the key that it asks for
 
 
 class ServerDown(Exception):
     """The server cannot be used for now; another server may do the same request."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason  # a message, where it is one
 
 
 class Refused(Exception):
@@ -40,29 +47,43 @@ class Server:
     """One server and its state."""
 
     url: str  # without /v1
-    error: str = ""  # why it is left out; empty while it is in use
+    up: bool = False  # it is in use
+    error: str = ""  # the reason why it was left out; empty for one that never was
     model: str = ""  # the name its own weights are served under; empty until it was asked
     context: int | None = None  # most tokens of prompt and response, where it says so
     adapter: str = ""  # the name of the LoRA adapter it draws from; empty for its own weights
+    stamp: str = ""  # what it says of whole weights that it was given; empty where it can say nothing
+    version: int = 0  # the step of its weights; 0 for those it started with
     processed: bool | None = None  # log-probabilities are those after filters; None: not asked yet
+    pace: float | None = None  # tokens per second of one response, a running mean; None: not measured yet
+    failures: int = 0  # attempts in a row to take it into use
+    next_try: float = 0.0  # of the monotonic clock
+    turn: threading.Lock = field(default_factory=threading.Lock)  # held by whoever takes it into use
 
     @property
     def serving(self) -> str:
         """Return the name of the newest weights, for the `model` of a request."""
         return self.adapter or self.model
 
+    def forget(self) -> None:
+        """Forget what the server said: it may have been started anew. Its adapter is unloaded later."""
+        self.model, self.stamp, self.processed = "", "", None
 
-def parse_servers(urls: Sequence[str]) -> list[Server]:
-    """Make a server for each URL, with or without /v1 at its end."""
+    def measured(self, tokens: int, seconds: float) -> None:
+        """Take one response into the pace; the newest counts a tenth."""
+        now = tokens / max(seconds, 1e-6)
+        self.pace = now if self.pace is None else self.pace + (now - self.pace) / 10
+
+
+def clean_urls(urls: Sequence[str]) -> list[str]:
+    """Return URLs without /v1 at their ends. Raises ConfigError for one that is none, or given twice."""
     cleaned = [url.rstrip("/").removesuffix("/v1").rstrip("/") for url in urls]
     for given, url in zip(urls, cleaned, strict=True):
         if not url.startswith(("http://", "https://")):
             raise ConfigError(f"{given!r} is no server", hint="write it like http://127.0.0.1:8000")
         if cleaned.count(url) > 1:
             raise ConfigError(f"the server {url} is given twice", hint="name every server once")
-    if not cleaned:
-        raise ConfigError("no server is given", hint="name at least one, like http://127.0.0.1:8000")
-    return [Server(url) for url in cleaned]
+    return cleaned
 
 
 def make_client(timeout: float) -> httpx2.AsyncClient:
@@ -75,12 +96,21 @@ def make_client(timeout: float) -> httpx2.AsyncClient:
     )
 
 
-async def ask(client: httpx2.AsyncClient, server: Server, path: str, body: Any = None) -> httpx2.Response:
+async def ask(
+    client: httpx2.AsyncClient,
+    server: Server,
+    path: str,
+    body: Any = None,
+    *,
+    most: int | None = None,
+    again: Callable[[], Awaitable[None]] | None = None,
+) -> httpx2.Response:
     """POST `body` as JSON, or GET without a body, until the answer is a 2xx.
 
-    Raises Refused at once for an answer that another try will not change, ServerDown after `TRIES` failures.
+    Raises Refused at once for an answer that another try will not change, ServerDown after `most` failures,
+    by default `TRIES`. `again` is awaited before every further try, and may raise.
     """
-    tries = Tries(TRIES, FIRST_PAUSE, LONGEST_PAUSE, spread=0.5)
+    tries = Tries(most or TRIES, FIRST_PAUSE, LONGEST_PAUSE, spread=0.5)
     while True:
         asked, cost = 0.0, 1
         try:
@@ -100,11 +130,24 @@ async def ask(client: httpx2.AsyncClient, server: Server, path: str, body: Any =
         if pause is None:
             raise ServerDown(reason)
         await asyncio.sleep(pause)
+        if again is not None:
+            await again()
+
+
+async def ask_once(
+    client: httpx2.AsyncClient, server: Server, path: str, body: Any = None, *, seconds: float = LOOK_SECONDS
+) -> httpx2.Response:
+    """Ask a single time, and wait `seconds` at most. Raises Refused and ServerDown as `ask` does."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await ask(client, server, path, body, most=1)
+    except TimeoutError as error:
+        raise ServerDown(message("no answer within {seconds:g} s", seconds=seconds)) from error
 
 
 def _in_words(error: httpx2.TransportError, client: httpx2.AsyncClient) -> str:
     if isinstance(error, httpx2.ReadTimeout):
-        return f"no answer within {client.timeout.read:g} s"
+        return message("no answer within {seconds:g} s", seconds=client.timeout.read)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
@@ -135,7 +178,7 @@ async def open_server(client: httpx2.AsyncClient, model: str | None, server: Ser
     if server.model:
         return
     try:
-        response = await ask(client, server, "/v1/models")
+        response = await ask_once(client, server, "/v1/models")
     except Refused as refused:
         raise explained(server, refused) from refused
     bases = {card["id"]: card for card in read_json(server, response)["data"] if not card.get("parent")}
@@ -146,6 +189,29 @@ async def open_server(client: httpx2.AsyncClient, model: str | None, server: Ser
             hint="start it with --served-model-name, or name a model that it serves",
         )
     server.model, server.context = name, bases[name].get("max_model_len")
+
+
+async def answers(client: httpx2.AsyncClient, server: Server) -> bool:
+    """Tell whether a server says that it is well, or is none that can say so; one request, `LOOK_SECONDS`."""
+    try:
+        response = await client.get(server.url + "/health", timeout=LOOK_SECONDS)
+    except httpx2.TransportError:
+        return False
+    return response.status_code < 500
+
+
+async def require_stamp(client: httpx2.AsyncClient, server: Server) -> None:
+    """Raise ServerDown where a server no longer holds the whole weights that it was given."""
+    if not server.stamp:
+        return
+    try:
+        info = read_json(server, await ask_once(client, server, "/weight_info"))
+    except Refused as refused:
+        said = "it does not say which weights it holds: {reason}"
+        raise ServerDown(message(said, reason=refused)) from refused
+    if info.get("weight_version") != server.stamp:
+        said = "it has lost the weights of step {step}: it was started anew"
+        raise ServerDown(message(said, step=server.version))
 
 
 def explained(server: Server, refused: Refused) -> ConfigError | ModelError:

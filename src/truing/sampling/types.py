@@ -69,6 +69,7 @@ class Sample:
     finish: Finish
     prompt: int  # index among the prompts of the call
     k: int  # which sibling, from 0
+    version: int | None = None  # the step of the weights that drew it; None: the sampler does not say
 
     def __post_init__(self) -> None:
         if self.logprobs and len(self.logprobs) != len(self.tokens):

@@ -7,6 +7,8 @@ engines would save the way over the disk, but all of them move memory from GPU t
 
 import secrets
 import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,37 @@ import httpx2
 
 from truing.core.errors import ConfigError
 from truing.core.files import read_manifest
+from truing.core.messages import message
 from truing.models.export import MAKER, export_folder
 from truing.sampling.servers import Refused, Server, ServerDown, ask, read_json
 
 _NO_ROUTE = "Not Found"  # what a server says of a path that it does not know
+_PREFIX = "truing-"  # of the names of our adapters on a server
+_LOADED = "already been loaded"  # what vLLM says of the name of an adapter that it has
+
+
+@dataclass(frozen=True)
+class ServedWeights:
+    """The weights of one step, in a folder that the servers see under the same path."""
+
+    path: Path
+    step: int
+    adapter: bool  # an adapter beside the server's own weights; else whole weights in their place
+    tied: bool = False  # the output head of the whole model is its embedding
+
+
+async def give(client: httpx2.AsyncClient, server: Server, weights: ServedWeights) -> None:
+    """Make `server` draw from `weights`. Raises ServerDown, and ConfigError where it cannot take them."""
+    if weights.adapter:
+        await load_adapter(client, server, weights.path, weights.step)
+    else:
+        await load_whole(client, server, weights.path, tied=weights.tied)
+        server.version, server.stamp = weights.step, await _stamped(client, server, weights.path.name)
+
+
+def folder_of(adapter: str) -> str:
+    """Return the name of the folder that an adapter on a server was loaded from."""
+    return adapter.removeprefix(_PREFIX)
 
 
 def write_weights(model: Any, tokenizer: Any, folder: Path, step: int) -> Path:
@@ -27,17 +56,17 @@ def write_weights(model: Any, tokenizer: Any, folder: Path, step: int) -> Path:
     return export_folder(model, tokenizer, target, merge=False)
 
 
-def remove_older(newest: Path) -> None:
-    """Remove the folders of other steps beside `newest`, written by this process or an earlier one."""
+def remove_older(newest: Path, keep: Collection[str] = ()) -> None:
+    """Remove the folders of other steps beside `newest`, except `keep`; those of earlier processes too."""
     for path in newest.parent.glob("step-*"):
         manifest = read_manifest(path)
-        if path != newest and manifest is not None and manifest["made_by"] == MAKER:
+        if path != newest and path.name not in keep and manifest is not None and manifest["made_by"] == MAKER:
             shutil.rmtree(path, ignore_errors=True)
 
 
-async def load_adapter(client: httpx2.AsyncClient, server: Server, path: Path) -> None:
+async def load_adapter(client: httpx2.AsyncClient, server: Server, path: Path, step: int) -> None:
     """Make `server` draw from the adapter in `path`, and drop the adapter before it."""
-    name, before = f"truing-{path.name}", server.adapter
+    name, before = _PREFIX + path.name, server.adapter
     try:
         await ask(client, server, "/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(path)})
     except Refused as refused:
@@ -46,12 +75,13 @@ async def load_adapter(client: httpx2.AsyncClient, server: Server, path: Path) -
                 f"{server.url} cannot load adapters while it runs",
                 hint="start vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True",
             ) from refused
-        raise ConfigError(
-            f"{server.url} does not load the adapter {path}: {refused}",
-            hint="the server must see that folder under the same path",
-        ) from refused
-    server.adapter = name
-    if before:
+        if _LOADED not in refused.message:  # by an earlier request, whose answer was lost
+            raise ConfigError(
+                f"{server.url} does not load the adapter {path}: {refused}",
+                hint="the server must see that folder under the same path",
+            ) from refused
+    server.adapter, server.version = name, step
+    if before not in ("", name):
         await _unload(client, server, before)
 
 
@@ -61,6 +91,21 @@ async def _unload(client: httpx2.AsyncClient, server: Server, name: str) -> None
     except Refused as refused:
         if refused.status != 404:  # a server that restarted has forgotten it
             raise ServerDown(f"it does not unload the adapter {name}: {refused}") from refused
+
+
+async def _stamped(client: httpx2.AsyncClient, server: Server, name: str) -> str:
+    """Have a server note the name of its weights; return the name, "" where it cannot note one.
+
+    A server that was started anew has another name, and is not mistaken for one with the newest weights.
+    """
+    try:
+        await ask(client, server, "/update_weight_version", {"new_version": name})
+    except Refused as refused:
+        if refused.message == _NO_ROUTE:
+            return ""
+        said = "it does not note the name of its weights: {reason}"
+        raise ServerDown(message(said, reason=refused)) from refused
+    return name
 
 
 async def load_whole(client: httpx2.AsyncClient, server: Server, path: Path, *, tied: bool) -> None:

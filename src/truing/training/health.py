@@ -103,6 +103,13 @@ RULES = {
         "read samples.jsonl or talk to the last checkpoint; lower optim.learning_rate, raise"
         " loss.kl_weight, or go back to a checkpoint from before",
     ),
+    "sampler_mismatch": Rule(
+        health_online.sampler_mismatch,
+        ("sampling/mismatch_kl",),
+        "the server may hold other weights than the trainer, or compute in another number format: see what"
+        " it printed, and start it again from the recipe's policy; set loss.correction: token_truncate;"
+        " set online.overlap: false",
+    ),
 }
 
 

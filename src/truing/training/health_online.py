@@ -176,3 +176,26 @@ def _rises(history: History, name: str, least: float) -> tuple[float, float, int
     if now - before < least or not sure:
         return None
     return before, now, series.since(before + 0.5 * least, above=True)
+
+
+def sampler_mismatch(
+    history: History, *, times: float = 5.0, nats: float = 0.02, limit: float = 0.5, steps: int = 5
+) -> Seen | None:
+    """The sampler gives the tokens that are learnt from other log-probabilities than the trainer does.
+
+    The median KL of the newest `steps` is above `limit`; or it is `times` that of the first five, and above
+    `nats`.
+    """
+    series = history.of("sampling/mismatch_kl")
+    if len(series) < steps:
+        return None
+    now = series.now(steps)
+    if now > limit:
+        said = "the sampler is {now:.3g} nats per token away from the trainer; the limit is {limit:g}"
+        return Seen(series.since(limit, above=True), (part(said, now=now, limit=limit),))
+    before = statistics.median(series.values[:BASE])
+    level = max(nats, times * before)
+    if len(series) < BASE + steps or now <= level:
+        return None
+    said = "the sampler went from {before:.2g} to {now:.2g} nats per token away from the trainer"
+    return Seen(series.since(level, above=True), (part(said, before=before, now=now),))

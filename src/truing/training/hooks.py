@@ -15,6 +15,7 @@ from typing import Any
 
 from truing.core.errors import Stopped
 from truing.core.messages import message
+from truing.core.ranks import launched
 
 Logs = dict[str, float]
 Hook = Callable[[int, Logs], None]
@@ -64,13 +65,16 @@ class Evaluate:
 
 @dataclass
 class Signals:
-    """Turns Ctrl-C and SIGTERM into a stop at the end of the running step; a second one stops at once."""
+    """Turns Ctrl-C and SIGTERM into a stop at the end of the running step; a second one stops at once.
+
+    Not so where several ranks were started together: their launcher passes on what they may have got already.
+    """
 
     received: int | None = None
     _before: dict[int, Any] = field(default_factory=dict)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is not None and launched().size == 1:
             raise KeyboardInterrupt
         self.received = number
 

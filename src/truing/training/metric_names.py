@@ -60,6 +60,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {  # our name: their names, the nearest
     "value/explained_variance": ("critic/vf_explained_var",),
     "returns": ("critic/returns/mean",),
     "sampling/weight": ("sampling/importance_sampling_ratio/mean",),
+    "sampling/mismatch_kl": ("rollout_corr/k3_kl", "mismatch_kl/all/mean"),
     "sampling/logp_gap": (
         "sampling/sampling_logp_difference/mean",
         "debug/vllm_vs_local_logprob_diff_mean",

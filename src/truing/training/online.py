@@ -1,4 +1,4 @@
-"""The loop of every online method: sample, score, give credit, learn.
+"""The step of every online method: sample, score, give credit, learn.
 
 A step samples responses of the policy as it is now and learns from them alone, in one update or several.
 """
@@ -12,9 +12,7 @@ import torch
 from truing.config.recipe import Optim
 from truing.data.packing import PackedBatch
 from truing.models.room import Room
-from truing.training.hooks import Hook, Logs
-from truing.training.loop import run_steps
-from truing.training.plan import Plan
+from truing.training.hooks import Logs
 from truing.training.step import Objective, learn_step, smaller
 
 
@@ -29,33 +27,19 @@ class Gathered:
     room: Room | None = None  # the bound to which `updates` cut passes
 
 
-def train(
-    plan: Plan,
-    gather: Callable[[int], Gathered],
-    optimizer: torch.optim.Optimizer,
-    config: Optim,
-    *,
-    peak: float,
-    start: int = 0,
-    hooks: Sequence[Hook] = (),
-) -> int:
-    """Do the updates that `gather` returns for each step, and average their metrics.
+def learn(gathered: Gathered, optimizer: torch.optim.Optimizer, config: Optim) -> Logs:
+    """Do the updates of one step, and average their metrics.
 
-    The other arguments and the result are `run_steps`'s. A step with nothing to learn from moves nothing.
+    A step with nothing to learn from moves nothing.
     """
-
-    def learn(step: int) -> Logs:
-        gathered = gather(step)
-        found: list[Logs] = []
-        for passes in gathered.updates:
-            again, most = smaller(gathered.room, passes), config.max_grad_norm
-            logs = learn_step(optimizer, passes(), gathered.objective, max_grad_norm=most, again=again)
-            found.append(logs)
-            if logs["approx_kl"] > gathered.target_kl:
-                break
-        return {**gathered.logs, **_means(found), "updates": float(len(found))}
-
-    return run_steps(plan, learn, optimizer, config, peak=peak, start=start, hooks=hooks)
+    found: list[Logs] = []
+    for passes in gathered.updates:
+        again, most = smaller(gathered.room, passes), config.max_grad_norm
+        logs = learn_step(optimizer, passes(), gathered.objective, max_grad_norm=most, again=again)
+        found.append(logs)
+        if logs["approx_kl"] > gathered.target_kl:
+            break
+    return {**gathered.logs, **_means(found), "updates": float(len(found))}
 
 
 def _means(logs: Sequence[Logs]) -> Logs:

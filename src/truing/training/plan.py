@@ -2,6 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
 
 from truing.core.streams import Stream, generator
 
@@ -39,7 +42,7 @@ class Plan:
     def items_of(self, step: int) -> list[int]:
         """The items of optimiser step `step` (1 .. total)."""
         epoch = self.epoch_of(step)
-        order = generator(self.seed, Stream.ITEMS, epoch).permutation(self.items)
+        order = _order(self.seed, epoch, self.items)
         start = (step - 1 - epoch * self.steps_per_epoch) * self.items_per_step
         return order[start : start + self.items_per_step].tolist() + self._retained_of(step)
 
@@ -51,3 +54,9 @@ class Plan:
         order = generator(self.seed, Stream.RETAINED, (step - 1) // steps)
         start = (step - 1) % steps * per_step
         return (self.items + order.permutation(self.retained)[start : start + per_step]).tolist()
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, items: int) -> np.ndarray:
+    """Return the order of an epoch, which of a million rows takes longer than a small step."""
+    return generator(seed, Stream.ITEMS, epoch).permutation(items)

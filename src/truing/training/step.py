@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -13,6 +14,9 @@ from truing.core.errors import DivergedError
 from truing.data.packing import PackedBatch
 from truing.models.finite import bad_gradient, fault_of
 from truing.models.room import Overfull, Room, attempt
+from truing.models.scoring import Trunk
+from truing.models.sharding import replicated, whole
+from truing.models.world import world
 
 Unit = Literal[
     "pair",
@@ -68,10 +72,14 @@ class Objective(Protocol):
 
 
 def _totals(passes: Sequence[PackedBatch], objective: Objective) -> Counter[Unit]:
-    """Count the units of a step; a run of several processes would sum them over its ranks here."""
-    totals: Counter[Unit] = Counter()
+    """Count the units of a step, over all ranks."""
+    own: Counter[Unit] = Counter()
     for batch in passes:
-        totals.update(objective.count(batch))
+        if not batch.blank:
+            own.update(objective.count(batch))
+    totals: Counter[Unit] = Counter()
+    for counted in world().gather(own):
+        totals.update(counted)
     return totals
 
 
@@ -122,12 +130,14 @@ def accumulate(
     """Run `objective` over the passes of one step and leave its gradient in the parameters.
 
     Units are counted over the whole step before the first backward, so neither the gradient nor a
-    logged mean depends on how the step was cut into passes. Raises DivergedItems at a loss that is not
-    finite, of held-out items too.
+    logged mean depends on how the step was cut into passes. `passes` are those of this rank, and what is
+    logged is that of all ranks; gradients are still this rank's own. Raises DivergedItems at a loss that is
+    not finite, of held-out items too.
     """
     objective, passes = objective.prepare(passes)
     totals = _totals(passes, objective)
     logs: dict[str, float] = {}
+    diverged: DivergedItems | None = None
 
     def mean(part: Tally) -> Tensor:
         return part.values.sum() / totals[part.unit]
@@ -136,16 +146,39 @@ def accumulate(
         with torch.set_grad_enabled(backward):
             losses, metrics = objective(batch)
             loss = torch.stack([mean(part) for part in losses]).sum()
-        if not math.isfinite(value := float(loss.detach())):
-            what = f"{'loss' if backward else 'evaluation loss'} is {value}"
-            first = fault_of(objective.scorer, lambda batch=batch: objective(batch))
-            raise DivergedItems(what, batch.items, first=first)
+        if batch.blank:
+            loss, metrics = 0 * loss, {}
+        elif not math.isfinite(value := float(loss.detach())) and diverged is None:
+            diverged = _diverged(objective, batch, f"{'loss' if backward else 'evaluation loss'} is {value}")
+            if not is_sharded(objective):  # else the other ranks wait for this one's passes
+                raise diverged
         if backward:
             loss.backward()
         shown = {k: mean(part) for k, part in metrics.items() if totals[part.unit]}
         for name, value in {"loss": loss, **shown}.items():
             logs[name] = logs.get(name, 0.0) + float(value.detach())
-    return logs
+    if diverged is not None:
+        raise diverged
+    return _summed(world().gather(logs))
+
+
+def is_sharded(objective: Objective) -> bool:
+    """Tell whether the weights that an objective trains lie in shards over ranks."""
+    return isinstance(objective.scorer, Trunk) and objective.scorer.sharded
+
+
+def _diverged(objective: Objective, batch: PackedBatch, what: str) -> DivergedItems:
+    """Make the error of a pass whose loss is not finite; it names the first fault where one rank can look."""
+    first = "" if is_sharded(objective) else fault_of(objective.scorer, lambda: objective(batch))
+    return DivergedItems(what, batch.items, first=first)
+
+
+def _summed(parts: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Add up metrics by name, in the order of the parts."""
+    found, *others = parts
+    for part in others:
+        found = {name: found.get(name, 0.0) + part.get(name, 0.0) for name in found | part}
+    return found
 
 
 def smaller(room: Room | None, cut: Callable[[], Sequence[PackedBatch]]) -> Again | None:
@@ -165,7 +198,7 @@ class _Watched:
 
     def __init__(self, objective: Objective, passes: Sequence[PackedBatch]) -> None:
         self._objective = objective
-        self.batch = max(passes, key=lambda batch: batch.tokens.numel())  # until the first call
+        self._last = max(passes, key=lambda batch: batch.tokens.numel(), default=None)  # until the first call
         self.scorer = objective.scorer
 
     def prepare(self, passes: Sequence[PackedBatch]) -> "tuple[Objective, Sequence[PackedBatch]]":
@@ -176,8 +209,13 @@ class _Watched:
         return self._objective.count(batch)
 
     def __call__(self, batch: PackedBatch) -> Outcome:
-        self.batch = batch
+        self._last = batch
         return self._objective(batch)
+
+    def last(self) -> PackedBatch:
+        """Return the pass of the last call; memory runs out in a pass alone, so there is one."""
+        assert self._last is not None
+        return self._last
 
 
 def accumulate_within(
@@ -193,7 +231,7 @@ def accumulate_within(
     `undo` takes back the gradient that a pass left before it failed. Random numbers are drawn anew from where
     the step began, as a run with small passes from the start would draw them.
     """
-    if again is None or not passes:
+    if again is None or (not passes and world().alone):
         return accumulate(passes, objective, backward=backward)
     drawn = torch.get_rng_state()
     while isinstance(found := _tried(passes, objective, backward), Overfull):
@@ -206,8 +244,15 @@ def accumulate_within(
 def _tried(
     passes: Sequence[PackedBatch], objective: Objective, backward: bool
 ) -> dict[str, float] | Overfull:
+    """Run `accumulate`; return an Overfull, of this rank or another, as a result."""
     watched = _Watched(objective, passes)
-    return attempt(lambda: accumulate(passes, watched, backward=backward), lambda: watched.batch)
+    try:
+        found = attempt(lambda: accumulate(passes, watched, backward=backward), watched.last)
+        if isinstance(found, Overfull):
+            world().fail(found)
+    except Overfull as elsewhere:
+        return elsewhere
+    return found
 
 
 def clip_gradients(optimizer: torch.optim.Optimizer, most: float | None) -> dict[str, float]:
@@ -218,7 +263,7 @@ def clip_gradients(optimizer: torch.optim.Optimizer, most: float | None) -> dict
     norms: dict[str, float] = {}
     for name, parameters in parts.items():
         with_gradient = [one for one in parameters if one.grad is not None]
-        norm = get_total_norm([one.grad for one in with_gradient if one.grad is not None])
+        norm = whole(get_total_norm([one.grad for one in with_gradient if one.grad is not None]))
         norms[f"grad_norm/{name}" if name else "grad_norm"] = float(norm)
         if math.isfinite(float(norm)):  # else they stay as they are, for who looks for the fault
             clip_grads_with_norm_(with_gradient, most or math.inf, norm)
@@ -240,11 +285,13 @@ def learn_step(
     """
     optimizer.zero_grad(set_to_none=True)
     logs = accumulate_within(passes, objective, again=again, undo=optimizer.zero_grad)
+    world().add_up(replicated(one for group in optimizer.param_groups for one in group["params"]))
     norms = clip_gradients(optimizer, max_grad_norm)
     for name, norm in norms.items():
         if not math.isfinite(norm):
-            items = (i for batch in passes for i in batch.items)
-            raise DivergedItems(f"{name} is {norm}", items, first=bad_gradient(objective.scorer))
+            items = world().gather([i for batch in passes for i in batch.items])
+            first = "" if is_sharded(objective) else bad_gradient(objective.scorer)
+            raise DivergedItems(f"{name} is {norm}", chain(*items), first=first)
     logs |= norms
     optimizer.step()
     return logs

@@ -1,0 +1,116 @@
+"""Work in shards: every item once, whatever is killed, and a merge that refuses what is not whole."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from truing.core.errors import DataError, UsageError
+from truing.data.shards import Shard, ShardFile, merge, note_of, records_of
+
+REQUEST = {"verb": "sample", "seed": 3}
+
+
+def rows_of(items: list[int]) -> list[tuple[int, dict]]:
+    """No row of an item that 5 divides, two of the others."""
+    return [(item, {"text": f"你好 {item}", "k": k}) for item in items if item % 5 for k in range(2)]
+
+
+def write(folder: Path, shard: Shard, total: int, *, most: int = 3, batches: int | None = None) -> Path:
+    with ShardFile(shard, folder / "out.jsonl", total, REQUEST) as file:
+        for number, items in enumerate(file.left(most)):
+            if number == batches:
+                break
+            file.add(items, rows_of(items))
+        return file.path
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1/0", "x/3", "1", "1/4 ", "-1/4"])
+def test_what_is_no_shard_is_refused(text: str):
+    with pytest.raises(UsageError, match="expected a number and how many there are") as caught:
+        Shard.read(text)
+    assert "from 1" in caught.value.hint
+
+
+@pytest.mark.parametrize(("total", "of"), [(20, 4), (7, 3), (2, 5)])
+def test_shards_hold_every_item_once_and_merge_in_order(tmp_path: Path, total: int, of: int):
+    shards = [Shard.read(f"{n}/{of}") for n in range(1, of + 1)]
+    assert sorted(item for one in shards for item in one.items_of(total)) == list(range(total))
+    paths = [write(tmp_path, shard, total) for shard in reversed(shards)]
+    count = merge(paths, tmp_path / "out.jsonl")
+    found = list(map(json.loads, (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()))
+    assert found == [row for _, row in rows_of(list(range(total)))]
+    assert count == len(found)
+
+
+def test_a_shard_that_was_killed_goes_on_and_loses_a_torn_row(tmp_path: Path):
+    shard = Shard(1, 1)
+    path = write(tmp_path, shard, 12, batches=2)
+    with path.open("ab") as file:
+        file.write(b'{"item": 6, "text": "torn')
+    seen: list[list[int]] = []
+    with ShardFile(shard, tmp_path / "out.jsonl", 12, REQUEST) as file:
+        assert file.done == 6
+        for items in file.left(4):
+            seen.append(items)
+            file.add(items, rows_of(items))
+    assert seen == [[6, 7, 8, 9], [10, 11]]
+    merge([path], tmp_path / "all.jsonl")
+    whole = list(map(json.loads, (tmp_path / "all.jsonl").read_text(encoding="utf-8").splitlines()))
+    assert whole == [row for _, row in rows_of(list(range(12)))]
+
+
+def test_another_request_or_a_second_process_is_refused(tmp_path: Path):
+    path = write(tmp_path, Shard(1, 2), 10)
+    with pytest.raises(UsageError, match="begun with another request"):
+        ShardFile(Shard(1, 2), tmp_path / "out.jsonl", 10, REQUEST | {"seed": 4}).__enter__()
+    with (
+        ShardFile(Shard(1, 2), tmp_path / "out.jsonl", 10, REQUEST),
+        pytest.raises(UsageError, match="being written by another process"),
+    ):
+        ShardFile(Shard(1, 2), tmp_path / "out.jsonl", 10, REQUEST).__enter__()
+    assert path.exists()
+
+
+def test_the_merge_names_what_is_missing_doubled_or_unfinished(tmp_path: Path):
+    paths = [write(tmp_path, Shard(n, 4), 20) for n in (1, 3)]
+    target = tmp_path / "out.jsonl"
+    with pytest.raises(DataError, match="of 4 shards these are missing: 2, 4"):
+        merge(paths, target)
+    with pytest.raises(DataError, match=r"shard 1 of 4 is given twice: .*00001-of-00004.jsonl, "):
+        merge([*paths, paths[0].parent / "." / paths[0].name, copied(paths[0])], target)
+    paths += [write(tmp_path, Shard(2, 4), 20), write(tmp_path, Shard(4, 4), 20, batches=1)]
+    with pytest.raises(DataError, match="is not finished: 3 of 5 items") as caught:
+        merge(paths, target)
+    assert "goes on from there" in caught.value.hint
+    assert not target.exists()
+
+
+def copied(path: Path) -> Path:
+    target = path.with_name(f"copy-{path.name}")
+    target.write_bytes(path.read_bytes())
+    note_of(target).write_bytes(note_of(path).read_bytes())
+    return target
+
+
+def test_the_merge_refuses_changed_files_lost_notes_and_other_work(tmp_path: Path):
+    paths = [write(tmp_path, Shard(n, 2), 10) for n in (1, 2)]
+    paths[1].write_text(paths[1].read_text(encoding="utf-8").replace("1", "2", 1), encoding="utf-8")
+    with pytest.raises(DataError, match="another content than was written"):
+        merge(paths, tmp_path / "all.jsonl")
+    note = json.loads(note_of(paths[1]).read_text(encoding="utf-8"))
+    note_of(paths[1]).write_text(json.dumps(note | {"request": {"verb": "score"}}), encoding="utf-8")
+    with pytest.raises(DataError, match="shards of different work"):
+        merge(paths, tmp_path / "all.jsonl")
+    note_of(paths[1]).unlink()
+    with pytest.raises(DataError, match="has no note"):
+        merge(paths, tmp_path / "all.jsonl")
+
+
+def test_a_shard_reads_only_its_own_wanted_rows(tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    lines = [{"prompt": f"p{i}", "completion": "c" if i % 3 else "d"} for i in range(10)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    kept, total, sources = records_of([str(path)], Shard(2, 3), lambda one: one.chosen.text == "c")
+    assert total == 6 and sources[0].read == 10
+    assert {item: one.number for item, one in kept.items()} == {1: 3, 4: 8}

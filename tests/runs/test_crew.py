@@ -1,0 +1,342 @@
+"""A run of two processes is the run of one: real processes that speak over gloo, with different rows each.
+
+`make test-scale` goes through all cases; `make test` through some of them, with fewer steps.
+"""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import LlamaForCausalLM
+
+from truing.config.recipe import Lora
+from truing.config.run_folder import RunState, read_metrics, read_status
+from truing.models import checkpoint
+from truing.models.load import add_adapter, trainable
+from truing.models.scoring import Scorer
+from truing.models.world import World
+from truing.runs.crew import crew_of
+
+from ..tables import each
+from ..two_ranks import Two
+from ..verbs import SETTLED
+
+WHOLE = "TRUING_SCALE" in os.environ  # `make test-scale`: every case, of as many steps as the bar says
+STEPS = 20 if WHOLE else 6
+HALF = STEPS // 2
+WORDS = ("good", "bad", "yes", "no", "maybe", "bread", "water", "salt", "flour", "oven", "bake", "mix")
+LONG = {"items_per_step": 6, "epochs": 10_000, "learning_rate": 1e-4}
+CLOCK = {"seconds", "tokens_per_second"}
+
+
+def words(generator: torch.Generator, most: int) -> str:
+    count = int(torch.randint(1, most, (1,), generator=generator))
+    return " ".join(WORDS[i] for i in torch.randint(len(WORDS), (count,), generator=generator))
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Files of 40 rows of unlike lengths: pairs, labelled responses, demonstrations."""
+    folder, generator = tmp_path_factory.mktemp("ranks"), torch.Generator().manual_seed(3)
+    pairs = [
+        {
+            "prompt": f"Question {i}? {words(generator, 9)}",
+            "chosen": words(generator, 16),
+            "rejected": words(generator, 16),
+        }
+        for i in range(40)
+    ]
+    kinds = {
+        "pairs": pairs,
+        "labels": [
+            {"prompt": row["prompt"], "completion": row["chosen"], "label": i % 3 > 0}
+            for i, row in enumerate(pairs)
+        ],
+        "texts": [{"prompt": row["prompt"], "completion": row["chosen"]} for row in pairs],
+        "prompts": [{"prompt": row["prompt"]} for row in pairs],
+    }
+    for name, content in kinds.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in content))
+    return {name: str(folder / f"{name}.jsonl") for name in kinds}
+
+
+@pytest.fixture(scope="module")
+def tied_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with tied embeddings."""
+    folder = tmp_path_factory.mktemp("tied") / "model"
+    shutil.copytree(model_folder, folder)
+    model = LlamaForCausalLM.from_pretrained(folder)
+    model.config.tie_word_embeddings = True
+    model.tie_weights()
+    model.save_pretrained(folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Case:
+    """A method with a kind of rows, trained in full or with an adapter, on a tied model or not."""
+
+    method: str
+    rows: str
+    lora: bool
+    tied: bool
+    more: tuple[tuple[str, Any], ...] = ()
+
+    def recipe(self, rows: dict[str, str], policy: Path) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "policy": str(policy),
+            "data": {"train": [rows[self.rows]], "eval_fraction": 0.1},
+            "lora": {"r": 4} if self.lora else None,
+            "dtype": "float32",
+            "optim": {
+                "items_per_step": 6,
+                "epochs": 10,
+                "max_steps": STEPS,
+                "learning_rate": 5e-3 if self.lora else 1e-3,
+            },
+            "tokens_per_pass": 120,
+            "evaluate": {"every": HALF},
+            "checkpoint": {"every": HALF, "keep": 9},
+            **dict(self.more),
+        }
+
+
+CASES = {
+    "sft lora": Case("sft", "texts", lora=True, tied=True),
+    "sft full": Case("sft", "texts", lora=False, tied=False),
+    "dpo lora": Case("dpo", "pairs", lora=True, tied=False),
+    "dpo full": Case("dpo", "pairs", lora=False, tied=True),
+    "dpo coupled": Case("dpo", "pairs", lora=True, tied=False, more=(("loss", {"name": "aot"}),)),
+    "kto lora": Case("kto", "labels", lora=True, tied=True),
+    "kto full": Case("kto", "labels", lora=False, tied=False),
+    "bco": Case("bco", "labels", lora=True, tied=False),
+    "reward lora": Case("reward", "pairs", lora=True, tied=False),
+    "reward full": Case("reward", "pairs", lora=False, tied=False),
+}
+ASKED = (
+    ("rewards", [{"name": "regex", "pattern": "[a-m]"}]),
+    ("sampling", {"max_new_tokens": 12, "temperature": 1.0}),
+    ("online", {"group_size": 3}),
+)
+ONLINE = {
+    "grpo lora": Case("grpo", "prompts", lora=True, tied=True, more=ASKED),
+    "grpo full": Case("grpo", "prompts", lora=False, tied=False, more=ASKED),
+    "ppo lora": Case("ppo", "prompts", lora=True, tied=False, more=ASKED),
+    "ppo full": Case("ppo", "prompts", lora=False, tied=True, more=ASKED),
+}
+
+
+@pytest.fixture
+def written(rows, model_folder: Path, tied_folder: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes the recipe of a case with its run in `tmp_path/NAME`; keyword arguments replace keys."""
+
+    def write(case: Case, name: str, **changes: Any) -> Path:
+        recipe = case.recipe(rows, tied_folder if case.tied else model_folder)
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(recipe | {"output": str(tmp_path / name)} | changes))
+        return path
+
+    return write
+
+
+def weights(run: Path, step: int = STEPS) -> dict[str, torch.Tensor]:
+    return checkpoint.read(run / "checkpoints" / f"step-{step:06d}").tensors["model"]
+
+
+def norm(tensors: list[torch.Tensor]) -> float:
+    return math.sqrt(sum(float(one.double().square().sum()) for one in tensors))
+
+
+def require_alike(run: Path, alone: Path) -> None:
+    """Losses, gradient norms and all other metrics within 1e-5, weights within 1 % of their way."""
+    for row, wanted in zip(read_metrics(run), read_metrics(alone), strict=True):
+        assert row.keys() - wanted.keys() == {"ranks/reduced_bytes"}
+        told = wanted.keys() - CLOCK
+        assert {k: row[k] for k in told} == pytest.approx({k: wanted[k] for k in told}, rel=1e-5, abs=1e-5)
+    there, wanted, begun = weights(run), weights(alone), weights(alone, HALF)
+    apart = norm([there[name] - wanted[name] for name in wanted])
+    assert norm([wanted[name] - begun[name] for name in wanted]) > 0
+    assert apart < 0.01 * norm([wanted[name] - begun[name] for name in wanted])
+
+
+def ended(run: list[Any]) -> None:
+    for one in [rank.wait() for rank in run]:
+        assert one.returncode == 0, one.stderr[-600:]
+
+
+@pytest.fixture(scope="module")
+def alone(rows, model_folder: Path, tied_folder: Path, truing, tmp_path_factory) -> Callable[[str], Path]:
+    """Trains a case in one process, once; returns its run folder."""
+    folder = tmp_path_factory.mktemp("alone")
+
+    def train(name: str) -> Path:
+        path, run, case = folder / f"{name}.json", folder / name, (CASES | ONLINE)[name]
+        if not run.exists():
+            recipe = case.recipe(rows, tied_folder if case.tied else model_folder)
+            path.write_text(json.dumps(recipe | {"output": str(run)}))
+            done = truing("train", path)
+            assert done.returncode == 0, done.stderr[-600:]
+        return run
+
+    return train
+
+
+SHORT = ("sft full", "dpo lora", "dpo coupled", "kto lora", "reward full", "grpo lora", "ppo full")
+SHORT_SHARDS = ("sft lora", "dpo full", "kto full", "reward lora")
+
+
+@each("name", [*CASES, *ONLINE] if WHOLE else SHORT)
+def test_two_ranks_learn_what_one_process_learns(name: str, written, ranks, alone, tmp_path: Path):
+    both = ranks("train", written((CASES | ONLINE)[name], name))
+    wanted = alone(name)
+    ended(both)
+    require_alike(tmp_path / name, wanted)
+    quiet = both[1].wait()
+    assert (quiet.stdout, quiet.stderr) == ("", ""), "rank 0 alone speaks"
+
+
+@each("name", CASES if WHOLE else SHORT_SHARDS)
+def test_ranks_that_hold_shards_learn_what_one_process_learns(
+    name: str, written, ranks, alone, tmp_path: Path
+):
+    both = ranks("train", written(CASES[name], name, ranks={"shard": True}))
+    wanted = alone(name)
+    ended(both)
+    require_alike(tmp_path / name, wanted)
+    results = [run / "model" for run in (tmp_path / name, wanted)]
+    there, known = (load_file(next(one.glob("*.safetensors"))) for one in results)
+    assert there.keys() == known.keys()
+    assert all(torch.allclose(there[key], known[key], atol=1e-4) for key in known)
+
+
+def test_a_run_resumes_on_any_number_of_ranks_and_on_the_same_bit_for_bit(written, ranks, tmp_path: Path):
+    case = CASES["dpo lora"]
+    runs = {"whole": [(2, STEPS)], "same": [(2, 3), (2, STEPS)], "other": [(2, 2), (1, 4), (2, STEPS)]}
+    for name, parts in runs.items():
+        for size, last in parts:
+            more = {"checkpoint": {"every": 1, "keep": 9}}
+            path = written(case, name, **more)
+            going = ranks("train", path, size=size)
+            if last < STEPS:
+                going[0].stop_after(last, tmp_path / name, signal.SIGTERM)
+            codes = {rank.wait().returncode for rank in going}
+            assert codes <= {0, 128 + signal.SIGTERM}
+    whole, same, other = (weights(tmp_path / name) for name in runs)
+    assert all(torch.equal(same[name], whole[name]) for name in whole)
+    assert all(torch.allclose(other[name], whole[name], atol=1e-5) for name in whole)
+
+
+def test_a_rank_that_is_killed_ends_the_run_within_30_seconds(written, ranks, tmp_path: Path):
+    going = ranks("train", written(CASES["dpo lora"], "killed", optim=LONG))
+    going[0].until(3, tmp_path / "killed")
+    began = time.monotonic()
+    going[1].send(signal.SIGKILL)
+    first = going[0].wait()
+    assert first.returncode == 1 and time.monotonic() - began < 30
+    assert "gone without a word" in first.stderr
+    status = read_status(tmp_path / "killed")
+    assert status is not None and status.state is RunState.FAILED and "gone" in status.reason
+
+
+LOSS = """
+import os
+def odd(policy, *, beta: float = 0.1):
+    if os.environ.get("RANK") == "1" and os.path.exists("burnt/metrics.jsonl"):
+        raise ZeroDivisionError("the disk of rank 1 burns")
+    return -beta * policy.gap
+"""
+
+
+def test_what_one_rank_raises_ends_all_with_its_words(written, ranks, tmp_path: Path):
+    (tmp_path / "burning.py").write_text(LOSS)
+    path = written(CASES["dpo lora"], "burnt", loss={"name": "burning:odd"})
+    first, second = (rank.wait() for rank in ranks("train", path, cwd=tmp_path))
+    assert (first.returncode, second.returncode) == (1, 1)
+    assert "rank 1 failed: ZeroDivisionError: the disk of rank 1 burns" in first.stderr
+    status = read_status(tmp_path / "burnt")
+    assert status is not None and "burns" in status.reason
+
+
+def test_a_stop_of_all_ranks_leaves_a_whole_checkpoint(written, ranks, tmp_path: Path):
+    going = ranks("train", written(CASES["sft full"], "stopped", optim=LONG, ranks={"shard": True}))
+    going[0].until(3, tmp_path / "stopped")
+    for rank in going:
+        rank.send(signal.SIGTERM)
+    assert [rank.wait().returncode for rank in going] == [128 + signal.SIGTERM] * 2
+    newest = checkpoint.newest(tmp_path / "stopped" / "checkpoints")
+    status = read_status(tmp_path / "stopped")
+    assert newest is not None and status is not None and status.last_checkpoint == newest.name
+    assert len(list(newest.glob("model.part-*.safetensors"))) == 2
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_ranks(written, tmp_path: Path):
+    path = written(CASES["dpo lora"], "run", optim=LONG | {"max_steps": 2})
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*command, "-m", "truing", "train", str(path)],
+        env={**os.environ, **SETTLED},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-600:]
+    assert done.stderr.count("2 steps; the result is in") == 1
+    assert [row["step"] for row in read_metrics(tmp_path / "run")] == [1, 2]
+    assert all(row["ranks/reduced_bytes"] > 0 for row in read_metrics(tmp_path / "run"))
+
+
+def learning(session_of, tiny, pairs, here: World, upset: Callable[[Scorer], object]) -> list[str]:
+    """Learn three steps of SFT with an adapter on both ranks, with a scorer that `upset` has changed."""
+    model = add_adapter(tiny(), Lora(r=4), dropout=False, seed=0, trained=torch.float32)
+    scorer = Scorer(model, layout="trees")
+    upset(scorer)
+    crew = crew_of(session_of(scorer, pairs, "sft", optim={"items_per_step": 100, "epochs": 3}))
+    if not here.main:
+        crew.follow()
+        return []
+    for step in (1, 2, 3):
+        crew("learn", step)
+    crew.dismiss()
+    return ["learnt"]
+
+
+def test_weights_that_come_apart_end_the_run_with_their_name(two: Two, session_of, tiny, pairs):
+    def work(here: World) -> object:
+        def shift(scorer: Scorer) -> None:
+            last = list(trainable(scorer).values())[-1]
+            last.data.reshape(-1)[3] += 1e-3 * here.rank
+
+        return learning(session_of, tiny, pairs, here, shift)
+
+    for error, said, *_ in two(work):
+        assert error == "RanksApartError"
+        assert said.endswith("mlp.down_proj.lora_B.default.weight")
+
+
+def test_an_adapter_without_a_gradient_ends_the_run_with_its_name(two: Two, session_of, tiny, pairs):
+    def deafen(scorer: Scorer) -> None:
+        adapted = scorer.inner.base_model.layers[1].mlp.up_proj
+        adapted.register_forward_hook(lambda *given: given[2].detach())
+
+    for error, said, *_ in two(lambda here: learning(session_of, tiny, pairs, here, deafen)):
+        assert error == "ModelError", said
+        assert "had no gradient in 2 steps" in said and "1.mlp.up_proj" in said
+
+
+def test_sound_ranks_learn_on(two: Two, session_of, tiny, pairs):
+    found = two(lambda here: learning(session_of, tiny, pairs, here, lambda scorer: None))
+    assert found == [["learnt"], []]
