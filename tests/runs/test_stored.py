@@ -8,11 +8,14 @@ import pytest
 from truing.config.run_folder import RunFolder
 from truing.core.errors import DataError, StorageError
 from truing.data.stored import Stored
+from truing.models.world import world
 from truing.runs import stored
 from truing.runs.check import check_session
 from truing.runs.opening import open_run
 from truing.runs.run import run
 from truing.runs.session import Session
+
+from ..two_ranks import Two
 
 
 def opened(recipe: Any) -> tuple[Session, list[str]]:
@@ -78,6 +81,64 @@ def test_a_second_start_reads_nothing_and_another_recipe_reads_again(both, tmp_p
     assert list(second.train) == list(first.train)
     both(opened, method="dpo", data={"max_tokens": 100})
     assert read == [1, 1]
+
+
+def test_files_are_named_as_people_name_them(both, many_rows: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(many_rows.parent)
+    for name in ("./many.jsonl", "./m*y.jsonl"):
+        memory, disk = both(lambda recipe: open_run(recipe), method="sft", data={"train": [name]})
+        assert disk.inputs() == memory.inputs() and disk.places[0] == memory.places[0]
+
+
+def test_a_file_that_changes_while_it_is_read_is_told_and_stores_nothing(
+    both, many_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    real = stored.work_through
+
+    def slow(*args: Any, **how: Any) -> Any:
+        with many_rows.open("a", encoding="utf-8") as file:
+            file.write('{"prompt": "late", "chosen": "a", "rejected": "b"}\n')
+        return real(*args, **how)
+
+    def begun(recipe: Any) -> str:
+        if stored.LARGE:
+            return ""
+        monkeypatch.setattr(stored, "work_through", slow)
+        with pytest.raises(DataError) as caught:
+            open_run(recipe)
+        return str(caught.value)
+
+    assert "many.jsonl has changed while it was read" in both(begun, method="dpo")[1]
+    assert list((tmp_path / "cache" / "rows").iterdir()) == []
+
+
+def test_of_two_ranks_one_reads(two: Two, both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real = stored.work_through
+
+    def noted(*args: Any, **how: Any) -> Any:
+        (tmp_path / f"read-by-{world().rank}").touch()
+        return real(*args, **how)
+
+    monkeypatch.setattr(stored, "work_through", noted)
+
+    def begun(recipe: Any) -> list[list[str]]:
+        return two(lambda here: [*map(str, opened(recipe)[0].train)]) if not stored.LARGE else []
+
+    first, second = both(begun, method="sft")[1]
+    assert first == second and len(first) == 298
+    assert [path.name for path in tmp_path.glob("read-by-*")] == ["read-by-0"]
+
+
+def test_rows_are_read_again_for_another_tokenizer(both, monkeypatch: pytest.MonkeyPatch):
+    names: list[str] = []
+    real = stored._opened
+    monkeypatch.setattr(
+        stored, "_opened", lambda folder, files: names.append(folder.name) or real(folder, files)
+    )
+    both(opened, method="sft")
+    monkeypatch.setattr(stored, "_opened_as", lambda renderer: ("Another", "rules"))
+    both(opened, method="sft")
+    assert len(set(names)) == 2
 
 
 def test_the_quarantine_of_stored_rows_is_written_at_every_start(both, bad_rows, tmp_path: Path):
