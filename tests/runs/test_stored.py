@@ -7,6 +7,7 @@ import pytest
 
 from truing.config.run_folder import RunFolder
 from truing.core.errors import DataError, StorageError
+from truing.core.files import ASIDE, MACHINE
 from truing.data.stored import Stored
 from truing.models.world import world
 from truing.runs import stored
@@ -167,6 +168,16 @@ def test_too_many_bad_rows_stop_and_store_nothing(both, bad_rows, many_rows: Pat
     memory, disk = both(refused, method="dpo")
     assert memory == disk and "12 of 310 rows are bad" in disk
     assert list((tmp_path / "cache" / "rows").iterdir()) == []
+
+
+def test_what_a_killed_process_stored_makes_room_before_it_is_asked_for(both, tmp_path: Path, monkeypatch):
+    left = tmp_path / "cache" / "rows" / f".of-other-settings{ASIDE}{MACHINE}-7-0000"
+    left.mkdir(parents=True)
+    (left / "trees.arrow").write_bytes(b"x" * 1000)
+    found: list[bool] = []
+    monkeypatch.setattr(stored, "require_free_space", lambda folder, needed: found.append(left.exists()))
+    both(lambda recipe: open_run(recipe), method="sft")
+    assert found == [False]
 
 
 def test_rows_of_the_hub_and_few_bytes_stay_in_memory(tmp_path: Path):

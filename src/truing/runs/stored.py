@@ -29,6 +29,7 @@ from truing.core.files import (
     disk_errors_explained,
     problems,
     require_free_space,
+    sweep,
     write_atomic,
     written_aside,
 )
@@ -87,8 +88,9 @@ def read_stored(
             say(message("rows that were read and tokenised before: {path}", path=folder))
             _copy_quarantine(folder, aside)
             return
-        require_free_space(folder, ROOM * bytes_of(files))
         with disk_errors_explained(folder), written_aside(folder, maker=MAKER, keep_intact=True) as made:
+            sweep(folder.parent)  # what was killed, with other settings perhaps, takes as much room
+            require_free_space(folder, ROOM * bytes_of(files))
             _store(hashes, recipe, chosen, renderer, made, aside)
         say(message("rows lie tokenised in {path}", path=folder))
 
