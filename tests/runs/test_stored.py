@@ -180,6 +180,19 @@ def test_what_a_killed_process_stored_makes_room_before_it_is_asked_for(both, tm
     assert found == [False]
 
 
+@pytest.mark.parametrize(
+    ("method", "data"), [("kto", {}), ("dpo", {"max_tokens": 2, "bad_rows": "skip"})], ids=["unfit", "long"]
+)
+def test_rows_of_which_none_can_be_used_are_refused_alike_at_every_start(both, method: str, data):
+    def refused(recipe: Any) -> str:
+        with pytest.raises(DataError) as caught:
+            open_run(recipe)
+        return f"{caught.value} {caught.value.hint}"
+
+    first, second = both(refused, method=method, data=data), both(refused, method=method, data=data)
+    assert first[0] == first[1] == second[1]
+
+
 def test_rows_of_the_hub_and_few_bytes_stay_in_memory(tmp_path: Path):
     small = tmp_path / "small.jsonl"
     small.write_text("{}\n")
