@@ -79,6 +79,9 @@ def test_some_rows_are_picked_and_picked_again(rows: StoredRows):
     some = pick(rows.trees, np.array([2, 0, 1]))
     assert list(some) == [TREES[2], TREES[0], TREES[1]] and some[0] == TREES[2]
     assert list(pick(some, np.array([1]))) == TREES[:1]
+    for rising in ([0, 2], [1, 2], [2], []):
+        picked = pick(rows.trees, np.array(rising, np.int64))
+        assert list(picked) == [picked[i] for i in range(len(rising))] == [TREES[i] for i in rising]
     assert pick(TREES, np.array([2, 0])) == [TREES[2], TREES[0]]
 
 
@@ -93,6 +96,8 @@ def test_equal_turns_have_one_key_wherever_they_stand(rows: StoredRows):
     assert rows.records.numbers("turns").tolist() == list(map(turns_key, RECORDS))
     moved = Record(user("q"), (reply("r"),), place="other:7", source=3)
     assert turns_key(moved) == turns_key(RECORDS[1]) != turns_key(RECORDS[2])
+    beside = Record((Message("user", "q", unread='{"id": 7}'),), (reply("r"),))
+    assert beside.prompt == moved.prompt and turns_key(beside) == turns_key(moved)
 
 
 def test_two_sequences_are_one(rows: StoredRows):
