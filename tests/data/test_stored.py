@@ -13,6 +13,7 @@ from truing.data.stored import (
     StoredRows,
     end_to_end,
     first_labels,
+    largest,
     longest_of,
     pick,
     table_of,
@@ -89,6 +90,9 @@ def test_lengths_and_labels_are_those_of_the_trees(rows: StoredRows):
     assert longest_of(rows.trees) == longest_of(TREES) == 6
     assert longest_of(pick(rows.trees, np.array([1]))) == 2
     assert longest_of([]) == longest_of(pick(rows.trees, np.array([], np.int64))) == 0
+    assert largest(rows.trees, 2) == largest(TREES, 2) == [TREES[0], TREES[2]]
+    assert largest(pick(rows.trees, np.array([2, 1])), 5) == [TREES[2], TREES[1]]
+    assert largest([], 1) == []
     assert first_labels(rows.trees).tolist() == first_labels(TREES).tolist() == [0, 0, 0]
 
 

@@ -12,6 +12,7 @@ import json
 import mmap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
+from heapq import nlargest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -44,6 +45,7 @@ def table_of(trees: Sequence[Tree], records: Sequence[Record]) -> "pa.Table":
         "sizes": _lists(sizes, np.int32),
         "labels": _lists([tree.labels for tree in trees], np.float64),
         "longest": pa.array([tree.longest for tree in trees], pa.int32()),
+        "size": pa.array(list(map(len, trees)), pa.int32()),
         "label": pa.array([tree.labels[0] if tree.labels else 0.0 for tree in trees], pa.float64()),
         "place": pa.array([record.place for record in records], pa.string()),
         "source": pa.array([record.source for record in records], pa.int32()),
@@ -225,6 +227,14 @@ def longest_of(trees: Sequence[Tree]) -> int:
     if isinstance(trees, Stored):
         return int(trees.numbers("longest").max(initial=0))
     return max((tree.longest for tree in trees), default=0)
+
+
+def largest(trees: Sequence[Tree], most: int) -> list[Tree]:
+    """Return the trees of the most tokens, at most `most`, the largest first."""
+    if not isinstance(trees, Stored):
+        return nlargest(most, trees, key=len)
+    order = np.argsort(-trees.numbers("size"), kind="stable")[:most]
+    return [trees[place] for place in order.tolist()]
 
 
 def first_labels(trees: Sequence[Tree]) -> np.ndarray:
