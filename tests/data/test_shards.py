@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from truing.core.errors import DataError, UsageError
-from truing.data.shards import Shard, ShardFile, merge, note_of, records_of
+from truing.data.shards import Items, Shard, ShardFile, merge, note_of
 
 REQUEST = {"verb": "sample", "seed": 3}
 
@@ -111,6 +111,23 @@ def test_a_shard_reads_only_its_own_wanted_rows(tmp_path: Path):
     path = tmp_path / "rows.jsonl"
     lines = [{"prompt": f"p{i}", "completion": "c" if i % 3 else "d"} for i in range(10)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    kept, total, sources = records_of([str(path)], Shard(2, 3), lambda one: one.chosen.text == "c")
-    assert total == 6 and sources[0].read == 10
-    assert {item: one.number for item, one in kept.items()} == {1: 3, 4: 8}
+    items = Items.count([str(path)], lambda one: one.chosen.text == "c")
+    assert items.total == 6 and items.sources[0].read == 10
+    assert {item: one.number for item, one in items.of(Shard(2, 3))} == {1: 3, 4: 8}
+    assert [item for item, _ in items.of(Shard(2, 3), done=1)] == [4]
+
+
+def test_ranks_divide_the_items_of_a_shard():
+    of_ranks = [Shard(2, 3).within(rank, 4) for rank in range(4)]
+    assert [one.of for one in of_ranks] == [12] * 4
+    found = [item for one in of_ranks for item in one.items_of(50)]
+    assert sorted(found) == list(Shard(2, 3).items_of(50))
+
+
+def test_rows_that_go_while_they_are_read_are_told(tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"p{i}"}) + "\n" for i in range(9)))
+    items = Items.count([str(path)], lambda one: True)
+    path.write_text("".join(json.dumps({"prompt": f"p{i}"}) + "\n" for i in range(5)))
+    with pytest.raises(DataError, match="has lost rows while it was read"):
+        list(items.of(Shard(1, 1)))

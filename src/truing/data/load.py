@@ -198,35 +198,71 @@ def work_through(
     bytes of rows read so far; `hash_of` hashes a file. Returns the account of each source, and the first
     MOST_TOLD problems of each.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
-    chosen = find_format(format) if format else None
-    sources: list[SourceReport] = []
-    problems: list[Sentence] = []
-    aside, done = _Quarantine([path for path in (quarantine, copy) if path]), 0
+    account = _Account([], [])
+    aside = _Quarantine([path for path in (quarantine, copy) if path])
+    how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine, "workers": workers}
     try:
-        files = list(expanded(given))
-        for index, (path, name) in enumerate(zip(files, names_of(files), strict=True)):
-            source = _Source(path, index, name)
-            rows = raw_rows(path, name)
-            sample = list(map(settle, islice(rows, SAMPLE)))
-            if not sample:
-                raise DataError(message("{path} holds no rows", path=path), hint=EMPTY_HINT)
-            used = chosen or _detected(source, sample)
-            chunks = _chunks(source, sample, rows, used)
-            for chunk in mapped(partial(read_chunk, work), chunks, workers=workers):
-                source.add(chunk)
-                aside.add(chunk.bad)
-                take(chunk.made)
-                tick(done := done + chunk.size)
-            if used is None:
-                raise _too_many_bad(source, None)
-            if not source.kept or (bad_rows == "stop" and source.set_aside.total() > MOST_BAD * source.read):
-                raise _too_many_bad(source, quarantine)
-            sources.append(_report(source, used, hash_of))
-            problems += source.problems
+        for made in _made(paths, work, account, aside, tick=tick, hash_of=hash_of, **how):
+            take(made)
     finally:
         aside.write()
-    return sources, problems
+    return account.sources, account.problems
+
+
+def each_record(paths: Iterable[str], *, format: str | None = None) -> Iterator[Record]:
+    """Yield the records of files one after another; bad rows are left out, and nothing counts them.
+
+    For files that `work_through` has read before, with an account of every row.
+    """
+    how = {"format": format, "bad_rows": "skip", "hash_of": lambda path: ""}
+    for records in _made(paths, lambda some: some, _Account([], []), _Quarantine(()), **how):
+        yield from records
+
+
+@dataclass(frozen=True)
+class _Account:
+    """The accounts of all sources that were read to their ends."""
+
+    sources: list[SourceReport]
+    problems: list[Sentence]  # "file:line: code: message"
+
+
+def _made(
+    paths: str | Path | Iterable[str | Path],
+    work: Callable[[list[Record]], T],
+    account: _Account,
+    aside: _Quarantine,
+    *,
+    format: str | None,
+    bad_rows: BadRows,
+    hash_of: Callable[[Path], str],
+    quarantine: Path | None = None,
+    workers: int = 1,
+    tick: Tick = lambda done: None,
+) -> Iterator[T]:
+    """Yield what `work` makes of some rows at a time; see `work_through`."""
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    chosen, done = find_format(format) if format else None, 0
+    files = list(expanded(given))
+    for index, (path, name) in enumerate(zip(files, names_of(files), strict=True)):
+        source = _Source(path, index, name)
+        rows = raw_rows(path, name)
+        sample = list(map(settle, islice(rows, SAMPLE)))
+        if not sample:
+            raise DataError(message("{path} holds no rows", path=path), hint=EMPTY_HINT)
+        used = chosen or _detected(source, sample)
+        chunks = _chunks(source, sample, rows, used)
+        for chunk in mapped(partial(read_chunk, work), chunks, workers=workers):
+            source.add(chunk)
+            aside.add(chunk.bad)
+            yield chunk.made
+            tick(done := done + chunk.size)
+        if used is None:
+            raise _too_many_bad(source, None)
+        if not source.kept or (bad_rows == "stop" and source.set_aside.total() > MOST_BAD * source.read):
+            raise _too_many_bad(source, quarantine)
+        account.sources.append(_report(source, used, hash_of))
+        account.problems.extend(source.problems)
 
 
 def read_through(

@@ -25,7 +25,8 @@ from truing.core.errors import DataError, StorageError, UsageError
 from truing.core.files import cannot_write, json_line, sha256_file, write_atomic, write_parts
 from truing.core.messages import message
 from truing.core.records import Record
-from truing.data.load import BadRows, SourceReport, work_through
+from truing.core.workers import useful_workers
+from truing.data.load import MANY, BadRows, SourceReport, bytes_of, each_record, work_through
 
 ITEM = "item"  # the key of a row's item, until the merge
 NOTE = ".shard.json"
@@ -49,9 +50,18 @@ class Shard:
             )
         return cls(int(found[1]), int(found[2]))
 
+    @classmethod
+    def of_all(cls, text: str | None) -> "Shard":
+        """Read a shard as `read` does; without one, return that of all items."""
+        return cls(1, 1) if text is None else cls.read(text)
+
     def items_of(self, total: int) -> range:
         """Return its items among `total`."""
         return range(self.number - 1, total, self.of)
+
+    def within(self, rank: int, size: int) -> "Shard":
+        """Return the part of one of `size` ranks, which divide this shard as shards divide all items."""
+        return Shard(self.number + rank * self.of, self.of * size)
 
     def path_of(self, output: Path) -> Path:
         """Return its file, beside `output`."""
@@ -62,37 +72,54 @@ class Shard:
         return output.with_name(f"{output.stem}-*-of-{self.of:05}{output.suffix}")
 
 
-def records_of(
-    paths: Sequence[str],
-    shard: Shard,
-    wanted: Callable[[Record], bool],
-    *,
-    format: str | None = None,
-    bad_rows: BadRows = "stop",
-) -> tuple[dict[int, Record], int, list[SourceReport]]:
-    """Read files and keep the records of a shard, by item; the items are the `wanted` records in their order.
+@dataclass(frozen=True)
+class Items:
+    """The `wanted` records of files, counted from 0 in their order, and read again when they are needed."""
 
-    Returns the number of all items too, and the account of each file.
-    """
-    kept: dict[int, Record] = {}
-    total = 0
+    paths: Sequence[str]
+    wanted: Callable[[Record], bool]
+    format: str | None
+    total: int
+    sources: list[SourceReport]  # the account of each file
 
-    def take(records: list[Record]) -> None:
-        nonlocal total
-        for record in filter(wanted, records):
-            if total % shard.of == shard.number - 1:
-                kept[total] = record
-            total += 1
+    @classmethod
+    def count(
+        cls,
+        paths: Sequence[str],
+        wanted: Callable[[Record], bool],
+        *,
+        format: str | None = None,
+        bad_rows: BadRows = "stop",
+    ) -> "Items":
+        """Read files through, and hold a few records at a time. Raises as `load_records` does."""
+        counts: list[int] = []
+        workers = useful_workers() if bytes_of(paths) > MANY else 1
+        how = {"format": format, "bad_rows": bad_rows, "workers": workers}
+        sources, _ = work_through(paths, lambda some: sum(map(wanted, some)), counts.append, **how)
+        return cls(paths, wanted, format, sum(counts), sources)
 
-    sources, _ = work_through(paths, lambda records: records, take, format=format, bad_rows=bad_rows)
-    return kept, total, sources
+    def of(self, shard: Shard, done: int = 0) -> Iterator[tuple[int, Record]]:
+        """Yield the items of a shard behind the first `done`, one after another.
+
+        Raises DataError where the files have fewer of them than when they were counted.
+        """
+        wanted = shard.items_of(self.total)[done:]
+        items = enumerate(filter(self.wanted, each_record(self.paths, format=self.format)))
+        found = ((item, record) for item, record in items if item in wanted)
+        for item in wanted:
+            pair = next(found, None)
+            if pair is None:
+                said = message("{paths} has lost rows while it was read", paths=", ".join(self.paths))
+                raise DataError(said, hint=message("put the rows back, and run the same command"))
+            assert pair[0] == item
+            yield pair
 
 
 class ShardFile:
     """The file of one shard while it is written; `request` is all that its rows follow from."""
 
     def __init__(self, shard: Shard, output: Path, total: int, request: Mapping[str, Any]) -> None:
-        self.path = shard.path_of(output)
+        self.shard, self.path = shard, shard.path_of(output)
         self._note = note_of(self.path)
         self._items = shard.items_of(total)
         self._state: dict[str, Any] = {"shard": shard.number, "of": shard.of, "items": total}
@@ -182,6 +209,12 @@ class ShardFile:
 def note_of(path: Path) -> Path:
     """Return the note beside a shard."""
     return path.with_name(path.name + NOTE)
+
+
+def remove(path: Path) -> None:
+    """Remove a shard and its note, the note first: a shard without a note begins again."""
+    note_of(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def read_note(path: Path) -> dict[str, Any]:
