@@ -1,11 +1,15 @@
 """Work in shards: every item once, whatever is killed, and a merge that refuses what is not whole."""
 
 import json
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from truing.core.errors import DataError, UsageError
+from truing.core.errors import DataError, StorageError, UsageError
 from truing.data.shards import Items, Shard, ShardFile, merge, note_of
 
 REQUEST = {"verb": "sample", "seed": 3}
@@ -58,6 +62,49 @@ def test_a_shard_that_was_killed_goes_on_and_loses_a_torn_row(tmp_path: Path):
     merge([path], tmp_path / "all.jsonl")
     whole = list(map(json.loads, (tmp_path / "all.jsonl").read_text(encoding="utf-8").splitlines()))
     assert whole == [row for _, row in rows_of(list(range(12)))]
+
+
+@contextmanager
+def at_most(kind: int, most: int) -> Iterator[None]:
+    """Bound what this process may use of a resource in the block."""
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, before)
+
+
+def test_rows_that_are_written_in_part_are_written_again(tmp_path: Path):
+    with ShardFile(Shard(1, 1), tmp_path / "out.jsonl", 12, REQUEST) as file:
+        for items in file.left(6):
+            if not file.done:
+                with at_most(resource.RLIMIT_FSIZE, 100), pytest.raises(StorageError):
+                    file.add(items, rows_of(items))
+                assert (file.path.stat().st_size, file.done) == (100, 0)
+                break
+    path = write(tmp_path, Shard(1, 1), 12)
+    merge([path], tmp_path / "all.jsonl")
+    whole = list(map(json.loads, (tmp_path / "all.jsonl").read_text(encoding="utf-8").splitlines()))
+    assert whole == [row for _, row in rows_of(list(range(12)))]
+
+
+def test_more_shards_merge_than_files_may_be_open(tmp_path: Path):
+    paths = [write(tmp_path, Shard(n, 60), 200) for n in range(1, 61)]
+    os.close(free := os.dup(0))  # the lowest number that no open file has
+    with at_most(resource.RLIMIT_NOFILE, free + 20):
+        merge(paths, tmp_path / "all.jsonl")
+    assert len((tmp_path / "all.jsonl").read_bytes().splitlines()) == len(rows_of(list(range(200))))
+
+
+def test_a_finished_shard_that_was_changed_is_not_taken_for_finished(tmp_path: Path):
+    path = write(tmp_path, Shard(1, 1), 4)
+    path.write_bytes(path.read_bytes().replace(b"1", b"7"))
+    with (
+        pytest.raises(DataError, match="has another content than was written"),
+        ShardFile(Shard(1, 1), tmp_path / "out.jsonl", 4, REQUEST),
+    ):
+        pass
 
 
 def test_another_request_or_a_second_process_is_refused(tmp_path: Path):

@@ -79,7 +79,7 @@ SCALE_ZH = {
     "{path} is not finished: {n} of {of} items": "{path} 尚未完成：{of} 项中完成了 {n} 项",
     "run its command again: it goes on from there": "请再运行它的命令：它会接着做",
     "{path} has another content than was written": "{path} 的内容与写入时不同",
-    "copy it again, or run its command again": "请重新复制，或再运行它的命令",
+    "copy it again, or remove it with its note and run its command": "请重新复制，或删除它和它的记录文件后再运行它的命令",
     "{first} and {path} are shards of different work": "{first} 与 {path} 不是同一任务的分片",
     "their notes say what was asked: merge the shards of one request": "说明文件写明了各自的要求：请只合并同一要求的分片",
     "shard {n} of {of} is given twice: {paths}": "分片 {n}/{of} 给了两次：{paths}",

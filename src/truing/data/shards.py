@@ -30,6 +30,7 @@ from truing.data.load import MANY, BadRows, SourceReport, bytes_of, each_record,
 
 ITEM = "item"  # the key of a row's item, until the merge
 NOTE = ".shard.json"
+BLOCK = 65536  # bytes of a shard that a merge holds, and the line that ends there
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,9 @@ class ShardFile:
                 message("{path} is shorter than its note says", path=self.path),
                 hint=message("remove {path} and its note: the shard begins again", path=self.path),
             )
+        if "sha256" in self._state:
+            _require_unchanged(self.path, self._state)
+            return
         self._file.truncate(self._state["bytes"])
         self._tell()
 
@@ -189,8 +193,10 @@ class ShardFile:
         assert list(items) == list(self._items[self.done : self.done + len(items)])
         lines = [json_line({ITEM: item, **row}) for item, row in rows]
         content = b"".join(lines)
+        unwritten = memoryview(content)
         try:
-            self._file.write(content)
+            while unwritten:  # a full disk takes a part, and refuses the next
+                unwritten = unwritten[self._file.write(unwritten) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             raise cannot_write(self.path, len(content), error) from error
@@ -242,18 +248,29 @@ def merge(paths: Sequence[Path], output: Path) -> int:
         if note["done"] < items:
             said = message("{path} is not finished: {n} of {of} items", path=path, n=note["done"], of=items)
             raise DataError(said, hint=message("run its command again: it goes on from there"))
-        if not path.is_file() or sha256_file(path) != note["sha256"]:
-            said = message("{path} has another content than was written", path=path)
-            raise DataError(said, hint=message("copy it again, or run its command again"))
+        _require_unchanged(path, note)
     rows = heapq.merge(*map(_rows, notes), key=lambda row: row[ITEM])
     write_parts(output, (json_line({k: v for k, v in row.items() if k != ITEM}) for row in rows))
     return sum(note["rows"] for note in notes.values())
 
 
+def _require_unchanged(path: Path, note: Mapping[str, Any]) -> None:
+    if not path.is_file() or sha256_file(path) != note["sha256"]:
+        said = message("{path} has another content than was written", path=path)
+        raise DataError(said, hint=message("copy it again, or remove it with its note and run its command"))
+
+
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for line in file:
-            yield json.loads(line)
+    """Yield the rows of a shard; the file is open only while a block is read, as there may be thousands."""
+    at = 0
+    while True:
+        with path.open("rb") as file:
+            file.seek(at)
+            lines = file.readlines(BLOCK)
+            at = file.tell()
+        if not lines:
+            return
+        yield from map(json.loads, lines)
 
 
 def _require_one_request(notes: Mapping[Path, Mapping[str, Any]]) -> None:
