@@ -5,7 +5,7 @@
 
 PyTorch's fused kernel makes no mask where a product is whole or causal, and returns the logarithm of each
 row's sum beside its result. Results of two parts are joined by these sums. In backward each part is given the
-joined result and the joined sum, and its gradient is exact (arXiv:2310.01889). Autocast knows nothing of these
+joined result and the joined sum, and its gradient is exact (arXiv:2310.01889). Autocast does not know these
 parts, so tensors are cast here as it would cast those of one call.
 """
 

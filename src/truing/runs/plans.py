@@ -142,7 +142,9 @@ def planned_session(session: "Session | OnlineSession") -> OutlinedRun:
         work = work_of(recipe, session.train, session.retained)
     else:
         work = online_work(recipe, [prompt.tree for prompt in session.train])
-    return OutlinedRun(recipe, work, described(recipe.policy), session.scorer.device.type != "cpu")
+    scorer = session.scorer
+    gpu = scorer.device.type != "cpu"
+    return OutlinedRun(recipe, work, described(recipe.policy), gpu, layout=scorer.layout)
 
 
 def told_duration(seconds: float) -> Sentence:
