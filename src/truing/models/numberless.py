@@ -10,7 +10,7 @@ and activation checkpointing. So no table of formulas has to repeat what each fa
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, TypeVar
@@ -154,7 +154,7 @@ def footprint(scorer: Trunk, batch: PackedBatch) -> Footprint:
     parameters = [*scorer.parameters()]
     layers = layers_of(scorer.inner, "a plan")
     kept: list[int] = []  # behind each layer
-    with _Ledger([*parameters, *scorer.buffers()]) as ledger:
+    with ExitStack() as undo, _Ledger([*parameters, *scorer.buffers()]) as ledger:
 
         def ran(layer: nn.Module, given: Any, out: Any) -> None:
             state = out[0] if isinstance(out, tuple) else out
@@ -169,13 +169,12 @@ def footprint(scorer: Trunk, batch: PackedBatch) -> Footprint:
         handles.append(trunk.register_forward_hook(lambda *_: behind.append(ledger.held[OTHER])))
         trained = (parameter for parameter in parameters if parameter.requires_grad)
         handles += [one.register_post_accumulate_grad_hook(ledger.mark_gradient) for one in trained]
+        for handle in handles:  # also of a pass that fails: another may follow
+            undo.callback(handle.remove)
+        undo.callback(scorer.zero_grad)
         scored = scorer(batch)
         (scored.logps if isinstance(scored, Scores) else scored).sum().backward()
         del scored
-    for handle in handles:
-        handle.remove()
-    for parameter in parameters:
-        parameter.grad = None
     ledger.begin_anew()
     peaks = [(peak[GRADIENTS], peak[OTHER]) for peak in ledger.peaks if peak]
     (gradients, top), (_, end) = peaks[0], peaks[-1]

@@ -128,7 +128,7 @@ def outline_of(
 def _kept(sizes: Sequence[int], trained: int) -> list[int]:
     """Return the places of the layers that are kept, of all layers' numbers of weights.
 
-    The last of them trains, and has the commonest size.
+    The last of them trains and, where all layers do, has the commonest size if any above another has.
     """
     depth = len(sizes)
     if depth <= KEPT:

@@ -38,7 +38,7 @@ from truing.models.layouts import Needs
 from truing.models.load import freeze_below, layers_of
 from truing.models.numberless import without_numbers
 from truing.models.operations import TreeSizes, head_width, operations, sizes_of
-from truing.models.outline import Outline, PassMemory, outline_of, outlining
+from truing.models.outline import GroupBytes, Outline, PassMemory, outline_of, outlining
 from truing.models.passes import LARGE, passes_of, tokens_per_pass
 from truing.models.precision import Precision, pick_precision
 from truing.models.reward import RewardScorer
@@ -194,7 +194,8 @@ class OutlinedRun:
     def _pass_memory(self) -> PassMemory:
         passes = self.passes()
         fullest = max(passes, key=lambda batch: batch.tokens.numel())
-        return self.outline.pass_memory(fullest, again=len(passes) > 1)
+        critic = isinstance(self.chosen, ChosenOnline) and self.chosen.needs_critic  # its passes come behind
+        return self.outline.pass_memory(fullest, again=critic or len(passes) > 1)
 
     def operations(self) -> float:
         """Return the operations of a step, with its reference; those of sampling are not among them."""
@@ -215,6 +216,22 @@ class OutlinedRun:
         live = chosen.needs_mismatched if isinstance(chosen, Chosen) else chosen.needs_reference
         return whole.frozen + whole.trained if live and not own else 0
 
+    def opening(self) -> int:
+        """Return the bytes of a reference that computes its numbers before the first step."""
+        chosen, recipe, whole = self.chosen, self.recipe, self.outline.whole
+        if not isinstance(chosen, Chosen) or not chosen.needs_reference or chosen.needs_mismatched:
+            return 0
+        off = recipe.lora is not None and not recipe.reference and recipe.optim.epochs <= 1
+        return 0 if off else whole.frozen + whole.trained
+
+    def _critic(self) -> GroupBytes | None:
+        """Return what a critic trains: another adapter of the backbone, or a whole model of its own."""
+        if not isinstance(self.chosen, ChosenOnline) or not self.chosen.needs_critic:
+            return None
+        whole = self.outline.whole
+        adapted = self.recipe.lora is not None
+        return GroupBytes(0, 0 if adapted else whole.frozen + whole.trained, whole.adapters)
+
     @property
     def shards(self) -> bool:
         """Tell whether the method trains in shards: online methods and retained rows do not."""
@@ -226,15 +243,17 @@ class OutlinedRun:
         whole = outline.whole
         draws = self.online and not self.recipe.sampling.served
         laid_out = 0 if self.gpu else whole.frozen + whole.trained  # the lean decoder's copy of the weights
-        if isinstance(self.chosen, ChosenOnline) and self.chosen.needs_critic:
-            # Under LoRA another adapter of the backbone, else a model of its own.
-            whole = whole._replace(trained=2 * whole.trained, adapters=2 * whole.adapters)
+        learning, critic = self.learning, self._critic()
+        if critic:
+            whole = whole._replace(trained=whole.trained + critic.trained, adapters=2 * whole.adapters)
+            learning = replace(learning, gradients=learning.gradients + critic.trained + critic.adapters)
         return Needs(
             root=outline.root,
             layer=outline.layer,
             whole=whole,
             beside=self.beside(),
-            learning=self.learning,
+            opening=self.opening(),
+            learning=learning,
             sampler=laid_out + self.cache() if draws else 0,
             process=process,
             together=self.gpu,
