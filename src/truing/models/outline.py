@@ -157,7 +157,7 @@ def _keep(model: PreTrainedModel, layers: nn.ModuleList, kept: Sequence[int]) ->
     for place, layer in enumerate(layers):
         for module in layer.modules():
             if hasattr(module, "layer_idx"):  # only the attention of some families has it
-                module.layer_idx = place  # pyright: ignore[reportAttributeAccessIssue]
+                module.layer_idx = place  # pyright: ignore[reportArgumentType]
 
 
 def _like(place: int, sizes: Sequence[int], kept: Sequence[int], below: int) -> int:
