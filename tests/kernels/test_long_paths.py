@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from truing.kernels import attention_cpu
+from truing.kernels import attention_cpu, long_paths
 from truing.kernels.attention_cpu import path_attention
 from truing.kernels.long_paths import behind, windowed
 
@@ -39,7 +39,9 @@ def test_a_branch_behind_its_prompt(m, n):
         assert torch.allclose(one, other, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize(("m", "n", "window"), [(150, 150, 7), (150, 150, 64), (90, 200, 70), (10, 300, 70)])
+@pytest.mark.parametrize(
+    ("m", "n", "window"), [(150, 150, 7), (150, 150, 64), (90, 200, 70), (10, 300, 70), (1100, 1400, 700)]
+)
 def test_a_window_in_stretches(m, n, window):
     parts = drawn(m, n)
     found = with_gradients(lambda *given: windowed(*given, SCALE, window), parts)
@@ -56,6 +58,30 @@ def test_long_paths_take_this_way(monkeypatch, window):
     assert torch.equal(before, by_mask(*parts, window))
     monkeypatch.setattr(attention_cpu, "LONG", 50 * 120)
     assert torch.allclose(path_attention(*parts, SCALE, window), before, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [None, 20])
+def test_autocast_is_that_of_one_call(monkeypatch, window):
+    """Rotated queries and keys are in float32 where weights are, and values in bfloat16."""
+    query, keys, values = (part.float() for part in drawn(50, 120))
+    parts = [query, keys, values.bfloat16()]
+    with torch.autocast("cpu", torch.bfloat16):
+        before = with_gradients(lambda *given: path_attention(*given, SCALE, window), parts)
+        monkeypatch.setattr(attention_cpu, "LONG", 50 * 120)
+        found = with_gradients(lambda *given: path_attention(*given, SCALE, window), parts)
+    for one, other in zip(found, before, strict=True):
+        assert one.dtype is other.dtype
+        assert torch.allclose(one, other, rtol=2e-2, atol=2e-2 * float(other.abs().max()))
+
+
+def test_a_wide_window_makes_one_small_mask(monkeypatch):
+    """Stretches at a path's beginning take the last columns of the same mask."""
+    made = []
+    band = long_paths._band
+    monkeypatch.setattr(long_paths, "_band", lambda *given: made.append(band(*given)) or made[-1])
+    windowed(*drawn(3000, 3000), SCALE, 2048)
+    (mask,) = made
+    assert mask.shape == (long_paths.STRETCH, 2047 + long_paths.STRETCH)
 
 
 @pytest.mark.parametrize("window", [None, 256])

@@ -26,6 +26,10 @@ def test_an_unknown_kind_lists_the_known(asked):
         ("NVIDIA H200", "H200"),
         ("NVIDIA H100 80GB HBM3", "H100"),
         ("NVIDIA H100 PCIe", "H100-PCIe"),
+        ("NVIDIA H100 NVL", "H100-NVL"),
+        ("NVIDIA A100 80GB PCIe", "A100"),
+        ("NVIDIA A100-PCIE-40GB", "A100-40"),
+        ("NVIDIA A10", "A10"),
         ("NVIDIA A100-SXM4-80GB", "A100"),
         ("NVIDIA A100-SXM4-40GB", "A100-40"),
         ("NVIDIA L40S", "L40S"),
@@ -37,8 +41,18 @@ def test_a_driver_s_name(reported, name):
     assert named_gpu(reported) is GPUS[name]
 
 
-def test_a_device_of_no_known_kind():
-    assert named_gpu("Tesla V100-SXM2-16GB") is None
+@pytest.mark.parametrize(
+    "reported",
+    [
+        "Tesla V100-SXM2-16GB",
+        "NVIDIA A10G",
+        "NVIDIA L40",
+        "NVIDIA GH200 480GB",
+        "NVIDIA RTX A1000",
+    ],
+)
+def test_a_device_of_no_known_kind(reported):
+    assert named_gpu(reported) is None
 
 
 def test_every_kind_names_its_sheet_and_is_plausible():

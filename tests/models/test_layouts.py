@@ -10,6 +10,7 @@ FULL = Needs(
     layer=GroupBytes(0, 50, 0),
     whole=GroupBytes(0, 500, 0),
     beside=40,
+    opening=0,
     learning=PassMemory(gradients=500, activations=300, working=70),
     sampler=0,
     process=9,
@@ -20,6 +21,7 @@ LORA = Needs(
     layer=GroupBytes(50, 0, 5),
     whole=GroupBytes(500, 0, 40),
     beside=0,
+    opening=0,
     learning=PassMemory(gradients=40, activations=300, working=70),
     sampler=0,
     process=9,
@@ -67,6 +69,7 @@ def test_adapters_stay_whole_beside_a_sharded_base():
     [
         ({"learning": PassMemory(0, 10, 10), "together": True}, 540 + 1000 + 9 + 500 + 500),
         ({"learning": PassMemory(0, 10, 10)}, 540 + 1000 + 9 + 500),
+        ({"opening": 3000}, 540 + 3000 + 9 + 70),
         ({"sampler": 900}, 540 + 1000 + 9 + 500 + 900),
         ({"learning": PassMemory(100, 600, 10)}, 540 + 1000 + 9 + 100 + 610),
     ],

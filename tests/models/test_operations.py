@@ -29,7 +29,7 @@ def test_weights_that_train_and_those_that_do_not(tiny):
     assert products_of(model) == LayerProducts(trained=2 * LAYER, head=HEAD, head_trains=True, attention=64)
     freeze_below(model, 1)
     assert products_of(model) == LayerProducts(below=LAYER, trained=LAYER, head=HEAD, attention=64)
-    assert products_of(model, first=3, last=2) == LayerProducts(
+    assert products_of(model, [3, 2]) == LayerProducts(
         below=3 * LAYER, trained=2 * LAYER, head=HEAD, attention=5 * 32
     )
     adapted = tiny("llama")

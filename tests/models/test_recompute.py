@@ -10,7 +10,7 @@ from truing.data.packing import pack, pad
 from truing.kernels.fused import fuse
 from truing.kernels.layers import fuse_layers
 from truing.models.critic import Critic, new_head
-from truing.models.load import add_adapter, silence_dropout
+from truing.models.load import add_adapter, freeze_below, silence_dropout
 from truing.models.recompute import recompute_layers
 from truing.models.roles import CRITIC, add_role
 from truing.models.scoring import Scorer
@@ -74,6 +74,18 @@ def test_a_role_runs_again_with_its_own_adapter(tiny, pairs):
     assert all(grad is not None and grad.abs().max() > 0 for name, grad in once.items() if "lora_B" in name)
     for name, grad in once.items():
         assert torch.allclose(again[name], grad, rtol=1e-5, atol=1e-6), name
+
+
+@pytest.mark.parametrize("trees", [True, False])
+def test_layers_below_the_trained_ones_have_no_backward(tiny, pairs, trees):
+    model, out = tiny("llama", num_hidden_layers=3), []
+    recompute_layers(model)
+    freeze_below(model.train(), 1)
+    for layer in model.model.layers:
+        layer.register_forward_hook(lambda module, given, state: out.append(state.requires_grad))
+    batch = pack(pairs) if trees else pad(pairs)
+    Scorer(model, layout="trees" if trees else "padded")(batch).logps.sum().backward()
+    assert out == [False, False, True]
 
 
 def test_a_family_whose_layers_cannot_is_refused(tiny):

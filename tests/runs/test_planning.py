@@ -58,6 +58,52 @@ def test_a_reference_of_its_own_takes_the_weights_again(model_folder, pairs, cha
     assert planned.beside() == (whole.frozen + whole.trained if beside else 0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "opened"),
+    [
+        ({}, True),
+        ({"top_layers": 1}, True),
+        ({"lora": {"r": 2}}, False),  # each row is met once: the policy with its adapter off
+        ({"lora": {"r": 2}, "optim": {"items_per_step": 2, "epochs": 2}}, True),
+        ({"method": "sft"}, False),
+        ({"method": "kto"}, False),  # it stays open
+    ],
+)
+def test_a_reference_whose_numbers_are_kept_is_open_before_the_first_step(
+    model_folder, pairs, changes, opened
+):
+    recipe = recipe_of(model_folder, **changes)
+    trees = [Tree(tree.prompt, tree.branches[:1], (1.0,)) for tree in pairs]
+    planned = OutlinedRun(recipe, work_of(recipe, trees), model_folder, gpu=False)
+    whole = planned.outline.whole
+    assert planned.opening() == planned.needs(0).opening == (whole.frozen + whole.trained if opened else 0)
+
+
+@pytest.mark.parametrize("changes", [{}, {"lora": {"r": 2}}, {"top_layers": 1}])
+def test_a_critic_trains_beside_the_policy(model_folder, changes):
+    """An adapter of its own under LoRA, else all weights of a second model; its passes come last."""
+    recipe = recipe_of(model_folder, **ONLINE | {"method": "ppo"}, **changes)
+    planned = OutlinedRun(recipe, online_work(recipe, [Tree([4, 5], ())]), model_folder, gpu=False)
+    own, both = planned.outline.whole, planned.needs(0)
+    trained = own.trained + (0 if "lora" in changes else own.frozen + own.trained)
+    assert (both.whole.trained, both.whole.adapters) == (trained, 2 * own.adapters)
+    assert both.learning.gradients == both.whole.trained + both.whole.adapters
+
+
+def test_rows_are_padded_where_the_model_takes_no_packed_ones(model_folder, pairs, monkeypatch):
+    recipe = recipe_of(model_folder)
+    work = work_of(recipe, pairs)
+    padded = OutlinedRun(recipe_of(model_folder, packing="padded"), work, model_folder, gpu=False)
+    planned = OutlinedRun(recipe, work, model_folder, gpu=False)
+
+    def refuse(*given, **others):
+        raise ValueError("no trees")
+
+    monkeypatch.setattr("truing.kernels.attention._require_known_rule", refuse)
+    assert planned.learning == padded.learning
+    assert planned.outline.scorer.layout == "padded"
+
+
 def test_a_gpu_gets_larger_passes_in_bfloat16(model_folder, pairs):
     recipe = recipe_of(model_folder, dtype="auto", lora={"r": 2})
     many = [Tree([3] * 300, (Branch([4] * 100, [True] * 100),) * 2) for _ in range(2)]

@@ -4,9 +4,11 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from truing.config.recipe import Recipe
 from truing.core.messages import told
@@ -94,6 +96,28 @@ def test_a_checked_run_has_the_measured_pace(model_folder, pairs_file):
     assert plan.layouts[0].seconds == checked.seconds_per_step
     assert plan.tokens == pytest.approx(checked.tokens, rel=0.5)
     assert json.loads(json.dumps(checked.as_json()))["plan"]["layouts"][0]["name"] == "one rank"
+
+
+@pytest.mark.parametrize(
+    ("device", "seconds", "basis"),
+    [
+        ("NVIDIA H200", 2.0, "measured in the first step"),
+        ("NVIDIA H200", None, "an estimate: 30% of 989 TFLOP/s"),
+        ("NVIDIA A10G", None, "no data sheet known"),
+    ],
+)
+def test_the_pace_of_a_gpu_here(described_only, pairs_file, monkeypatch, device, seconds, basis):
+    planned = planned_of(recipe_of("sft", described_only, pairs_file), print, gpu=True)
+    monkeypatch.setattr("truing.runs.plans.pick_device", lambda asked: torch.device("cuda"))
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: device_name)
+    monkeypatch.setattr(
+        "torch.cuda.get_device_properties", lambda device: SimpleNamespace(total_memory=141e9)
+    )
+    device_name = device
+    found = plan_here(planned, seconds=seconds)
+    assert found.basis.startswith(basis)
+    assert (found.layouts[0].seconds is None) is (basis == "no data sheet known")
+    assert seconds in (None, found.layouts[0].seconds)
 
 
 def test_this_machine_without_a_step_is_an_estimate(described_only, pairs_file):

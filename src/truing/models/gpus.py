@@ -5,7 +5,9 @@ less than the cards report. To add a kind, add a row.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from truing.core.errors import UsageError
 from truing.core.messages import message
@@ -27,6 +29,7 @@ _ROWS = (
     ("H200", 141, 989, 4.8, "NVIDIA H200 data sheet, SXM"),
     ("H100", 80, 989, 3.35, "NVIDIA H100 data sheet, SXM"),
     ("H100-PCIe", 80, 756, 2.0, "NVIDIA H100 data sheet, PCIe"),
+    ("H100-NVL", 94, 835, 3.9, "NVIDIA H100 data sheet, NVL"),
     ("A100", 80, 312, 2.039, "NVIDIA A100 data sheet, 80 GB SXM"),
     ("A100-40", 40, 312, 1.555, "NVIDIA A100 data sheet, 40 GB"),
     ("L40S", 48, 362, 0.864, "NVIDIA L40S data sheet"),
@@ -56,8 +59,16 @@ def read_gpus(asked: str) -> tuple[int, Gpu]:
 
 
 def named_gpu(device_name: str) -> Gpu | None:
-    """Find the kind of a device by the name that its driver reports; None for an unknown one."""
-    squeezed = device_name.replace(" ", "").lower()
-    found = [gpu for name, gpu in GPUS.items() if name.split("-")[0].lower() in squeezed]
-    exact = [gpu for gpu in found if all(part.lower() in squeezed for part in gpu.name.split("-"))]
+    """Find the kind of a device by the name that its driver reports; None for an unknown one.
+
+    A kind must be a word of the name, or two of them: an A10G is no A10, an L40 no L4, and a GH200 no H200.
+    """
+    words = re.findall(r"[a-z0-9]+", device_name.lower())
+    words += [one + other for one, other in pairwise(words)]
+    found = [gpu for name, gpu in GPUS.items() if name.split("-")[0].lower() in words]
+    exact = [gpu for gpu in found if all(_is_said(part.lower(), words) for part in gpu.name.split("-"))]
     return max(exact or found, key=lambda gpu: len(gpu.name), default=None)
+
+
+def _is_said(part: str, words: Sequence[str]) -> bool:
+    return part in words or (part.isdigit() and f"{part}gb" in words)

@@ -4,7 +4,8 @@
     replicated   a whole copy on every rank; gradients are summed over ranks (DDP)
     sharded      a part of every weight on every rank, gathered a layer at a time (FSDP2); adapters stay whole
 
-A step has three moments, and its peak is the fullest: a pass, the update, and the drawing of responses.
+A step has three moments: a pass, the update, and the drawing of responses. Before the first step a reference
+may be open. The peak of a run is the fullest of these moments.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ class Needs:
     root: GroupBytes
     layer: GroupBytes
     whole: GroupBytes
-    beside: int  # weights of other models: a reference, a critic's frozen weights
+    beside: int  # weights of another model, a reference, in every step
+    opening: int  # weights of a reference that is closed before the first step
     learning: PassMemory
     sampler: int  # its cache and its copy of the weights, while it draws
     process: int  # the rest of the process or of the device's context
@@ -50,8 +52,13 @@ def _moments(needs: Needs, layout: str, ranks: int) -> list[dict[str, int]]:
     # The update needs as much again on CUDA; a sum over ranks goes through one flat copy of the gradients.
     copied = gradients if needs.together or (ranks > 1 and layout == REPLICATED) else 0
     updating = always | {"gradients": gradients, "working": copied}
+    opening = {
+        "weights": weights + _shared(needs.opening, parts),
+        "process": needs.process,
+        "working": learning.working,
+    }
     drawing = always | {"gradients": gradients, "sampler": needs.sampler}
-    return [passing, updating, drawing] if needs.sampler else [passing, updating]
+    return [passing, updating, opening, *([drawing] if needs.sampler else [])]
 
 
 def _shared(size: int, parts: int) -> int:

@@ -7,10 +7,12 @@ FakeTensorMode of PyTorch runs the very code of a pass: this project's kernels, 
 and activation checkpointing. So no table of formulas has to repeat what each family keeps.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any, TypeVar
 from weakref import finalize
 
@@ -40,13 +42,23 @@ class Footprint:
     end: int  # all but gradients, in the backward of the lowest layer and of the embedding
 
 
+@cache
+def _mode() -> FakeTensorMode:
+    """Return the one mode of this process: another would not take this one's tensors for its own."""
+    return FakeTensorMode(allow_non_fake_inputs=True)
+
+
 @contextmanager
 def without_numbers() -> Iterator[None]:
     """Make every tensor in the block one of shapes alone; tensors from outside may be read."""
+    log = logging.getLogger(FakeTensorMode.__module__)
+    before = log.level
+    log.setLevel(logging.CRITICAL)  # it prints the traceback of each error, which is raised too
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True):
+        with _mode():
             yield
     finally:
+        log.setLevel(before)
         forget_plans()
 
 
@@ -79,6 +91,16 @@ def shaped(batch: PackedBatch) -> PackedBatch:
     return replace(batch, **{name: torch.empty_like(one) for name, one in held if isinstance(one, Tensor)})
 
 
+def _called(func: Any, args: Any, kwargs: Any) -> Any:
+    """Call an operation on tensors without numbers.
+
+    Products of experts exist in float32 on a CPU, and PyTorch knows their shapes in bfloat16 alone.
+    """
+    if func is torch.ops.aten._grouped_mm.default and args[0].dtype is torch.float32:
+        return func(*(one.bfloat16() for one in args[:2]), *args[2:], **kwargs).float()
+    return func(*args, **kwargs)
+
+
 class _Ledger(TorchDispatchMode):
     """A count of the bytes of all storages that operations in the block make, by kind, and of their peak."""
 
@@ -92,7 +114,7 @@ class _Ledger(TorchDispatchMode):
             self._add(weight, WEIGHTS)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
+        out = _called(func, args, kwargs or {})
         for one in [] if func.is_view else tree_leaves(out):  # a view of a parameter may claim a new storage
             if isinstance(one, Tensor):
                 self._add(one, OTHER)
@@ -132,7 +154,7 @@ def footprint(scorer: Trunk, batch: PackedBatch) -> Footprint:
     parameters = [*scorer.parameters()]
     layers = layers_of(scorer.inner, "a plan")
     kept: list[int] = []  # behind each layer
-    with _Ledger([*parameters, *scorer.buffers()]) as ledger:
+    with ExitStack() as undo, _Ledger([*parameters, *scorer.buffers()]) as ledger:
 
         def ran(layer: nn.Module, given: Any, out: Any) -> None:
             state = out[0] if isinstance(out, tuple) else out
@@ -147,13 +169,12 @@ def footprint(scorer: Trunk, batch: PackedBatch) -> Footprint:
         handles.append(trunk.register_forward_hook(lambda *_: behind.append(ledger.held[OTHER])))
         trained = (parameter for parameter in parameters if parameter.requires_grad)
         handles += [one.register_post_accumulate_grad_hook(ledger.mark_gradient) for one in trained]
+        for handle in handles:  # also of a pass that fails: another may follow
+            undo.callback(handle.remove)
+        undo.callback(scorer.zero_grad)
         scored = scorer(batch)
         (scored.logps if isinstance(scored, Scores) else scored).sum().backward()
         del scored
-    for handle in handles:
-        handle.remove()
-    for parameter in parameters:
-        parameter.grad = None
     ledger.begin_anew()
     peaks = [(peak[GRADIENTS], peak[OTHER]) for peak in ledger.peaks if peak]
     (gradients, top), (_, end) = peaks[0], peaks[-1]

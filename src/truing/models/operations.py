@@ -12,6 +12,7 @@ all tokens of the tokens each attends to, a step that learns l times and reads r
 memory counts once, as in arXiv:2204.02311, appendix B.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -59,30 +60,38 @@ def sizes_of(tree: Tree) -> TreeSizes:
     return TreeSizes(len(tree), sum(branch.count for branch in tree.branches), depth)
 
 
-def products_of(model: PreTrainedModel, *, first: int = 1, last: int = 1) -> LayerProducts:
-    """Count the weights of a model's products; its first and last layer stand for so many layers each."""
+def products_of(model: PreTrainedModel, times: Sequence[int] | None = None) -> LayerProducts:
+    """Count the weights of a model's products; each of its layers stands for so many, by default one."""
     config, each = model.config.get_text_config(), list(layers_of(model, "a plan"))
-    # Some configs leave out the width of a head where it follows from the others.
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     asked = getattr(config, "num_experts_per_tok", 0)  # a layer's experts are one tensor of three axes
     counted = {"frozen": 0, "trained": 0, "adapters": 0, "below": 0}
     begun = False
-    for place, layer in enumerate(each):
+    times = times or [1] * len(each)
+    for layer, count in zip(each, times, strict=True):
         begun = begun or any(parameter.requires_grad for parameter in layer.parameters())
-        times = first if place == 0 else last if place == len(each) - 1 else 1
         for name, parameter in layer.named_parameters():
             if parameter.ndim in (2, 3):
                 kind = "adapters" if "lora_" in name else "trained" if parameter.requires_grad else "frozen"
                 used = parameter.numel() if parameter.ndim == 2 else asked * parameter[0].numel()
-                counted[kind if begun else "below"] += times * used
+                counted[kind if begun else "below"] += count * used
     head = model.get_output_embeddings()
     weight = head.weight if isinstance(head, nn.Linear) else None
     return LayerProducts(
         **counted,
         head=0 if weight is None else weight.numel(),
         head_trains=weight is not None and weight.requires_grad,
-        attention=(len(each) + first + last - 2) * config.num_attention_heads * width,
+        attention=config.num_attention_heads
+        * sum(count * head_width(model, layer) for layer, count in zip(each, times, strict=True)),
     )
+
+
+def head_width(model: PreTrainedModel, layer: nn.Module) -> int:
+    """Return the width of a layer's attention heads, which a config may leave out or give for each layer."""
+    for module in layer.modules():
+        if isinstance(width := getattr(module, "head_dim", None), int):
+            return width
+    config = model.config.get_text_config()
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
 def operations(products: LayerProducts, read: TreeSizes, *, learns: int = 1, reads: int = 0) -> float:

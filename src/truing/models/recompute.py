@@ -40,7 +40,8 @@ def recompute_layers(model: PreTrainedModel) -> None:
     how = {"use_reentrant": False, "context_fn": partial(_contexts, model)}
     with quiet():
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how)
-    model.enable_input_require_grads()
+    # Only layers run again by autograd's older way need it; frozen layers below would be differentiated too.
+    model.disable_input_require_grads()
 
 
 def _contexts(model: PreTrainedModel) -> tuple[AbstractContextManager, AbstractContextManager]:

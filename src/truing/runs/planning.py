@@ -14,10 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
 
 from truing.config.names import ONLINE_METHODS
 from truing.config.recipe import Recipe
+from truing.core.errors import ModelError
 from truing.core.messages import Say
 from truing.data.packing import PackedBatch, Span
 from truing.data.stored import largest
@@ -29,10 +35,10 @@ from truing.methods.offline import Chosen, choose
 from truing.methods.online import choose_online
 from truing.models.gpus import Gpu
 from truing.models.layouts import Needs
-from truing.models.load import freeze_below
+from truing.models.load import freeze_below, layers_of
 from truing.models.numberless import without_numbers
-from truing.models.operations import TreeSizes, operations, sizes_of
-from truing.models.outline import Outline, PassMemory, outline_of
+from truing.models.operations import TreeSizes, head_width, operations, sizes_of
+from truing.models.outline import GroupBytes, Outline, PassMemory, outline_of, outlining
 from truing.models.passes import LARGE, passes_of, tokens_per_pass
 from truing.models.precision import Precision, pick_precision
 from truing.models.reward import RewardScorer
@@ -106,6 +112,7 @@ class OutlinedRun:
     work: RunSizes
     source: Path
     gpu: bool
+    layout: str | None = None  # of rows, where a trial has chosen it
 
     @cached_property
     def chosen(self) -> Chosen | ChosenOnline:
@@ -129,28 +136,35 @@ class OutlinedRun:
     def outline(self) -> Outline:
         config = AutoConfig.from_pretrained(self.source, trust_remote_code=False)
         chosen = self.chosen  # an own loss is tried on numbers, which an outline has not
-        found = outline_of(config, lambda *given: self._scorer(chosen, *given), self.recipe.top_layers)
+        scores = isinstance(chosen, Chosen) and chosen.method.scores
+        found = outline_of(
+            config,
+            lambda config: self._base(config, scores=scores),
+            lambda base, top: self._scorer(chosen, base, top, scores=scores),
+            self.recipe.top_layers,
+        )
         with without_numbers():
             (fuse_gates if self.gpu else fuse_layers)(found.scorer.inner)
         return found
 
-    def _scorer(
-        self, chosen: Chosen | ChosenOnline, config: Any, top_layers: int | None
-    ) -> Scorer | RewardScorer:
-        low = self.precision.autocast
-        scores = isinstance(chosen, Chosen) and chosen.method.scores
-        dropout = isinstance(chosen, Chosen) and chosen.method.dropout
+    def _base(self, config: Any, *, scores: bool) -> PreTrainedModel:
         if scores:
             config.num_labels = 1
             config.pad_token_id = config.pad_token_id or 0
         kind = AutoModelForSequenceClassification if scores else AutoModelForCausalLM
-        base = kind.from_config(config, dtype=self.precision.base)
+        return kind.from_config(config, dtype=self.precision.base)
+
+    def _scorer(
+        self, chosen: Chosen | ChosenOnline, base: PreTrainedModel, top_layers: int | None, *, scores: bool
+    ) -> Scorer | RewardScorer:
+        dropout = isinstance(chosen, Chosen) and chosen.method.dropout
         task = "SEQ_CLS" if scores else "CAUSAL_LM"
         model = prepared(base, self.recipe, self.precision, task, dropout=dropout)
         if top_layers:
             freeze_below(base, top_layers, head=scores)
-        layout = "trees" if takes_trees(base) and self.recipe.packing != "padded" else "padded"
-        return (RewardScorer if scores else Scorer)(model, layout=layout, autocast=low)
+        trees = takes_trees(base) and self.recipe.packing != "padded"
+        layout = self.layout or ("trees" if trees else "padded")
+        return (RewardScorer if scores else Scorer)(model, layout=layout, autocast=self.precision.autocast)
 
     def passes(self) -> list[PackedBatch]:
         """Return the passes of the fullest step there could be."""
@@ -168,10 +182,20 @@ class OutlinedRun:
 
     @cached_property
     def learning(self) -> PassMemory:
-        """Count the bytes of the fullest pass."""
+        """Count the bytes of the fullest pass, in padded rows where the model cannot run packed ones."""
+        try:
+            return self._pass_memory()
+        except ModelError:
+            if self.outline.scorer.layout == "padded":
+                raise
+            self.outline.scorer.layout = "padded"
+            return self._pass_memory()
+
+    def _pass_memory(self) -> PassMemory:
         passes = self.passes()
         fullest = max(passes, key=lambda batch: batch.tokens.numel())
-        return self.outline.pass_memory(fullest, again=len(passes) > 1)
+        critic = isinstance(self.chosen, ChosenOnline) and self.chosen.needs_critic  # its passes come behind
+        return self.outline.pass_memory(fullest, again=critic or len(passes) > 1)
 
     def operations(self) -> float:
         """Return the operations of a step, with its reference; those of sampling are not among them."""
@@ -192,6 +216,22 @@ class OutlinedRun:
         live = chosen.needs_mismatched if isinstance(chosen, Chosen) else chosen.needs_reference
         return whole.frozen + whole.trained if live and not own else 0
 
+    def opening(self) -> int:
+        """Return the bytes of a reference that computes its numbers before the first step."""
+        chosen, recipe, whole = self.chosen, self.recipe, self.outline.whole
+        if not isinstance(chosen, Chosen) or not chosen.needs_reference or chosen.needs_mismatched:
+            return 0
+        off = recipe.lora is not None and not recipe.reference and recipe.optim.epochs <= 1
+        return 0 if off else whole.frozen + whole.trained
+
+    def _critic(self) -> GroupBytes | None:
+        """Return what a critic trains: another adapter of the backbone, or a whole model of its own."""
+        if not isinstance(self.chosen, ChosenOnline) or not self.chosen.needs_critic:
+            return None
+        whole = self.outline.whole
+        adapted = self.recipe.lora is not None
+        return GroupBytes(0, 0 if adapted else whole.frozen + whole.trained, whole.adapters)
+
     @property
     def shards(self) -> bool:
         """Tell whether the method trains in shards: online methods and retained rows do not."""
@@ -203,15 +243,17 @@ class OutlinedRun:
         whole = outline.whole
         draws = self.online and not self.recipe.sampling.served
         laid_out = 0 if self.gpu else whole.frozen + whole.trained  # the lean decoder's copy of the weights
-        if isinstance(self.chosen, ChosenOnline) and self.chosen.needs_critic:
-            # Under LoRA another adapter of the backbone, else a model of its own.
-            whole = whole._replace(trained=2 * whole.trained, adapters=2 * whole.adapters)
+        learning, critic = self.learning, self._critic()
+        if critic:
+            whole = whole._replace(trained=whole.trained + critic.trained, adapters=2 * whole.adapters)
+            learning = replace(learning, gradients=learning.gradients + critic.trained + critic.adapters)
         return Needs(
             root=outline.root,
             layer=outline.layer,
             whole=whole,
             beside=self.beside(),
-            learning=self.learning,
+            opening=self.opening(),
+            learning=learning,
             sampler=laid_out + self.cache() if draws else 0,
             process=process,
             together=self.gpu,
@@ -219,10 +261,12 @@ class OutlinedRun:
 
     def cache(self) -> int:
         """Return the bytes of keys and values of the sampler on the learner's own device."""
-        config = self.outline.scorer.inner.config.get_text_config()
-        # Some configs leave these out where they follow from the others.
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        model = self.outline.scorer.inner
+        config = model.config.get_text_config()
+        with outlining(type(model).__name__):
+            width = head_width(model, layers_of(model, "a plan")[-1])
+            # Some configs leave this out where it follows from the others.
+            heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         depth = self.outline.depth
         size = (self.precision.autocast or self.precision.base).itemsize
         # A prompt is held once for its siblings on a CPU, and once for each on a GPU; a group is not split.

@@ -142,7 +142,9 @@ def planned_session(session: "Session | OnlineSession") -> OutlinedRun:
         work = work_of(recipe, session.train, session.retained)
     else:
         work = online_work(recipe, [prompt.tree for prompt in session.train])
-    return OutlinedRun(recipe, work, described(recipe.policy), session.scorer.device.type != "cpu")
+    scorer = session.scorer
+    gpu = scorer.device.type != "cpu"
+    return OutlinedRun(recipe, work, described(recipe.policy), gpu, layout=scorer.layout)
 
 
 def told_duration(seconds: float) -> Sentence:
@@ -165,9 +167,12 @@ def plan_for(gpu: Gpu, count: int, planned: OutlinedRun) -> RunPlan:
     found = [
         _layout(planned, name, 1 if name == ONE else count, gpu.memory, CONTEXT, gpu=gpu) for name in names
     ]
+    return _plan(planned, f"{count} x {gpu.name}", _basis(gpu), found)
+
+
+def _basis(gpu: Gpu) -> Sentence:
     said = "an estimate: {share:.0%} of {peak:.0f} TFLOP/s ({sheet}), traffic not counted"
-    basis = message(said, share=UTILISATION, peak=gpu.bf16 / 1e12, sheet=gpu.sheet)
-    return _plan(planned, f"{count} x {gpu.name}", basis, found)
+    return message(said, share=UTILISATION, peak=gpu.bf16 / 1e12, sheet=gpu.sheet)
 
 
 def plan_here(planned: OutlinedRun, process: int | None = None, seconds: float | None = None) -> RunPlan:
@@ -176,14 +181,14 @@ def plan_here(planned: OutlinedRun, process: int | None = None, seconds: float |
     `process` counts the bytes of this process without weights, by default what it holds now. `seconds` are
     those of a step as measured; without them the pace is estimated from the rate of products here.
     """
-    device = pick_device(planned.recipe.device)
+    device, basis = pick_device(planned.recipe.device), message("measured in the first step")
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         gpu, room = named_gpu(name), float(torch.cuda.get_device_properties(device).total_memory)
-        basis = message("measured in the first step") if seconds else message("no data sheet known")
-        known = seconds or (seconds_on(gpu, planned, 1) if gpu else None)
-        return _plan(planned, name, basis, [_layout(planned, ONE, 1, room, CONTEXT, seconds=known)])
-    basis = message("measured in the first step")
+        if seconds is None:
+            basis = message("no data sheet known") if gpu is None else _basis(gpu)
+        layout = _layout(planned, ONE, 1, room, CONTEXT, gpu=gpu, seconds=seconds)
+        return _plan(planned, name, basis, [layout])
     if seconds is None and not planned.online:
         rate = OF_PRODUCTS * measured_rate(planned.precision.autocast or planned.precision.base)
         seconds = planned.operations() / rate
@@ -209,6 +214,6 @@ def _layout(
     seconds: float | None = None,
 ) -> PlannedLayout:
     memory = memory_of(planned.needs(process), name, ranks)
-    return PlannedLayout(
-        name, ranks, memory, room, seconds_on(gpu, planned, ranks) if gpu is not None else seconds
-    )
+    if seconds is None and gpu is not None:
+        seconds = seconds_on(gpu, planned, ranks)
+    return PlannedLayout(name, ranks, memory, room, seconds)
