@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def test_gradients_add_up_and_a_parameter_without_any_stays_without(two):
             mine.grad = torch.ones(2, 2)
         here.add_up([both, mine, none])
         assert both.grad is not None and mine.grad is not None
-        return both.grad.tolist(), mine.grad.tolist(), none.grad, here.taken(), here.taken()
+        return both.grad.tolist(), mine.grad.tolist(), none.grad, here.taken().reduced, here.taken().reduced
 
     assert two(work) == [[[[3.0, 3.0]] * 2, [[1.0, 1.0]] * 2, None, 4 * (3 * 4 + 3), 0]] * 2
 
@@ -103,3 +104,18 @@ def test_a_checksum_sees_one_bit():
 
 def test_the_error_of_another_rank_is_one_of_its_own_kind():
     assert issubclass(RankError, TruingError) and RankError("x").exit_code == 1
+
+
+def test_rank_0_does_first_what_leaves_a_file(two, tmp_path: Path):
+    kept = tmp_path / "kept"
+
+    def work(here: World) -> object:
+        def once() -> str:
+            there = kept.exists()
+            kept.write_text("made")
+            return "found" if there else "made"
+
+        return here.main_first(once)
+
+    assert two(work) == ["made", "found"]
+    assert world().main_first(lambda: 3) == 3

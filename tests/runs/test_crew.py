@@ -11,10 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -93,12 +94,17 @@ class Case:
     lora: bool
     tied: bool
     more: tuple[tuple[str, Any], ...] = ()
+    retains: bool = False
 
     def recipe(self, rows: dict[str, str], policy: Path) -> dict[str, Any]:
         return {
             "method": self.method,
             "policy": str(policy),
-            "data": {"train": [rows[self.rows]], "eval_fraction": 0.1},
+            "data": {
+                "train": [rows[self.rows]],
+                "eval_fraction": 0.1,
+                **({"retain": [rows["texts"]], "retain_per_step": 4} if self.retains else {}),
+            },
             "lora": {"r": 4} if self.lora else None,
             "dtype": "float32",
             "optim": {
@@ -114,28 +120,29 @@ class Case:
         }
 
 
-CASES = {
-    "sft lora": Case("sft", "texts", lora=True, tied=True),
-    "sft full": Case("sft", "texts", lora=False, tied=False),
-    "dpo lora": Case("dpo", "pairs", lora=True, tied=False),
-    "dpo full": Case("dpo", "pairs", lora=False, tied=True),
-    "dpo coupled": Case("dpo", "pairs", lora=True, tied=False, more=(("loss", {"name": "aot"}),)),
-    "kto lora": Case("kto", "labels", lora=True, tied=True),
-    "kto full": Case("kto", "labels", lora=False, tied=False),
-    "bco": Case("bco", "labels", lora=True, tied=False),
-    "reward lora": Case("reward", "pairs", lora=True, tied=False),
-    "reward full": Case("reward", "pairs", lora=False, tied=False),
-}
 ASKED = (
     ("rewards", [{"name": "regex", "pattern": "[a-m]"}]),
     ("sampling", {"max_new_tokens": 12, "temperature": 1.0}),
     ("online", {"group_size": 3}),
 )
-ONLINE = {
-    "grpo lora": Case("grpo", "prompts", lora=True, tied=True, more=ASKED),
-    "grpo full": Case("grpo", "prompts", lora=False, tied=False, more=ASKED),
-    "ppo lora": Case("ppo", "prompts", lora=True, tied=False, more=ASKED),
-    "ppo full": Case("ppo", "prompts", lora=False, tied=True, more=ASKED),
+METHODS = {
+    "sft": ("texts", ()),
+    "dpo": ("pairs", ()),
+    "kto": ("labels", ()),
+    "reward": ("pairs", ()),
+    "grpo": ("prompts", ASKED),
+    "ppo": ("prompts", ASKED),
+}
+# Every method, in full and with an adapter, untied and tied.
+CASES = {
+    f"{method} {'lora' if lora else 'full'} {'tied' if tied else 'untied'}": Case(
+        method, kind, lora=lora, tied=tied, more=more
+    )
+    for (method, (kind, more)), lora, tied in product(METHODS.items(), (False, True), (False, True))
+} | {
+    "dpo coupled": Case("dpo", "pairs", lora=True, tied=False, more=(("loss", {"name": "aot"}),)),
+    "bco": Case("bco", "labels", lora=True, tied=False),
+    "sft retaining": Case("sft", "texts", lora=True, tied=True, retains=True),
 }
 
 
@@ -160,16 +167,46 @@ def norm(tensors: list[torch.Tensor]) -> float:
     return math.sqrt(sum(float(one.double().square().sum()) for one in tensors))
 
 
-def require_alike(run: Path, alone: Path) -> None:
+class Apart(NamedTuple):
+    """The largest differences of a run from the run of one process."""
+
+    loss: float
+    grad_norm: float
+    weights: float  # share of the way that they went
+
+
+def require_alike(run: Path, alone: Path, *, shards: bool = False) -> Apart:
     """Losses, gradient norms and all other metrics within 1e-5, weights within 1 % of their way."""
-    for row, wanted in zip(read_metrics(run), read_metrics(alone), strict=True):
-        assert row.keys() - wanted.keys() == {"ranks/reduced_bytes"}
+    ours, theirs = read_metrics(run), read_metrics(alone)
+    added = {"ranks/reduced_bytes", "ranks/imbalance"} | ({"ranks/gathered_bytes"} if shards else set())
+    for row, wanted in zip(ours, theirs, strict=True):
+        assert row.keys() - wanted.keys() == added
         told = wanted.keys() - CLOCK
         assert {k: row[k] for k in told} == pytest.approx({k: wanted[k] for k in told}, rel=1e-5, abs=1e-5)
     there, wanted, begun = weights(run), weights(alone), weights(alone, HALF)
     apart = norm([there[name] - wanted[name] for name in wanted])
-    assert norm([wanted[name] - begun[name] for name in wanted]) > 0
-    assert apart < 0.01 * norm([wanted[name] - begun[name] for name in wanted])
+    way = norm([wanted[name] - begun[name] for name in wanted])
+    assert way > 0 and apart < 0.01 * way
+    pairs = list(zip(ours, theirs, strict=True))
+    gaps = [
+        max(abs(row[k] - wanted[k]) for row, wanted in pairs for k in wanted if k.startswith(name))
+        for name in ("loss", "grad_norm")
+    ]
+    return Apart(*gaps, apart / way)
+
+
+@pytest.fixture(scope="module")
+def figures(request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, str], Apart]]:
+    """Collects differences by layout and case; `make test-scale` prints them."""
+    found: dict[tuple[str, str], Apart] = {}
+    yield found
+    writer = request.config.get_terminal_writer()
+    for layout in dict.fromkeys(layout for layout, _ in found) if WHOLE else ():
+        rows = {name: apart for (of, name), apart in found.items() if of == layout}
+        rows |= {"largest": Apart(*map(max, zip(*rows.values(), strict=True)))}
+        writer.line(f"\n{layout}, {STEPS} steps: losses, gradient norms, weights as a share of their way")
+        for name, apart in rows.items():
+            writer.line(f"  {name:20} {apart.loss:.1e}  {apart.grad_norm:.1e}  {apart.weights:.4%}")
 
 
 def ended(run: list[Any]) -> None:
@@ -183,7 +220,7 @@ def alone(rows, model_folder: Path, tied_folder: Path, truing, tmp_path_factory)
     folder = tmp_path_factory.mktemp("alone")
 
     def train(name: str) -> Path:
-        path, run, case = folder / f"{name}.json", folder / name, (CASES | ONLINE)[name]
+        path, run, case = folder / f"{name}.json", folder / name, CASES[name]
         if not run.exists():
             recipe = case.recipe(rows, tied_folder if case.tied else model_folder)
             path.write_text(json.dumps(recipe | {"output": str(run)}))
@@ -194,28 +231,44 @@ def alone(rows, model_folder: Path, tied_folder: Path, truing, tmp_path_factory)
     return train
 
 
-SHORT = ("sft full", "dpo lora", "dpo coupled", "kto lora", "reward full", "grpo lora", "ppo full")
-SHORT_SHARDS = ("sft lora", "dpo full", "kto full", "reward lora")
+SHORT = (
+    "sft full untied",
+    "dpo lora untied",
+    "dpo coupled",
+    "kto lora tied",
+    "reward full untied",
+    "grpo lora tied",
+    "ppo full tied",
+)
+SHORT_SHARDS = (
+    "sft retaining",
+    "dpo full tied",
+    "kto full untied",
+    "reward lora untied",
+    "grpo full untied",
+    "ppo full tied",
+    "ppo lora untied",
+)
 
 
-@each("name", [*CASES, *ONLINE] if WHOLE else SHORT)
-def test_two_ranks_learn_what_one_process_learns(name: str, written, ranks, alone, tmp_path: Path):
-    both = ranks("train", written((CASES | ONLINE)[name], name))
+@each("name", CASES if WHOLE else SHORT)
+def test_two_ranks_learn_what_one_process_learns(name: str, written, ranks, alone, figures, tmp_path: Path):
+    both = ranks("train", written(CASES[name], name))
     wanted = alone(name)
     ended(both)
-    require_alike(tmp_path / name, wanted)
+    figures["whole weights", name] = require_alike(tmp_path / name, wanted)
     quiet = both[1].wait()
     assert (quiet.stdout, quiet.stderr) == ("", ""), "rank 0 alone speaks"
 
 
 @each("name", CASES if WHOLE else SHORT_SHARDS)
 def test_ranks_that_hold_shards_learn_what_one_process_learns(
-    name: str, written, ranks, alone, tmp_path: Path
+    name: str, written, ranks, alone, figures, tmp_path: Path
 ):
     both = ranks("train", written(CASES[name], name, ranks={"shard": True}))
     wanted = alone(name)
     ended(both)
-    require_alike(tmp_path / name, wanted)
+    figures["shards", name] = require_alike(tmp_path / name, wanted, shards=True)
     results = [run / "model" for run in (tmp_path / name, wanted)]
     there, known = (load_file(next(one.glob("*.safetensors"))) for one in results)
     assert there.keys() == known.keys()
@@ -223,7 +276,7 @@ def test_ranks_that_hold_shards_learn_what_one_process_learns(
 
 
 def test_a_run_resumes_on_any_number_of_ranks_and_on_the_same_bit_for_bit(written, ranks, tmp_path: Path):
-    case = CASES["dpo lora"]
+    case = CASES["dpo lora untied"]
     runs = {"whole": [(2, STEPS)], "same": [(2, 3), (2, STEPS)], "other": [(2, 2), (1, 4), (2, STEPS)]}
     for name, parts in runs.items():
         for size, last in parts:
@@ -240,7 +293,7 @@ def test_a_run_resumes_on_any_number_of_ranks_and_on_the_same_bit_for_bit(writte
 
 
 def test_a_rank_that_is_killed_ends_the_run_within_30_seconds(written, ranks, tmp_path: Path):
-    going = ranks("train", written(CASES["dpo lora"], "killed", optim=LONG))
+    going = ranks("train", written(CASES["dpo lora untied"], "killed", optim=LONG))
     going[0].until(3, tmp_path / "killed")
     began = time.monotonic()
     going[1].send(signal.SIGKILL)
@@ -262,7 +315,7 @@ def odd(policy, *, beta: float = 0.1):
 
 def test_what_one_rank_raises_ends_all_with_its_words(written, ranks, tmp_path: Path):
     (tmp_path / "burning.py").write_text(LOSS)
-    path = written(CASES["dpo lora"], "burnt", loss={"name": "burning:odd"})
+    path = written(CASES["dpo lora untied"], "burnt", loss={"name": "burning:odd"})
     first, second = (rank.wait() for rank in ranks("train", path, cwd=tmp_path))
     assert (first.returncode, second.returncode) == (1, 1)
     assert "rank 1 failed: ZeroDivisionError: the disk of rank 1 burns" in first.stderr
@@ -271,7 +324,7 @@ def test_what_one_rank_raises_ends_all_with_its_words(written, ranks, tmp_path: 
 
 
 def test_a_stop_of_all_ranks_leaves_a_whole_checkpoint(written, ranks, tmp_path: Path):
-    going = ranks("train", written(CASES["sft full"], "stopped", optim=LONG, ranks={"shard": True}))
+    going = ranks("train", written(CASES["sft full untied"], "stopped", optim=LONG, ranks={"shard": True}))
     going[0].until(3, tmp_path / "stopped")
     for rank in going:
         rank.send(signal.SIGTERM)
@@ -284,7 +337,7 @@ def test_a_stop_of_all_ranks_leaves_a_whole_checkpoint(written, ranks, tmp_path:
 
 @pytest.mark.slow
 def test_torchrun_starts_the_ranks(written, tmp_path: Path):
-    path = written(CASES["dpo lora"], "run", optim=LONG | {"max_steps": 2})
+    path = written(CASES["dpo lora untied"], "run", optim=LONG | {"max_steps": 2})
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [*command, "-m", "truing", "train", str(path)],

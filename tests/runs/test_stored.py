@@ -5,14 +5,22 @@ from typing import Any
 
 import pytest
 
+from truing.config.config import load_recipe
 from truing.config.run_folder import RunFolder
+from truing.core.doing import silent
 from truing.core.errors import DataError, StorageError
 from truing.data.stored import Stored
+from truing.methods.offline import choose
+from truing.models.world import World
 from truing.runs import stored
 from truing.runs.check import check_session
 from truing.runs.opening import open_run
+from truing.runs.policies import renderer_of
+from truing.runs.rows import read_rows
 from truing.runs.run import run
 from truing.runs.session import Session
+
+from ..two_ranks import Two
 
 
 def opened(recipe: Any) -> tuple[Session, list[str]]:
@@ -126,3 +134,23 @@ def test_a_cache_that_cannot_be_written_is_told(both, tmp_path: Path):
         return str(caught.value)
 
     assert "cache/rows" in both(refused, method="sft")[1]
+
+
+def test_rank_0_tokenises_and_the_others_find_its_rows(
+    two: Two, recipe, many_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TRUING_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(stored, "LARGE", 0)
+    monkeypatch.setattr(stored, "useful_workers", lambda: 1)
+    loaded = load_recipe(recipe(data={"train": [str(many_rows)]}), []).recipe
+    real, chosen = stored._store, choose("dpo", None, {})
+
+    def work(here: World) -> object:
+        made: list[int] = []
+        monkeypatch.setattr(stored, "_store", lambda *args: made.append(1) or real(*args))
+        renderer = renderer_of(loaded, Path(loaded.policy))
+        rows = read_rows(loaded.data.train, loaded, chosen, renderer, silent)
+        return len(made), len(rows.trees)
+
+    (first, count), second = two(work)
+    assert first == 1 and count > 200 and second == [0, count]

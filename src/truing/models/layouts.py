@@ -25,6 +25,7 @@ class Needs:
     beside: int  # weights of other models: a reference, a critic's frozen weights
     learning: PassMemory
     sampler: int  # its cache and its copy of the weights, while it draws
+    joined: int  # a whole copy of weights in shards, which a sampler needs
     process: int  # the rest of the process or of the device's context
     together: bool  # whether the update computes on all weights at once, as it does on CUDA
 
@@ -50,8 +51,9 @@ def _moments(needs: Needs, layout: str, ranks: int) -> list[dict[str, int]]:
     # The update needs as much again on CUDA; a sum over ranks goes through one flat copy of the gradients.
     copied = gradients if needs.together or (ranks > 1 and layout == REPLICATED) else 0
     updating = always | {"gradients": gradients, "working": copied}
-    drawing = always | {"gradients": gradients, "sampler": needs.sampler}
-    return [passing, updating, drawing] if needs.sampler else [passing, updating]
+    drawn = needs.sampler + (needs.joined if parts > 1 else 0)
+    drawing = always | {"gradients": gradients, "sampler": drawn}
+    return [passing, updating, drawing] if drawn else [passing, updating]
 
 
 def _shared(size: int, parts: int) -> int:

@@ -3,6 +3,7 @@
     with joined("cpu") as here:      once per process, in the verb that trains
     world().gather(value)            one value of every rank, in their order
     world().from_main(make)          the value that rank 0 makes
+    world().main_first(work)         work of every rank, which finds on disk what rank 0 has done
     world().add_up(parameters)       gradients summed over ranks by one flat all-reduce
 
 All but gradients goes through `gather`. A rank that fails sends its error into the gather that it would have
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -41,6 +42,14 @@ class RanksApartError(DivergedError):
     code = "ranks_apart"
 
 
+class Traffic(NamedTuple):
+    """The work of a rank, and what it exchanged with the others."""
+
+    reduced: int  # bytes of gradients given to all-reduces and reduce-scatters
+    gathered: int  # bytes of whole weights that all-gathers have put together
+    learnt: int  # tokens of passes with a gradient
+
+
 @dataclass
 class World:
     """The ranks of this run as one of them sees them."""
@@ -48,7 +57,9 @@ class World:
     rank: int = 0
     size: int = 1
     control: Any = None  # a group over gloo, for everything but gradients
-    reduced: int = field(default=0, init=False)  # bytes given to all-reduces since they were last taken
+    reduced: int = field(default=0, init=False)  # bytes of gradients that were summed, until they are taken
+    gathered: int = field(default=0, init=False)  # bytes of weights in shards that were joined, the same
+    learnt: int = field(default=0, init=False)  # tokens of this rank's passes with a gradient, the same
     known: Exception | None = field(default=None, init=False)  # the error that all ranks have raised
 
     @property
@@ -68,6 +79,18 @@ class World:
     def from_main(self, make: Callable[[], T]) -> T:
         """Return what `make` returns on rank 0, which alone calls it."""
         return self.gather(make() if self.main else None)[0]  # pyright: ignore[reportReturnType]
+
+    def main_first(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns on each rank, for work that leaves files which a later call finds.
+
+        Rank 0 does it first, then a rank of each other machine, whose disk may be its own, then the rest.
+        """
+        own, found = (0 if self.main else 1 if launched().local == 0 else 2), list[T]()
+        for turn in range(1 if self.alone else 3):
+            if turn == own:
+                found.append(work())
+            self.gather(None)
+        return found[0]
 
     def join(self, values: Tensor) -> Tensor:
         """Return the tensors of all ranks, put together along their first axis."""
@@ -117,10 +140,11 @@ class World:
         self.known = known
         raise known
 
-    def taken(self) -> int:
-        """Return the bytes given to all-reduces since the last call."""
-        given, self.reduced = self.reduced, 0
-        return given
+    def taken(self) -> Traffic:
+        """Return the bytes and tokens since the last call."""
+        found = Traffic(self.reduced, self.gathered, self.learnt)
+        self.reduced = self.gathered = self.learnt = 0
+        return found
 
     @torch.no_grad()
     def add_up(self, parameters: Iterable[nn.Parameter]) -> None:

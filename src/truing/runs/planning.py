@@ -192,17 +192,15 @@ class OutlinedRun:
         live = chosen.needs_mismatched if isinstance(chosen, Chosen) else chosen.needs_reference
         return whole.frozen + whole.trained if live and not own else 0
 
-    @property
-    def shards(self) -> bool:
-        """Tell whether the method trains in shards: online methods and retained rows do not."""
-        return not self.online and not self.recipe.data.retain
-
     def needs(self, process: int) -> Needs:
         """Return the bytes of the run undivided, with those of the process around it."""
         outline = self.outline
         whole = outline.whole
         draws = self.online and not self.recipe.sampling.served
-        laid_out = 0 if self.gpu else whole.frozen + whole.trained  # the lean decoder's copy of the weights
+        held = whole.frozen + whole.trained
+        laid_out = 0 if self.gpu else held  # the lean decoder's copy of the weights
+        # Rank 0 joins whole weights for servers on the host.
+        joins = draws or (self.online and self.recipe.lora is None and not self.gpu)
         if isinstance(self.chosen, ChosenOnline) and self.chosen.needs_critic:
             # Under LoRA another adapter of the backbone, else a model of its own.
             whole = whole._replace(trained=2 * whole.trained, adapters=2 * whole.adapters)
@@ -213,6 +211,7 @@ class OutlinedRun:
             beside=self.beside(),
             learning=self.learning,
             sampler=laid_out + self.cache() if draws else 0,
+            joined=held if joins else 0,
             process=process,
             together=self.gpu,
         )

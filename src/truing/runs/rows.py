@@ -20,6 +20,7 @@ from truing.data.notes import notes_on
 from truing.data.stored import Stored, first_labels, pick, turns_key
 from truing.data.trees import Tree
 from truing.methods.offline import Chosen, choose
+from truing.models.world import world
 from truing.objectives.shapes import UNPAIRED
 from truing.runs.stored import are_large, read_stored
 from truing.runs.taught import Taught, teach
@@ -35,7 +36,7 @@ def read_rows(
 ) -> Rows:
     """Load, select and render. Raises DataError when nothing is left to train on."""
     if are_large(paths):
-        loaded, found = read_stored(paths, recipe, chosen, renderer, say, aside)
+        loaded, found = world().main_first(lambda: read_stored(paths, recipe, chosen, renderer, say, aside))
     else:
         loaded, found = _read(paths, recipe, chosen, renderer, say, aside)
     where, data, rendered = ", ".join(paths), recipe.data, found.rendered
