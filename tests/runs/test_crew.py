@@ -120,8 +120,41 @@ class Case:
         }
 
 
+# A reward, and with it a sampler that gives every run the responses that the first run drew. A draw falls on
+# the border of two tokens once in some thousand responses, and two roundings choose either.
+SAMPLED = """
+import json, os
+from dataclasses import asdict
+from pathlib import Path
+from truing.sampling.local import LocalSampler
+from truing.sampling.types import Finish, Sample
+
+KEPT, ALONE, drawn = Path("samples.jsonl"), "RANK" not in os.environ, LocalSampler.sample
+known = {}
+
+def sample(self, prompts, sampling, *, group_size=1, step=0, keys=None):
+    found = drawn(self, prompts, sampling, group_size=group_size, step=step, keys=keys)
+    if not known and not ALONE:
+        known.update((row["key"], row["sample"]) for row in map(json.loads, KEPT.open()))
+    for place, one in enumerate(found):
+        key = f"{self._version} {step} {keys[one.prompt]} {one.k}"
+        if ALONE:
+            KEPT.open("a").write(json.dumps({"key": key, "sample": asdict(one)}) + "\\n")
+            continue
+        first = known[key]
+        Path("same" if first["tokens"] == one.tokens else "other").open("a").write(".")
+        if first["tokens"] != one.tokens:
+            first = first | {"prompt": one.prompt, "finish": Finish(first["finish"])}
+            found[place] = Sample(**first)
+    return found
+
+LocalSampler.sample = sample
+
+def letters(responses):
+    return [sum(c in "abcdefghijklm" for c in text) / max(1, len(text)) for text in responses]
+"""
 ASKED = (
-    ("rewards", [{"name": "regex", "pattern": "[a-m]"}]),
+    ("rewards", [{"name": "sampled:letters"}]),
     ("sampling", {"max_new_tokens": 12, "temperature": 1.0}),
     ("online", {"group_size": 3}),
 )
@@ -215,7 +248,31 @@ def ended(run: list[Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def alone(rows, model_folder: Path, tied_folder: Path, truing, tmp_path_factory) -> Callable[[str], Path]:
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes the folder that all runs of a case are started in."""
+    folder = tmp_path_factory.mktemp("beside")
+
+    def make(name: str) -> Path:
+        made = folder / name
+        made.mkdir(exist_ok=True)
+        (made / "sampled.py").write_text(SAMPLED)
+        return made
+
+    return make
+
+
+def require_mostly_same(folder: Path) -> None:
+    """Require that ranks draw the responses of one process, but for the few on a border."""
+    same, other = (
+        len(path.read_text()) if path.exists() else 0 for path in (folder / "same", folder / "other")
+    )
+    assert other <= 0.01 * same, f"{other} of {same + other} responses differ"
+
+
+@pytest.fixture(scope="module")
+def alone(
+    rows, model_folder: Path, tied_folder: Path, truing, beside, tmp_path_factory
+) -> Callable[[str], Path]:
     """Trains a case in one process, once; returns its run folder."""
     folder = tmp_path_factory.mktemp("alone")
 
@@ -224,7 +281,7 @@ def alone(rows, model_folder: Path, tied_folder: Path, truing, tmp_path_factory)
         if not run.exists():
             recipe = case.recipe(rows, tied_folder if case.tied else model_folder)
             path.write_text(json.dumps(recipe | {"output": str(run)}))
-            done = truing("train", path)
+            done = truing("train", path, cwd=beside(name))
             assert done.returncode == 0, done.stderr[-600:]
         return run
 
@@ -252,10 +309,13 @@ SHORT_SHARDS = (
 
 
 @each("name", CASES if WHOLE else SHORT)
-def test_two_ranks_learn_what_one_process_learns(name: str, written, ranks, alone, figures, tmp_path: Path):
-    both = ranks("train", written(CASES[name], name))
+def test_two_ranks_learn_what_one_process_learns(
+    name: str, written, ranks, alone, beside, figures, tmp_path: Path
+):
     wanted = alone(name)
+    both = ranks("train", written(CASES[name], name), cwd=beside(name))
     ended(both)
+    require_mostly_same(beside(name))
     figures["whole weights", name] = require_alike(tmp_path / name, wanted)
     quiet = both[1].wait()
     assert (quiet.stdout, quiet.stderr) == ("", ""), "rank 0 alone speaks"
@@ -263,11 +323,12 @@ def test_two_ranks_learn_what_one_process_learns(name: str, written, ranks, alon
 
 @each("name", CASES if WHOLE else SHORT_SHARDS)
 def test_ranks_that_hold_shards_learn_what_one_process_learns(
-    name: str, written, ranks, alone, figures, tmp_path: Path
+    name: str, written, ranks, alone, beside, figures, tmp_path: Path
 ):
-    both = ranks("train", written(CASES[name], name, ranks={"shard": True}))
     wanted = alone(name)
+    both = ranks("train", written(CASES[name], name, ranks={"shard": True}), cwd=beside(name))
     ended(both)
+    require_mostly_same(beside(name))
     figures["shards", name] = require_alike(tmp_path / name, wanted, shards=True)
     results = [run / "model" for run in (tmp_path / name, wanted)]
     there, known = (load_file(next(one.glob("*.safetensors"))) for one in results)

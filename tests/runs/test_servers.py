@@ -73,7 +73,7 @@ def opened(model_folder: Path, tmp_path: Path, said: list[str]) -> Callable[...,
             "output": str(tmp_path / name),
         }
         for key, value in changes.items():
-            recipe[key] = recipe[key] | value if isinstance(recipe.get(key), dict) else value
+            recipe[key] = recipe[key] | value if isinstance(recipe.get(key), dict) and value else value
         session = open_run(Recipe.model_validate(recipe), said.append)
         assert isinstance(session, OnlineSession)
         return session
@@ -180,15 +180,17 @@ def test_servers_draw_from_the_weights_of_ranks_in_shards(
 
     def work(here: World) -> object:
         if not here.main:
-            return run_of(here, urls[0], "ranks", ranks={"shard": True})
+            return run_of(here, urls[0], f"ranks{adapted}", ranks={"shard": True})
         with apart():
-            wanted = run_of(World(), urls[1], "alone")
-        found = run_of(here, urls[0], "ranks", ranks={"shard": True})
+            wanted = run_of(World(), urls[1], f"alone{adapted}")
+        found = run_of(here, urls[0], f"ranks{adapted}", ranks={"shard": True})
         return [[{name: row[name] for name in wanted[0]} for row in found], wanted]
 
     with ModelServer(model_folder) as one, ModelServer(model_folder) as other:
         urls = [one.url, other.url]
-        found, wanted = two(work)[0]
+        both = two(work)
+    assert len(both[0]) == 2, both
+    found, wanted = both[0]
     assert len(found) == len(wanted) == 4
     for row, other in zip(found, wanted, strict=True):
         assert row == pytest.approx(other, rel=1e-5, abs=1e-5)

@@ -55,7 +55,7 @@ class _Model:
                 case "/v1/unload_lora_adapter":
                     self.served.pop(request.body["lora_name"], None)
                     return as_json("Success")
-                case "/server_info":
+                case "/server_info?config_format=json":
                     return as_json({"vllm_config": {"device_config": {"device": "cuda"}}})
                 case "/collective_rpc":
                     self.reload(request.body["kwargs"]["weights_path"])
