@@ -35,7 +35,7 @@ from ..two_ranks import Two
 from ..verbs import SETTLED
 
 WHOLE = "TRUING_SCALE" in os.environ  # `make test-scale`: every case, of as many steps as the bar says
-STEPS = 20 if WHOLE else 6
+STEPS = 20 if WHOLE else 4
 HALF = STEPS // 2
 WORDS = ("good", "bad", "yes", "no", "maybe", "bread", "water", "salt", "flour", "oven", "bake", "mix")
 LONG = {"items_per_step": 6, "epochs": 10_000, "learning_rate": 1e-4}
@@ -229,17 +229,20 @@ def require_alike(run: Path, alone: Path, *, shards: bool = False) -> Apart:
 
 
 @pytest.fixture(scope="module")
-def figures(request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, str], Apart]]:
-    """Collects differences by layout and case; `make test-scale` prints them."""
-    found: dict[tuple[str, str], Apart] = {}
-    yield found
+def figures(request: pytest.FixtureRequest) -> Iterator[Callable[[str, str, Apart], None]]:
+    """Keeps the differences of a case in a layout; `make test-scale` prints them, and the largest last."""
+    found: dict[str, list[Apart]] = {}
     writer = request.config.get_terminal_writer()
-    for layout in dict.fromkeys(layout for layout, _ in found) if WHOLE else ():
-        rows = {name: apart for (of, name), apart in found.items() if of == layout}
-        rows |= {"largest": Apart(*map(max, zip(*rows.values(), strict=True)))}
-        writer.line(f"\n{layout}, {STEPS} steps: losses, gradient norms, weights as a share of their way")
-        for name, apart in rows.items():
-            writer.line(f"  {name:20} {apart.loss:.1e}  {apart.grad_norm:.1e}  {apart.weights:.4%}")
+
+    def say(layout: str, name: str, apart: Apart) -> None:
+        found.setdefault(layout, []).append(apart)
+        if WHOLE:
+            numbers = f"{apart.loss:.1e}  {apart.grad_norm:.1e}  {apart.weights:.4%}"
+            writer.line(f"{layout:15} {name:20} loss, gradient norm, weights: {numbers}", flush=True)
+
+    yield say
+    for layout, parts in list(found.items()):
+        say(layout, f"largest of {len(parts)}", Apart(*map(max, zip(*parts, strict=True))))
 
 
 def ended(run: list[Any]) -> None:
@@ -288,67 +291,71 @@ def alone(
     return train
 
 
-SHORT = (
-    "sft full untied",
-    "dpo lora untied",
-    "dpo coupled",
-    "kto lora tied",
-    "reward full untied",
-    "grpo lora tied",
-    "ppo full tied",
-)
-SHORT_SHARDS = (
-    "sft retaining",
-    "dpo full tied",
-    "kto full untied",
-    "reward lora untied",
-    "grpo full untied",
-    "ppo full tied",
-    "ppo lora untied",
-)
+SAMPLING = ("grpo lora tied", "ppo full tied")
+SHORT = ("sft full untied", "dpo coupled", "kto lora tied", "reward full untied", *SAMPLING)
+SHORT_SHARDS = ("sft retaining", "kto full untied", "reward full untied", *SAMPLING, "ppo lora untied")
+
+
+@pytest.fixture
+def compared(written, ranks, alone, beside, tmp_path: Path) -> Callable[..., tuple[list[Any], Apart]]:
+    """Trains a case on two ranks and in one process; returns the ranks and how far apart they are."""
+
+    def compare(name: str, **changes: Any) -> tuple[list[Any], Apart]:
+        case, path = CASES[name], written(CASES[name], name, **changes)
+        if case.more == ASKED:
+            alone(name)  # whose samples the ranks are given
+        both = ranks("train", path, cwd=beside(name))
+        wanted = alone(name)
+        ended(both)
+        require_mostly_same(beside(name))
+        return both, require_alike(tmp_path / name, wanted, shards="ranks" in changes)
+
+    return compare
 
 
 @each("name", CASES if WHOLE else SHORT)
-def test_two_ranks_learn_what_one_process_learns(
-    name: str, written, ranks, alone, beside, figures, tmp_path: Path
-):
-    wanted = alone(name)
-    both = ranks("train", written(CASES[name], name), cwd=beside(name))
-    ended(both)
-    require_mostly_same(beside(name))
-    figures["whole weights", name] = require_alike(tmp_path / name, wanted)
+def test_two_ranks_learn_what_one_process_learns(name: str, compared, figures):
+    both, apart = compared(name)
+    figures("whole weights", name, apart)
     quiet = both[1].wait()
     assert (quiet.stdout, quiet.stderr) == ("", ""), "rank 0 alone speaks"
 
 
 @each("name", CASES if WHOLE else SHORT_SHARDS)
 def test_ranks_that_hold_shards_learn_what_one_process_learns(
-    name: str, written, ranks, alone, beside, figures, tmp_path: Path
+    name: str, compared, alone, figures, tmp_path: Path
 ):
-    wanted = alone(name)
-    both = ranks("train", written(CASES[name], name, ranks={"shard": True}), cwd=beside(name))
-    ended(both)
-    require_mostly_same(beside(name))
-    figures["shards", name] = require_alike(tmp_path / name, wanted, shards=True)
-    results = [run / "model" for run in (tmp_path / name, wanted)]
+    _, apart = compared(name, ranks={"shard": True})
+    figures("shards", name, apart)
+    results = [run / "model" for run in (tmp_path / name, alone(name))]
     there, known = (load_file(next(one.glob("*.safetensors"))) for one in results)
     assert there.keys() == known.keys()
     assert all(torch.allclose(there[key], known[key], atol=1e-4) for key in known)
 
 
-def test_a_run_resumes_on_any_number_of_ranks_and_on_the_same_bit_for_bit(written, ranks, tmp_path: Path):
-    case = CASES["dpo lora untied"]
-    runs = {"whole": [(2, STEPS)], "same": [(2, 3), (2, STEPS)], "other": [(2, 2), (1, 4), (2, STEPS)]}
-    for name, parts in runs.items():
+RESUMED = [("dpo lora untied", False), ("ppo full tied", True), ("ppo lora untied", True)]
+
+
+@each("name, shard", RESUMED if WHOLE else RESUMED[:1])
+def test_a_run_resumes_on_any_number_of_ranks_and_on_the_same_bit_for_bit(
+    name: str, shard: bool, written, ranks, alone, beside, tmp_path: Path
+):
+    case = CASES[name]
+    if case.more == ASKED:
+        alone(name)
+    runs = {"whole": [(2, STEPS)], "same": [(2, 3), (2, STEPS)], "other": [(2, 2), (1, 3), (2, STEPS)]}
+    found = []
+    for kind, parts in runs.items():
+        run = f"{name} {kind}"
         for size, last in parts:
-            more = {"checkpoint": {"every": 1, "keep": 9}}
-            path = written(case, name, **more)
-            going = ranks("train", path, size=size)
+            path = written(case, run, checkpoint={"every": 1, "keep": 99}, ranks={"shard": shard})
+            going = ranks("train", path, size=size, cwd=beside(name))
             if last < STEPS:
-                going[0].stop_after(last, tmp_path / name, signal.SIGTERM)
+                going[0].stop_after(last, tmp_path / run, signal.SIGTERM)
             codes = {rank.wait().returncode for rank in going}
             assert codes <= {0, 128 + signal.SIGTERM}
-    whole, same, other = (weights(tmp_path / name) for name in runs)
+        found.append(weights(tmp_path / run))
+    whole, same, other = found
     assert all(torch.equal(same[name], whole[name]) for name in whole)
     assert all(torch.allclose(other[name], whole[name], atol=1e-5) for name in whole)
 
