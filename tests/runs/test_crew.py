@@ -232,13 +232,14 @@ def require_alike(run: Path, alone: Path, *, shards: bool = False) -> Apart:
 def figures(request: pytest.FixtureRequest) -> Iterator[Callable[[str, str, Apart], None]]:
     """Keeps the differences of a case in a layout; `make test-scale` prints them, and the largest last."""
     found: dict[str, list[Apart]] = {}
-    writer = request.config.get_terminal_writer()
+    shown: Any = request.config.pluginmanager.getplugin("capturemanager")
 
     def say(layout: str, name: str, apart: Apart) -> None:
         found.setdefault(layout, []).append(apart)
         if WHOLE:
             numbers = f"{apart.loss:.1e}  {apart.grad_norm:.1e}  {apart.weights:.4%}"
-            writer.line(f"{layout:15} {name:20} loss, gradient norm, weights: {numbers}", flush=True)
+            with shown.global_and_fixture_disabled():
+                print(f"{layout:15} {name:20} loss, gradient norm, weights: {numbers}", flush=True)
 
     yield say
     for layout, parts in list(found.items()):
