@@ -7,7 +7,6 @@ import pytest
 
 from truing.config.config import load_recipe
 from truing.config.run_folder import RunFolder
-from truing.core.doing import silent
 from truing.core.errors import DataError, StorageError
 from truing.data.stored import Stored
 from truing.methods.offline import choose
@@ -149,7 +148,7 @@ def test_rank_0_tokenises_and_the_others_find_its_rows(
         made: list[int] = []
         monkeypatch.setattr(stored, "_store", lambda *args: made.append(1) or real(*args))
         renderer = renderer_of(loaded, Path(loaded.policy))
-        rows = read_rows(loaded.data.train, loaded, chosen, renderer, silent)
+        rows = read_rows(loaded.data.train, loaded, chosen, renderer, [].append)
         return len(made), len(rows.trees)
 
     (first, count), second = two(work)

@@ -17,11 +17,13 @@ from truing.methods.offline import choose
 from truing.methods.online import choose_online
 from truing.models.load import pick_device
 from truing.models.passes import tokens_per_pass
+from truing.models.scoring import Scorer
 from truing.models.sharding import WholeCopy, shard
 from truing.models.sources import resolve
 from truing.models.weights import require_rows
 from truing.models.world import world
 from truing.objectives.choices import ChosenOnline
+from truing.objectives.offline import Reference
 from truing.rewards.build import build_mix
 from truing.rewards.mix import Mix
 from truing.rewards.model import Host
@@ -29,7 +31,7 @@ from truing.rollouts.ahead import Ahead
 from truing.rollouts.experience import Teacher
 from truing.rollouts.prompts import Prompt, Prompts, read_prompts
 from truing.rollouts.text import Text
-from truing.runs.critics import critic_in_shards, open_critic
+from truing.runs.critics import OpenedCritic, critic_in_shards, open_critic
 from truing.runs.idle import require_used
 from truing.runs.online_session import OnlineSession
 from truing.runs.opened import sources_of
@@ -76,18 +78,7 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     if critic is not None:
         critic.critic.room = scorer.room  # their passes are cut together
     reference = live_reference(recipe, scorer, source, precision) if chosen.needs_reference else None
-    online, settings = recipe.online, chosen.settings
-    cut = tokens_per_pass(recipe, scorer)
-    teacher = Teacher(
-        scorer,
-        chosen,
-        reference,
-        critic.critic if critic else None,
-        cut,
-        updates=(online.epochs or chosen.method.epochs) * online.mini_batches,
-        missing_eos_penalty=online.missing_eos_penalty,
-        mask_truncated=online.truncated == "mask",
-    )
+    settings, cut = chosen.settings, tokens_per_pass(recipe, scorer)
     return OnlineSession(
         recipe=recipe,
         chosen=chosen,
@@ -103,12 +94,32 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         sampler=_sampler(recipe, whole.model if whole else scorer.model, tokenizer, renderer, say),
         whole=whole,
         rewards=rewards,
-        teacher=teacher,
+        teacher=_teacher(recipe, chosen, scorer, reference, critic),
         critic=critic,
         text=Text(text.trees, len(pool), scorer, cut, recipe.seed) if text else None,
         controller=KlController(settings.kl_weight, settings.kl_target, settings.kl_horizon),
-        ahead=Ahead() if online.overlap else None,
+        ahead=Ahead() if recipe.online.overlap else None,
         say=say,
+    )
+
+
+def _teacher(
+    recipe: Recipe,
+    chosen: ChosenOnline,
+    scorer: Scorer,
+    reference: Reference | None,
+    critic: OpenedCritic | None,
+) -> Teacher:
+    online = recipe.online
+    return Teacher(
+        scorer,
+        chosen,
+        reference,
+        critic.critic if critic else None,
+        tokens_per_pass(recipe, scorer),
+        updates=(online.epochs or chosen.method.epochs) * online.mini_batches,
+        missing_eos_penalty=online.missing_eos_penalty,
+        mask_truncated=online.truncated == "mask",
     )
 
 
