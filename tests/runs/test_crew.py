@@ -27,8 +27,8 @@ from truing.config.run_folder import RunState, read_metrics, read_status
 from truing.models import checkpoint
 from truing.models.load import add_adapter, trainable
 from truing.models.scoring import Scorer
-from truing.models.world import World
-from truing.runs.crew import crew_of
+from truing.models.world import Traffic, World
+from truing.runs.crew import crew_of, traffic_of
 
 from ..tables import each
 from ..two_ranks import Two
@@ -36,6 +36,7 @@ from ..verbs import SETTLED
 
 WHOLE = "TRUING_SCALE" in os.environ  # `make test-scale`: every case, of as many steps as the bar says
 STEPS = 20 if WHOLE else 4
+pytestmark = pytest.mark.timeout(3 * 3600 if WHOLE else 600)  # a table of cases is one test
 HALF = STEPS // 2
 WORDS = ("good", "bad", "yes", "no", "maybe", "bread", "water", "salt", "flour", "oven", "bake", "mix")
 LONG = {"items_per_step": 6, "epochs": 10_000, "learning_rate": 1e-4}
@@ -457,6 +458,13 @@ def test_an_adapter_without_a_gradient_ends_the_run_with_its_name(two: Two, sess
     for error, said, *_ in two(lambda here: learning(session_of, tiny, pairs, here, deafen)):
         assert error == "ModelError", said
         assert "had no gradient in 2 steps" in said and "1.mlp.up_proj" in said
+
+
+def test_the_traffic_of_a_step_is_that_of_a_rank_and_its_balance_that_of_all():
+    """The busiest of 30 tokens on average has 33: a tenth more."""
+    found = traffic_of([Traffic(400, 0, 27), Traffic(400, 0, 33)])
+    assert found == {"ranks/reduced_bytes": 400, "ranks/imbalance": pytest.approx(0.1)}
+    assert traffic_of([Traffic(8, 80, 0)] * 2) == {"ranks/reduced_bytes": 8, "ranks/gathered_bytes": 80}
 
 
 def test_sound_ranks_learn_on(two: Two, session_of, tiny, pairs):

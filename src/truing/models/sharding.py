@@ -40,7 +40,7 @@ ENTRIES = ("states", "divergence")
 class _Counted:
     """The base of a collective of FSDP that counts its bytes."""
 
-    def allocate(self, size: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> Tensor:
+    def allocate(self, size: Sequence[Any], *, dtype: torch.dtype, device: torch.device) -> Tensor:
         return torch.empty(*size, dtype=dtype, device=device)
 
 
@@ -79,8 +79,9 @@ def shard(scorer: Trunk, device: torch.device) -> None:
             # Gloo has no scaled sum; with the factor 1 and plain sums forced, every backend adds up.
             module.set_gradient_divide_factor(1.0)
             module.set_force_sum_reduction_for_comms(True)
-            module.set_custom_all_gather(_Gathering())
-            module.set_custom_reduce_scatter(_Scattering())
+            # They have the methods of classes that PyTorch keeps to itself.
+            module.set_custom_all_gather(_Gathering())  # pyright: ignore[reportArgumentType]
+            module.set_custom_reduce_scatter(_Scattering())  # pyright: ignore[reportArgumentType]
     for name in ENTRIES:
         if hasattr(scorer, name):
             register_fsdp_forward_method(scorer, name)
