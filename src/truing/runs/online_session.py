@@ -173,7 +173,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             seed=self.recipe.seed,
             step=step,
         )
-        self._end_drawing()
+        self._let_go()
         self._draw_ahead(step + 1)
         self._warn_of_sameness(step, rounds)
         for asked in rounds:
@@ -263,9 +263,11 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             model = self.whole.model
         if here:
             self.sampler.refresh(model, step)
+        if served:
+            self._let_go()  # the servers have them
 
-    def _end_drawing(self) -> None:
-        """Let go of the whole weights; the next step needs others."""
+    def _let_go(self) -> None:
+        """Let go of the whole weights of a policy in shards; the next step needs others."""
         if self.whole is not None:
             self.whole.empty()
 
@@ -319,7 +321,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         if self.ahead is None:  # else the servers are at work for the next step, one update behind
             self._refresh(self.step)
         asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
-        self._end_drawing()
+        self._let_go()
         self._keep_outcomes(self.step, asked, "evaluation")
         totals = [total for total in asked.scores.totals if total is not None]
         mean = {"reward": sum(totals) / len(totals)} if totals else {}
