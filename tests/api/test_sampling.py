@@ -7,7 +7,9 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import truing
-from truing.core.errors import DataError
+from truing.core.errors import ConfigError, DataError
+
+from ..sampling.model_server import ModelServer
 
 
 def test_sample_from_a_source_a_run_and_a_loaded_model(trained: truing.Run, model_folder: Path):
@@ -43,3 +45,13 @@ def test_a_prompt_of_any_form(prompts: Any, model_folder: Path):
 def test_no_prompt_is_told(model_folder: Path):
     with pytest.raises(DataError, match="no prompts given"):
         truing.sample(model_folder, [])
+
+
+def test_servers_draw_for_a_source_and_not_for_a_loaded_model(model_folder: Path):
+    here = truing.sample(model_folder, ["say a", "say b"], max_new_tokens=4)
+    with ModelServer(model_folder) as server:
+        there = truing.sample(model_folder, ["say a", "say b"], max_new_tokens=4, servers=[server.url])
+    assert there == here
+    loaded = AutoModelForCausalLM.from_pretrained(model_folder)
+    with pytest.raises(ConfigError, match="a loaded model is given"):
+        truing.sample(loaded, "say a", servers=["http://127.0.0.1:9"])

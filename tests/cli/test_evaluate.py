@@ -234,6 +234,25 @@ def test_a_killed_evaluation_goes_on_from_its_answers(
     assert len(taken) == len(changed) == sum('"length"]' in one for one in kept) > 0
 
 
+def test_two_ranks_measure_what_one_process_measures(
+    truing: Run, ranks: Callable[..., list[Any]], model_folder: Path, moved_folder: Path, tmp_path: Path
+) -> None:
+    """Responses, values and intervals are those of one process; the other rank prints and writes nothing."""
+    tasks = {name: TASKS[name] for name in ("over_refusal_ordinary", "honesty", "kl", "degeneration")}
+    told = {"model": str(moved_folder), "against": str(model_folder), "tasks": tasks, "languages": ["en"]}
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(told))
+    alone = truing("eval", path, "--output", tmp_path / "alone")
+    assert alone.returncode == 0, alone.stderr
+    main, other = [rank.wait() for rank in ranks("eval", path, "--output", tmp_path / "both")]
+    assert main.returncode == 0 and other.returncode == 0, (main.stderr, other.stderr)
+    assert (other.stdout, other.stderr) == ("", "")
+    found, wanted = items(tmp_path / "both"), items(tmp_path / "alone")
+    assert [one["response"] for one in found] == [one["response"] for one in wanted]
+    assert found == wanted
+    assert results(tmp_path / "both")["numbers"] == results(tmp_path / "alone")["numbers"]
+
+
 def answers_in(folder: Path) -> list[str]:
     """Return what an evaluation under way has kept so far."""
     path = folder / "responses.sqlite"

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -418,3 +420,48 @@ def test_shards_of_score_merge_into_the_scores_of_one_process(truing, reward_fol
     )
     assert rows == expected and len(rows) == 24
     assert truing(*scored, "--shard", "1/3").returncode == 2
+
+
+def test_two_ranks_write_the_scores_and_the_summary_of_one_process(
+    truing, ranks, reward_folder, ranked_file, tmp_path
+):
+    scored = ["score", ranked_file, "--model", reward_folder, "--json", "--output"]
+    whole, both = tmp_path / "whole.jsonl", tmp_path / "both.jsonl"
+    summary = json.loads(succeed(truing(*scored, whole)))
+    main, other = [rank.wait() for rank in ranks(*scored, both)]
+    found = json.loads(succeed(main))
+    assert found.keys() == summary.keys() and (found["rows"], found["pairs"]) == (9, 24)
+    assert found["categories"] == summary["categories"] and found["accuracy"] == summary["accuracy"]
+    assert [found[name] for name in ("mean_score", "mean_margin", "ece")] == pytest.approx(
+        [summary[name] for name in ("mean_score", "mean_margin", "ece")], abs=1e-5
+    )
+    assert (other.returncode, other.stdout, other.stderr) == (0, "", "")
+    rows, expected = ([json.loads(line) for line in path.read_text().splitlines()] for path in (both, whole))
+    assert len(rows) == 27 and list(tmp_path.glob("both-*")) == []
+    for row, wanted in zip(rows, expected, strict=True):
+        assert row == wanted | {"score": pytest.approx(wanted["score"], abs=1e-5)}
+
+
+def test_a_killed_shard_of_scores_goes_on_and_merges_alike(begun, truing, reward_folder, tmp_path):
+    """By SIGKILL after its first rows are on disk: what they say stays, and no row is there twice."""
+    lines = [{"prompt": f"Question {i}?", "chosen": f"Yes {i}", "rejected": f"No {i}"} for i in range(1500)]
+    scored = ["score", write(tmp_path / "rows.jsonl", *lines), "--model", reward_folder, "--output"]
+    whole, merged = tmp_path / "whole.jsonl", tmp_path / "scores.jsonl"
+    succeed(truing(*scored, whole))
+    process, part = begun(*scored, merged, "--shard", "1/2"), tmp_path / "scores-00001-of-00002.jsonl"
+    while not (part.exists() and part.stat().st_size):
+        assert process.poll() is None, process.wait().stderr
+        time.sleep(0.002)
+    process.send(signal.SIGKILL)
+    assert process.wait().returncode == -signal.SIGKILL
+    kept = part.read_bytes()
+    assert 0 < kept.count(b"\n") < 1500
+    for shard in ("1/2", "2/2"):
+        succeed(truing(*scored, merged, "--shard", shard))
+    assert part.read_bytes().startswith(kept)
+    succeed(truing("data", "merge", tmp_path / "scores-*-of-00002.jsonl", "--output", merged))
+    rows, expected = (
+        [json.loads(line) for line in path.read_text().splitlines()] for path in (merged, whole)
+    )
+    assert [row["score"] for row in rows] == pytest.approx([row["score"] for row in expected], abs=1e-5)
+    assert [row["place"] for row in rows] == [row["place"] for row in expected]

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -142,6 +143,20 @@ def test_what_a_living_writer_has_aside_is_left_alone(tmp_path: Path):
             (fast / "name").write_text("fast")
         assert (tmp_path / "out/name").read_text() == "fast"
     assert (tmp_path / "out/name").read_text() == "slow"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_another_machine_writes_is_left_alone_for_a_day(tmp_path: Path):
+    other = tmp_path / f".out{files.ASIDE}elsewhere-7-0000"
+    other.mkdir()
+    (other / "half").touch()
+    with written_aside(tmp_path / "out", maker="test"):
+        pass
+    assert (other / "half").exists(), "its lock may not be seen from here"
+    long_ago = time.time() - files.STALE - 60
+    for path in (other / "half", other):
+        os.utime(path, (long_ago, long_ago))
+    files.sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 

@@ -534,8 +534,6 @@ def test_what_came_in_is_what_went_on_plus_what_was_set_aside(how: Truncation):
     assert (refused.place, refused.reason) == ("rows.jsonl:20", "refused")
     assert "must alternate" in refused.words
     assert all(tree.longest <= 24 for tree in rendered.trees)
-    for reason, places in rendered.places.items():
-        assert len(places) == rendered.counts[reason]
     changed = {Truncation.PROMPT_LEFT: Reason.PROMPT_CUT, Truncation.RESPONSE_RIGHT: Reason.RESPONSE_CUT}
     assert how not in changed or rendered.counts[changed[how]] > 0
 

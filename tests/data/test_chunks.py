@@ -34,7 +34,7 @@ def test_every_row_is_kept_or_set_aside_and_knows_its_number():
     assert found.kept == 2 and found.set_aside == {"broken-json": 1, "empty-prompt": 1}
     assert [row for row, _ in found.bad] == [given[1].raw + b"\n", given[2].raw + b"\n"]
     assert found.unread == ("beside",)
-    assert found.bytes == sum(len(row.raw) + 1 for row in given)
+    assert found.size == sum(len(row.raw) + 1 for row in given)
 
 
 def test_without_a_format_every_row_is_set_aside():

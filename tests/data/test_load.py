@@ -309,6 +309,25 @@ def test_many_rows_are_read_by_several_processes_with_the_same_account(tmp_path,
     assert loaded.sources[0].unread == ("extra",) and len(loaded.problems) == 2
 
 
+def test_many_bad_rows_are_not_held_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(load, "FEW", 100)
+    monkeypatch.setattr(load, "MOST_TOLD", 3)
+    bad = [f"{{broken {i}".encode() for i in range(40)]
+    path = write(tmp_path / "a.jsonl", [line(good(0)), *bad])
+    aside = tmp_path / "beside" / "quarantine.jsonl"
+    with pytest.raises(DataError, match="40 of 41 rows are bad"):
+        load_records(path, quarantine=aside)
+    assert aside.read_bytes().splitlines() == bad
+    loaded = load_records(path, bad_rows="skip", quarantine=aside)
+    assert len(loaded.problems) == 3 and loaded.sources[0].set_aside == {"broken-json": 40}
+    assert aside.read_bytes().splitlines() == bad
+    assert len(aside.with_suffix(".reasons.jsonl").read_bytes().splitlines()) == 40
+    assert sorted(one.name for one in aside.parent.iterdir()) == [
+        "quarantine.jsonl",
+        "quarantine.reasons.jsonl",
+    ]
+
+
 def test_bytes_of_rows_are_those_of_files_and_more_of_packed_ones(tmp_path):
     plain, packed = tmp_path / "a.jsonl", tmp_path / "a.jsonl.gz"
     plain.write_bytes(b"x" * 10)

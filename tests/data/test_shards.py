@@ -1,12 +1,16 @@
 """Work in shards: every item once, whatever is killed, and a merge that refuses what is not whole."""
 
 import json
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from truing.core.errors import DataError, UsageError
-from truing.data.shards import Shard, ShardFile, merge, note_of, records_of
+from truing.core.errors import DataError, StorageError, UsageError
+from truing.data.shards import Items, Shard, ShardFile, merge, note_of
 
 REQUEST = {"verb": "sample", "seed": 3}
 
@@ -60,6 +64,49 @@ def test_a_shard_that_was_killed_goes_on_and_loses_a_torn_row(tmp_path: Path):
     assert whole == [row for _, row in rows_of(list(range(12)))]
 
 
+@contextmanager
+def at_most(kind: int, most: int) -> Iterator[None]:
+    """Bound what this process may use of a resource in the block."""
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, before)
+
+
+def test_rows_that_are_written_in_part_are_written_again(tmp_path: Path):
+    with ShardFile(Shard(1, 1), tmp_path / "out.jsonl", 12, REQUEST) as file:
+        for items in file.left(6):
+            if not file.done:
+                with at_most(resource.RLIMIT_FSIZE, 100), pytest.raises(StorageError):
+                    file.add(items, rows_of(items))
+                assert (file.path.stat().st_size, file.done) == (100, 0)
+                break
+    path = write(tmp_path, Shard(1, 1), 12)
+    merge([path], tmp_path / "all.jsonl")
+    whole = list(map(json.loads, (tmp_path / "all.jsonl").read_text(encoding="utf-8").splitlines()))
+    assert whole == [row for _, row in rows_of(list(range(12)))]
+
+
+def test_more_shards_merge_than_files_may_be_open(tmp_path: Path):
+    paths = [write(tmp_path, Shard(n, 60), 200) for n in range(1, 61)]
+    os.close(free := os.dup(0))  # the lowest number that no open file has
+    with at_most(resource.RLIMIT_NOFILE, free + 20):
+        merge(paths, tmp_path / "all.jsonl")
+    assert len((tmp_path / "all.jsonl").read_bytes().splitlines()) == len(rows_of(list(range(200))))
+
+
+def test_a_finished_shard_that_was_changed_is_not_taken_for_finished(tmp_path: Path):
+    path = write(tmp_path, Shard(1, 1), 4)
+    path.write_bytes(path.read_bytes().replace(b"1", b"7"))
+    with (
+        pytest.raises(DataError, match="has another content than was written"),
+        ShardFile(Shard(1, 1), tmp_path / "out.jsonl", 4, REQUEST),
+    ):
+        pass
+
+
 def test_another_request_or_a_second_process_is_refused(tmp_path: Path):
     path = write(tmp_path, Shard(1, 2), 10)
     with pytest.raises(UsageError, match="begun with another request"):
@@ -111,6 +158,23 @@ def test_a_shard_reads_only_its_own_wanted_rows(tmp_path: Path):
     path = tmp_path / "rows.jsonl"
     lines = [{"prompt": f"p{i}", "completion": "c" if i % 3 else "d"} for i in range(10)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    kept, total, sources = records_of([str(path)], Shard(2, 3), lambda one: one.chosen.text == "c")
-    assert total == 6 and sources[0].read == 10
-    assert {item: one.number for item, one in kept.items()} == {1: 3, 4: 8}
+    items = Items.count([str(path)], lambda one: one.chosen.text == "c")
+    assert items.total == 6 and items.sources[0].read == 10
+    assert {item: one.number for item, one in items.of(Shard(2, 3))} == {1: 3, 4: 8}
+    assert [item for item, _ in items.of(Shard(2, 3), done=1)] == [4]
+
+
+def test_ranks_divide_the_items_of_a_shard():
+    of_ranks = [Shard(2, 3).within(rank, 4) for rank in range(4)]
+    assert [one.of for one in of_ranks] == [12] * 4
+    found = [item for one in of_ranks for item in one.items_of(50)]
+    assert sorted(found) == list(Shard(2, 3).items_of(50))
+
+
+def test_rows_that_go_while_they_are_read_are_told(tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"p{i}"}) + "\n" for i in range(9)))
+    items = Items.count([str(path)], lambda one: True)
+    path.write_text("".join(json.dumps({"prompt": f"p{i}"}) + "\n" for i in range(5)))
+    with pytest.raises(DataError, match="has lost rows while it was read"):
+        list(items.of(Shard(1, 1)))

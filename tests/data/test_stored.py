@@ -13,6 +13,7 @@ from truing.data.stored import (
     StoredRows,
     end_to_end,
     first_labels,
+    largest,
     longest_of,
     pick,
     table_of,
@@ -79,6 +80,9 @@ def test_some_rows_are_picked_and_picked_again(rows: StoredRows):
     some = pick(rows.trees, np.array([2, 0, 1]))
     assert list(some) == [TREES[2], TREES[0], TREES[1]] and some[0] == TREES[2]
     assert list(pick(some, np.array([1]))) == TREES[:1]
+    for rising in ([0, 2], [1, 2], [2], []):
+        picked = pick(rows.trees, np.array(rising, np.int64))
+        assert list(picked) == [picked[i] for i in range(len(rising))] == [TREES[i] for i in rising]
     assert pick(TREES, np.array([2, 0])) == [TREES[2], TREES[0]]
 
 
@@ -86,6 +90,9 @@ def test_lengths_and_labels_are_those_of_the_trees(rows: StoredRows):
     assert longest_of(rows.trees) == longest_of(TREES) == 6
     assert longest_of(pick(rows.trees, np.array([1]))) == 2
     assert longest_of([]) == longest_of(pick(rows.trees, np.array([], np.int64))) == 0
+    assert largest(rows.trees, 2) == largest(TREES, 2) == [TREES[0], TREES[2]]
+    assert largest(pick(rows.trees, np.array([2, 1])), 5) == [TREES[2], TREES[1]]
+    assert largest([], 1) == []
     assert first_labels(rows.trees).tolist() == first_labels(TREES).tolist() == [0, 0, 0]
 
 
@@ -93,6 +100,8 @@ def test_equal_turns_have_one_key_wherever_they_stand(rows: StoredRows):
     assert rows.records.numbers("turns").tolist() == list(map(turns_key, RECORDS))
     moved = Record(user("q"), (reply("r"),), place="other:7", source=3)
     assert turns_key(moved) == turns_key(RECORDS[1]) != turns_key(RECORDS[2])
+    beside = Record((Message("user", "q", unread='{"id": 7}'),), (reply("r"),))
+    assert beside.prompt == moved.prompt and turns_key(beside) == turns_key(moved)
 
 
 def test_two_sequences_are_one(rows: StoredRows):

@@ -14,7 +14,9 @@ from truing.cli.main import VERBS
 from truing.models.machine import cpu_line
 
 # Typed as they stand, and a name.
-AS_IT_IS = re.compile(r"`[^`]*`|<[^>]*>|下一步: .*|(?:用法|示例)：.*|--bad-rows skip|JSON Schema|truing eval")
+AS_IT_IS = re.compile(
+    r"`[^`]*`|<[^>]*>|下一步: .*|(?:用法|示例)：.*|--bad-rows skip|JSON Schema|truing (?:eval|data merge)"
+)
 ENGLISH = re.compile(r"\b[A-Za-z]{2,}(?: [A-Za-z]{2,})+\b")
 
 
@@ -109,7 +111,7 @@ def test_a_mistake_on_the_command_line(chinese, args, said):
 def test_every_help_is_whole_and_chinese(chinese):
     data = [
         ["data"],
-        *(["data", name] for name in ("show", "check", "convert", "stats", "negatives", "refusals")),
+        *(["data", name] for name in ("show", "check", "convert", "merge", "stats", "negatives", "refusals")),
     ]
     typed = {"evaluate": "eval", "red_team": "red-team"}
     verbs = [[], *([typed.get(verb.__name__, verb.__name__)] for verb in VERBS), *data]

@@ -20,21 +20,25 @@ from typing import Any
 import httpx2
 import pytest
 import torch
-from tests.vllm_server import NEEDS_VLLM, free_port, killable, serving
+from tests.vllm_server import NEEDS_VLLM, START_SECONDS, free_port, killable, serving
 from transformers import AutoTokenizer
 
+from truing.cli.show import stage
 from truing.config.recipe import Lora, Recipe
 from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import ConfigError
 from truing.kernels.fused import fuse
 from truing.models.load import add_adapter, load_model
 from truing.models.sources import resolve
+from truing.models.world import World
+from truing.pipelines.sampling import FileSampling, sample_file
 from truing.runs.opening import open_run
 from truing.runs.run import run
 from truing.sampling import fleet
 from truing.sampling.filters import filtered
 from truing.sampling.http import HttpSampler
 from truing.sampling.local import LocalSampler
+from truing.sampling.served import Servers
 from truing.sampling.types import Sample, Sampling
 
 pytestmark = NEEDS_VLLM
@@ -195,6 +199,18 @@ def test_whole_weights_are_replaced_while_it_runs(model, tokenizer, prompts, tmp
     assert disagreement(model, prompts, samples, DRAWN) > 0.1
 
 
+def test_a_file_is_answered_as_this_machine_answers_it(url: str, source: Path, tmp_path: Path) -> None:
+    """By `truing sample`: greedy responses, the rows in the order of the prompts."""
+    file, rows = tmp_path / "prompts.jsonl", []
+    file.write_text("".join(json.dumps({"prompt": f"What is {n} + {n}?"}) + "\n" for n in range(12)))
+    settings = {"max_new_tokens": 16, "temperature": 0.0, "seed": 0}
+    for name, servers in (("there", Servers((url,), in_flight=8)), ("here", Servers())):
+        asked = FileSampling(str(source), file, tmp_path / name, 1, settings, servers=servers)
+        assert sample_file(asked, World(), print, stage) == 12
+        rows.append([json.loads(line) for line in asked.output.read_text("utf-8").splitlines()])
+    assert rows[0] == rows[1]
+
+
 def sums(source: Path, folder: Path, urls: list[str], *, steps: int, overlap: bool = False) -> Recipe:
     """A recipe that trains GRPO on small sums, drawn by these servers."""
     rows = [
@@ -274,6 +290,7 @@ class Fate:
         os.killpg(self.process.pid, signal.SIGKILL)
 
 
+@pytest.mark.timeout(3 * START_SECONDS + 900)  # a server is started three times
 def test_two_servers_serve_one_run_while_one_dies_and_comes_back(
     url: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

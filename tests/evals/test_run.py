@@ -38,7 +38,7 @@ def polite(bench) -> TaskResult:
 def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def run(result=polite, **changes) -> Evaluation:
         monkeypatch.setattr(module, "build_tasks", lambda recipe: {"manners": Task((NUMBER,), result)})
-        monkeypatch.setattr(module, "Side", lambda source, opener: Side(source, Polite))
+        monkeypatch.setattr(module, "Side", lambda source, opener, **_: Side(source, Polite))
         return evaluate(
             EvalRecipe(model="m", output=str(tmp_path), **changes), lambda line: None, lambda *_: None
         )

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from truing.core.records import Record, user
+from truing.core.records import Record, key_of, user
 from truing.evals.kept import KeptResponses
-from truing.evals.sides import Question, Side, key_of, response_of
+from truing.evals.sides import Question, Side, response_of
 from truing.judges.cache import AnswerCache
 from truing.sampling.types import Finish, Sample, Sampling
 

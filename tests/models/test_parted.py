@@ -1,5 +1,6 @@
 """Log-probabilities in parts: computed once, part by part, and read by item."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from truing.data.packing import pack
 from truing.data.trees import Branch, Tree
 from truing.models import parted as module
 from truing.models.parted import parted
+from truing.models.world import World, world
+
+from ..two_ranks import Two
 
 TREES = [Tree([1], (Branch([2] * (1 + i), [True] * (1 + i)),)) for i in range(7)]
 
@@ -56,6 +60,26 @@ def test_what_is_kept_is_not_computed_and_what_is_missing_or_damaged_is(tmp_path
     assert torch.equal(again(pack(TREES[6:], [6])), logps_of(6))
     parted(tmp_path, "other", len(TREES), compute)
     assert len(asked) == 5
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_every_rank_reads_what_all_have_computed(
+    shared: bool, two: Two, tmp_path: Path, computed, monkeypatch: pytest.MonkeyPatch
+):
+    asked, compute = computed
+    real = module.write_atomic
+
+    def slow(path: Path, data: bytes) -> None:
+        time.sleep(0.3 * world().main)
+        real(path, data)
+
+    monkeypatch.setattr(module, "write_atomic", slow)
+
+    def work(here: World) -> object:
+        found = parted(tmp_path / ("both" if shared else f"of-{here.rank}"), "key", len(TREES), compute)
+        return len(asked), found(pack(TREES[6:], [6])).tolist()
+
+    assert two(work) == [[3, logps_of(6).tolist()]] * 2
 
 
 def test_a_stop_keeps_the_parts_before_it(tmp_path: Path, computed):

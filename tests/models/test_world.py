@@ -2,7 +2,6 @@
 
 import os
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -104,18 +103,3 @@ def test_a_checksum_sees_one_bit():
 
 def test_the_error_of_another_rank_is_one_of_its_own_kind():
     assert issubclass(RankError, TruingError) and RankError("x").exit_code == 1
-
-
-def test_rank_0_does_first_what_leaves_a_file(two, tmp_path: Path):
-    kept = tmp_path / "kept"
-
-    def work(here: World) -> object:
-        def once() -> str:
-            there = kept.exists()
-            kept.write_text("made")
-            return "found" if there else "made"
-
-        return here.main_first(once)
-
-    assert two(work) == ["made", "found"]
-    assert world().main_first(lambda: 3) == 3

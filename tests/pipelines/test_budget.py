@@ -28,6 +28,8 @@ PLAN = QuickstartPlan("some/model", "en", 5.0, "float32", "a CPU, AVX2, 2 thread
 def test_each_stage_costs_what_its_prompts_tokens_and_steps_cost():
     """80 topics: 16 prompts become pairs, of which DPO sees 8; SFT sees each topic once.
 
+    sft         80 topics of two rows, and 50 retained rows
+
     measuring   200 × (10 × 0.001 + 20 × 0.005) + 1000 × 1.3 × 0.001 = 23.3
     ordinary    200 × (10 × 0.001 + 10 × 0.005) = 12
     drift       2 × 200 / 6 responses × (10 + 20) tokens × 1.3 × 0.001 = 2.6
@@ -36,8 +38,8 @@ def test_each_stage_costs_what_its_prompts_tokens_and_steps_cost():
     assert found == pytest.approx(
         {
             "measure_before": 2 + 23.3,
-            "sample": 2 + (130 * (10 * 0.001 + 4 * 0.005) + 16 * (10 * 0.001 + 40 * 0.005)),
-            "sft": 4 + 80 * (0.1 + 0.5),
+            "sample": 2 + (130 * (10 * 0.001 + 12 * 0.005) + 16 * (10 * 0.001 + 40 * 0.005)),
+            "sft": 4 + (80 + 0.45 * 50) * (0.1 + 0.5),
             "dpo": 4 + 8 * 4.5 * 0.5,
             "measure_after": 4 + (23.3 + 12 + 2.6),
         },

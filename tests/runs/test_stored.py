@@ -5,17 +5,14 @@ from typing import Any
 
 import pytest
 
-from truing.config.config import load_recipe
 from truing.config.run_folder import RunFolder
 from truing.core.errors import DataError, StorageError
+from truing.core.files import ASIDE, MACHINE
 from truing.data.stored import Stored
-from truing.methods.offline import choose
-from truing.models.world import World
+from truing.models.world import world
 from truing.runs import stored
 from truing.runs.check import check_session
 from truing.runs.opening import open_run
-from truing.runs.policies import renderer_of
-from truing.runs.rows import read_rows
 from truing.runs.run import run
 from truing.runs.session import Session
 
@@ -87,6 +84,64 @@ def test_a_second_start_reads_nothing_and_another_recipe_reads_again(both, tmp_p
     assert read == [1, 1]
 
 
+def test_files_are_named_as_people_name_them(both, many_rows: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(many_rows.parent)
+    for name in ("./many.jsonl", "./m*y.jsonl"):
+        memory, disk = both(lambda recipe: open_run(recipe), method="sft", data={"train": [name]})
+        assert disk.inputs() == memory.inputs() and disk.places[0] == memory.places[0]
+
+
+def test_a_file_that_changes_while_it_is_read_is_told_and_stores_nothing(
+    both, many_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    real = stored.work_through
+
+    def slow(*args: Any, **how: Any) -> Any:
+        with many_rows.open("a", encoding="utf-8") as file:
+            file.write('{"prompt": "late", "chosen": "a", "rejected": "b"}\n')
+        return real(*args, **how)
+
+    def begun(recipe: Any) -> str:
+        if stored.LARGE:
+            return ""
+        monkeypatch.setattr(stored, "work_through", slow)
+        with pytest.raises(DataError) as caught:
+            open_run(recipe)
+        return str(caught.value)
+
+    assert "many.jsonl has changed while it was read" in both(begun, method="dpo")[1]
+    assert list((tmp_path / "cache" / "rows").iterdir()) == []
+
+
+def test_of_two_ranks_one_reads(two: Two, both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real = stored.work_through
+
+    def noted(*args: Any, **how: Any) -> Any:
+        (tmp_path / f"read-by-{world().rank}").touch()
+        return real(*args, **how)
+
+    monkeypatch.setattr(stored, "work_through", noted)
+
+    def begun(recipe: Any) -> list[list[str]]:
+        return two(lambda here: [*map(str, opened(recipe)[0].train)]) if not stored.LARGE else []
+
+    first, second = both(begun, method="sft")[1]
+    assert first == second and len(first) == 298
+    assert [path.name for path in tmp_path.glob("read-by-*")] == ["read-by-0"]
+
+
+def test_rows_are_read_again_for_another_tokenizer(both, monkeypatch: pytest.MonkeyPatch):
+    names: list[str] = []
+    real = stored._opened
+    monkeypatch.setattr(
+        stored, "_opened", lambda folder, files: names.append(folder.name) or real(folder, files)
+    )
+    both(opened, method="sft")
+    monkeypatch.setattr(stored, "_opened_as", lambda renderer: ("Another", "rules"))
+    both(opened, method="sft")
+    assert len(set(names)) == 2
+
+
 def test_the_quarantine_of_stored_rows_is_written_at_every_start(both, bad_rows, tmp_path: Path):
     aside = tmp_path / "quarantine.jsonl"
 
@@ -115,6 +170,29 @@ def test_too_many_bad_rows_stop_and_store_nothing(both, bad_rows, many_rows: Pat
     assert list((tmp_path / "cache" / "rows").iterdir()) == []
 
 
+def test_what_a_killed_process_stored_makes_room_before_it_is_asked_for(both, tmp_path: Path, monkeypatch):
+    left = tmp_path / "cache" / "rows" / f".of-other-settings{ASIDE}{MACHINE}-7-0000"
+    left.mkdir(parents=True)
+    (left / "trees.arrow").write_bytes(b"x" * 1000)
+    found: list[bool] = []
+    monkeypatch.setattr(stored, "require_free_space", lambda folder, needed: found.append(left.exists()))
+    both(lambda recipe: open_run(recipe), method="sft")
+    assert found == [False]
+
+
+@pytest.mark.parametrize(
+    ("method", "data"), [("kto", {}), ("dpo", {"max_tokens": 2, "bad_rows": "skip"})], ids=["unfit", "long"]
+)
+def test_rows_of_which_none_can_be_used_are_refused_alike_at_every_start(both, method: str, data):
+    def refused(recipe: Any) -> str:
+        with pytest.raises(DataError) as caught:
+            open_run(recipe)
+        return f"{caught.value} {caught.value.hint}"
+
+    first, second = both(refused, method=method, data=data), both(refused, method=method, data=data)
+    assert first[0] == first[1] == second[1]
+
+
 def test_rows_of_the_hub_and_few_bytes_stay_in_memory(tmp_path: Path):
     small = tmp_path / "small.jsonl"
     small.write_text("{}\n")
@@ -133,23 +211,3 @@ def test_a_cache_that_cannot_be_written_is_told(both, tmp_path: Path):
         return str(caught.value)
 
     assert "cache/rows" in both(refused, method="sft")[1]
-
-
-def test_rank_0_tokenises_and_the_others_find_its_rows(
-    two: Two, recipe, many_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("TRUING_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(stored, "LARGE", 0)
-    monkeypatch.setattr(stored, "useful_workers", lambda: 1)
-    loaded = load_recipe(recipe(data={"train": [str(many_rows)]}), []).recipe
-    real, chosen = stored._store, choose("dpo", None, {})
-
-    def work(here: World) -> object:
-        made: list[int] = []
-        monkeypatch.setattr(stored, "_store", lambda *args: made.append(1) or real(*args))
-        renderer = renderer_of(loaded, Path(loaded.policy))
-        rows = read_rows(loaded.data.train, loaded, chosen, renderer, [].append)
-        return len(made), len(rows.trees)
-
-    (first, count), second = two(work)
-    assert first == 1 and count > 200 and second == [0, count]

@@ -123,7 +123,8 @@ class TestReadBack:
     pytestmark = REAL
 
     def test_it_is_said_where_a_run_goes_and_it_is_healthy_nowhere(self, tracked: Tracked):
-        assert f"tracked by {', '.join(NAMES)} as my-run in project truing" in tracked.said
+        for name in NAMES:
+            assert f"tracked by {name} as my-run in project truing" in tracked.said
         assert any(line.startswith("health: loss_spikes") for line in tracked.said)
         assert len(tracked.kept["token"]) == 8
 

@@ -36,7 +36,7 @@ class Seen:
 @pytest.mark.parametrize("asked", ["Why?", user("Why?"), Record(user("Why?"), given=TOOLS)])
 def test_the_prompt_that_gave_no_numbers_is_named_in_every_form(asked: Askable):
     renderer = Seen()
-    speaker = Speaker(*cast(Any, (None, None, renderer, None, Broken())))
+    speaker = Speaker(*cast(Any, (renderer, Broken(), None, None, None)))
     with pytest.raises(NoLogitsError, match=r"asked 'Why\?'"):
         speaker.answer(["Who?", asked], Sampling())
     assert renderer.given == ["", TOOLS if isinstance(asked, Record) else ""]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -112,6 +112,36 @@ def test_no_server_has_more_than_its_bound_under_way(monkeypatch: pytest.MonkeyP
 
     done(fleet_of(ONE, TWO), [list(range(10)), list(range(10, 20))], do)
     assert most == {ONE: 3, TWO: 3}
+
+
+def test_groups_are_taken_when_there_is_room_for_them():
+    """A stream of 200 groups, of which five may be under way or wait for the first, which is slow."""
+    taken, ended = Counter[str](), set[int]()
+    first, ahead = 0, 0
+
+    def groups() -> Iterator[list[int]]:
+        for job in range(200):
+            taken["groups"] += 1
+            yield [job]
+
+    async def do(server: Server, job: int) -> int:
+        nonlocal first, ahead
+        await asyncio.sleep(0.02 if job == 0 else 0)
+        ended.add(job)
+        while first in ended:
+            first += 1
+        ahead = max(ahead, taken["groups"] - first)
+        return 1
+
+    async def go() -> None:
+        fleet = fleet_of(ONE, TWO)
+        async with make_client(5.0) as client:
+            await fleet.welcome(client)
+            room = {"room": lambda: taken["groups"] - first < 5, "in_flight": 2}
+            await spread(fleet, client, groups(), do, **room)
+
+    asyncio.run(go())
+    assert ended == set(range(200)) and ahead <= 5
 
 
 def test_the_jobs_of_a_dead_server_are_done_by_the_others():

@@ -145,10 +145,9 @@ def check(files: _Files, format_: FormatFlag = None, bad_rows: _BadRows = "stop"
         say(source.describe())
     for problem in problems[:20]:
         say(problem)
-    if problems:
-        more = "… " if len(problems) > 20 else ""
-        said = "{more}{n} rows copied to {path}"
-        say(message(said, more=more, n=len(problems), path=quarantine))
+    if bad := sum(source.set_aside.total() for source in sources):
+        more = "… " if bad > 20 else ""
+        say(message("{more}{n} rows copied to {path}", more=more, n=bad, path=quarantine))
     next_step(command("data stats", *files, format_=format_), "lengths, languages, near-identical pairs")
 
 

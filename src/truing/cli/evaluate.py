@@ -61,10 +61,13 @@ def evaluate(
         from truing.core.words import speaking
         from truing.evals.run import as_json as found_as_json
         from truing.evals.run import require_passed
-        from truing.pipelines.evaluating import evaluate_recipe
+        from truing.models.world import joined
+        from truing.pipelines.evaluating import evaluate_together
         from truing.reports.evaluation import evaluation_report
-    with Stages(stage) as lines:
-        done = evaluate_recipe(recipe, say, lines)
+    with joined("auto") as here, Stages(stage) as lines:
+        done = evaluate_together(recipe, here, say, lines)
+    if done is None:
+        return
     if as_json:
         print_json(found_as_json(done))
     with speaking(console_language()):

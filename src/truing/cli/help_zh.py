@@ -42,7 +42,7 @@ HELP = {
     "Say the most that it may ask and cost, and ask nothing.": "只说明至多会问多少、花费多少，不提问。",
     "Change one value of the recipe: scale=likert.": "改动配方里的一个值：scale=likert。",
     # shards
-    "Do part I of N of the rows, as I/N; then truing data merge.": "只做 N 份中的第 I 份，写作 I/N；之后用 truing data merge 合并。",
+    "Do part I of N of the rows, as I/N; then `truing data merge`.": "只做 N 份中的第 I 份，写作 I/N；之后用 `truing data merge` 合并。",
     "The files that --shard wrote, or a pattern of them.": "--shard 写出的文件，或匹配它们的模式。",
     "Where all rows go, as JSON lines.": "所有行写入的文件，JSON 行格式。",
     "Put the shards of sample or score together, each item once and in order.": "把 sample 或 score 的分片合在一起，每项一次，按顺序。",
@@ -128,7 +128,12 @@ HELP = {
     "A folder of `truing eval`, whose numbers go to the model card.": "`truing eval` 的输出目录，其中的数字会写进模型卡。",
     "Of a reward model: transformers or value_head.": "奖励模型的头部布局：transformers 或 value_head。",
     # sample, chat
-    "Sample responses to prompts.": "对提示采样回答。",
+    "Sample responses to prompts. With --file and --output the same command goes on where it was stopped.": "对提示采样回答。给出 --file 和 --output 时，同一条命令会从中断处接着做。",
+    "A vLLM server that draws instead; may be repeated.": "改由这个 vLLM 服务器采样；可重复使用。",
+    "A file of servers, one a line, which may change at any time.": "服务器列表文件，每行一个，随时可以改动。",
+    "The name the servers serve the model under, if they serve several.": "服务器有多个模型时，此模型的名称。",
+    "Most requests that a server has at once, instead of 128.": "一个服务器同时最多有多少请求，默认为 128。",
+    "Seconds to wait while no server can be used, instead of 600.": "没有可用服务器时等待的秒数，默认为 600。",
     "A run folder, a model folder, a hub name or wheel:NAME.": "训练目录、模型目录、模型站点上的名称，或 wheel:NAME。",
     "A prompt; may be repeated.": "一条提示；可重复使用。",
     "A file of prompts in any known format.": "提示文件，任何已知格式均可。",

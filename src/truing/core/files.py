@@ -9,8 +9,11 @@ import errno
 import hashlib
 import json
 import os
+import platform
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ from truing.core.version import __version__
 
 TEMPORARY = ".tmp-"  # in the name of every file that is being written aside
 ASIDE = ".aside-"  # in the name of every folder that is; a lock on it tells whether its writer lives
+MACHINE = re.sub(r"[^\w.]", "_", platform.node())  # in that name too
+STALE = 86400  # seconds without a write, after which a folder of another machine is a leftover
 MANIFEST = "manifest.json"
 
 Entries = Mapping[str, Mapping[str, Any]]  # path in the folder -> its "size" and "sha256"
@@ -186,7 +191,7 @@ def sealed_aside(
     the folder of a killed process. The old `target` is replaced, unless `keep()` is true when the block ends.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
+    sweep(target.parent, target.name)
     folder, lock = _new_folder(target)
     try:
         yield folder
@@ -285,11 +290,11 @@ def _publish(folder: Path, target: Path, keep: Callable[[], bool]) -> None:
     else:
         raise StorageError(f"{target} keeps changing while it is replaced", hint="is another process at it?")
     _sync(target.parent)
-    _sweep(target)
+    sweep(target.parent, target.name)
 
 
 def _beside(target: Path) -> Path:
-    return target.with_name(f".{target.name}{ASIDE}{os.getpid()}-{secrets.token_hex(4)}")
+    return target.with_name(f".{target.name}{ASIDE}{MACHINE}-{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def _new_folder(target: Path) -> tuple[Path, int]:
@@ -310,16 +315,31 @@ def _new_folder(target: Path) -> tuple[Path, int]:
         os.close(descriptor)
 
 
-def _sweep(target: Path) -> None:
-    """Remove the folders beside `target` that killed processes left: nobody holds a lock on them."""
-    prefix = f".{target.name}{ASIDE}"
-    for leftover in [path for path in target.parent.iterdir() if path.name.startswith(prefix)]:
+def sweep(parent: Path, name: str = "") -> None:
+    """Remove the folders in `parent` that killed processes wrote aside, for any target or for that of a name.
+
+    Nobody holds a lock on them. On a disk that machines share, one may not see the locks of another: what
+    another one has aside stays until nothing has been written in it for a day.
+    """
+    part = f".{name}{ASIDE}" if name else ASIDE
+    for leftover in [path for path in parent.iterdir() if path.name.startswith(".") and part in path.name]:
         try:
             descriptor = os.open(leftover, os.O_RDONLY)
         except FileNotFoundError:
             continue
         try:
-            if locks.try_hold(descriptor):
+            if not _elsewhere(leftover) and locks.try_hold(descriptor):
                 shutil.rmtree(leftover, ignore_errors=True)
         finally:
             os.close(descriptor)
+
+
+def _elsewhere(leftover: Path) -> bool:
+    """Tell whether another machine may be writing a folder."""
+    if f"{ASIDE}{MACHINE}-" in leftover.name:
+        return False
+    newest = 0.0
+    for path in (leftover, *leftover.rglob("*")):
+        with contextlib.suppress(FileNotFoundError):
+            newest = max(newest, path.stat().st_mtime)
+    return time.time() - newest < STALE

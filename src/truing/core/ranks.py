@@ -38,7 +38,7 @@ def require_alone(what: str) -> None:
     if place.size > 1:
         error = UsageError(
             message("{what} is one process, and was started as {n}", what=what, n=place.size),
-            hint=message("start it alone; `torchrun -m truing train RECIPE` uses many processes"),
+            hint=message("start it alone; `train`, `sample`, `score` and `eval` use many processes"),
         )
         error.told = not place.main
         raise error

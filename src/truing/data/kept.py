@@ -116,11 +116,13 @@ def say_cuts(rendered: Rendered, most: int, say: Say) -> None:
             say(message(said, n=n, of=len(rendered.trees), part=part, long=max(rendered.lengths), most=most))
 
 
-def say_shared(rows: Rows, learnt: Sequence[Hashable], held_out: Sequence[Hashable], say: Say) -> Rows:
+Keys = Sequence[Hashable] | np.ndarray  # one for each row
+
+
+def say_shared(rows: Rows, learnt: Keys, held_out: Keys, say: Say) -> Rows:
     """Count the training rows that the evaluation holds too, say how many, and return rows with the count.
 
-    `learnt` and `held_out` hold one key per row; two rows with equal keys are the same row. A key is made of
-    prompt and responses, or of the prompt alone.
+    Two rows with equal keys are the same row. A key is made of prompt and responses, or of the prompt alone.
     """
     known = set(held_out)
     shared = sum(one in known for one in learnt) if known else 0

@@ -53,7 +53,6 @@ class Rendered:
     records: Sequence[Record] = ()  # the records of `trees`, in the same order
     lengths: Sequence[int] = ()  # of all that could be written, before a cut
     counts: Counter[str] = field(default_factory=Counter)  # by Reason, and by chat.Note
-    places: dict[str, list[str]] = field(default_factory=dict)  # by Reason: the places of its records
     refused: list[RefusedRowError] = field(default_factory=list)  # set aside for their turns
     made: list[int] = field(default_factory=list)  # per record trained turn by turn: how many more it became
     origins: list[int] = field(default_factory=list)  # of each tree: the index of its record as given
@@ -129,7 +128,7 @@ def render_all(
                 lengths.append(rendering.tree.longest)
                 fitted = fit(rendering.tree, max_tokens, truncation, bos=bos)
                 if fitted.reason:
-                    _note(rendered, fitted.reason, part)
+                    rendered.counts[fitted.reason] += 1
                 if fitted.tree:
                     trees.append(fitted.tree)
                     kept.append(part)
@@ -216,8 +215,3 @@ def require_most(where: str, rendered: Rendered, max_tokens: int, *, beside: int
         "instead; --bad-rows skip (data.bad_rows: skip) goes on without them"
     )
     raise DataError(said, hint=message(remedies, enough=enough))
-
-
-def _note(rendered: Rendered, reason: Reason, record: Record) -> None:
-    rendered.counts[reason] += 1
-    rendered.places.setdefault(reason, []).append(record.place)

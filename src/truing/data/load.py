@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import Any, Literal, TypeVar
 
 from truing.core.doing import Tick
 from truing.core.errors import DataError, StorageError
-from truing.core.files import sha256_file, write_atomic
+from truing.core.files import cannot_write, sha256_file, write_parts
 from truing.core.messages import Sentence, joined, message
 from truing.core.records import Record
 from truing.core.workers import mapped, useful_workers
@@ -31,6 +32,8 @@ from truing.data.read import EMPTY_HINT, HUB, check_file, raw_rows, settle
 from truing.data.rows import RawRow
 
 MOST_BAD = 0.01  # share of bad rows above which loading stops
+MOST_TOLD = 1000  # problems of a source that are put into words; its quarantine has all of them
+FEW = 4 << 20  # bytes of bad rows that are held in memory
 _ASIDE = re.compile(r"(^|[./\\])quarantine(\.reasons)?\.jsonl$")
 
 SMALLER = (".gz", ".zst", ".parquet", ".arrow", ".feather")  # files with fewer bytes than their rows
@@ -77,7 +80,7 @@ class Loaded:
 
     records: list[Record]
     sources: list[SourceReport]
-    problems: list[Sentence]  # "file:line: code: message"
+    problems: list[Sentence]  # "file:line: code: message", at most MOST_TOLD of each source
 
 
 @dataclass
@@ -100,36 +103,54 @@ class _Source:
     def add(self, chunk: ReadChunk[Any]) -> None:
         self.kept += chunk.kept
         self.set_aside += chunk.set_aside
-        self.problems += chunk.problems
+        self.problems += chunk.problems[: MOST_TOLD - len(self.problems)]
         self.unread |= dict.fromkeys(chunk.unread)
         self.digest.update(chunk.spoken)
 
 
 class _Quarantine:
-    """The bad rows of one loading, and the line of reasons for each."""
+    """The bad rows of one loading and the line of reasons for each, in memory while they are few.
 
-    def __init__(self) -> None:
-        self._rows: list[bytes] = []
-        self._reasons: list[bytes] = []
+    `targets` are the files that `write` replaces, each with the file of reasons beside it.
+    """
+
+    def __init__(self, targets: Sequence[Path]) -> None:
+        self._targets = targets
+        for folder in (path.parent for path in targets):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError(f"{folder} cannot be made: {error.strerror}") from error
+        beside = targets[0].parent if targets else None
+        made = [SpooledTemporaryFile(FEW, dir=beside) for _ in range(2)]  # noqa: SIM115 - closed by `write`
+        self._rows, self._reasons = made
 
     def add(self, bad: Iterable[tuple[bytes, bytes]]) -> None:
-        for row, reason in bad:
-            self._rows.append(row)
-            self._reasons.append(reason)
-
-    def write(self, path: Path) -> None:
-        """Replace `path` and the file of reasons beside it; without a bad row remove both."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"{path.parent} cannot be made: {error.strerror}") from error
-        files = {path: self._rows, reasons_of(path): self._reasons}
-        if not self._rows:
-            for file in files:
-                file.unlink(missing_ok=True)
+        if not self._targets:
             return
-        for file, lines in files.items():
-            write_atomic(file, b"".join(lines))
+        try:
+            for row, reason in bad:
+                self._rows.write(row)
+                self._reasons.write(reason)
+        except OSError as error:
+            raise cannot_write(self._targets[0], 0, error) from error
+
+    def write(self) -> None:
+        """Write the files; without a bad row remove them. No row can be added afterwards."""
+        for path in self._targets:
+            for file, lines in ((path, self._rows), (reasons_of(path), self._reasons)):
+                if lines.tell():
+                    write_parts(file, _content(lines))
+                else:
+                    file.unlink(missing_ok=True)
+        self._rows.close()
+        self._reasons.close()
+
+
+def _content(file: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
+    """Yield all that was written to a file."""
+    file.seek(0)
+    yield from iter(partial(file.read, 1 << 20), b"")
 
 
 def reasons_of(quarantine: Path) -> Path:
@@ -174,38 +195,74 @@ def work_through(
 
     `work` gets the records of some rows, in one of several processes where `workers` is above 1; `take` gets
     what it returned, in the order of the rows. `copy` is a second quarantine file. `tick` is called with the
-    bytes of rows read so far; `hash_of` hashes a file. Returns the account of each source, and the problems.
+    bytes of rows read so far; `hash_of` hashes a file. Returns the account of each source, and the first
+    MOST_TOLD problems of each.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
-    chosen = find_format(format) if format else None
-    sources: list[SourceReport] = []
-    problems: list[Sentence] = []
-    aside, done = _Quarantine(), 0
+    account = _Account([], [])
+    aside = _Quarantine([path for path in (quarantine, copy) if path])
+    how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine, "workers": workers}
     try:
-        files = list(expanded(given))
-        for index, (path, name) in enumerate(zip(files, names_of(files), strict=True)):
-            source = _Source(path, index, name)
-            rows = raw_rows(path, name)
-            sample = list(map(settle, islice(rows, SAMPLE)))
-            if not sample:
-                raise DataError(message("{path} holds no rows", path=path), hint=EMPTY_HINT)
-            used = chosen or _detected(source, sample)
-            chunks = _chunks(source, sample, rows, used)
-            for chunk in mapped(partial(read_chunk, work), chunks, workers=workers):
-                source.add(chunk)
-                aside.add(chunk.bad)
-                take(chunk.made)
-                tick(done := done + chunk.size)
-            if used is None:
-                raise _too_many_bad(source, None)
-            if not source.kept or (bad_rows == "stop" and source.set_aside.total() > MOST_BAD * source.read):
-                raise _too_many_bad(source, quarantine)
-            sources.append(_report(source, used, hash_of))
-            problems += source.problems
+        for made in _made(paths, work, account, aside, tick=tick, hash_of=hash_of, **how):
+            take(made)
     finally:
-        for file in filter(None, (quarantine, copy)):
-            aside.write(file)
-    return sources, problems
+        aside.write()
+    return account.sources, account.problems
+
+
+def each_record(paths: Iterable[str], *, format: str | None = None) -> Iterator[Record]:
+    """Yield the records of files one after another; bad rows are left out, and nothing counts them.
+
+    For files that `work_through` has read before, with an account of every row.
+    """
+    how = {"format": format, "bad_rows": "skip", "hash_of": lambda path: ""}
+    for records in _made(paths, lambda some: some, _Account([], []), _Quarantine(()), **how):
+        yield from records
+
+
+@dataclass(frozen=True)
+class _Account:
+    """The accounts of all sources that were read to their ends."""
+
+    sources: list[SourceReport]
+    problems: list[Sentence]  # "file:line: code: message"
+
+
+def _made(
+    paths: str | Path | Iterable[str | Path],
+    work: Callable[[list[Record]], T],
+    account: _Account,
+    aside: _Quarantine,
+    *,
+    format: str | None,
+    bad_rows: BadRows,
+    hash_of: Callable[[Path], str],
+    quarantine: Path | None = None,
+    workers: int = 1,
+    tick: Tick = lambda done: None,
+) -> Iterator[T]:
+    """Yield what `work` makes of some rows at a time; see `work_through`."""
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    chosen, done = find_format(format) if format else None, 0
+    files = list(expanded(given))
+    for index, (path, name) in enumerate(zip(files, names_of(files), strict=True)):
+        source = _Source(path, index, name)
+        rows = raw_rows(path, name)
+        sample = list(map(settle, islice(rows, SAMPLE)))
+        if not sample:
+            raise DataError(message("{path} holds no rows", path=path), hint=EMPTY_HINT)
+        used = chosen or _detected(source, sample)
+        chunks = _chunks(source, sample, rows, used)
+        for chunk in mapped(partial(read_chunk, work), chunks, workers=workers):
+            source.add(chunk)
+            aside.add(chunk.bad)
+            yield chunk.made
+            tick(done := done + chunk.size)
+        if used is None:
+            raise _too_many_bad(source, None)
+        if not source.kept or (bad_rows == "stop" and source.set_aside.total() > MOST_BAD * source.read):
+            raise _too_many_bad(source, quarantine)
+        account.sources.append(_report(source, used, hash_of))
+        account.problems.extend(source.problems)
 
 
 def read_through(

@@ -25,10 +25,12 @@ from truing.core.errors import DataError, StorageError, UsageError
 from truing.core.files import cannot_write, json_line, sha256_file, write_atomic, write_parts
 from truing.core.messages import message
 from truing.core.records import Record
-from truing.data.load import BadRows, SourceReport, work_through
+from truing.core.workers import useful_workers
+from truing.data.load import MANY, BadRows, SourceReport, bytes_of, each_record, work_through
 
 ITEM = "item"  # the key of a row's item, until the merge
 NOTE = ".shard.json"
+BLOCK = 65536  # bytes of a shard that a merge holds, and the line that ends there
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,18 @@ class Shard:
             )
         return cls(int(found[1]), int(found[2]))
 
+    @classmethod
+    def of_all(cls, text: str | None) -> "Shard":
+        """Read a shard as `read` does; without one, return that of all items."""
+        return cls(1, 1) if text is None else cls.read(text)
+
     def items_of(self, total: int) -> range:
         """Return its items among `total`."""
         return range(self.number - 1, total, self.of)
+
+    def within(self, rank: int, size: int) -> "Shard":
+        """Return the part of one of `size` ranks, which divide this shard as shards divide all items."""
+        return Shard(self.number + rank * self.of, self.of * size)
 
     def path_of(self, output: Path) -> Path:
         """Return its file, beside `output`."""
@@ -62,37 +73,54 @@ class Shard:
         return output.with_name(f"{output.stem}-*-of-{self.of:05}{output.suffix}")
 
 
-def records_of(
-    paths: Sequence[str],
-    shard: Shard,
-    wanted: Callable[[Record], bool],
-    *,
-    format: str | None = None,
-    bad_rows: BadRows = "stop",
-) -> tuple[dict[int, Record], int, list[SourceReport]]:
-    """Read files and keep the records of a shard, by item; the items are the `wanted` records in their order.
+@dataclass(frozen=True)
+class Items:
+    """The `wanted` records of files, counted from 0 in their order, and read again when they are needed."""
 
-    Returns the number of all items too, and the account of each file.
-    """
-    kept: dict[int, Record] = {}
-    total = 0
+    paths: Sequence[str]
+    wanted: Callable[[Record], bool]
+    format: str | None
+    total: int
+    sources: list[SourceReport]  # the account of each file
 
-    def take(records: list[Record]) -> None:
-        nonlocal total
-        for record in filter(wanted, records):
-            if total % shard.of == shard.number - 1:
-                kept[total] = record
-            total += 1
+    @classmethod
+    def count(
+        cls,
+        paths: Sequence[str],
+        wanted: Callable[[Record], bool],
+        *,
+        format: str | None = None,
+        bad_rows: BadRows = "stop",
+    ) -> "Items":
+        """Read files through, and hold a few records at a time. Raises as `load_records` does."""
+        counts: list[int] = []
+        workers = useful_workers() if bytes_of(paths) > MANY else 1
+        how = {"format": format, "bad_rows": bad_rows, "workers": workers}
+        sources, _ = work_through(paths, lambda some: sum(map(wanted, some)), counts.append, **how)
+        return cls(paths, wanted, format, sum(counts), sources)
 
-    sources, _ = work_through(paths, lambda records: records, take, format=format, bad_rows=bad_rows)
-    return kept, total, sources
+    def of(self, shard: Shard, done: int = 0) -> Iterator[tuple[int, Record]]:
+        """Yield the items of a shard behind the first `done`, one after another.
+
+        Raises DataError where the files have fewer of them than when they were counted.
+        """
+        wanted = shard.items_of(self.total)[done:]
+        items = enumerate(filter(self.wanted, each_record(self.paths, format=self.format)))
+        found = ((item, record) for item, record in items if item in wanted)
+        for item in wanted:
+            pair = next(found, None)
+            if pair is None:
+                said = message("{paths} has lost rows while it was read", paths=", ".join(self.paths))
+                raise DataError(said, hint=message("put the rows back, and run the same command"))
+            assert pair[0] == item
+            yield pair
 
 
 class ShardFile:
     """The file of one shard while it is written; `request` is all that its rows follow from."""
 
     def __init__(self, shard: Shard, output: Path, total: int, request: Mapping[str, Any]) -> None:
-        self.path = shard.path_of(output)
+        self.shard, self.path = shard, shard.path_of(output)
         self._note = note_of(self.path)
         self._items = shard.items_of(total)
         self._state: dict[str, Any] = {"shard": shard.number, "of": shard.of, "items": total}
@@ -149,6 +177,9 @@ class ShardFile:
                 message("{path} is shorter than its note says", path=self.path),
                 hint=message("remove {path} and its note: the shard begins again", path=self.path),
             )
+        if "sha256" in self._state:
+            _require_unchanged(self.path, self._state)
+            return
         self._file.truncate(self._state["bytes"])
         self._tell()
 
@@ -162,8 +193,10 @@ class ShardFile:
         assert list(items) == list(self._items[self.done : self.done + len(items)])
         lines = [json_line({ITEM: item, **row}) for item, row in rows]
         content = b"".join(lines)
+        unwritten = memoryview(content)
         try:
-            self._file.write(content)
+            while unwritten:  # a full disk takes a part, and refuses the next
+                unwritten = unwritten[self._file.write(unwritten) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             raise cannot_write(self.path, len(content), error) from error
@@ -182,6 +215,12 @@ class ShardFile:
 def note_of(path: Path) -> Path:
     """Return the note beside a shard."""
     return path.with_name(path.name + NOTE)
+
+
+def remove(path: Path) -> None:
+    """Remove a shard and its note, the note first: a shard without a note begins again."""
+    note_of(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def read_note(path: Path) -> dict[str, Any]:
@@ -209,18 +248,29 @@ def merge(paths: Sequence[Path], output: Path) -> int:
         if note["done"] < items:
             said = message("{path} is not finished: {n} of {of} items", path=path, n=note["done"], of=items)
             raise DataError(said, hint=message("run its command again: it goes on from there"))
-        if not path.is_file() or sha256_file(path) != note["sha256"]:
-            said = message("{path} has another content than was written", path=path)
-            raise DataError(said, hint=message("copy it again, or run its command again"))
+        _require_unchanged(path, note)
     rows = heapq.merge(*map(_rows, notes), key=lambda row: row[ITEM])
     write_parts(output, (json_line({k: v for k, v in row.items() if k != ITEM}) for row in rows))
     return sum(note["rows"] for note in notes.values())
 
 
+def _require_unchanged(path: Path, note: Mapping[str, Any]) -> None:
+    if not path.is_file() or sha256_file(path) != note["sha256"]:
+        said = message("{path} has another content than was written", path=path)
+        raise DataError(said, hint=message("copy it again, or remove it with its note and run its command"))
+
+
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for line in file:
-            yield json.loads(line)
+    """Yield the rows of a shard; the file is open only while a block is read, as there may be thousands."""
+    at = 0
+    while True:
+        with path.open("rb") as file:
+            file.seek(at)
+            lines = file.readlines(BLOCK)
+            at = file.tell()
+        if not lines:
+            return
+        yield from map(json.loads, lines)
 
 
 def _require_one_request(notes: Mapping[Path, Mapping[str, Any]]) -> None:

@@ -10,8 +10,9 @@ given back to the system after RELEASE rows: a process then does not grow by wha
 
 import json
 import mmap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
+from heapq import nlargest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -44,6 +45,7 @@ def table_of(trees: Sequence[Tree], records: Sequence[Record]) -> "pa.Table":
         "sizes": _lists(sizes, np.int32),
         "labels": _lists([tree.labels for tree in trees], np.float64),
         "longest": pa.array([tree.longest for tree in trees], pa.int32()),
+        "size": pa.array(list(map(len, trees)), pa.int32()),
         "label": pa.array([tree.labels[0] if tree.labels else 0.0 for tree in trees], pa.float64()),
         "place": pa.array([record.place for record in records], pa.string()),
         "source": pa.array([record.source for record in records], pa.int32()),
@@ -65,8 +67,10 @@ def _lists(rows: Sequence[Sequence[Any]], kind: Any) -> "pa.Array":
 
 def turns_key(record: Record) -> int:
     """Return a number below 2**63 in size; records with equal turns have the same."""
-    turns = repr((record.prompt, [response.turns for response in record.responses]))
-    return int.from_bytes(sha256(turns.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True)
+    sides = (record.prompt, *(response.turns for response in record.responses))
+    compared = [[(turn.role, turn.content, turn.extras, turn.scored) for turn in turns] for turns in sides]
+    text = repr(compared).encode("utf-8", "surrogatepass")
+    return int.from_bytes(sha256(text).digest()[:8], "big", signed=True)
 
 
 class RowsWriter:
@@ -109,13 +113,20 @@ class StoredRows:
         table: Any = self._rows[index]  # in the Arrow format, a table of one row
         return {name: table.column(name)[0] for name in table.column_names}
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield all rows in order, as `row` returns them."""
+    def rows(self, rising: np.ndarray | None = None) -> Iterator[dict[str, Any]]:
+        """Yield all rows in order, or those of some rising indices, as `row` returns them."""
+        start = 0
         for batch in self._rows.data.table.to_batches():
-            columns = [batch.column(name) for name in batch.schema.names]
-            for number in range(len(batch)):
-                yield {name: column[number] for name, column in zip(batch.schema.names, columns, strict=True)}
+            after, names = start + len(batch), batch.schema.names
+            if rising is None:
+                places: Iterable[int] = range(len(batch))
+            else:
+                places = (rising[slice(*np.searchsorted(rising, (start, after)))] - start).tolist()
+            columns = [batch.column(name) for name in names]
+            for place in places:
+                yield {name: column[place] for name, column in zip(names, columns, strict=True)}
             self._release()
+            start = after
 
     def column(self, name: str) -> np.ndarray:
         """Return the numbers of one column."""
@@ -165,8 +176,8 @@ class Stored(Sequence[T], Generic[T]):
         return self._read(self.rows.row(places if self.chosen is None else int(self.chosen[places])))
 
     def __iter__(self) -> Iterator[T]:
-        if self.chosen is None:
-            return map(self._read, self.rows.rows())
+        if self.chosen is None or bool((np.diff(self.chosen) > 0).all()):
+            return map(self._read, self.rows.rows(self.chosen))
         return (self[place] for place in range(len(self)))
 
     def pick(self, places: np.ndarray) -> "Stored[T]":
@@ -216,6 +227,14 @@ def longest_of(trees: Sequence[Tree]) -> int:
     if isinstance(trees, Stored):
         return int(trees.numbers("longest").max(initial=0))
     return max((tree.longest for tree in trees), default=0)
+
+
+def largest(trees: Sequence[Tree], most: int) -> list[Tree]:
+    """Return the trees of the most tokens, at most `most`, the largest first."""
+    if not isinstance(trees, Stored):
+        return nlargest(most, trees, key=len)
+    order = np.argsort(-trees.numbers("size"), kind="stable")[:most]
+    return [trees[place] for place in order.tolist()]
 
 
 def first_labels(trees: Sequence[Tree]) -> np.ndarray:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +22,7 @@ from truing.core.files import write_atomic
 from truing.core.messages import Say, joined, message
 from truing.data.convert import write_jsonl
 from truing.evals.bench import Bench, TaskResult, TaskWatch
+from truing.evals.drawing import Drawers, follow
 from truing.evals.gates import GateOutcome, judge_gates
 from truing.evals.kept import KeptResponses
 from truing.evals.numbers import NumberFinding
@@ -29,6 +31,7 @@ from truing.evals.tasks.table import build_tasks
 from truing.judges.cache import AnswerCache
 from truing.models.contents import contents_of_source, weights_hash
 from truing.models.trained import Trained
+from truing.models.world import World
 from truing.sampling.speaker import Speaker, shared_speaker
 from truing.stats.clusters import Measured
 
@@ -65,18 +68,18 @@ def evaluate(
     keep: Callable[[Evaluation], None] = lambda part: None,
     opened: Mapping[str, Trained] = MappingProxyType({}),
     answers: AnswerCache | None = None,
+    here: World | None = None,
 ) -> Evaluation:
     """Run all tasks; `keep` is called after each task with the results so far, before gates are judged.
 
     `opened` holds models that are in memory already, by their name in the recipe. The models' responses go
-    to `answers`, and an evaluation that was killed takes them from there. Raises ConfigError before any model
-    is asked, and the errors of the tasks.
+    to `answers`, and an evaluation that was killed takes them from there. All ranks of `here` draw, and this
+    one does the rest. Raises ConfigError before any model is asked, and the errors of the tasks.
     """
     tasks = build_tasks(recipe)
     model, *held = (
-        _side(source, recipe.template, opened.get(source), answers)
-        for source in (recipe.model, recipe.against)
-        if source
+        _side(source, recipe.template, opened.get(source), answers, Drawers(here or World(), place))
+        for place, source in enumerate(_sources(recipe))
     )
     against = held[0] if held else None
     how = {"samples": recipe.samples, "temperature": recipe.temperature, "seed": recipe.seed}
@@ -94,6 +97,15 @@ def evaluate(
     return Evaluation(recipe, results, judge_gates(recipe.gates, findings), seconds)
 
 
+def follow_evaluation(recipe: EvalRecipe, here: World) -> None:
+    """Draw what rank 0 asks for in its evaluation of a recipe, until that has ended."""
+    follow(here, [partial(_speaker, source, recipe.template, None) for source in _sources(recipe)])
+
+
+def _sources(recipe: EvalRecipe) -> list[str]:
+    return [source for source in (recipe.model, recipe.against) if source]
+
+
 def _with_refusals(result: TaskResult, bench: Bench, say: Say) -> TaskResult:
     """Return the result with a note on the questions that could not be asked."""
     if not bench.refused:
@@ -106,15 +118,19 @@ def _with_refusals(result: TaskResult, bench: Bench, say: Say) -> TaskResult:
     return replace(result, notes=[*result.notes, note])
 
 
-def _side(source: str, template: str, opened: Trained | None, answers: AnswerCache | None) -> Side:
-    def speaker() -> Speaker:
-        return shared_speaker(source, opened, None if template == "auto" else template)
+def _speaker(source: str, template: str, opened: Trained | None) -> Speaker:
+    return shared_speaker(source, opened, None if template == "auto" else template)
 
+
+def _side(
+    source: str, template: str, opened: Trained | None, answers: AnswerCache | None, drawers: Drawers
+) -> Side:
+    speaker = partial(_speaker, source, template, opened)
     if answers is None:
-        return Side(source, speaker)
+        return Side(source, speaker, drawers=drawers)
     contents = {"weights": weights_hash(opened.model)} if opened else contents_of_source(source)
     of = {"model": contents, "template": template, "versions": versions()}
-    return Side(source, speaker, KeptResponses(answers, of))
+    return Side(source, speaker, KeptResponses(answers, of), drawers)
 
 
 def write_evaluation(done: Evaluation, folder: Path) -> None:

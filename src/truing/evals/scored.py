@@ -1,11 +1,14 @@
 """Rows scored by a reward model: from records to trees that fit it, and from scores to rows."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from truing.core.errors import DataError
 from truing.core.messages import Say, joined, message
-from truing.core.records import Record
+from truing.core.records import Message, Record
 from truing.data.chat import make_renderer
 from truing.data.limits import Reason, Rendered, render_all, require_written, told_refusal
 from truing.data.shards import ShardFile
@@ -36,36 +39,34 @@ def with_responses(records: Sequence[Record], where: str, say: Say) -> list[Reco
 
 
 def rendered_for(
-    trained: Trained,
-    records: Sequence[Record],
-    where: str,
-    template: str | None,
-    say: Say,
-    *,
-    required: bool = True,
+    trained: Trained, records: Sequence[Record], where: str, template: str | None, say: Say
 ) -> Rendered:
     """Return the records as trees that fit the model, in `template` or the model's own; tell of the rest.
 
-    Raises DataError where no record fits and one is `required`.
+    Raises DataError where no record fits.
     """
     renderer = make_renderer(trained.tokenizer, template or trained.template, ends=trained.ends)
     context = context_of(trained.model, trained.tokenizer)
     rendered = render_all(list(records), renderer, context)
-    if required:
-        require_written(where, rendered, all_of_them=True)
-    if aside := rendered.aside:
-        said = ", ".join(f"{count} {reason}" for reason, count in aside.items())
-        left = message("{n} rows are not scored: {reasons}", n=sum(aside.values()), reasons=said)
-        reads = message("the model reads {context} tokens", context=context)
-        say(joined("; ", [left, reads]) if rendered.counts[Reason.TOO_LONG] else left)
+    require_written(where, rendered, all_of_them=True)
+    _tell_aside(rendered.aside, context, say)
     for error in rendered.refused[:SHOWN]:
         say(told_refusal(error))
-    if required and not rendered.trees:
+    if not rendered.trees:
         raise DataError(
             message("{paths}: none of {n} rows can be scored", paths=where, n=len(records)),
             hint=message("shorten them to {n} tokens", n=context),
         )
     return rendered
+
+
+def _tell_aside(aside: Counter[str], context: int, say: Say) -> None:
+    """Say how many rows are not scored, by reason; nothing where all are."""
+    if aside:
+        said = ", ".join(f"{count} {reason}" for reason, count in aside.items())
+        left = message("{n} rows are not scored: {reasons}", n=aside.total(), reasons=said)
+        reads = message("the model reads {context} tokens", context=context)
+        say(joined("; ", [left, reads]) if Reason.TOO_LONG.value in aside else left)
 
 
 def scored_by(
@@ -105,29 +106,51 @@ def score_rows(scored: Sequence[ScoredRecord]) -> Iterator[dict[str, Any]]:
             }
 
 
+@dataclass(frozen=True)
+class ScoredShard:
+    """The rows that were scored, without their words, and how many could not be."""
+
+    scored: list[ScoredRecord]
+    aside: int
+
+
 def score_shard(
     file: ShardFile,
     trained: Trained,
-    rendered: Rendered,
-    items: Sequence[int],
+    coming: Iterator[tuple[int, Record]],
+    template: str | None,
+    say: Say,
     progress: Callable[[int], None] = lambda done: None,
-) -> list[ScoredRecord]:
-    """Score the rows of a shard that have no scores yet, and write them as they come.
+) -> ScoredShard:
+    """Score the items of a shard that have no scores yet, and write them as they come.
 
-    `items` has the item of each record that `rendered` was made of; one that was set aside has no rows.
-    `progress` gets the number of items that are done.
+    An item that cannot be scored has no rows. `progress` gets the number of items that are done.
     """
-    places: dict[int, list[int]] = {}  # of the trees of each item
-    for place, origin in enumerate(rendered.origins):
-        places.setdefault(items[origin], []).append(place)
-    scorer, found = _scorer(trained), list[ScoredRecord]()
+    renderer = make_renderer(trained.tokenizer, template or trained.template, ends=trained.ends)
+    context = context_of(trained.model, trained.tokenizer)
+    scorer, found, aside, shown = _scorer(trained), list[ScoredRecord](), Counter[str](), 0
     for some in file.left(AT_ONCE):
-        kept = [(item, place) for item in some for place in places.get(item, [])]
-        records = [rendered.records[place] for _, place in kept]
-        trees = [rendered.trees[place] for _, place in kept]
-        scored = score_records(scorer, records, trees, TOKENS_PER_PASS)
-        rows = [(item, row) for (item, _), one in zip(kept, scored, strict=True) for row in score_rows([one])]
+        items, records = zip(*islice(coming, len(some)), strict=True)
+        rendered = render_all(list(records), renderer, context)
+        aside += rendered.aside
+        for error in rendered.refused[: SHOWN - shown]:
+            say(told_refusal(error))
+        shown = min(SHOWN, shown + len(rendered.refused))
+        scored = score_records(scorer, rendered.records, rendered.trees, TOKENS_PER_PASS)
+        of_items = [items[origin] for origin in rendered.origins]
+        rows = [(item, row) for item, one in zip(of_items, scored, strict=True) for row in score_rows([one])]
         file.add(some, rows)
-        found += scored
+        found += map(_without_words, scored)
         progress(file.done)
-    return found
+    _tell_aside(aside, context, say)
+    return ScoredShard(found, aside.total())
+
+
+def _without_words(scored: ScoredRecord) -> ScoredRecord:
+    """Return what a summary needs of a row: a million rows are in memory as numbers alone."""
+    record = scored.record
+    responses = tuple(replace(one, turns=_NO_WORDS) for one in record.responses)
+    return replace(scored, record=Record((), responses, category=record.category))
+
+
+_NO_WORDS = (Message("assistant", ""),)

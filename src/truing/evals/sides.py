@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from truing.core.records import Record, RubricItem, Turns, key_of
+from truing.core.records import Record, RubricItem, Turns
 from truing.data.refusals import RefusedRowError
 from truing.data.trees import Branch, Tree
+from truing.evals.drawing import Drawers, at_least
 from truing.evals.kept import KeptResponses
+from truing.models.world import World
 from truing.rewards.types import Item
 from truing.sampling.speaker import Speaker
 from truing.sampling.types import Finish, OnProgress, Sample, Sampling
@@ -88,11 +90,16 @@ class Side:
     """One model of an evaluation."""
 
     def __init__(
-        self, source: str, open_speaker: Callable[[], Speaker], kept: KeptResponses | None = None
+        self,
+        source: str,
+        open_speaker: Callable[[], Speaker],
+        kept: KeptResponses | None = None,
+        drawers: Drawers | None = None,
     ) -> None:
         self.source = source
         self._open = open_speaker
         self._kept = kept
+        self._drawers = drawers or Drawers(World(), 0)
         self._responses: dict[tuple[Record, Sampling], list[Sample]] = {}
 
     @cached_property
@@ -129,24 +136,27 @@ class Side:
         """Draw responses; where they go to disk, each batch is there before the next is begun."""
         if not asked:
             return
-        batches = [list(range(len(asked)))]
+        batches, ranks = [list(range(len(asked)))], self._drawers.here.size
         if self._kept is not None:
             batches = self.speaker.batches(asked, sampling, group_size=samples)
+        batches = at_least(ranks, batches)
         done, total = 0, len(asked) * samples
-        for places in batches:
-            part = [asked[place] for place in places]
-            drawn = self.speaker.answer(
-                part,
+        for start in range(0, len(batches), ranks):
+            parts = [[asked[place] for place in places] for places in batches[start : start + ranks]]
+            of_parts = self._drawers.draw(
+                lambda: self.speaker,
+                parts,
                 sampling,
-                group_size=samples,
-                keys=[key_of(one.prompt) for one in part],
-                on_progress=lambda ended, _, before=done: progress(before + ended, total),
+                samples,
+                lambda ended, _, before=done: progress(before + ended, total),
             )
-            found = [drawn[place * samples : (place + 1) * samples] for place in range(len(part))]
-            if self._kept is not None:
-                self._kept.put(zip(part, found, strict=True), sampling, samples)
-            self._responses |= {(one, sampling): own for one, own in zip(part, found, strict=True)}
-            done += len(drawn)
+            for part, found in zip(parts, of_parts, strict=True):
+                if self._kept is not None:
+                    self._kept.put(zip(part, found, strict=True), sampling, samples)
+                self._responses |= {(one, sampling): own for one, own in zip(part, found, strict=True)}
+                done += len(part) * samples
+            if ranks > 1:
+                progress(done, total)
 
     def refuses(self, question: Question) -> str | None:
         """Say why the side's chat template cannot write a question; None where it can."""

@@ -20,6 +20,7 @@ import httpx2
 
 from truing.core.errors import RewardError, TruingError
 from truing.core.messages import Sentence, message
+from truing.core.pools import pooled
 from truing.core.records import Turns
 from truing.core.retries import Tries, retry_after
 from truing.judges.background import Background
@@ -39,6 +40,7 @@ from truing.judges.replies import (
     text_with_note,
 )
 
+WORKERS = 4  # for each request under way: one whose question waits to be asked again sends nothing
 BACKOFF = 0.5  # seconds before the first retry, doubled for each further one, half of it at random
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is not waited for
 IDLE = 4.0  # seconds that a connection is kept for the next question; servers close it after 5
@@ -197,6 +199,7 @@ class Judge:
 
     def _connect(self) -> httpx2.AsyncClient:
         most = self.endpoint.concurrency
+        limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=IDLE)
         return httpx2.AsyncClient(
             headers={
                 "Authorization": f"Bearer {self._api_key}",
@@ -204,25 +207,30 @@ class Judge:
                 "Accept-Encoding": "identity",  # so that a reply is no larger than it looks
             },
             timeout=None,
-            limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=IDLE),
+            limits=limits,
+            transport=pooled(limits),
         )
 
     async def _ask(
         self, questions: Sequence[_Prepared], read: Callable[[WeighedText], Opinion], tick: CountOne
     ) -> list[Opinion | NoVerdict]:
-        async def counted(question: _Prepared) -> Opinion | NoVerdict:
-            opinion = await self._one(question, read)
-            tick()
-            return opinion
+        found: dict[int, Opinion | NoVerdict] = {}
+        wrong: dict[int, Exception] = {}
+        coming = iter(enumerate(questions))
 
-        # One that raises does not cut off the others, whose answers may have been paid for.
-        ended = await asyncio.gather(*map(counted, questions), return_exceptions=True)
-        found: list[Opinion | NoVerdict] = []
-        for each in ended:
-            if isinstance(each, BaseException):
-                raise each
-            found.append(each)
-        return found
+        async def work() -> None:
+            for place, question in coming:
+                try:
+                    found[place] = await self._one(question, read)
+                except Exception as error:  # the others go on: their answers may have been paid for
+                    wrong[place] = error
+                else:
+                    tick()
+
+        await asyncio.gather(*(work() for _ in range(WORKERS * self.endpoint.concurrency)))
+        if wrong:
+            raise wrong[min(wrong)]
+        return [found[place] for place in range(len(questions))]
 
     async def _one(self, question: _Prepared, read: Callable[[WeighedText], Opinion]) -> Opinion | NoVerdict:
         """Ask until an answer comes, within the tries that the endpoint allows."""

@@ -8,6 +8,7 @@ checksum, and is read by item. A pass holds items of one part alone, so the numb
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -49,22 +50,25 @@ def parted(folder: Path, key: str, items: int, compute: Callable[[range], dict[i
     """Return the table of `key` in `folder`; compute and write each part that is not there or not sound.
 
     `compute` gets the items of a part and returns their log-probabilities, numbered from 0. All ranks compute
-    a part that one of them finds missing, and rank 0 writes it.
+    a part that one of them finds missing. Rank 0 writes it, and then each whose machine has another folder.
     """
-    found = PartedLogps(folder / key[:32])
+    found, here = PartedLogps(folder / key[:32]), world()
     found.folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, items, PART):
         path = found.part_of(start)
-        if all(world().gather(_is_sound(path))):
+        if all(here.gather(_is_sound(path))):
             continue
         logps = compute(range(start, min(start + PART, items)))
-        if not world().main:
-            continue
-        rows = [logps[place] for place in range(len(logps))]
-        ends = torch.tensor([len(row) for row in rows]).cumsum(0)
-        tensors = {"logps": torch.cat(rows), "ends": ends}
-        write_atomic(path, save(tensors, {"sha256": sha256_of(tensors)}))
+        here.from_main(partial(_write, path, logps))
+        if not here.main and not _is_sound(path):
+            _write(path, logps)
     return found
+
+
+def _write(path: Path, logps: dict[int, Tensor]) -> None:
+    rows = [logps[place] for place in range(len(logps))]
+    tensors = {"logps": torch.cat(rows), "ends": torch.tensor([len(row) for row in rows]).cumsum(0)}
+    write_atomic(path, save(tensors, {"sha256": sha256_of(tensors)}))
 
 
 def _is_sound(path: Path) -> bool:

@@ -22,6 +22,7 @@ from truing.models.folders import holds_reward
 from truing.models.load import (
     DTYPES,
     add_adapter,
+    ends_of,
     freeze_below,
     ids_of,
     load_model,
@@ -62,13 +63,55 @@ def is_reward(source: str) -> bool:
     return run.scores if run else holds_reward(Path(source))
 
 
-def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> Trained:
-    """Load the policy of a run (its result, or RUN@STEP), an adapter folder, or any model source."""
+def _require_responses(source: str) -> None:
+    """Raise ModelError for a source that holds a reward model."""
     if is_reward(source):
         raise ModelError(
             f"{source} holds a reward model, which gives scores and no responses",
             hint=f"truing score ROWS --model {source}",
         )
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """The language of a model whose weights are elsewhere: its tokenizer, template and ends.
+
+    `adapter` is the folder of its adapter, where it is one on a base.
+    """
+
+    tokenizer: Any
+    ends: frozenset[int]
+    template: str = "auto"
+    adapter: Path | None = None
+
+
+def load_spoken(source: str) -> Spoken:
+    """Load all of a policy but its weights, which servers have; of a run its result alone."""
+    _require_responses(source)
+    run, path = find_run(source), Path(source)
+    if run is not None and run.step is not None:
+        raise ModelError(
+            message("{source} is a step of a run, which no server opens", source=source),
+            hint=message("write it to a folder first: truing export {source} FOLDER", source=source),
+        )
+    if run is not None:
+        require_whole(run.result, AGAIN)
+        return replace(load_spoken(str(run.result)), template=run.recipe["data"]["template"])
+    if (path / ADAPTER_CONFIG).is_file():
+        base = load_spoken(require_base(path))
+        if base.adapter is not None:
+            raise ModelError(
+                message("{source} is an adapter on an adapter, and a server takes one", source=source),
+                hint=message("write it to a folder first: truing export {source} FOLDER", source=source),
+            )
+        return replace(base, tokenizer=tokenizer_of(path, base.tokenizer), adapter=path.absolute())
+    folder = resolve(source).path
+    return Spoken(load_tokenizer(folder), ends_of(folder))
+
+
+def load_trained(source: str, *, dtype: str = "auto", device: str = "auto") -> Trained:
+    """Load the policy of a run (its result, or RUN@STEP), an adapter folder, or any model source."""
+    _require_responses(source)
     run = find_run(source)
     if run is not None:
         if run.step is None:

@@ -3,7 +3,6 @@
     with joined("cpu") as here:      once per process, in the verb that trains
     world().gather(value)            one value of every rank, in their order
     world().from_main(make)          the value that rank 0 makes
-    world().main_first(work)         work of every rank, which finds on disk what rank 0 has done
     world().add_up(parameters)       gradients summed over ranks by one flat all-reduce
 
 All but gradients goes through `gather`. A rank that fails sends its error into the gather that it would have
@@ -79,18 +78,6 @@ class World:
     def from_main(self, make: Callable[[], T]) -> T:
         """Return what `make` returns on rank 0, which alone calls it."""
         return self.gather(make() if self.main else None)[0]  # pyright: ignore[reportReturnType]
-
-    def main_first(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns on each rank, for work that leaves files which a later call finds.
-
-        Rank 0 does it first, then a rank of each other machine, whose disk may be its own, then the rest.
-        """
-        own, found = (0 if self.main else 1 if launched().local == 0 else 2), list[T]()
-        for turn in range(1 if self.alone else 3):
-            if turn == own:
-                found.append(work())
-            self.gather(None)
-        return found[0]
 
     def join(self, values: Tensor) -> Tensor:
         """Return the tensors of all ranks, put together along their first axis."""

@@ -23,10 +23,13 @@ FILE = "plan.json"
 EVERY = 10  # every topic serves SFT; every tenth becomes preference pairs too
 LEAST = 40  # topics below which nothing is learnt that is worth a report
 SAID, ASKED, ORDINARY = 40, 20, 10  # tokens: made into pairs, measured, ordinary
+# Tokens of a retained response. Many answers of SmolLM2 begin with an apology, so that four of them do not
+# tell an answer from a refusal.
+BEGUN = 12
 PAIRS_EPOCHS = 0.5  # of DPO
 PAIR = 4.5  # a row of DPO over one of SFT: two whole responses, and their reference
 SCORED = 1.3  # a token that is scored over one that is read: the head comes on top
-HELD = 0.02  # what each further token of a retained response adds to a topic's step
+HELD_ROW = 0.45  # of SFT: a retained row over a topic's two rows
 LOADS = {"measure_before": 1, "sample": 1, "sft": 2, "dpo": 2, "measure_after": 2}  # models opened or written
 DRIFT_EVERY = 6  # every sixth response is scored under both models, for the KL
 MARGIN = 0.05  # of the time, left free
@@ -37,16 +40,14 @@ ALL_GOALS, FEWER_GOALS = (0.9, 0.12), (0.85, 0.2)  # harmful and look-alikes ref
 class Schedule:
     """Steps, epochs and weights of SFT."""
 
-    per_step: int  # topics of a step, and as many retained rows
+    per_step: int  # topics of a step
     epochs: float
     learning_rate: float
-    begun: int  # tokens of a retained response
     retain_weight: float
 
 
-# Where time is short, a topic not seen before teaches more than one seen again, and few steps need a higher
-# rate. Whether a refusal begins is decided in the first tokens; there is no time for more.
-ALL, FEWER = Schedule(8, 1.75, 1e-3, 12, 8.0), Schedule(8, 1.0, 3e-3, 4, 5.0)
+# Where time is short, a topic not seen before teaches more than one seen again. Few steps need a higher rate.
+ALL, FEWER = Schedule(8, 1.75, 1e-3, 8.0), Schedule(8, 1.0, 3e-3, 10.0)
 
 
 @dataclass(frozen=True)
@@ -126,16 +127,15 @@ def expected(pace: MachinePace, sizes: Sizes, topics: int, schedule: Schedule) -
         return prompts * (sizes.prompt * pace.read + tokens * pace.write)
 
     scoring = SCORED * pace.read
-    learn = pace.learn * (1 + HELD * (schedule.begun - FEWER.begun))
     measuring = asking(2 * sizes.held_out, ASKED) + sizes.neutral * scoring
     ordinary = asking(sizes.ordinary, ORDINARY)
     drift = 2 * (2 * sizes.held_out / DRIFT_EVERY) * (sizes.prompt + ASKED) * scoring
     pairs = 2 * topics / EVERY
     work = {
         "measure_before": measuring,
-        "sample": asking(topics + sizes.retained, schedule.begun) + asking(pairs, SAID),
-        "sft": topics * (pace.keep + schedule.epochs * learn),
-        "dpo": PAIRS_EPOCHS * pairs * PAIR * learn,
+        "sample": asking(topics + sizes.retained, BEGUN) + asking(pairs, SAID),
+        "sft": (topics + HELD_ROW * sizes.retained) * (pace.keep + schedule.epochs * pace.learn),
+        "dpo": PAIRS_EPOCHS * pairs * PAIR * pace.learn,
         "measure_after": measuring + ordinary + drift,
     }
     return {name: LOADS[name] * pace.load + seconds for name, seconds in work.items()}

@@ -26,7 +26,7 @@ from truing.training.loop import run_steps
 from truing.training.optim import make_optimizer
 
 WRITTEN = 8  # tokens of each response after the first
-BEGUN = 3  # words, about the tokens of a retained response
+WORDS = 10  # about as many tokens as a retained response has
 STEPS = 4  # the first builds kernels and does not count
 IN_FLIGHT = 4096  # tokens of prompts and responses in the sampler's cache at once: 200 MB in float32
 
@@ -73,7 +73,7 @@ def learning_pace(recipe: dict[str, Any], headlines: Sequence[Headline]) -> dict
     few = headlines[: STEPS * FEWER.per_step]
     rows = {
         "train": [{"prompt": h.harmful, "completion": first_sentence(h.refusal)} for h in few],
-        "retain": [{"prompt": h.benign, "completion": " ".join(h.benign.split()[:BEGUN])} for h in few],
+        "retain": [{"prompt": h.benign, "completion": " ".join(h.benign.split()[:WORDS])} for h in few],
     }
     with TemporaryDirectory() as place:
         for name, some in rows.items():

@@ -35,7 +35,16 @@ from truing.models.machine import cpu_line
 from truing.models.precision import pick_precision
 from truing.models.sources import resolve
 from truing.pipelines import budget
-from truing.pipelines.budget import ALL, DRIFT_EVERY, EVERY, PAIRS_EPOCHS, SAID, QuickstartPlan, Schedule
+from truing.pipelines.budget import (
+    ALL,
+    BEGUN,
+    DRIFT_EVERY,
+    EVERY,
+    PAIRS_EPOCHS,
+    SAID,
+    QuickstartPlan,
+    Schedule,
+)
 from truing.pipelines.pace import measured_pace, speaker_of
 from truing.pipelines.preferences import make_rows
 from truing.pipelines.quickstart_report import Shown, write_results
@@ -60,12 +69,16 @@ STAGES = {
 LineWatch = Callable[[str, int], AbstractContextManager[Any]]  # title and total to a `StageLine`
 
 
-def sft(schedule: Schedule) -> dict[str, Any]:
-    """Return the recipe of the first training stage, without model and files."""
+def sft(schedule: Schedule, retained: float = 1.0) -> dict[str, Any]:
+    """Return the recipe of the first training stage, without model and files.
+
+    `retained` is the number of retained rows over that of topics: an epoch sees all of both.
+    """
     rate, size, epochs = schedule.learning_rate, schedule.per_step, schedule.epochs
+    held = {"retain_weight": schedule.retain_weight, "retain_per_step": max(1, round(size * retained))}
     return {
         "method": "sft",
-        "data": {"retain_weight": schedule.retain_weight},
+        "data": held,
         "optim": {"learning_rate": rate, "items_per_step": size, "epochs": epochs, "warmup": 4},
         "checkpoint": {"every": 20, "keep": 1},
     }
@@ -205,7 +218,7 @@ class Quickstart:
         held = [*(h.benign for h in train), *self.material.retained]
         asked = [prompt for h in train[::EVERY] for prompt in (h.harmful, h.benign)]
         # Where a refusal would begin; at temperature 1, as the policy is held to its whole distribution.
-        beginning = Sampling(max_new_tokens=self.plan.schedule.begun, temperature=1.0, logprobs=False)
+        beginning = Sampling(max_new_tokens=BEGUN, temperature=1.0, logprobs=False)
         speaker = self._start()
         with self.watch("responses", len(held) + len(asked)) as line:
             begun = speaker.answer(held, beginning, on_progress=lambda n, _: line.update(n))
@@ -296,7 +309,8 @@ def quickstart(
     before = PolicyReading.of_json(work.stage("measure_before", work.measure_before))
     made = work.stage("sample", work.sample)
     rows, how = "demonstrations.jsonl", plan.schedule
-    first = work.stage("sft", lambda: work.train("sft", policy, sft(how), rows))
+    retained = made["rows"]["retained"][1] / plan.topics
+    first = work.stage("sft", lambda: work.train("sft", policy, sft(how, retained), rows))
     base, pairs = str(work.result("sft")), "preferences.jsonl"
     second = work.stage("dpo", lambda: work.train("dpo", base, dpo(how), pairs))
     last = work.stage("measure_after", work.measure_after)

@@ -43,13 +43,13 @@ def training_of(policy: str, done: Refusals, schedule: Schedule = ALL) -> Recipe
     It is the quickstart's: an adapter on the upper half of the layers, and an exact KL on what is retained,
     all of which an epoch goes through.
     """
-    recipe, many = recipe_of(policy, sft(schedule), "auto"), max(1, len(done.sft))
+    retained = len(done.retain) / max(1, len(done.sft))
+    recipe = recipe_of(policy, sft(schedule, retained), "auto")
     files = {"train": [str(done.path / SFT)], "retain": [str(done.path / RETAIN)]}
-    per_step = max(1, round(schedule.per_step * len(done.retain) / many))
     return Recipe.model_validate(
         {
             **recipe,
-            "data": {**files, **recipe["data"], "retain_per_step": per_step},
+            "data": {**files, **recipe["data"]},
             "output": str(done.path / "sft"),
         }
     )

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from truing.config.names import ONLINE_METHODS
 from truing.config.recipe import Recipe
 from truing.core.messages import Say
 from truing.data.packing import PackedBatch, Span
+from truing.data.stored import largest
 from truing.data.trees import Branch, Tree
 from truing.kernels.attention import takes_trees
 from truing.kernels.gated import fuse_gates
@@ -80,7 +80,7 @@ def work_of(recipe: Recipe, trees: Sequence[Tree], retained: Sequence[Tree] = ()
     total = sum((sizes_of(tree) for tree in few), TreeSizes(0, 0, 0))
     told = sum(len(tree.prompt) + len(branch) for tree in few for branch in tree.branches)
     most = recipe.optim.items_per_step
-    longest, kept = (nlargest(most, some, key=len) for some in (trees, retained))
+    longest, kept = (largest(some, most) for some in (trees, retained))
     steps = plan_of(recipe, len(trees), len(retained)).total
     return RunSizes(longest, kept, total.times(1 / len(few)), told / len(few), steps)
 

@@ -1,6 +1,6 @@
 """From files to trees: the rows that a run trains on, evaluates on and retains, all accounted for."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,13 @@ from truing.core.messages import Say, message
 from truing.core.records import Record
 from truing.core.streams import Stream, generator
 from truing.data.chat import Renderer
-from truing.data.kept import Rows, say_cuts, say_shared
+from truing.data.kept import Keys, Rows, say_cuts, say_shared
 from truing.data.limits import require_most, require_written
 from truing.data.load import Loaded, load_records
 from truing.data.notes import notes_on
 from truing.data.stored import Stored, first_labels, pick, turns_key
 from truing.data.trees import Tree
 from truing.methods.offline import Chosen, choose
-from truing.models.world import world
 from truing.objectives.shapes import UNPAIRED
 from truing.runs.stored import are_large, read_stored
 from truing.runs.taught import Taught, teach
@@ -36,7 +35,7 @@ def read_rows(
 ) -> Rows:
     """Load, select and render. Raises DataError when nothing is left to train on."""
     if are_large(paths):
-        loaded, found = world().main_first(lambda: read_stored(paths, recipe, chosen, renderer, say, aside))
+        loaded, found = read_stored(paths, recipe, chosen, renderer, say, aside)
     else:
         loaded, found = _read(paths, recipe, chosen, renderer, say, aside)
     where, data, rendered = ", ".join(paths), recipe.data, found.rendered
@@ -105,11 +104,11 @@ def part(rows: Rows, evaluated: Rows | None, recipe: Recipe, say: Say) -> Parted
     )
 
 
-def _turns_of(*sides: Sequence[Record]) -> list[Sequence[Hashable]]:
+def _turns_of(*sides: Sequence[Record]) -> list[Keys]:
     """Return a key of each record of each side: records with equal keys are the same row."""
     if any(isinstance(side, Stored) for side in sides):
         return [
-            side.numbers("turns").tolist() if isinstance(side, Stored) else list(map(turns_key, side))
+            side.numbers("turns") if isinstance(side, Stored) else list(map(turns_key, side))
             for side in sides
         ]
     return [[(one.prompt, *(response.turns for response in one.responses)) for one in side] for side in sides]

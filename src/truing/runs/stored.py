@@ -11,9 +11,10 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
@@ -23,10 +24,12 @@ import transformers
 from truing.config.recipe import Recipe
 from truing.core import records as records_module
 from truing.core.doing import doing, silent
+from truing.core.errors import DataError
 from truing.core.files import (
     disk_errors_explained,
     problems,
     require_free_space,
+    sweep,
     write_atomic,
     written_aside,
 )
@@ -43,6 +46,7 @@ from truing.data.stored import RowsWriter, StoredRows, table_of
 from truing.methods.offline import Chosen
 from truing.models.contents import contents_of, file_hash
 from truing.models.sources import cache_folder, resolve
+from truing.models.world import world
 from truing.objectives import shapes
 from truing.runs import taught as taught_module
 from truing.runs.taught import Taught, teach
@@ -71,21 +75,28 @@ def read_stored(
 ) -> tuple[Loaded, Taught]:
     """Return the account of files, and their trees on disk, read and tokenised unless they were before.
 
-    `aside` is the quarantine file. Raises DataError as `load_records` does.
+    `aside` is the quarantine file. Of several ranks rank 0 reads, and the others wait for it. Raises
+    DataError as `load_records` does, and for a file that changes while it is read.
     """
-    files = list(expanded(paths))
+    files, here = list(expanded(paths)), world()
     with doing(message("looking for {path} among tokenised rows", path=", ".join(paths))):
-        hashes = {path: file_hash(Path(path)) for path in files}
-        folder = cache_folder() / "rows" / _key(hashes, recipe, chosen, renderer)[:32]
-        known = not problems(folder, maker=MAKER)
-    if known:
-        say(message("rows that were read and tokenised before: {path}", path=folder))
-        _copy_quarantine(folder, aside)
-    else:
-        require_free_space(folder, ROOM * bytes_of(paths))
+        hashes = here.from_main(lambda: {path: file_hash(Path(path)) for path in files})
+    folder = cache_folder() / "rows" / _key(hashes, recipe, chosen, renderer)[:32]
+
+    def stored_once() -> None:
+        if not problems(folder, maker=MAKER):
+            say(message("rows that were read and tokenised before: {path}", path=folder))
+            _copy_quarantine(folder, aside)
+            return
         with disk_errors_explained(folder), written_aside(folder, maker=MAKER, keep_intact=True) as made:
-            _store(paths, recipe, chosen, renderer, made, aside, hashes)
+            sweep(folder.parent)  # what was killed, with other settings perhaps, takes as much room
+            require_free_space(folder, ROOM * bytes_of(files))
+            _store(hashes, recipe, chosen, renderer, made, aside)
         say(message("rows lie tokenised in {path}", path=folder))
+
+    here.from_main(stored_once)
+    if not here.main:  # it finds them, unless its machine has a cache of its own
+        stored_once()
     loaded, found = _opened(folder, files)
     for source in loaded.sources:
         say(source.describe())
@@ -135,16 +146,15 @@ class _Account:
 
 
 def _store(
-    paths: Sequence[str],
+    hashes: Mapping[str, str],
     recipe: Recipe,
     chosen: Chosen,
     renderer: Renderer,
     folder: Path,
     aside: Path | None,
-    hashes: Mapping[str, str],
 ) -> None:
-    """Read all rows and write their trees and counts into a new folder."""
-    account, writer = _Account(), RowsWriter(folder / TREES)
+    """Read the files of `hashes` and write their trees and counts into a new folder."""
+    paths, account, writer = list(hashes), _Account(), RowsWriter(folder / TREES)
 
     def take(part: _Part) -> None:
         writer.add(part.table)
@@ -163,8 +173,14 @@ def _store(
             copy=folder / QUARANTINE,
             workers=useful_workers(),
             tick=lambda done: tick(min(done, total) // 10**6),
-            hash_of=lambda path: hashes[str(path)],
+            hash_of=file_hash,
         )
+    for source in sources:
+        if source.sha256 != hashes[source.path]:  # the folder is named by what it was
+            raise DataError(
+                message("{path} has changed while it was read", path=source.path),
+                hint=message("run the same command once nothing writes to the file"),
+            )
     writer.close()
     np.save(folder / LENGTHS, np.concatenate(account.lengths))
     facts = {name: value for name, value in vars(account).items() if name != "lengths"}
@@ -224,8 +240,7 @@ def _copy_quarantine(folder: Path, aside: Path | None) -> None:
 
 def _key(hashes: Mapping[str, str], recipe: Recipe, chosen: Chosen, renderer: Renderer) -> str:
     """Return a hash of all that the trees of these files follow from."""
-    data, template = recipe.data, renderer.template
-    shape = chosen.shape
+    data, template, shape = recipe.data, renderer.template, chosen.shape
     facts = {
         "code": _code(),
         "files": list(zip(names_of(list(hashes)), hashes.values(), strict=True)),
@@ -245,9 +260,21 @@ def _key(hashes: Mapping[str, str], recipe: Recipe, chosen: Chosen, renderer: Re
         "loss": [chosen.method.name, chosen.name],
         "template": [template.name, template.source, template.parts],
         "stops": sorted(renderer.stop_ids),
-        "tokenizer": contents_of(resolve(recipe.policy).path)["tokenizer"],
+        "day": str(date.today()) if "strftime_now(" in template.source else "",
+        "tokenizer": [contents_of(resolve(recipe.policy).path)["tokenizer"], *_opened_as(renderer)],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _opened_as(renderer: Renderer) -> tuple[str, str]:
+    """Return the class of the tokenizer and a hash of its rules, for which its files are not all that counts.
+
+    transformers chooses both by config.json too.
+    """
+    tokenizer: Any = renderer.encoder.tokenizer
+    backend = getattr(tokenizer, "backend_tokenizer", None)  # none in a tokenizer written in Python
+    rules = "" if backend is None else backend.to_str()
+    return type(tokenizer).__qualname__, hashlib.sha256(rules.encode()).hexdigest()
 
 
 @cache

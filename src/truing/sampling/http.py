@@ -7,7 +7,8 @@ local sampler. Left out on purpose: streaming, chat templates (prompts are token
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from truing.sampling.endings import Endings
 from truing.sampling.fleet import Fleet
 from truing.sampling.listing import Listing
 from truing.sampling.servers import Server, ServerDown, answers, make_client, open_server, require_stamp
-from truing.sampling.spreading import spread
+from truing.sampling.spreading import IN_FLIGHT, spread
 from truing.sampling.types import Sample, Sampling
 from truing.sampling.weights import ServedWeights, folder_of, give, remove_older, write_weights
 
@@ -43,7 +44,8 @@ class HttpSampler:
     the model is served under, by default the first that a server names. `timeout` is the limit of one
     response in seconds. `listed` is a file of more servers, which may change at any time. While no server can
     be used, the sampler waits `wait` seconds. A server that does not take new adapters may go on with its
-    own while they are `lag` steps older at most. `say` is told of servers that leave and come back.
+    own while they are `lag` steps older at most. `say` is told of servers that leave and come back. A server
+    has `in_flight` requests at once. `weights` are given to every server before it draws.
     """
 
     def __init__(
@@ -52,13 +54,15 @@ class HttpSampler:
         tokenizer: PreTrainedTokenizerBase,
         *,
         stop_ids: frozenset[int],
-        folder: Path,
+        folder: Path | None = None,
         say: Say = lambda line: None,
         timeout: float = 600.0,
         model: str | None = None,
         listed: Path | None = None,
         wait: float = 0.0,
         lag: int = 0,
+        in_flight: int | None = None,
+        weights: ServedWeights | None = None,
     ) -> None:
         self.fleet = Fleet(Listing(servers, listed, say), self._join, wait=wait, say=say)
         self.tokenizer = tokenizer
@@ -68,7 +72,8 @@ class HttpSampler:
         self.timeout = timeout
         self.model = model
         self.lag = lag
-        self._weights: ServedWeights | None = None  # None: the servers' own
+        self.in_flight = in_flight
+        self._weights = weights  # None: the servers' own
         self._context: int | None = None  # of the first call; a server with a smaller one is not used
         self._filtered: Sequence[int] | None = None  # a prompt, once log-probabilities are those of filters
 
@@ -76,6 +81,21 @@ class HttpSampler:
     def version(self) -> int:
         """Return the step of the newest weights; 0 for those that the servers started with."""
         return self._weights.step if self._weights else 0
+
+    @property
+    def at_once(self) -> int:
+        """Return the most requests that all servers have at once."""
+        return (self.in_flight or IN_FLIGHT) * max(1, len(self.fleet.servers))
+
+    @property
+    def context(self) -> int | None:
+        """Return the most tokens of a prompt and its response, which all servers take; None: they do not say.
+
+        It is settled when it is first asked for, once servers are in use.
+        """
+        if self._context is None:
+            self._context = min((one.context for one in self.fleet.servers if one.context), default=None)
+        return self._context
 
     def refresh(self, model: Any, step: int) -> None:
         """Give all servers the weights of `model` after `step` steps, those left out too, once they answer.
@@ -110,36 +130,76 @@ class HttpSampler:
                 )
         if not prompts:
             return []
-        endings = Endings(self.tokenizer, self.stop_ids, sampling.stop)
         keys = range(len(prompts)) if keys is None else keys
         total = len(prompts) * group_size
         samples: dict[tuple[int, int], Sample] = {}
 
-        async def draw_all(client: httpx2.AsyncClient) -> None:
+        def groups() -> list[list[Wanted]]:
             rooms = [self._room(index, len(prompt), sampling) for index, prompt in enumerate(prompts)]
-            groups = [
+            return [
                 [
                     Wanted(index, k, prompt, rooms[index], seed_of(sampling.seed, step, keys[index], k))
                     for k in range(group_size)
                 ]
                 for index, prompt in enumerate(prompts)
             ]
+
+        def take(sample: Sample) -> None:
+            samples[sample.prompt, sample.k] = sample
+            if on_progress is not None:
+                on_progress(len(samples), total)
+
+        async def draw_all(client: httpx2.AsyncClient) -> None:
+            wanted = groups()
             if sampling.logprobs and not unfiltered(sampling):
                 self._filtered = prompts[0]
                 await self.fleet.on_each(client, partial(require_processed, prompts[0]))
-            await self.fleet.on_each(client, require_stamp)
-
-            async def draw_one(server: Server, wanted: Wanted) -> int:
-                sample = await draw(client, server, wanted, sampling, endings)
-                samples[wanted.prompt, wanted.k] = sample
-                if on_progress is not None:
-                    on_progress(len(samples), total)
-                return len(sample.tokens)
-
-            await spread(self.fleet, client, groups, draw_one)
+            await self._draw(client, wanted, sampling, take)
 
         self._run(draw_all)
         return [samples[prompt, k] for prompt in range(len(prompts)) for k in range(group_size)]
+
+    def stream(
+        self,
+        asked: Iterable[tuple[int, Sequence[int]]],
+        sampling: Sampling,
+        take: Callable[[Sample], None],
+        *,
+        group_size: int = 1,
+        room: Callable[[], bool],
+    ) -> None:
+        """Draw as `sample` does, from pairs of a key and a prompt's token ids that are read one by one.
+
+        `take` gets each response as it ends; its `prompt` is the key. A prompt is read when a server is free
+        for it and `room` holds; see `spread`. Log-probabilities are not asked for.
+        """
+        told = replace(sampling, logprobs=False)
+
+        def groups() -> Iterator[list[Wanted]]:
+            for key, prompt in asked:
+                most = self._room(key, len(prompt), told)
+                yield [Wanted(key, k, prompt, most, seed_of(told.seed, 0, key, k)) for k in range(group_size)]
+
+        self._run(lambda client: self._draw(client, groups(), told, take, room))
+
+    async def _draw(
+        self,
+        client: httpx2.AsyncClient,
+        groups: Iterable[Sequence[Wanted]],
+        sampling: Sampling,
+        take: Callable[[Sample], None],
+        room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Draw every response and hand it to `take`."""
+        await self.fleet.on_each(client, require_stamp)
+        endings = Endings(self.tokenizer, self.stop_ids, sampling.stop)
+
+        async def draw_one(server: Server, wanted: Wanted) -> int:
+            sample = await draw(client, server, wanted, sampling, endings)
+            take(sample)
+            return len(sample.tokens)
+
+        await spread(self.fleet, client, groups, draw_one, in_flight=self.in_flight, room=room)
 
     def _run(self, work: Callable[[httpx2.AsyncClient], Coroutine[Any, Any, None]]) -> None:
         """Run `work` with a client. An exception, Ctrl-C's too, closes connections, which ends requests."""
@@ -172,6 +232,7 @@ class HttpSampler:
     async def _refresh(self, model: Any, step: int, client: httpx2.AsyncClient) -> None:
         from peft import PeftModel
 
+        assert self.folder is not None, "a sampler without a folder takes no new weights"
         path = write_weights(model, self.tokenizer, self.folder, step)
         adapter = isinstance(model, PeftModel)
         tied = not adapter and model.get_output_embeddings().weight is model.get_input_embeddings().weight
@@ -199,9 +260,7 @@ class HttpSampler:
 
     def _room(self, index: int, length: int, sampling: Sampling) -> int:
         """Return how many tokens may follow this prompt: the same number on every server, in every call."""
-        if self._context is None:
-            self._context = min((one.context for one in self.fleet.servers if one.context), default=None)
-        context = self._context
+        context = self.context
         if context is None:
             return sampling.max_new_tokens
         if length >= context:

@@ -15,6 +15,7 @@ import httpx2
 
 from truing.core.errors import ConfigError, ModelError
 from truing.core.messages import message
+from truing.core.pools import pooled
 from truing.core.retries import Tries, retry_after
 
 TRIES = 5
@@ -22,6 +23,7 @@ FIRST_PAUSE = 0.5  # seconds; doubled after each further failure, half of it at 
 LONGEST_PAUSE = 60.0  # seconds; a server may ask for more with Retry-After
 CONNECT_TIMEOUT = 10.0  # seconds
 LOOK_SECONDS = 10.0  # that a server may take to say that it is well
+UNBOUNDED = httpx2.Limits(max_connections=None)  # the callers bound what is under way
 API_KEY = "VLLM_API_KEY"  # the variable from which vLLM takes the key that it asks for
 
 
@@ -92,7 +94,8 @@ def make_client(timeout: float) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {key}"} if key else {},
         timeout=httpx2.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None),
-        limits=httpx2.Limits(max_connections=None),  # the callers bound what is under way
+        limits=UNBOUNDED,
+        transport=pooled(UNBOUNDED),
     )
 
 

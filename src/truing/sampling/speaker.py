@@ -15,48 +15,23 @@ from truing.models.precision import pick_precision
 from truing.models.scoring import Policy, Scorer, choose_layout
 from truing.models.trained import Trained, load_trained
 from truing.sampling.local import IN_FLIGHT, LocalSampler
-from truing.sampling.types import NoLogitsError, Sample, Sampling
+from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling
 
 Askable = Sequence[Message] | str | Record  # turns, one user turn, or the prompt of a row
 
 
 @dataclass(frozen=True)
-class Speaker:
-    """One policy that can be sampled from and scored."""
+class Responder:
+    """One policy that can be sampled from, here or on servers."""
 
-    model: Policy
-    tokenizer: Any
     renderer: Renderer
-    scorer: Scorer
-    sampler: LocalSampler
-
-    @classmethod
-    def of(
-        cls, trained: Trained, template: str | None = None, *, tokens_in_flight: int = IN_FLIGHT
-    ) -> "Speaker":
-        """Make a speaker of a model; a `template` of None stands for the one it was trained with."""
-        renderer = make_renderer(trained.tokenizer, template or trained.template, ends=trained.ends)
-        device = next(trained.model.parameters()).device
-        precision = pick_precision("auto", device, adapter=True)
-        fuse(trained.model)
-        scorer = Scorer(trained.model, autocast=precision.autocast)
-        scorer.layout, _ = choose_layout(scorer)
-        how = {"stop_ids": renderer.stop_ids, "tokens_in_flight": tokens_in_flight}
-        sampler = LocalSampler(trained.model, trained.tokenizer, **how)
-        return cls(trained.model, trained.tokenizer, renderer, scorer, sampler)
+    sampler: Sampler
 
     def prompt_ids(self, asked: Askable) -> list[int]:
         """Return a prompt's token ids. Raises RefusedRowError for turns that the template cannot write."""
         if isinstance(asked, Record):
             return self.renderer.prompt(asked.prompt, asked.given, asked.place or "prompt")
         return self.renderer.prompt(user(asked) if isinstance(asked, str) else tuple(asked))
-
-    def batches(
-        self, prompts: Sequence[Askable], sampling: Sampling, *, group_size: int = 1
-    ) -> list[list[int]]:
-        """Return the indices of the prompts that `answer` reads together; see `LocalSampler.batches`."""
-        ids = [self.prompt_ids(prompt) for prompt in prompts]
-        return self.sampler.batches(ids, sampling, group_size=group_size)
 
     def answer(
         self,
@@ -77,6 +52,38 @@ class Speaker:
             turns = asked.prompt if isinstance(asked, Record) else asked
             text = turns if isinstance(turns, str) else turns[-1].content
             raise error.named(f"asked {text[:60]!r}") from error
+
+
+@dataclass(frozen=True)
+class Speaker(Responder):
+    """One policy on this machine, which can be sampled from and scored."""
+
+    sampler: LocalSampler
+    model: Policy
+    tokenizer: Any
+    scorer: Scorer
+
+    @classmethod
+    def of(
+        cls, trained: Trained, template: str | None = None, *, tokens_in_flight: int = IN_FLIGHT
+    ) -> "Speaker":
+        """Make a speaker of a model; a `template` of None stands for the one it was trained with."""
+        renderer = make_renderer(trained.tokenizer, template or trained.template, ends=trained.ends)
+        device = next(trained.model.parameters()).device
+        precision = pick_precision("auto", device, adapter=True)
+        fuse(trained.model)
+        scorer = Scorer(trained.model, autocast=precision.autocast)
+        scorer.layout, _ = choose_layout(scorer)
+        how = {"stop_ids": renderer.stop_ids, "tokens_in_flight": tokens_in_flight}
+        sampler = LocalSampler(trained.model, trained.tokenizer, **how)
+        return cls(renderer, sampler, trained.model, trained.tokenizer, scorer)
+
+    def batches(
+        self, prompts: Sequence[Askable], sampling: Sampling, *, group_size: int = 1
+    ) -> list[list[int]]:
+        """Return the indices of the prompts that `answer` reads together; see `LocalSampler.batches`."""
+        ids = [self.prompt_ids(prompt) for prompt in prompts]
+        return self.sampler.batches(ids, sampling, group_size=group_size)
 
     def trees(self, prompts: Sequence[Askable], samples: Sequence[Sample]) -> list[Tree]:
         """Make a tree of one branch from each response, for scoring."""

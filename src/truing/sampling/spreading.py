@@ -24,25 +24,45 @@ IN_FLIGHT = 128  # requests a server has at once; vLLM queues what exceeds its o
 MISSED = 3  # looks in a row without an answer, after which a server is dead
 
 
-async def spread(
-    fleet: Fleet, client: httpx2.AsyncClient, groups: Iterable[Sequence[Job]], do: Do[Job]
-) -> None:
-    """Do every job of every group once, at most `IN_FLIGHT` at a time on each server.
+def _always() -> bool:
+    return True
 
-    Raises ModelError when no server could be used for as long as the fleet waits, and the first error of
-    `do` that is not ServerDown.
+
+async def spread(
+    fleet: Fleet,
+    client: httpx2.AsyncClient,
+    groups: Iterable[Sequence[Job]],
+    do: Do[Job],
+    *,
+    in_flight: int | None = None,
+    room: Callable[[], bool] = _always,
+) -> None:
+    """Do every job of every group once, at most `in_flight` (`IN_FLIGHT`) at a time on each server.
+
+    A group is taken when a server is free for it and `room` holds, which it must where no job is under way:
+    groups may be as many as the rows of a file. Raises ModelError when no server could be used for as long as
+    the fleet waits, and the first error of `do` that is not ServerDown.
     """
-    await _Spread(fleet, client, groups, do).run()
+    await _Spread(fleet, client, groups, do, in_flight or IN_FLIGHT, room).run()
 
 
 class _Spread(Generic[Job]):
     """The jobs that wait, and those under way."""
 
     def __init__(
-        self, fleet: Fleet, client: httpx2.AsyncClient, groups: Iterable[Sequence[Job]], do: Do[Job]
+        self,
+        fleet: Fleet,
+        client: httpx2.AsyncClient,
+        groups: Iterable[Sequence[Job]],
+        do: Do[Job],
+        in_flight: int,
+        room: Callable[[], bool],
     ) -> None:
         self.fleet, self.client, self.do = fleet, client, do
-        self.waiting: deque[Sequence[Job]] = deque(group for group in groups if group)
+        self.in_flight, self.room = in_flight, room
+        self.coming = (group for group in groups if group)
+        self.ended = False  # no group comes any more
+        self.waiting: deque[Sequence[Job]] = deque()
         self.running: dict[asyncio.Task[int], tuple[Server, Job, float]] = {}
         self.loads: Counter[Server] = Counter()
         self.missed: Counter[Server] = Counter()
@@ -54,7 +74,7 @@ class _Spread(Generic[Job]):
         for task in beside:
             task.add_done_callback(lambda _: self.news.put_nowait(None))
         try:
-            while self.waiting or self.running:
+            while self._more() or self.running:
                 if not self.running:
                     await self.fleet.ready(self.client)
                 self._hand_out()
@@ -62,21 +82,32 @@ class _Spread(Generic[Job]):
                 for task in beside:
                     if task.done():
                         task.result()  # neither ends but by an error
+            assert self.ended, "there was no room although no job was under way"
         finally:
             ending = [*beside, *self.running]
             for task in ending:
                 task.cancel()
             await asyncio.gather(*ending, return_exceptions=True)
 
+    def _more(self) -> bool:
+        """Tell whether a group waits, after taking the next one where there is room for it."""
+        if not self.waiting and not self.ended and self.room():
+            group = next(self.coming, None)
+            if group is None:
+                self.ended = True
+            else:
+                self.waiting.append(group)
+        return bool(self.waiting)
+
     def _hand_out(self) -> None:
         """Start jobs where there is room for them, a group at one server."""
         up = self.fleet.up
         known = [server.pace for server in up if server.pace]
         usual = sum(known) / len(known) if known else 1.0
-        while self.waiting and up:
+        while up:
             first = min(up, key=lambda server: (self.loads[server] + 1) / (server.pace or usual))
-            room = IN_FLIGHT - self.loads[first]
-            if room <= 0:
+            room = self.in_flight - self.loads[first]
+            if room <= 0 or not self._more():
                 return
             group = self.waiting.popleft()
             if group[room:]:

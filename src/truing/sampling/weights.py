@@ -33,15 +33,21 @@ class ServedWeights:
     step: int
     adapter: bool  # an adapter beside the server's own weights; else whole weights in their place
     tied: bool = False  # the output head of the whole model is its embedding
+    name: str = ""  # of these weights and no others; the name of the folder where none is given
+
+    @property
+    def known_as(self) -> str:
+        """Return the name by which servers know the weights."""
+        return self.name or self.path.name
 
 
 async def give(client: httpx2.AsyncClient, server: Server, weights: ServedWeights) -> None:
     """Make `server` draw from `weights`. Raises ServerDown, and ConfigError where it cannot take them."""
     if weights.adapter:
-        await load_adapter(client, server, weights.path, weights.step)
+        await load_adapter(client, server, weights)
     else:
         await load_whole(client, server, weights.path, tied=weights.tied)
-        server.version, server.stamp = weights.step, await _stamped(client, server, weights.path.name)
+        server.version, server.stamp = weights.step, await _stamped(client, server, weights.known_as)
 
 
 def folder_of(adapter: str) -> str:
@@ -64,9 +70,9 @@ def remove_older(newest: Path, keep: Collection[str] = ()) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-async def load_adapter(client: httpx2.AsyncClient, server: Server, path: Path, step: int) -> None:
-    """Make `server` draw from the adapter in `path`, and drop the adapter before it."""
-    name, before = _PREFIX + path.name, server.adapter
+async def load_adapter(client: httpx2.AsyncClient, server: Server, weights: ServedWeights) -> None:
+    """Make `server` draw from an adapter, and drop the adapter before it."""
+    path, name, before = weights.path, _PREFIX + weights.known_as, server.adapter
     try:
         await ask(client, server, "/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(path)})
     except Refused as refused:
@@ -80,7 +86,7 @@ async def load_adapter(client: httpx2.AsyncClient, server: Server, path: Path, s
                 f"{server.url} does not load the adapter {path}: {refused}",
                 hint="the server must see that folder under the same path",
             ) from refused
-    server.adapter, server.version = name, step
+    server.adapter, server.version = name, weights.step
     if before not in ("", name):
         await _unload(client, server, before)
 

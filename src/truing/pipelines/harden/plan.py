@@ -18,7 +18,7 @@ from truing.evals.suites.ordinary import load_ordinary
 from truing.models.load import pick_device
 from truing.models.machine import cpu_line
 from truing.models.precision import pick_precision
-from truing.pipelines.budget import FEWER, MARGIN, MachinePace, Schedule
+from truing.pipelines.budget import BEGUN, FEWER, MARGIN, MachinePace, Schedule
 from truing.pipelines.pace import measured_pace
 from truing.pipelines.quickstart import TRIED, recipe_of, sft, spread
 
@@ -26,8 +26,8 @@ FILE = "plan.json"
 LEAST = 24  # prompts of a round, below which nothing is learnt that shows
 DRESS = 35  # tokens that an attack puts around a prompt
 # docs/harden.md measures the weights 10 and 30, between attacks declined and harmless prompts declined.
-TEACHING = Schedule(per_step=8, epochs=1.0, learning_rate=2e-3, begun=12, retain_weight=30.0)
-LONGER, WHOLE = 1.75, 0.25  # an attacked prompt over the rows of the pace; more for a whole refusal
+TEACHING = Schedule(per_step=8, epochs=1.0, learning_rate=2e-3, retain_weight=30.0)
+LONGER, WHOLE = 1.5, 0.25  # an attacked prompt over the rows of the pace; more for a whole refusal
 LOOKALIKE, EVERYDAY, HELPFUL = 24, 12, 96  # tokens of answers for the gates
 
 
@@ -99,7 +99,7 @@ def costs(recipe: HardenRecipe, pace: MachinePace, prompt: float) -> RoundCosts:
     rows = (1 + plan.balance) / 2  # the pace is that of one refusal beside one retained row
     learn = rows * longer * (pace.keep + TEACHING.epochs * pace.learn)
     own = asking(1, plan.max_new_tokens, prompt + DRESS) * plan.rounds
-    held = asking(plan.balance, TEACHING.begun, prompt + DRESS) * plan.rounds
+    held = asking(plan.balance, BEGUN, prompt + DRESS) * plan.rounds
     pairs = 2 * plan.pairs * asking(1, plan.max_new_tokens, prompt + DRESS) * plan.rounds
     return RoundCosts(fixed, own + arms * (held + pairs + learnt * learn))
 
