@@ -23,7 +23,6 @@ SET: dict[str, dict[str, Any]] = {  # a recipe that sets the key, and nothing el
     "data.ptx": {"data": {"train": "t", "ptx": "p"}},
     "data.ptx_weight": {"data": {"train": "t", "ptx_weight": 0.5}},
     "loss.mix": {"loss": {"mix": {"one": 1.0, "other": 1.0}}},
-    "ranks.shard": {"ranks": {"shard": True}},
     "reference": {"reference": "another"},
     "rewards": {"rewards": [{"name": "numeric"}]},
     "sampling": {"sampling": {"temperature": 0.5}},

@@ -1,5 +1,7 @@
 """Bytes of a rank by hand: weights, gradients, moments, and what a sharded model gathers."""
 
+from dataclasses import replace
+
 import pytest
 
 from truing.models.layouts import ONE, REPLICATED, SHARDED, Needs, memory_of
@@ -13,6 +15,7 @@ FULL = Needs(
     opening=0,
     learning=PassMemory(gradients=500, activations=300, working=70),
     sampler=0,
+    joined=0,
     process=9,
     together=False,
 )
@@ -24,6 +27,7 @@ LORA = Needs(
     opening=0,
     learning=PassMemory(gradients=40, activations=300, working=70),
     sampler=0,
+    joined=0,
     process=9,
     together=False,
 )
@@ -62,6 +66,12 @@ def test_adapters_stay_whole_beside_a_sharded_base():
     found = memory_of(LORA, SHARDED, 4)
     assert (found["weights"], found["optimiser"], found["gradients"]) == (125 + 40, 80, 40)
     assert found["gathered"] == 100 + 2 * 50
+
+
+def test_a_sampler_of_shards_needs_all_weights_beside_its_own_part():
+    needs = replace(FULL, sampler=900, joined=540)
+    assert total(needs, SHARDED, 4) == 135 + 250 + 9 + 125 + 900 + 540
+    assert total(needs, REPLICATED, 4) == 540 + 1000 + 9 + 500 + 900, "a replica has them"
 
 
 @pytest.mark.parametrize(

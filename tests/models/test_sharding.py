@@ -6,11 +6,13 @@ from pathlib import Path
 import torch
 
 from truing.config.recipe import Lora
+from truing.data.trees import Branch, Tree
 from truing.models import checkpoint
 from truing.models.load import add_adapter, trainable
 from truing.models.passes import evened, passes_of, share_of, shared_numbers_of
+from truing.models.reference import AdapterOff
 from truing.models.scoring import Scorer
-from truing.models.sharding import is_part, replicated, shard, whole, whole_weights
+from truing.models.sharding import WholeCopy, is_part, replicated, shard, whole, whole_weights
 from truing.models.world import World, apart
 
 from ..tables import each
@@ -99,3 +101,85 @@ def test_parts_on_disk_make_the_whole_for_any_number_of_ranks(two: Two, tiny, tm
 def _moved(folder: Path, aside: Path) -> None:
     for path in folder.iterdir():
         path.rename(aside / path.name)
+
+
+@each("tied, lora", list(product([False, True], repeat=2)))
+def test_a_whole_copy_is_the_model_and_lets_go_of_its_weights(two: Two, tiny, tied: bool, lora: bool):
+    def work(here: World) -> object:
+        plain, scorer = (scorer_of(tiny, tied=tied, lora=lora) for _ in range(2))
+        wanted = dict(plain.model.named_parameters())
+        copied = WholeCopy(scorer)
+        shard(scorer, CPU)
+        held = []
+        for filled in (1, 2):
+            with torch.no_grad():
+                for one in [*trainable(scorer).values(), *trainable(plain).values()]:
+                    one.mul_(filled)  # as a step would
+            copied.fill(CPU, here=here.main or filled == 1)
+            held.append(sum(one.numel() for one in copied.model.parameters()))
+            if here.main or filled == 1:
+                own = dict(copied.model.named_parameters())
+                assert own.keys() == wanted.keys()
+                assert all(torch.equal(own[name], wanted[name]) for name in own)
+                (batch,) = passes_of({0: pairs_of_one()}, plain, 100)
+                again = Scorer(copied.model, layout="trees")
+                assert torch.equal(again(batch).logps, plain(batch).logps)
+            copied.empty()
+            held.append(sum(one.numel() for one in copied.model.parameters()))
+        copied.fill(CPU, adapters_alone=True)
+        held.append(sum(one.numel() for one in copied.model.parameters()))
+        return held
+
+    whole = sum(one.numel() for one in scorer_of(tiny, tied=tied, lora=lora).parameters())
+    adapters = sum(one.numel() for one in trainable(scorer_of(tiny, lora=True)).values()) if lora else 0
+    assert two(work) == [[whole, 0, whole, 0, adapters], [whole, 0, 0, 0, adapters]]
+
+
+def pairs_of_one() -> Tree:
+    return Tree([5, 6, 7], (Branch([8, 9], [True] * 2), Branch([9], [True])))
+
+
+def test_states_and_divergence_are_those_of_one_process(two: Two, tiny, pairs):
+    """Both use the weights outside of `forward`."""
+    trees = dict(enumerate(pairs))
+
+    def work(here: World) -> object:
+        gradients = []
+        for scorer in (scorer_of(tiny, lora=True), scorer_of(tiny, lora=True)):
+            if gradients:
+                shard(scorer, CPU)
+            start = AdapterOff(scorer).states
+            for batch in passes_of(trees, scorer, 1000):
+                moved = scorer.divergence(batch, start(batch))
+                moved.sum().backward()
+            gradients.append([moved.detach(), *(one.grad for one in trainable(scorer).values())])
+        return max(float((one - other).abs().max()) for one, other in zip(*gradients, strict=True))
+
+    assert max(two(work)) < 1e-5
+
+
+def test_the_bytes_of_a_pass_are_those_of_its_weights_and_gradients(two: Two, tiny, pairs):
+    """Forward joins every weight, backward the layers again; each gradient is scattered once.
+
+    Parts are of one size, so that an odd number of rows takes one more.
+    """
+
+    def work(here: World) -> object:
+        scorer = scorer_of(tiny)
+        sizes = {
+            name: one.nbytes + one.nbytes // len(one) * (len(one) % 2)
+            for name, one in scorer.named_parameters()
+        }
+        plain = sum(one.nbytes for one in scorer.parameters())
+        layers = sum(size for name, size in sizes.items() if ".layers." in name)
+        shard(scorer, CPU)
+        here.taken()
+        (batch,) = passes_of(dict(enumerate(pairs)), scorer, 1000)
+        scorer(batch).logps.sum().backward()
+        first = here.taken()
+        list(map(whole, trainable(scorer).values()))
+        again = here.taken()
+        total = sum(sizes.values())
+        return [first.gathered == total + layers, first.reduced == total, again[:2] == (0, plain)]
+
+    assert two(work) == [[True] * 3] * 2

@@ -16,13 +16,17 @@ from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import ConfigError
 from truing.models.roles import playing
 from truing.models.trained import load_trained_reward
+from truing.models.world import World, apart
 from truing.rewards.model import ModelReward, model_reward
 from truing.rollouts.ahead import Ahead
+from truing.runs.crew import crew_of
 from truing.runs.online_session import OnlineSession
 from truing.runs.opening import open_run
 from truing.runs.run import run, write_result
 from truing.sampling.local import LocalSampler
-from truing.training.hooks import Hook
+from truing.training.hooks import Hook, Logs
+
+from ..two_ranks import Two
 
 OWN = '''
 def letters(responses):
@@ -224,6 +228,38 @@ def test_a_reward_folder_begins_a_critic_in_full_training(opened, reward_run, tm
     assert critic.critic.model is not session.model and len(critic.parameters) > 10
     rows = trained(session, tmp_path / "run")
     assert rows[-1]["grad_norm/critic"] > 0
+
+
+@pytest.mark.parametrize(
+    ("lora", "of_the_policy"), [({"r": 4}, True), ({"r": 4}, False), (None, True)], ids=repr
+)
+def test_a_reward_model_and_its_critic_work_beside_a_policy_in_shards(
+    two: Two, opened, reward_run, rows, model_folder, tmp_path, lora, of_the_policy
+):
+    """The critic is an adapter of the backbone, an adapter of another model, or a model that trains whole."""
+    policy = model_folder if of_the_policy else _copied(model_folder, tmp_path / "elsewhere")
+    folder = reward_run(lora={"r": 2} if lora else None, policy=str(policy))
+    keys = {"lora": lora, "rewards": [{"name": "model", "path": str(folder)}]}
+    keys |= {"data": {"train": str(rows), "ptx": str(rows), "eval_fraction": 0.2}}
+
+    def learnt(here: World, **changes: Any) -> list[Logs]:
+        crew = crew_of(opened(**keys, **changes))
+        if not here.main:
+            crew.follow()
+            return []
+        found = [crew("learn", 1), crew("learn", 2), crew("evaluate")]
+        crew.dismiss()
+        return found
+
+    def work(here: World) -> object:
+        with apart():
+            wanted = learnt(World())
+        return [learnt(here, ranks={"shard": True}), wanted]
+
+    (found, wanted), _ = two(work)
+    for one, other in zip(found, wanted, strict=True):
+        assert {name: one[name] for name in other} == pytest.approx(other, rel=1e-5, abs=1e-5)
+    assert found[0]["grad_norm/critic"] > 0 and "loss/ptx" in found[0]
 
 
 def test_updates_end_where_the_policy_has_moved_far_enough(opened, tmp_path):

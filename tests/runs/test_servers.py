@@ -14,7 +14,9 @@ from truing.config.reads import require_read
 from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder, RunState, read_metrics, read_status
 from truing.core.errors import ModelError
+from truing.models.world import World, apart
 from truing.rollouts.ahead import Ahead
+from truing.runs.crew import crew_of
 from truing.runs.online_session import OnlineSession
 from truing.runs.opening import open_run
 from truing.runs.run import run
@@ -23,6 +25,8 @@ from truing.sampling.local import LocalSampler
 from truing.training.health import read_findings
 
 from ..sampling.model_server import ModelServer
+from ..tables import each
+from ..two_ranks import Two
 
 OWN = '''
 def letters(responses):
@@ -69,7 +73,7 @@ def opened(model_folder: Path, tmp_path: Path, said: list[str]) -> Callable[...,
             "output": str(tmp_path / name),
         }
         for key, value in changes.items():
-            recipe[key] = recipe[key] | value if isinstance(recipe.get(key), dict) else value
+            recipe[key] = recipe[key] | value if isinstance(recipe.get(key), dict) and value else value
         session = open_run(Recipe.model_validate(recipe), said.append)
         assert isinstance(session, OnlineSession)
         return session
@@ -162,3 +166,33 @@ def test_responses_of_weights_that_are_too_old_are_not_learnt_from(opened):
     # Step 4's responses were drawn in step 3, from the weights after step 1: two steps behind.
     assert [row["sampling/stale"] for row in rows] == [0, 0, 0, PROMPTS * GROUP, 0, 0]
     assert [row["sampling/staleness"] for row in rows] == [0, 1, 1, 0, 1, 1]
+
+
+@each("adapted", [False, True])
+def test_servers_draw_from_the_weights_of_ranks_in_shards(
+    two: Two, opened, model_folder: Path, adapted: bool
+):
+    """Rank 0 writes an adapter or all weights, joined from the parts of both."""
+
+    def run_of(here: World, url: str, name: str, **changes: Any) -> list[dict[str, Any]]:
+        session = opened(url, name=name, lora={"r": 4} if adapted else None, **changes)
+        return trained(session) if here.main else crew_of(session).follow() or []
+
+    def work(here: World) -> object:
+        if not here.main:
+            return run_of(here, urls[0], f"ranks{adapted}", ranks={"shard": True})
+        with apart():
+            wanted = run_of(World(), urls[1], f"alone{adapted}")
+        found = run_of(here, urls[0], f"ranks{adapted}", ranks={"shard": True})
+        return [[{name: row[name] for name in wanted[0]} for row in found], wanted]
+
+    with ModelServer(model_folder) as one, ModelServer(model_folder) as other:
+        urls = [one.url, other.url]
+        both = two(work)
+    assert len(both[0]) == 2, both
+    found, wanted = both[0]
+    assert len(found) == len(wanted) == 4
+    for row, other in zip(found, wanted, strict=True):
+        assert row == pytest.approx(other, rel=1e-5, abs=1e-5)
+    assert all(row["sampling/mismatch_kl"] < 1e-6 for row in found), "they have the newest weights"
+    assert any(row["grad_norm"] > 0 for row in found)

@@ -55,6 +55,13 @@ class _Model:
                 case "/v1/unload_lora_adapter":
                     self.served.pop(request.body["lora_name"], None)
                     return as_json("Success")
+                case "/server_info?config_format=json":
+                    return as_json({"vllm_config": {"device_config": {"device": "cuda"}}})
+                case "/collective_rpc":
+                    self.reload(request.body["kwargs"]["weights_path"])
+                    return as_json({})
+                case "/reset_prefix_cache":
+                    return as_json({"success": True})
                 case "/v1/completions":
                     return self.complete(request.body)
                 case _:
@@ -66,6 +73,10 @@ class _Model:
             self.newest = PeftModel.from_pretrained(copy.deepcopy(self.served[BASE]), path).eval()
             self.taken += 1
         self.served[name] = self.newest
+
+    def reload(self, path: str) -> None:
+        """Take whole weights in place of its own."""
+        self.served = {BASE: AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()}
 
     def complete(self, body: dict[str, Any]) -> Reply:
         if body["model"] not in self.served:

@@ -28,14 +28,13 @@ PARTICULAR: Mapping[str, Callable[[Recipe], bool]] = {  # and whether a recipe s
     "data.ptx": _in_data("ptx"),
     "data.ptx_weight": _in_data("ptx_weight"),
     "loss.mix": lambda recipe: recipe.loss.mix is not None,
-    "ranks.shard": lambda recipe: recipe.ranks.shard,
     "reference": lambda recipe: recipe.reference is not None,
     "rewards": lambda recipe: bool(recipe.rewards),
     "sampling": lambda recipe: recipe.sampling != SamplingSection(),
     "online": lambda recipe: recipe.online != Online(),
     "critic": lambda recipe: recipe.critic != CriticSection(),
 }
-_OFFLINE = ("data.retain", "data.retain_weight", "data.retain_per_step", "ranks.shard")
+_OFFLINE = ("data.retain", "data.retain_weight", "data.retain_per_step")
 _PAIRS = ("loss.mix", "reference", "data.tokens", *_OFFLINE)
 _LABELS = ("loss.mix", "reference", "data.unpair", "data.one_class", *_OFFLINE)
 _ONLINE = ("rewards", "sampling", "online", "critic", "reference", "data.ptx", "data.ptx_weight")
@@ -47,7 +46,7 @@ READS: Mapping[str, tuple[str, ...]] = {  # of `PARTICULAR`, by method
     "orpo": _PAIRS,
     "kto": _LABELS,
     "bco": _LABELS,
-    "reward": ("loss.mix", "ranks.shard"),
+    "reward": ("loss.mix",),
     **dict.fromkeys(ONLINE_METHODS, _ONLINE),
 }
 

@@ -319,14 +319,6 @@ class Recipe(Section):
             raise ValueError("data.retain compares the policy with and without its adapter: set lora")
         return value
 
-    @field_validator("ranks")
-    @classmethod
-    def _shards_without_retained_rows(cls, value: RanksSection, info: ValidationInfo) -> RanksSection:
-        data = info.data.get("data")
-        if value.shard and data is not None and data.retain:
-            raise ValueError("ranks.shard cannot be combined with data.retain; keep one of the two")
-        return value
-
     @field_validator("evaluate")
     @classmethod
     def _rows_to_evaluate_on(cls, value: EvaluateSection, info: ValidationInfo) -> EvaluateSection:

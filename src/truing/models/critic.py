@@ -4,6 +4,7 @@ Under LoRA it is a role of the policy's backbone; in full training, or from anot
 its own. The head is one linear map in float32, as PPO's critics have had it since arXiv:1909.08593.
 """
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import torch
@@ -29,6 +30,11 @@ class Critic(Trunk):
     ) -> None:
         super().__init__(model, layout=layout, autocast=autocast)
         self.head, self.role = head, role
+        self._read: Callable[[PackedBatch], Tensor] = self._states
+
+    def read_through(self, host: Trunk) -> None:
+        """Read the backbone through the scorer that holds it in shards, since it alone can join them."""
+        self._read, self.sharded = host.states, host.sharded
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Return the reward expected from each target on, before the target is known, [N] f32."""
@@ -37,7 +43,7 @@ class Critic(Trunk):
             if isinstance(self.model, PeftModel) and self.role
             else nullcontext()
         ):
-            states = self.states(batch)
+            states = self._read(batch)
         return self.head(states.float())[:, 0]
 
 

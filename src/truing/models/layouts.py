@@ -27,6 +27,7 @@ class Needs:
     opening: int  # weights of a reference that is closed before the first step
     learning: PassMemory
     sampler: int  # its cache and its copy of the weights, while it draws
+    joined: int  # a whole copy of weights in shards, which a sampler needs
     process: int  # the rest of the process or of the device's context
     together: bool  # whether the update computes on all weights at once, as it does on CUDA
 
@@ -57,8 +58,9 @@ def _moments(needs: Needs, layout: str, ranks: int) -> list[dict[str, int]]:
         "process": needs.process,
         "working": learning.working,
     }
-    drawing = always | {"gradients": gradients, "sampler": needs.sampler}
-    return [passing, updating, opening, *([drawing] if needs.sampler else [])]
+    drawn = needs.sampler + (needs.joined if parts > 1 else 0)
+    drawing = always | {"gradients": gradients, "sampler": drawn}
+    return [passing, updating, opening, *([drawing] if drawn else [])]
 
 
 def _shared(size: int, parts: int) -> int:

@@ -78,7 +78,7 @@ class RewardScorer(Trunk):
         if head is None:
             return self._pooled(batch)
         last = last_tokens(batch, pad_token(self.inner))
-        states = self.states(replace(batch, source=last))
+        states = self._states(replace(batch, source=last))
         # Outside autocast: a score of 12.3 rounded to bfloat16 is off by as much as many pairs differ.
         with torch.autocast(states.device.type, enabled=False):
             scores: Tensor = head(states.to(head.get_parameter("weight").dtype))

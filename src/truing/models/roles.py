@@ -155,5 +155,5 @@ class RewardRole(Trunk):
         assert isinstance(self.model, PeftModel)
         last = last_tokens(batch, self.pad_id)
         with playing(self.model, self.role):
-            states = self.states(replace(batch, source=last))
+            states = self._states(replace(batch, source=last))
         return self.head(states.float())[:, 0]

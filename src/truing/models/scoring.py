@@ -107,7 +107,10 @@ class Trunk(nn.Module):
         )
 
     def states(self, batch: PackedBatch) -> Tensor:
-        """Return the states that predict the targets, [N, D]."""
+        """Return the states that predict the targets, [N, D]; called from outside of the scorer alone."""
+        return self._states(batch)
+
+    def _states(self, batch: PackedBatch) -> Tensor:
         inner = self.inner
         trunk = inner.base_model
         assert isinstance(trunk, nn.Module)
@@ -132,7 +135,7 @@ class Scorer(Trunk):
     """A scorer of batches under a policy; `choose_layout` finds its layout."""
 
     def forward(self, batch: PackedBatch, *, entropy: bool = False, collision: bool = False) -> Scores:
-        states = self.states(batch)
+        states = self._states(batch)
         head = head_of(self.inner)
         logps = head_logprobs(states, batch.target, head)
         return Scores(
@@ -143,7 +146,7 @@ class Scorer(Trunk):
 
     def divergence(self, batch: PackedBatch, reference: Tensor) -> Tensor:
         """Return KL(reference || policy) at the targets, [N] f32, from the reference's states, [N, D]."""
-        return head_divergence(self.states(batch), reference, head_of(self.inner))
+        return head_divergence(self._states(batch), reference, head_of(self.inner))
 
 
 def probe(vocabulary: int) -> list[Tree]:

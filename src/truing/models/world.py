@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -41,6 +41,14 @@ class RanksApartError(DivergedError):
     code = "ranks_apart"
 
 
+class Traffic(NamedTuple):
+    """The work of a rank, and what it exchanged with the others."""
+
+    reduced: int  # bytes of gradients given to all-reduces and reduce-scatters
+    gathered: int  # bytes of whole weights that all-gathers have put together
+    learnt: int  # tokens of passes with a gradient
+
+
 @dataclass
 class World:
     """The ranks of this run as one of them sees them."""
@@ -48,7 +56,9 @@ class World:
     rank: int = 0
     size: int = 1
     control: Any = None  # a group over gloo, for everything but gradients
-    reduced: int = field(default=0, init=False)  # bytes given to all-reduces since they were last taken
+    reduced: int = field(default=0, init=False)  # bytes of gradients that were summed, until they are taken
+    gathered: int = field(default=0, init=False)  # bytes of weights in shards that were joined, the same
+    learnt: int = field(default=0, init=False)  # tokens of this rank's passes with a gradient, the same
     known: Exception | None = field(default=None, init=False)  # the error that all ranks have raised
 
     @property
@@ -117,10 +127,11 @@ class World:
         self.known = known
         raise known
 
-    def taken(self) -> int:
-        """Return the bytes given to all-reduces since the last call."""
-        given, self.reduced = self.reduced, 0
-        return given
+    def taken(self) -> Traffic:
+        """Return the bytes and tokens since the last call."""
+        found = Traffic(self.reduced, self.gathered, self.learnt)
+        self.reduced = self.gathered = self.learnt = 0
+        return found
 
     @torch.no_grad()
     def add_up(self, parameters: Iterable[nn.Parameter]) -> None:

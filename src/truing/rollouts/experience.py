@@ -19,7 +19,7 @@ from truing.data.trees import Branch, Tree
 from truing.losses.credit import penalised, tied, token_rewards, whiten
 from truing.losses.policy_gradient import high_entropy
 from truing.models.critic import Critic
-from truing.models.passes import passes_of, share_of, shared_numbers_of
+from truing.models.passes import evened, passes_of, share_of, shared_numbers_of
 from truing.models.scoring import Scorer, Trunk, without_dropout
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.offline import Reference
@@ -207,14 +207,15 @@ class Teacher:
 
     def passes(self, experience: Experience, items: Sequence[int]) -> list[PackedBatch]:
         """Make this rank's passes of one update."""
-        trees = share_of({item: experience.trees[item] for item in items}, self.scorer.layout)
+        trees = {item: experience.trees[item] for item in items}
+        own = share_of(trees, self.scorer.layout)
         roles: dict[Role, Trunk] = {"learn": self.scorer}
         if self.critic is not None:
             roles["value"] = self.critic
         return [
             batch
             for role, trunk in roles.items()
-            for batch in passes_of(trees, trunk, self.tokens_per_pass, role)
+            for batch in evened(passes_of(own, trunk, self.tokens_per_pass, role), trees, trunk, role)
         ]
 
 

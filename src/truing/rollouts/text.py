@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from truing.core.streams import Stream, generator, within
 from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
-from truing.models.passes import passes_of, share_of
+from truing.models.passes import evened, passes_of, share_of
 from truing.models.scoring import Scorer
 
 
@@ -25,4 +25,4 @@ class Text:
         order = generator(self.seed, Stream.TEXT, within(step, update)).permutation(len(self.trees))
         drawn = {self.first + i: self.trees[i] for i in order[:count].tolist()}
         own = share_of(drawn, self.scorer.layout)
-        return passes_of(own, self.scorer, self.tokens_per_pass, "ptx")
+        return evened(passes_of(own, self.scorer, self.tokens_per_pass, "ptx"), drawn, self.scorer, "ptx")

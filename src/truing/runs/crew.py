@@ -22,7 +22,7 @@ from truing.models import checkpoint
 from truing.models.checkpoint import Saved
 from truing.models.scoring import Policy, Trunk
 from truing.models.sharding import is_part, part_of, settled
-from truing.models.world import RankError, checksums, require_equal, world
+from truing.models.world import RankError, Traffic, checksums, require_equal, world
 from truing.runs.displacement import Driver, drivers, hold
 from truing.runs.session import Session
 from truing.training.hooks import Logs, Signals
@@ -60,6 +60,9 @@ class Learner(Protocol):
 
     @property
     def scorer(self) -> Trunk: ...
+
+    @property
+    def trunks(self) -> Sequence[Trunk]: ...
 
     @property
     def parts(self) -> Sequence[TrainedPart]: ...
@@ -102,6 +105,16 @@ def crew_of(session: Learner) -> "Crew":
     """Make the crew of a session, with a new optimiser."""
     optimizer = make_optimizer(session.parts, session.recipe.optim)
     return Crew(session, optimizer, Signals())
+
+
+def traffic_of(ranks: Sequence[Traffic]) -> Logs:
+    """Return the metrics of what the ranks of a step exchanged, and of how evenly they shared its tokens."""
+    first, tokens = ranks[0], [one.learnt for one in ranks]
+    found = {"ranks/reduced_bytes": float(first.reduced)}
+    if first.gathered:
+        found["ranks/gathered_bytes"] = float(first.gathered)
+    mean = sum(tokens) / len(tokens)
+    return found | ({"ranks/imbalance": max(tokens) / mean - 1} if mean else {})
 
 
 class _GradientWatch:
@@ -182,7 +195,8 @@ class Crew:
 
     def learn(self, step: int) -> Logs:
         """Learn one step."""
-        session = self.session
+        session, here = self.session, world()
+        here.taken()  # by an evaluation, or a checkpoint
         logs = take_step(
             session.plan,
             lambda step: session.learn(self.optimizer, step),
@@ -193,7 +207,7 @@ class Crew:
         )
         for watch in self._watches:
             watch.look()
-        return logs if world().alone else {**logs, "ranks/reduced_bytes": float(world().taken())}
+        return logs if here.alone else logs | traffic_of(here.gather(here.taken()))
 
     def evaluate(self) -> Logs:
         """Measure the session on its held-out rows."""
@@ -234,7 +248,8 @@ class Crew:
         self._put(checkpoint.read(path))
 
     def _put(self, found: Saved) -> None:
-        settled(self.session.scorer)
+        for trunk in self.session.trunks:
+            settled(trunk)
         checkpoint.restore_parameters(self.names, found.tensors["model"])
 
     def set_rate(self, rate: float) -> None:

@@ -27,6 +27,7 @@ from truing.models.precision import Precision
 from truing.models.reward import linear_head
 from truing.models.roles import CRITIC, add_role, linear, role_on
 from truing.models.scoring import Policy, Scorer
+from truing.models.sharding import shard
 from truing.models.trained import load_trained_reward
 
 
@@ -68,6 +69,21 @@ def open_critic(
     trunk = load_model(source, precision.base, scorer.device).base_model
     assert isinstance(trunk, nn.Module)
     return _trained_whole(scorer, trunk, head)
+
+
+def critic_in_shards(opened: OpenedCritic, scorer: Scorer) -> OpenedCritic:
+    """Return a critic beside a policy that lies in shards: on its backbone, or in shards of its own."""
+    critic = opened.critic
+    if critic.role is not None:
+        critic.head.to(scorer.device)
+        critic.read_through(scorer)
+        return opened
+    shard(critic, scorer.device)
+    return OpenedCritic(critic, _named(critic))
+
+
+def _named(critic: Critic) -> dict[str, nn.Parameter]:
+    return {f"critic.{name}": one for name, one in trainable(critic).items()}
 
 
 def _role(
@@ -135,4 +151,4 @@ def _critic_of(scorer: Scorer, model: nn.Module, head: nn.Linear) -> OpenedCriti
     alike = type(inner) is type(scorer.inner.base_model)
     layout = scorer.layout if alike else "padded"
     critic = Critic(model.train(), head, role=None, layout=layout, autocast=scorer.autocast)
-    return OpenedCritic(critic, {f"critic.{name}": one for name, one in trainable(critic).items()})
+    return OpenedCritic(critic, _named(critic))

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+
+import torch
 
 from truing.config.recipe import Recipe
 from truing.config.rewards import ASKED, RewardPart
@@ -15,10 +17,13 @@ from truing.methods.offline import choose
 from truing.methods.online import choose_online
 from truing.models.load import pick_device
 from truing.models.passes import tokens_per_pass
-from truing.models.scoring import Policy, Scorer
+from truing.models.scoring import Scorer
+from truing.models.sharding import WholeCopy, shard
 from truing.models.sources import resolve
 from truing.models.weights import require_rows
+from truing.models.world import world
 from truing.objectives.choices import ChosenOnline
+from truing.objectives.offline import Reference
 from truing.rewards.build import build_mix
 from truing.rewards.mix import Mix
 from truing.rewards.model import Host
@@ -26,7 +31,7 @@ from truing.rollouts.ahead import Ahead
 from truing.rollouts.experience import Teacher
 from truing.rollouts.prompts import Prompt, Prompts, read_prompts
 from truing.rollouts.text import Text
-from truing.runs.critics import open_critic
+from truing.runs.critics import OpenedCritic, critic_in_shards, open_critic
 from truing.runs.idle import require_used
 from truing.runs.online_session import OnlineSession
 from truing.runs.opened import sources_of
@@ -57,26 +62,23 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
     text = _read_text(recipe, renderer, say)
     device = pick_device(recipe.device)
     precision = precision_of(recipe, device, say)
-    scorer, reason = trained_policy(recipe, source, precision, device, dropout=False)
+    shards = recipe.ranks.shard and not world().alone
+    place = torch.device("cpu") if shards else device  # no device need hold all weights
+    scorer, reason = trained_policy(recipe, source, precision, place, dropout=False)
     require_rows(scorer.inner, tokenizer, recipe.policy)
     tell_of(scorer, reason, say)
-    rewards = _rewards(recipe, Host(renderer, scorer, source), [*pool, *held_out], say)
+    # Rank 0 alone asks rewards, and a backbone in shards is read by all ranks together.
+    host = Host(renderer) if shards else Host(renderer, scorer, source)
+    rewards = _rewards(recipe, host, [*pool, *held_out], say)
     critic = open_critic(recipe, scorer, source, precision, renderer, say) if chosen.needs_critic else None
+    whole = WholeCopy(scorer) if shards else None
+    if shards:
+        shard(scorer, device)
+        critic = critic_in_shards(critic, scorer) if critic is not None else None
     if critic is not None:
         critic.critic.room = scorer.room  # their passes are cut together
     reference = live_reference(recipe, scorer, source, precision) if chosen.needs_reference else None
-    online, settings = recipe.online, chosen.settings
-    cut = tokens_per_pass(recipe, scorer)
-    teacher = Teacher(
-        scorer,
-        chosen,
-        reference,
-        critic.critic if critic else None,
-        cut,
-        updates=(online.epochs or chosen.method.epochs) * online.mini_batches,
-        missing_eos_penalty=online.missing_eos_penalty,
-        mask_truncated=online.truncated == "mask",
-    )
+    settings, cut = chosen.settings, tokens_per_pass(recipe, scorer)
     return OnlineSession(
         recipe=recipe,
         chosen=chosen,
@@ -89,14 +91,35 @@ def open_online(recipe: Recipe, say: Say = lambda line: None, *, aside: Path | N
         sources=sources_of(prompts.rows, asked.rows if asked else None, text),
         precision=precision,
         layout_reason=reason,
-        sampler=_sampler(recipe, scorer, tokenizer, renderer, say),
+        sampler=_sampler(recipe, whole.model if whole else scorer.model, tokenizer, renderer, say),
+        whole=whole,
         rewards=rewards,
-        teacher=teacher,
+        teacher=_teacher(recipe, chosen, scorer, reference, critic),
         critic=critic,
         text=Text(text.trees, len(pool), scorer, cut, recipe.seed) if text else None,
         controller=KlController(settings.kl_weight, settings.kl_target, settings.kl_horizon),
-        ahead=Ahead() if online.overlap else None,
+        ahead=Ahead() if recipe.online.overlap else None,
         say=say,
+    )
+
+
+def _teacher(
+    recipe: Recipe,
+    chosen: ChosenOnline,
+    scorer: Scorer,
+    reference: Reference | None,
+    critic: OpenedCritic | None,
+) -> Teacher:
+    online = recipe.online
+    return Teacher(
+        scorer,
+        chosen,
+        reference,
+        critic.critic if critic else None,
+        tokens_per_pass(recipe, scorer),
+        updates=(online.epochs or chosen.method.epochs) * online.mini_batches,
+        missing_eos_penalty=online.missing_eos_penalty,
+        mask_truncated=online.truncated == "mask",
     )
 
 
@@ -154,10 +177,10 @@ def _require_groups(recipe: Recipe, chosen: ChosenOnline) -> None:
         )
 
 
-def _sampler(recipe: Recipe, scorer: Scorer, tokenizer: Any, renderer: Renderer, say: Say) -> Sampler:
+def _sampler(recipe: Recipe, model: Any, tokenizer: Any, renderer: Renderer, say: Say) -> Sampler:
     asked = recipe.sampling
     if not asked.served:
-        return LocalSampler(cast(Policy, scorer.model), tokenizer, stop_ids=renderer.stop_ids)
+        return LocalSampler(model, tokenizer, stop_ids=renderer.stop_ids)
     from truing.sampling.http import HttpSampler
 
     return HttpSampler(

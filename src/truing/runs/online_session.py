@@ -19,7 +19,8 @@ from truing.core.streams import EVALUATION
 from truing.data.packing import PackedBatch, Role
 from truing.models.load import trainable
 from truing.models.passes import share_of
-from truing.models.scoring import Scorer
+from truing.models.scoring import Scorer, Trunk
+from truing.models.sharding import WholeCopy
 from truing.models.world import world
 from truing.objectives.choices import ChosenOnline
 from truing.objectives.policy_gradient import (
@@ -65,6 +66,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
     rewards: Mix
     teacher: Teacher
     critic: OpenedCritic | None
+    whole: WholeCopy | None  # of a policy in shards, for what reads all weights
     text: Text | None
     controller: KlController
     ahead: Ahead | None = None
@@ -89,6 +91,11 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
     @property
     def plan(self) -> Plan:
         return plan_of(self.recipe, len(self.train))
+
+    @property
+    def trunks(self) -> list[Trunk]:
+        """Return all models that train."""
+        return [self.scorer] if self.critic is None else [self.scorer, self.critic.critic]
 
     @property
     def parts(self) -> list[TrainedPart]:
@@ -166,6 +173,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             seed=self.recipe.seed,
             step=step,
         )
+        self._let_go()
         self._draw_ahead(step + 1)
         self._warn_of_sameness(step, rounds)
         for asked in rounds:
@@ -188,7 +196,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             {**rounds[0].rollouts.logs(), **_told(rounds[0]), **logs, "kl_weight": weight}
             | (renewed.logs if self.ahead or self.recipe.sampling.served else {}),
             online.target_kl or math.inf,
-            self.scorer.room,
+            None if self.scorer.sharded else self.scorer.room,
         )
 
     def _warn_of_sameness(self, step: int, rounds: Sequence[Asked]) -> None:
@@ -246,8 +254,22 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
 
     def _refresh(self, step: int) -> None:
         """Have the sampler draw from the weights as they are after `step`; rank 0 alone speaks to servers."""
-        if world().main or not self.recipe.sampling.served:
-            self.sampler.refresh(self.model, step)
+        served, model = self.recipe.sampling.served, self.model
+        here = world().main or not served
+        if self.whole is not None:
+            place = torch.device("cpu") if served else self.scorer.device
+            adapters_alone = served and self.recipe.lora is not None
+            self.whole.fill(place, here=here, adapters_alone=adapters_alone)
+            model = self.whole.model
+        if here:
+            self.sampler.refresh(model, step)
+        if served:
+            self._let_go()  # the servers have them
+
+    def _let_go(self) -> None:
+        """Let go of the whole weights of a policy in shards; the next step needs others."""
+        if self.whole is not None:
+            self.whole.empty()
 
     def _objective(self, experience: Experience, kl_weight: float) -> Objective:
         policy = PolicyObjective(self.scorer, self.chosen, experience, kl_weight)
@@ -299,6 +321,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         if self.ahead is None:  # else the servers are at work for the next step, one update behind
             self._refresh(self.step)
         asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
+        self._let_go()
         self._keep_outcomes(self.step, asked, "evaluation")
         totals = [total for total in asked.scores.totals if total is not None]
         mean = {"reward": sum(totals) / len(totals)} if totals else {}
@@ -312,7 +335,12 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         return self.sampled
 
     def assemble(self) -> None:
-        """Do nothing: an online run has no weights in shards."""
+        """Put whole weights on the CPU of rank 0 in place of those in shards; the training is over."""
+        if self.whole is None:
+            return
+        self.whole.fill(torch.device("cpu"), here=world().main)
+        if world().main:
+            self.scorer = Scorer(self.whole.model, layout=self.scorer.layout, autocast=self.scorer.autocast)
 
     def state(self) -> dict[str, Any]:
         """Return the state that a checkpoint holds beside weights and moments."""

@@ -13,7 +13,7 @@ from truing.methods.offline import Chosen
 from truing.models.precision import Precision
 from truing.models.reward import RewardScorer
 from truing.models.room import Overfull
-from truing.models.scoring import Policy, Scorer
+from truing.models.scoring import Policy, Scorer, Trunk
 from truing.objectives.choices import ChosenOnline
 from truing.runs.inputs import inputs_of
 from truing.training.plan import Plan
@@ -42,6 +42,11 @@ class OpenedRun(Generic[AnyChosen, AnyScorer]):
     @property
     def model(self) -> Policy:
         return cast(Policy, self.scorer.model)
+
+    @property
+    def trunks(self) -> Sequence[Trunk]:
+        """Return all models that train."""
+        return [self.scorer]
 
     @property
     def own_rate(self) -> float:

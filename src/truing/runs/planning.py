@@ -232,17 +232,15 @@ class OutlinedRun:
         adapted = self.recipe.lora is not None
         return GroupBytes(0, 0 if adapted else whole.frozen + whole.trained, whole.adapters)
 
-    @property
-    def shards(self) -> bool:
-        """Tell whether the method trains in shards: online methods and retained rows do not."""
-        return not self.online and not self.recipe.data.retain
-
     def needs(self, process: int) -> Needs:
         """Return the bytes of the run undivided, with those of the process around it."""
         outline = self.outline
         whole = outline.whole
         draws = self.online and not self.recipe.sampling.served
-        laid_out = 0 if self.gpu else whole.frozen + whole.trained  # the lean decoder's copy of the weights
+        held = whole.frozen + whole.trained
+        laid_out = 0 if self.gpu else held  # the lean decoder's copy of the weights
+        # Rank 0 joins whole weights for servers on the host.
+        joins = draws or (self.online and self.recipe.lora is None and not self.gpu)
         learning, critic = self.learning, self._critic()
         if critic:
             whole = whole._replace(trained=whole.trained + critic.trained, adapters=2 * whole.adapters)
@@ -255,6 +253,7 @@ class OutlinedRun:
             opening=self.opening(),
             learning=learning,
             sampler=laid_out + self.cache() if draws else 0,
+            joined=held if joins else 0,
             process=process,
             together=self.gpu,
         )

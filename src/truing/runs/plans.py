@@ -163,7 +163,7 @@ def plan_for(gpu: Gpu, count: int, planned: OutlinedRun) -> RunPlan:
     """Plan a run on so many GPUs of a kind."""
     names = [ONE]
     if count > 1:
-        names += [REPLICATED, *([SHARDED] if planned.shards else [])]
+        names += [REPLICATED, SHARDED]
     found = [
         _layout(planned, name, 1 if name == ONE else count, gpu.memory, CONTEXT, gpu=gpu) for name in names
     ]

@@ -47,6 +47,7 @@ def rehearse(scorer: Scorer | RewardScorer, recipe: Recipe) -> None:
     with doing(message("testing the ranks")):
         require_sums(scorer.device)
         require_gradients(scorer, recipe)
+    world().taken()
 
 
 def require_sums(device: torch.device) -> None:

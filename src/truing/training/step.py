@@ -154,6 +154,7 @@ def accumulate(
                 raise diverged
         if backward:
             loss.backward()
+            world().learnt += 0 if batch.blank else batch.tokens.numel()
         shown = {k: mean(part) for k, part in metrics.items() if totals[part.unit]}
         for name, value in {"loss": loss, **shown}.items():
             logs[name] = logs.get(name, 0.0) + float(value.detach())
