@@ -121,7 +121,7 @@ class _Quarantine:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise StorageError(f"{folder} cannot be made: {error.strerror}") from error
-        beside = targets[0].parent if targets else None
+        beside = str(targets[0].parent) if targets else None
         made = [SpooledTemporaryFile(FEW, dir=beside) for _ in range(2)]  # noqa: SIM115 - closed by `write`
         self._rows, self._reasons = made
 
