@@ -212,13 +212,18 @@ class Apart(NamedTuple):
 
 
 def require_alike(run: Path, alone: Path, *, shards: bool = False) -> Apart:
-    """Losses, gradient norms and all other metrics within 1e-5, weights within 1 % of their way."""
+    """Losses, gradient norms and other metrics within 1e-5, weights within 1 % of their way.
+
+    KTO's baseline has 2e-5: it is a difference of sums of 200 nats, which float32 keeps to 1.5e-5.
+    """
     ours, theirs = read_metrics(run), read_metrics(alone)
     added = {"ranks/reduced_bytes", "ranks/imbalance"} | ({"ranks/gathered_bytes"} if shards else set())
     for row, wanted in zip(ours, theirs, strict=True):
         assert row.keys() - wanted.keys() == added
         told = wanted.keys() - CLOCK
-        assert {k: row[k] for k in told} == pytest.approx({k: wanted[k] for k in told}, rel=1e-5, abs=1e-5)
+        for name, most in ((told - {"kl"}, 1e-5), (told & {"kl"}, 2e-5)):
+            found, expected = ({k: one[k] for k in name} for one in (row, wanted))
+            assert found == pytest.approx(expected, rel=1e-5, abs=most)
     there, wanted, begun = weights(run), weights(alone), weights(alone, HALF)
     apart = norm([there[name] - wanted[name] for name in wanted])
     way = norm([wanted[name] - begun[name] for name in wanted])
