@@ -1,10 +1,10 @@
-"""Lines over training steps as a small SVG: one panel per line, least and largest value at its corners."""
+"""Lines over steps or sizes as a small SVG: one panel per line, least and largest value at its corners."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT, LEFT, TOP = 380, 220, 48, 26
-COLOURS = ("#2c7fb8", "#c0392b", "#2c9a68")
+COLOURS = ("#2c7fb8", "#c0392b", "#2c9a68", "#8e5ea2")
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Line:
     title: str
     steps: Sequence[float]
     values: Sequence[float]
+    across: str = "step"
 
 
 def draw(lines: Sequence[Line]) -> str:
@@ -37,7 +38,7 @@ def _panel(place: int, line: Line) -> str:
         f'<rect x="{LEFT}" y="{TOP}" width="{wide}" height="{tall}" fill="none" stroke="#ccc"/>'
         f'<text x="{LEFT - 4}" y="{TOP + 10}" text-anchor="end">{max(line.values):.2f}</text>'
         f'<text x="{LEFT - 4}" y="{TOP + tall}" text-anchor="end">{low:.2f}</text>'
-        f'<text x="{LEFT}" y="{HEIGHT - 8}">step 0</text>'
+        f'<text x="{LEFT}" y="{HEIGHT - 8}">{line.across} 0</text>'
         f'<text x="{LEFT + wide}" y="{HEIGHT - 8}" text-anchor="end">{last:g}</text>'
         f'<polyline points="{points}" fill="none" stroke="{COLOURS[place]}" stroke-width="2"/></g>'
     )

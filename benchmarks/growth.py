@@ -1,6 +1,7 @@
 """Growth of cost: with the number of trees, with the size of a group, and with the vocabulary.
 
 usage: python benchmarks/growth.py
+usage: python benchmarks/growth.py --plot docs/images/growth.svg
 
 trees        seconds of a learning pass over 1 to 16 trees: linear, the exponent of the fit is near 1
 group        seconds of one tree with G responses, over those of G separate rows: less, the more siblings
@@ -16,9 +17,11 @@ import argparse
 import json
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
+from curves import Line, draw
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from truing.data.packing import pack
@@ -114,13 +117,33 @@ def counted() -> dict[str, Any]:
     return found | {"long": long, "long_exponent": exponent(long)}
 
 
+PANELS = (
+    ("trees", "milliseconds of a pass", "trees", 1e3),
+    ("group", "of the time of separate rows", "G", 1.0),
+    ("beyond_the_head", "MiB beyond the head", "vocabulary", 2**-20),
+    ("long", "MiB of one tree", "tokens", 2**-20),
+)
+
+
+def panels(found: dict[str, Any]) -> list[Line]:
+    """Make a panel of each number that was measured and grows."""
+    return [
+        Line(title, list(found[name]), [scale * one for one in found[name].values()], across)
+        for name, title, across, scale in PANELS
+        if name in found
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="of each timing; the best counts")
     parser.add_argument("--counted", action="store_true", help="leave out the timings")
+    parser.add_argument("--plot", type=Path, help="an SVG to write")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     asked = parser.parse_args()
     found = counted() | ({} if asked.counted else timed(asked.rounds))
+    if asked.plot:
+        asked.plot.write_text(draw(panels(found)), encoding="utf-8")
     if asked.json:
         print(json.dumps({"cpu": cpu_line(), **found}))
         return

@@ -91,8 +91,10 @@ def test_rows_that_are_written_in_part_are_written_again(tmp_path: Path):
 
 def test_more_shards_merge_than_files_may_be_open(tmp_path: Path):
     paths = [write(tmp_path, Shard(n, 60), 200) for n in range(1, 61)]
-    os.close(free := os.dup(0))  # the lowest number that no open file has
-    with at_most(resource.RLIMIT_NOFILE, free + 20):
+    spare = [os.dup(0) for _ in range(10)]  # the lowest numbers that no open file has
+    for number in spare:
+        os.close(number)
+    with at_most(resource.RLIMIT_NOFILE, max(spare) + 1):
         merge(paths, tmp_path / "all.jsonl")
     assert len((tmp_path / "all.jsonl").read_bytes().splitlines()) == len(rows_of(list(range(200))))
 

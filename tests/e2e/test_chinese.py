@@ -15,7 +15,8 @@ from truing.models.machine import cpu_line
 
 # Typed as they stand, and a name.
 AS_IT_IS = re.compile(
-    r"`[^`]*`|<[^>]*>|下一步: .*|(?:用法|示例)：.*|--bad-rows skip|JSON Schema|truing (?:eval|data merge)"
+    r"`[^`]*`|<[^>]*>|下一步: .*|(?:用法|示例)：.*"
+    r"|--bad-rows skip|JSON Schema|truing (?:eval|data(?: merge)?)"  # a line may end within
 )
 ENGLISH = re.compile(r"\b[A-Za-z]{2,}(?: [A-Za-z]{2,})+\b")
 

@@ -30,7 +30,7 @@ def memory_of(monkeypatch: pytest.MonkeyPatch):
 
     @contextmanager
     def holds(tokens: int, error: Exception | None = None) -> Iterator[list[int]]:
-        states, tried = Trunk.states, []
+        states, tried = Trunk._states, []
 
         def limited(self: Trunk, batch: PackedBatch) -> Tensor:
             tried.append(batch.tokens.numel())
@@ -39,7 +39,7 @@ def memory_of(monkeypatch: pytest.MonkeyPatch):
             return states(self, batch)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Trunk, "states", limited)
+            patch.setattr(Trunk, "_states", limited)
             yield tried
 
     return holds

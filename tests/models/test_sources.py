@@ -18,7 +18,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from transformers.utils import logging as hf_logging
 
 from truing.core.errors import ModelError
-from truing.core.files import ASIDE, problems
+from truing.core.files import ASIDE, MACHINE, problems
 from truing.models import sources
 from truing.models.sources import MAKER, Wheel, resolve
 
@@ -254,7 +254,7 @@ def test_an_interrupted_conversion_leaves_nothing_and_the_next_one_works(embeddi
         with pytest.raises(KeyboardInterrupt):
             resolve(f"wheel:{NAME}")
     assert left_behind(tmp_path) == []
-    (tmp_path / f"cache/models/.tiny-gguf-1.0{ASIDE}1-dead").mkdir(parents=True)
+    (tmp_path / f"cache/models/.tiny-gguf-1.0{ASIDE}{MACHINE}-1-dead").mkdir(parents=True)
     resolve(f"wheel:{NAME}")
     assert left_behind(tmp_path) == ["tiny-gguf-1.0"]
 

@@ -20,7 +20,7 @@ from truing.runs.run import run
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """The most `tokens` that a pass may have; what is larger raises as CUDA's allocator does."""
-    held, states = {"tokens": 10_000, "widest": 0}, Trunk.states
+    held, states = {"tokens": 10_000, "widest": 0}, Trunk._states
 
     def limited(self: Trunk, batch: PackedBatch) -> Tensor:
         if batch.tokens.numel() > held["tokens"]:
@@ -28,7 +28,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         held["widest"] = max(held["widest"], batch.tokens.numel())
         return states(self, batch)
 
-    monkeypatch.setattr(Trunk, "states", limited)
+    monkeypatch.setattr(Trunk, "_states", limited)
     return held
 
 

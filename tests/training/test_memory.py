@@ -25,7 +25,7 @@ ALL = 10_000
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     """Memory holds `tokens` forward, and `backward` on the way back, where a gradient is half there."""
-    limits, states = {"tokens": ALL, "backward": ALL}, Trunk.states
+    limits, states = {"tokens": ALL, "backward": ALL}, Trunk._states
 
     class Fails(torch.autograd.Function):
         @staticmethod
@@ -49,7 +49,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
         finally:
             hook.remove()
 
-    monkeypatch.setattr(Trunk, "states", limited)
+    monkeypatch.setattr(Trunk, "_states", limited)
     yield limits
 
 
