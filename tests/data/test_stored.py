@@ -1,5 +1,8 @@
 """An Arrow file of trees and records gives back what was written, by index and in order."""
 
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +60,22 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredRows:
     writer.add(table_of(TREES[1:], RECORDS[1:]))
     writer.close()
     return StoredRows(tmp_path / "rows.arrow")
+
+
+def test_opening_a_file_copies_no_row(tmp_path: Path):
+    long = replace(RECORDS[1], prompt=user("q" * 1_000_000))
+    writer = RowsWriter(tmp_path / "rows.arrow")
+    for _ in range(20):
+        writer.add(table_of(TREES[1:2], [long]))
+    writer.close()
+    program = """
+import sys, pathlib, pyarrow, truing.data.stored
+truing.data.stored.StoredRows(pathlib.Path(sys.argv[1]))
+print(pyarrow.default_memory_pool().max_memory())
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "rows.arrow")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1_000_000 < 20_000_000 < (tmp_path / "rows.arrow").stat().st_size
 
 
 def test_trees_come_back_as_lists(rows: StoredRows):

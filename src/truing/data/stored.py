@@ -93,12 +93,14 @@ class StoredRows:
 
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
-        from datasets import Dataset
+        from datasets import Dataset, table
 
         self.path = path
         with path.open("rb") as file:
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._rows = Dataset.from_buffer(pa.py_buffer(self._mapped)).with_format("arrow")
+        found = table.InMemoryTable.from_buffer(pa.py_buffer(self._mapped))
+        # Without a fingerprint `datasets` copies all rows to hash them, and fails above 2 GB of texts.
+        self._rows = Dataset(found, fingerprint=sha256(bytes(path)).hexdigest()[:16]).with_format("arrow")
         self._read = 0
         self._release()
 
