@@ -1,7 +1,7 @@
 """Growth of cost: with the number of trees, with the size of a group, and with the vocabulary.
 
 usage: python benchmarks/growth.py
-usage: python benchmarks/growth.py --plot PICTURE.svg
+usage: python benchmarks/growth.py --plot docs/images/growth.svg
 
 trees        seconds of a learning pass over 1 to 16 trees: linear, the exponent of the fit is near 1
 group        seconds of one tree with G responses, over those of G separate rows: less, the more siblings
