@@ -37,7 +37,7 @@ SCRIPTS = [text for _, text in BLOCKS if "#SBATCH" in text]
 
 
 def launched(arguments: list[str]) -> Any:
-    """What `torchrun` makes of its arguments; it ends the process for those that it does not know."""
+    """The arguments as `torchrun` reads them; it ends the process for those that it does not know."""
     return get_args_parser().parse_args(arguments)
 
 
