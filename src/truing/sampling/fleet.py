@@ -83,19 +83,29 @@ class Fleet:
         if not server.turn.acquire(blocking=False):
             return  # another thread is at it
         try:
-            await self._join(client, server)
+            if await self._failing(self._join, client, server) is None:
+                if server.error or self.begun:
+                    self._say(message("{url} is in use", url=server.url))
+                server.up, server.error, server.failures = True, "", 0
+        finally:
+            server.turn.release()
+
+    async def _failing(self, action: Visit, client: httpx2.AsyncClient, server: Server) -> Exception | None:
+        """Run `action` on a server; leave the server out where that fails, and return the error.
+
+        Before the first work raises the ConfigError or ModelError of a server that is not as it must be.
+        """
+        try:
+            await action(client, server)
         except ServerDown as down:
             self.leave_out(server, down.reason)
+            return down
         except (ConfigError, ModelError) as error:
             if not self.begun:
                 raise
             self.leave_out(server, error.message)
-        else:
-            if server.error or self.begun:
-                self._say(message("{url} is in use", url=server.url))
-            server.up, server.error, server.failures = True, "", 0
-        finally:
-            server.turn.release()
+            return error
+        return None
 
     async def ready(self, client: httpx2.AsyncClient) -> None:
         """Return once a server is in use. Raises ModelError with all reasons after `wait` seconds without."""
@@ -135,14 +145,8 @@ class Fleet:
         wrong: list[ConfigError | ModelError] = []
 
         async def one(server: Server) -> None:
-            try:
-                await action(client, server)
-            except ServerDown as down:
-                self.leave_out(server, down.reason)
-            except (ConfigError, ModelError) as error:
-                if not self.begun:
-                    raise
-                self.leave_out(server, error.message)
+            error = await self._failing(action, client, server)
+            if isinstance(error, ConfigError | ModelError):
                 wrong.append(error)
 
         await together(one(server) for server in self.up)
