@@ -31,6 +31,7 @@ LAYERS = [
     {"models", "judges"},
     {"kernels", "losses"},
     {"data", "stats", "text"},
+    {"store"},
     {"config"},
     {"core"},
 ]

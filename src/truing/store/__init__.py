@@ -1,0 +1,1 @@
+"""Votes of people in one database: projects, people, items, votes; no model, no page."""
