@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from truing.cli.commands import command
-from truing.cli.language import here
-from truing.cli.show import IMPORTING, next_step, say, stage
+from truing.cli.show import IMPORTING, next_step, say, shown, stage
 from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
@@ -92,7 +91,7 @@ def check(
 
         show_trees(session.train[:3], session.tokenizer)
     for line in [*found.lines(), *(found.plan.lines() if found.plan else [])]:
-        print(here(line))
+        print(shown(line))
     asked = command("train", recipe, set_=set_, bad_rows=bad_rows)
     next_step(asked, "trains it; Ctrl-C is safe, the same command resumes")
 
@@ -112,7 +111,7 @@ def _plan(recipe: "Recipe", gpus: str | None, nodes: int, *, as_json: bool) -> N
         print_json(found.as_json())
         return
     for line in found.lines():
-        print(here(line))
+        print(shown(line))
 
 
 def train(
