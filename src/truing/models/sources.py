@@ -11,7 +11,6 @@ import difflib
 import hashlib
 import io
 import logging
-import os
 import re
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ from truing.core.doing import doing
 from truing.core.errors import ModelError
 from truing.core.files import problems, written_aside
 from truing.core.messages import message
+from truing.core.places import cache_folder
 from truing.models.folders import check_model_folder
 from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RunModel, adapter_base, find_run
 from truing.models.sealed import require_whole
@@ -112,14 +112,6 @@ def _kind_of(source: str) -> "Source":
     if kind is None:
         raise _no_folder(source)
     return kind
-
-
-def cache_folder() -> Path:
-    """Return the folder of converted models: `TRUING_CACHE`, else one in the user's cache folder."""
-    if chosen := os.environ.get("TRUING_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "truing"
 
 
 def _from_folder(source: str, verify: bool) -> ModelFolder:
