@@ -2,6 +2,7 @@
 
 import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,18 @@ def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def raised(error: Exception) -> Exception:
+    """Return an error after raising it in a line that counts as truing's own."""
+    text = "def raise_it(error):\n    raise error\n"
+    names: dict[str, Any] = {}
+    exec(compile(text, str(Path(faults.__file__).with_name("planted.py")), "exec"), names)
+    try:
+        names["raise_it"](error)
+    except Exception as found:
+        return found
+    raise AssertionError("nothing was raised")
+
+
+def raised_here(error: Exception) -> Exception:
     try:
         raise error
     except Exception as found:
@@ -53,7 +66,7 @@ def test_a_fault_of_ours_names_its_log_which_holds_the_trace_without_secrets(tmp
     log = tmp_path / "cache" / faults.LOG
     assert str(log) in told.hint
     text = log.read_text()
-    assert "in raised" in text
+    assert "in raise_it" in text
     assert "sk-planted" not in text
 
 
@@ -73,3 +86,12 @@ def test_a_log_that_cannot_be_written_beside_the_run_goes_to_the_cache(tmp_path:
 def test_where_no_log_can_be_written_the_hint_says_how_to_get_one(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     assert "TRUING_CACHE" in faults.explained(raised(KeyError("a"))).hint
+
+
+def test_code_outside_of_truing_is_named_with_its_line() -> None:
+    told = faults.explained(raised_here(ZeroDivisionError("by zero")))
+    assert isinstance(told, faults.OwnCodeError)
+    assert "ZeroDivisionError: by zero" in str(told)
+    assert f"{Path(__file__).name}:" in str(told)
+    assert "fault of truing" not in str(told)
+    assert faults.LOG in told.hint

@@ -8,6 +8,7 @@ import pytest
 
 from truing.reports.writing import write_page
 
+TRUST = "--trust-code"
 PLANTED = {"key": "sk-planted-4711", "password": "planted-pass-word", "query": "planted-query-key"}
 OWN = """
 def kept_out(responses, api_key=None):
@@ -46,7 +47,7 @@ def test_a_run_keeps_the_key_of_an_own_reward_and_writes_it_nowhere(
     recipe: Callable[..., Path], truing: Callable, settings: dict, tmp_path: Path
 ) -> None:
     path = recipe("first.json", **settings)
-    done = truing("train", path, cwd=tmp_path)
+    done = truing("train", path, TRUST, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run = tmp_path / "run"
     write_page(run, None, "en")
@@ -58,7 +59,7 @@ def test_a_run_keeps_the_key_of_an_own_reward_and_writes_it_nowhere(
     assert config["recipe"]["rewards"][0]["api_key"] == "***"
     other = settings | {"rewards": [{"name": "own_rewards:kept_out", "api_key": "sk-renewed-4712"}]}
     other["optim"] = settings["optim"] | {"max_steps": 2}
-    again = truing("train", recipe("again.json", **other), cwd=tmp_path)
+    again = truing("train", recipe("again.json", **other), TRUST, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert "rewards.0.api_key" in again.stderr
     assert "sk-renewed-4712" not in again.stderr + (run / "config.json").read_text()
@@ -69,7 +70,7 @@ def test_a_failure_that_quotes_secrets_is_told_without_them(
 ) -> None:
     url = f"https://host/v1?token={PLANTED['query']}"
     failing = {"name": "own_rewards:quoting", "api_key": PLANTED["key"], "url": url}
-    done = truing("train", recipe(**settings | {"rewards": [failing]}), cwd=tmp_path)
+    done = truing("train", recipe(**settings | {"rewards": [failing]}), TRUST, cwd=tmp_path)
     assert done.returncode == 6, done.stderr
     assert "login with *** at https://host/v1?token=*** failed" in done.stderr
     assert "***" in (tmp_path / "run" / "status.json").read_text()
@@ -81,7 +82,7 @@ def test_the_password_of_a_server_is_told_nowhere(
 ) -> None:
     server = f"http://ann:{PLANTED['password']}@127.0.0.1:9"
     sampling = settings["sampling"] | {"servers": [server], "wait": 1}
-    done = truing("train", recipe(**settings | {"sampling": sampling}), cwd=tmp_path)
+    done = truing("train", recipe(**settings | {"sampling": sampling}), TRUST, cwd=tmp_path)
     assert done.returncode != 0
     assert "http://***@127.0.0.1:9" in done.stderr
     assert not leaks(tmp_path / "run", done.stdout, done.stderr)

@@ -9,6 +9,7 @@ import typer
 from truing.cli.commands import command
 from truing.cli.show import IMPORTING, next_step, say, shown, stage
 from truing.cli.streams import print_json
+from truing.cli.trusting import TrustCode, settle_trust
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
@@ -63,8 +64,10 @@ def check(
         str | None, typer.Option(help="Plan for GPUs instead of this machine: 8xH200, those of one node.")
     ] = None,
     nodes: Annotated[int, typer.Option(min=1, help="Nodes with so many GPUs.")] = 1,
+    trust_code: TrustCode = False,
 ) -> None:
     """Train nothing: show rows, masks, a plan, and the first step's loss and gradient norm."""
+    settle_trust(trust_code)
     with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows)
     if print_config:
@@ -122,8 +125,10 @@ def train(
     allow_change: Annotated[
         list[str] | None, typer.Option(help="A key that may differ from the interrupted run's.")
     ] = None,
+    trust_code: TrustCode = False,
 ) -> None:
     """Train a recipe; run the same command again to resume. Under `torchrun` many processes train it."""
+    settle_trust(trust_code)
     with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows, output)
     if launched().main:

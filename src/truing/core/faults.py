@@ -1,12 +1,13 @@
 """Exceptions that reach the end of a program, each told as one message without its trace.
 
 An error of the system, such as a disk that has turned read-only, is a `StorageError`. Any other is a fault of
-this program: its trace is written to `truing.log`, beside the run that this process held last, else in the
-cache folder.
+this program, or of the user's own code where that raised it. Its trace is written to `truing.log`, beside the
+run that this process held last, else in the cache folder.
 """
 
 import errno
 import platform
+import sysconfig
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +48,12 @@ class OwnFault(TruingError):
     code = "fault"
 
 
+class OwnCodeError(TruingError):
+    """A function of the user's own, or a script that calls truing, raised."""
+
+    code = "own code"
+
+
 def log_beside(folder: Path) -> None:
     """Write the trace of a fault in this folder from now on."""
     _last[:] = [folder]
@@ -77,14 +84,29 @@ def _path_of(name: object) -> str:
 
 
 def _fault(error: Exception) -> OwnFault:
-    kind, text = type(error).__name__, " ".join(str(error).split())
-    said = message("this is a fault of truing: {kind}: {text}", kind=kind, text=text[:500])
+    kind, text = type(error).__name__, " ".join(str(error).split())[:500]
     log = _written("".join(traceback.format_exception(error)))
+    if place := _outside(error):
+        hint = message("mend it there; {log} says more", log=log) if log else message("mend it there")
+        said = message("code of your own failed: {kind}: {text} ({place})", kind=kind, text=text, place=place)
+        return OwnCodeError(said, hint=hint)
+    said = message("this is a fault of truing: {kind}: {text}", kind=kind, text=text)
     if log is None:
         hint = message("set TRUING_CACHE to a folder that can be written; its truing.log then says more")
     else:
         hint = message("please report it with {log}, which says more", log=log)
     return OwnFault(said, hint=hint)
+
+
+def _outside(error: Exception) -> str:
+    """Return the file and line that raised, where it is neither truing's, a package's nor Python's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames or frames[-1].filename.startswith("<"):
+        return ""
+    file = Path(frames[-1].filename).resolve()
+    foreign = {"site-packages", "dist-packages"}.isdisjoint(file.parts)
+    ours = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")).resolve())
+    return f"{file}:{frames[-1].lineno}" if foreign and not any(map(file.is_relative_to, ours)) else ""
 
 
 def _written(trace: str) -> Path | None:
