@@ -26,6 +26,7 @@ from truing.core.errors import ModelError
 from truing.core.files import problems, written_aside
 from truing.core.messages import message
 from truing.core.places import cache_folder
+from truing.models.adapter_folders import check_adapter_folder, is_adapter, refuse_circle
 from truing.models.folders import check_model_folder
 from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RunModel, adapter_base, find_run
 from truing.models.sealed import require_whole
@@ -348,6 +349,8 @@ def require_base(folder: Path) -> str:
             ),
         )
     base = adapter_base(folder)
+    check_adapter_folder(folder)
+    refuse_circle(folder, base)
     try:
         require(base)
     except ModelError as error:
@@ -363,12 +366,6 @@ def require_base(folder: Path) -> str:
             ),
         ) from error
     return base
-
-
-def is_adapter(source: str) -> bool:
-    """Tell whether a source is a folder that holds an adapter and no whole weights."""
-    folder = Path(source).expanduser()
-    return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
 
 
 class Source(NamedTuple):
