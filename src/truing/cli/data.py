@@ -11,7 +11,7 @@ from truing.cli.commands import command
 from truing.cli.language import here
 from truing.cli.negatives import negatives
 from truing.cli.refusals import refusals
-from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say
+from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say, shown
 from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
@@ -109,7 +109,7 @@ def _show_why(records: list[Record], number: int) -> None:
         hint = message("rows of feedback, constitution, negatives and red-team have one")
         raise UsageError(said, hint=hint)
     for line in told_lineage(lineage):
-        print(visible(here(line)))
+        print(visible(shown(line)))
 
 
 def _show_record(record: Record) -> None:

@@ -109,6 +109,7 @@ HELP = {
     "Plan for GPUs instead of this machine: 8xH200, those of one node.": "为 GPU（而不是本机）做计划：例如 8xH200，指一个节点的 GPU。",
     "Nodes with so many GPUs.": "有这么多 GPU 的节点数。",
     "The recipe, a YAML or JSON file.": "配方，YAML 或 JSON 文件。",
+    "Run the code that the recipe names as module:function, unasked.": "不再询问，直接运行配方指明的代码：module:function。",
     "Change one value of the recipe: optim.epochs=2. May be repeated.": "改动配方里的一个值：optim.epochs=2。可重复使用。",
     "Print one JSON object.": "打印一个 JSON 对象。",
     "stop (default) or skip rows that cannot be used.": "遇到不能用的行：停止 stop（默认），或跳过 skip。",

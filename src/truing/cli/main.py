@@ -31,7 +31,7 @@ from truing.cli.language import told_help, told_usage
 from truing.cli.show import say, show_doing, tell_error
 from truing.cli.streams import settle_encodings
 from truing.core.doing import show_with
-from truing.core.errors import TruingError
+from truing.core.faults import explained
 from truing.core.ranks import launched, require_alone
 from truing.core.version import __version__
 
@@ -105,12 +105,13 @@ def main() -> None:
         code = error.exit_code
         if error.format_message():  # none where the help is shown for want of arguments
             tell_error(told_usage(error))
-    except TruingError as error:
-        if not error.told:
-            tell_error(error)
-        sys.exit(error.exit_code)  # a run that was stopped has said so
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except Exception as error:
+        told = explained(error)
+        if not told.told:
+            tell_error(told)
+        sys.exit(told.exit_code)  # a run that was stopped has said so
     if code == INTERRUPTED:
         say("stopped; the same command goes on where it can")
     sys.exit(code)

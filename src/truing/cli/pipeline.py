@@ -9,6 +9,7 @@ import typer
 from truing.cli.commands import command
 from truing.cli.harden import harden
 from truing.cli.show import IMPORTING, next_step, say, stage
+from truing.cli.trusting import TrustCode, settle_trust
 from truing.core.doing import doing
 from truing.core.messages import message
 
@@ -20,8 +21,10 @@ def run(
         typer.Option("--set", help="Change one value: stages.ppo.optim.epochs=2. May be repeated."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="The folder of all runs, not the file's.")] = None,
+    trust_code: TrustCode = False,
 ) -> None:
     """Train the stages of a file in order, or harden a model in rounds; run it again to resume."""
+    settle_trust(trust_code)
     flags = [*(set_ or []), *([f"output={json.dumps(str(output))}"] if output else [])]
     with doing(message("reading {path}", path=stages)):
         from truing.config.harden import is_hardening

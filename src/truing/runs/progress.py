@@ -151,6 +151,13 @@ class Progress:
         name = self.saved.name if self.saved else None
         self.folder.write_status(state, step=self.step, last_checkpoint=name, reason=reason)
 
+    def fail(self, error: BaseException) -> None:
+        """Write the failure to `status.json`; log it where that fails too, since `error` came before."""
+        try:
+            self.status(RunState.FAILED, f"{type(error).__name__}: {error}")
+        except StorageError as another:
+            log.warning("%s", another)
+
     def set_rate(self, rate: float) -> None:
         """Set the peak of the learning rate's schedule, from the next step on."""
         self.crew("set_rate", rate)

@@ -34,6 +34,7 @@ from truing.core.files import (
     written_aside,
 )
 from truing.core.messages import Say, message
+from truing.core.places import cache_folder
 from truing.core.records import Record
 from truing.core.workers import useful_workers
 from truing.data import stored
@@ -45,7 +46,7 @@ from truing.data.refusals import RefusedRowError, TurnsError
 from truing.data.stored import RowsWriter, StoredRows, table_of
 from truing.methods.offline import Chosen
 from truing.models.contents import contents_of, file_hash
-from truing.models.sources import cache_folder, resolve
+from truing.models.sources import resolve
 from truing.models.world import world
 from truing.objectives import shapes
 from truing.runs import taught as taught_module
