@@ -11,7 +11,7 @@ import pytest
 
 import truing
 from truing.config.config import load_recipe
-from truing.core import calls_zh, evals_zh, rows_zh, runs_zh, scale_zh, synthesis_zh, told_zh
+from truing.core import arena_zh, calls_zh, evals_zh, rows_zh, runs_zh, scale_zh, synthesis_zh, told_zh
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
 from truing.core.pages_zh import ZH as PAGES
@@ -123,7 +123,10 @@ COVERED = [
     "sampling/listing.py",
     "sampling/replies.py",
     "sampling/servers.py",
+    "sampling/shelf.py",
     "sampling/spreading.py",
+    "sampling/streamed.py",
+    "sampling/streaming.py",
     "sampling/weights.py",
     "cli/training.py",
     "synthesis/constitution/principles.py",
@@ -246,7 +249,7 @@ def test_pages_and_terminal_translate_one_text_alike():
 def test_no_key_stands_twice():
     tables = [
         node
-        for module in (told_zh, calls_zh, rows_zh, runs_zh, evals_zh, scale_zh, synthesis_zh)
+        for module in (told_zh, arena_zh, calls_zh, rows_zh, runs_zh, evals_zh, scale_zh, synthesis_zh)
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
         if isinstance(node, ast.Dict)
     ]

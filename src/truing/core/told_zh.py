@@ -4,6 +4,7 @@
 A translation holds the placeholders of its key, or fewer. Keys, flags, commands and codes stay as they are typed.
 """
 
+from truing.core.arena_zh import ARENA_ZH
 from truing.core.calls_zh import CALLS_ZH
 from truing.core.evals_zh import EVALS_ZH
 from truing.core.rows_zh import ROWS_ZH
@@ -302,4 +303,4 @@ _OTHERS_ZH = {
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
 }
 
-ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | _OTHERS_ZH
+ZH = ARENA_ZH | CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | _OTHERS_ZH
