@@ -146,6 +146,10 @@ COVERED = [
     "pipelines/harden/plan.py",
     "pipelines/harden/rounds.py",
     "pipelines/harden/run.py",
+    "cli/arena.py",
+    "web/arena/contest.py",
+    "web/arena/models.py",
+    "web/arena/router.py",
     "web/serve.py",
 ]
 PYTHONS = [Path(json.decoder.__file__), Path(json.scanner.__file__)]

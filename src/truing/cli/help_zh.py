@@ -32,6 +32,16 @@ TYPER = {
 }
 
 HELP = {
+    # arena
+    "Chat with two models side by side in the browser, and vote: 1, 2, tie or both bad.\n\nVotes go to the project of `truing annotate`, with their questions and responses.": "在浏览器里与两个模型并排对话，并投票：1、2、平局或都不好。\n\n投票连同问题和回答存入 `truing annotate` 的项目。",
+    "Two models or more, or '{model: NAME, base_url: URL}'.": "两个或更多模型，或 '{model: NAME, base_url: URL}'。",
+    "The project that holds the votes; it is made if need be.": "存放投票的项目；没有则新建。",
+    "Show the names of models after the vote, or at once.": "投票后才显示模型名，或一开始就显示。",
+    "Seed of pairs, of sides and of sampling.": "抽取模型对、左右和采样的种子。",
+    "Most GB for the models of this machine; by default most of it.": "本机模型最多占用的 GB；默认为大部分内存。",
+    "The address to listen on.": "监听的地址。",
+    "By default the first free one from 8484.": "默认为 8484 起第一个空闲端口。",
+    "Ask for a password, which people type to enter.": "询问一个密码，进入时需输入。",
     "Tell where the row of this number comes from.": "说明此行的来历。",
     # judge
     "Judge the responses of rows: pairs in both orders, single ones by points or by the row's rubric.\n\nStopped at any point, the same command goes on and asks nothing twice.": "评判各行的回答：成对的按两种顺序比较，单个的按各方面打分，或按该行的评分标准检查。\n\n任何时候中断，同一条命令都会接着做，不会重复提问。",

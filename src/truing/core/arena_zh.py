@@ -15,4 +15,18 @@ ARENA_ZH = {
     "it ended without a reason": "没有说明原因就结束了",
     "a line of its answer is no JSON: {line}": "回答中有一行不是 JSON：{line}",
     "see what the server printed, and ask again": "请看服务器打印了什么，然后再问一次",
+    # The contest
+    "{n} model is given, and an arena compares at least two": "只给了 {n} 个模型，竞技场至少比较两个",
+    "name another one, such as the model before training": "请再给一个，例如训练前的模型",
+    "a question of {n} characters: expected 1 to {most}": "问题有 {n} 个字符，应为 1 到 {most} 个",
+    "the last question is open": "上一个问题还没有结果",
+    "vote on it, or skip it": "请先投票，或跳过它",
+    "the conversation has {n} questions, the most": "对话已有 {n} 个问题，达到上限",
+    "it was stopped before its first word": "第一个字出来之前就停止了",
+    "{model} failed: {kind}: {error}": "{model} 出错：{kind}：{error}",
+    "there are no two responses to compare": "没有可以比较的两个回答",
+    "wait until both have ended, or stop them": "请等两边结束，或停止它们",
+    "{name} is given twice": "{name} 给了两次",
+    "an arena compares models with names that differ": "竞技场比较的模型名字要各不相同",
+    "the votes as rows to train on": "把投票导出为可训练的数据",
 }

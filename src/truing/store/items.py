@@ -99,7 +99,7 @@ def add_items(connection: Connection, settings: ProjectSettings, given: Iterable
     count = 0
     for item in given:
         count += 1
-        row = _row(settings, item)
+        row = item_row(settings, item)
         rows.setdefault(row["key"], row)
     new = 0
     keys = list(rows)
@@ -112,7 +112,7 @@ def add_items(connection: Connection, settings: ProjectSettings, given: Iterable
     return AddedItems(new, count - new)
 
 
-def _row(settings: ProjectSettings, item: NewItem) -> dict[str, Any]:
+def item_row(settings: ProjectSettings, item: NewItem) -> dict[str, Any]:
     kind = item.kind or settings.kinds[0]
     if kind == "pair" and len(item.responses) != 2:
         said = message("a pair with {n} responses: expected 2", n=len(item.responses))

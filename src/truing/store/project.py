@@ -13,7 +13,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from truing.core.errors import StorageError, UsageError
 from truing.core.messages import message
-from truing.store import draw, items, people, settling, votes
+from truing.store import contests, draw, items, people, settling, votes
+from truing.store.contests import ContestVote
 from truing.store.database import Database
 from truing.store.draw import ShownItem
 from truing.store.items import AddedItems, ItemPurpose, NewItem, StoredItem
@@ -228,3 +229,10 @@ class ProjectStore:
         """Append a vote that settles its item. Raises UsageError for a person who may not, and for a skip."""
         with self._database.writing() as connection:
             return settling.adjudicate(connection, _settings(connection), vote)
+
+    # Contests
+
+    def save_contest(self, vote: ContestVote) -> SavedVote:
+        """Add an item that was made for one person, and their vote on it, on disk when this returns."""
+        with self._database.drawing() as connection:
+            return contests.save_contest(connection, _settings(connection), vote)

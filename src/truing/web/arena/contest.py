@@ -12,7 +12,7 @@ from truing.core.records import user
 from truing.sampling.streaming import Streamer
 from truing.sampling.types import Sampling
 from truing.web.arena.drawing import draw_pair, draw_seed, draw_side
-from truing.web.arena.talks import ArenaRound, Outcome, RoundSide, RoundState, SideState, Talk
+from truing.web.arena.talks import ArenaRound, RoundOutcome, RoundSide, RoundState, SideState, Talk
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Contest:
             )
 
     def ask(self, talk: Talk | None, person: int, question: str) -> Talk:
-        """Begin a round of a talk, or of a new one, and return the talk. Raises UsageError where it may not."""
+        """Begin a round of a talk, or of a new one; return the talk. Raises UsageError where it may not."""
         if not question.strip() or len(question) > LONGEST_QUESTION:
             raise UsageError(
                 message(
@@ -83,7 +83,7 @@ class Contest:
             side.task.cancel()
         talk.touch()
 
-    def judge(self, talk: Talk, judged: ArenaRound, outcome: Outcome) -> None:
+    def judge(self, talk: Talk, judged: ArenaRound, outcome: RoundOutcome) -> None:
         """Settle a round; a vote on it is stored already."""
         judged.outcome = outcome
         judged.goes_on = {"left": 0, "right": 1, "tie": draw_side(self.seed, judged.number)}.get(outcome)
@@ -107,7 +107,8 @@ class Contest:
             log.warning("%s: %s", side.model, error)
         except Exception as error:  # of a library: the other side goes on, and the terminal has the rest
             log.exception("%s failed", side.model)
-            told = message("{model} failed: {error}", model=side.model, error=f"{type(error).__name__}: {error}")
+            kind = type(error).__name__
+            told = message("{model} failed: {kind}: {error}", model=side.model, kind=kind, error=error)
             side.error, side.state = ModelError(told), SideState.FAILED
         talk.touch()
 

@@ -1,9 +1,10 @@
 """Pairs and sides of the arena, as functions of the seed and the number of the round."""
 
-import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+
+from truing.store.settings import drawn_number
 
 PairCounts = Mapping[frozenset[str], int]  # comparisons of each pair of models
 
@@ -13,20 +14,19 @@ def draw_pair(models: Sequence[str], compared: PairCounts, seed: int, number: in
 
     The same seed, round and counts give the same pair.
     """
-    chance = random.Random(f"{seed} {number} pair")
     counts = Counter(compared)
     pairs = list(combinations(models, 2))
     fewest = min(counts[frozenset(pair)] for pair in pairs)
-    pair = list(chance.choice([pair for pair in pairs if counts[frozenset(pair)] == fewest]))
-    chance.shuffle(pair)
-    return pair[0], pair[1]
+    open_ones = [pair for pair in pairs if counts[frozenset(pair)] == fewest]
+    first, second = open_ones[drawn_number(seed, "pair", number) % len(open_ones)]
+    return (second, first) if drawn_number(seed, "sides", number) % 2 else (first, second)
 
 
 def draw_side(seed: int, number: int) -> int:
     """Return the side, 0 or 1, whose response a conversation goes on with after a tie."""
-    return random.Random(f"{seed} {number} tie").randrange(2)
+    return drawn_number(seed, "tie", number) % 2
 
 
 def draw_seed(seed: int, number: int) -> int:
-    """Return the seed of sampling in a round, below 2**31: both sides have it, and no two rounds share one."""
-    return random.Random(f"{seed} {number} sampling").getrandbits(31)
+    """Return the seed of sampling in a round, below 2**31, which both sides have."""
+    return drawn_number(seed, "sampling", number) % 2**31

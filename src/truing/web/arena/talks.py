@@ -1,8 +1,8 @@
 """Conversations of the arena: rounds of one question and two responses, of which one goes on.
 
-A round is written, then judged. The conversation goes on with the better response, so both models of the next
-round read the same turns, and a vote is a preference between two responses to one prompt. After a tie the side
-is drawn; a round that both sides failed, or that nobody judged, is left out of the conversation.
+A round is written, then judged. The conversation goes on with the better response, so both models of the
+next round read the same turns, and a vote is a preference between two responses to one prompt. After a tie
+the side is drawn. A round whose responses were both bad, that was skipped or that failed is left out.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from truing.core.errors import TruingError
 from truing.core.records import Message, Turns
 from truing.sampling.types import Finish, Sampling
 
-Outcome = Literal["left", "right", "tie", "both_bad", "skip"]  # by the side of the screen
-OUTCOMES: tuple[Outcome, ...] = ("left", "right", "tie", "both_bad", "skip")
+RoundOutcome = Literal["left", "right", "tie", "both_bad", "skip"]  # by the side of the screen
+OUTCOMES: tuple[RoundOutcome, ...] = ("left", "right", "tie", "both_bad", "skip")
 
 
 class SideState(StrEnum):
@@ -59,7 +59,7 @@ class ArenaRound:
     prompt: Turns
     sampling: Sampling
     sides: tuple[RoundSide, RoundSide]  # left and right
-    outcome: Outcome | None = None
+    outcome: RoundOutcome | None = None
     goes_on: int | None = None  # the side whose response is part of the conversation
 
     @property

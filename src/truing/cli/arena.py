@@ -1,0 +1,81 @@
+"""`arena`: one question to two models side by side, a vote, and the standings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from truing.cli.commands import command
+from truing.cli.language import console_language
+from truing.cli.show import IMPORTING, next_step, say
+from truing.cli.talk import look_at
+from truing.cli.work import roles
+from truing.core.doing import doing
+from truing.core.messages import message
+
+if TYPE_CHECKING:
+    from truing.store.people import Person
+    from truing.store.project import ProjectStore
+
+
+def arena(
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Two models or more, or '{model: NAME, base_url: URL}'.", show_default=False),
+    ],
+    project: Annotated[str, typer.Option(help="The project that holds the votes; it is made if need be.")],
+    blind: Annotated[
+        bool, typer.Option("--blind/--open", help="Show the names of models after the vote, or at once.")
+    ] = True,
+    max_new_tokens: Annotated[int, typer.Option(help="Most tokens of a response.")] = 512,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.7,
+    seed: Annotated[int, typer.Option(help="Seed of pairs, of sides and of sampling.")] = 0,
+    memory: Annotated[
+        float | None, typer.Option(help="Most GB for the models of this machine; by default most of it.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="By default the first free one from 8484.")] = None,
+    password: Annotated[
+        bool, typer.Option("--password", help="Ask for a password, which people type to enter.")
+    ] = False,
+) -> None:
+    """Chat with two models side by side in the browser, and vote: 1, 2, tie or both bad.
+
+    Votes go to the project of `truing annotate`, with their questions and responses.
+    """
+    specs = roles(models)
+    look_at(*(spec for spec in specs if isinstance(spec, str)))
+    with doing(IMPORTING):
+        from truing.sampling.types import Sampling
+        from truing.store.project import open_store
+        from truing.store.settings import ProjectSettings
+        from truing.web.app import WebPart, make_app
+        from truing.web.arena.contest import Contest
+        from truing.web.arena.models import open_models
+        from truing.web.arena.router import arena_router
+        from truing.web.arena.standings import VotedPairs, compared_pairs
+        from truing.web.serve import guard_for, password_for, serve
+    sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, logprobs=False)
+    opened = open_models(specs, None if memory is None else memory * 1e9)
+    secret = password_for(host, password, _typed)
+    with open_store(project, ProjectSettings(name=Path(project).stem, seed=seed)) as store:
+        pairs = list(VotedPairs(store))
+        contest = Contest(opened, sampling, compared_pairs(pairs), blind, seed, begun=len(pairs))
+        part = WebPart("truing.web.arena", arena_router(contest, store, _owner(store)))
+        guard = guard_for(host, secret, names=())
+        serve(make_app("Arena", [part], guard, language=console_language()), host, port, say=say)
+        next_step(
+            command("annotate export", project, "votes.jsonl"), message("the votes as rows to train on")
+        )
+
+
+def _typed() -> str:
+    return typer.prompt("password", hide_input=True, confirmation_prompt=True)
+
+
+def _owner(store: "ProjectStore") -> "Person":
+    """Return the person that the owner of the process votes as: the first admin of the project."""
+    from truing.store.people import PersonRole
+
+    admins = (person for person in store.people() if person.role is PersonRole.ADMIN)
+    return next(admins, None) or store.add_person("owner", PersonRole.ADMIN)
