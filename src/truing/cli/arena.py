@@ -1,13 +1,14 @@
 """`arena`: one question to two models side by side, a vote, and the standings."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from truing.cli.commands import command
-from truing.cli.language import console_language
-from truing.cli.show import IMPORTING, next_step, say
+from truing.cli.serving import HostOption, NameOption, PageLanguage, PasswordFlag, PortOption, serve_pages
+from truing.cli.show import IMPORTING, next_step
 from truing.cli.talk import look_at
 from truing.cli.work import roles
 from truing.core.doing import doing
@@ -16,6 +17,7 @@ from truing.core.messages import message
 if TYPE_CHECKING:
     from truing.store.people import Person
     from truing.store.project import ProjectStore
+    from truing.web.app import WebPart
 
 
 def arena(
@@ -33,11 +35,11 @@ def arena(
     memory: Annotated[
         float | None, typer.Option(help="Most GB for the models of this machine; by default most of it.")
     ] = None,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(help="By default the first free one from 8484.")] = None,
-    password: Annotated[
-        bool, typer.Option("--password", help="Ask for a password, which people type to enter.")
-    ] = False,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = None,
+    password: PasswordFlag = False,
+    name: NameOption = None,
+    language: PageLanguage = None,
 ) -> None:
     """Chat with two models side by side in the browser, and vote: 1, 2, tie or both bad.
 
@@ -49,28 +51,28 @@ def arena(
         from truing.sampling.types import Sampling
         from truing.store.project import open_store
         from truing.store.settings import ProjectSettings
-        from truing.web.app import WebPart, make_app
+        from truing.web.app import WebPart
         from truing.web.arena.contest import Contest
         from truing.web.arena.models import open_models
         from truing.web.arena.router import arena_router
         from truing.web.arena.standings import VotedPairs, compared_pairs
-        from truing.web.serve import guard_for, password_for, serve
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, logprobs=False)
-    opened = open_models(specs, None if memory is None else memory * 1e9)
-    secret = password_for(host, password, _typed)
-    with open_store(project, ProjectSettings(name=Path(project).stem, seed=seed)) as store:
-        pairs = list(VotedPairs(store))
-        contest = Contest(opened, sampling, compared_pairs(pairs), blind, seed, begun=len(pairs))
-        part = WebPart("truing.web.arena", arena_router(contest, store, _owner(store)))
-        guard = guard_for(host, secret, names=())
-        serve(make_app("Arena", [part], guard, language=console_language()), host, port, say=say)
-        next_step(
-            command("annotate export", project, "votes.jsonl"), message("the votes as rows to train on")
-        )
+    contest = Contest(
+        open_models(specs, None if memory is None else memory * 1e9), sampling, blind=blind, seed=seed
+    )
+    where = {"host": host, "port": port, "password": password, "names": name, "language": language}
+    with ExitStack() as opened:
 
+        def parts() -> "list[WebPart]":
+            settings = ProjectSettings(name=Path(project).stem, seed=seed)
+            store = opened.enter_context(open_store(project, settings))
+            votes = list(VotedPairs(store))
+            contest.compared, contest.begun = compared_pairs(votes), len(votes)
+            return [WebPart("truing.web.arena", arena_router(contest, store, _owner(store)))]
 
-def _typed() -> str:
-    return typer.prompt("password", hide_input=True, confirmation_prompt=True)
+        serve_pages("Arena", parts, **where)
+    export = command("annotate export", project, "votes.jsonl")
+    next_step(export, message("the votes as rows to train on"))
 
 
 def _owner(store: "ProjectStore") -> "Person":

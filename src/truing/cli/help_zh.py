@@ -39,9 +39,6 @@ HELP = {
     "Show the names of models after the vote, or at once.": "投票后才显示模型名，或一开始就显示。",
     "Seed of pairs, of sides and of sampling.": "抽取模型对、左右和采样的种子。",
     "Most GB for the models of this machine; by default most of it.": "本机模型最多占用的 GB；默认为大部分内存。",
-    "The address to listen on.": "监听的地址。",
-    "By default the first free one from 8484.": "默认为 8484 起第一个空闲端口。",
-    "Ask for a password, which people type to enter.": "询问一个密码，进入时需输入。",
     # Verbs that serve pages
     "The address to listen on; any but this machine's own needs a password.": "监听的地址；除本机地址外都需要密码。",
     "The port; without it, the first free one from 8484.": "端口；不给出则从 8484 起取第一个空闲的。",

@@ -47,4 +47,6 @@ ARENA_PAGES_ZH = {
     "Strengths are log-odds with 95 % intervals, 0 in the middle.": "实力为对数优势，附 95 % 区间，中间为 0。",
     "{s} ({low} to {high})": "{s}（{low} 到 {high}）",
     "not compared yet": "尚未比较",
+    "Note: {note}.": "注意：{note}。",
+    "one person voted: intervals are over votes, and say nothing of what other people would find": "只有一个人投票：区间按票计算，不说明别人会怎么看",
 }

@@ -12,7 +12,7 @@ from truing.core.records import Turns
 from truing.sampling.streaming import SpokenText, TakePiece
 from truing.sampling.types import Finish, Sampling
 from truing.web.arena.contest import MOST_TALKS, Contest
-from truing.web.arena.talks import RoundState, SideState, Talk
+from truing.web.arena.talks import ArenaTalk, RoundState, SideState
 
 END = 20  # rounds of the event loop: more than any of these models takes
 
@@ -42,7 +42,7 @@ def run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     return asyncio.run(work())
 
 
-async def asked(contest: Contest, talk: Talk | None = None) -> Talk:
+async def asked(contest: Contest, talk: ArenaTalk | None = None) -> ArenaTalk:
     """Ask a question, and wait until nothing more can happen."""
     talk = contest.ask(talk, 1, "q")
     for _ in range(END):

@@ -6,7 +6,15 @@ import pytest
 
 from truing.core.records import Message, user
 from truing.sampling.types import Sampling
-from truing.web.arena.talks import ArenaRound, RoundOutcome, RoundSide, RoundState, SideState, Talk, waited
+from truing.web.arena.talks import (
+    ArenaRound,
+    ArenaTalk,
+    RoundOutcome,
+    RoundSide,
+    RoundState,
+    SideState,
+    waited,
+)
 
 
 def made(left: SideState, right: SideState, outcome: RoundOutcome | None = None) -> ArenaRound:
@@ -33,13 +41,13 @@ def test_a_round_follows_from_its_sides(left, right, outcome, state, over: bool,
 def test_the_response_that_goes_on_is_a_turn_and_other_rounds_are_left_out():
     chosen, both_bad = (made(SideState.DONE, SideState.DONE, "right") for _ in range(2))
     chosen.goes_on = 1
-    talk = Talk(1, rounds=[chosen, both_bad])
+    talk = ArenaTalk(1, rounds=[chosen, both_bad])
     assert talk.turns == (Message("user", "q"), Message("assistant", "B"))
 
 
 def test_whoever_follows_is_woken_by_each_change():
     async def followed() -> list[bool]:
-        talk = Talk(1)
+        talk = ArenaTalk(1)
         first = talk.changed
         talk.touch(shape=False)
         second = talk.changed

@@ -12,7 +12,7 @@ from truing.core.records import user
 from truing.sampling.streaming import Streamer
 from truing.sampling.types import Sampling
 from truing.web.arena.drawing import draw_pair, draw_seed, draw_side
-from truing.web.arena.talks import ArenaRound, RoundOutcome, RoundSide, RoundState, SideState, Talk
+from truing.web.arena.talks import ArenaRound, ArenaTalk, RoundOutcome, RoundSide, RoundState, SideState
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Contest:
     blind: bool = True
     seed: int = 0
     begun: int = 0  # rounds so far
-    talks: dict[str, Talk] = field(default_factory=dict[str, Talk])
+    talks: dict[str, ArenaTalk] = field(default_factory=dict[str, ArenaTalk])
 
     def __post_init__(self) -> None:
         if len(self.models) < 2:
@@ -44,7 +44,7 @@ class Contest:
                 hint=message("name another one, such as the model before training"),
             )
 
-    def ask(self, talk: Talk | None, person: int, question: str) -> Talk:
+    def ask(self, talk: ArenaTalk | None, person: int, question: str) -> ArenaTalk:
         """Begin a round of a talk, or of a new one; return the talk. Raises UsageError where it may not."""
         if not question.strip() or len(question) > LONGEST_QUESTION:
             raise UsageError(
@@ -73,7 +73,7 @@ class Contest:
         talk.touch()
         return talk
 
-    def stop(self, talk: Talk) -> None:
+    def stop(self, talk: ArenaTalk) -> None:
         """Stop what is being written; the text so far is kept, and a side without any has failed."""
         for side in talk.running():
             assert side.task is not None
@@ -83,7 +83,7 @@ class Contest:
             side.task.cancel()
         talk.touch()
 
-    def judge(self, talk: Talk, judged: ArenaRound, outcome: RoundOutcome) -> None:
+    def judge(self, talk: ArenaTalk, judged: ArenaRound, outcome: RoundOutcome) -> None:
         """Settle a round; a vote on it is stored already."""
         judged.outcome = outcome
         judged.goes_on = {"left": 0, "right": 1, "tie": draw_side(self.seed, judged.number)}.get(outcome)
@@ -91,7 +91,7 @@ class Contest:
             self.compared[_pair_of(judged)] += 1
         talk.touch()
 
-    async def _write(self, talk: Talk, opened: ArenaRound, side: RoundSide) -> None:
+    async def _write(self, talk: ArenaTalk, opened: ArenaRound, side: RoundSide) -> None:
         """Have one side written. An error is this side's alone."""
 
         def take(piece: str) -> None:
@@ -112,11 +112,11 @@ class Contest:
             side.error, side.state = ModelError(told), SideState.FAILED
         talk.touch()
 
-    def _begin(self, person: int) -> Talk:
+    def _begin(self, person: int) -> ArenaTalk:
         if len(self.talks) >= MOST_TALKS:
             idle = (id_ for id_, old in self.talks.items() if not any(old.running()))
             self.talks.pop(next(idle, next(iter(self.talks))))
-        talk = Talk(person)
+        talk = ArenaTalk(person)
         self.talks[talk.id] = talk
         return talk
 

@@ -6,13 +6,13 @@ from itertools import combinations
 
 from truing.store.settings import drawn_number
 
-PairCounts = Mapping[frozenset[str], int]  # comparisons of each pair of models
 
-
-def draw_pair(models: Sequence[str], compared: PairCounts, seed: int, number: int) -> tuple[str, str]:
+def draw_pair(
+    models: Sequence[str], compared: Mapping[frozenset[str], int], seed: int, number: int
+) -> tuple[str, str]:
     """Return the models of the left and the right side: a pair with the fewest comparisons, its sides drawn.
 
-    The same seed, round and counts give the same pair.
+    `compared` counts the comparisons of each pair. The same seed, round and counts give the same pair.
     """
     counts = Counter(compared)
     pairs = list(combinations(models, 2))

@@ -28,7 +28,15 @@ from truing.text.shown import language, plain
 from truing.web.app import events, page
 from truing.web.arena.contest import Contest
 from truing.web.arena.standings import VotedPairs, standings
-from truing.web.arena.talks import ArenaRound, RoundOutcome, RoundSide, RoundState, SideState, Talk, waited
+from truing.web.arena.talks import (
+    ArenaRound,
+    ArenaTalk,
+    RoundOutcome,
+    RoundSide,
+    RoundState,
+    SideState,
+    waited,
+)
 from truing.web.guard import visitor
 from truing.web.markdown import markdown_tree
 
@@ -60,7 +68,7 @@ def arena_router(contest: Contest, store: ProjectStore, owner: Person) -> APIRou
         found = visitor(request)
         return owner.id if found.owner else found.person.id
 
-    def talk_of(request: Request, name: str) -> Talk:
+    def talk_of(request: Request, name: str) -> ArenaTalk:
         talk = contest.talks.get(name)
         if talk is None or talk.person != who(request):
             raise HTTPException(404)
@@ -97,15 +105,16 @@ def arena_router(contest: Contest, store: ProjectStore, owner: Person) -> APIRou
     @router.get("/standings")
     async def stand() -> dict[str, Any]:
         async with counting:
-            pairs = await run_in_threadpool(list, voted)
-            found = await run_in_threadpool(standings, pairs, list(contest.models))
-        bad = sum(pair.choice == "both_bad" for pair in pairs)
-        return {"votes": len(pairs), "both_bad": bad, "models": [asdict(one) for one in found]}
+            votes = await run_in_threadpool(list, voted)
+            found = await run_in_threadpool(standings, votes, list(contest.models))
+        rows = [asdict(one) | {"undefined": told(one.undefined, spoken())} for one in found.models]
+        notes = [told(note, spoken()) for note in found.notes]
+        return {"votes": found.votes, "bad": found.bad, "notes": notes, "models": rows}
 
     return router
 
 
-async def _judge(contest: Contest, store: ProjectStore, talk: Talk, judged: ArenaVerdict) -> bool:
+async def _judge(contest: Contest, store: ProjectStore, talk: ArenaTalk, judged: ArenaVerdict) -> bool:
     """Store a vote and settle its round; return False for a round that is settled already."""
     found = next((one for one in talk.rounds if one.number == judged.number), None)
     if found is None:
@@ -153,7 +162,7 @@ def _candidate(found: ArenaRound, side: RoundSide) -> Candidate:
     return Candidate(side.text, side.model, meta)
 
 
-async def _followed(contest: Contest, talk: Talk) -> AsyncIterator[tuple[str, Any]]:
+async def _followed(contest: Contest, talk: ArenaTalk) -> AsyncIterator[tuple[str, Any]]:
     """Yield the whole talk whenever its shape changes, and new text as it comes."""
     shape, sent = -1, [0, 0]
     while True:

@@ -91,7 +91,7 @@ class ArenaRound:
 
 
 @dataclass(eq=False)
-class Talk:
+class ArenaTalk:
     """A conversation of one person. Belongs to the event loop: no other thread may touch it."""
 
     person: int

@@ -26,16 +26,16 @@ export async function showStandings() {
   place.replaceChildren(element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("Table of standings") }, table));
 }
 
-function captionOf({ votes, both_bad }) {
+function captionOf({ votes, bad, notes }) {
   if (votes === 0) return t("No vote yet.");
-  const said = t("Votes: {n}; in {bad} of them both were bad, which says nothing of who is better.", { n: votes, bad: both_bad });
-  return `${said} ${t("Strengths are log-odds with 95 % intervals, 0 in the middle.")}`;
+  const said = t("Votes: {n}; in {bad} of them both were bad, which says nothing of who is better.", { n: votes, bad });
+  return [said, t("Strengths are log-odds with 95 % intervals, 0 in the middle."), ...notes.map((note) => t("Note: {note}.", { note }))].join(" ");
 }
 
 function rowsOf(one, reach) {
   const said = one.strength
     ? t("{s} ({low} to {high})", { s: fixed(one.strength.estimate), low: fixed(one.strength.low), high: fixed(one.strength.high) })
-    : t("not compared yet");
+    : one.undefined;
   const strength = element("td", {}, said);
   if (one.strength) strength.append(drawnSpan(one.strength, reach));
   const counts = element("td", {}, `${one.wins} · ${one.ties} · ${one.losses}`);
