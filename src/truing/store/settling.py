@@ -56,7 +56,7 @@ def _settled(connection: Connection, item: int) -> Vote | None:
 
 
 def adjudicate(connection: Connection, settings: ProjectSettings, vote: NewVote) -> SavedVote:
-    """Append a vote that settles its item, in place of an earlier one. The responses stand as they are stored.
+    """Append a vote that settles its item, in place of an earlier one. Responses stand as they are stored.
 
     Raises UsageError for a person who may not settle, an item that is not there, and a skip.
     """
