@@ -41,7 +41,7 @@ def test_fair_people_are_seldom_flagged_for_position():
 
 
 def test_gold_and_second_looks():
-    votes = [RaterVote("ann", i, "first", right=i < 4, again="first" if i < 3 else "tie") for i in range(20)]
+    votes = [RaterVote("ann", i, "first", right=i < 4, same=i < 3) for i in range(20)]
     found = report_of(votes)
     assert (found.gold.estimate, found.gold.n) == (0.2, 20)
     assert (found.self_agreement.estimate, found.self_agreement.n) == (0.15, 20)

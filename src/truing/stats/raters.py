@@ -31,15 +31,15 @@ FEWEST_TIMES = 10  # votes with a time, below which nobody is called fast
 
 @dataclass(frozen=True, slots=True)
 class RaterVote:
-    """A person's vote on an item. `answer` is anything that can be compared with another one."""
+    """A person's vote on an item. `answer` is anything that can be compared; None is compared with nobody's."""
 
     person: Hashable
     item: Hashable
-    answer: Hashable
+    answer: Hashable | None
     seconds: float | None = None
     shown_first: bool | None = None  # whether the response shown first was chosen; None for no choice
     right: bool | None = None  # whether a gold item was answered as it is known to be; None for other items
-    again: Hashable | None = None  # the answer at the second look; None where there was none
+    same: bool | None = None  # whether the second look gave the same answer; None where there was none
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not 0 <= self.seconds < float("inf"):
@@ -87,7 +87,7 @@ def rater_reports(votes: Sequence[RaterVote], *, level: float = 0.95) -> list[Ra
     for person, given in by_person.items():
         position = _share([vote.shown_first for vote in given], level)
         gold = _share([vote.right for vote in given], level)
-        again = _share([None if vote.again is None else vote.again == vote.answer for vote in given], level)
+        again = _share([vote.same for vote in given], level)
         others = [middle for other, middle in middles.items() if other != person]
         flags = [
             _biased(position, adjusted.get(person)),
@@ -126,6 +126,8 @@ def _position_p(given: Sequence[RaterVote]) -> float | None:
 
 def _with_others(vote: RaterVote, answers: Counter[Hashable]) -> bool | None:
     """Return whether a vote is the answer that most of the others gave; None where they have none."""
+    if vote.answer is None:
+        return None
     others = {answer: count - (answer == vote.answer) for answer, count in answers.items()}
     most = max(others.values())
     leading = [answer for answer, count in others.items() if count == most]
