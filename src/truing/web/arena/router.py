@@ -51,7 +51,7 @@ class ArenaQuestion(BaseModel):
 
 
 class ArenaVerdict(BaseModel):
-    """What a person says of a round. `key` is made once by the page: a replay is the same vote."""
+    """A verdict of a person on a round. `key` is made once by the page: a replay is the same vote."""
 
     number: int
     outcome: Literal["left", "right", "tie", "both_bad", "skip"]
