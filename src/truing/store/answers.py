@@ -5,7 +5,7 @@ record, and add it to `_KINDS` and to `settings.KINDS`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from truing.core.errors import UsageError
@@ -20,19 +20,23 @@ STARS = range(1, 6)
 
 @dataclass(frozen=True, slots=True)
 class PairAnswer:
-    """The better of two responses. `edited` is the better one as the person would have it, if they wrote it."""
+    """The better of two responses. `edited` is the better one as the person would write it, if they did."""
 
     kind: ClassVar = "pair"
     choice: PairChoice
     edited: str | None = None
 
     def problem(self, responses: int, axes: Sequence[str]) -> str | None:
-        if responses != 2 or self.choice not in CHOICES:
-            return (
-                f"choice {self.choice!r} of {responses} responses: expected one of {', '.join(CHOICES)} of 2"
+        if responses != 2:
+            return message("a pair has two responses, and the item has {n}", n=responses)
+        if self.choice not in CHOICES:
+            return message(
+                "the choice is {given}: expected one of {known}", given=self.choice, known=", ".join(CHOICES)
             )
         if self.edited is not None and self.choice not in ("first", "second"):
-            return f"an edited text with the choice {self.choice!r}: expected first or second"
+            return message(
+                "an edited text belongs to the better response, and the choice is {given}", given=self.choice
+            )
         return None
 
 
@@ -46,7 +50,11 @@ class RankingAnswer:
     def problem(self, responses: int, axes: Sequence[str]) -> str | None:
         given = sorted(number for group in self.groups for number in group)
         if given != list(range(responses)) or not all(self.groups):
-            return f"a ranking of {given}: expected each of 0 to {responses - 1} once, and no empty group"
+            return message(
+                "the ranking is of {given}: expected each of 0 to {last} once, and no empty group",
+                given=", ".join(map(str, given)),
+                last=responses - 1,
+            )
         return None
 
     @property
@@ -65,10 +73,11 @@ class RatingsAnswer:
 
     def problem(self, responses: int, axes: Sequence[str]) -> str | None:
         if len(self.ratings) != responses:
-            return f"ratings of {len(self.ratings)} responses: expected {responses}"
+            return message("{given} responses are rated: expected {n}", given=len(self.ratings), n=responses)
         for rated in self.ratings:
             if set(rated) != set(axes) or not all(value in STARS for value in rated.values()):
-                return f"ratings {dict(rated)}: expected 1 to 5 for each of {', '.join(axes)}"
+                said = "the ratings are {given}: expected 1 to 5 for each of {axes}"
+                return message(said, given=dict(rated), axes=", ".join(axes))
         return None
 
 
@@ -81,7 +90,12 @@ class SafetyAnswer:
 
     def problem(self, responses: int, axes: Sequence[str]) -> str | None:
         if len(self.labels) != responses or not set(self.labels) <= set(SAFETY_LABELS):
-            return f"labels {', '.join(self.labels)}: expected {responses} of {', '.join(SAFETY_LABELS)}"
+            return message(
+                "the labels are {given}: expected {n}, each one of {known}",
+                given=", ".join(self.labels),
+                n=responses,
+                known=", ".join(SAFETY_LABELS),
+            )
         return None
 
 
@@ -95,8 +109,12 @@ class EditAnswer:
 
     def problem(self, responses: int, axes: Sequence[str]) -> str | None:
         if self.response not in range(responses):
-            return f"response {self.response}: expected 0 to {responses - 1}"
-        return None if self.text.strip() else "an edited text that is empty"
+            return message(
+                "the edited response is {given}: expected 0 to {last}",
+                given=self.response,
+                last=responses - 1,
+            )
+        return None if self.text.strip() else message("the edited text is empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +150,18 @@ def read_answer(row: Mapping[str, Any]) -> VoteAnswer:
         raise UsageError(
             said, hint=message("an answer has a kind: {kinds}", kinds=", ".join(_KINDS))
         ) from error
+
+
+def compared(answer: VoteAnswer | None) -> object:
+    """Return the part of an answer that two people must share to agree: all but a text written beside it."""
+    return replace(answer, edited=None) if isinstance(answer, PairAnswer) else answer
+
+
+def problem_of(answer: VoteAnswer, kind: str, responses: int, axes: Sequence[str]) -> str | None:
+    """Return why an answer is none to a question of `kind` on some responses, or None where it is one."""
+    if answer.kind != kind:
+        return message("it is of kind {given}, and the item asks for {kind}", given=answer.kind, kind=kind)
+    return answer.problem(responses, axes)
 
 
 def _frozen(value: Any) -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, update
 from truing.core.errors import DataError
 from truing.core.messages import message
 from truing.core.records import Message
-from truing.store.answers import VoteAnswer, as_row, read_answer
+from truing.store.answers import VoteAnswer, as_row, problem_of, read_answer
 from truing.store.schema import items
 from truing.store.settings import ProjectSettings, VoteKind, drawn_number
 
@@ -81,7 +81,7 @@ class StoredItem:
 
 @dataclass(frozen=True, slots=True)
 class AddedItems:
-    """How many items were new, and how many the project had already."""
+    """The number of items that were new, and of those that the project had already."""
 
     new: int
     known: int
@@ -117,8 +117,8 @@ def _row(settings: ProjectSettings, item: NewItem) -> dict[str, Any]:
     if kind == "pair" and len(item.responses) != 2:
         said = message("a pair with {n} responses: expected 2", n=len(item.responses))
         raise DataError(said, hint=message("give the items two responses, or ask for another kind: ranking"))
-    if item.gold and (told := item.gold.problem(len(item.responses), settings.axes)):
-        raise DataError(message("the known answer of an item does not fit it: {problem}", problem=told))
+    if item.gold and (problem := problem_of(item.gold, kind, len(item.responses), settings.axes)):
+        raise DataError(message("the known answer of an item does not fit it: {problem}", problem=problem))
     key = key_of_item(kind, item)
     return {
         "key": key,

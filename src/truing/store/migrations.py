@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, insert, inspect, select, text, update
 
-from truing.core.errors import StorageError
+from truing.core.errors import StorageError, UsageError
 from truing.core.messages import message
 from truing.store.schema import VERSION, metadata, schema_version
 
@@ -10,10 +10,11 @@ from truing.store.schema import VERSION, metadata, schema_version
 STEPS: dict[int, tuple[str, ...]] = {}
 
 
-def prepare(connection: Connection, place: str) -> None:
+def prepare(connection: Connection, place: str, *, create: bool) -> None:
     """Create the tables, or bring them to the newest version.
 
-    Raises StorageError for a database of something else and for one of a newer truing.
+    Raises StorageError for a database of something else and for one of a newer truing, and UsageError where
+    no project is and none is to be made.
     """
     names = set(inspect(connection).get_table_names())
     if schema_version.name in names:
@@ -25,8 +26,18 @@ def prepare(connection: Connection, place: str) -> None:
             "{place} holds tables of something else: {names}", place=place, names=", ".join(sorted(ours))
         )
         raise StorageError(said, hint=message("name a project that truing made, or a place where nothing is"))
+    if not create:
+        raise no_project(place)
     metadata.create_all(connection)
     connection.execute(insert(schema_version).values(version=VERSION))
+
+
+def no_project(place: object) -> UsageError:
+    """Return the error of a place without a project."""
+    return UsageError(
+        message("there is no project at {place}", place=place),
+        hint=message("truing annotate PROMPTS makes one"),
+    )
 
 
 def _migrate(connection: Connection, place: str) -> None:

@@ -11,13 +11,13 @@ from typing import Self
 
 from sqlalchemy import Connection, insert, select, update
 
-from truing.core.errors import StorageError, UsageError
+from truing.core.errors import StorageError
 from truing.core.messages import message
 from truing.store import draw, items, people, settling, votes
 from truing.store.database import Database
 from truing.store.draw import ShownItem
 from truing.store.items import AddedItems, ItemPurpose, NewItem, StoredItem
-from truing.store.migrations import prepare
+from truing.store.migrations import no_project, prepare
 from truing.store.people import Person, PersonRole
 from truing.store.schema import project as project_table
 from truing.store.settings import ProjectSettings
@@ -30,15 +30,16 @@ def open_store(
 ) -> "ProjectStore":
     """Open the project in a file, or at postgresql://USER@HOST/NAME, and bring its tables up to date.
 
-    A project that is not there is made with `settings`; with `create=False` it is an error. Raises StorageError
-    for a place that cannot be written, a file that is no project, and a project of a newer truing.
+    A project that is not there is made with `settings`; with `create=False` it is an error. Raises
+    StorageError for a place that cannot be written, a file that is no project, and a project of a newer
+    truing.
     """
     database = Database(str(where))
     if database.is_file:
         _require_place(Path(database.place), create=create)
     try:
         with database.writing() as connection:
-            prepare(connection, database.place)
+            prepare(connection, database.place, create=create)
             if connection.scalar(select(project_table.c.id)) is None:
                 row = {
                     "id": 1,
@@ -61,8 +62,7 @@ def _require_place(path: Path, *, create: bool) -> None:
     if path.exists():
         return
     if not create:
-        said = message("there is no project at {path}", path=path)
-        raise UsageError(said, hint=message("truing annotate PROMPTS makes one"))
+        raise no_project(path)
     if not path.parent.is_dir():
         raise StorageError(
             message("there is no folder {path} for the project", path=path.parent),
@@ -194,9 +194,9 @@ class ProjectStore:
     def save(self, vote: NewVote) -> SavedVote:
         """Append a vote, on disk when this returns; a replay of its key changes nothing.
 
-        A second vote on the same item and look stands in place of the first, which stays in the history. Raises
-        NotAskedError for an item that the person was not shown, and UsageError for an answer that is no answer
-        to its question.
+        A second vote on the same item and look stands in place of the first, which stays in the history.
+        Raises NotAskedError for an item that the person was not shown, and UsageError for an answer that is
+        no answer to its question.
         """
         with self._database.writing() as connection:
             return votes.save(connection, _settings(connection), vote)

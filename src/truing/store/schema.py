@@ -152,7 +152,7 @@ votes = Table(
     _item(),
     Column("look", Integer, nullable=False),
     Column("answer", JsonText),  # none in an undo
-    Column("undoes", ForeignKey("votes.id")),
+    Column("undoes", Integer),  # a vote; as a foreign key SQLite would look through all votes at each
     Column("order", JsonText, nullable=False),  # as in `shown`
     Column("seconds", Double),  # from seeing to answering, by the page's clock
     Column("comment", Text, nullable=False, default=""),
@@ -180,5 +180,5 @@ settled = Table(
     "settled",
     metadata,
     Column("item_id", ForeignKey("items.id"), primary_key=True),
-    Column("vote_id", ForeignKey("votes.id"), nullable=False),
+    Column("vote_id", ForeignKey("votes.id"), nullable=False, unique=True),
 )

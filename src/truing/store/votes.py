@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, and_, case, delete, exists, inser
 
 from truing.core.errors import UsageError
 from truing.core.messages import message
-from truing.store.answers import SkipAnswer, VoteAnswer, as_row, read_answer
+from truing.store.answers import SkipAnswer, VoteAnswer, as_row, problem_of, read_answer
 from truing.store.draw import FIRST, ShownItem, show, shown_before
 from truing.store.items import ItemPurpose, StoredItem, stored_item
 from truing.store.schema import items, leases, people, settled, shown, standing, votes
@@ -48,7 +48,7 @@ class NewVote:
 
 @dataclass(frozen=True, slots=True)
 class SavedVote:
-    """What became of a vote. `new` is False for a replay; `replaced` is the vote that stood until now."""
+    """The fate of a vote. `new` is False for a replay; `replaced` is the vote that stood until now."""
 
     id: int
     new: bool
@@ -134,11 +134,9 @@ def undo(connection: Connection, settings: ProjectSettings, person: int, client_
 
 def check_answer(settings: ProjectSettings, item: StoredItem, answer: VoteAnswer) -> None:
     """Raise UsageError for an answer to another question than the item's, or one that does not fit it."""
-    if not isinstance(answer, SkipAnswer) and answer.kind != item.kind:
-        raise UsageError(
-            message("an answer of kind {given}: the item asks for {kind}", given=answer.kind, kind=item.kind)
-        )
-    if problem := answer.problem(len(item.responses), settings.axes):
+    if isinstance(answer, SkipAnswer):
+        return
+    if problem := problem_of(answer, item.kind, len(item.responses), settings.axes):
         raise UsageError(message("the answer does not fit the item: {problem}", problem=problem))
 
 
