@@ -302,6 +302,7 @@ _OTHERS_ZH = {
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
     # Pages that a server makes
     "open {url}": "请打开 {url}",
+    "password": "密码",
     "Ctrl-C ends it": "按 Ctrl-C 结束",
     "{host} can be reached from other machines, and no password is set": "其他机器可以访问 {host}，却没有设置密码",
     "set {name}, or give --password and type one": "请设置 {name}，或使用 --password 并输入密码",
