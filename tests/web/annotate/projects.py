@@ -7,7 +7,7 @@ from truing.store.answers import PairAnswer
 from truing.store.items import Candidate, ItemPurpose, NewItem
 from truing.store.people import PersonRole
 from truing.store.project import ProjectStore
-from truing.web.annotate.numbers import Numbers
+from truing.web.annotate.project import Numbers
 from truing.web.annotate.router import annotate_router
 from truing.web.app import WebPart, make_app
 from truing.web.guard import PageGuard
