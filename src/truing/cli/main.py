@@ -13,6 +13,7 @@ import typer
 
 from truing.cli import (
     arena,
+    annotate,
     constitution,
     data,
     evaluate,
@@ -71,6 +72,7 @@ for verb, example in VERBS.items():
     name = "eval" if verb is evaluate.evaluate else None  # Python has its own eval
     app.command(name, epilog=f"Example: `{example}`")(verb)
 app.add_typer(data.app, name="data")
+app.add_typer(annotate.app, name="annotate")
 
 
 INTERRUPTED = 130

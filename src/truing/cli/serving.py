@@ -45,9 +45,12 @@ def serve_pages(
     password: bool,
     names: Sequence[str] | None,
     language: Language | None,
+    opened: Callable[[str], None] = lambda base: None,
     **rules: Any,
 ) -> None:
     """Serve the app of some parts until Ctrl-C; `rules` are further fields of the guard.
+
+    `opened` tells further links, from the URL of the server.
 
     Raises UsageError for an address of other machines without a password, before `parts` is called.
     """
@@ -57,4 +60,4 @@ def serve_pages(
     secret = password_for(host, password, lambda: typer.prompt(here("password"), hide_input=True, err=True))
     guard = guard_for(host, secret, names or (), **rules)
     app = make_app(title, parts(), guard, language=language or console_language())
-    serve(app, host, port, say=say)
+    serve(app, host, port, say=say, opened=opened)

@@ -116,10 +116,17 @@ def server_of(app: FastAPI) -> _Ending:
     return _Ending(config, app.state.ending)
 
 
-def serve(app: FastAPI, host: str = LOCAL, port: int | None = None, *, say: Say) -> None:
+def serve(
+    app: FastAPI,
+    host: str = LOCAL,
+    port: int | None = None,
+    *,
+    say: Say,
+    opened: Callable[[str], None] = lambda base: None,
+) -> None:
     """Serve an app until SIGINT or SIGTERM, and tell the URL that lets the owner in.
 
-    Raises UsageError for an address that cannot be listened on, or that other machines reach while the guard
+    `opened` is called with the URL of the server, before it answers, to tell further links. Raises UsageError for an address that cannot be listened on, or that other machines reach while the guard
     has no password.
     """
     guard: PageGuard = app.state.guard
@@ -127,6 +134,7 @@ def serve(app: FastAPI, host: str = LOCAL, port: int | None = None, *, say: Say)
         password_for(host, False, str)
     with listen(host, port) as sock:
         say(message("open {url}", url=guard.url(base_url(sock))))
+        opened(base_url(sock))
         say(message("Ctrl-C ends it"))
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

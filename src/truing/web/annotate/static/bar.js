@@ -14,7 +14,7 @@ export const button = ({ act, key, label, fields, on, off }, kind = "") => eleme
   "aria-keyshortcuts": keysWork() ? shortcut(key) : null,
   "aria-pressed": on === undefined ? null : String(on),
   "aria-disabled": off ? "true" : null, // a disabled button would lose the focus
-}, element("kbd", { "aria-hidden": true }, KEYS[key] ?? key), label ? element("span", {}, t(label, fields)) : "");
+}, element("kbd", { "aria-hidden": label ? "true" : null }, KEYS[key] ?? key), label ? element("span", {}, t(label, fields)) : "");
 
 // Put new buttons in place of the old; the one that has the focus keeps it.
 export const drawBar = (place, buttons, kind) => {

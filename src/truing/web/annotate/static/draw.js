@@ -24,15 +24,14 @@ export const drawPrompt = (place, item, raw) => {
 };
 
 export const drawResponses = (place, item, state, raw) => {
-  place.className = `responses of-${Math.min(item.responses.length, 3)} ${item.kind}`;
+  place.className = `responses of-${Math.min(item.responses.length, 3)} kind-${item.kind}`;
   place.replaceChildren(...item.responses.map((response, slot) => {
     const writing = state.mode === "write" && state.slot === slot;
     const name = t("Response {n}", { n: slot + 1 });
     return element("article", { class: "response", "aria-label": name, "data-slot": slot },
       element("header", {}, element("h2", {}, element("span", { class: "unseen" }, name),
-        element("span", { class: "number", "aria-hidden": true }, slot + 1)), element("span", { class: "mark" })),
-      writing ? editor(state, name, response) : said(response, raw, { "data-text": true }),
-      ...(response.votes ?? []).map(voteOf));
+        element("span", { class: "number", "aria-hidden": "true" }, slot + 1)), element("span", { class: "mark" })),
+      writing ? editor(state, name, response) : said(response, raw, { "data-text": true }));
   }));
   refresh(place, item, state);
 };
@@ -43,9 +42,12 @@ const editor = (state, name, response) => {
   return field;
 };
 
-// Who voted for a response, for whoever settles a disagreement.
-const voteOf = (vote) => element("p", { class: "vote small" }, element("strong", { dir: "auto" }, vote.name),
-  ` ${vote.said}`, vote.comment ? element("q", { dir: "auto" }, vote.comment) : "");
+// Who said what, for whoever settles a disagreement.
+export const drawVotes = (place, votes) => {
+  place.hidden = !votes;
+  place.replaceChildren(...(votes ?? []).map((vote) => element("p", {}, element("strong", { dir: "auto" }, vote.name), " ",
+    element("span", { dir: "auto" }, vote.said), " ", vote.comment ? element("q", { dir: "auto" }, vote.comment) : "")));
+};
 
 // What changes with a key: the marks of responses, not their texts.
 export const refresh = (place, item, state) => {
@@ -84,7 +86,7 @@ const ratingsOf = (item, state, slot) => {
       "aria-pressed": String(state.values[place] === value), "aria-label": t("{axis}: {n} of 5", { axis: named, n: value }),
     }, value));
     return element("div", { class: place === now ? "axis now" : "axis", role: "group", "aria-label": t("Response {n}, {axis}", { n: slot + 1, axis: named }) },
-      element("span", { class: "name", "aria-hidden": true }, named), ...buttons);
+      element("span", { class: "name", "aria-hidden": "true" }, named), ...buttons);
   });
   return element("div", { class: "axes" }, ...rows);
 };

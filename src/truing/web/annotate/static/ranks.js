@@ -11,7 +11,7 @@ export const drawRanking = (place, item, state, changed) => {
   const loose = item.responses.map((_, slot) => slot).filter((slot) => !ranked(state).includes(slot));
   const groups = state.groups.map((group, index) => element("li", { class: "group", "data-into": index },
     element("span", { class: "unseen" }, t("Place {n}:", { n: index + 1 })), ...group.map(chip)));
-  const gaps = [...state.groups, null].map((_, index) => element("li", { class: "gap", "data-before": index, "aria-hidden": true }));
+  const gaps = [...state.groups, null].map((_, index) => element("li", { class: "gap", "data-before": index, "aria-hidden": "true" }));
   const ranks = element("ol", { class: "ranks", "aria-label": t("Ranking, best first") });
   gaps.forEach((gap, index) => ranks.append(gap, ...(groups[index] ? [groups[index]] : [])));
   place.replaceChildren(

@@ -6,7 +6,7 @@
 
 import { announce, data, element, post, t } from "/static/base.js";
 import { drawBar, keysWork, letKeysWork, listen } from "/static/annotate/bar.js";
-import { drawPrompt, drawResponses, refresh } from "/static/annotate/draw.js";
+import { drawPrompt, drawResponses, drawVotes, refresh } from "/static/annotate/draw.js";
 import { clearMarks, markDifferences } from "/static/annotate/highlight.js";
 import { Outbox, clientKey } from "/static/annotate/outbox.js";
 import { drawRanking } from "/static/annotate/ranks.js";
@@ -22,6 +22,7 @@ let item = null; // on the screen
 let state = null;
 let queue = [];
 const past = []; // items that were answered in this page, with their states
+const unseen = new Set(); // keys of undos whose items this page does not know
 let voted = page.voted;
 let asking = false;
 let raw = !option("pretty");
@@ -34,15 +35,15 @@ const outbox = new Outbox({
   name: page.name,
   send: async (path, body) => {
     try {
-      return { status: 200, reply: await post(path, body, { signal: AbortSignal.timeout(20_000) }) };
+      const reply = await post(path, body, { signal: AbortSignal.timeout(20_000) });
+      return { status: "id" in reply || "item" in reply ? 200 : 0, reply }; // anything else is not of this server
     } catch (error) {
-      if (error.status === undefined) throw error;
       return { status: error.status, reply: { error: error.message } };
     }
   },
   changed: showUnsent,
   stored: (entry, reply) => {
-    if (entry.path === page.undo) reopen(reply.item);
+    if (unseen.delete(entry.body.client_key)) reopen(reply.item);
     else if (reply.known) tell(entry.body.client_key, reply.known);
   },
   refused: (entry, reply) => complain(t("A vote was not taken: {reason}", { reason: reply.error })),
@@ -103,12 +104,14 @@ function show(next, before = null) {
   clock = { spent: 0, since: document.hidden ? null : shownAt };
   at("empty").hidden = true;
   at("task").hidden = false;
+  at("place").textContent = t("Item {n}", { n: voted + 1 });
   at("training").hidden = !item.training;
   at("known").hidden = true;
   drawPrompt(at("prompt"), item, raw);
+  drawVotes(at("votes"), item.votes);
   draw();
   window.scrollTo({ top: 0, behavior: "instant" });
-  at("place").focus({ preventScroll: true });
+  if (!at("edited")) at("place").focus({ preventScroll: true });
 }
 
 function finish() {
@@ -135,8 +138,7 @@ function draw() {
 function drawButtons() {
   drawBar(at("choices"), choices(item, state), "choice");
   drawBar(at("tools"), [...tools(item, state).map(withOptions), ...page.undo || past.length ? [UNDO] : [], ...(page.guidelines ? [GUIDELINES] : []), HELP], "tool");
-  at("choices").className = `choices ${item.kind} ${state.mode}`;
-  at("place").textContent = item.training ? t("Training, item {n}", { n: voted + 1 }) : t("Item {n}", { n: voted + 1 });
+  at("choices").className = `choices kind-${item.kind} mode-${state.mode}`;
   at("comment").value = state.comment;
   drawRanking(at("ranking"), item, state, (groups) => change("groups", groups));
 }
@@ -177,6 +179,7 @@ function answer(given) {
   const body = {
     client_key: clientKey(),
     item: item.item,
+    key: item.key,
     look: item.look,
     answer: given,
     seconds: Math.round(spent()) / 1000,
@@ -221,8 +224,10 @@ function tell(key, known) {
 }
 
 function undo() {
-  if (page.undo) outbox.add(page.undo, { client_key: clientKey() });
   const last = past.pop();
+  const body = { client_key: clientKey() };
+  if (!last) unseen.add(body.client_key);
+  if (page.undo) outbox.add(page.undo, body);
   if (!last) return; // the server says which it was
   if (item && state.mode !== "told") queue.unshift(item);
   voted -= 1;
@@ -309,7 +314,7 @@ at("keys").checked = keysWork();
 at("keys").addEventListener("change", () => { letKeysWork(at("keys").checked); if (item) drawButtons(); });
 window.addEventListener("online", () => { outbox.flush(); fill(); });
 window.addEventListener("storage", () => showUnsent(outbox));
-if (page.guidelines) at("guidelines").hidden = !option("guidelines");
+if (page.guidelines) at("guidelines").hidden = !option("guidelines") || matchMedia("(max-width: 720px)").matches;
 
 showUnsent(outbox);
 outbox.flush();
