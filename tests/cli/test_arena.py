@@ -47,7 +47,10 @@ def test_a_question_is_answered_by_both_models_and_the_vote_outlives_the_process
     run.send(signal.SIGTERM)
     ended = run.wait()
     assert ended.returncode == 0, ended.stderr
-    assert "truing annotate export votes.db votes.jsonl" in ended.stdout + ended.stderr
+    assert (
+        "truing annotate export votes.db --format preference --output votes.jsonl"
+        in ended.stdout + ended.stderr
+    )
     with open_store(tmp_path / "votes.db") as store:
         [item] = store.items()
         assert [each.model for each in item.responses] == models

@@ -162,7 +162,7 @@ def _open(project: str, asks: "VoteKind | None", seed: int, given: dict[str, Any
     from truing.store.settings import ProjectSettings
 
     changes = {key: value for key, value in given.items() if value is not None}
-    fresh = {"name": _name_of(project), "seed": seed, "language": console_language()}
+    fresh = {"name": name_of(project), "seed": seed, "language": console_language()}
     settings = ProjectSettings(**fresh, **({"kinds": (asks,)} if asks else {}), **changes)
     store = open_store(project, settings)
     there = store.settings
@@ -172,7 +172,8 @@ def _open(project: str, asks: "VoteKind | None", seed: int, given: dict[str, Any
     return store
 
 
-def _name_of(project: str) -> str:
+def name_of(project: str) -> str:
+    """Return the name of a project that is made at a place."""
     return project.rpartition("/")[2] if "://" in project else Path(project).stem
 
 

@@ -1,23 +1,16 @@
 """`arena`: one question to two models side by side, a vote, and the standings."""
 
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from truing.cli.annotating import name_of
 from truing.cli.commands import command
 from truing.cli.serving import HostOption, NameOption, PageLanguage, PasswordFlag, PortOption, serve_pages
 from truing.cli.show import IMPORTING, next_step
 from truing.cli.talk import look_at
 from truing.cli.work import roles
 from truing.core.doing import doing
-from truing.core.messages import message
-
-if TYPE_CHECKING:
-    from truing.store.people import Person
-    from truing.store.project import ProjectStore
-    from truing.web.app import WebPart
 
 
 def arena(
@@ -51,6 +44,7 @@ def arena(
         from truing.sampling.types import Sampling
         from truing.store.project import open_store
         from truing.store.settings import ProjectSettings
+        from truing.web.annotate.router import join_router
         from truing.web.app import WebPart
         from truing.web.arena.contest import Contest
         from truing.web.arena.models import open_models
@@ -60,24 +54,13 @@ def arena(
     contest = Contest(
         open_models(specs, None if memory is None else memory * 1e9), sampling, blind=blind, seed=seed
     )
-    where = {"host": host, "port": port, "password": password, "names": name, "language": language}
-    with ExitStack() as opened:
-
-        def parts() -> "list[WebPart]":
-            settings = ProjectSettings(name=Path(project).stem, seed=seed)
-            store = opened.enter_context(open_store(project, settings))
-            votes = list(VotedPairs(store))
-            contest.compared, contest.begun = compared_pairs(votes), len(votes)
-            return [WebPart("truing.web.arena", arena_router(contest, store, _owner(store)))]
-
-        serve_pages("Arena", parts, **where)
-    export = command("annotate export", project, "votes.jsonl")
-    next_step(export, message("the votes as rows to train on"))
-
-
-def _owner(store: "ProjectStore") -> "Person":
-    """Return the person that the owner of the process votes as: the first admin of the project."""
-    from truing.store.people import PersonRole
-
-    admins = (person for person in store.people() if person.role is PersonRole.ADMIN)
-    return next(admins, None) or store.add_person("owner", PersonRole.ADMIN)
+    served = {"host": host, "port": port, "password": password, "names": name, "language": language}
+    with open_store(project, ProjectSettings(name=name_of(project), seed=seed)) as store:
+        votes = list(VotedPairs(store))
+        contest.compared, contest.begun = compared_pairs(votes), len(votes)
+        own = WebPart("truing.web.arena", arena_router(contest, store))
+        joining = WebPart("truing.web.annotate", join_router(store))
+        rules = {"resolve": store.signed_in, "open_paths": ("/join",)}
+        serve_pages("Arena", lambda: [own, joining], **served, **rules)
+    export = command("annotate export", project, format="preference", output="votes.jsonl")
+    next_step(export, "the votes as rows")

@@ -28,5 +28,4 @@ ARENA_ZH = {
     "wait until both have ended, or stop them": "请等两边结束，或停止它们",
     "{name} is given twice": "{name} 给了两次",
     "an arena compares models with names that differ": "竞技场比较的模型名字要各不相同",
-    "the votes as rows to train on": "把投票导出为可训练的数据",
 }

@@ -11,18 +11,16 @@ from truing.core.errors import ModelError
 from truing.core.records import Turns
 from truing.sampling.streaming import SpokenText, Streamer, TakePiece
 from truing.sampling.types import Finish, Sampling
-from truing.store.people import PersonRole
 from truing.store.project import ProjectStore, open_store
+from truing.web.annotate.router import join_router
 from truing.web.app import WebPart, make_app
 from truing.web.arena.contest import Contest
 from truing.web.arena.models import open_models
 from truing.web.arena.router import arena_router
 from truing.web.guard import PageGuard
 
-HOSTILE = """<script>alert(1)</script><img src=x onerror=alert(2)><svg onload=alert(3)>
-<style>body{background:url(https://example.com/x)}</style>
-[link](javascript:alert(4)) ![image](https://example.com/y.png) \u202egnp.exe \x1b[31mred\x1b[0m
-<math><mi xlink:href="javascript:alert(5)">x</mi></math><iframe src="https://example.com"></iframe>"""
+from ..annotate.projects import HOSTILE
+
 PHONE = {"width": 390, "height": 780}
 
 
@@ -54,9 +52,10 @@ def arena(served, store: ProjectStore) -> Callable[..., Any]:
     def serve(models: dict[str, Streamer], *, language: Any = "en", tokens: int = 60, **how: Any) -> Any:
         sampling = Sampling(max_new_tokens=tokens, temperature=1.0, logprobs=False)
         contest = Contest(models, sampling, **how)
-        owner = store.add_person("owner", PersonRole.ADMIN)
-        part = WebPart("truing.web.arena", arena_router(contest, store, owner))
-        site = served(make_app("Arena", [part], PageGuard(), language=language))
+        own = WebPart("truing.web.arena", arena_router(contest, store))
+        joining = WebPart("truing.web.annotate", join_router(store))
+        guard = PageGuard(resolve=store.signed_in, open_paths=("/join",))
+        site = served(make_app("Arena", [own, joining], guard, language=language))
         site.contest = contest
         return site
 
@@ -158,12 +157,11 @@ def test_one_side_fails_and_the_other_is_shown(arena, watched, store: ProjectSto
     until(page, "failed", 2)
 
 
-def test_hostile_text_is_text_while_it_comes_and_afterwards(arena, watched):
-    gate = asyncio.Event()
-    models = {"<b>a</b>": Says(HOSTILE, gate=gate), "b": Says(HOSTILE)}
-    found = watched(arena(models, blind=False).entry)
+def test_hostile_text_is_text_while_it_comes_and_afterwards(arena, watched, store: ProjectStore):
+    gate, text = asyncio.Event(), "\n".join(HOSTILE)
+    found = watched(arena({"<b>a</b>": Says(text, gate=gate), "b": Says(text)}, blind=False).entry)
     page = found.page
-    ask(page, HOSTILE)
+    ask(page, "\n".join(HOSTILE[:-1]))
     until(page, "writing")
     page.keyboard.press("Escape")
     until(page, "ready")
@@ -172,10 +170,15 @@ def test_hostile_text_is_text_while_it_comes_and_afterwards(arena, watched):
             page.keyboard.press("r")
         assert page.locator("#rounds :is(script, img, svg, style, iframe, math)").count() == 0
         assert page.locator("#rounds a[href^=javascript]").count() == 0
-        for text in [*sides(page), page.locator(".question").inner_text()]:
-            assert "<script>alert(1)</script>" in text and "⟨U+202E⟩" in text and "\x1b" not in text
+        for shown in [*sides(page), page.locator(".question").inner_text()]:
+            assert "<script>alert(1)</script>" in shown and "⟨U+202E⟩" in shown and "\x1b" not in shown
+            assert len(shown) < 25_000, "a line of a megabyte is cut off"
     assert "<b>a</b>" in page.locator(".model").all_inner_texts()
     assert found.violations() == []
+    page.keyboard.press("1")
+    until(page, "judged")
+    [item] = store.items()
+    assert {each.text for each in item.responses} == {text}, "what is stored is whole"
 
 
 def test_a_phone_shows_sides_as_cards_with_buttons_and_speaks_chinese(arena, watched, store: ProjectStore):
@@ -212,3 +215,24 @@ def test_requests_that_do_not_fit_are_refused(arena, store: ProjectStore):
     assert client.post(f"/talks/{talk}/vote", json=told | {"number": 9}).status_code == 404
     assert client.post(f"/talks/{talk}/vote", json=told | {"outcome": "best"}).status_code == 400
     assert len(list(store.history())) == 1
+
+
+def test_whoever_is_invited_votes_as_themselves_and_sees_no_talk_of_others(
+    arena, watched, store: ProjectStore
+):
+    site = arena({"a": Says("x"), "b": Says("y")})
+    talk = site.client.post("/ask", json={"text": "mine"}).json()["talk"]
+    seen = watched(f"{site.url}/join/{store.invite()[0]}")
+    page = seen.page
+    page.fill("#name", "Ada")
+    page.press("#name", "Enter")
+    page.wait_for_selector("#question")
+    page.wait_for_load_state()
+    ask(page)
+    until(page, "ready")
+    page.keyboard.press("1")
+    until(page, "judged")
+    names = {person.id: person.name for person in store.people()}
+    assert [names[vote.person] for vote in store.standing_votes()] == ["Ada"]
+    assert page.goto(f"{site.url}/talks/{talk}").status == 404
+    seen.complaints.clear()  # the browser says that the page is not there

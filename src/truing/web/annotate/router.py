@@ -59,14 +59,15 @@ def annotate_router(store: ProjectStore, numbers: Numbers | None = None) -> APIR
         request.state.people = people
 
     router = APIRouter(dependencies=[Depends(know_people)])
-    router.include_router(_join_router(store))
+    router.include_router(join_router(store))
     router.include_router(_vote_router(store, people))
     router.include_router(disagreements_router(store))
     router.include_router(project_router(store, numbers))
     return router
 
 
-def _join_router(store: ProjectStore) -> APIRouter:
+def join_router(store: ProjectStore) -> APIRouter:
+    """Return the routes of invitations; its page needs the templates of this package."""
     router = APIRouter()
 
     @router.get("/join/{token}")

@@ -1,7 +1,7 @@
 """The routes of the arena: its page, a conversation that is followed, and what a person does in it.
 
 contest = Contest({"before": …, "after": …}, Sampling())
-app = make_app("Arena", [WebPart("truing.web.arena", arena_router(contest, store, owner))], guard)
+app = make_app("Arena", [WebPart("truing.web.arena", arena_router(contest, store))], guard)
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from truing.core.words import spoken
 from truing.store.answers import PairAnswer, PairChoice
 from truing.store.contests import ContestVote
 from truing.store.items import Candidate, NewItem
-from truing.store.people import Person
 from truing.store.project import ProjectStore
-from truing.text.shown import language, plain
+from truing.text.shown import SHOWN_CHARACTERS, clipped, language, plain
+from truing.web.annotate.who import People
 from truing.web.app import events, page
 from truing.web.arena.contest import Contest
 from truing.web.arena.standings import VotedPairs, standings
@@ -37,7 +37,6 @@ from truing.web.arena.talks import (
     SideState,
     waited,
 )
-from truing.web.guard import visitor
 from truing.web.markdown import markdown_tree
 
 QUIET = 1.0  # seconds without news after which a line says so: a browser that has left is noticed then
@@ -59,18 +58,14 @@ class ArenaVerdict(BaseModel):
     seconds: Annotated[float, Field(ge=0)] | None = None
 
 
-def arena_router(contest: Contest, store: ProjectStore, owner: Person) -> APIRouter:
-    """Make the routes of a contest whose votes go to `store`; the owner of the process votes as `owner`."""
-    router, voted = APIRouter(), VotedPairs(store)
+def arena_router(contest: Contest, store: ProjectStore) -> APIRouter:
+    """Make the routes of a contest whose votes go to `store`."""
+    router, voted, people = APIRouter(), VotedPairs(store), People(store)
     counting = asyncio.Lock()
-
-    def who(request: Request) -> int:
-        found = visitor(request)
-        return owner.id if found.owner else found.person.id
 
     def talk_of(request: Request, name: str) -> ArenaTalk:
         talk = contest.talks.get(name)
-        if talk is None or talk.person != who(request):
+        if talk is None or talk.person != people.of(request).id:
             raise HTTPException(404)
         return talk
 
@@ -85,7 +80,7 @@ def arena_router(contest: Contest, store: ProjectStore, owner: Person) -> APIRou
     @router.post("/ask")
     async def ask(request: Request, asked: ArenaQuestion) -> dict[str, str]:
         talk = None if asked.talk is None else talk_of(request, asked.talk)
-        return {"talk": contest.ask(talk, who(request), asked.text).id}
+        return {"talk": contest.ask(talk, people.of(request).id, asked.text).id}
 
     @router.post("/talks/{name}/stop")
     async def stop(request: Request, name: str) -> dict[str, str]:
@@ -174,7 +169,7 @@ async def _followed(contest: Contest, talk: ArenaTalk) -> AsyncIterator[tuple[st
             yield "talk", [_round(contest, one) for one in talk.rounds]
         elif talk.newest is not None:
             for place, side in enumerate(talk.newest.sides):
-                text, sent[place] = side.text[sent[place] :], len(side.text)
+                text, sent[place] = side.text[sent[place] : SHOWN_CHARACTERS], len(side.text)
                 if text:
                     yield "text", {"side": place, "text": plain(text)}
         if not await waited(changed, QUIET):
@@ -195,13 +190,13 @@ def _round(contest: Contest, one: ArenaRound) -> dict[str, Any]:
 
 
 def _text(turns: Turns) -> dict[str, str]:
-    text = "\n\n".join(plain(turn.content) for turn in turns)
+    text = clipped("\n\n".join(plain(turn.content) for turn in turns))
     return {"text": text, "lang": language(text)}
 
 
 def _side(side: RoundSide, named: bool) -> dict[str, Any]:
     ended = side.state is not SideState.WRITING
-    text = plain(side.text)
+    text = clipped(plain(side.text))
     return {
         "model": plain(side.model) if named else None,
         "state": side.state.value,
