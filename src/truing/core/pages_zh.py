@@ -6,10 +6,12 @@ A translation holds the placeholders of its key, or fewer. Texts with `&nbsp;` a
 
 from truing.core.health_zh import HEALTH_ZH
 from truing.core.made_zh import MADE_ZH
+from truing.core.votes_zh import VOTE_TABLES_ZH
 
 ZH = (
     HEALTH_ZH
     | MADE_ZH
+    | VOTE_TABLES_ZH
     | {
         ", ": "，",
         "; ": "；",

@@ -1,4 +1,4 @@
-"""Standing votes of a project as what the statistics take: ratings by question, votes on models, people's votes.
+"""Votes that stand, as the statistics take them: ratings by question, votes on models, votes of each person.
 
     read = read_votes(store)
     read.questions[0].given        one mapping of person to rating for each unit
@@ -75,9 +75,7 @@ def read_votes(store: ProjectStore) -> ReadVotes:
         for question, unit, rating in _ratings(vote.answer):
             units[question][vote.item, unit][vote.person] = rating
     questions = [
-        QuestionVotes(
-            name, *_scale(name), tuple(given.values()), tuple(item for item, _ in given)
-        )
+        QuestionVotes(name, *_scale(name), tuple(given.values()), tuple(item for item, _ in given))
         for name, given in sorted(units.items())
     ]
     return ReadVotes(
@@ -121,7 +119,7 @@ def _ratings(answer: VoteAnswer | None) -> Iterator[tuple[str, Hashable, Any]]:
 
 
 def _model_vote(vote: Vote, item: StoredItem) -> PairVote | None:
-    """Return a pair's vote as one on the models that wrote its responses; None where they are not two models."""
+    """Return a pair's vote as one on the models of its responses; None where they are not two models."""
     if not isinstance(vote.answer, PairAnswer):
         return None
     first, second = (one.model for one in item.responses)
