@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from truing.cli import (
+    annotate,
     constitution,
     data,
     evaluate,
@@ -69,6 +70,7 @@ for verb, example in VERBS.items():
     name = "eval" if verb is evaluate.evaluate else None  # Python has its own eval
     app.command(name, epilog=f"Example: `{example}`")(verb)
 app.add_typer(data.app, name="data")
+app.add_typer(annotate.app, name="annotate")
 
 
 INTERRUPTED = 130

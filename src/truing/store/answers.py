@@ -5,7 +5,7 @@ record, and add it to `_KINDS` and to `settings.KINDS`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from truing.core.errors import UsageError
@@ -150,6 +150,11 @@ def read_answer(row: Mapping[str, Any]) -> VoteAnswer:
         raise UsageError(
             said, hint=message("an answer has a kind: {kinds}", kinds=", ".join(_KINDS))
         ) from error
+
+
+def compared(answer: VoteAnswer | None) -> object:
+    """Return the part of an answer that two people must share to agree: all but a text written beside it."""
+    return replace(answer, edited=None) if isinstance(answer, PairAnswer) else answer
 
 
 def problem_of(answer: VoteAnswer, kind: str, responses: int, axes: Sequence[str]) -> str | None:

@@ -81,7 +81,7 @@ class StoredItem:
 
 @dataclass(frozen=True, slots=True)
 class AddedItems:
-    """How many items were new, and how many the project had already."""
+    """The number of items that were new, and of those that the project had already."""
 
     new: int
     known: int

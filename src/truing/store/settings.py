@@ -10,7 +10,7 @@ from truing.config.section import Section
 
 VoteKind = Literal["pair", "ranking", "ratings", "safety", "edit"]
 KINDS: tuple[VoteKind, ...] = ("pair", "ranking", "ratings", "safety", "edit")
-Share = Annotated[float, Field(ge=0, le=1)]
+_Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ProjectSettings(Section):
@@ -25,8 +25,8 @@ class ProjectSettings(Section):
     axes: tuple[str, ...] = ("helpful", "harmless", "honest")
     guidelines: str = ""  # Markdown
     overlap: Annotated[int, Field(ge=1)] = 1  # votes that an item needs, each of another person
-    gold: Share = 0.0
-    second_looks: Share = 0.0
+    gold: _Share = 0.0
+    second_looks: _Share = 0.0
     language: Literal["en", "zh"] = "en"
     seed: int = 0
     lease: Annotated[float, Field(gt=0)] = 1800.0

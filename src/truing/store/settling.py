@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from truing.core.errors import UsageError
 from truing.core.messages import message
-from truing.store.answers import SkipAnswer, as_row
+from truing.store.answers import SkipAnswer, compared
 from truing.store.items import StoredItem, stored_item
 from truing.store.people import PersonRole
 from truing.store.schema import items, people, settled, standing, votes
@@ -40,13 +40,8 @@ def disagreements(connection: Connection, *, unsettled: bool = True) -> Iterator
         stand = select(votes).join(standing, standing.c.vote_id == votes.c.id)
         stand = stand.where(standing.c.item_id == row["id"], *ours).order_by(votes.c.id)
         found = tuple(as_vote(each) for each in connection.execute(stand).mappings())
-        if len({repr(_compared(vote)) for vote in found}) > 1:
+        if len({repr(compared(vote.answer)) for vote in found}) > 1:
             yield Disagreement(stored_item(row), found, _settled(connection, row["id"]))
-
-
-def _compared(vote: Vote) -> object:
-    assert vote.answer is not None
-    return {name: value for name, value in as_row(vote.answer).items() if name != "edited"}
 
 
 def _settled(connection: Connection, item: int) -> Vote | None:

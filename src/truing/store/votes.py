@@ -48,7 +48,7 @@ class NewVote:
 
 @dataclass(frozen=True, slots=True)
 class SavedVote:
-    """What became of a vote. `new` is False for a replay; `replaced` is the vote that stood until now."""
+    """The fate of a vote. `new` is False for a replay; `replaced` is the vote that stood until now."""
 
     id: int
     new: bool

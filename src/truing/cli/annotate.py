@@ -1,0 +1,123 @@
+"""`truing annotate`: people's votes, in one file or a PostgreSQL database.
+
+A first word that is no verb is an argument of `serve`: `truing annotate PROMPTS` serves.
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from truing.cli.commands import command
+from truing.cli.data import FormatFlag, load_rows, stop_or_skip
+from truing.cli.language import here
+from truing.cli.show import next_step, padded, say
+from truing.cli.streams import print_json
+from truing.core.errors import UsageError
+from truing.core.messages import message
+
+if TYPE_CHECKING:
+    from click import Context
+
+    from truing.store.project import ProjectStore
+
+SERVE = "serve"
+
+
+class ServingGroup(TyperGroup):
+    """A group in which a first word that names no verb belongs to `serve`."""
+
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+        if (
+            args
+            and args[0] not in self.commands
+            and args[0] not in ctx.help_option_names
+            and SERVE in self.commands
+        ):
+            args = [SERVE, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=ServingGroup, help="Have people vote on responses.", no_args_is_help=True)
+ProjectPlace = Annotated[
+    str, typer.Argument(help="The project: a file, or postgresql://USER@HOST/NAME.", show_default=False)
+]
+
+
+def open_project(place: str) -> "ProjectStore":
+    """Open a project that is there. Raises UsageError where none is."""
+    from truing.store.project import open_store
+
+    return open_store(place, create=False)
+
+
+@app.command(epilog="Example: `truing annotate add project.db more.jsonl`")
+def add(
+    project: ProjectPlace,
+    files: Annotated[list[str], typer.Argument(help="Rows with responses, in any format that truing reads.")],
+    kind: Annotated[str | None, typer.Option(help="pair, ranking, ratings, safety or edit.")] = None,
+    gold: Annotated[bool, typer.Option(help="Their answers are known; mix them in to see who errs.")] = False,
+    training: Annotated[
+        bool, typer.Option(help="Their answers are known; show them before all others.")
+    ] = False,
+    format_: FormatFlag = None,
+    bad_rows: Annotated[str, typer.Option(help="stop or skip.")] = "stop",
+) -> None:
+    """Add rows to a project, also while people vote in it."""
+    from truing.store.given import items_of
+    from truing.store.items import ItemPurpose
+    from truing.store.settings import KINDS
+
+    stop_or_skip(bad_rows)
+    if gold and training:
+        raise UsageError(message("--gold and --training: expected one of the two"))
+    if kind is not None and kind not in KINDS:
+        raise UsageError(message("--kind {given}: expected {known}", given=kind, known=", ".join(KINDS)))
+    purpose = ItemPurpose.GOLD if gold else ItemPurpose.TRAINING if training else ItemPurpose.REAL
+    with open_project(project) as store:
+        asked = next((each for each in KINDS if each == kind), store.settings.kinds[0])
+        added = store.add_items(items_of(load_rows(files, format_, bad_rows).records, asked, purpose))
+    say(message("{new} items added, {known} were there", new=added.new, known=added.known))
+    next_step(command("annotate status", project), "see what lacks votes")
+
+
+@app.command(epilog="Example: `truing annotate invite project.db --count 3 --url http://127.0.0.1:8000`")
+def invite(
+    project: ProjectPlace,
+    role: Annotated[str, typer.Option(help="annotator, adjudicator or admin.")] = "annotator",
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many invitations.")] = 1,
+    url: Annotated[str, typer.Option(help="Where the pages are served.")] = "http://127.0.0.1:8000",
+) -> None:
+    """Print links that let one person each into a project; they are stored nowhere."""
+    from truing.store.people import PersonRole
+
+    roles = ", ".join(PersonRole)
+    if role not in list(PersonRole):
+        raise UsageError(message("--role {given}: expected {known}", given=role, known=roles))
+    with open_project(project) as store:
+        for token in store.invite(PersonRole(role), count):
+            print(f"{url.rstrip('/')}/join/{token}")
+    say(message("each link works once; send each to one person"))
+
+
+@app.command(epilog="Example: `truing annotate status project.db`")
+def status(
+    project: ProjectPlace,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Count items, votes and people."""
+    from truing.store.counts import count_votes
+
+    with open_project(project) as store:
+        found = count_votes(store)
+    if as_json:
+        print_json(found.as_json(), indent=2)
+        return
+    for line in found.lines():
+        print(here(line))
+    width = max((len(one.name) for one in found.people), default=0) + 2
+    for one in found.people:
+        print(padded(one.name, width) + here(one.line()))
+    next_step(
+        command("annotate export", project, format="preference", output="votes.jsonl"), "the votes as rows"
+    )
