@@ -149,6 +149,7 @@ COVERED = [
     "stats/model_strengths.py",
     "stats/raters.py",
     "stats/ratings.py",
+    "web/serve.py",
 ]
 PYTHONS = [Path(json.decoder.__file__), Path(json.scanner.__file__)]
 SAME = {"bfloat16"}  # a name

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from truing.cli.annotating import EXAMPLE, SeveralModels, serve
 from truing.cli.commands import command
 from truing.cli.data import FormatFlag, load_rows, stop_or_skip
 from truing.cli.language import here
@@ -39,6 +40,7 @@ class ServingGroup(TyperGroup):
 
 
 app = typer.Typer(cls=ServingGroup, help="Have people vote on responses.", no_args_is_help=True)
+app.command(SERVE, cls=SeveralModels, epilog=f"Example: `{EXAMPLE}`")(serve)
 ProjectPlace = Annotated[
     str, typer.Argument(help="The project: a file, or postgresql://USER@HOST/NAME.", show_default=False)
 ]

@@ -32,6 +32,12 @@ TYPER = {
 }
 
 HELP = {
+    # Verbs that serve pages
+    "The address to listen on; any but this machine's own needs a password.": "监听的地址；除本机地址外都需要密码。",
+    "The port; without it, the first free one from 8484.": "端口；不给出则从 8484 起取第一个空闲的。",
+    "Ask for a password, unless TRUING_PASSWORD holds one.": "询问密码，除非 TRUING_PASSWORD 中已有。",
+    "A name that the server is reached by, such as a proxy's; may be repeated.": "访问本服务器所用的名称，例如代理的名称；可重复给出。",
+    "Of the pages; without it, that of the terminal. Visitors can change it.": "页面的语言；不给出则与终端相同。访问者可以更改。",
     "Tell where the row of this number comes from.": "说明此行的来历。",
     # judge
     "Judge the responses of rows: pairs in both orders, single ones by points or by the row's rubric.\n\nStopped at any point, the same command goes on and asks nothing twice.": "评判各行的回答：成对的按两种顺序比较，单个的按各方面打分，或按该行的评分标准检查。\n\n任何时候中断，同一条命令都会接着做，不会重复提问。",

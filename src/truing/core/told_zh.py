@@ -301,6 +301,16 @@ _OTHERS_ZH = {
     "losses that do: {names}": "读取概率的损失：{names}",
     "learn from these rows with dpo or reward, or drop the column": "请用 dpo 或 reward 学习这些数据，或去掉这一列",
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
+    # Pages that a server makes
+    "open {url}": "请打开 {url}",
+    "password": "密码",
+    "Ctrl-C ends it": "按 Ctrl-C 结束",
+    "{host} can be reached from other machines, and no password is set": "其他机器可以访问 {host}，却没有设置密码",
+    "set {name}, or give --password and type one": "请设置 {name}，或使用 --password 并输入密码",
+    "the password has {n} characters: expected at least {least}": "密码只有 {n} 个字符：至少要 {least} 个",
+    "choose a longer one; nobody has to type it often": "请选一个更长的；不需要经常输入",
+    "{host} cannot be listened on: {reason}": "无法在 {host} 上监听：{reason}",
+    "choose another --port or --host": "请换一个 --port 或 --host",
 }
 
 ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | VOTES_ZH | _OTHERS_ZH

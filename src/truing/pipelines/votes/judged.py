@@ -25,7 +25,7 @@ _PEOPLE, _JUDGE = "people", "judge"
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedPair:
+class JoinedVerdict:
     """One item with what people and the judge say of it: first, second or tie."""
 
     item: int
@@ -43,7 +43,7 @@ class JudgeBesidePeople:
     verdicts: int  # lines with a verdict on a pair
     joined: int  # items with both
     rows: tuple[AgreementRow, ...]
-    apart: tuple[JudgedPair, ...] = field(default=())
+    apart: tuple[JoinedVerdict, ...] = field(default=())
 
 
 def judge_beside_people(
@@ -82,7 +82,7 @@ def _values(path: Path) -> dict[tuple[str, str], float | None]:
     return values
 
 
-def _joined(read: ReadVotes, values: Mapping[tuple[str, str], float | None]) -> Iterable[JudgedPair]:
+def _joined(read: ReadVotes, values: Mapping[tuple[str, str], float | None]) -> Iterable[JoinedVerdict]:
     by_item: dict[int, Counter[str]] = defaultdict(Counter)
     for question in read.questions:
         if question.name == PAIR:
@@ -98,7 +98,7 @@ def _joined(read: ReadVotes, values: Mapping[tuple[str, str], float | None]) -> 
         split = len(ranked) > 1 and ranked[0][1] == ranked[1][1]
         if value is None or split or ranked[0][0] == "both_bad" or texts[_texts(stored)] > 1:
             continue
-        yield JudgedPair(item, stored.row, ranked[0][0], SIDES[side_of(value)], value, answers.total())
+        yield JoinedVerdict(item, stored.row, ranked[0][0], SIDES[side_of(value)], value, answers.total())
 
 
 def _texts(item: StoredItem) -> frozenset[str]:
