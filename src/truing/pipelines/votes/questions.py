@@ -75,9 +75,7 @@ def read_votes(store: ProjectStore) -> ReadVotes:
         for question, unit, rating in _ratings(vote.answer):
             units[question][vote.item, unit][vote.person] = rating
     questions = [
-        QuestionVotes(
-            name, *_scale(name), tuple(given.values()), tuple(item for item, _ in given)
-        )
+        QuestionVotes(name, *_scale(name), tuple(given.values()), tuple(item for item, _ in given))
         for name, given in sorted(units.items())
     ]
     return ReadVotes(
