@@ -11,7 +11,17 @@ import pytest
 
 import truing
 from truing.config.config import load_recipe
-from truing.core import arena_zh, calls_zh, evals_zh, rows_zh, runs_zh, scale_zh, synthesis_zh, told_zh
+from truing.core import (
+    arena_zh,
+    calls_zh,
+    evals_zh,
+    rows_zh,
+    runs_zh,
+    scale_zh,
+    synthesis_zh,
+    told_zh,
+    votes_zh,
+)
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
 from truing.core.pages_zh import ZH as PAGES
@@ -150,6 +160,12 @@ COVERED = [
     "web/arena/contest.py",
     "web/arena/models.py",
     "web/arena/router.py",
+    "pipelines/votes/judged.py",
+    "pipelines/votes/summary.py",
+    "stats/agreement_table.py",
+    "stats/model_strengths.py",
+    "stats/raters.py",
+    "stats/ratings.py",
     "web/serve.py",
 ]
 PYTHONS = [Path(json.decoder.__file__), Path(json.scanner.__file__)]
@@ -254,8 +270,19 @@ def test_pages_and_terminal_translate_one_text_alike():
 def test_no_key_stands_twice():
     tables = [
         node
-        for module in (told_zh, arena_zh, calls_zh, rows_zh, runs_zh, evals_zh, scale_zh, synthesis_zh)
+        for module in (
+            told_zh,
+            arena_zh,
+            calls_zh,
+            rows_zh,
+            runs_zh,
+            evals_zh,
+            scale_zh,
+            synthesis_zh,
+            votes_zh,
+        )
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
         if isinstance(node, ast.Dict)
     ]
-    assert sum(len(table.keys) for table in tables) == len(ZH)
+    told_alone = len(ZH) + len(votes_zh.VOTE_TABLES_ZH)
+    assert sum(len(table.keys) for table in tables) == told_alone

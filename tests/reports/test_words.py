@@ -39,6 +39,7 @@ SOURCES += [
         "pipelines/safety.py",
         "pipelines/harden/gates.py",
         "pipelines/harden/page.py",
+        "pipelines/votes/tables.py",
         "text/shown.py",
     )
 ]

@@ -11,6 +11,7 @@ from truing.core.rows_zh import ROWS_ZH
 from truing.core.runs_zh import RUNS_ZH
 from truing.core.scale_zh import SCALE_ZH
 from truing.core.synthesis_zh import SYNTHESIS_ZH
+from truing.core.votes_zh import VOTES_ZH
 
 _OTHERS_ZH = {
     # Between parts
@@ -314,3 +315,4 @@ _OTHERS_ZH = {
 }
 
 ZH = ARENA_ZH | CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | _OTHERS_ZH
+ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | VOTES_ZH | _OTHERS_ZH

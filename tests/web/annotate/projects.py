@@ -7,7 +7,7 @@ from truing.store.answers import PairAnswer
 from truing.store.items import Candidate, ItemPurpose, NewItem
 from truing.store.people import PersonRole
 from truing.store.project import ProjectStore
-from truing.web.annotate.project import Numbers
+from truing.web.annotate.project import VoteNumbers
 from truing.web.annotate.router import annotate_router
 from truing.web.app import WebPart, make_app
 from truing.web.guard import PageGuard
@@ -42,7 +42,7 @@ def lesson() -> NewItem:
     return item("Which one is bread?", "Rye bread", "A stone", **known)
 
 
-def app_of(store: ProjectStore, numbers: Numbers | None = None) -> Any:
+def app_of(store: ProjectStore, numbers: VoteNumbers | None = None) -> Any:
     part = WebPart("truing.web.annotate", annotate_router(store, numbers))
     return make_app(store.settings.name, [part], PageGuard(resolve=store.signed_in, open_paths=("/join",)))
 
@@ -64,11 +64,14 @@ def press(page: Any, *keys: str) -> None:
     before = page.text_content("#place")
     for key in keys:
         page.keyboard.press(key)
-    page.wait_for_function(
-        "before => document.getElementById('task').hidden || document.getElementById('place').textContent !== before",
-        arg=before,
-        timeout=5000,
-    )
+    wait_for_another(page, before)
+
+
+def wait_for_another(page: Any, before: str) -> None:
+    """Wait until an item with another heading than `before` is on the screen, or none."""
+    another = """before => document.getElementById('task').hidden
+        || document.getElementById('place').textContent !== before"""
+    page.wait_for_function(another, arg=before, timeout=10_000)
 
 
 def wait_saved(page: Any) -> None:
