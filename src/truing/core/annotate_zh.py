@@ -44,6 +44,7 @@ ANNOTATE_ZH = {
     "Edit {n}": "改写 {n}",
     "Edit the better one": "改写较好的",
     "Skip": "跳过",
+    "Later": "稍后",
     "Skipped: {reason}": "已跳过：{reason}",
     "I do not know the subject": "我不了解这个话题",
     "The prompt is not clear": "提示不清楚",
