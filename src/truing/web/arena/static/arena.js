@@ -146,7 +146,7 @@ function showVote() {
 }
 
 function button(label, key, keyShown, deed) {
-  const at = element("button", { type: "button", "data-key": key, "aria-keyshortcuts": key }, `${label} `, element("kbd", {}, keyShown));
+  const at = element("button", { type: "button", "data-key": key, "aria-keyshortcuts": key }, element("kbd", {}, keyShown), ` ${label}`);
   at.addEventListener("click", deed);
   return at;
 }
