@@ -33,6 +33,8 @@ TYPER = {
 
 HELP = {
     # Verbs that serve pages
+    "Serve a live page of runs: curves, alarms, samples, comparisons, and a button that stops one cleanly.\n\nEvaluations, pipelines, and logs of TRL, verl, prime-rl and TensorBoard stand in the same list.": "提供运行的实时页面：曲线、警报、采样、对比，以及一个能干净停止的按钮。\n\n评测、流程，以及 TRL、verl、prime-rl 和 TensorBoard 的日志都列在一起。",
+    "Folders of runs, or run folders; without one, runs.": "包含运行的目录，或运行目录；不给出则为 runs。",
     "The address to listen on; any but this machine's own needs a password.": "监听的地址；除本机地址外都需要密码。",
     "The port; without it, the first free one from 8484.": "端口；不给出则从 8484 起取第一个空闲的。",
     "Ask for a password, unless TRUING_PASSWORD holds one.": "询问密码，除非 TRUING_PASSWORD 中已有。",

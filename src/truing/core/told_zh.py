@@ -310,6 +310,7 @@ _OTHERS_ZH = {
     "learn from these rows with dpo or reward, or drop the column": "请用 dpo 或 reward 学习这些数据，或去掉这一列",
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
     # Pages that a server makes
+    "name a folder that holds run folders, or a run folder": "请给出一个包含运行目录的目录，或一个运行目录",
     "open {url}": "请打开 {url}",
     "password": "密码",
     "Ctrl-C ends it": "按 Ctrl-C 结束",
