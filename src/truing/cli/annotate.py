@@ -16,6 +16,7 @@ from truing.cli.data import FormatFlag, load_rows, stop_or_skip
 from truing.cli.language import here
 from truing.cli.show import next_step, padded, say
 from truing.cli.streams import print_json
+from truing.cli.voting import PRIORITISE, STATS, prioritise, stats
 from truing.core.errors import UsageError
 from truing.core.messages import message
 
@@ -43,6 +44,8 @@ class ServingGroup(TyperGroup):
 
 app = typer.Typer(cls=ServingGroup, help="Have people vote on responses.", no_args_is_help=True)
 app.command(SERVE, cls=SeveralModels, epilog=f"Example: `{EXAMPLE}`")(serve)
+app.command(epilog=f"Example: `{STATS}`")(stats)
+app.command(epilog=f"Example: `{PRIORITISE}`")(prioritise)
 ProjectPlace = Annotated[
     str, typer.Argument(help="The project: a file, or postgresql://USER@HOST/NAME.", show_default=False)
 ]
