@@ -43,6 +43,7 @@ from truing.web.app import WebPart, make_app
 from truing.web.arena.contest import Contest
 from truing.web.arena.router import arena_router
 from truing.web.guard import PageGuard
+from truing.web.runs.router import runs_router
 from truing.web.serve import base_url, listen, server_of
 
 ROWS = Path(__file__).parents[2] / "examples" / "rows"
@@ -144,7 +145,10 @@ def draw_annotate(page: Page, folder: Path, language: Language) -> None:
 
 def draw_project(page: Page, folder: Path) -> None:
     """Show the numbers of a project that three people have voted in."""
-    with project(folder, english()[:40], "Helpful answers", "en") as store, served(annotate_app(store, "en")) as url:
+    with (
+        project(folder, english()[:40], "Helpful answers", "en") as store,
+        served(annotate_app(store, "en")) as url,
+    ):
         vote(store, ["Ada", "Bo", "Chen"])
         page.goto(url.replace("/?", "/project?"))
         page.wait_for_selector("#numbers table")
@@ -178,7 +182,7 @@ def sides(contest: Contest) -> list[str]:
     return [side.model for side in talk.rounds[-1].sides]
 
 
-def tiny_model(folder: Path) -> Path:
+def tiny_model(folder: Path) -> None:
     """Write a Llama of two layers with random weights, and a tokenizer of the example rows."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -201,24 +205,21 @@ def tiny_model(folder: Path) -> Path:
     ids = {"eos_token_id": 1, "pad_token_id": 0, "bos_token_id": None}
     LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes, **ids)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return folder
 
 
 def draw_run(page: Page, folder: Path) -> None:
     """Show a run while it trains."""
-    from truing.web.runs.router import runs_router
-
+    tiny_model(folder / "tiny")
     recipe = {
         "method": "dpo",
-        "policy": str(tiny_model(folder / "tiny")),
-        "data": {"train": [str(ROWS / "preferences.jsonl")], "held_out": 0.1},
+        "policy": "tiny",
+        "data": {"train": [str(ROWS / "preferences.jsonl")], "eval_fraction": 0.1},
         "optim": {"learning_rate": 1e-3, "items_per_step": 8, "epochs": 200},
-        "output": str(folder / "runs" / "dpo-tiny"),
+        "output": "runs/dpo-tiny",
     }
-    path = folder / "recipe.json"
-    path.write_text(json.dumps(recipe), encoding="utf-8")
-    log = Path(recipe["output"]) / "metrics.jsonl"
-    with subprocess.Popen([sys.executable, "-m", "truing", "train", str(path)]) as run:
+    (folder / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+    log = folder / "runs" / "dpo-tiny" / "metrics.jsonl"
+    with subprocess.Popen([sys.executable, "-m", "truing", "train", "recipe.json"], cwd=folder) as run:
         while not (log.exists() and log.read_bytes().count(b"\n") > 80):
             assert run.poll() is None, "the run has ended too soon"
             time.sleep(0.1)

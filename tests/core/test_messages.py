@@ -108,6 +108,7 @@ COVERED = [
     "reports/page.py",
     "reports/run.py",
     "runs/train.py",
+    "cli/annotating.py",
     "cli/data.py",
     "cli/doctor.py",
     "cli/evaluate.py",
@@ -156,11 +157,17 @@ COVERED = [
     "pipelines/harden/plan.py",
     "pipelines/harden/rounds.py",
     "pipelines/harden/run.py",
+<<<<<<< HEAD
     "cli/arena.py",
     "web/arena/contest.py",
     "web/arena/models.py",
     "web/arena/router.py",
+=======
+    "cli/voting.py",
+>>>>>>> annotate
     "pipelines/votes/judged.py",
+    "pipelines/votes/loop.py",
+    "pipelines/votes/priorities.py",
     "pipelines/votes/summary.py",
     "stats/agreement_table.py",
     "stats/model_strengths.py",

@@ -1,4 +1,4 @@
-"""`truing annotate stats` and `truing annotate prioritise`: votes as numbers, and the items to vote on next."""
+"""`truing annotate stats` and `prioritise`: votes as numbers, and the items to vote on next."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 STATS = "truing annotate stats project.db --judged judged"
 PRIORITISE = "truing annotate prioritise project.db --reward-model runs/reward"
-Project = Annotated[
+VotedProject = Annotated[
     str, typer.Argument(help="The project: a file, or postgresql://USER@HOST/NAME.", show_default=False)
 ]
 
 
 def stats(
-    project: Project,
+    project: VotedProject,
     judged: Annotated[
         Path | None, typer.Option(help="A folder of `truing judge`, to hold the judge beside people.")
     ] = None,
@@ -46,7 +46,48 @@ def stats(
     with speaking(console_language()):
         for table in summary_tables(found):
             _print(table)
-    next_step(command("annotate export", project, format="preference", output="votes.jsonl"), "the votes as rows")
+    next_step(
+        command("annotate export", project, format="preference", output="votes.jsonl"), "the votes as rows"
+    )
+
+
+def prioritise(
+    project: VotedProject,
+    reward_model: Annotated[str, typer.Option(help="A run of method reward, a folder or a hub name.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Put the items that lack votes in the order of a reward model's doubt, the greatest first."""
+    from truing.store.project import open_store
+
+    with doing(IMPORTING):
+        from truing.pipelines.votes.priorities import open_items
+        from truing.pipelines.votes.priorities import prioritise as by_doubt
+        from truing.rewards.model import model_reward
+    with open_store(project, create=False) as store:
+        reward = model_reward(None, say, path=reward_model)
+        with doing("scoring", total=len(open_items(store))) as seen:
+            found = by_doubt(store, reward, seen)
+    if as_json:
+        failed = [{"item": item, "reason": reason} for item, reason in found.failed]
+        order = [{"item": one.item, "doubt": one.doubt} for one in found.found]
+        print_json({"items": order, "mean": found.mean, "failed": failed})
+        return
+    say(found.line())
+    next_step(command("annotate serve", project=project), "the next items are those of the greatest doubt")
+
+
+def votes_loop(path: Path, flags: list[str]) -> None:
+    """Run a file that learns from votes, from where it was stopped."""
+    from truing.config.votes_loop import load_votes_loop, round_folder
+
+    recipe = load_votes_loop(path, flags)
+    with doing(IMPORTING):
+        from truing.pipelines.votes.loop import run_votes_loop
+    rounds = run_votes_loop(recipe, say, stage)
+    if rounds:
+        last = round_folder(recipe.output, rounds[-1].number)
+        say(message("\n{n} rounds done; the last reward model is in {path}", n=len(rounds), path=last))
+        next_step(command("score", "ROWS", model=last), "score responses it has not seen")
 
 
 def _print(table: "VoteTable") -> None:

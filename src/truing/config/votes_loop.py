@@ -1,4 +1,4 @@
-"""The file of `truing run` that learns from people's votes while they vote: votes, a reward model, next items.
+"""The file of `truing run` that learns from votes while people vote: votes, a reward model, next items.
 
     votes_loop: {project: votes.db, new_votes: 100}
     reward:                       # a recipe of method reward, without output and data.train
@@ -27,11 +27,9 @@ PREFIX = "annotate:"  # of a source of rows that is a project
 
 
 class LoopPlan(Section):
-    """When a round begins, and the last one."""
+    """The project, the votes that begin a round, and the number of rounds."""
 
-    project: str = Field(
-        min_length=1, description="The project: a file, or postgresql://USER@HOST/NAME."
-    )
+    project: str = Field(min_length=1, description="The project: a file, or postgresql://USER@HOST/NAME.")
     new_votes: int = Field(
         default=50, ge=1, description="Votes since the last round that begin the next one."
     )

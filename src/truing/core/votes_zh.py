@@ -19,6 +19,16 @@ VOTES_ZH = {
     # A judge beside people
     "{path} has no {file} of a judge": "{path} 中没有评判者的 {file}",
     "make them with `truing judge ROWS --output FOLDER`": "请用 `truing judge ROWS --output FOLDER` 生成",
+    # The loop
+    "{n} items that lack votes stand by doubt; its mean is {mean:.2f}": "{n} 个还缺投票的条目已按疑问程度排列；平均疑问 {mean:.2f}",
+    "{said}; {n} could not be scored, such as item {item}: {reason}": "{said}；有 {n} 个无法打分，例如条目 {item}：{reason}",
+    "{project} compares no responses": "{project} 不比较任何回答",
+    "a reward model learns from pairs and rankings": "奖励模型从成对条目和排序中学习",
+    "\nround {number}, from {votes} votes": "\n第 {number} 轮，基于 {votes} 票",
+    "{votes} votes stand, the next round begins at {needed}; waiting": "现有 {votes} 票，下一轮从 {needed} 票开始；正在等待",
+    "\n{n} rounds done; the last reward model is in {path}": "\n完成 {n} 轮；最后的奖励模型在 {path}",
+    "reading the votes of {project}": "正在读取 {project} 的投票",
+    "the next items are those of the greatest doubt": "接下来的条目是疑问最大的那些",
 }
 
 VOTE_TABLES_ZH = {

@@ -11,13 +11,13 @@ def test_numbers_are_kept_for_a_while(monkeypatch):
 
     def make():
         made.append(spoken())
-        now[0] += 1.0  # a second of work: kept for five
+        now[0] += 1.0  # a second of work: kept for two
         return [{"title": f"{spoken()} {len(made)}"}]
 
     numbers = live.LiveNumbers(make)
     assert numbers.tables() == numbers.tables() == [{"title": "en 1"}]
     with speaking("zh"):
         assert numbers.tables() == [{"title": "zh 2"}]
-    now[0] += 4.5
+    now[0] += 1.5
     assert numbers.tables() == [{"title": "en 3"}]
     assert made == ["en", "zh", "en"]

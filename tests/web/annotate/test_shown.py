@@ -1,4 +1,4 @@
-"""Answers go from slots of a screen to numbers of responses, and items the other way, without telling who made them."""
+"""Answers go from slots of a screen to numbers of responses, and items back, without telling their makers."""
 
 import json
 

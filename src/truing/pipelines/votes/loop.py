@@ -13,15 +13,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from truing.config.recipe import Recipe
-from truing.config.stages import Stage
+from truing.config.run_folder import RunFolder, RunState, read_status
 from truing.config.votes_loop import LoopRecipe, round_folder
 from truing.core.errors import DataError
-from truing.core.files import write_atomic
+from truing.core.files import MANIFEST, write_atomic
 from truing.core.messages import Say, message
-from truing.pipelines.stages import planned, train_stage
 from truing.pipelines.votes.priorities import KINDS, Seen, open_items, prioritise
 from truing.rewards.model import model_reward
-from truing.runs.train import StepWatch
+from truing.runs.train import StepWatch, train_recipe
 from truing.store.answers import SkipAnswer
 from truing.store.items import ItemPurpose
 from truing.store.project import ProjectStore, open_store
@@ -115,6 +114,10 @@ def _votes(store: ProjectStore) -> int:
 
 
 def _train(recipe: Recipe, say: Say, watch: StepWatch) -> None:
-    (stage,) = planned([Stage(Path(recipe.output).name, recipe, ())])
-    if not stage.done:
-        train_stage(stage, say, watch)
+    """Train a round's reward model, or go on with it, unless its result is there."""
+    run = Path(recipe.output)
+    status = read_status(run)
+    if status is not None and status.state is RunState.DONE and (run / "model" / MANIFEST).exists():
+        return
+    with RunFolder.open(run) as folder:
+        train_recipe(recipe, folder, say, watch)

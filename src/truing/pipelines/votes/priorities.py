@@ -2,7 +2,7 @@
 
 A reward model gives the first of two responses the chance p = σ(s₁ - s₂) to be the better one. Its doubt is
 
-    1 - 2 |p - ½|     1 where it cannot tell, 0 where it is sure; of several responses, the mean over the pairs
+    1 - 2 |p - ½|     1 where it cannot tell, 0 where it is sure; of several responses, the pairs' mean
 
 and becomes the item's priority, the highest first. This is uncertainty sampling (Lewis & Gale 1994, SIGIR);
 Muldrew et al. 2024 (arXiv:2402.08114) choose pairs of language models so. The doubt of one model does not
@@ -40,7 +40,7 @@ class ItemDoubt:
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """The doubts of all items that lack votes; `failed` are items that the model cannot score, with reasons."""
+    """The doubts of items that lack votes; `failed` are items that the model cannot score, with reasons."""
 
     found: tuple[ItemDoubt, ...]
     failed: tuple[tuple[int, str], ...]
@@ -52,7 +52,9 @@ class Doubts:
     def line(self) -> Sentence:
         """Say how many items were put in order."""
         said = message(
-            "{n} items that lack votes stand by doubt; its mean is {mean:.2f}", n=len(self.found), mean=self.mean
+            "{n} items that lack votes stand by doubt; its mean is {mean:.2f}",
+            n=len(self.found),
+            mean=self.mean,
         )
         if not self.failed:
             return said
@@ -67,7 +69,7 @@ class Doubts:
 
 
 def open_items(store: ProjectStore) -> list[StoredItem]:
-    """Return the real items that lack votes and that nobody has settled, whose question compares responses."""
+    """Return the real items whose question compares responses, that lack votes and are not settled."""
     settled = {vote.item for vote in store.settling_votes()}
     overlap = store.settings.overlap
     return [
