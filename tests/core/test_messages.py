@@ -157,14 +157,11 @@ COVERED = [
     "pipelines/harden/plan.py",
     "pipelines/harden/rounds.py",
     "pipelines/harden/run.py",
-<<<<<<< HEAD
     "cli/arena.py",
     "web/arena/contest.py",
     "web/arena/models.py",
     "web/arena/router.py",
-=======
     "cli/voting.py",
->>>>>>> annotate
     "pipelines/votes/judged.py",
     "pipelines/votes/loop.py",
     "pipelines/votes/priorities.py",
