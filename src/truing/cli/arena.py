@@ -38,7 +38,7 @@ def arena(
 
     Votes go to the project of `truing annotate`, with their questions and responses.
     """
-    specs = roles(models)
+    specs = [one if isinstance(one, str) else dict(one) for one in roles(models)]
     look_at(*(spec for spec in specs if isinstance(spec, str)))
     with doing(IMPORTING):
         from truing.sampling.types import Sampling
