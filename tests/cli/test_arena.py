@@ -1,5 +1,6 @@
 """`truing arena` as a process: its URL, a question to two real models, a vote on disk, its end."""
 
+import json
 import re
 import signal
 import time
@@ -34,27 +35,41 @@ def enter(url: str) -> httpx2.Client:
     return client
 
 
-def test_a_question_is_answered_by_both_models_and_the_vote_outlives_the_process(
-    begun: Callable[..., Forked], model_folder: Path, moved_folder: Path, tmp_path: Path
+def test_a_question_is_answered_by_both_models_and_the_vote_becomes_a_row_to_train_on(
+    begun: Callable[..., Forked], here: Callable[..., Ended], model_folder: Path, moved_folder: Path
 ):
-    models = [str(model_folder), str(moved_folder)]
-    run = begun("arena", *models, "--project", "votes.db", "--max-new-tokens", 8, "--port", 0, cwd=tmp_path)
+    models, folder = [str(model_folder), str(moved_folder)], Path.cwd()
+    run = begun("arena", *models, "--project", "votes.db", "--max-new-tokens", 8, "--port", 0, cwd=folder)
     client = enter(url_of(run))
     talk = client.post("/ask", json={"text": "How do I bake bread?"}).json()["talk"]
-    vote = {"number": 0, "outcome": "tie", "key": "k"}
+    vote = {"number": 0, "outcome": "left", "key": "k"}
     while client.post(f"/talks/{talk}/vote", json=vote).status_code == 400:
         time.sleep(0.05)  # the models are opened and write
     run.send(signal.SIGTERM)
     ended = run.wait()
     assert ended.returncode == 0, ended.stderr
-    assert (
-        "truing annotate export votes.db --format preference --output votes.jsonl"
-        in ended.stdout + ended.stderr
-    )
-    with open_store(tmp_path / "votes.db") as store:
-        [item] = store.items()
-        assert [each.model for each in item.responses] == models
-        assert [vote.answer.choice for vote in store.standing_votes()] == ["tie"]
+    export = "annotate export votes.db --format preference --output votes.jsonl"
+    assert f"truing {export}" in ended.stdout + ended.stderr
+    with open_store(folder / "votes.db") as store:
+        [item], [vote] = list(store.items()), list(store.standing_votes())
+    assert [each.model for each in item.responses] == models
+    assert here(*export.split()).returncode == 0
+    [row] = map(json.loads, Path("votes.jsonl").read_text("utf-8").splitlines())
+    assert row["chosen"] == item.responses[vote.order[0]].text
+
+
+def test_a_signal_while_models_write_ends_the_process(
+    begun: Callable[..., Forked], model_folder: Path, moved_folder: Path, tmp_path: Path
+):
+    flags = ["--project", "votes.db", "--max-new-tokens", 400, "--port", 0]
+    run = begun("arena", model_folder, moved_folder, *flags, cwd=tmp_path)
+    client = enter(url_of(run))
+    talk = client.post("/ask", json={"text": "Hi"}).json()["talk"]
+    with client.stream("GET", f"/talks/{talk}/events") as told:
+        next(line for line in told.iter_lines() if line == "event: text")
+        run.send(signal.SIGTERM)
+        ended = run.wait()
+    assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
 
 
 @pytest.mark.parametrize(
