@@ -9,6 +9,7 @@ from truing.core.evals_zh import EVALS_ZH
 from truing.core.rows_zh import ROWS_ZH
 from truing.core.runs_zh import RUNS_ZH
 from truing.core.scale_zh import SCALE_ZH
+from truing.core.store_zh import STORE_ZH
 from truing.core.synthesis_zh import SYNTHESIS_ZH
 
 _OTHERS_ZH = {
@@ -302,4 +303,4 @@ _OTHERS_ZH = {
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
 }
 
-ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | _OTHERS_ZH
+ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | STORE_ZH | _OTHERS_ZH
