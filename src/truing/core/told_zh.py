@@ -35,6 +35,14 @@ _OTHERS_ZH = {
     "{path} is empty": "{path} 是空文件",
     "a recipe needs at least method, policy and data.train": "配方至少要有 method、policy 和 data.train",
     "{place}: a recipe is a mapping of keys, this is {value}": "{place}：配方由“键: 值”组成，而这里是 {value}",
+    # People's votes
+    "prompts and models belong together": "提示和模型要一起给出",
+    "truing annotate prompts.jsonl --models A B, or --responses rows.jsonl": "truing annotate prompts.jsonl --models A B，或 --responses rows.jsonl",
+    "there is nothing to vote on": "没有可以投票的内容",
+    "opening {path}": "正在打开 {path}",
+    "an answer about more responses than the {n} of the item": "作答涉及的回答多于该题的 {n} 个",
+    "a file {name}: expected {known}": "文件 {name}：应为 {known}",
+    "save the rows as JSON lines": "请把数据存成 JSON 行",
     # Mistakes of YAML and JSON
     "a full-width colon '：' after {key!r}": "{key!r} 后面是全角冒号“：”",
     "write an ASCII colon and a space: `{key}: …`": "请改成半角冒号加空格：`{key}: …`",
@@ -302,6 +310,7 @@ _OTHERS_ZH = {
     "learn from these rows with dpo or reward, or drop the column": "请用 dpo 或 reward 学习这些数据，或去掉这一列",
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
     # Pages that a server makes
+    "name a folder that holds run folders, or a run folder": "请给出一个包含运行目录的目录，或一个运行目录",
     "open {url}": "请打开 {url}",
     "password": "密码",
     "Ctrl-C ends it": "按 Ctrl-C 结束",

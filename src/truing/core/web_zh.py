@@ -1,7 +1,9 @@
 # ruff: noqa: E501 - a text and its translation on one line
-"""Texts of the pages of a server in Chinese: the frame of all of them."""
+"""Texts of the pages of a server in Chinese: the frame of all of them, and those about runs."""
 
-WEB_ZH = {
+from truing.core.runs_pages_zh import RUNS_PAGES_ZH
+
+WEB_ZH = RUNS_PAGES_ZH | {
     "Skip to the content": "跳到正文",
     "Pages": "页面",
     "To the first page": "回到首页",

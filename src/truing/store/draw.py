@@ -6,7 +6,7 @@ passed over whole, so the cost does not grow with the person's votes.
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -88,24 +88,31 @@ def show(
     now = time.time()
     seen = shown_before(connection, person, item.id, look)
     if seen is None:
-        position = connection.scalar(
-            update(people)
-            .where(people.c.id == person)
-            .values(position=people.c.position + 1)
-            .returning(people.c.position)
-        )
-        assert position is not None
         order = sorted(
             range(len(item.responses)),
             key=lambda number: drawn_number(settings.seed, "order", person, item.key, look, number),
         )
-        seen = ShownItem(item, look, tuple(order), position - 1)
-        row = {"person_id": person, "item_id": item.id, "look": look, "position": seen.position}
-        connection.execute(insert(shown).values(**row, order=order, at=now))
+        seen = note_shown(connection, person, item, look, order)
     connection.execute(delete(leases).where(leases.c.person_id == person, leases.c.item_id == item.id))
     lease = {"person_id": person, "item_id": item.id, "look": look}
     connection.execute(insert(leases).values(**lease, expires=now + settings.lease))
     return seen
+
+
+def note_shown(
+    connection: Connection, person: int, item: StoredItem, look: int, order: Sequence[int]
+) -> ShownItem:
+    """Note that a person is shown an item for the first time, and in which order."""
+    position = connection.scalar(
+        update(people)
+        .where(people.c.id == person)
+        .values(position=people.c.position + 1)
+        .returning(people.c.position)
+    )
+    assert position is not None
+    row = {"person_id": person, "item_id": item.id, "look": look, "position": position - 1}
+    connection.execute(insert(shown).values(**row, order=list(order), at=time.time()))
+    return ShownItem(item, look, tuple(order), position - 1)
 
 
 def shown_before(connection: Connection, person: int, item: int, look: int) -> ShownItem | None:

@@ -4,10 +4,10 @@ Every method raises StorageError where the database cannot be used.
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -23,6 +23,8 @@ from truing.store.schema import project as project_table
 from truing.store.settings import ProjectSettings
 from truing.store.settling import Disagreement
 from truing.store.votes import NewVote, SavedVote, Vote
+
+T = TypeVar("T")
 
 
 def open_store(
@@ -107,6 +109,11 @@ class ProjectStore:
         with self._database.drawing() as connection:
             connection.execute(update(project_table).values(settings=_settings_row(settings)))
             votes.rewant(connection, settings)
+
+    def transact(self, work: Callable[[Connection, ProjectSettings], T]) -> T:
+        """Return what `work` returns for one transaction, which is undone where it raises."""
+        with self._database.drawing() as connection:
+            return work(connection, _settings(connection))
 
     # People
 

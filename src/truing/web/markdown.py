@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from truing.text.shown import clipped, plain
 
-Node = str | list[Any]  # a text, or [name, attributes, children]
+MarkdownNode = str | list[Any]  # a text, or [name, attributes, children]
 
 SCHEMES = ("http://", "https://", "mailto:")
 # Elements by the tags of markdown-it. Headings are paragraphs in bold: those of a response do not belong to
@@ -38,7 +38,7 @@ _SIDES = {"text-align:right": "right", "text-align:center": "center"}  # of a ta
 
 
 @lru_cache(maxsize=1024)
-def markdown_tree(text: str) -> list[Node]:
+def markdown_tree(text: str) -> list[MarkdownNode]:
     """Return the elements of a text. One longer than `clipped` shows ends with the number left out."""
     return _grown(_READER.parse(clipped(plain(text))))
 
@@ -48,10 +48,10 @@ def markdown(text: str) -> Markup:
     return Markup("").join(_markup(node) for node in markdown_tree(text))
 
 
-def _grown(tokens: Sequence[Token], depth: int = 0) -> list[Node]:
+def _grown(tokens: Sequence[Token], depth: int = 0) -> list[MarkdownNode]:
     """Return the tree of tokens, in which a tag that is not allowed, or too deep, leaves its content."""
-    root: list[Node] = []
-    open_: list[list[Node]] = [root]
+    root: list[MarkdownNode] = []
+    open_: list[list[MarkdownNode]] = [root]
     for token in tokens:
         if token.nesting < 0:
             _close(open_)
@@ -69,7 +69,7 @@ def _grown(tokens: Sequence[Token], depth: int = 0) -> list[Node]:
     return root
 
 
-def _close(open_: list[list[Node]]) -> None:
+def _close(open_: list[list[MarkdownNode]]) -> None:
     """Leave the innermost element; a link without words gets its address for words."""
     children = open_.pop()
     last = open_[-1][-1] if open_[-1] else None
@@ -77,7 +77,7 @@ def _close(open_: list[list[Node]]) -> None:
         children.append(last[1]["href"])
 
 
-def _leaf(token: Token) -> list[Node]:
+def _leaf(token: Token) -> list[MarkdownNode]:
     if token.type in ("fence", "code_block"):
         return [["pre", {"dir": "auto"}, [["code", {}, [token.content]]]]]
     if token.type == "image":
@@ -107,7 +107,7 @@ def _attributes(token: Token) -> dict[str, str]:
     return found
 
 
-def _markup(node: Node) -> Markup:
+def _markup(node: MarkdownNode) -> Markup:
     if isinstance(node, str):
         return Markup.escape(node)
     name, attributes, children = node

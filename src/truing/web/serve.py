@@ -126,8 +126,9 @@ def serve(
 ) -> None:
     """Serve an app until SIGINT or SIGTERM, and tell the URL that lets the owner in.
 
-    `opened` is called with the URL of the server, before it answers, to tell further links. Raises UsageError for an address that cannot be listened on, or that other machines reach while the guard
-    has no password.
+    `opened` is called with the URL of the server, before it answers, to tell further links. Raises
+    UsageError for an address that cannot be listened on, or that other machines reach while the guard has no
+    password.
     """
     guard: PageGuard = app.state.guard
     if guard.password is None and not is_loopback(host):

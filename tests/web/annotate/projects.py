@@ -2,15 +2,17 @@
 
 from typing import Any
 
+import httpx2 as httpx
+
 from truing.core.records import Message
 from truing.store.answers import PairAnswer
 from truing.store.items import Candidate, ItemPurpose, NewItem
 from truing.store.people import PersonRole
 from truing.store.project import ProjectStore
-from truing.web.annotate.project import Numbers
+from truing.web.annotate.project import VoteNumbers
 from truing.web.annotate.router import annotate_router
 from truing.web.app import WebPart, make_app
-from truing.web.guard import PageGuard
+from truing.web.guard import CSRF, PageGuard, Visitor
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -42,7 +44,7 @@ def lesson() -> NewItem:
     return item("Which one is bread?", "Rye bread", "A stone", **known)
 
 
-def app_of(store: ProjectStore, numbers: Numbers | None = None) -> Any:
+def app_of(store: ProjectStore, numbers: VoteNumbers | None = None) -> Any:
     part = WebPart("truing.web.annotate", annotate_router(store, numbers))
     return make_app(store.settings.name, [part], PageGuard(resolve=store.signed_in, open_paths=("/join",)))
 
@@ -64,12 +66,38 @@ def press(page: Any, *keys: str) -> None:
     before = page.text_content("#place")
     for key in keys:
         page.keyboard.press(key)
-    page.wait_for_function(
-        "before => document.getElementById('task').hidden || document.getElementById('place').textContent !== before",
-        arg=before,
-        timeout=5000,
-    )
+    wait_for_another(page, before)
+
+
+def wait_for_another(page: Any, before: str) -> None:
+    """Wait until an item with another heading than `before` is on the screen, or none."""
+    another = """before => document.getElementById('task').hidden
+        || document.getElementById('place').textContent !== before"""
+    page.wait_for_function(another, arg=before, timeout=10_000)
 
 
 def wait_saved(page: Any) -> None:
     page.wait_for_function("() => document.getElementById('unsent').classList.contains('good')")
+
+
+def visit(site: Any, store: ProjectStore, name: str, role: PersonRole = PersonRole.ANNOTATOR) -> httpx.Client:
+    """Return a client in which a new person is signed in, with what a page sends beside a request."""
+    secret = store.sign_in(store.add_person(name, role).id)
+    headers = {"origin": site.url, CSRF: Visitor(session=secret).csrf, "accept": "application/json"}
+    cookies = {f"truing-{site.url.rpartition(':')[2]}": secret}
+    return httpx.Client(base_url=site.url, headers=headers, cookies=cookies, timeout=30)
+
+
+def take(client: httpx.Client, count: int = 1, held: tuple[int, ...] = ()) -> list[dict[str, Any]]:
+    """Return the next items as the page gets them."""
+    return client.post("/next", json={"count": count, "held": held}).json()["items"]
+
+
+def ballot(shown: dict[str, Any], key: str, **answer: Any) -> dict[str, Any]:
+    """Return what the page sends to answer an item."""
+    return {
+        **{name: shown[name] for name in ("item", "key", "look")},
+        "client_key": key,
+        "answer": answer,
+        "seconds": 1.5,
+    }

@@ -13,7 +13,7 @@ from truing.store.answers import (
     SkipAnswer,
 )
 
-from .projects import HOSTILE, app_of, item, lesson, pairs, press, session, wait_saved
+from .projects import HOSTILE, app_of, item, lesson, pairs, press, session, wait_for_another, wait_saved
 
 CHOICES = {"t": "tie", "x": "both_bad"}
 
@@ -276,10 +276,7 @@ def test_a_phone_shows_cards_below_each_other(project, served, watched):
         before = page.text_content("#place")
         page.tap('[data-act="skip"]')
         page.tap('[data-act="skip:other"]')
-        page.wait_for_function(
-            "before => document.getElementById('task').hidden || document.getElementById('place').textContent !== before",
-            arg=before,
-        )
+        wait_for_another(page, before)
     wait_saved(page)
     assert len(list(store.standing_votes())) == 4
 

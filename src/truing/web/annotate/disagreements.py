@@ -1,10 +1,9 @@
 """Disagreements: items whose votes differ, and the vote of an adjudicator that settles each."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 
@@ -14,17 +13,10 @@ from truing.store.items import StoredItem
 from truing.store.project import ProjectStore
 from truing.store.settling import Disagreement
 from truing.store.votes import NewVote
-from truing.web.annotate.shown import Given, GivenVote, answer_of, axis_names, item_row, said_answer
+from truing.web.annotate.shown import SentHeld, SentVote, answer_of, axis_names, item_row, said_answer
 from truing.web.annotate.who import MeSettling, frame, storage_name
 from truing.web.app import page
 from truing.web.markdown import markdown
-
-
-class GivenSettled(Given):
-    """How many items a page wants, and the numbers of those it has."""
-
-    count: Annotated[int, Field(ge=1, le=10)]
-    held: Annotated[list[int], Field(max_length=10_000)] = []
 
 
 def disagreements_router(store: ProjectStore) -> APIRouter:
@@ -47,14 +39,14 @@ def disagreements_router(store: ProjectStore) -> APIRouter:
         return page(request, "annotate/vote.html.j2", **shown, **frame(me, "/disagreements"))
 
     @router.post("/next")
-    def next_items(me: MeSettling, given: GivenSettled) -> dict[str, Any]:
+    def next_items(me: MeSettling, given: SentHeld) -> dict[str, Any]:
         people = {person.id: person.name for person in store.people()}
         axes = store.settings.axes
         waiting = [one for one in store.disagreements() if one.item.id not in given.held]
         return {"items": [disagreement_row(one, people, axes) for one in waiting[: given.count]]}
 
     @router.post("/settle")
-    def settle(me: MeSettling, given: GivenVote) -> dict[str, Any]:
+    def settle(me: MeSettling, given: SentVote) -> dict[str, Any]:
         item = store.get_items([given.item]).get(given.item)
         if item is None or item.key != given.key:
             raise HTTPException(409, t("The item is not one that you were shown here."))

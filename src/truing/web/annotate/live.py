@@ -9,7 +9,7 @@ from truing.core.languages import Language
 from truing.core.words import spoken
 
 LEAST = 2.0  # seconds that numbers are kept
-SHARE = 5.0  # numbers are kept this many times as long as they take
+SHARE = 2.0  # numbers are kept this many times as long as they take
 
 
 class LiveNumbers:

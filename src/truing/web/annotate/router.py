@@ -14,10 +14,11 @@ from truing.store.people import Person
 from truing.store.project import ProjectStore
 from truing.store.votes import NewVote
 from truing.web.annotate.disagreements import disagreements_router
-from truing.web.annotate.project import Numbers, project_router
+from truing.web.annotate.project import VoteNumbers, project_router
 from truing.web.annotate.shown import (
-    Given,
-    GivenVote,
+    SentBody,
+    SentHeld,
+    SentVote,
     answer_of,
     axis_names,
     item_row,
@@ -29,29 +30,20 @@ from truing.web.app import page
 from truing.web.guard import PageGuard, visitor
 from truing.web.markdown import markdown
 
-MOST_AHEAD = 10
 
-
-class GivenName(Given):
+class SentName(SentBody):
     """The name of somebody who joins."""
 
     name: Annotated[str, Field(max_length=200)]
 
 
-class GivenHeld(Given):
-    """How many items a page wants, and the numbers of those it has."""
-
-    count: Annotated[int, Field(ge=1, le=MOST_AHEAD)]
-    held: Annotated[list[int], Field(max_length=10_000)] = []
-
-
-class GivenUndo(Given):
+class SentUndo(SentBody):
     """The key of an undo, which makes a replay nothing."""
 
     client_key: Annotated[str, Field(min_length=1, max_length=64)]
 
 
-def annotate_router(store: ProjectStore, numbers: Numbers | None = None) -> APIRouter:
+def annotate_router(store: ProjectStore, numbers: VoteNumbers | None = None) -> APIRouter:
     """Return the routes of a project. `numbers` makes the statistics of its votes from the store."""
     people = People(store)
 
@@ -77,7 +69,7 @@ def _join_router(store: ProjectStore) -> APIRouter:
         )
 
     @router.post("/join/{token}")
-    def join(request: Request, token: str, given: GivenName) -> Response:
+    def join(request: Request, token: str, given: SentName) -> Response:
         person = store.claim(token, given.name)
         guard: PageGuard = request.app.state.guard
         response = JSONResponse({})
@@ -111,13 +103,13 @@ def _vote_router(store: ProjectStore, people: People) -> APIRouter:
         return page(request, "annotate/vote.html.j2", **shown, **frame(me, "/"))
 
     @router.post("/next")
-    def next_items(me: Me, given: GivenHeld) -> dict[str, Any]:
+    def next_items(me: Me, given: SentHeld) -> dict[str, Any]:
         axes = store.settings.axes
         found = store.next_items(me.id, given.count, held=given.held)
         return {"items": [item_row(one, axes) for one in found]}
 
     @router.post("/votes")
-    def save(me: Me, given: GivenVote) -> dict[str, Any]:
+    def save(me: Me, given: SentVote) -> dict[str, Any]:
         shown = store.shown(me.id, given.item, given.look)
         if shown is None or shown.item.key != given.key:
             raise HTTPException(409, t("The item is not one that you were shown here."))
@@ -128,14 +120,14 @@ def _vote_router(store: ProjectStore, people: People) -> APIRouter:
         return told
 
     @router.post("/undo")
-    def undo(me: Me, given: GivenUndo) -> dict[str, Any]:
+    def undo(me: Me, given: SentUndo) -> dict[str, Any]:
         shown = store.undo(me.id, given.client_key)
         return {"item": None if shown is None else item_row(shown, store.settings.axes)}
 
     return router
 
 
-def _new_vote(me: Person, given: GivenVote, shown: ShownItem) -> NewVote:
+def _new_vote(me: Person, given: SentVote, shown: ShownItem) -> NewVote:
     return NewVote(
         person=me.id,
         item=given.item,
@@ -148,7 +140,7 @@ def _new_vote(me: Person, given: GivenVote, shown: ShownItem) -> NewVote:
     )
 
 
-def _known(store: ProjectStore, shown: ShownItem, given: GivenVote) -> dict[str, Any]:
+def _known(store: ProjectStore, shown: ShownItem, given: SentVote) -> dict[str, Any]:
     """Return the known answer of a training item in words, and whether it was given."""
     known = shown.item.gold
     assert known is not None

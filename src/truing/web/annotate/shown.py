@@ -1,7 +1,7 @@
 """Items and answers between the store, which tells responses by number, and a page, which tells them by slot.
 
-`order[slot]` is the number of the response that stands in a slot. The page never learns the order: somebody who
-knew that response 0 is always the same model's would not be blind.
+`order[slot]` is the number of the response that stands in a slot. The page never learns the order: somebody
+who knew that response 0 is always the same model's would not be blind.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,13 +43,13 @@ Slot = Annotated[int, Field(ge=0, le=100)]
 EditedText = Annotated[str, Field(max_length=200_000)]
 
 
-class Given(BaseModel):
+class SentBody(BaseModel):
     """Part of what a page sends; a field that nobody reads is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class GivenPair(Given):
+class SentPair(SentBody):
     """The better of two slots."""
 
     kind: Literal["pair"]
@@ -62,7 +62,7 @@ class GivenPair(Given):
         return PairAnswer("first" if order[int(self.side)] == 0 else "second", self.edited)
 
 
-class GivenRanking(Given):
+class SentRanking(SentBody):
     """Groups of slots, best first."""
 
     kind: Literal["ranking"]
@@ -72,7 +72,7 @@ class GivenRanking(Given):
         return RankingAnswer(tuple(tuple(sorted(order[slot] for slot in group)) for group in self.groups))
 
 
-class GivenRatings(Given):
+class SentRatings(SentBody):
     """Ratings of each slot by axis."""
 
     kind: Literal["ratings"]
@@ -82,7 +82,7 @@ class GivenRatings(Given):
         return RatingsAnswer(tuple(_by_number(self.ratings, order)))
 
 
-class GivenSafety(Given):
+class SentSafety(SentBody):
     """A label for each slot."""
 
     kind: Literal["safety"]
@@ -92,7 +92,7 @@ class GivenSafety(Given):
         return SafetyAnswer(tuple(_by_number(self.labels, order)))
 
 
-class GivenEdit(Given):
+class SentEdit(SentBody):
     """The response of a slot as it should be."""
 
     kind: Literal["edit"]
@@ -103,7 +103,7 @@ class GivenEdit(Given):
         return EditAnswer(order[self.slot], self.text)
 
 
-class GivenSkip(Given):
+class SentSkip(SentBody):
     """No answer."""
 
     kind: Literal["skip"]
@@ -113,20 +113,27 @@ class GivenSkip(Given):
         return SkipAnswer(self.reason)
 
 
-GivenAnswer = GivenPair | GivenRanking | GivenRatings | GivenSafety | GivenEdit | GivenSkip
+SentAnswer = SentPair | SentRanking | SentRatings | SentSafety | SentEdit | SentSkip
 
 
-class GivenVote(Given):
+class SentVote(SentBody):
     """A vote as a page sends it. `key` is the item's: a browser may hold votes of another project."""
 
     client_key: Annotated[str, Field(min_length=1, max_length=64)]
     item: int
     key: str
     look: int = 1
-    answer: Annotated[GivenAnswer, Field(discriminator="kind")]
+    answer: Annotated[SentAnswer, Field(discriminator="kind")]
     seconds: Annotated[float, Field(ge=0, le=1e6)] | None = None
     comment: Annotated[str, Field(max_length=20_000)] = ""
     flag: bool = False
+
+
+class SentHeld(SentBody):
+    """How many items a page wants, and the numbers of those it has."""
+
+    count: Annotated[int, Field(ge=1, le=10)]
+    held: Annotated[tuple[int, ...], Field(max_length=10_000)] = ()
 
 
 def _by_number(of_slots: Sequence[Any], order: Sequence[int]) -> list[Any]:
@@ -138,7 +145,7 @@ def _by_number(of_slots: Sequence[Any], order: Sequence[int]) -> list[Any]:
     return found
 
 
-def answer_of(given: GivenAnswer, order: Sequence[int]) -> VoteAnswer:
+def answer_of(given: SentAnswer, order: Sequence[int]) -> VoteAnswer:
     """Return an answer by the numbers of responses. Raises UsageError for a slot that holds no response."""
     try:
         return given.answer(order)

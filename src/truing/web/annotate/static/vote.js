@@ -21,6 +21,7 @@ const draftName = (item) => `truing/${page.name}/draft/${item.item}-${item.look}
 let item = null; // on the screen
 let state = null;
 let queue = [];
+const left = []; // disagreements that were passed over
 const past = []; // items that were answered in this page, with their states
 const unseen = new Set(); // keys of undos whose items this page does not know
 let voted = page.voted;
@@ -81,7 +82,7 @@ async function fill() {
   if (asking || queue.length >= AHEAD) return;
   asking = true;
   try {
-    const held = [...waiting(), ...queue.map((one) => one.item), ...(item ? [item.item] : [])];
+    const held = [...left, ...waiting(), ...queue.map((one) => one.item), ...(item ? [item.item] : [])];
     const { items } = await post(page.next, { count: AHEAD + 1 - queue.length, held });
     const here = new Set([...held, ...waiting()]);
     queue.push(...items.filter((one) => !here.has(one.item)));
@@ -137,15 +138,22 @@ function draw() {
 
 function drawButtons() {
   drawBar(at("choices"), choices(item, state), "choice");
-  drawBar(at("tools"), [...tools(item, state).map(withOptions), ...page.undo || past.length ? [UNDO] : [], ...(page.guidelines ? [GUIDELINES] : []), HELP], "tool");
+  drawBar(at("tools"), toolsNow(), "tool");
   at("choices").className = `choices kind-${item.kind} mode-${state.mode}`;
   at("comment").value = state.comment;
   drawRanking(at("ranking"), item, state, (groups) => change("groups", groups));
 }
 
+const LATER = { act: "later", key: "s", label: t("Later") }; // a disagreement that is left for now
 const UNDO = { act: "undo", key: "u", label: t("Undo") };
 const GUIDELINES = { act: "guidelines", key: "g", label: t("Guidelines") };
 const HELP = { act: "help", key: "?", label: t("Keys") };
+
+function toolsNow() {
+  const own = tools(item, state).filter((one) => page.undo || one.act !== "skip").map(withOptions);
+  const back = page.undo || past.length ? [UNDO] : [];
+  return [...(page.undo ? [] : [LATER]), ...own, ...back, ...(page.guidelines ? [GUIDELINES] : []), HELP];
+}
 
 function withOptions(one) {
   if (one.act === "raw") return { ...one, on: raw };
@@ -252,6 +260,7 @@ const spent = () => clock.spent + (clock.since === null ? 0 : performance.now() 
 const OWN = {
   undo,
   on: goOn,
+  later: () => { left.push(item.item); goOn(); },
   help: () => at("help").showModal(),
   guidelines: () => {
     at("guidelines").hidden = !at("guidelines").hidden;
@@ -284,7 +293,7 @@ function deed(name, value) {
 listen((key) => {
   if (!item) return deed({ u: page.undo ? "undo" : null, "?": "help", g: page.guidelines ? "guidelines" : null }[key]);
   if (state.mode === "write" && key.length === 1) return false;
-  return deed(actOf([...choices(item, state), ...tools(item, state), UNDO, GUIDELINES, HELP].filter((one) => one.act !== "guidelines" || page.guidelines), key));
+  return deed(actOf([...choices(item, state), ...toolsNow()], key));
 });
 
 document.addEventListener("click", (event) => {
