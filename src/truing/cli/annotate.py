@@ -42,7 +42,12 @@ class ServingGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=ServingGroup, help="Have people vote on responses.", no_args_is_help=True)
+app = typer.Typer(
+    cls=ServingGroup,
+    help="Have people vote on responses.",
+    epilog=f"Example: `{EXAMPLE}`",
+    no_args_is_help=True,
+)
 app.command(SERVE, cls=SeveralModels, epilog=f"Example: `{EXAMPLE}`")(serve)
 app.command(epilog=f"Example: `{STATS}`")(stats)
 app.command(epilog=f"Example: `{PRIORITISE}`")(prioritise)
