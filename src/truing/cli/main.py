@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from truing.cli import (
-    arena,
     annotate,
+    arena,
     constitution,
     data,
     evaluate,
