@@ -110,6 +110,23 @@ def runs_router(roots: Sequence[Path]) -> APIRouter:
             recipe=_recipe_text(folder.path),
         )
 
+    @router.get("/compare")
+    def compare(request: Request, run: Annotated[list[str], Query()]) -> Response:
+        keys = list(dict.fromkeys(run))[:MOST_COMPARED]
+        lines = [line_of(board.folder(key)) for key in keys]
+        compared = [
+            {"id": line.id, "name": line.name, "tone": f"run-{place}", "live": line.state in LIVE}
+            for place, line in enumerate(lines)
+        ]
+        return page(request, "runs/compare.html.j2", lines=lines, compared=compared)
+
+    _add_numbers(router, board)
+    return router
+
+
+def _add_numbers(router: APIRouter, board: Board) -> None:
+    """Add the routes that scripts ask: curves, events, samples, the stop."""
+
     @router.get("/runs/{key}/series")
     def series(
         key: str,
@@ -156,18 +173,6 @@ def runs_router(roots: Sequence[Path]) -> APIRouter:
         ask_to_stop(folder.path)
         return facts_of(folder)
 
-    @router.get("/compare")
-    def compare(request: Request, run: Annotated[list[str], Query()]) -> Response:
-        keys = list(dict.fromkeys(run))[:MOST_COMPARED]
-        lines = [line_of(board.folder(key)) for key in keys]
-        compared = [
-            {"id": line.id, "name": line.name, "tone": f"run-{place}", "live": line.state in LIVE}
-            for place, line in enumerate(lines)
-        ]
-        return page(request, "runs/compare.html.j2", lines=lines, compared=compared)
-
-    return router
-
 
 def facts_of(folder: FoundFolder) -> dict[str, Any]:
     """Return the part of a run's page that changes, for its script."""
@@ -202,14 +207,14 @@ def _panels(names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 async def _changes(read: Callable[[], Any], every: float) -> AsyncIterator[tuple[str, Any]]:
-    """Yield what `read` returns whenever it has changed, as events named `changed`."""
-    before = await anyio.to_thread.run_sync(read)
+    """Yield what `read` returns at first and whenever it has changed, as events named `changed`."""
+    before: Any = None
     while True:
-        yield "", None
-        await asyncio.sleep(every)
         if (now := await anyio.to_thread.run_sync(read)) != before:
             before = now
             yield "changed", now
+        yield "", None
+        await asyncio.sleep(every)
 
 
 async def _followed(board: Board, folder: FoundFolder, last: int) -> AsyncIterator[tuple[str, Any]]:
