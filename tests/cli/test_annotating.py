@@ -64,7 +64,7 @@ def test_two_models_answer_the_prompts_of_a_project_once(annotate, model_folder,
 def test_rows_with_responses_ask_what_fits_them(annotate, tmp_path):
     guide = tmp_path / "guide.md"
     guide.write_text("*Be kind.*", encoding="utf-8")
-    rows = write(tmp_path / "rows.jsonl", {"prompt": "q", "responses": ["a", "b", "c"]})
+    rows = write(tmp_path / "rows.jsonl", {"prompt": "q", "responses": ["a", "b", "c"], "ranks": [1, 2, 3]})
     project = tmp_path / "project.db"
     annotate("--responses", rows, "--project", project, "--guidelines", guide, "--people", 0)
     with open_store(project, create=False) as store:
@@ -73,6 +73,17 @@ def test_rows_with_responses_ask_what_fits_them(annotate, tmp_path):
         tables = vote_numbers(store)
     assert tables[0]["rows"] and set(tables[0]) >= {"title", "explains", "columns", "least", "most"}
     assert annotate("--project", project, "--people", 0) == []
+
+
+def test_responses_of_rows_apart_stand_beside_each_other(annotate, tmp_path):
+    """Those that `truing sample` writes: a row for each response."""
+    said = [{"prompt": f"q{n}", "response": f"{word} {n}"} for n in range(2) for word in ("yes", "no")]
+    rows, project = write(tmp_path / "rows.jsonl", *said), tmp_path / "project.db"
+    annotate("--responses", rows, "--project", project)
+    with open_store(project, create=False) as store:
+        items = list(store.items())
+        assert [item.kind for item in items] == ["pair", "pair"]
+        assert [one.text for one in items[1].responses] == ["yes 1", "no 1"]
 
 
 @pytest.mark.parametrize(
