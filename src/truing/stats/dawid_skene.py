@@ -30,7 +30,7 @@ SMOOTHING = 2.0
 SETTLED = 1e-9
 
 Places = NDArray[np.int64]
-GivenVote = tuple[Hashable, Hashable, Hashable]  # item, person, answer
+PersonsAnswer = tuple[Hashable, Hashable, Hashable]  # item, person, answer
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TrueAnswers:
 
 
 def dawid_skene(
-    votes: Iterable[GivenVote],
+    votes: Iterable[PersonsAnswer],
     answers: Sequence[Hashable] | None = None,
     *,
     smoothing: float = SMOOTHING,

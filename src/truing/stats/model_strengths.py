@@ -174,9 +174,7 @@ def _notes(decided: Sequence[PairVote], people: int) -> tuple[Sentence, ...]:
         joined = [group for group in groups if group & pair]
         groups = [group for group in groups if not group & pair] + [set(pair).union(*joined)]
     if len(groups) > 1:
-        said = (
-            "no chain of votes joins these groups of models, so their strengths cannot be compared: {groups}"
-        )
+        said = "no chain of votes joins these groups of models, so nothing compares them: {groups}"
         notes.append(message(said, groups="; ".join(sorted(", ".join(sorted(group)) for group in groups))))
     if 2 <= people < FEW_PEOPLE:
         said = "only {people} people voted: intervals over people are rough below {few}"

@@ -31,7 +31,7 @@ FEWEST_TIMES = 10  # votes with a time, below which nobody is called fast
 
 @dataclass(frozen=True, slots=True)
 class RaterVote:
-    """A person's vote on an item. `answer` is anything that can be compared; None is compared with nobody's."""
+    """A person's vote on an item. `answer` is anything that can be compared; None is not compared."""
 
     person: Hashable
     item: Hashable

@@ -191,6 +191,11 @@ class ProjectStore:
             how = {"training": training, "held": held}
             return draw.next_items(connection, _settings(connection), person, count, **how)
 
+    def shown(self, person: int, item: int, look: int = 1) -> ShownItem | None:
+        """Return an item as it was shown to a person, or None where it never was."""
+        with self._database.reading() as connection:
+            return draw.shown_before(connection, person, item, look)
+
     # Votes
 
     def save(self, vote: NewVote) -> SavedVote:

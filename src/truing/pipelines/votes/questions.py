@@ -1,4 +1,4 @@
-"""Standing votes of a project as what the statistics take: ratings by question, votes on models, people's votes.
+"""Votes that stand, as the statistics take them: ratings by question, votes on models, votes of each person.
 
     read = read_votes(store)
     read.questions[0].given        one mapping of person to rating for each unit
@@ -38,12 +38,12 @@ from truing.store.votes import Vote
 PAIR, RANKING, SAFETY = "pair", "ranking", "safety"
 RATING = "rating: {axis}"
 EARLIER, EQUAL, LATER = 1, 0, -1  # which of two responses of a ranking is the better one
-Unit = tuple[int, Hashable]  # an item, and what of it
+RatedUnit = tuple[int, Hashable]  # an item, and what of it
 
 
 @dataclass(frozen=True)
 class QuestionVotes:
-    """What people said to one question: by unit, with the item of each unit."""
+    """Answers of people to one question: by unit, with the item of each unit."""
 
     name: str
     scale: RatingScale
@@ -69,7 +69,7 @@ def read_votes(store: ProjectStore) -> ReadVotes:
     """Read the votes that stand."""
     votes = [vote for vote in store.standing_votes() if vote.answer is not None]
     items = store.get_items({vote.item for vote in votes})
-    units: dict[str, dict[Unit, dict[int, Any]]] = defaultdict(lambda: defaultdict(dict))
+    units: dict[str, dict[RatedUnit, dict[int, Any]]] = defaultdict(lambda: defaultdict(dict))
     real = [v for v in votes if v.look == FIRST and items[v.item].purpose is ItemPurpose.REAL]
     for vote in real:
         for question, unit, rating in _ratings(vote.answer):
@@ -119,7 +119,7 @@ def _ratings(answer: VoteAnswer | None) -> Iterator[tuple[str, Hashable, Any]]:
 
 
 def _model_vote(vote: Vote, item: StoredItem) -> PairVote | None:
-    """Return a pair's vote as one on the models that wrote its responses; None where they are not two models."""
+    """Return a pair's vote as one on the models of its responses; None where they are not two models."""
     if not isinstance(vote.answer, PairAnswer):
         return None
     first, second = (one.model for one in item.responses)
