@@ -1,5 +1,8 @@
 """Models that are opened when asked, and closed where memory ends."""
 
+import gc
+import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -9,16 +12,22 @@ from truing.sampling.shelf import Shelf, bytes_of
 
 
 def test_a_model_is_opened_once_and_closed_for_another_where_memory_ends(
-    model_folder: Path, moved_folder: Path, loads: list[str]
+    model_folder: Path, moved_folder: Path, loads: list[str], tmp_path: Path
 ):
-    one, other = str(model_folder), str(moved_folder)
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    shutil.copytree(model_folder, one)
+    shutil.copytree(moved_folder, other)
     shelf = Shelf(1.5 * bytes_of(one))
     for _ in range(2):
-        with shelf.using(one):
+        with shelf.using(one) as speaker:
             assert shelf.held == [one]
+    gone = weakref.ref(speaker)
+    del speaker
     with shelf.using(other):
         assert shelf.held == [other]
     assert loads == [one, other]
+    gc.collect()
+    assert gone() is None, "its memory is free"
 
 
 def test_a_model_in_use_is_not_closed_and_the_other_is_told_how_much_is_left(

@@ -126,5 +126,5 @@ ANNOTATE_ZH = {
     "Gold items, whose answer is known": "质检题，已知答案",
     "Training, shown first with its answer": "练习题，最先出现并给出答案",
     "Add": "添加",
-    "{new} items added, {known} were there": "新增 {new} 题，已有 {known} 题",
+    "{new} items added, {known} were there": "新增 {new} 题，{known} 题已存在",
 }

@@ -196,7 +196,7 @@ def test_a_phone_shows_sides_as_cards_with_buttons_and_speaks_chinese(arena, wat
     assert page.locator(".side strong").inner_text() == "你好"
     assert page.locator(".side .text").first.get_attribute("lang") == "zh"
     assert found.violations() == []
-    page.get_by_role("button", name="都不好").tap()
+    page.get_by_role("button", name="都差").tap()
     until(page, "judged")
     assert [vote.answer.choice for vote in store.standing_votes()] == ["both_bad"]
     page.wait_for_function("() => document.querySelector('#standings caption')?.textContent.includes('1 票')")
