@@ -5,7 +5,7 @@ A first word that is no verb is an argument of `serve`: `truing annotate PROMPTS
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -32,14 +32,14 @@ class ServingGroup(TyperGroup):
     """A group in which a first word that names no verb belongs to `serve`."""
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
-        if (
-            args
-            and args[0] not in self.commands
-            and args[0] not in ctx.help_option_names
-            and SERVE in self.commands
-        ):
-            args = [SERVE, *args]
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, self._named(ctx, args))
+
+    def resolve_command(self, ctx: "Context", args: list[str]) -> Any:
+        return super().resolve_command(ctx, self._named(ctx, args))
+
+    def _named(self, ctx: "Context", args: list[str]) -> list[str]:
+        known = not args or args[0] in self.commands or args[0] in ctx.help_option_names
+        return args if known else [SERVE, *args]
 
 
 app = typer.Typer(
