@@ -5,7 +5,7 @@ A first word that is no verb is an argument of `serve`: `truing annotate PROMPTS
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperGroup
@@ -21,7 +21,7 @@ from truing.core.errors import UsageError
 from truing.core.messages import message
 
 if TYPE_CHECKING:
-    from click import Context
+    from click import Command, Context
 
     from truing.store.project import ProjectStore
 
@@ -32,14 +32,16 @@ class ServingGroup(TyperGroup):
     """A group in which a first word that names no verb belongs to `serve`."""
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self._named(ctx, args))
+        asks_help = args[:1] and args[0] in ctx.help_option_names
+        return super().parse_args(ctx, args if asks_help else self._with_verb(args))
 
-    def resolve_command(self, ctx: "Context", args: list[str]) -> Any:
-        return super().resolve_command(ctx, self._named(ctx, args))
+    def resolve_command(
+        self, ctx: "Context", args: list[str]
+    ) -> "tuple[str | None, Command | None, list[str]]":
+        return super().resolve_command(ctx, self._with_verb(args))
 
-    def _named(self, ctx: "Context", args: list[str]) -> list[str]:
-        known = not args or args[0] in self.commands or args[0] in ctx.help_option_names
-        return args if known else [SERVE, *args]
+    def _with_verb(self, args: list[str]) -> list[str]:
+        return [SERVE, *args] if args and args[0] not in self.commands else args
 
 
 app = typer.Typer(

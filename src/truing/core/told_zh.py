@@ -9,6 +9,7 @@ from truing.core.evals_zh import EVALS_ZH
 from truing.core.rows_zh import ROWS_ZH
 from truing.core.runs_zh import RUNS_ZH
 from truing.core.scale_zh import SCALE_ZH
+from truing.core.store_zh import STORE_ZH
 from truing.core.synthesis_zh import SYNTHESIS_ZH
 from truing.core.votes_zh import VOTES_ZH
 
@@ -324,4 +325,4 @@ _OTHERS_ZH = {
     "choose another --port or --host": "请换一个 --port 或 --host",
 }
 
-ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | VOTES_ZH | _OTHERS_ZH
+ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | STORE_ZH | VOTES_ZH | _OTHERS_ZH

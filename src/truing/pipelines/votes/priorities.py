@@ -7,7 +7,7 @@ A reward model gives the first of two responses the chance p = σ(s₁ - s₂) t
 and becomes the item's priority, the highest first. This is uncertainty sampling (Lewis & Gale 1994, SIGIR);
 Muldrew et al. 2024 (arXiv:2402.08114) choose pairs of language models so. The doubt of one model does not
 tell ignorance from two responses that are equally good: pairs of equals stay on top however often people
-vote on their like. `benchmarks/votes_loop.py` measures what it is worth.
+vote on their like.
 
     doubts = item_doubts(open_items(store), model_reward(None, say, path="runs/reward"))
     store.set_priorities({one.item: one.doubt for one in doubts})
