@@ -19,7 +19,8 @@ def project(tmp_path: Path) -> str:
     place = str(tmp_path / "votes.db")
     with open_store(place) as store:
         store.add_items(
-            NewItem(user(f"Why {i}?"), (Candidate("So. " * (i + 1), "A"), Candidate("No.", "B"))) for i in range(8)
+            NewItem(user(f"Why {i}?"), (Candidate("So. " * (i + 1), "A"), Candidate("No.", "B")))
+            for i in range(8)
         )
         for name in ("ann", "bob"):
             person = store.add_person(name, PersonRole.ANNOTATOR).id

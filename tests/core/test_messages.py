@@ -11,7 +11,17 @@ import pytest
 
 import truing
 from truing.config.config import load_recipe
-from truing.core import calls_zh, evals_zh, rows_zh, runs_zh, scale_zh, synthesis_zh, told_zh, votes_zh
+from truing.core import (
+    calls_zh,
+    evals_zh,
+    rows_zh,
+    runs_zh,
+    scale_zh,
+    store_zh,
+    synthesis_zh,
+    told_zh,
+    votes_zh,
+)
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
 from truing.core.pages_zh import ZH as PAGES
@@ -49,6 +59,23 @@ COVERED = [
     "data/shards.py",
     "data/spelled.py",
     "data/turns.py",
+    "data/votes.py",
+    "store/answers.py",
+    "store/argilla.py",
+    "store/counts.py",
+    "store/database.py",
+    "store/foreign.py",
+    "store/given.py",
+    "store/items.py",
+    "store/label_studio.py",
+    "store/migrations.py",
+    "store/people.py",
+    "store/project.py",
+    "store/settling.py",
+    "store/tables.py",
+    "store/votes.py",
+    "runs/votes.py",
+    "cli/annotate.py",
     "losses/unpaired.py",
     "models/described.py",
     "models/folders.py",
@@ -257,7 +284,17 @@ def test_pages_and_terminal_translate_one_text_alike():
 def test_no_key_stands_twice():
     tables = [
         node
-        for module in (told_zh, calls_zh, rows_zh, runs_zh, evals_zh, scale_zh, synthesis_zh, votes_zh)
+        for module in (
+            told_zh,
+            calls_zh,
+            rows_zh,
+            runs_zh,
+            evals_zh,
+            scale_zh,
+            store_zh,
+            synthesis_zh,
+            votes_zh,
+        )
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
         if isinstance(node, ast.Dict)
     ]

@@ -7,7 +7,7 @@ import pytest
 from truing.core.errors import DataError, UsageError
 from truing.core.records import Message, user
 from truing.data.load import load_records, require_files
-from truing.data.votes import VoteChoice, read_choice, rows_of_votes
+from truing.data.votes import LEVEL, VoteChoice, read_choice, rows_of_votes
 from truing.store.answers import EditAnswer, PairAnswer, RankingAnswer, SafetyAnswer, VoteAnswer
 from truing.store.combining import Combining
 from truing.store.items import Candidate, NewItem
@@ -104,7 +104,7 @@ def test_kto_takes_both_responses_of_a_bad_pair(tmp_path: Path):
         ("2a", False),
         ("2b", False),
     ]
-    assert lost == {"level": 1}
+    assert lost == {LEVEL: 1}
 
 
 def test_kto_takes_labels_of_safety(tmp_path: Path):
@@ -146,7 +146,7 @@ def test_a_project_without_votes_or_without_pairs_says_so(tmp_path: Path):
     project(tmp_path / "level", pairs("tb")).close()
     with pytest.raises(DataError, match="the votes on 2 items give no preference row") as caught:
         load_records(f"annotate:{tmp_path}/level/project.db")
-    assert "1 level" in str(caught.value)
+    assert "1 with equal votes" in str(caught.value)
     assert "1 with both responses bad" in str(caught.value)
 
 

@@ -57,6 +57,7 @@ SPEAKING = [
 # Sentences that stay as they are, by a piece of them, and why.
 UNTOLD = {
     "sha256 ": "the name of a digest",
+    'attachment; filename="': "a header that browsers read",
     ": sha256 ": "the name of a digest",
     " nats": "a unit",
     "event: ": "a field of server-sent events",

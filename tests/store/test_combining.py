@@ -10,7 +10,7 @@ from truing.store.answers import (
     SkipAnswer,
     VoteAnswer,
 )
-from truing.store.combining import CombinedVotes, Combining, Compared, combine
+from truing.store.combining import CombinedVotes, Combining, ComparedResponses, combine
 from truing.store.items import Candidate, ItemPurpose, NewItem
 from truing.store.people import PersonRole
 from truing.store.project import ProjectStore
@@ -38,23 +38,23 @@ def voted(store: ProjectStore, *people: list[VoteAnswer | None], k: int = 2) -> 
 @pytest.mark.parametrize(
     ("answers", "compared", "bad"),
     [
-        ([FIRST, FIRST, SECOND], Compared(2 / 3, 2, 3), 0),
-        ([SECOND, SECOND, SECOND], Compared(0, 3, 3), 0),
-        ([FIRST, TIE], Compared(0.75, 1, 2), 0),
-        ([TIE, TIE], Compared(0.5, 2, 2), 0),
-        ([FIRST, FIRST, BAD], Compared(1, 2, 3), 1 / 3),  # both bad compares nothing
+        ([FIRST, FIRST, SECOND], ComparedResponses(2 / 3, 2, 3), 0),
+        ([SECOND, SECOND, SECOND], ComparedResponses(0, 3, 3), 0),
+        ([FIRST, TIE], ComparedResponses(0.75, 1, 2), 0),
+        ([TIE, TIE], ComparedResponses(0.5, 2, 2), 0),
+        ([FIRST, FIRST, BAD], ComparedResponses(1, 2, 3), 1 / 3),  # both bad compares nothing
         ([FIRST, BAD], None, 0.5),
-        ([FIRST, SkipAnswer()], Compared(1, 1, 1), 0),
+        ([FIRST, SkipAnswer()], ComparedResponses(1, 1, 1), 0),
     ],
 )
 def test_a_pair_is_the_share_of_its_votes(
-    make_store: MakeStore, answers: list[VoteAnswer], compared: Compared | None, bad: float
+    make_store: MakeStore, answers: list[VoteAnswer], compared: ComparedResponses | None, bad: float
 ):
     [found] = voted(make_store(overlap=3), *([answer] for answer in answers))
     assert found.compared(0, 1) == compared
     assert found.both_bad == pytest.approx(bad)
     if compared is not None:
-        assert found.compared(1, 0) == Compared(1 - compared.chance, compared.agree, compared.of)
+        assert found.compared(1, 0) == ComparedResponses(1 - compared.chance, compared.agree, compared.of)
 
 
 def test_a_ranking_is_mean_ranks_and_shares_of_its_pairs(make_store: MakeStore):
@@ -62,10 +62,10 @@ def test_a_ranking_is_mean_ranks_and_shares_of_its_pairs(make_store: MakeStore):
     store = make_store(kinds=("ranking",), overlap=2)
     [found] = voted(store, [RankingAnswer(((0,), (1,), (2,)))], [RankingAnswer(((1,), (0, 2)))], k=3)
     assert found.scores() == [-0.5, -0.5, -1.5]
-    assert found.compared(0, 1) == Compared(0.5, 0, 2)
-    assert found.compared(0, 2) == Compared(0.75, 1, 2)
-    assert found.compared(1, 2) == Compared(1, 2, 2)
-    assert found.compared(2, 1) == Compared(0, 2, 2)
+    assert found.compared(0, 1) == ComparedResponses(0.5, 0, 2)
+    assert found.compared(0, 2) == ComparedResponses(0.75, 1, 2)
+    assert found.compared(1, 2) == ComparedResponses(1, 2, 2)
+    assert found.compared(2, 1) == ComparedResponses(0, 2, 2)
 
 
 def test_ratings_are_means_over_axes_and_people(make_store: MakeStore):
@@ -74,7 +74,7 @@ def test_ratings_are_means_over_axes_and_people(make_store: MakeStore):
     bo = RatingsAnswer(({"kind": 2, "true": 2}, {"kind": 2, "true": 2}))
     [found] = voted(store, [ada], [bo])
     assert found.scores() == [3.0, 1.5]
-    assert found.compared(0, 1) == Compared(0.75, 1, 2)
+    assert found.compared(0, 1) == ComparedResponses(0.75, 1, 2)
 
 
 def test_safety_counts_unsure_as_half(make_store: MakeStore):
@@ -92,7 +92,7 @@ def test_a_vote_that_settles_is_the_whole_opinion(make_store: MakeStore):
     store.adjudicate(NewVote(judge.id, 1, SECOND, "settle"))
     for how in Combining:
         [found] = combine(store, how)
-        assert found.compared(0, 1) == Compared(0, 1, 2)
+        assert found.compared(0, 1) == ComparedResponses(0, 1, 2)
 
 
 def test_gold_training_and_second_looks_are_left_out(make_store: MakeStore):
@@ -115,7 +115,7 @@ def test_dawid_and_skene_weigh_people_by_how_often_they_are_right(make_store: Ma
     hard = [*truth[:-1], SECOND]
     voted(store, list(truth), list(hard), list(turned))
     majority, weighed = combine(store), combine(store, Combining.DAWID_SKENE)
-    assert (majority[-1].compared(0, 1) or Compared(1, 0, 0)).chance == pytest.approx(1 / 3)
+    assert (majority[-1].compared(0, 1) or ComparedResponses(1, 0, 0)).chance == pytest.approx(1 / 3)
     last = weighed[-1].compared(0, 1)
     assert last is not None
     assert last.chance > 0.5  # the first person and the one who turns say the same

@@ -38,8 +38,8 @@ def test_the_question_is_part_of_the_key(make_store: MakeStore):
     ("given", "told"),
     [
         (lambda: NewItem((), ()), "without responses"),
-        (lambda: pair(0, purpose=ItemPurpose.GOLD), "gold item"),
-        (lambda: pair(0, gold=PairAnswer("tie")), "real item"),
+        (lambda: pair(0, purpose=ItemPurpose.GOLD), "without its answer"),
+        (lambda: pair(0, gold=PairAnswer("tie")), "with a known answer"),
     ],
 )
 def test_an_item_that_makes_no_sense_is_refused(given: object, told: str):

@@ -21,7 +21,7 @@ from truing.core.errors import UsageError
 from truing.core.messages import message
 
 if TYPE_CHECKING:
-    from click import Context
+    from click import Command, Context
 
     from truing.store.project import ProjectStore
 
@@ -32,17 +32,24 @@ class ServingGroup(TyperGroup):
     """A group in which a first word that names no verb belongs to `serve`."""
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
-        if (
-            args
-            and args[0] not in self.commands
-            and args[0] not in ctx.help_option_names
-            and SERVE in self.commands
-        ):
-            args = [SERVE, *args]
-        return super().parse_args(ctx, args)
+        asks_help = args[:1] and args[0] in ctx.help_option_names
+        return super().parse_args(ctx, args if asks_help else self._with_verb(args))
+
+    def resolve_command(
+        self, ctx: "Context", args: list[str]
+    ) -> "tuple[str | None, Command | None, list[str]]":
+        return super().resolve_command(ctx, self._with_verb(args))
+
+    def _with_verb(self, args: list[str]) -> list[str]:
+        return [SERVE, *args] if args and args[0] not in self.commands else args
 
 
-app = typer.Typer(cls=ServingGroup, help="Have people vote on responses.", no_args_is_help=True)
+app = typer.Typer(
+    cls=ServingGroup,
+    help="Have people vote on responses.",
+    epilog=f"Example: `{EXAMPLE}`",
+    no_args_is_help=True,
+)
 app.command(SERVE, cls=SeveralModels, epilog=f"Example: `{EXAMPLE}`")(serve)
 app.command(epilog=f"Example: `{STATS}`")(stats)
 app.command(epilog=f"Example: `{PRIORITISE}`")(prioritise)

@@ -1,6 +1,7 @@
 """`truing annotate PROMPTS`: make or open a project, and serve the pages where people vote."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,7 @@ from truing.cli.talk import MaxNew, look_at
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
-from truing.core.records import Record, reply
+from truing.core.records import Message, Record, reply
 
 if TYPE_CHECKING:
     from click import Context
@@ -124,6 +125,8 @@ def serve(
         "guidelines": None if guidelines is None else _read(guidelines),
     }
     rows = load_rows(list(responses), None, "stop").records if responses else []
+    if kind in (None, "pair", "ranking"):
+        rows = _beside(rows)
     asked = load_rows([prompts], None, "stop").records if prompts else []
     asks = _kind_of(kind, rows, k * len(models or ()))
     with doing(message("opening {path}", path=project)):
@@ -174,6 +177,17 @@ def _open(project: str, asks: "VoteKind | None", seed: int, given: dict[str, Any
 
 def _name_of(project: str) -> str:
     return project.rpartition("/")[2] if "://" in project else Path(project).stem
+
+
+def _beside(rows: Sequence[Record]) -> Sequence[Record]:
+    """Return rows of one response each with those to one prompt together; other rows as they are."""
+    if any(len(row.responses) != 1 for row in rows):
+        return rows
+    first: dict[tuple[Message, ...], Record] = {}
+    for row in rows:
+        there = first.setdefault(row.prompt, replace(row, responses=()))
+        first[row.prompt] = replace(there, responses=(*there.responses, *row.responses))
+    return list(first.values())
 
 
 def _unknown(store: "ProjectStore", asked: Sequence[Record]) -> list[Record]:

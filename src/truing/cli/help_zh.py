@@ -159,6 +159,7 @@ HELP = {
     "Talk to a model, or to two side by side; an empty line or Ctrl-D ends.": "与一个模型对话，或与两个并排对话；空行或 Ctrl-D 结束。",
     "A second model, shown to the left of the first.": "第二个模型，显示在第一个的左边。",
     # annotate
+    "Have people vote on responses.": "让人对回答投票。",
     "Have people vote on responses: pairs, rankings, ratings, safety labels, better texts.\n\nWithout PROMPTS and --responses a project that is there is served as it stands.": "让人对回答投票：二选一、排序、评分、安全标签、改写。\n\n不给 PROMPTS 和 --responses 时，按原样打开已有的项目。",
     "Models that answer the prompts: --models A B.": "回答提示的模型：--models A B。",
     "Rows that hold responses already; may be repeated.": "已含回答的数据；可重复使用。",

@@ -47,6 +47,7 @@ RUNS_PAGES_ZH = {
     "Before and after": "训练前后",
     "Evaluation": "评测",
     "95 % interval": "95% 区间",
+    "Recipe": "配方",
     "Show the recipe": "显示配方",
     "Values": "数值",
     "no values": "没有数值",

@@ -9,6 +9,7 @@ from truing.core.evals_zh import EVALS_ZH
 from truing.core.rows_zh import ROWS_ZH
 from truing.core.runs_zh import RUNS_ZH
 from truing.core.scale_zh import SCALE_ZH
+from truing.core.store_zh import STORE_ZH
 from truing.core.synthesis_zh import SYNTHESIS_ZH
 from truing.core.votes_zh import VOTES_ZH
 
@@ -38,6 +39,8 @@ _OTHERS_ZH = {
     # People's votes
     "prompts and models belong together": "提示和模型要一起给出",
     "truing annotate prompts.jsonl --models A B, or --responses rows.jsonl": "truing annotate prompts.jsonl --models A B，或 --responses rows.jsonl",
+    "--kind {given}: expected {known}": "--kind {given}：应为 {known}",
+    "each link works once; send each to one person": "每个链接只能使用一次；请分别发给一个人",
     "there is nothing to vote on": "没有可以投票的内容",
     "opening {path}": "正在打开 {path}",
     "an answer about more responses than the {n} of the item": "作答涉及的回答多于该题的 {n} 个",
@@ -322,4 +325,4 @@ _OTHERS_ZH = {
     "choose another --port or --host": "请换一个 --port 或 --host",
 }
 
-ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | VOTES_ZH | _OTHERS_ZH
+ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | STORE_ZH | VOTES_ZH | _OTHERS_ZH

@@ -33,7 +33,10 @@ from truing.store.project import ProjectStore, open_store
 
 ANNOTATION = "annotation"
 LABELS = ("soft", "hard")
-Lost = Counter[str]  # how many items give no row, by reason
+Lost = Counter[str]  # how many items give no row, by reason: one of the three
+BOTH_BAD = "{n} with both responses bad"
+NO_COMPARISON = "{n} whose question compares no responses"
+LEVEL = "{n} with equal votes"
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,7 @@ def _no_rows(store: ProjectStore, choice: VoteChoice, found: list[CombinedVotes]
 
 def told_lost(lost: Lost) -> Sentence:
     """Say how many items give no row, by reason."""
-    return joined(
-        ", ", (message("{n} {reason}", n=n, reason=message(reason)) for reason, n in lost.most_common())
-    )
+    return joined(", ", (message(reason, n=n) for reason, n in lost.most_common()))
 
 
 def _with_origin(
@@ -196,10 +197,10 @@ def _edited(answer: object) -> tuple[int, str] | None:
 
 def _why_none(votes: CombinedVotes) -> str:
     if votes.both_bad >= 0.5:
-        return "with both responses bad"
+        return BOTH_BAD
     if len(votes.item.responses) < 2 or votes.item.kind in ("safety", "edit"):
-        return "whose question compares no responses"
-    return "level"
+        return NO_COMPARISON
+    return LEVEL
 
 
 def _labelled(votes: CombinedVotes, lost: Lost) -> Iterator[tuple[Record, Mapping[str, Any]]]:
@@ -243,7 +244,7 @@ def _sorted_strictly(votes: CombinedVotes, lost: Lost) -> Iterator[tuple[Record,
     """Yield what `_ranked` does where no two responses are level, which PaddleNLP's rows cannot say."""
     scores = votes.scores()
     if scores is not None and len(set(scores)) < len(scores):
-        lost["level"] += 1
+        lost[LEVEL] += 1
         return
     yield from _ranked(votes, lost)
 

@@ -32,7 +32,7 @@ LEVEL = {
     "neither": "both_bad",
     "none": "both_bad",
 }
-Said = dict[str, tuple[str, dict[str, Any]]]  # by person: the status, and the value of each question
+_Said = dict[str, tuple[str, dict[str, Any]]]  # by person: the status, and the value of each question
 
 
 def is_argilla(row: Mapping[str, Any]) -> bool:
@@ -76,9 +76,9 @@ def read_argilla(row: Mapping[str, Any], place: str) -> Iterator[VoteRow]:
         yield VoteRow(item, place=place)
 
 
-def _said(row: Mapping[str, Any]) -> Said:
+def _said(row: Mapping[str, Any]) -> _Said:
     """Return every person's values by question, of any of the three shapes."""
-    said: Said = {}
+    said: _Said = {}
     given = row.get("responses")
     if isinstance(given, list):
         for one in given:

@@ -42,7 +42,7 @@ class Combining(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedResponses:
     """Two responses: the chance, 0 to 1, that the first is better, and the people who agree, of all."""
 
     chance: float
@@ -74,7 +74,7 @@ class CombinedVotes:
         """The probability that both responses of a pair are bad."""
         return self._choices().get("both_bad", 0.0) if self.item.kind == "pair" else 0.0
 
-    def compared(self, one: int, other: int) -> Compared | None:
+    def compared(self, one: int, other: int) -> ComparedResponses | None:
         """Compare two responses by number; None where nobody did, and for a pair that is likelier bad."""
         said = [found for vote in self.votes if (found := _better(vote.answer, one, other)) is not None]
         if self.item.kind == "pair":
@@ -92,7 +92,7 @@ class CombinedVotes:
             chance = fmean(counted)
         side = (chance > 0.5) - (chance < 0.5)
         agree = sum((found > 0.5) - (found < 0.5) == side for found in said)
-        return Compared(chance, agree, len(self.votes))
+        return ComparedResponses(chance, agree, len(self.votes))
 
     def scores(self) -> list[float] | None:
         """Return a number for each response, larger is better: its mean rating, or minus its mean rank."""

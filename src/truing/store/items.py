@@ -53,14 +53,13 @@ class NewItem:
         if not self.responses:
             raise DataError(message("an item without responses: expected at least one"))
         if (self.gold is None) != (self.purpose is ItemPurpose.REAL):
-            raise DataError(
-                message(
-                    "a {purpose} item {with_} an answer",
-                    purpose=self.purpose,
-                    with_="with" if self.gold else "without",
-                ),
-                hint=message("gold and training items have the answer that is known, real ones have none"),
+            told = (
+                "a real item with a known answer"
+                if self.gold
+                else "a gold or training item without its answer"
             )
+            hint = message("gold and training items have the answer that is known, real ones have none")
+            raise DataError(message(told), hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

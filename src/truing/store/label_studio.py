@@ -36,7 +36,7 @@ from truing.store.settings import KINDS, VoteKind
 PROMPTS = ("prompt", "question", "instruction", "input", "query")
 NUMBERED = re.compile(r"(.*?)[_-]?(\d+)")
 SIDES = {"left": "first", "right": "second"}
-Result = dict[str, Any]
+_Result = dict[str, Any]
 
 
 def write_label_studio(rows: Sequence[VoteRow]) -> bytes:
@@ -77,19 +77,19 @@ def _annotation(row: VoteRow) -> dict[str, Any]:
     }
 
 
-def _result(name: str, to: str, type_: str, value: Mapping[str, Any]) -> Result:
+def _result(name: str, to: str, type_: str, value: Mapping[str, Any]) -> _Result:
     return {"from_name": name, "to_name": to, "type": type_, "value": dict(value)}
 
 
-def _text(name: str, text: str, to: str = "prompt") -> Result:
+def _text(name: str, text: str, to: str = "prompt") -> _Result:
     return _result(name, to, "textarea", {"text": [text]})
 
 
-def _choice(name: str, choice: str, to: str = "prompt") -> Result:
+def _choice(name: str, choice: str, to: str = "prompt") -> _Result:
     return _result(name, to, "choices", {"choices": [choice]})
 
 
-def _results(answer: VoteAnswer | None, responses: int) -> Iterator[Result]:
+def _results(answer: VoteAnswer | None, responses: int) -> Iterator[_Result]:
     match answer:
         case PairAnswer(choice=choice, edited=edited):
             side = next((side for side, meant in SIDES.items() if meant == choice), None)
@@ -192,7 +192,7 @@ def _person(given: object) -> str:
     return f"label studio {given or 'user'}"
 
 
-def _of_type(annotation: Mapping[str, Any], type_: str) -> Iterator[Result]:
+def _of_type(annotation: Mapping[str, Any], type_: str) -> Iterator[_Result]:
     return (one for one in annotation.get("result", []) if one.get("type") == type_)
 
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 PATTERN = "events.out.tfevents.*"
 MOST_BYTES = 64_000_000  # of a record: a longer one is damage
-Scalar = tuple[int, str, float]  # step, tag, value
+LoggedScalar = tuple[int, str, float]  # step, tag, value
 _FLOAT, _DOUBLE = 1, 2  # types of a tensor's numbers
 
 
-def read_scalars(path: Path, offset: int = 0) -> tuple[list[Scalar], int]:
+def read_scalars(path: Path, offset: int = 0) -> tuple[list[LoggedScalar], int]:
     """Return the scalars of whole records from `offset` on, and the offset behind the last of them.
 
     Reading stops at a torn or damaged record.
     """
-    found: list[Scalar] = []
+    found: list[LoggedScalar] = []
     with path.open("rb") as file:
         file.seek(offset)
         while len(head := file.read(12)) == 12:
@@ -39,7 +39,7 @@ def read_scalars(path: Path, offset: int = 0) -> tuple[list[Scalar], int]:
     return found, offset
 
 
-def _scalars(event: memoryview) -> Iterator[Scalar]:
+def _scalars(event: memoryview) -> Iterator[LoggedScalar]:
     step, summaries = 0, []
     for field, value in _fields(event):
         if field == 2 and isinstance(value, int):

@@ -1,4 +1,4 @@
-"""X8: a server that is killed after a click has every vote that the page called saved, and gets the others."""
+"""X8: a server killed after a click has every vote that the page called saved, and gets the others."""
 
 import json
 import os

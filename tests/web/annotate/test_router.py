@@ -47,7 +47,9 @@ def test_a_visitor_without_an_invitation_sees_nothing(site):
 
 def test_the_owner_votes_as_the_first_admin(site):
     served_, store = site(pairs(2))
-    assert served_.client.get("/", follow_redirects=True).status_code == 200  # after a redirect with a session that is stored
+    assert (
+        served_.client.get("/", follow_redirects=True).status_code == 200
+    )  # after a redirect with a session that is stored
     (person,) = store.people()
     assert person.role is PersonRole.ADMIN
 

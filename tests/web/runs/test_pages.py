@@ -104,7 +104,7 @@ def test_a_chart_is_read_and_zoomed_by_keyboard_alone(site_of, watched, board):
 def test_dragging_zooms_every_chart(site_of, watched, board):
     found = watched(site_of(board).entry)
     page = found.page
-    page.locator("a", has_text="dpo").first.click()
+    page.locator("a", has_text="dpo").last.click()
     loaded(page)
     box = page.locator("#charts .plot").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 60)

@@ -138,16 +138,17 @@ def test_several_runs_on_one_page(site_of, tmp_path: Path):
 
 
 def test_a_hundred_thousand_rows_open_in_a_second(site_of, tmp_path: Path):
+    """Seconds of this process, server included: other work on the machine does not count."""
     make_run(tmp_path / "long", steps=100_000)
     site = site_of(tmp_path)
     url = f"/runs/{ids(site)['long']}"
-    began = time.perf_counter()
+    began = time.process_time()
     site.client.get(url, headers=HTML)
-    first = time.perf_counter() - began
+    first = time.process_time() - began
     site.client.get(f"{url}/series")
-    opened = time.perf_counter() - began
-    began = time.perf_counter()
+    opened = time.process_time() - began
+    began = time.process_time()
     site.client.get(f"{url}/series")
-    again = time.perf_counter() - began
-    # Slack for busy machines; benchmarks/runs_page.py measures.
-    assert first < 1 and opened < 5 and again < 1, (first, opened, again)
+    again = time.process_time() - began
+    # benchmarks/runs_page.py measures; a processor that others keep busy is slower, so there is slack here.
+    assert first < 0.5 and opened < 3 and again < 0.8, (first, opened, again)

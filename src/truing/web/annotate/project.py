@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import Field
-from starlette.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
 
 from truing.core.words import t
 from truing.store.items import ItemPurpose
@@ -13,6 +14,7 @@ from truing.store.people import PersonRole
 from truing.store.project import ProjectStore
 from truing.store.settings import KINDS, VoteKind
 from truing.web.annotate.added import add_rows
+from truing.web.annotate.exported import TITLES, votes_file
 from truing.web.annotate.live import LiveNumbers
 from truing.web.annotate.shown import SentBody
 from truing.web.annotate.who import MeAdmin, frame
@@ -43,7 +45,7 @@ PURPOSES = {
 
 
 class SentInvitations(SentBody):
-    """How many people to invite, and as what."""
+    """A number of people to invite, and their role."""
 
     role: PersonRole
     count: Annotated[int, Field(ge=1, le=100)]
@@ -66,13 +68,14 @@ def project_router(store: ProjectStore, numbers: VoteNumbers | None) -> APIRoute
     @router.get("")
     def show(request: Request, me: MeAdmin) -> HTMLResponse:
         settings = store.settings
-        shown = {
+        shown: dict[str, Any] = {
             "title": t("Project"),
             "project": settings,
             "roles": [(role.value, t(name)) for role, name in ROLES.items()],
             "kinds": [(kind, t(ASKED[kind])) for kind in KINDS],
             "purposes": [(purpose.value, t(name)) for purpose, name in PURPOSES.items()],
         }
+        shown["formats"] = [(name, t(title)) for name, title in TITLES.items()]
         numbers_now = {"tables": live.tables()}
         return page(request, "annotate/project.html.j2", **shown, told=numbers_now, **frame(me, "/project"))
 
@@ -89,5 +92,13 @@ def project_router(store: ProjectStore, numbers: VoteNumbers | None) -> APIRoute
     def add(me: MeAdmin, given: SentRows) -> dict[str, Any]:
         added = add_rows(store, given.name, given.text, given.kind, given.purpose)
         return {"said": t("{new} items added, {known} were there", new=added.new, known=added.known)}
+
+    @router.get("/votes/{format_}")
+    def export(me: MeAdmin, format_: str) -> Response:
+        if format_ not in TITLES:
+            raise HTTPException(404)
+        file = votes_file(store, format_)
+        headers = {"content-disposition": f'attachment; filename="{file.name}"'}
+        return Response(file.content, media_type=file.media_type, headers=headers)
 
     return router

@@ -130,7 +130,7 @@ class SentVote(SentBody):
 
 
 class SentHeld(SentBody):
-    """How many items a page wants, and the numbers of those it has."""
+    """A number of items that a page wants, and the numbers of those it has."""
 
     count: Annotated[int, Field(ge=1, le=10)]
     held: Annotated[tuple[int, ...], Field(max_length=10_000)] = ()

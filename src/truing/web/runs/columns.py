@@ -26,8 +26,9 @@ from truing.training.event_files import PATTERN, read_scalars
 from truing.training.foreign_logs import find_log, read_log
 from truing.training.metric_names import renames
 
-PIECE = 4_000_000  # bytes that are parsed at once
+PIECE = 100_000  # bytes that are parsed at once: larger pieces leave the garbage collector more to look at
 MOST_NAMES = 400  # metrics of a log that are kept
+MOST_STEP = 1e15
 LONGEST = 200  # characters of a metric's name
 AGAIN = 5.0  # seconds between two readings of a log that is read whole
 
@@ -43,7 +44,7 @@ class MetricColumn:
 class MetricLog:
     """The metrics of one log. Many threads may ask one log at once."""
 
-    def __init__(self, source: "Source") -> None:
+    def __init__(self, source: "RowSource") -> None:
         self.generation = 0
         self._source = source
         self._parts: dict[str, list[MetricColumn]] = {}
@@ -63,15 +64,13 @@ class MetricLog:
         for names, some in groupby(rows, key=tuple):
             columns = dict(zip(names, zip(*(row.values() for row in some), strict=True), strict=True))
             steps = _numbers(columns.pop("step"))
+            if steps is None:
+                continue
+            there = np.abs(steps) < MOST_STEP  # of NaN too
             for name, column in columns.items():
                 known = name in self._parts or len(self._parts) < MOST_NAMES
-                if (
-                    known
-                    and len(name) <= LONGEST
-                    and (values := _numbers(column)) is not None
-                    and steps is not None
-                ):
-                    self._parts.setdefault(name, []).append(MetricColumn(steps, values))
+                if known and len(name) <= LONGEST and (values := _numbers(column)) is not None:
+                    self._parts.setdefault(name, []).append(MetricColumn(steps[there], values[there]))
 
     @property
     def names(self) -> list[str]:
@@ -82,7 +81,7 @@ class MetricLog:
     @property
     def last_step(self) -> int:
         with self._lock:
-            return max((int(parts[-1].steps.max()) for parts in self._parts.values()), default=0)
+            return max((int(p[-1].steps.max(initial=0)) for p in self._parts.values()), default=0)
 
     def column(self, name: str) -> MetricColumn:
         """Return a metric as it is now; an empty one for a name that the log does not have."""
@@ -118,14 +117,14 @@ def _numbers(column: Sequence[Any]) -> np.ndarray | None:
 # The sources of rows
 
 
-class Source:
+class RowSource:
     """A place that rows come from. `read` returns whether they begin anew, and the new ones in pieces."""
 
     def read(self) -> tuple[bool, Iterable[list[dict[str, Any]]]]:
         raise NotImplementedError
 
 
-class LineSource(Source):
+class LineSource(RowSource):
     """A file of JSON lines that grows at its end, as `metrics.jsonl` does."""
 
     def __init__(self, path: Path) -> None:
@@ -152,7 +151,7 @@ class LineSource(Source):
                 if not end:
                     size *= 2  # the line is longer than a piece
                 else:
-                    yield [row for row in _objects(piece[:end]) if _has_step(row)]
+                    yield [row for row in _objects(piece[:end]) if type(row) is dict and "step" in row]
                     self._offset += end
                 file.seek(self._offset)
 
@@ -176,12 +175,7 @@ def _value(line: bytes) -> Any:
         return None
 
 
-def _has_step(row: Any) -> bool:
-    step = row.get("step") if isinstance(row, dict) else None
-    return isinstance(step, int | float) and not isinstance(step, bool) and abs(step) < 1e15
-
-
-class ForeignSource(Source):
+class ForeignSource(RowSource):
     """The log of another trainer that `truing doctor` reads too; it is read whole when it has changed."""
 
     def __init__(self, path: Path) -> None:
@@ -206,7 +200,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-class EventSource(Source):
+class EventSource(RowSource):
     """The event files of TensorBoard in a folder, one row for each step and tag."""
 
     def __init__(self, path: Path) -> None:
@@ -219,7 +213,7 @@ class EventSource(Source):
                 scalars, self._offsets[file] = read_scalars(file, self._offsets.get(file, 0))
                 ours = renames(tag for _, tag, _ in scalars)
                 rows += [{"step": step, ours.get(tag, tag): value} for step, tag, value in scalars]
-        return False, [sorted(rows, key=lambda row: tuple(row)[1])] if rows else ()
+        return False, [sorted(rows, key=lambda row: (tuple(row)[1], row["step"]))] if rows else ()
 
 
 def open_log(folder: Path) -> MetricLog:

@@ -9,7 +9,6 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any
@@ -17,8 +16,9 @@ from typing import Annotated, Any
 import anyio.to_thread
 import yaml
 from fastapi import APIRouter, Query, Request
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from truing.config.run_folder import CONFIG, ask_to_stop
 from truing.core.words import t
@@ -99,7 +99,7 @@ def runs_router(roots: Sequence[Path]) -> APIRouter:
     def one(request: Request, key: str) -> Response:
         folder = board.folder(key)
         tables = evaluations_of(folder, board.finder.folders())
-        return page(
+        shown = page(
             request,
             "runs/run.html.j2",
             line=line_of(folder),
@@ -109,6 +109,25 @@ def runs_router(roots: Sequence[Path]) -> APIRouter:
             tables=tables,
             recipe=_recipe_text(folder.path),
         )
+        shown.background = BackgroundTask(board.opened, folder)  # read while the browser loads the rest
+        return shown
+
+    @router.get("/compare")
+    def compare(request: Request, run: Annotated[list[str], Query()]) -> Response:
+        keys = list(dict.fromkeys(run))[:MOST_COMPARED]
+        lines = [line_of(board.folder(key)) for key in keys]
+        compared = [
+            {"id": line.id, "name": line.name, "tone": f"run-{place}", "live": line.state in LIVE}
+            for place, line in enumerate(lines)
+        ]
+        return page(request, "runs/compare.html.j2", lines=lines, compared=compared)
+
+    _add_numbers(router, board)
+    return router
+
+
+def _add_numbers(router: APIRouter, board: Board) -> None:
+    """Add the routes that scripts ask: curves, events, samples, the stop."""
 
     @router.get("/runs/{key}/series")
     def series(
@@ -117,20 +136,21 @@ def runs_router(roots: Sequence[Path]) -> APIRouter:
         first: float = -math.inf,
         last: float = math.inf,
         buckets: Annotated[int, Query(ge=10, le=2000)] = BUCKETS,
-    ) -> dict[str, Any]:
+    ) -> Response:
         log, _ = board.opened(board.folder(key))
         known = log.names
-        return {
+        found = {
             "generation": log.generation,
             "last": log.last_step,
             "panels": _panels(known),
             "series": [
-                {"name": short(name), "key": name, **asdict(_thin(log, name, first, last, buckets))}
+                {"name": short(name), "key": name, **vars(_thin(log, name, first, last, buckets))}
                 for name in known
                 if names is None or name in names
             ],
             "frontier": frontier(log),
         }
+        return JSONResponse(found)  # plain values: FastAPI would look at each of many thousands
 
     @router.get("/runs/{key}/events")
     async def follow(request: Request, key: str, last: int = 0) -> Response:
@@ -155,18 +175,6 @@ def runs_router(roots: Sequence[Path]) -> APIRouter:
             raise HTTPException(409, t("This run has no process that could be stopped."))
         ask_to_stop(folder.path)
         return facts_of(folder)
-
-    @router.get("/compare")
-    def compare(request: Request, run: Annotated[list[str], Query()]) -> Response:
-        keys = list(dict.fromkeys(run))[:MOST_COMPARED]
-        lines = [line_of(board.folder(key)) for key in keys]
-        compared = [
-            {"id": line.id, "name": line.name, "tone": f"run-{place}", "live": line.state in LIVE}
-            for place, line in enumerate(lines)
-        ]
-        return page(request, "runs/compare.html.j2", lines=lines, compared=compared)
-
-    return router
 
 
 def facts_of(folder: FoundFolder) -> dict[str, Any]:
@@ -202,14 +210,14 @@ def _panels(names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 async def _changes(read: Callable[[], Any], every: float) -> AsyncIterator[tuple[str, Any]]:
-    """Yield what `read` returns whenever it has changed, as events named `changed`."""
-    before = await anyio.to_thread.run_sync(read)
+    """Yield what `read` returns at first and whenever it has changed, as events named `changed`."""
+    before: Any = None
     while True:
-        yield "", None
-        await asyncio.sleep(every)
         if (now := await anyio.to_thread.run_sync(read)) != before:
             before = now
             yield "changed", now
+        yield "", None
+        await asyncio.sleep(every)
 
 
 async def _followed(board: Board, folder: FoundFolder, last: int) -> AsyncIterator[tuple[str, Any]]:

@@ -12,15 +12,15 @@ import numpy as np
 from truing.reports.curves import LEAST, SMOOTHED
 
 BUCKETS = 400
-Point = tuple[float, float | None]  # step and value; None where the value is no number
+CurvePoint = tuple[float, float | None]  # step and value; None where the value is no number
 
 
 @dataclass(frozen=True)
 class ThinCurve:
     """A metric between two steps, ready to draw."""
 
-    points: list[Point]
-    smooth: list[Point]
+    points: list[CurvePoint]
+    smooth: list[CurvePoint]
     missing: int  # values that are no number
 
 
@@ -60,19 +60,19 @@ def _bucketed(values: np.ndarray, buckets: int) -> np.ndarray:
     return padded.reshape(rows, size)
 
 
-def _smoothed(steps: np.ndarray, values: np.ndarray) -> list[Point]:
+def _smoothed(steps: np.ndarray, values: np.ndarray) -> list[CurvePoint]:
     """Return the moving average of the finite values; nothing for a few."""
     there = np.isfinite(values)
     if there.sum() < SMOOTHED:
         return []
     newest = 2 / (max(LEAST, int(there.sum()) // 10) + 1)
     total = weight = 0.0
-    found: list[Point] = []
+    found: list[CurvePoint] = []
     for step, value in zip(steps[there].tolist(), values[there].tolist(), strict=True):
         total, weight = total + newest * (value - total), weight + newest * (1 - weight)
         found.append(_point(step, total / weight))
     return found
 
 
-def _point(step: float, value: float) -> Point:
+def _point(step: float, value: float) -> CurvePoint:
     return round(float(step), 3), float(f"{value:.6g}") if math.isfinite(value) else None

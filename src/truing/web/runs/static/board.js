@@ -65,9 +65,9 @@ export class Board {
 
   async zoom(first, last) {
     this.span = first === null ? null : [Math.max(0, first), Math.max(first + 1, last)];
-    document.getElementById("whole").disabled = this.span === null;
     await this.load();
     for (const chart of this.charts.values()) chart.frame(...(this.span ?? [null, null]));
+    document.getElementById("whole").disabled = this.span === null;
     announce(
       this.span
         ? t("Steps {first} to {last} are shown.", { first: Math.round(this.span[0]), last: Math.round(this.span[1]) })
