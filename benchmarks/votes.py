@@ -5,8 +5,8 @@
     python benchmarks/votes.py --session 10000
     python benchmarks/votes.py --kill 20
 
-The server is `truing annotate` in a process of its own. Each person votes every 5 s and asks for the next
-items, as the page does. `--session` is one person without a pause: the last 1000 votes beside the first.
+The server is that of truing annotate, in a process of its own. Each person votes every 5 s and asks for the
+next items, as the page does. `--session` is one person without a pause: the last 1000 votes beside the first.
 `--kill` ends the server with SIGKILL while people vote, starts it again, and sends every vote once more: none
 that was told to be saved may be lost, and none may stand twice. `--database postgresql` starts a server of
 its own from Debian's package, as another user where this one is root.
@@ -41,6 +41,7 @@ from truing.store.project import open_store
 
 TEXT = "A loaf is done when its crust sounds hollow, which the baker hears by a knock on the bottom. " * 6
 AHEAD = 3  # items that a page holds
+IDLE = 3.0  # seconds; the server closes a connection that says nothing for 5
 EDGE = 1000  # votes at the beginning and at the end of a session
 
 
@@ -141,6 +142,14 @@ class Pages:
             time.sleep(0.1)
         raise SystemExit("the server did not start in two minutes")
 
+    def spent(self) -> float:
+        """Return the seconds of processor time of the server so far; 0 where /proc does not tell."""
+        path = Path(f"/proc/{self.process.pid}/stat")
+        if not path.exists():
+            return 0.0
+        fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
@@ -162,10 +171,14 @@ class Page:
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)  # votes by key, whether answered or not
     saved: set[str] = field(default_factory=set)  # keys that the server said are saved
     times: list[float] = field(default_factory=list)  # seconds of each vote's request
+    _used: float = 0.0
     _stream: "tuple[asyncio.StreamReader, asyncio.StreamWriter] | None" = None
 
     async def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send one request on the open connection and return the JSON of its answer."""
+        if self._stream is not None and time.monotonic() - self._used > IDLE:
+            self._stream[1].close()
+            self._stream = None
         if self._stream is None:
             self._stream = await asyncio.open_connection("127.0.0.1", self.port)
         reader, writer = self._stream
@@ -184,6 +197,7 @@ class Page:
         except (OSError, EOFError):
             self._stream = None
             raise
+        self._used = time.monotonic()
         status = int(answered.split(b" ", 2)[1])
         if status != 200:
             raise RuntimeError(f"{path}: {status} {said.decode()[:200]}")
@@ -230,7 +244,7 @@ async def load(place: str, people: int, seconds: float, every: float) -> dict[st
         everyone = [Page(pages.port, one) for one in sessions]
         for page in everyone:
             await page.fetch()
-        begun = time.monotonic()
+        begun, spent = time.monotonic(), pages.spent()
 
         async def one(number: int, page: Page) -> None:
             due = begun + every * number / people
@@ -241,28 +255,32 @@ async def load(place: str, people: int, seconds: float, every: float) -> dict[st
                 due += every
 
         await asyncio.gather(*(one(number, page) for number, page in enumerate(everyone)))
-        busy = os.getloadavg()[0]
+        busy, spent = os.getloadavg()[0], pages.spent() - spent
     finally:
         pages.kill()
     times = [seconds for page in everyone for seconds in page.times]
-    return {"people": people, "every_s": every, "load_average": busy, **spread(times)}
+    cost = {"server_cpu_ms_per_vote": 1000 * spent / len(times)}  # and the next item after it
+    return {"people": people, "every_s": every, "load_average": busy, **spread(times), **cost}
 
 
 async def session(place: str, votes: int) -> dict[str, Any]:
     """Let one person vote without a pause, and hold the last votes beside the first."""
+    edge = min(EDGE, votes // 3)
     (secret,) = fill(place, 1, votes + AHEAD)
     pages = Pages(place)
     try:
         page = Page(pages.port, secret)
         fetched: list[float] = []
-        for _ in range(votes):
+        costs: list[float] = [pages.spent()]
+        for number in range(votes):
             begun = time.perf_counter()
             await page.fetch()
             fetched.append(time.perf_counter() - begun)
             await page.vote()
+            if number + 1 in (edge, votes - edge, votes):
+                costs.append(pages.spent())
     finally:
         pages.kill()
-    edge = min(EDGE, votes // 3)
     of = {"vote": page.times, "vote and next": [a + b for a, b in zip(page.times, fetched, strict=True)]}
     growth = {
         name: statistics.median(some[-edge:]) / statistics.median(some[:edge]) for name, some in of.items()
@@ -272,6 +290,10 @@ async def session(place: str, votes: int) -> dict[str, Any]:
         "first": spread(page.times[:edge]),
         "last": spread(page.times[-edge:]),
         "last_over_first": growth,
+        "server_cpu_ms_per_vote": {
+            "first": 1000 * (costs[1] - costs[0]) / edge,
+            "last": 1000 * (costs[-1] - costs[-2]) / edge,
+        },
     }
 
 

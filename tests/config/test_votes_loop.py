@@ -1,5 +1,7 @@
 """The file of a loop over votes: what becomes of its recipe, and its mistakes with their lines."""
 
+from pathlib import Path
+
 import pytest
 
 from truing.config.votes_loop import PREFIX, is_votes_loop, load_votes_loop, round_folder
@@ -34,6 +36,11 @@ def test_the_reward_model_learns_from_the_votes_of_the_project(write):
     assert (found.reward.method, found.reward.seed, found.reward.data.max_tokens) == ("reward", 7, 64)
     assert found.reward.data.train == ("annotate:votes.db",)
     assert found.reward.output == round_folder("runs/loop", 1) == "runs/loop/round-001"
+
+
+def test_the_recipe_of_the_repository_is_one():
+    found = load_votes_loop(Path(__file__).parents[2] / "recipes" / "votes_loop.yaml", [])
+    assert (found.plan.new_votes, found.reward.loss.name) == (100, "bradley_terry")
 
 
 def test_both_names_of_a_source_of_votes_are_one():

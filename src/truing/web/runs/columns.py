@@ -213,7 +213,7 @@ class EventSource(RowSource):
                 scalars, self._offsets[file] = read_scalars(file, self._offsets.get(file, 0))
                 ours = renames(tag for _, tag, _ in scalars)
                 rows += [{"step": step, ours.get(tag, tag): value} for step, tag, value in scalars]
-        return False, [sorted(rows, key=lambda row: tuple(row)[1])] if rows else ()
+        return False, [sorted(rows, key=lambda row: (tuple(row)[1], row["step"]))] if rows else ()
 
 
 def open_log(folder: Path) -> MetricLog:

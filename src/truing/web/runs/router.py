@@ -9,7 +9,6 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any
@@ -17,8 +16,9 @@ from typing import Annotated, Any
 import anyio.to_thread
 import yaml
 from fastapi import APIRouter, Query, Request
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from truing.config.run_folder import CONFIG, ask_to_stop
 from truing.core.words import t
@@ -99,7 +99,7 @@ def runs_router(roots: Sequence[Path]) -> APIRouter:
     def one(request: Request, key: str) -> Response:
         folder = board.folder(key)
         tables = evaluations_of(folder, board.finder.folders())
-        return page(
+        shown = page(
             request,
             "runs/run.html.j2",
             line=line_of(folder),
@@ -109,6 +109,8 @@ def runs_router(roots: Sequence[Path]) -> APIRouter:
             tables=tables,
             recipe=_recipe_text(folder.path),
         )
+        shown.background = BackgroundTask(board.opened, folder)  # read while the browser loads the rest
+        return shown
 
     @router.get("/compare")
     def compare(request: Request, run: Annotated[list[str], Query()]) -> Response:
@@ -134,20 +136,21 @@ def _add_numbers(router: APIRouter, board: Board) -> None:
         first: float = -math.inf,
         last: float = math.inf,
         buckets: Annotated[int, Query(ge=10, le=2000)] = BUCKETS,
-    ) -> dict[str, Any]:
+    ) -> Response:
         log, _ = board.opened(board.folder(key))
         known = log.names
-        return {
+        found = {
             "generation": log.generation,
             "last": log.last_step,
             "panels": _panels(known),
             "series": [
-                {"name": short(name), "key": name, **asdict(_thin(log, name, first, last, buckets))}
+                {"name": short(name), "key": name, **vars(_thin(log, name, first, last, buckets))}
                 for name in known
                 if names is None or name in names
             ],
             "frontier": frontier(log),
         }
+        return JSONResponse(found)  # plain values: FastAPI would look at each of many thousands
 
     @router.get("/runs/{key}/events")
     async def follow(request: Request, key: str, last: int = 0) -> Response:
