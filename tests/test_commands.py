@@ -37,6 +37,7 @@ from truing.config.reads import require_read
 from truing.config.red_team import RedTeamRecipe
 from truing.config.refusals import RefusalsRecipe
 from truing.config.stages import load_stages
+from truing.config.votes_loop import is_votes_loop, load_votes_loop
 from truing.config.work import WorkRecipe, load_work
 from truing.methods.offline import choose
 from truing.methods.online import ONLINE, choose_online
@@ -167,6 +168,9 @@ def check_recipe(verb: str, path: Path, changes: list[str]) -> None:
         return
     if verb == "run" and is_hardening(path):
         load_hardening(path, changes)
+        return
+    if verb == "run" and is_votes_loop(path):
+        load_votes_loop(path, changes)
         return
     recipes = [stage.recipe for stage in load_stages(path, changes)] if verb == "run" else []
     for recipe in recipes or [load_recipe(path, changes).recipe]:

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
 from truing.config.recipe import Lora
-from truing.config.run_folder import RunState, read_metrics, read_status
+from truing.config.run_folder import RunState, ask_to_stop, read_metrics, read_status
 from truing.models import checkpoint
 from truing.models.load import add_adapter, trainable
 from truing.models.scoring import Scorer
@@ -479,3 +479,13 @@ def test_the_traffic_of_a_step_is_that_of_a_rank_and_its_balance_that_of_all():
 def test_sound_ranks_learn_on(two: Two, session_of, tiny, pairs):
     found = two(lambda here: learning(session_of, tiny, pairs, here, lambda scorer: None))
     assert found == [["learnt"], []]
+
+
+def test_a_file_in_the_folder_ends_all_ranks(written, ranks, tmp_path: Path):
+    going = ranks("train", written(CASES["sft full untied"], "asked", optim=LONG))
+    going[0].until(3, tmp_path / "asked")
+    ask_to_stop(tmp_path / "asked")
+    assert [rank.wait().returncode for rank in going] == [9, 9]
+    status = read_status(tmp_path / "asked")
+    assert status is not None and status.reason == f"stopped on request after step {status.step}"
+    assert checkpoint.newest(tmp_path / "asked" / "checkpoints") is not None

@@ -153,12 +153,12 @@ def check(files: _Files, format_: FormatFlag = None, bad_rows: _BadRows = "stop"
 
 def _quarantine(first: str) -> Path | None:
     """Return the quarantine file: beside a file, in the working folder for a pattern or hub, else None."""
-    from truing.data.read import HUB
+    from truing.data.read import NO_FILES
 
     path = Path(first)
     if path.is_file():
         return path.with_name(f"{path.name}.quarantine.jsonl")
-    return Path("quarantine.jsonl") if glob.has_magic(first) or first.startswith(HUB) else None
+    return Path("quarantine.jsonl") if glob.has_magic(first) or first.startswith(NO_FILES) else None
 
 
 @app.command(epilog="Example: `truing data convert pairs.json --to preference --output pairs.jsonl`")

@@ -32,6 +32,21 @@ TYPER = {
 }
 
 HELP = {
+    # arena
+    "Chat with two models side by side in the browser, and vote: 1, 2, tie or both bad.\n\nVotes go to the project of `truing annotate`, with their questions and responses.": "在浏览器里与两个模型并排对话，并投票：1、2、平局或都不好。\n\n投票连同问题和回答存入 `truing annotate` 的项目。",
+    "Two models or more, or '{model: NAME, base_url: URL}'.": "两个或更多模型，或 '{model: NAME, base_url: URL}'。",
+    "The project that holds the votes; it is made if need be.": "存放投票的项目；没有则新建。",
+    "Show the names of models after the vote, or at once.": "投票后才显示模型名，或一开始就显示。",
+    "Seed of pairs, of sides and of sampling.": "抽取模型对、左右和采样的种子。",
+    "Most GB for the models of this machine; by default most of it.": "本机模型最多占用的 GB；默认为大部分内存。",
+    # Verbs that serve pages
+    "Serve a live page of runs: curves, alarms, samples, comparisons, and a button that stops one cleanly.\n\nEvaluations, pipelines, and logs of TRL, verl, prime-rl and TensorBoard stand in the same list.": "提供运行的实时页面：曲线、警报、采样、对比，以及一个能干净停止的按钮。\n\n评测、流程，以及 TRL、verl、prime-rl 和 TensorBoard 的日志都列在一起。",
+    "Folders of runs, or run folders; without one, runs.": "包含运行的目录，或运行目录；不给出则为 runs。",
+    "The address to listen on; any but this machine's own needs a password.": "监听的地址；除本机地址外都需要密码。",
+    "The port; without it, the first free one from 8484.": "端口；不给出则从 8484 起取第一个空闲的。",
+    "Ask for a password, unless TRUING_PASSWORD holds one.": "询问密码，除非 TRUING_PASSWORD 中已有。",
+    "A name that the server is reached by, such as a proxy's; may be repeated.": "访问本服务器所用的名称，例如代理的名称；可重复给出。",
+    "Of the pages; without it, that of the terminal. Visitors can change it.": "页面的语言；不给出则与终端相同。访问者可以更改。",
     "Tell where the row of this number comes from.": "说明此行的来历。",
     # judge
     "Judge the responses of rows: pairs in both orders, single ones by points or by the row's rubric.\n\nStopped at any point, the same command goes on and asks nothing twice.": "评判各行的回答：成对的按两种顺序比较，单个的按各方面打分，或按该行的评分标准检查。\n\n任何时候中断，同一条命令都会接着做，不会重复提问。",
@@ -117,7 +132,14 @@ HELP = {
     "Train a recipe; run the same command again to resume. Under `torchrun` many processes train it.": "按配方训练；再执行同一条命令即可续训。用 `torchrun` 启动时由多个进程一起训练。",
     "The run folder, instead of the recipe's.": "训练目录，代替配方里的。",
     "A key that may differ from the interrupted run's.": "允许与中断前不同的键。",
-    "Train the stages of a file in order, or harden a model in rounds; run it again to resume.": "依次训练一个文件里的各个阶段，或分轮加固一个模型；再执行一次即可接着做。",
+    "Train the stages of a file in order, harden a model in rounds, or learn from votes as people vote.\n\nRun it again to resume.": "依次训练一个文件里的各个阶段，或分轮加固一个模型，或在人们投票的同时从投票中学习。\n\n再执行一次即可接着做。",
+    # Votes
+    "The project: a file, or postgresql://USER@HOST/NAME.": "项目：一个文件，或 postgresql://USER@HOST/NAME。",
+    "A folder of `truing judge`, to hold the judge beside people.": "`truing judge` 的目录，用来把评判者与人对照。",
+    "Of the intervals.": "区间的种子。",
+    "Print agreement, strengths of the models and each person's numbers, with intervals.": "打印一致性、模型强度和每个人的数据，附区间。",
+    "A run of method reward, a folder or a hub name.": "reward 方法的运行、一个目录或 hub 名称。",
+    "Put the items that lack votes in the order of a reward model's doubt, the greatest first.": "按奖励模型的疑问程度排列还缺投票的条目，疑问最大的在前。",
     "The stages, a YAML or JSON file.": "各个阶段，YAML 或 JSON 文件。",
     "Change one value: stages.ppo.optim.epochs=2. May be repeated.": "改动一个值：stages.ppo.optim.epochs=2。可重复使用。",
     "The folder of all runs, not the file's.": "所有训练的目录，代替文件里的。",
@@ -144,6 +166,21 @@ HELP = {
     "0 is greedy.": "0 表示贪心解码。",
     "Talk to a model, or to two side by side; an empty line or Ctrl-D ends.": "与一个模型对话，或与两个并排对话；空行或 Ctrl-D 结束。",
     "A second model, shown to the left of the first.": "第二个模型，显示在第一个的左边。",
+    # annotate
+    "Have people vote on responses.": "让人对回答投票。",
+    "Have people vote on responses: pairs, rankings, ratings, safety labels, better texts.\n\nWithout PROMPTS and --responses a project that is there is served as it stands.": "让人对回答投票：二选一、排序、评分、安全标签、改写。\n\n不给 PROMPTS 和 --responses 时，按原样打开已有的项目。",
+    "Models that answer the prompts: --models A B.": "回答提示的模型：--models A B。",
+    "Rows that hold responses already; may be repeated.": "已含回答的数据；可重复使用。",
+    "The project, made if need be: a file, or postgresql://USER@HOST/NAME.": "项目，没有则新建：文件，或 postgresql://USER@HOST/NAME。",
+    "pair, ranking, ratings, safety or edit; without it, by the number of responses.": "pair、ranking、ratings、safety 或 edit；不给时由回答个数决定。",
+    "Responses of each model to a prompt.": "每个模型对一条提示的回答数。",
+    "Of responses, and of the orders and items that people get.": "用于采样回答，以及每个人看到的题目和顺序。",
+    "Votes that an item needs.": "每题需要的票数。",
+    "Share of items with a known answer.": "已知答案的质检题所占比例。",
+    "Share of items that a person sees again.": "同一个人再看一次的题目所占比例。",
+    "Of ratings, apart by commas: helpful,honest.": "评分维度，用逗号分开：helpful,honest。",
+    "A file of Markdown, shown beside items.": "Markdown 文件，显示在题目旁边。",
+    "Invitations to print.": "打印几个邀请链接。",
     # score, eval, report
     "Score every response of rows with a reward model, and say how well it orders and how sure it is.": "用奖励模型给每个回答打分，并说明它排序有多准、有多确信。",
     "A reward run, a folder with a reward model, a hub name or wheel:NAME.": "奖励模型：训练目录，模型目录，模型站点上的名称，或 wheel:NAME。",

@@ -12,6 +12,7 @@
     trackers.json   the names of the run on experiment trackers
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
     run.lock        the process that writes; empty when none does
+    stop            asks that process to end after its step; whoever wants it to end writes it
 
 Only the process that opened the folder writes in it: of many ranks, rank 0. Anybody may read.
 """
@@ -41,6 +42,7 @@ from truing.core.secrets import fingerprints, hidden, masked
 CONFIG, STATUS = "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
 ROWS, REWARD, TRACKERS = "rows.json", "reward.json", "trackers.json"
+STOP = "stop"
 HEALTH, FAILURES, RUBRICS = "health.jsonl", "failures.jsonl", "rubrics.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
@@ -98,15 +100,22 @@ class RunFolder:
     def open(cls, path: Path | str) -> Self:
         """Create the folder where needed and lock it.
 
-        A lock whose process died is taken over, and files it left half written are removed. Raises
-        `UsageError` when another process writes here, `StorageError` when nobody can.
+        A lock whose process died is taken over, and files it left half written are removed; so is a request
+        to stop, which was meant for an earlier process. Raises `UsageError` when another process writes here,
+        `StorageError` when nobody can.
         """
         path = Path(path)
-        return cls(path, acquire(path, within=CHECKPOINTS))
+        opened = cls(path, acquire(path, within=CHECKPOINTS))
+        (path / STOP).unlink(missing_ok=True)
+        return opened
 
     def close(self) -> None:
         """Release the folder. Do nothing when called twice, in a forked child or when the folder is gone."""
         release(self.path, self._holder)
+
+    def asked_to_stop(self) -> bool:
+        """Tell whether a file in the folder asks the run to end, as `ask_to_stop` writes it."""
+        return os.path.lexists(self.path / STOP)
 
     def __enter__(self) -> Self:
         return self
@@ -189,6 +198,14 @@ class RunFolder:
             if path.exists():
                 kept = [row for row in files.read_jsonl(path) if last is not None and row["step"] <= last]
                 files.write_atomic(path, b"".join(map(files.json_line, kept)))
+
+
+def ask_to_stop(path: Path) -> None:
+    """Ask the run in a folder to end after its step, with a checkpoint. Raises StorageError."""
+    try:
+        os.close(os.open(path / STOP, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644))
+    except OSError as error:
+        raise files.cannot_write(path / STOP, 0, error) from error
 
 
 # Reading a folder somebody else may be writing in

@@ -4,12 +4,15 @@
 A translation holds the placeholders of its key, or fewer. Keys, flags, commands and codes stay as they are typed.
 """
 
+from truing.core.arena_zh import ARENA_ZH
 from truing.core.calls_zh import CALLS_ZH
 from truing.core.evals_zh import EVALS_ZH
 from truing.core.rows_zh import ROWS_ZH
 from truing.core.runs_zh import RUNS_ZH
 from truing.core.scale_zh import SCALE_ZH
+from truing.core.store_zh import STORE_ZH
 from truing.core.synthesis_zh import SYNTHESIS_ZH
+from truing.core.votes_zh import VOTES_ZH
 
 _OTHERS_ZH = {
     # Between parts
@@ -34,6 +37,14 @@ _OTHERS_ZH = {
     "{path} is empty": "{path} 是空文件",
     "a recipe needs at least method, policy and data.train": "配方至少要有 method、policy 和 data.train",
     "{place}: a recipe is a mapping of keys, this is {value}": "{place}：配方由“键: 值”组成，而这里是 {value}",
+    # People's votes
+    "prompts and models belong together": "提示和模型要一起给出",
+    "truing annotate prompts.jsonl --models A B, or --responses rows.jsonl": "truing annotate prompts.jsonl --models A B，或 --responses rows.jsonl",
+    "there is nothing to vote on": "没有可以投票的内容",
+    "opening {path}": "正在打开 {path}",
+    "an answer about more responses than the {n} of the item": "作答涉及的回答多于该题的 {n} 个",
+    "a file {name}: expected {known}": "文件 {name}：应为 {known}",
+    "save the rows as JSON lines": "请把数据存成 JSON 行",
     # Mistakes of YAML and JSON
     "a full-width colon '：' after {key!r}": "{key!r} 后面是全角冒号“：”",
     "write an ASCII colon and a space: `{key}: …`": "请改成半角冒号加空格：`{key}: …`",
@@ -336,6 +347,28 @@ _OTHERS_ZH = {
     "losses that do: {names}": "读取概率的损失：{names}",
     "learn from these rows with dpo or reward, or drop the column": "请用 dpo 或 reward 学习这些数据，或去掉这一列",
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
+    # Pages that a server makes
+    "name a folder that holds run folders, or a run folder": "请给出一个包含运行目录的目录，或一个运行目录",
+    "open {url}": "请打开 {url}",
+    "password": "密码",
+    "Ctrl-C ends it": "按 Ctrl-C 结束",
+    "{host} can be reached from other machines, and no password is set": "其他机器可以访问 {host}，却没有设置密码",
+    "set {name}, or give --password and type one": "请设置 {name}，或使用 --password 并输入密码",
+    "the password has {n} characters: expected at least {least}": "密码只有 {n} 个字符：至少要 {least} 个",
+    "choose a longer one; nobody has to type it often": "请选一个更长的；不需要经常输入",
+    "{host} cannot be listened on: {reason}": "无法在 {host} 上监听：{reason}",
+    "choose another --port or --host": "请换一个 --port 或 --host",
 }
 
-ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | _OTHERS_ZH
+ZH = (
+    ARENA_ZH
+    | CALLS_ZH
+    | ROWS_ZH
+    | RUNS_ZH
+    | EVALS_ZH
+    | SYNTHESIS_ZH
+    | SCALE_ZH
+    | VOTES_ZH
+    | STORE_ZH
+    | _OTHERS_ZH
+)
