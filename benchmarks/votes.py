@@ -163,7 +163,7 @@ class Pages:
 
 @dataclass
 class Page:
-    """What the page of one person does: votes, in order, each with a key of its own, and the next items."""
+    """The page of one person: votes, in order, each with a key of its own, and the next items."""
 
     port: int
     session: str
