@@ -39,8 +39,6 @@ _OTHERS_ZH = {
     # People's votes
     "prompts and models belong together": "提示和模型要一起给出",
     "truing annotate prompts.jsonl --models A B, or --responses rows.jsonl": "truing annotate prompts.jsonl --models A B，或 --responses rows.jsonl",
-    "--kind {given}: expected {known}": "--kind {given}：应为 {known}",
-    "each link works once; send each to one person": "每个链接只能使用一次；请分别发给一个人",
     "there is nothing to vote on": "没有可以投票的内容",
     "opening {path}": "正在打开 {path}",
     "an answer about more responses than the {n} of the item": "作答涉及的回答多于该题的 {n} 个",
