@@ -163,7 +163,7 @@ class Pages:
 
 @dataclass
 class Page:
-    """The page of one person: it votes, in order, each with a key of its own, and the next items."""
+    """The page of one person: votes, in order, each with a key of its own, and the next items."""
 
     port: int
     session: str
