@@ -152,8 +152,9 @@ def _kind_of(kind: str | None, rows: Sequence[Record], drawn: int) -> "VoteKind 
 
     if kind is None:
         several = max([*(len(row.responses) for row in rows), drawn])
-        return None if not several else "pair" if several == 2 else "ranking" if several > 2 else "ratings"
-    found = next((each for each in KINDS if each == kind), None)
+        fits: dict[int, VoteKind] = {1: "ratings", 2: "pair"}
+        return fits.get(several, "ranking") if several else None
+    found: VoteKind | None = next((each for each in KINDS if each == kind), None)
     if found is None:
         raise UsageError(message("--kind {given}: expected {known}", given=kind, known=", ".join(KINDS)))
     return found
