@@ -5,7 +5,7 @@ A first word that is no verb is an argument of `serve`: `truing annotate PROMPTS
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -21,8 +21,6 @@ from truing.core.errors import UsageError
 from truing.core.messages import message
 
 if TYPE_CHECKING:
-    from click import Command, Context
-
     from truing.store.project import ProjectStore
 
 SERVE = "serve"
@@ -31,13 +29,11 @@ SERVE = "serve"
 class ServingGroup(TyperGroup):
     """A group in which a first word that names no verb belongs to `serve`."""
 
-    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         asks_help = args[:1] and args[0] in ctx.help_option_names
         return super().parse_args(ctx, args if asks_help else self._with_verb(args))
 
-    def resolve_command(
-        self, ctx: "Context", args: list[str]
-    ) -> "tuple[str | None, Command | None, list[str]]":
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         return super().resolve_command(ctx, self._with_verb(args))
 
     def _with_verb(self, args: list[str]) -> list[str]:
@@ -80,16 +76,16 @@ def add(
     """Add rows to a project, also while people vote in it."""
     from truing.store.given import items_of
     from truing.store.items import ItemPurpose
-    from truing.store.settings import KINDS
+    from truing.store.settings import KIND_OF
 
     stop_or_skip(bad_rows)
     if gold and training:
         raise UsageError(message("--gold and --training: expected one of the two"))
     if kind is not None:
-        _require_one_of("--kind", kind, KINDS)
+        _require_one_of("--kind", kind, KIND_OF)
     purpose = ItemPurpose.GOLD if gold else ItemPurpose.TRAINING if training else ItemPurpose.REAL
     with open_project(project) as store:
-        asked = next((each for each in KINDS if each == kind), store.settings.kinds[0])
+        asked = KIND_OF[kind] if kind else store.settings.kinds[0]
         added = store.add_items(items_of(load_rows(files, format_, bad_rows).records, asked, purpose))
     say(message("{new} items added, {known} were there", new=added.new, known=added.known))
     next_step(command("annotate status", project), "see what lacks votes")

@@ -63,7 +63,8 @@ def read_choice(source: str) -> VoteChoice:
     place, mark, tail = source.removeprefix(VOTES).rpartition("#")
     if not mark or "=" not in tail:
         place, tail = source.removeprefix(VOTES), ""
-    given = dict(part.partition("=")[::2] for part in tail.split(",") if part)
+    parts = [part.partition("=") for part in tail.split(",") if part]
+    given = {key: value for key, _, value in parts}
     known: dict[str, tuple[str, ...]] = {"format": (*FORMATS,), "combine": (*Combining,), "labels": LABELS}
     for key, value in given.items():
         if value not in known.get(key, ()):

@@ -21,7 +21,7 @@ from truing.store.answers import PairAnswer, RankingAnswer, RatingsAnswer, SkipA
 from truing.store.exchange import VoteRow
 from truing.store.items import Candidate, NewItem
 from truing.store.label_studio import NUMBERED, prompt_of, responses_of
-from truing.store.settings import KINDS
+from truing.store.settings import KIND_OF
 
 FLAT = ".responses"
 LEVEL = {
@@ -59,7 +59,7 @@ def read_argilla(row: Mapping[str, Any], place: str) -> Iterator[VoteRow]:
     told = next(
         (answer.kind for answer in found.values() if answer and not isinstance(answer, SkipAnswer)), None
     )
-    kind = next((kind for kind in KINDS if kind == told), "pair" if len(responses) == 2 else "ranking")
+    kind = KIND_OF[told or ("pair" if len(responses) == 2 else "ranking")]
     item = NewItem(prompt_of(fields), tuple(map(Candidate, responses)), kind, row={"record": row.get("id")})
     for person, answer in found.items():
         if answer is None:

@@ -107,5 +107,5 @@ def settings_for(rows: list[VoteRow], name: str) -> ProjectSettings:
     """Return the settings of a project that is made for the votes of a file."""
     kinds = tuple(dict.fromkeys(row.item.kind for row in rows if row.item.kind is not None))
     rated = next((row.answer for row in rows if isinstance(row.answer, RatingsAnswer)), None)
-    axes = {"axes": tuple(rated.ratings[0])} if rated else {}
-    return ProjectSettings(name=name, kinds=kinds or ("pair",), **axes)
+    found = {"name": name, "kinds": kinds or ("pair",)}
+    return ProjectSettings.model_validate(found | ({"axes": tuple(rated.ratings[0])} if rated else {}))

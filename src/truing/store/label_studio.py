@@ -31,7 +31,7 @@ from truing.store.answers import (
 )
 from truing.store.exchange import VoteRow
 from truing.store.items import Candidate, ItemPurpose, NewItem
-from truing.store.settings import KINDS, VoteKind
+from truing.store.settings import KIND_OF
 
 PROMPTS = ("prompt", "question", "instruction", "input", "query")
 NUMBERED = re.compile(r"(.*?)[_-]?(\d+)")
@@ -132,7 +132,7 @@ def read_label_studio(task: Mapping[str, Any], place: str) -> Iterator[VoteRow]:
     ]
     told = next((answer.kind for _, answer in found if answer and not isinstance(answer, SkipAnswer)), "")
     asked = ours.get("kind") or told or ("pair" if len(responses) == 2 else "ranking")
-    kind: VoteKind = next(kind for kind in KINDS if kind == asked)
+    kind = KIND_OF[asked]
     candidates = tuple(Candidate(text, model) for text, model in zip(responses, models, strict=True))
     item = NewItem(prompt, candidates, kind, row=ours.get("row") or {"task": task.get("id")})
     for annotation, answer in found:

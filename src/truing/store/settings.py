@@ -10,6 +10,7 @@ from truing.config.section import Section
 
 VoteKind = Literal["pair", "ranking", "ratings", "safety", "edit"]
 KINDS: tuple[VoteKind, ...] = ("pair", "ranking", "ratings", "safety", "edit")
+KIND_OF: dict[str, VoteKind] = {kind: kind for kind in KINDS}
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -16,7 +16,7 @@ from truing.core.records import Message
 from truing.store.answers import as_row, read_answer
 from truing.store.exchange import VoteRow
 from truing.store.items import Candidate, ItemPurpose, NewItem
-from truing.store.settings import KINDS
+from truing.store.settings import KIND_OF
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 # Columns of a vote; after them stand response_1, model_1, response_2, …
@@ -117,9 +117,9 @@ def _vote(cells: dict[str, str], place: str) -> VoteRow:
     turns: list[list[str]] = json.loads(prompt) if prompt.startswith("[[") else [["user", prompt, ""]]
     gold: Any = json.loads(cells["known"]) if "known" in cells else None
     item = NewItem(
-        tuple(Message(*turn) for turn in turns),
+        tuple(Message(role, content, extras) for role, content, extras in turns),
         candidates,
-        next(kind for kind in KINDS if kind == cells["kind"]),
+        KIND_OF[cells["kind"]],
         ItemPurpose(cells.get("purpose", "real")),
         read_answer(gold) if gold else None,
         json.loads(cells.get("row", "{}")),
