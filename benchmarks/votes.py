@@ -5,8 +5,8 @@
     python benchmarks/votes.py --session 10000
     python benchmarks/votes.py --kill 20
 
-The server is that of truing annotate, in a process of its own. Each person votes every 5 s and asks for the next
-items, as the page does. `--session` is one person without a pause: the last 1000 votes beside the first.
+The server is that of truing annotate, in a process of its own. Each person votes every 5 s and asks for the
+next items, as the page does. `--session` is one person without a pause: the last 1000 votes beside the first.
 `--kill` ends the server with SIGKILL while people vote, starts it again, and sends every vote once more: none
 that was told to be saved may be lost, and none may stand twice. `--database postgresql` starts a server of
 its own from Debian's package, as another user where this one is root.
@@ -163,7 +163,7 @@ class Pages:
 
 @dataclass
 class Page:
-    """What the page of one person does: votes, in order, each with a key of its own, and the next items."""
+    """The page of one person: votes, in order, each with a key of its own, and the next items."""
 
     port: int
     session: str

@@ -6,27 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.stats.test_agreement import FOUR_OBSERVERS
 
 from truing.core.errors import DataError
 from truing.stats.agreement import krippendorff_alpha
 from truing.stats.chance_corrected import fleiss_kappa, gwet_ac
 
-_ = None
-# Krippendorff 2011, section C; Gwet uses the same table (irrCAC's cac.raw4raters).
-FOUR_OBSERVERS = [
-    [1, 1, _, 1],
-    [2, 2, 3, 2],
-    [3, 3, 3, 3],
-    [3, 3, 3, 3],
-    [2, 2, 2, 2],
-    [1, 2, 3, 4],
-    [4, 4, 4, 4],
-    [1, 1, 2, 1],
-    [2, 2, 2, 2],
-    [_, 5, 5, 5],
-    [_, _, 1, 1],
-    [_, 3, _, _],
-]
 # 14 people, ten items, five categories: how many gave each.
 FOURTEEN = [
     (0, 0, 0, 0, 14),

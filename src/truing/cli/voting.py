@@ -95,10 +95,12 @@ def _print(table: "VoteTable") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from truing.text.shown import plain
+
     shown = Table(*table.columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for row in table.rows:
-        shown.add_row(*(Text(" ".join(filter(None, (cell.text, cell.interval)))) for cell in row))
-    console.print(Text(f"\n{table.title}", style="bold"))
+        shown.add_row(*(Text(plain(" ".join(filter(None, (cell.text, cell.interval))))) for cell in row))
+    console.print(Text(f"\n{plain(table.title)}", style="bold"))
     if table.explains:
-        console.print(Text(table.explains, style="dim"))
+        console.print(Text(plain(table.explains), style="dim"))
     console.print(shown)

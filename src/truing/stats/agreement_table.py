@@ -37,7 +37,7 @@ class AgreementRow:
 
 
 def agreement_table(
-    given: Sequence[Mapping[Hashable, Any]],
+    given: Sequence[Mapping[Any, Any]],
     clusters: Sequence[Hashable] | None = None,
     *,
     labels: Sequence[Any],
@@ -81,7 +81,7 @@ def _row(name: str, found: RaterAgreement) -> AgreementRow:
 
 
 def _cohen(
-    given: Sequence[Mapping[Hashable, Any]], clusters: Sequence[Hashable] | None, seed: int, draws: int
+    given: Sequence[Mapping[Any, Any]], clusters: Sequence[Hashable] | None, seed: int, draws: int
 ) -> AgreementRow:
     """Return Cohen's kappa of the two raters there are; undefined for any other number of them."""
     raters = list(dict.fromkeys(rater for one in given for rater in one))

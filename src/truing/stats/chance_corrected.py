@@ -84,7 +84,7 @@ def gwet_ac(
     rows = [ratings[i] for i in rated(ratings, clusters, 1)]
     distinct, units = rating_counts(rows, scale, labels)
     q = len(distinct)
-    weights = closeness(np.asarray(distinct, dtype=np.float64) if scale == "interval" else np.arange(q) * 1.0)
+    weights = closeness(np.asarray(distinct if scale == "interval" else range(q), dtype=np.float64))
 
     def chance(shares: Floats) -> Floats:
         if q == 1:

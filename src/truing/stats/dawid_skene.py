@@ -86,12 +86,16 @@ def dawid_skene(
     cell, cells = person * len(known) + answer, len(people) * len(known)
     prior_row, prior_shares = _pseudo_votes(len(known), smoothing)
     posterior = _shares(_added(np.eye(len(known))[answer], item, len(items)))
+
+    def learnt() -> tuple[Floats, Floats]:
+        """Return the shares and the tables of confusion that the posterior makes likeliest."""
+        counted = _added(posterior.take(item, 0), cell, cells).reshape(-1, len(known), len(known))
+        return _shares(posterior.sum(0) + prior_shares), _shares(counted.swapaxes(1, 2) + prior_row)
+
+    shares, confusion = learnt()
     before, settled, step = -math.inf, False, 0
     while step < max_steps and not settled:
         step += 1
-        shares = _shares(posterior.sum(0) + prior_shares)
-        counted = _added(posterior.take(item, 0), cell, cells).reshape(-1, len(known), len(known))
-        confusion = _shares(counted.swapaxes(1, 2) + prior_row)
         said = _log(confusion).swapaxes(1, 2).reshape(cells, len(known))
         logs = _log(shares) + _added(said.take(cell, 0), item, len(items))
         highest = logs.max(1, keepdims=True)
@@ -102,6 +106,7 @@ def dawid_skene(
         after += _inner(prior_shares, shares)
         settled = after - before <= SETTLED * abs(after)
         before = after
+        shares, confusion = learnt()
     return TrueAnswers(items, people, known, posterior, confusion, shares, step, settled)
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from truing.config.recipe import Recipe
 from truing.config.run_folder import RunFolder, RunState, read_status
 from truing.config.votes_loop import LoopRecipe, round_folder
+from truing.core.doing import Tick
 from truing.core.errors import DataError
 from truing.core.files import MANIFEST, write_atomic
 from truing.core.messages import Say, message
-from truing.pipelines.votes.priorities import KINDS, Seen, open_items, prioritise
+from truing.pipelines.votes.priorities import KINDS, open_items, prioritise
 from truing.rewards.model import model_reward
 from truing.runs.train import StepWatch, train_recipe
 from truing.store.answers import SkipAnswer
@@ -44,7 +45,7 @@ class LoopRound:
 
 
 def run_votes_loop(
-    recipe: LoopRecipe, say: Say, watch: StepWatch, seen: Seen = lambda n: None, wait: Wait = time.sleep
+    recipe: LoopRecipe, say: Say, watch: StepWatch, seen: Tick = lambda n: None, wait: Wait = time.sleep
 ) -> list[LoopRound]:
     """Run rounds until the last one, or until no item lacks votes; return all rounds of the folder.
 

@@ -14,10 +14,11 @@ vote on their like.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from truing.core.doing import Tick
 from truing.core.errors import DataError
 from truing.core.messages import Sentence, message
 from truing.rewards.types import Item, Reward, ScoredItem
@@ -26,8 +27,6 @@ from truing.store.project import ProjectStore
 
 KINDS = ("pair", "ranking")  # questions that compare responses
 AT_ONCE = 64  # items that are scored together
-
-Seen = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def open_items(store: ProjectStore) -> list[StoredItem]:
     ]
 
 
-def item_doubts(items: Sequence[StoredItem], reward: Reward, seen: Seen = lambda n: None) -> Doubts:
+def item_doubts(items: Sequence[StoredItem], reward: Reward, seen: Tick = lambda n: None) -> Doubts:
     """Score the responses of all items and return the doubts, the greatest first; `seen` counts items."""
     found: list[ItemDoubt] = []
     failed: list[tuple[int, str]] = []
@@ -108,7 +107,7 @@ def doubt_of(scores: Iterable[float]) -> float:
     return sum(1 - math.tanh(abs(one - other) / 2) for one, other in pairs) / len(pairs)
 
 
-def prioritise(store: ProjectStore, reward: Reward, seen: Seen = lambda n: None) -> Doubts:
+def prioritise(store: ProjectStore, reward: Reward, seen: Tick = lambda n: None) -> Doubts:
     """Set the priority of each item that lacks votes to the reward model's doubt."""
     doubts = item_doubts(open_items(store), reward, seen)
     store.set_priorities({one.item: one.doubt for one in doubts.found})
