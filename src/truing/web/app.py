@@ -102,8 +102,8 @@ class _Spoken:
             await self.app(scope, receive, send)
             return
         scope["app"] = self.owner  # for refusals, which come before FastAPI sets it
-        chosen = Request(scope).cookies.get(LANGUAGE)
-        with speaking(cast(Language, chosen) if chosen in LANGUAGES else self.language):
+        chosen = cast(Language, Request(scope).cookies.get(LANGUAGE))
+        with speaking(chosen if chosen in LANGUAGES else self.language):
             await self.app(scope, receive, send)
 
 

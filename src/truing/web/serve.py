@@ -65,6 +65,7 @@ def is_loopback(host: str) -> bool:
 
 def listen(host: str, port: int | None) -> socket.socket:
     """Return a socket that listens; without a port on the first free one from PORT. Raises UsageError."""
+    reason = ""
     for tried in range(PORT, PORT + TRIED) if port is None else [port]:
         try:
             return socket.create_server((host, tried), family=_family(host), backlog=512)

@@ -136,7 +136,7 @@ def _table(path: Path, name: str) -> EvaluationTable | None:
 def _number(one: Any) -> BeforeAfter | None:
     if not isinstance(one, dict) or (after := _interval(one.get("model"))) is None:
         return None
-    unit = one.get("unit") if one.get("unit") in ("%", "x", "nats") else ""
+    unit = str(one.get("unit")) if one.get("unit") in ("%", "x", "nats") else ""
     before = _interval(one.get("against"))
     return BeforeAfter(
         short(t(str(one.get("title", "")))),

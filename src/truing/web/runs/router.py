@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any
 
-import anyio.to_thread
 import yaml
 from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -213,7 +213,7 @@ async def _changes(read: Callable[[], Any], every: float) -> AsyncIterator[tuple
     """Yield what `read` returns at first and whenever it has changed, as events named `changed`."""
     before: Any = None
     while True:
-        if (now := await anyio.to_thread.run_sync(read)) != before:
+        if (now := await run_in_threadpool(read)) != before:
             before = now
             yield "changed", now
         yield "", None
@@ -223,11 +223,11 @@ async def _changes(read: Callable[[], Any], every: float) -> AsyncIterator[tuple
 async def _followed(board: Board, folder: FoundFolder, last: int) -> AsyncIterator[tuple[str, Any]]:
     """Yield the facts of a run when they change, and the points of its curves behind step `last`."""
     facts: Any = None
-    generation = (await anyio.to_thread.run_sync(board.opened, folder))[0].generation
+    generation = (await run_in_threadpool(board.opened, folder))[0].generation
     spoken = time.monotonic()
     while True:
-        now = await anyio.to_thread.run_sync(facts_of, folder)
-        log = (await anyio.to_thread.run_sync(board.opened, folder))[0]
+        now = await run_in_threadpool(facts_of, folder)
+        log = (await run_in_threadpool(board.opened, folder))[0]
         if log.generation != generation:
             generation, last = log.generation, log.last_step
             yield "anew", None
