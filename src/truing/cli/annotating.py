@@ -27,8 +27,6 @@ from truing.core.messages import message
 from truing.core.records import Message, Record, reply
 
 if TYPE_CHECKING:
-    from click import Context
-
     from truing.store.project import ProjectStore
     from truing.store.settings import VoteKind
     from truing.web.app import WebPart
@@ -41,7 +39,7 @@ MOST_BYTES = 20_000_000  # of rows that an admin adds from the page
 class SeveralModels(TyperCommand):
     """A verb whose `--models A B` takes every word up to the next flag."""
 
-    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(_spread(args)))
 
 
