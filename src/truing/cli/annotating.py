@@ -27,8 +27,6 @@ from truing.core.messages import message
 from truing.core.records import Message, Record, reply
 
 if TYPE_CHECKING:
-    from click import Context
-
     from truing.store.project import ProjectStore
     from truing.store.settings import VoteKind
     from truing.web.app import WebPart
@@ -41,7 +39,7 @@ MOST_BYTES = 20_000_000  # of rows that an admin adds from the page
 class SeveralModels(TyperCommand):
     """A verb whose `--models A B` takes every word up to the next flag."""
 
-    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(_spread(args)))
 
 
@@ -152,8 +150,9 @@ def _kind_of(kind: str | None, rows: Sequence[Record], drawn: int) -> "VoteKind 
 
     if kind is None:
         several = max([*(len(row.responses) for row in rows), drawn])
-        return None if not several else "pair" if several == 2 else "ranking" if several > 2 else "ratings"
-    found = next((each for each in KINDS if each == kind), None)
+        fits: dict[int, VoteKind] = {1: "ratings", 2: "pair"}
+        return fits.get(several, "ranking") if several else None
+    found: VoteKind | None = next((each for each in KINDS if each == kind), None)
     if found is None:
         raise UsageError(message("--kind {given}: expected {known}", given=kind, known=", ".join(KINDS)))
     return found
