@@ -60,7 +60,7 @@ def _spread(args: Iterable[str]) -> Iterator[str]:
 
 
 _Prompts = Annotated[
-    str | None, typer.Argument(help="A file of prompts, in any known format.", show_default=False)
+    str | None, typer.Argument(help="A file of prompts in any known format.", show_default=False)
 ]
 _Models = Annotated[
     list[str] | None, typer.Option(MODELS, help="Models that answer the prompts: --models A B.")
