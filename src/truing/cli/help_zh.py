@@ -221,7 +221,6 @@ HELP = {
     "Where the rows go, as JSON lines.": "数据写到哪里，以 JSON 行写出。",
     "Count kinds, languages, lengths, duplicates and near-identical pairs.": "统计种类、语言、长度、重复和几乎相同的偏好对。",
     # annotate, without pages
-    "Have people vote on responses.": "让人对回答投票。",
     "Add rows to a project, also while people vote in it.": "向项目添加数据，投票进行中也可以。",
     "Write a project's votes to a file, also while people vote in it.": "把项目的投票写入文件，投票进行中也可以。",
     "Take votes and items of other tools into a project; a file that is read again adds nothing.": "把其他工具的投票和题目导入项目；同一文件再次读取不会增加内容。",

@@ -228,9 +228,7 @@ RUNS_ZH = {
     # Folders of strangers
     "{folder} cannot be opened: {error}": "无法打开 {folder}：{error}",
     "{folder} has no tokenizer that can be loaded: {error}": "{folder} 里没有能载入的分词器：{error}",
-    "copy tokenizer.json and tokenizer_config.json of the base model into it": "请把基座模型的 tokenizer.json 和 tokenizer_config.json 拷进去",
     "{folder} holds no adapter that PEFT opens: {error}": "{folder} 里没有 PEFT 能打开的适配器：{error}",
-    "{path} cannot be read: {reason}": "无法读取 {path}：{reason}",
     "{folder} is an adapter of type {kind}, which truing does not open": "{folder} 是 {kind} 类型的适配器，truing 不打开",
     "truing reads adapters that change weights: {kinds}": "truing 只读改动权重的适配器：{kinds}",
     "{folder} is an adapter whose base leads back to itself": "{folder} 这个适配器的基座又指回它自己",
