@@ -83,7 +83,7 @@ def _path_of(name: object) -> str:
     return name.decode(errors="backslashreplace") if isinstance(name, bytes) else str(name)
 
 
-def _fault(error: Exception) -> OwnFault:
+def _fault(error: Exception) -> TruingError:
     kind, text = type(error).__name__, " ".join(str(error).split())[:500]
     log = _written("".join(traceback.format_exception(error)))
     if place := _outside(error):

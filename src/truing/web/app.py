@@ -14,7 +14,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, FastAPI, Request
@@ -102,8 +102,9 @@ class _Spoken:
             await self.app(scope, receive, send)
             return
         scope["app"] = self.owner  # for refusals, which come before FastAPI sets it
-        chosen = cast(Language, Request(scope).cookies.get(LANGUAGE))
-        with speaking(chosen if chosen in LANGUAGES else self.language):
+        asked = Request(scope).cookies.get(LANGUAGE)
+        chosen = next((one for one in LANGUAGES if one == asked), self.language)
+        with speaking(chosen):
             await self.app(scope, receive, send)
 
 
