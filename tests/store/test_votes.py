@@ -43,6 +43,8 @@ def test_a_vote_is_stored_with_all_that_was_said(make_store: MakeStore):
     assert (found.id, found.act, found.person, found.item, found.look) == (saved.id, "vote", ada.id, 1, 1)
     assert (found.answer, found.order) == (PairAnswer("both_bad"), shown.order)
     assert (found.seconds, found.comment, found.flag) == (2.5, "太短", True)
+    assert store.standing_count(ada.id) == 1
+    assert store.standing_count(come(store, "Ben").id) == 0
 
 
 def test_a_replay_is_one_vote_and_returns_the_first(make_store: MakeStore):

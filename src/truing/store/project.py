@@ -217,6 +217,11 @@ class ProjectStore:
         with self._database.writing() as connection:
             return votes.undo(connection, _settings(connection), person, client_key)
 
+    def standing_count(self, person: int) -> int:
+        """Return how many votes of a person stand, skips among them."""
+        with self._database.reading() as connection:
+            return votes.standing_count(connection, person)
+
     def standing_votes(self) -> Iterator[Vote]:
         """Return the votes that stand, of one moment, in the order in which they were stored."""
         with self._database.reading() as connection:

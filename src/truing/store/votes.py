@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, and_, case, delete, exists, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, case, delete, exists, func, insert, select, update
 
 from truing.core.errors import UsageError
 from truing.core.messages import message
@@ -167,6 +167,12 @@ def standing_votes(connection: Connection) -> Iterator[Vote]:
     """Return the votes that stand, in the order in which they were stored."""
     chosen = select(votes).join(standing, standing.c.vote_id == votes.c.id).order_by(votes.c.id)
     return map(as_vote, connection.execute(chosen).mappings().all())
+
+
+def standing_count(connection: Connection, person: int) -> int:
+    """Return how many votes of a person stand, skips among them."""
+    chosen = select(func.count()).select_from(standing).where(standing.c.person_id == person)
+    return connection.scalar(chosen) or 0
 
 
 def settling_votes(connection: Connection) -> Iterator[Vote]:

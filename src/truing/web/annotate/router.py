@@ -97,7 +97,7 @@ def _vote_router(store: ProjectStore, people: People) -> APIRouter:
             "save": "/votes",
             "undo": "/undo",
             "names": axis_names(settings.axes),
-            "voted": sum(vote.person == me.id for vote in store.standing_votes()),
+            "voted": store.standing_count(me.id),
             "guidelines": bool(settings.guidelines),
         }
         shown = {"told": told, "guidelines": markdown(settings.guidelines), "title": t("Vote")}
