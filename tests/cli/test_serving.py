@@ -14,7 +14,7 @@ def begun_with(monkeypatch):
     """The app and the address that a server would begin with; none is started."""
     found = {}
     monkeypatch.setattr(
-        serve, "serve", lambda app, host, port, say: found.update(app=app, host=host, port=port)
+        serve, "serve", lambda app, host, port, say, opened: found.update(app=app, host=host, port=port)
     )
     monkeypatch.delenv(serve.PASSWORD, raising=False)
     return found

@@ -9,6 +9,7 @@ import pytest
 from truing.cli.main import main
 from truing.config import config
 from truing.config.run_folder import RunFolder
+from truing.core import faults
 
 
 @pytest.fixture
@@ -16,6 +17,7 @@ def run_here(monkeypatch: pytest.MonkeyPatch, tmp_path, capsys: pytest.CaptureFi
     """Run a command line in this process, so that a fault can be planted; return its exit code and words."""
     monkeypatch.setenv("TRUING_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TRUING_LANG", "en")
+    monkeypatch.setattr(faults, "_last", [])
 
     def run(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["truing", *map(str, arguments)])

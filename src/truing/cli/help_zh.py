@@ -33,11 +33,11 @@ TYPER = {
 
 HELP = {
     # arena
-    "Chat with two models side by side in the browser, and vote: 1, 2, tie or both bad.\n\nVotes go to the project of `truing annotate`, with their questions and responses.": "在浏览器里与两个模型并排对话，并投票：1、2、平局或都不好。\n\n投票连同问题和回答存入 `truing annotate` 的项目。",
+    "Chat with two models side by side in the browser, and vote: 1, 2, tie or both bad.\n\nVotes go to the project of `truing annotate`, with their questions and responses.": "在浏览器里与两个模型并排对话，并投票：1、2、平局或都不好。\n\n投票连同问题和回答存入标注项目。",
     "Two models or more, or '{model: NAME, base_url: URL}'.": "两个或更多模型，或 '{model: NAME, base_url: URL}'。",
     "The project that holds the votes; it is made if need be.": "存放投票的项目；没有则新建。",
     "Show the names of models after the vote, or at once.": "投票后才显示模型名，或一开始就显示。",
-    "Seed of pairs, of sides and of sampling.": "抽取模型对、左右和采样的种子。",
+    "Seed of pairs, of sides and of sampling.": "种子：配对、左右、采样。",
     "Most GB for the models of this machine; by default most of it.": "本机模型最多占用的 GB；默认为大部分内存。",
     # Verbs that serve pages
     "Serve a live page of runs: curves, alarms, samples, comparisons, and a button that stops one cleanly.\n\nEvaluations, pipelines, and logs of TRL, verl, prime-rl and TensorBoard stand in the same list.": "提供运行的实时页面：曲线、警报、采样、对比，以及一个能干净停止的按钮。\n\n评测、流程，以及 TRL、verl、prime-rl 和 TensorBoard 的日志都列在一起。",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from truing.cli.language import console_language, here
-from truing.cli.show import say
+from truing.cli.show import say_whole
 from truing.core.languages import Language
 
 if TYPE_CHECKING:
@@ -60,4 +60,4 @@ def serve_pages(
     secret = password_for(host, password, lambda: typer.prompt(here("password"), hide_input=True, err=True))
     guard = guard_for(host, secret, names or (), **rules)
     app = make_app(title, parts(), guard, language=language or console_language())
-    serve(app, host, port, say=say, opened=opened)
+    serve(app, host, port, say=say_whole, opened=opened)

@@ -43,6 +43,11 @@ def say(line: str) -> None:
     error_console.print(shown(line), markup=False, soft_wrap=True)
 
 
+def say_whole(line: str) -> None:
+    """Print a line that shall hold a secret: the address which lets the owner of a page in."""
+    error_console.print(plain(here(line)), markup=False, soft_wrap=True)
+
+
 def tell_error(error: TruingError) -> None:
     """Print an error, in red where there is colour, and its hint below."""
     line = f"{error.code}: {shown(error.message)}"

@@ -219,6 +219,7 @@ _OTHERS_ZH = {
     "suite": "题集",
     "classifier": "分类器",
     "judge": "评判",
+    "format of votes": "投票格式",
     "check": "检查",
     "format": "数据格式",
     "format to write": "可写出的数据格式",

@@ -15,22 +15,24 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ProjectSettings(Section):
-    """The questions of a project, and to how many people they go. An item that names no kind asks `kinds[0]`.
+    """The questions of a project, and to how many people they go."""
 
-    `gold` and `second_looks` are shares, 0 to 1, of the items that a person is shown. `lease` is how many
-    seconds an item stays with a person who leaves it open.
-    """
-
-    name: str = "project"
-    kinds: tuple[VoteKind, ...] = ("pair",)
-    axes: tuple[str, ...] = ("helpful", "harmless", "honest")
-    guidelines: str = ""  # Markdown
-    overlap: Annotated[int, Field(ge=1)] = 1  # votes that an item needs, each of another person
-    gold: _Share = 0.0
-    second_looks: _Share = 0.0
-    language: Literal["en", "zh"] = "en"
-    seed: int = 0
-    lease: Annotated[float, Field(gt=0)] = 1800.0
+    name: str = Field(default="project", description="Name that people see above their questions.")
+    kinds: tuple[VoteKind, ...] = Field(
+        default=("pair",), description="Kinds of question; an item that names none asks the first."
+    )
+    axes: tuple[str, ...] = Field(
+        default=("helpful", "harmless", "honest"), description="Axes on which ratings are given."
+    )
+    guidelines: str = Field(default="", description="What people shall look for, in Markdown.")
+    overlap: int = Field(default=1, ge=1, description="Votes that an item needs, each of another person.")
+    gold: _Share = Field(default=0.0, description="Share of items with a known answer among those shown.")
+    second_looks: _Share = Field(default=0.0, description="Share of items that are shown a second time.")
+    language: Literal["en", "zh"] = Field(default="en", description="Language of the pages.")
+    seed: int = Field(default=0, description="Seed of every draw: orders, gold items, second looks.")
+    lease: float = Field(
+        default=1800.0, gt=0, description="Seconds that an item stays with a person who leaves it open."
+    )
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
