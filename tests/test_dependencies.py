@@ -9,7 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FOR_OTHERS = {"gguf", "tensorboard"}  # transformers opens a GGUF, and accelerate writes for TensorBoard
+# transformers opens a GGUF, accelerate writes for TensorBoard, SQLAlchemy asks PostgreSQL
+FOR_OTHERS = {"gguf", "tensorboard", "psycopg"}
 
 
 def normal(name: str) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from truing.api.sampling import sample
     from truing.api.scoring import Scored, score
     from truing.api.training import Run, check, train
+    from truing.api.trusting import trust_code
 
 __all__ = [
     "Constituted",
@@ -55,6 +56,7 @@ __all__ = [
     "sample",
     "score",
     "train",
+    "trust_code",
 ]
 _HOME = {  # the module of `truing.api` that each name comes from, imported when it is first asked for
     "Constituted": "constituting",
@@ -80,6 +82,7 @@ _HOME = {  # the module of `truing.api` that each name comes from, imported when
     "sample": "sampling",
     "score": "scoring",
     "train": "training",
+    "trust_code": "trusting",
 }
 
 

@@ -188,8 +188,8 @@ def test_functions_serve_where_a_recipe_takes_a_name(model_folder: Path):
 
 
 def test_a_function_given_to_another_process_is_asked_for_again(model_folder: Path):
-    rewards = [{"name": "given:tone"}]
-    told = "given:tone is a function that was passed in Python, and not to this process"
+    rewards = [{"name": "given:tone_of_another"}]
+    told = "given:tone_of_another is a function that was passed in Python, and not to this process"
     with pytest.raises(truing.TruingError, match=told):
         truing.train(method="grpo", policy=model_folder, data=[{"prompt": "say it"}], rewards=rewards)
 

@@ -17,7 +17,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "shop_raises.py").write_text("\n\nraise RuntimeError('no key')\n")
     (tmp_path / "shop_exits.py").write_text("import sys\nsys.exit(3)\n")
     (tmp_path / "shop_syntax.py").write_text("def short(:\n")
-    (tmp_path / "json.py").write_text("raise RuntimeError('hides the standard library')\n")
+    (tmp_path / "psutil.py").write_text("raise RuntimeError('hides an installed package')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
@@ -32,7 +32,7 @@ def test_from_the_working_directory(here: Path):
 
 
 def test_installed_modules_come_first(here: Path):
-    assert load_function("json:dumps")([1]) == "[1]"
+    assert load_function("psutil:cpu_count")() >= 1
 
 
 @pytest.mark.parametrize(

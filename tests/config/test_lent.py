@@ -2,7 +2,8 @@
 
 import pytest
 
-from truing.config.imports import load_function
+from truing.config import trust
+from truing.config.imports import closest, load_function
 from truing.config.lent import code_hash, lend, lent
 from truing.core.errors import ConfigError
 
@@ -38,3 +39,11 @@ def test_a_name_of_another_process_asks_for_the_function():
     with pytest.raises(ConfigError, match="given:gone is a function that was passed in Python") as caught:
         lent("given:gone")
     assert "pass gone again" in caught.value.hint
+
+
+def test_a_function_that_was_passed_needs_no_other_consent(monkeypatch, tmp_path):
+    monkeypatch.setenv("TRUING_CACHE", str(tmp_path))
+    monkeypatch.setattr(trust, "_consent", trust._Consent())
+    assert load_function(lend(closest)) is closest
+    with pytest.raises(ConfigError, match="nobody has accepted"):
+        load_function("truing.config.imports:is_import")

@@ -29,3 +29,4 @@ def test_a_hint_stands_beside_the_message():
 def test_a_run_that_is_stopped_exits_as_its_signal_does():
     assert Stopped("stopped", signal=2).exit_code == 130
     assert Stopped("stopped", signal=15).exit_code == 143
+    assert Stopped("stopped", signal=0).exit_code == 9, "a file asked for it"

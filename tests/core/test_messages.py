@@ -11,7 +11,18 @@ import pytest
 
 import truing
 from truing.config.config import load_recipe
-from truing.core import calls_zh, evals_zh, rows_zh, runs_zh, scale_zh, synthesis_zh, told_zh
+from truing.core import (
+    arena_zh,
+    calls_zh,
+    evals_zh,
+    rows_zh,
+    runs_zh,
+    scale_zh,
+    store_zh,
+    synthesis_zh,
+    told_zh,
+    votes_zh,
+)
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import OR, joined, message, recognised, told
 from truing.core.pages_zh import ZH as PAGES
@@ -49,6 +60,23 @@ COVERED = [
     "data/shards.py",
     "data/spelled.py",
     "data/turns.py",
+    "data/votes.py",
+    "store/answers.py",
+    "store/argilla.py",
+    "store/counts.py",
+    "store/database.py",
+    "store/foreign.py",
+    "store/given.py",
+    "store/items.py",
+    "store/label_studio.py",
+    "store/migrations.py",
+    "store/people.py",
+    "store/project.py",
+    "store/settling.py",
+    "store/tables.py",
+    "store/votes.py",
+    "runs/votes.py",
+    "cli/annotate.py",
     "losses/unpaired.py",
     "models/described.py",
     "models/folders.py",
@@ -98,6 +126,7 @@ COVERED = [
     "reports/page.py",
     "reports/run.py",
     "runs/train.py",
+    "cli/annotating.py",
     "cli/data.py",
     "cli/doctor.py",
     "cli/evaluate.py",
@@ -123,7 +152,10 @@ COVERED = [
     "sampling/listing.py",
     "sampling/replies.py",
     "sampling/servers.py",
+    "sampling/shelf.py",
     "sampling/spreading.py",
+    "sampling/streamed.py",
+    "sampling/streaming.py",
     "sampling/weights.py",
     "cli/training.py",
     "synthesis/constitution/principles.py",
@@ -143,6 +175,20 @@ COVERED = [
     "pipelines/harden/plan.py",
     "pipelines/harden/rounds.py",
     "pipelines/harden/run.py",
+    "cli/arena.py",
+    "web/arena/contest.py",
+    "web/arena/models.py",
+    "web/arena/router.py",
+    "cli/voting.py",
+    "pipelines/votes/judged.py",
+    "pipelines/votes/loop.py",
+    "pipelines/votes/priorities.py",
+    "pipelines/votes/summary.py",
+    "stats/agreement_table.py",
+    "stats/model_strengths.py",
+    "stats/raters.py",
+    "stats/ratings.py",
+    "web/serve.py",
 ]
 PYTHONS = [Path(json.decoder.__file__), Path(json.scanner.__file__)]
 SAME = {"bfloat16"}  # a name
@@ -246,8 +292,20 @@ def test_pages_and_terminal_translate_one_text_alike():
 def test_no_key_stands_twice():
     tables = [
         node
-        for module in (told_zh, calls_zh, rows_zh, runs_zh, evals_zh, scale_zh, synthesis_zh)
+        for module in (
+            arena_zh,
+            calls_zh,
+            evals_zh,
+            rows_zh,
+            runs_zh,
+            scale_zh,
+            store_zh,
+            synthesis_zh,
+            told_zh,
+            votes_zh,
+        )
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
         if isinstance(node, ast.Dict)
     ]
-    assert sum(len(table.keys) for table in tables) == len(ZH)
+    told_alone = len(ZH) + len(votes_zh.VOTE_TABLES_ZH)
+    assert sum(len(table.keys) for table in tables) == told_alone

@@ -99,15 +99,15 @@ def test_a_run_notices_that_its_loss_has_changed(recipe, truing, tmp_path):
     source.write_text(LIKE_DPO)
     optim = {"learning_rate": 1e-3, "items_per_step": 6, "max_steps": 2}
     path = recipe(loss={"mix": {"my_losses:like_dpo": 0.5, "ipo": 0.5}}, optim=optim)
-    done = truing("train", path, cwd=tmp_path)
+    done = truing("train", path, "--trust-code", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     recorded = json.loads((tmp_path / "run" / "config.json").read_text())["recipe"]["resolved"]
     assert recorded["loss"] == "0.5 ipo + 0.5 my_losses:like_dpo"
     assert recorded["hyper"]["beta"] == 0.1, "both have the same default"
     source.write_text(LIKE_DPO.replace("-logsigmoid", "-2 * logsigmoid"))
-    again = truing("train", path, cwd=tmp_path)
+    again = truing("train", path, "--trust-code", cwd=tmp_path)
     assert again.returncode == 2
     assert "resolved.loss_files.my_losses:like_dpo: was " in again.stderr
     assert "Traceback" not in again.stderr
-    allowed = truing("train", path, "--allow-change", "resolved.loss_files", cwd=tmp_path)
+    allowed = truing("train", path, "--trust-code", "--allow-change", "resolved.loss_files", cwd=tmp_path)
     assert allowed.returncode == 0, allowed.stderr

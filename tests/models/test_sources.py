@@ -64,7 +64,7 @@ def test_an_adapter_needs_its_weights_and_its_base(tmp_path):
     assert "has no adapter_model.safetensors" in str(refused(tmp_path))
     (tmp_path / "adapter_model.safetensors").write_bytes(b"")
     assert "does not say which model the adapter is for" in str(refused(tmp_path))
-    config.write_text(json.dumps({"base_model_name_or_path": "/elsewhere/base"}))
+    config.write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "/elsewhere/base"}))
     error = refused(tmp_path)
     assert (
         str(error)

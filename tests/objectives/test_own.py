@@ -1,6 +1,7 @@
 """Losses of the user's own: found, checked by their signature, tried on made-up rows, trained."""
 
 import hashlib
+import math
 import sys
 from collections.abc import Callable
 from itertools import count
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from truing.config.lent import lend
 from truing.core.errors import ConfigError
 from truing.losses.preference import dpo
 from truing.methods.offline import COUPLED, OFFLINE, Chosen, choose
@@ -229,6 +231,10 @@ def test_a_module_that_is_not_there_is_told_with_the_nearest(module, name: str, 
 
 def test_a_builtin_has_no_file_and_no_names_that_fit():
     with pytest.raises(ConfigError, match="math:sqrt takes x: arguments are to be named"):
-        choose("dpo", "math:sqrt", {})
-    with pytest.raises(ConfigError, match="math:pi is of type float, and not a function"):
-        choose("dpo", "math:pi", {})
+        choose("dpo", lend(math.sqrt), {})
+
+
+def test_a_number_is_no_function(module):
+    module("PI = 3.14\n", "my_numbers")
+    with pytest.raises(ConfigError, match="my_numbers:PI is of type float, and not a function"):
+        choose("dpo", "my_numbers:PI", {})

@@ -9,7 +9,7 @@ import pytest
 
 import truing
 
-CSS = (Path(truing.__file__).parent / "reports" / "templates" / "report.css").read_text(encoding="utf-8")
+CSS = (Path(truing.__file__).parent / "reports" / "templates" / "tokens.css").read_text(encoding="utf-8")
 COLOURS = dict(re.findall(r"\.((?:run|tone)-\w+) \{ --run: (#[0-9a-f]{6}); \}", CSS))
 CARDS = re.findall(r"--card: (#[0-9a-f]{6})", CSS)
 # What remains of linear red, green and blue: Machado, Oliveira and Fernandes 2009, table 1, severity 1.

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from truing.config.lent import lend
 from truing.core.errors import ConfigError
 from truing.core.records import user
 from truing.rewards.own import FunctionReward, Patience, own_reward
@@ -281,7 +282,7 @@ def test_options_of_a_function_by_name(mine: str, options: dict[str, Any], told:
 
 def test_a_builtin_without_a_signature():
     with pytest.raises(ConfigError, match="does not say what its arguments are"):
-        own_reward("builtins:max", {})
+        own_reward(lend(max), {})
 
 
 # Functions written for TRL

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
 from truing.config.recipe import Lora
-from truing.config.run_folder import RunState, read_metrics, read_status
+from truing.config.run_folder import RunState, ask_to_stop, read_metrics, read_status
 from truing.models import checkpoint
 from truing.models.load import add_adapter, trainable
 from truing.models.scoring import Scorer
@@ -293,7 +293,7 @@ def alone(
         if not run.exists():
             recipe = case.recipe(rows, tied_folder if case.tied else model_folder)
             path.write_text(json.dumps(recipe | {"output": str(run)}))
-            done = truing("train", path, cwd=beside(name))
+            done = truing("train", path, "--trust-code", cwd=beside(name))
             assert done.returncode == 0, done.stderr[-600:]
         return run
 
@@ -315,7 +315,7 @@ def compared(written, ranks, alone, beside, tmp_path: Path) -> Callable[..., tup
             (beside(name) / told).unlink(missing_ok=True)
         if case.more == ASKED:
             alone(name)  # whose samples the ranks are given
-        both = ranks("train", path, cwd=beside(name))
+        both = ranks("train", path, "--trust-code", cwd=beside(name))
         wanted = alone(name)
         ended(both)
         require_mostly_same(beside(name))
@@ -360,7 +360,7 @@ def test_a_run_resumes_on_any_number_of_ranks_and_on_the_same_bit_for_bit(
         run = f"{name} {kind}"
         for size, last in parts:
             path = written(case, run, checkpoint={"every": 1, "keep": 99}, ranks={"shard": shard})
-            going = ranks("train", path, size=size, cwd=beside(name))
+            going = ranks("train", path, "--trust-code", size=size, cwd=beside(name))
             if last < STEPS:
                 going[0].stop_after(last, tmp_path / run, signal.SIGTERM)
             codes = {rank.wait().returncode for rank in going}
@@ -395,7 +395,7 @@ def odd(policy, *, beta: float = 0.1):
 def test_what_one_rank_raises_ends_all_with_its_words(written, ranks, tmp_path: Path):
     (tmp_path / "burning.py").write_text(LOSS)
     path = written(CASES["dpo lora untied"], "burnt", loss={"name": "burning:odd"})
-    first, second = (rank.wait() for rank in ranks("train", path, cwd=tmp_path))
+    first, second = (rank.wait() for rank in ranks("train", path, "--trust-code", cwd=tmp_path))
     assert (first.returncode, second.returncode) == (1, 1)
     assert "rank 1 failed: ZeroDivisionError: the disk of rank 1 burns" in first.stderr
     status = read_status(tmp_path / "burnt")
@@ -479,3 +479,13 @@ def test_the_traffic_of_a_step_is_that_of_a_rank_and_its_balance_that_of_all():
 def test_sound_ranks_learn_on(two: Two, session_of, tiny, pairs):
     found = two(lambda here: learning(session_of, tiny, pairs, here, lambda scorer: None))
     assert found == [["learnt"], []]
+
+
+def test_a_file_in_the_folder_ends_all_ranks(written, ranks, tmp_path: Path):
+    going = ranks("train", written(CASES["sft full untied"], "asked", optim=LONG))
+    going[0].until(3, tmp_path / "asked")
+    ask_to_stop(tmp_path / "asked")
+    assert [rank.wait().returncode for rank in going] == [9, 9]
+    status = read_status(tmp_path / "asked")
+    assert status is not None and status.reason == f"stopped on request after step {status.step}"
+    assert checkpoint.newest(tmp_path / "asked" / "checkpoints") is not None

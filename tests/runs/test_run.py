@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from truing.config.recipe import Recipe
-from truing.config.run_folder import RunFolder, read_status
+from truing.config.run_folder import RunFolder, ask_to_stop, read_status
 from truing.core.errors import Stopped
 from truing.runs.run import Finished, run, write_result
 from truing.runs.session import open_session
@@ -63,6 +63,22 @@ def test_a_signal_leaves_a_checkpoint_and_the_reason(trained, tmp_path: Path):
     said: list[str] = []
     trained(say=said.append)
     assert "resuming after step 2 of 6" in said
+
+
+def test_a_file_in_the_folder_stops_the_run_and_is_gone_when_it_goes_on(trained, tmp_path: Path):
+    def ask(step: int, logs) -> None:
+        if step == 2:
+            ask_to_stop(tmp_path / "run")
+
+    with pytest.raises(Stopped) as caught:
+        trained([ask])
+    assert caught.value.exit_code == 9
+    found = status(tmp_path)
+    assert (found.state, found.step, found.reason) == ("stopped", 2, "stopped on request after step 2")
+    assert found.last_checkpoint == "step-000002"
+    said: list[str] = []
+    assert trained(say=said.append).step == 6
+    assert "resuming after step 2 of 6" in said and not (tmp_path / "run" / "stop").exists()
 
 
 def test_a_failure_is_told_in_the_status_and_raised(trained, tmp_path: Path):

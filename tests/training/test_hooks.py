@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from truing.core.errors import Stopped
-from truing.training.hooks import Evaluate, Pace, Signals
+from truing.training.hooks import ASKED, Evaluate, Pace, Signals
 
 
 def evaluated(losses: Iterable[float], **fields: object) -> tuple[Evaluate, list[dict[str, float]]]:
@@ -71,6 +71,12 @@ def test_a_signal_stops_after_the_running_step(number: signal.Signals, code: int
             signals.raise_if_received(2)
     assert caught.value.exit_code == code
     assert signal.getsignal(number) is before
+
+
+def test_a_request_stops_with_a_code_of_its_own():
+    with pytest.raises(Stopped) as caught:
+        Signals(received=ASKED).raise_if_received(3)
+    assert (str(caught.value), caught.value.exit_code) == ("stopped on request after step 3", 9)
 
 
 def test_a_second_signal_stops_at_once():

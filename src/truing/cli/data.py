@@ -11,7 +11,7 @@ from truing.cli.commands import command
 from truing.cli.language import here
 from truing.cli.negatives import negatives
 from truing.cli.refusals import refusals
-from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say
+from truing.cli.show import IMPORTING, SMALL_MODEL, console, next_step, say, shown
 from truing.cli.streams import print_json
 from truing.core.doing import doing
 from truing.core.errors import UsageError
@@ -109,7 +109,7 @@ def _show_why(records: list[Record], number: int) -> None:
         hint = message("rows of feedback, constitution, negatives and red-team have one")
         raise UsageError(said, hint=hint)
     for line in told_lineage(lineage):
-        print(visible(here(line)))
+        print(visible(shown(line)))
 
 
 def _show_record(record: Record) -> None:
@@ -153,12 +153,12 @@ def check(files: _Files, format_: FormatFlag = None, bad_rows: _BadRows = "stop"
 
 def _quarantine(first: str) -> Path | None:
     """Return the quarantine file: beside a file, in the working folder for a pattern or hub, else None."""
-    from truing.data.read import HUB
+    from truing.data.read import NO_FILES
 
     path = Path(first)
     if path.is_file():
         return path.with_name(f"{path.name}.quarantine.jsonl")
-    return Path("quarantine.jsonl") if glob.has_magic(first) or first.startswith(HUB) else None
+    return Path("quarantine.jsonl") if glob.has_magic(first) or first.startswith(NO_FILES) else None
 
 
 @app.command(epilog="Example: `truing data convert pairs.json --to preference --output pairs.jsonl`")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from truing.cli.commands import command
-from truing.cli.language import console_language, here
-from truing.cli.show import next_step
+from truing.cli.language import console_language
+from truing.cli.show import next_step, shown
 from truing.config.health import Health
 from truing.core.doing import doing
 from truing.core.errors import UsageError
@@ -39,7 +39,7 @@ class _Patient:
 
 def tell(line: str) -> None:
     """Print a line of the diagnosis in the language of this terminal."""
-    print(here(line))
+    print(shown(line))
 
 
 def diagnose_run(run: Path, *, strict: bool) -> None:

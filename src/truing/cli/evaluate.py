@@ -10,6 +10,7 @@ from truing.cli.commands import opening
 from truing.cli.language import console_language
 from truing.cli.show import IMPORTING, next_step, say, stage
 from truing.cli.streams import print_json
+from truing.cli.trusting import TrustCode, settle_trust
 from truing.cli.work import show_report
 from truing.core.doing import doing
 from truing.core.errors import UsageError
@@ -30,11 +31,13 @@ def evaluate(
         typer.Option(help="The folder for the report, instead of eval."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    trust_code: TrustCode = False,
 ) -> None:
     """Measure a model, alone or against another; exit code 7 where a gate is missed.
 
     Stopped at any moment, the same command goes on from there.
     """
+    settle_trust(trust_code)
     with doing(message("reading {path}", path=what)):
         from truing.config.config import load_eval_recipe
         from truing.config.evaluation import REPORT

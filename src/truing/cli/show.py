@@ -23,6 +23,8 @@ from truing.core.doing import Tick
 from truing.core.errors import TruingError
 from truing.core.memory import peak_bytes
 from truing.core.messages import message
+from truing.core.secrets import hidden
+from truing.text.shown import plain
 
 IMPORTING = "importing torch and transformers"
 
@@ -31,17 +33,27 @@ console = Console(highlight=False, emoji=False)
 error_console = Console(stderr=True, highlight=False, emoji=False)
 
 
+def shown(line: str) -> str:
+    """Return a line in the language of this terminal, without secrets and without a terminal's controls."""
+    return plain(hidden(here(line)))
+
+
 def say(line: str) -> None:
     """Print a line for people in their language, to stderr so that `--json` and pipes stay clean."""
-    error_console.print(here(line), markup=False, soft_wrap=True)
+    error_console.print(shown(line), markup=False, soft_wrap=True)
+
+
+def say_whole(line: str) -> None:
+    """Print a line that shall hold a secret: the address which lets the owner of a page in."""
+    error_console.print(plain(here(line)), markup=False, soft_wrap=True)
 
 
 def tell_error(error: TruingError) -> None:
     """Print an error, in red where there is colour, and its hint below."""
-    line = f"{error.code}: {here(error.message)}"
+    line = f"{error.code}: {shown(error.message)}"
     error_console.print(line, style="red", markup=False, soft_wrap=True)
     if error.hint:
-        say(f"  → {here(error.hint)}")
+        say(f"  → {shown(error.hint)}")
 
 
 def padded(text: str, width: int) -> str:
@@ -79,7 +91,7 @@ def show_doing(what: str, total: int | None) -> Iterator[Tick]:
 
     Elsewhere, counted work gets a line after one second and then every ten seconds.
     """
-    what = here(what)
+    what = shown(what)
     if not error_console.is_terminal:
         if total is None:
             say(f"{what} …")

@@ -77,11 +77,11 @@ def _describe_machine() -> None:
         import torch
 
         from truing.config.run_folder import versions
+        from truing.core.places import cache_folder
         from truing.data.read import INSTALL
         from truing.models.load import pick_device
         from truing.models.machine import cpu_line
         from truing.models.precision import has_fast_bf16, slow_bf16
-        from truing.models.sources import cache_folder
     device = pick_device("auto")
     free = shutil.disk_usage(Path.cwd()).free
     on_cuda = device.type == "cuda"

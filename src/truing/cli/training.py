@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from truing.cli.commands import command
-from truing.cli.language import here
-from truing.cli.show import IMPORTING, next_step, say, stage
+from truing.cli.show import IMPORTING, next_step, say, shown, stage
 from truing.cli.streams import print_json
+from truing.cli.trusting import TrustCode, settle_trust
 from truing.core.doing import doing
 from truing.core.errors import UsageError
 from truing.core.messages import message
@@ -64,8 +64,10 @@ def check(
         str | None, typer.Option(help="Plan for GPUs instead of this machine: 8xH200, those of one node.")
     ] = None,
     nodes: Annotated[int, typer.Option(min=1, help="Nodes with so many GPUs.")] = 1,
+    trust_code: TrustCode = False,
 ) -> None:
     """Train nothing: show rows, masks, a plan, and the first step's loss and gradient norm."""
+    settle_trust(trust_code)
     with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows)
     if print_config:
@@ -92,7 +94,7 @@ def check(
 
         show_trees(session.train[:3], session.tokenizer)
     for line in [*found.lines(), *(found.plan.lines() if found.plan else [])]:
-        print(here(line))
+        print(shown(line))
     asked = command("train", recipe, set_=set_, bad_rows=bad_rows)
     next_step(asked, "trains it; Ctrl-C is safe, the same command resumes")
 
@@ -112,7 +114,7 @@ def _plan(recipe: "Recipe", gpus: str | None, nodes: int, *, as_json: bool) -> N
         print_json(found.as_json())
         return
     for line in found.lines():
-        print(here(line))
+        print(shown(line))
 
 
 def train(
@@ -123,8 +125,10 @@ def train(
     allow_change: Annotated[
         list[str] | None, typer.Option(help="A key that may differ from the interrupted run's.")
     ] = None,
+    trust_code: TrustCode = False,
 ) -> None:
     """Train a recipe; run the same command again to resume. Under `torchrun` many processes train it."""
+    settle_trust(trust_code)
     with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows, output)
     if launched().main:

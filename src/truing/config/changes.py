@@ -16,6 +16,7 @@ from typing import Any
 from truing.config.section import is_section
 from truing.core.errors import ConfigError
 from truing.core.messages import Sentence, joined, message
+from truing.core.secrets import MASK
 
 SAFE = (
     "checkpoint",
@@ -106,6 +107,17 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") ->
         elif was != now:
             changes.append(RecipeChange(key, was, now, _safe(key, was, now)))
     return changes
+
+
+def other_secrets(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> list[RecipeChange]:
+    """List the hidden values that differ, by their salted hashes. A key may be renewed, so this is safe."""
+    was: Mapping[str, str] = old["hashes"] if old else {}
+    now: Mapping[str, str] = new["hashes"]
+    return [
+        RecipeChange(key, f"{MASK} {was[key][:SHOWN]}", f"{MASK} {now[key][:SHOWN]}", safe=True)
+        for key in was
+        if key in now and was[key] != now[key]
+    ]
 
 
 def recorded_since(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

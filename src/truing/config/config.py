@@ -22,6 +22,7 @@ from truing.config.foreign_file import refuse_foreign
 from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
 from truing.core.messages import OR, Sentence, joined, message
+from truing.core.secrets import remember
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -37,7 +38,7 @@ class LoadedRecipe:
     def describe(self) -> str:
         """The whole recipe as YAML that loads to the same recipe, each value with its origin behind it."""
         rows: list[tuple[str, str]] = []
-        values = self.recipe.model_dump(mode="json")
+        values = self.recipe.recorded()
         section = ""
         for key, origin in self.provenance.items():
             head, _, name = key.rpartition(".")
@@ -96,8 +97,10 @@ def read_eval_recipe(path: Path) -> Node:
 
 def validate(root: Node, model: type[Model]) -> Model:
     """Check `root` and return it as a `model`. Raises `ConfigError` with every objection and its place."""
+    plain = root.plain()
+    remember(plain)
     try:
-        return model.model_validate(root.plain())
+        return model.model_validate(plain)
     except ValidationError as error:
         problems = _problems(error.errors(include_url=False), root, model)
     raise ConfigError(joined("\n", problems))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from truing.core import files, locks
+from truing.core import faults, files, locks
 from truing.core.errors import UsageError
 from truing.core.messages import message
 
@@ -50,6 +50,7 @@ def acquire(path: Path, *, within: str = "") -> Holder:
         _remove_leftovers(path)
     except OSError as error:
         raise files.cannot_write(path, 0, error) from error
+    faults.log_beside(path)
     return holder
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from truing.config.lent import lent
+from truing.config.lent import lent, was_passed
+from truing.config.trust import require_trust
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 
@@ -26,18 +27,29 @@ def is_import(name: str) -> bool:
     return ":" in name
 
 
-def load_function(name: str) -> Callable[..., Any]:
-    """Load the function that `module:function` names. Importing its module runs the code in it.
-
-    The working directory is searched last, so that a file there never replaces an installed package.
-    """
-    if (function := lent(name)) is not None:
-        return function
+def require_import(name: str) -> None:
+    """Raise ConfigError for a name of another form, and for code that nobody has accepted; import nothing."""
+    if was_passed(name):
+        return
     module_name, _, function_name = name.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), function_name]):
         raise ConfigError(
             f"{name!r} names no function", hint="write module:function, such as my_file:my_function"
         )
+    _search_here()
+    require_trust(module_name)
+
+
+def load_function(name: str) -> Callable[..., Any]:
+    """Load the function that `module:function` names. Importing its module runs the code in it.
+
+    The working directory is searched last, so that a file there never replaces an installed package. Raises
+    ConfigError where there is no such function, and where nobody has accepted the code (`trust.py`).
+    """
+    if (function := lent(name)) is not None:
+        return function
+    require_import(name)
+    module_name, _, function_name = name.partition(":")
     module = _import(module_name)
     callables = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
     if function_name not in vars(module):
@@ -51,11 +63,14 @@ def load_function(name: str) -> Callable[..., Any]:
     return found
 
 
-def _import(name: str) -> ModuleType:
+def _search_here() -> None:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # for good: the module may import its neighbours later
     importlib.invalidate_caches()
+
+
+def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -63,6 +78,7 @@ def _import(name: str) -> ModuleType:
         if name != absent and not name.startswith(f"{absent}."):
             raise _fails(name, error) from error  # the module is there, but a module that it imports is not
         parent, _, last = absent.rpartition(".")
+        here = str(Path.cwd())
         places = getattr(sys.modules[parent], "__path__", []) if parent else [here]  # a file has no path
         known = [module.name for module in pkgutil.iter_modules(places)]
         raise ConfigError(

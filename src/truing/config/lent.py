@@ -19,6 +19,7 @@ from truing.core.sources import source_hash
 GIVEN = "given"  # stands for the module of a function without one
 
 _lent: dict[str, Callable[..., Any]] = {}
+_passed: set[str] = set()  # names of the form `module:function` whose functions were passed here
 
 
 def lend(function: Callable[..., Any], taken: Collection[str] = ()) -> str:
@@ -27,6 +28,7 @@ def lend(function: Callable[..., Any], taken: Collection[str] = ()) -> str:
     module = getattr(function, "__module__", None)
     there = sys.modules.get(module) if module not in (None, "__main__") else None
     if own.isidentifier() and getattr(there, own, None) is function:
+        _passed.add(f"{module}:{own}")
         return f"{module}:{own}"
     base = f"{GIVEN}:{own if own.isidentifier() else 'function'}"
     name, number = base, 2
@@ -34,6 +36,11 @@ def lend(function: Callable[..., Any], taken: Collection[str] = ()) -> str:
         name, number = f"{base}_{number}", number + 1
     _lent[name] = function
     return name
+
+
+def was_passed(name: str) -> bool:
+    """Tell whether the function of this name was passed to this process, which needs no other consent."""
+    return name in _passed or lent(name) is not None
 
 
 def lent(name: str) -> Callable[..., Any] | None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NoReturn
 
 from truing.config.foreign import told_loss, told_method
-from truing.config.imports import is_import
+from truing.config.imports import is_import, require_import
 from truing.config.tables import unknown
 from truing.core.errors import UsageError
 from truing.core.messages import message
@@ -81,17 +81,21 @@ def require_loss(name: str, known: Collection[str], method: str = "") -> None:
 
 
 def require_losses(method: str, names: Iterable[str]) -> None:
-    """Raise ConfigError for the first loss that a method lacks; `module:function` is looked up later."""
+    """Raise ConfigError for the first loss that a method lacks; `module:function` is imported later."""
     known = OFFLINE_LOSSES.get(method, POLICY_LOSSES)
     for name in names:
-        if not is_import(name):
+        if is_import(name):
+            require_import(name)
+        else:
             require_loss(name, known, method)
 
 
 def require_tasks(names: Iterable[str]) -> None:
-    """Raise ConfigError for the first unknown task; `module:function` is looked up later."""
+    """Raise ConfigError for the first unknown task; `module:function` is imported later."""
     for name in names:
-        if not is_import(name) and name not in TASKS:
+        if is_import(name):
+            require_import(name)
+        elif name not in TASKS:
             raise unknown("task", name, TASKS, hint=OWN)
 
 

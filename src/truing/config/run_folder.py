@@ -12,6 +12,7 @@
     trackers.json   the names of the run on experiment trackers
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
     run.lock        the process that writes; empty when none does
+    stop            asks that process to end after its step; whoever wants it to end writes it
 
 Only the process that opened the folder writes in it: of many ranks, rank 0. Anybody may read.
 """
@@ -20,6 +21,7 @@ import json
 import math
 import os
 import platform
+import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,15 +32,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from truing.config.changes import RecipeChange, compare, recorded_since, refuse_unsafe
+from truing.config.changes import RecipeChange, compare, other_secrets, recorded_since, refuse_unsafe
 from truing.config.holding import Holder, acquire, release
 from truing.core import files
 from truing.core.errors import StorageError, UsageError
 from truing.core.messages import Sentence, message
+from truing.core.secrets import fingerprints, hidden, masked
 
 CONFIG, STATUS = "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
 ROWS, REWARD, TRACKERS = "rows.json", "reward.json", "trackers.json"
+STOP = "stop"
 HEALTH, FAILURES, RUBRICS = "health.jsonl", "failures.jsonl", "rubrics.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
@@ -96,15 +100,22 @@ class RunFolder:
     def open(cls, path: Path | str) -> Self:
         """Create the folder where needed and lock it.
 
-        A lock whose process died is taken over, and files it left half written are removed. Raises
-        `UsageError` when another process writes here, `StorageError` when nobody can.
+        A lock whose process died is taken over, and files it left half written are removed; so is a request
+        to stop, which was meant for an earlier process. Raises `UsageError` when another process writes here,
+        `StorageError` when nobody can.
         """
         path = Path(path)
-        return cls(path, acquire(path, within=CHECKPOINTS))
+        opened = cls(path, acquire(path, within=CHECKPOINTS))
+        (path / STOP).unlink(missing_ok=True)
+        return opened
 
     def close(self) -> None:
         """Release the folder. Do nothing when called twice, in a forked child or when the folder is gone."""
         release(self.path, self._holder)
+
+    def asked_to_stop(self) -> bool:
+        """Tell whether a file in the folder asks the run to end, as `ask_to_stop` writes it."""
+        return os.path.lexists(self.path / STOP)
 
     def __enter__(self) -> Self:
         return self
@@ -120,10 +131,13 @@ class RunFolder:
         """
         config = json.loads(json.dumps(config))  # tuples become lists, as they will be read back
         old, now = read_config(self.path), versions()
+        salt = (old or {}).get("secrets", {}).get("salt") or secrets.token_hex(16)
+        known = {"salt": salt, "hashes": fingerprints(config, salt)}
+        config = masked(config)
         if old is None:
-            self._record(config, now, [])
+            self._record(config, known, now, [])
             return Resumed()
-        changes = compare(old["recipe"], config)
+        changes = [*compare(old["recipe"], config), *other_secrets(old.get("secrets"), known)]
         refuse_unsafe(changes, allow_change)
         others = compare({"versions": old["versions"]}, {"versions": now})
         unknown = recorded_since(old["recipe"], config)
@@ -132,11 +146,15 @@ class RunFolder:
             status = read_status(self.path)
             step = status.step if status else 0
             rows = [{"step": step, **change.row()} for change in changes + others]
-            self._record(config, now, old["changes"] + rows)
+            self._record(config, known, now, old["changes"] + rows)
         return found
 
-    def _record(self, config: Mapping[str, Any], now: Mapping[str, str], changes: list[Any]) -> None:
+    def _record(
+        self, config: Mapping[str, Any], known: Mapping[str, Any], now: Mapping[str, str], changes: list[Any]
+    ) -> None:
         content = {"recipe": config, "versions": now, "changes": changes}
+        if known["hashes"]:
+            content["secrets"] = known
         files.write_atomic(self.path / CONFIG, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def write_status(
@@ -144,7 +162,8 @@ class RunFolder:
     ) -> None:
         """Replace `status.json`."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), socket.gethostname(), now)
+        reason, host = hidden(reason), socket.gethostname()
+        status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), host, now)
         files.write_atomic(self.path / STATUS, json.dumps(asdict(status), indent=2) + "\n")
 
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> None:
@@ -162,7 +181,7 @@ class RunFolder:
 
     def log_failure(self, step: int, values: Mapping[str, Any]) -> None:
         """Add a row to `failures.jsonl`."""
-        files.append_jsonl(self.path / FAILURES, {"step": step, **values})
+        files.append_jsonl(self.path / FAILURES, {"step": step, **masked(values)})
 
     def log_rubric(self, step: int, values: Mapping[str, Any]) -> None:
         """Add a row to `rubrics.jsonl`."""
@@ -181,6 +200,14 @@ class RunFolder:
                 files.write_atomic(path, b"".join(map(files.json_line, kept)))
 
 
+def ask_to_stop(path: Path) -> None:
+    """Ask the run in a folder to end after its step, with a checkpoint. Raises StorageError."""
+    try:
+        os.close(os.open(path / STOP, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644))
+    except OSError as error:
+        raise files.cannot_write(path / STOP, 0, error) from error
+
+
 # Reading a folder somebody else may be writing in
 
 
@@ -194,8 +221,12 @@ def read_status(path: Path) -> RunStatus | None:
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
-    """`config.json` of a run: `recipe`, `versions` and `changes`; None where there is none."""
-    return _read_json(path / CONFIG)
+    """`config.json` of a run: `recipe`, `versions` and `changes`; None where there is none.
+
+    Secrets of the recipe are hidden, also in a file of an earlier version, which has them.
+    """
+    found = _read_json(path / CONFIG)
+    return {**found, "recipe": masked(found["recipe"])} if found and "recipe" in found else found
 
 
 def require_there(paths: Sequence[Path]) -> None:

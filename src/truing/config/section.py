@@ -5,6 +5,8 @@ from typing import Any, TypeGuard, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
+from truing.core.secrets import masked
+
 
 class Section(BaseModel):
     """A part of a recipe: frozen, and without room for keys nobody reads."""
@@ -19,6 +21,10 @@ class Section(BaseModel):
         if isinstance(value, bool) and kinds & {int, float}:
             raise ValueError("expected a number")
         return value
+
+    def recorded(self, exclude: Any = None) -> dict[str, Any]:
+        """Return the content as a file or a page may hold it: values of JSON, secrets hidden."""
+        return masked(self.model_dump(mode="json", exclude=exclude))
 
 
 def is_section(value: object) -> TypeGuard[Mapping[str, Any]]:

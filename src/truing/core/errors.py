@@ -92,10 +92,16 @@ class ModelError(UsageError):
 
 
 class Stopped(TruingError):
-    """A person or the system asked the run to end; it can be resumed."""
+    """A person or the system asked the run to end; it can be resumed.
 
+    `signal` is 0 where a file in the run's folder asked, as the page of runs writes it.
+    """
+
+    exit_code = 9
     code = "stopped"
 
     def __init__(self, message: str, *, signal: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.exit_code = 128 + signal  # 130 for Ctrl-C, 143 for SIGTERM
+        self.signal = signal
+        if signal:
+            self.exit_code = 128 + signal  # 130 for Ctrl-C, 143 for SIGTERM

@@ -4,12 +4,20 @@
 A translation holds the placeholders of its key, or fewer. Texts with `&nbsp;` are of templates and markup.
 """
 
+from truing.core.annotate_zh import ANNOTATE_ZH
+from truing.core.arena_pages_zh import ARENA_PAGES_ZH
 from truing.core.health_zh import HEALTH_ZH
 from truing.core.made_zh import MADE_ZH
+from truing.core.votes_zh import VOTE_TABLES_ZH
+from truing.core.web_zh import WEB_ZH
 
 ZH = (
-    HEALTH_ZH
+    ANNOTATE_ZH
+    | ARENA_PAGES_ZH
+    | HEALTH_ZH
     | MADE_ZH
+    | VOTE_TABLES_ZH
+    | WEB_ZH
     | {
         ", ": "，",
         "; ": "；",
@@ -192,6 +200,7 @@ ZH = (
         "mean reward": "平均奖励",
         "loss": "损失",
         "stopped by {name} after step {step}": "第 {step} 步之后被 {name} 停止",
+        "stopped on request after step {step}": "第 {step} 步之后按请求停止",
         "its process is gone": "进程已不存在",
         "it did not finish": "训练没有完成",
         "{reason}; the last checkpoint is {last}.": "原因：{reason}。最后一个检查点是 {last}。",

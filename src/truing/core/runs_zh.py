@@ -42,6 +42,7 @@ RUNS_ZH = {
     "the plan": "计划",
     "the same command goes on from there": "同一条命令会从那里继续",
     "stopped by {name} after step {step}": "第 {step} 步之后被 {name} 停止",
+    "stopped on request after step {step}": "第 {step} 步之后按请求停止",
     "the same command resumes here": "同一条命令会从这里续训",
     "{folder} holds a quickstart of {name} {was}, and {value} was asked for": "{folder} 里的快速开始是 {name} {was}，而现在要求的是 {value}",
     "choose another --output, or remove that folder": "请换一个 --output，或删除那个目录",
@@ -224,4 +225,15 @@ RUNS_ZH = {
     "run the same `truing eval` command again": "请再执行一次同一条 `truing eval` 命令",
     "an evaluation's page is written by `truing eval`, and is already there: {path}": "评估的页面由 `truing eval` 写出，已经在 {path}",
     "copy it": "请复制它",
+    # Folders of strangers
+    "{folder} cannot be opened: {error}": "无法打开 {folder}：{error}",
+    "{folder} has no tokenizer that can be loaded: {error}": "{folder} 里没有能载入的分词器：{error}",
+    "{folder} holds no adapter that PEFT opens: {error}": "{folder} 里没有 PEFT 能打开的适配器：{error}",
+    "{folder} is an adapter of type {kind}, which truing does not open": "{folder} 是 {kind} 类型的适配器，truing 不打开",
+    "truing reads adapters that change weights: {kinds}": "truing 只读改动权重的适配器：{kinds}",
+    "{folder} is an adapter whose base leads back to itself": "{folder} 这个适配器的基座又指回它自己",
+    "set base_model_name_or_path in {file} to a whole model": "请把 {file} 里的 base_model_name_or_path 设为一个完整的模型",
+    "{folder}: its adapter_config.json says rank {rank}, and its weights have {most} at most": "{folder}：adapter_config.json 里的秩是 {rank}，而权重最多只有 {most}",
+    "{folder}: the pattern {pattern} of its adapter_config.json is of no use: {error}": "{folder}：adapter_config.json 里的模式 {pattern} 用不了：{error}",
+    "list the names of the modules instead": "请改为列出模块的名字",
 }

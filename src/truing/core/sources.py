@@ -21,7 +21,11 @@ def source_hash(module_name: str) -> str:
     file = getattr(sys.modules[module_name], "__file__", None)
     if not file or not Path(file).is_file():  # built-in modules have none
         return ""
-    own = Path(file).resolve()
+    return hash_of_files(Path(file).resolve(), module_name)
+
+
+def hash_of_files(own: Path, module_name: str) -> str:
+    """Return `source_hash` of a module by its file; the module need not be imported."""
     depth = module_name.count(".") + (own.name == "__init__.py")
     files = _files_behind(own, module_name, own.parents[depth])
     if len(files) == 1:
@@ -53,8 +57,12 @@ def _imports(path: Path, module: str) -> Iterator[str]:
     """Yield every dotted name that a file imports; a name taken from a module may be a module too."""
     if path.suffix != ".py":
         return
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):  # its import will say so
+        return
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -4,12 +4,15 @@
 A translation holds the placeholders of its key, or fewer. Keys, flags, commands and codes stay as they are typed.
 """
 
+from truing.core.arena_zh import ARENA_ZH
 from truing.core.calls_zh import CALLS_ZH
 from truing.core.evals_zh import EVALS_ZH
 from truing.core.rows_zh import ROWS_ZH
 from truing.core.runs_zh import RUNS_ZH
 from truing.core.scale_zh import SCALE_ZH
+from truing.core.store_zh import STORE_ZH
 from truing.core.synthesis_zh import SYNTHESIS_ZH
+from truing.core.votes_zh import VOTES_ZH
 
 _OTHERS_ZH = {
     # Between parts
@@ -34,6 +37,14 @@ _OTHERS_ZH = {
     "{path} is empty": "{path} 是空文件",
     "a recipe needs at least method, policy and data.train": "配方至少要有 method、policy 和 data.train",
     "{place}: a recipe is a mapping of keys, this is {value}": "{place}：配方由“键: 值”组成，而这里是 {value}",
+    # People's votes
+    "prompts and models belong together": "提示和模型要一起给出",
+    "truing annotate prompts.jsonl --models A B, or --responses rows.jsonl": "truing annotate prompts.jsonl --models A B，或 --responses rows.jsonl",
+    "there is nothing to vote on": "没有可以投票的内容",
+    "opening {path}": "正在打开 {path}",
+    "an answer about more responses than the {n} of the item": "作答涉及的回答多于该题的 {n} 个",
+    "a file {name}: expected {known}": "文件 {name}：应为 {known}",
+    "save the rows as JSON lines": "请把数据存成 JSON 行",
     # Mistakes of YAML and JSON
     "a full-width colon '：' after {key!r}": "{key!r} 后面是全角冒号“：”",
     "write an ASCII colon and a space: `{key}: …`": "请改成半角冒号加空格：`{key}: …`",
@@ -94,6 +105,42 @@ _OTHERS_ZH = {
     "{path} cannot be written: {reason}; {needed} bytes are needed, {free} are free": "无法写入 {path}：{reason}；需要 {needed} 字节，剩余 {free} 字节",
     "{path} cannot be written: {reason}; {free} bytes are free": "无法写入 {path}：{reason}；剩余 {free} 字节",
     "the old content is kept; once the path can be written, the same command resumes": "原有内容都保留着；能写入之后，同一条命令会接着做",
+    # Faults and refusals of the system
+    "{path}: {reason}": "{path}：{reason}",
+    "the system refused: {reason}": "系统拒绝了操作：{reason}",
+    "give this user the right to it, or choose another path": "请给当前用户相应的权限，或换一个路径",
+    "mount it so that it can be written, or choose another path": "请以可写方式挂载，或换一个路径",
+    "free some space; then the same command goes on where it can": "请腾出空间；之后同一条命令会尽可能接着做",
+    "free some of the quota; then the same command goes on where it can": "请腾出配额；之后同一条命令会尽可能接着做",
+    "the disk or the network behind it fails: check it, then run the same command again": "磁盘或其背后的网络出错：请检查后再运行同一条命令",
+    "the network behind it fails: mount it again, then run the same command again": "背后的网络出错：请重新挂载后再运行同一条命令",
+    "a folder stands where a file is expected: move it away, or choose another path": "这里应是文件，却是一个文件夹：请移走它，或换一个路径",
+    "a file stands where a folder is expected: move it away, or choose another path": "这里应是文件夹，却是一个文件：请移走它，或换一个路径",
+    "it was there and has gone, or a path is wrong: put it back, or choose another path": "它已经不在了，或路径有误：请放回原处，或换一个路径",
+    "another program writes in it: end that program, then run the same command again": "另一个程序正在其中写入：请结束那个程序，再运行同一条命令",
+    "another program uses it: end that program, then run the same command again": "另一个程序正在使用它：请结束那个程序，再运行同一条命令",
+    "let this process open more files (ulimit -n)": "请允许本进程打开更多文件（ulimit -n）",
+    "let this machine open more files, or end other programs": "请允许本机打开更多文件，或结束其他程序",
+    "its links lead round in a circle: mend them": "它的链接首尾相连成了环：请修正",
+    "choose a shorter path": "请换一个更短的路径",
+    "there is not enough memory": "内存不够",
+    "end other programs, or lower tokens_per_pass, items_per_step or max_tokens": "请结束其他程序，或调小 tokens_per_pass、items_per_step 或 max_tokens",
+    "this is a fault of truing: {kind}: {text}": "这是 truing 自身的错误：{kind}：{text}",
+    "code of your own failed: {kind}: {text} ({place})": "你自己的代码出错：{kind}：{text}（{place}）",
+    "mend it there; {log} says more": "请在那里修正；{log} 里有详细内容",
+    "mend it there": "请在那里修正",
+    "please report it with {log}, which says more": "请附上 {log} 报告这个错误，里面有详细内容",
+    "set TRUING_CACHE to a folder that can be written; its truing.log then says more": "请把 TRUING_CACHE 设为一个可写的文件夹；其中的 truing.log 会有详细内容",
+    "{path} belongs to somebody else": "{path} 属于别人",
+    "set TRUING_CACHE to a folder of your own": "请把 TRUING_CACHE 设为你自己的一个文件夹",
+    # Code that recipes name
+    "{module} is a module of Python itself, and no place for a function of yours": "{module} 是 Python 自带的模块，不能放你自己的函数",
+    "write the function into a file of your own, and name that file": "请把函数写进你自己的文件，并写上那个文件的名字",
+    "the recipe runs the code of {path} (sha256 {hash}…), which nobody has accepted": "这份配方要运行 {path} 里的代码（sha256 {hash}…），还没有人同意过",
+    "read the file, then add --trust-code, or in Python call truing.trust_code() before": "请先读一读这个文件，再加上 --trust-code；在 Python 里请先调用 truing.trust_code()",
+    "this recipe runs the code of {path} (sha256 {hash})": "这份配方要运行 {path} 里的代码（sha256 {hash}）",
+    "Have you read it, and shall it run, now and as long as it stays as it is?": "你读过它吗？是否现在就运行它，并且在它不变时都运行？",
+    # A run that goes on
     "this run was started with another recipe:\n  {changed}": "这次训练是用另一份配方开始的：\n  {changed}",
     "choose another output, put the old values back, or go on with {flags}": "请换一个 output、改回原来的值，或加上 {flags} 继续",
     "{key}: was {was}, is {now}": "{key}：原来是 {was}，现在是 {now}",
@@ -172,6 +219,7 @@ _OTHERS_ZH = {
     "suite": "题集",
     "classifier": "分类器",
     "judge": "评判",
+    "format of votes": "投票格式",
     "check": "检查",
     "format": "数据格式",
     "format to write": "可写出的数据格式",
@@ -300,6 +348,28 @@ _OTHERS_ZH = {
     "losses that do: {names}": "读取概率的损失：{names}",
     "learn from these rows with dpo or reward, or drop the column": "请用 dpo 或 reward 学习这些数据，或去掉这一列",
     "stopped; the same command goes on where it can": "已停止；同一条命令会尽量从断点继续",
+    # Pages that a server makes
+    "name a folder that holds run folders, or a run folder": "请给出一个包含运行目录的目录，或一个运行目录",
+    "open {url}": "请打开 {url}",
+    "password": "密码",
+    "Ctrl-C ends it": "按 Ctrl-C 结束",
+    "{host} can be reached from other machines, and no password is set": "其他机器可以访问 {host}，却没有设置密码",
+    "set {name}, or give --password and type one": "请设置 {name}，或使用 --password 并输入密码",
+    "the password has {n} characters: expected at least {least}": "密码只有 {n} 个字符：至少要 {least} 个",
+    "choose a longer one; nobody has to type it often": "请选一个更长的；不需要经常输入",
+    "{host} cannot be listened on: {reason}": "无法在 {host} 上监听：{reason}",
+    "choose another --port or --host": "请换一个 --port 或 --host",
 }
 
-ZH = CALLS_ZH | ROWS_ZH | RUNS_ZH | EVALS_ZH | SYNTHESIS_ZH | SCALE_ZH | _OTHERS_ZH
+ZH = (
+    ARENA_ZH
+    | CALLS_ZH
+    | ROWS_ZH
+    | RUNS_ZH
+    | EVALS_ZH
+    | SYNTHESIS_ZH
+    | SCALE_ZH
+    | VOTES_ZH
+    | STORE_ZH
+    | _OTHERS_ZH
+)

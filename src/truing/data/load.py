@@ -28,7 +28,7 @@ from truing.data.chunks import SAMPLE, Chunk, ReadChunk, cut, read_chunk
 from truing.data.detect import detect
 from truing.data.formats import Format, find_format
 from truing.data.kinds import parts_of
-from truing.data.read import EMPTY_HINT, HUB, check_file, raw_rows, settle
+from truing.data.read import EMPTY_HINT, NO_FILES, VOTES, check_file, raw_rows, settle
 from truing.data.rows import RawRow
 
 MOST_BAD = 0.01  # share of bad rows above which loading stops
@@ -279,15 +279,19 @@ def bytes_of(paths: Iterable[str | Path]) -> int:
     total = 0
     for path in expanded(paths):
         file = Path(path)
-        if not path.startswith(HUB) and file.is_file():
+        if not path.startswith(NO_FILES) and file.is_file():
             total += file.stat().st_size * (PACKED if file.suffix.lower() in SMALLER else 1)
     return total
 
 
 def require_files(paths: Iterable[str | Path]) -> None:
-    """Raise `DataError` for a file that is absent or empty, or a pattern that matches none."""
+    """Raise `DataError` for an absent or empty file, a pattern without a match, or votes without rows."""
     for path in expanded(paths):
-        if not path.startswith(HUB):
+        if path.startswith(VOTES):
+            from truing.data.votes import votes_file  # brings the database along
+
+            votes_file(path)
+        elif not path.startswith(NO_FILES):
             check_file(Path(path))
 
 
@@ -305,7 +309,7 @@ def _chunks(
     source: _Source, sample: list[RawRow], rows: Iterator[RawRow], format: Format | None
 ) -> Iterator[Chunk]:
     """Yield all rows of a source: those of the sample, which are settled, and the rest."""
-    name, spoken = format and format.name, source.path.startswith(HUB)
+    name, spoken = format and format.name, source.path.startswith(NO_FILES)
 
     def chunk(settled: bool) -> Callable[[list[RawRow], int], Chunk]:
         return lambda some, first: Chunk(some, name, source.index, first, settled, spoken)
@@ -316,7 +320,7 @@ def _chunks(
 
 def names_of(paths: Sequence[str]) -> list[str]:
     """Name each file for places in it: by its name, or its path where another file has that name."""
-    names = [path if path.startswith(HUB) else Path(path).name for path in paths]
+    names = [path if path.startswith(NO_FILES) else Path(path).name for path in paths]
     return [path if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
 
 
@@ -335,7 +339,7 @@ def _report(source: _Source, used: Format, hash_of: Callable[[Path], str]) -> So
 
 def _sha256(source: _Source, hash_of: Callable[[Path], str]) -> str:
     """Hash the file's bytes; a data set of the hub has no file, so its records are hashed."""
-    if not source.path.startswith(HUB):
+    if not source.path.startswith(NO_FILES):
         return hash_of(Path(source.path))
     return source.digest.hexdigest()
 
@@ -373,7 +377,7 @@ def expanded(paths: Iterable[str | Path]) -> Iterator[str]:
     for given in paths:
         path = str(given)
         names = [path]
-        if not path.startswith(HUB) and glob.has_magic(path) and not Path(path).exists():
+        if not path.startswith(NO_FILES) and glob.has_magic(path) and not Path(path).exists():
             names = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
             names = [name for name in names if Path(name).is_file() and not _ASIDE.search(name)]
             if not names:
@@ -382,7 +386,7 @@ def expanded(paths: Iterable[str | Path]) -> Iterator[str]:
                     hint=message("quote the pattern and check the folder"),
                 )
         for name in chain.from_iterable(map(_in_parts, names)):
-            file = name if name.startswith(HUB) else str(Path(name).resolve())
+            file = name if name.startswith(NO_FILES) else str(Path(name).resolve())
             if file not in seen:
                 seen.add(file)
                 yield name
@@ -391,5 +395,5 @@ def expanded(paths: Iterable[str | Path]) -> Iterator[str]:
 def _in_parts(path: str) -> list[str]:
     """List the files of a folder that Spark wrote; return any other path as it is."""
     folder = Path(path)
-    parts = parts_of(folder) if not path.startswith(HUB) and folder.is_dir() else []
+    parts = parts_of(folder) if not path.startswith(NO_FILES) and folder.is_dir() else []
     return [str(part) for part in parts] or [path]

@@ -1,4 +1,4 @@
-"""Read files as raw rows: JSON, JSONL, CSV, Parquet, each also inside .gz or .zst, and hub data sets.
+"""Read files as raw rows: JSON, JSONL, CSV, Parquet, each also inside .gz or .zst, hub data sets, votes.
 
 `read_rows` yields one `RawRow` per row and never raises for a damaged row, only for a file that cannot
 be read at all. To add a kind of file, write a function `(name, file) -> Iterator[RawRow]` and give it
@@ -32,6 +32,8 @@ from truing.data.read_json import read_json, read_jsonl
 from truing.data.rows import RawRow, RowError
 
 HUB = "hub:"
+VOTES = "annotate:"  # the votes of a project, see data/votes.py
+NO_FILES = (HUB, VOTES)
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 1 << 16  # the bytes of a file that tell its kind and its encoding
 EMPTY_HINT = message("write it again, or take it out of the list of data files")
@@ -49,6 +51,11 @@ def raw_rows(path: str | Path, name: str | None = None) -> Iterator[RawRow]:
     """Yield the rows that `read_rows` yields before `settle` restores their values."""
     if str(path).startswith(HUB):
         yield from _read_hub(str(path))
+        return
+    if str(path).startswith(VOTES):
+        from truing.data.votes import read_votes  # brings the database along
+
+        yield from read_votes(str(path), name)
         return
     path = Path(path)
     check_file(path)

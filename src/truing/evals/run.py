@@ -156,7 +156,7 @@ def as_json(done: Evaluation) -> dict[str, Any]:
         "unfinished": list(done.unfinished),
         "notes": done.notes,
         "seconds": done.seconds,
-        "recipe": done.recipe.model_dump(mode="json"),
+        "recipe": done.recipe.recorded(),
         "versions": versions(),
     }
 

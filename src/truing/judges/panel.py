@@ -14,7 +14,8 @@ from typing import Literal
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 from truing.judges.opinions import NoVerdict
-from truing.stats.agreement import RaterAgreement, RatingScale, krippendorff_alpha
+from truing.stats.agreement import krippendorff_alpha
+from truing.stats.ratings import RaterAgreement, RatingScale
 
 PanelRule = Literal["majority", "mean"]
 RULES: tuple[PanelRule, ...] = ("majority", "mean")

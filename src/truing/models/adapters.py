@@ -3,11 +3,14 @@
 PEFT leaves a place without a tensor at its initial draw, which merges to the bare base, and warns at most.
 """
 
+import re
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import regex
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -18,10 +21,13 @@ from transformers import PreTrainedModel
 
 from truing.core.errors import ModelError
 from truing.core.messages import joined, message
+from truing.models.folders import reading
 from truing.models.load import load_tokenizer, quiet
 from truing.models.results import ADAPTER_WEIGHTS
 from truing.models.weights import listed, require_finite
 
+_PLAIN = re.compile(r"[\w.-]+")
+PATTERN_SECONDS = 2.0  # that the patterns of an adapter may take over all names of its base
 _TABLES = ("embed_tokens", "wte", "embed_in", "word_embeddings", "lm_head", "embed_out")
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt")
 _AGAIN = "save the adapter again from the model it was trained on, or name that model as its base"
@@ -34,14 +40,17 @@ def with_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedM
     tensors that do not fit, with the names of both sides, and for an adapter that changes more than weights.
     """
     config = _config_of(folder)
-    tensors = load_file(folder / ADAPTER_WEIGHTS)
+    _settle_patterns(config, folder, base)
+    with reading(folder, message(_AGAIN)):
+        tensors = load_file(folder / ADAPTER_WEIGHTS)
     require_finite(folder, tensors.items())
+    _require_rank(config, tensors, folder)
     _grow(base, tensors, folder)
     try:
         with quiet(), warnings.catch_warnings(action="ignore"), torch.random.fork_rng():
             model = get_peft_model(base, config)
             found = set_peft_model_state_dict(model, dict(tensors), adapter_name="default")
-    except (ValueError, RuntimeError, KeyError) as error:
+    except (ValueError, RuntimeError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise ModelError(
             message("{folder} does not fit its base: {error}", folder=folder, error=_first_cause(error)),
             hint=message(_AGAIN),
@@ -71,13 +80,9 @@ def merged(model: PeftModel | PreTrainedModel) -> PreTrainedModel:
 
 
 def _config_of(folder: Path) -> PeftConfig:
-    try:
+    hint = message("write the adapter again with PEFT's save_pretrained")
+    with reading(folder, hint, "{folder} holds no adapter that PEFT opens: {error}"):
         config = PeftConfig.from_pretrained(str(folder))
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(
-            message("{folder} holds no adapter that PEFT opens: {error}", folder=folder, error=error),
-            hint=message("write the adapter again with PEFT's save_pretrained"),
-        ) from error
     if config.is_prompt_learning or config.is_adaption_prompt:
         raise ModelError(
             message(
@@ -90,6 +95,53 @@ def _config_of(folder: Path) -> PeftConfig:
         )
     config.inference_mode = True
     return config
+
+
+def _require_rank(config: PeftConfig, tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """Raise ModelError for a rank above that of the weights: PEFT would make room for it before it looks."""
+    most = max((one.shape[0] for name, one in tensors.items() if ".lora_A." in name), default=None)
+    asked = [getattr(config, "r", None), *(getattr(config, "rank_pattern", None) or {}).values()]
+    wrong = [rank for rank in asked if isinstance(rank, int) and most is not None and rank > most]
+    if wrong:
+        said = "{folder}: its adapter_config.json says rank {rank}, and its weights have {most} at most"
+        raise ModelError(message(said, folder=folder, rank=max(wrong), most=most), hint=message(_AGAIN))
+
+
+def _settle_patterns(config: PeftConfig, folder: Path, base: PreTrainedModel) -> None:
+    """Put the names of modules in place of the patterns that stand for them, in bounded time.
+
+    PEFT matches patterns with Python's `re`, for which one of an adapter from anybody can take years. Raises
+    ModelError for a pattern that cannot be read or takes too long.
+    """
+    names = [name for name, _ in base.named_modules() if name]
+    until = time.monotonic() + PATTERN_SECONDS
+
+    def fits(pattern: str, name: str) -> bool:
+        return regex.fullmatch(pattern, name, timeout=max(0.001, until - time.monotonic())) is not None
+
+    def matching(pattern: str) -> list[str]:
+        try:
+            return [name for name in names if fits(pattern, name)]
+        except (regex.error, TimeoutError) as error:
+            said = "{folder}: the pattern {pattern} of its adapter_config.json is of no use: {error}"
+            raise ModelError(
+                message(said, folder=folder, pattern=repr(pattern[:80]), error=str(error)),
+                hint=message("list the names of the modules instead"),
+            ) from error
+
+    for key in ("target_modules", "exclude_modules"):
+        found = getattr(config, key, None)
+        if isinstance(found, str) and found != "all-linear" and not _PLAIN.fullmatch(found):
+            setattr(config, key, matching(found))
+    for key in ("rank_pattern", "alpha_pattern"):
+        given: Mapping[str, Any] = getattr(config, key, None) or {}
+        ranks: dict[str, Any] = {}
+        for pattern, value in given.items():
+            plain = _PLAIN.fullmatch(pattern)
+            for name in [pattern] if plain else map(re.escape, matching(rf"(.*\.)?({pattern})")):
+                ranks.setdefault(name, value)
+        if given:
+            setattr(config, key, ranks)
 
 
 def _first_cause(error: Exception) -> str:

@@ -20,8 +20,9 @@ import torch
 
 from truing.core.errors import StorageError
 from truing.core.files import sha256_file, write_atomic
+from truing.core.places import cache_folder
 from truing.models.results import ADAPTER_CONFIG, find_run
-from truing.models.sources import cache_folder, require_base, resolve
+from truing.models.sources import require_base, resolve
 
 PARTS = {
     "weights": ("*.safetensors", "*.bin", "*.index.json"),

@@ -5,6 +5,7 @@ folder of the same maker is ever replaced.
 """
 
 import copy
+import json
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -71,6 +72,16 @@ def _write_adapter(model: "PeftModel", folder: Path) -> None:
         for file in (folder / name).iterdir():
             file.rename(folder / file.name)
         (folder / name).rmdir()
+    _order_sets(model, name, folder / "adapter_config.json")
+
+
+def _order_sets(model: "PeftModel", name: str, path: Path) -> None:
+    """Sort what PEFT holds as sets: it writes them in the order of their hashes, another in each process."""
+    config = json.loads(path.read_text("utf-8"))
+    for key, value in vars(model.peft_config[name]).items():
+        if isinstance(value, set):
+            config[key] = sorted(value)
+    path.write_text(json.dumps(config, indent=2, sort_keys=True), "utf-8")
 
 
 def _active_adapter(model: "PeftModel") -> str:

@@ -1,17 +1,48 @@
 """Checks that transformers can open a folder without running code from it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from truing.core.errors import ModelError
+from truing.core.errors import ModelError, TruingError
 from truing.core.messages import message
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 # Files in which quantisers keep what others write into config.json.
 _QUANTISERS = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 _QUANTISED_BY = ("quantization_config", "compression_config")  # keys of config.json
+
+
+@contextmanager
+def reading(folder: Path, hint: str, said: str = "{folder} cannot be opened: {error}") -> Iterator[None]:
+    """Raise `ModelError` for what transformers, PEFT or tokenizers raise over the files of a folder.
+
+    A folder may come from anybody, and a value that a library does not expect ends anywhere in it, in any
+    exception. Errors of the system itself, such as a disk that cannot be read, pass.
+    """
+    try:
+        yield
+    except (TruingError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ModelError(message(said, folder=folder, error=_told(error)), hint=hint) from error
+
+
+def _told(error: Exception) -> str:
+    """Return the line of an exception that names the mistake."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    kind = type(error).__name__
+    if not lines:
+        return kind
+    if kind.startswith("StrictDataclass"):  # what and where, then why
+        return lines[-1]
+    return (
+        lines[0] if isinstance(error, OSError | ValueError) or kind == "Exception" else f"{kind}: {lines[0]}"
+    )
 
 
 def check_model_folder(folder: Path, *, bins: bool = False) -> None:
@@ -24,9 +55,9 @@ def check_model_folder(folder: Path, *, bins: bool = False) -> None:
             message("{folder} has no config.json", folder=folder),
             hint=message("give the folder that save_pretrained or truing wrote"),
         )
-    _refuse_links_out(folder)
+    refuse_links_out(folder)
     for name in ("config.json", "tokenizer_config.json"):
-        _refuse_code(folder / name)
+        refuse_code(folder / name)
     _refuse_quantised(folder)
     files = weight_files(folder, bins=bins)
     if not files:
@@ -40,7 +71,7 @@ def holds_reward(folder: Path) -> bool:
     """Tell whether transformers opens a folder, or the base of the adapter in it, as a classifier."""
     for name, key in (("config.json", "architectures"), ("adapter_config.json", "task_type")):
         if (folder / name).is_file():
-            told = str(_object(folder / name).get(key))
+            told = str(read_object(folder / name).get(key))
             if "SEQ_CLS" in told or "ForSequenceClassification" in told:
                 return True
     return False
@@ -64,10 +95,10 @@ def refuse_reward(folder: Path) -> None:
 
 def _refuse_quantised(folder: Path) -> None:
     """Raise `ModelError` for weights that are codes of a quantiser, even if config.json does not say so."""
-    config = _object(folder / "config.json")
+    config = read_object(folder / "config.json")
     parts = [config, *(part for part in config.values() if isinstance(part, dict))]
     found = [part[key] for part in parts for key in _QUANTISED_BY if part.get(key)]
-    found += [_object(folder / name) for name in _QUANTISERS if (folder / name).is_file()]
+    found += [read_object(folder / name) for name in _QUANTISERS if (folder / name).is_file()]
     if found:
         raise _quantised(folder, _scheme_of(found[0]))
 
@@ -96,7 +127,7 @@ def _quantised(folder: Path, scheme: str) -> ModelError:
     )
 
 
-def _refuse_links_out(folder: Path) -> None:
+def refuse_links_out(folder: Path) -> None:
     """Raise `ModelError` for links out of the folder, except to the `blobs` of the hub's cache."""
     inside = folder.resolve()
     allowed = (inside, inside.parent.parent / "blobs")
@@ -112,10 +143,10 @@ def _refuse_links_out(folder: Path) -> None:
             )
 
 
-def _refuse_code(path: Path) -> None:
+def refuse_code(path: Path) -> None:
     if not path.exists():
         return
-    content = _object(path)
+    content = read_object(path)
     if content.get("auto_map"):
         raise ModelError(
             message("{path} asks to run Python code that comes with the model (auto_map)", path=path),
@@ -134,11 +165,16 @@ def _refuse_code(path: Path) -> None:
         )
 
 
-def _object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """Read the object in a JSON file. Raises `ModelError` for anything else."""
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except OSError as error:
+        raise ModelError(
+            message("{path} cannot be read: {reason}", path=path, reason=error.strerror),
+            hint=message("fetch the model again"),
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise ModelError(
             message("{path} is not JSON: {error}", path=path, error=error),
             hint=message("fetch the model again"),

@@ -25,7 +25,7 @@ from truing.kernels.families import (
     not_adapted,
     positions_of,
 )
-from truing.models.folders import refuse_reward
+from truing.models.folders import reading, refuse_reward
 from truing.models.weights import opened, require_finite, require_fit, require_shapes
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -91,11 +91,13 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTra
     Raises ModelError for a folder of another kind, and for weights that do not fit or are not finite.
     """
     refuse_reward(folder)
-    try:
-        with quiet():
+    with reading(folder, message("a policy is a causal language model")), quiet():
+        try:
             model, info = opened(AutoModelForCausalLM, folder, dtype)
-    except (OSError, ValueError) as error:
-        raise _not_causal(folder, error) from error
+        except ValueError as error:
+            if "Unrecognized configuration class" not in str(error):
+                raise
+            raise _not_causal(folder) from error
     require_shapes(folder, model, info)
     require_fit(folder, model, info)
     require_finite(folder, model.named_parameters())
@@ -103,14 +105,12 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTra
     return model.eval()
 
 
-def _not_causal(folder: Path, error: Exception) -> ModelError:
-    """Make the error for a folder that transformers does not open as a causal language model."""
+def _not_causal(folder: Path) -> ModelError:
+    """Make the error for a folder of another kind of model."""
+    kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
+    said = "{folder} is of the family {kind}, which is no causal language model"
     hint = message("a policy is a causal language model")
-    if "Unrecognized configuration class" in str(error):
-        kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
-        said = "{folder} is of the family {kind}, which is no causal language model"
-        return ModelError(message(said, folder=folder, kind=kind), hint=hint)
-    return ModelError(f"{folder}: {str(error).splitlines()[0]}", hint=hint)
+    return ModelError(message(said, folder=folder, kind=kind), hint=hint)
 
 
 def load_tokenizer(folder: Path, arguments: Mapping[str, Any] | None = None) -> Any:
@@ -119,13 +119,11 @@ def load_tokenizer(folder: Path, arguments: Mapping[str, Any] | None = None) -> 
     `arguments` become the defaults of its chat template, also in every saved copy of the tokenizer. A
     tokenizer that frames text as BERT's does, without a chat template, writes turns as `SEPARATED`.
     """
-    try:
+    hint = message("copy tokenizer.json and tokenizer_config.json of the base model into it")
+    with reading(folder, hint, "{folder} has no tokenizer that can be loaded: {error}"):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder} has no tokenizer that can be loaded: {str(error).splitlines()[0]}",
-            hint="copy tokenizer.json and tokenizer_config.json of the base model into it",
-        ) from error
+        if not isinstance(tokenizer.model_max_length, int | float):
+            raise ValueError(f"model_max_length is {tokenizer.model_max_length!r}")
     framed = tokenizer.cls_token is not None and tokenizer.sep_token is not None
     if framed and not tokenizer.chat_template and tokenizer.eos_token in (None, tokenizer.sep_token):
         tokenizer.chat_template = SEPARATED

@@ -132,11 +132,11 @@ def adapter_base(folder: Path) -> str:
     path = folder.expanduser() / ADAPTER_CONFIG
     try:
         base = json.loads(path.read_bytes()).get("base_model_name_or_path")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise ModelError(
             message("{path} is not a JSON object", path=path), hint=message("write the adapter again")
         ) from error
-    if not base:
+    if not base or not isinstance(base, str):
         raise ModelError(
             message("{path} does not say which model the adapter is for", path=path),
             hint=message("set base_model_name_or_path in it to the folder or the hub name of that model"),

@@ -27,6 +27,7 @@ from truing.core.messages import message
 from truing.kernels.families import LINEAR_SCORE
 from truing.models.adapters import merged, tokenizer_of, with_adapter
 from truing.models.export import MAKER, export_folder
+from truing.models.folders import reading
 from truing.models.load import load_tokenizer, quiet
 from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from truing.models.reward import linear_head
@@ -122,22 +123,17 @@ def _merged(folder: Path, dtype: torch.dtype, device: torch.device) -> RewardMod
 
 def _open(folder: Path, dtype: torch.dtype, seed: int, import_bin: bool) -> tuple[PreTrainedModel, bool]:
     """Open the model with the head under its own names; return it, and whether part of the head is new."""
-    try:
-        with quiet(), torch.random.fork_rng():
-            torch.manual_seed(seed)
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-            if config.is_encoder_decoder:
-                raise ValueError("it is an encoder-decoder")
-            # transformers would read the named file, a pickle too, whatever `use_safetensors` says.
-            if named := getattr(config, "transformers_weights", None):
-                raise ValueError(f"its config.json names weights of its own: transformers_weights {named}")
-            kind, safe = AutoModelForSequenceClassification, None if import_bin else True
-            model, info = opened(kind, folder, dtype, num_labels=1, use_safetensors=safe)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder}: {str(error).splitlines()[0]}",
-            hint="a reward model is a decoder or an encoder that AutoModelForSequenceClassification opens",
-        ) from error
+    hint = message("a reward model is a decoder or an encoder that AutoModelForSequenceClassification opens")
+    with reading(folder, hint), quiet(), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        if config.is_encoder_decoder:
+            raise ValueError("it is an encoder-decoder")
+        # transformers would read the named file, a pickle too, whatever `use_safetensors` says.
+        if named := getattr(config, "transformers_weights", None):
+            raise ValueError(f"its config.json names weights of its own: transformers_weights {named}")
+        kind, safe = AutoModelForSequenceClassification, None if import_bin else True
+        model, info = opened(kind, folder, dtype, num_labels=1, use_safetensors=safe)
     trunk = f"{model.base_model_prefix}."
     _require_one_label(folder, [one for one in info["mismatched_keys"] if not one[0].startswith(trunk)])
     require_shapes(folder, model, info)

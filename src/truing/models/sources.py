@@ -11,7 +11,6 @@ import difflib
 import hashlib
 import io
 import logging
-import os
 import re
 import shutil
 import subprocess
@@ -26,6 +25,8 @@ from truing.core.doing import doing
 from truing.core.errors import ModelError
 from truing.core.files import problems, written_aside
 from truing.core.messages import message
+from truing.core.places import cache_folder
+from truing.models.adapter_folders import check_adapter_folder, is_adapter, refuse_circle
 from truing.models.folders import check_model_folder
 from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RunModel, adapter_base, find_run
 from truing.models.sealed import require_whole
@@ -112,14 +113,6 @@ def _kind_of(source: str) -> "Source":
     if kind is None:
         raise _no_folder(source)
     return kind
-
-
-def cache_folder() -> Path:
-    """Return the folder of converted models: `TRUING_CACHE`, else one in the user's cache folder."""
-    if chosen := os.environ.get("TRUING_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "truing"
 
 
 def _from_folder(source: str, verify: bool) -> ModelFolder:
@@ -356,6 +349,8 @@ def require_base(folder: Path) -> str:
             ),
         )
     base = adapter_base(folder)
+    check_adapter_folder(folder)
+    refuse_circle(folder, base)
     try:
         require(base)
     except ModelError as error:
@@ -371,12 +366,6 @@ def require_base(folder: Path) -> str:
             ),
         ) from error
     return base
-
-
-def is_adapter(source: str) -> bool:
-    """Tell whether a source is a folder that holds an adapter and no whole weights."""
-    folder = Path(source).expanduser()
-    return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
 
 
 class Source(NamedTuple):

@@ -15,6 +15,7 @@ from truing.core.errors import ModelError
 from truing.core.files import MANIFEST, sha256_file, write_atomic
 from truing.core.messages import message
 from truing.models import checkpoint
+from truing.models.adapter_folders import is_adapter
 from truing.models.adapters import merged, tokenizer_of, with_adapter
 from truing.models.contents import contents_of
 from truing.models.export import export_folder
@@ -35,7 +36,7 @@ from truing.models.results import ADAPTER_CONFIG, RunModel, find_run
 from truing.models.reward_folder import load_reward
 from truing.models.scoring import Policy, unwrapped
 from truing.models.sealed import damage_of, require_whole
-from truing.models.sources import AGAIN, is_adapter, require_base, resolve
+from truing.models.sources import AGAIN, require_base, resolve
 from truing.models.weights import require_rows
 
 log = logging.getLogger(__name__)

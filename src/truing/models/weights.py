@@ -91,6 +91,10 @@ def require_fit(folder: Path, model: PreTrainedModel, info: Mapping[str, Any]) -
 
 def _belongs(model: nn.Module, name: str) -> bool:
     """Tell whether a tensor without a place is of an extra layer, or an extra tensor of a module."""
+    if match := _NUMBER.search(name):  # a model without layers has no place for any
+        holder = dict(model.named_modules()).get(name[: match.start()])
+        if isinstance(holder, nn.ModuleList) and not len(holder):
+            return True
     kinds = {_NUMBER.sub(".N.", own) for own, _ in model.named_parameters()}
     if _NUMBER.sub(".N.", name) in kinds:
         return True

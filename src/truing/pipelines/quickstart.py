@@ -177,7 +177,7 @@ class Quickstart:
         try:
             yield
         except (Stopped, KeyboardInterrupt) as stop:
-            number = stop.exit_code - 128 if isinstance(stop, Stopped) else signal.SIGINT
+            number = stop.signal if isinstance(stop, Stopped) else signal.SIGINT
             kept = ["the plan", *(title for done, title in STAGES.items() if done in self.seconds)]
             said = message(
                 "stopped during {stage}{steps}; {folder} keeps {kept}",

@@ -163,7 +163,7 @@ def _planned(stage: Stage, earlier: Mapping[str, Planned]) -> Planned:
     old, status = read_config(Path(recipe.output)), read_status(Path(recipe.output))
     longer = False
     if old is not None:
-        asked = recipe.model_dump(mode="json") | {"inputs": old["recipe"]["inputs"] | inputs}
+        asked = recipe.recorded() | {"inputs": old["recipe"]["inputs"] | inputs}
         changes = compare(old["recipe"], old["recipe"] | asked)
         try:
             refuse_unsafe(changes)

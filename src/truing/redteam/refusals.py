@@ -102,7 +102,7 @@ def make_refusals(
     answers = answers_in(recipe.output)
     roles = {name: open_role(one, answers, live_of(one, opened)) for name, one in specs.items()}
     asked = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.recorded(),
         "inputs": failures.prompts.inputs | everyday.inputs,
         **{name: dict(role.identity) for name, role in roles.items()},
     }
@@ -281,5 +281,5 @@ def as_json(done: Refusals) -> dict[str, Any]:
         "kinds": dict(Counter(one.kind for one in done.harmless)),
         "pairs": {"asked": done.pairs_asked, "rows": len(done.preferences), **done.no_pairs},
         "balance": {"asked": done.recipe.balance, "reached": done.reached},
-        "recipe": done.recipe.model_dump(mode="json"),
+        "recipe": done.recipe.recorded(),
     }

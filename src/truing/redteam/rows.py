@@ -130,7 +130,7 @@ def as_json(done: RedTeam) -> dict[str, Any]:
         "judge": None if done.judge is None else _judge_row(done.judge),
         "proposals": dict(Counter(one.rejected or "kept" for one in done.proposals)),
         "failures": len(done.failures),
-        "recipe": done.recipe.model_dump(mode="json"),
+        "recipe": done.recipe.recorded(),
     }
 
 

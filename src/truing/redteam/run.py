@@ -58,7 +58,7 @@ def red_team(
     answers = answers_in(recipe.output)
     at_work = {name: open_role(spec, answers, live_of(spec, opened)) for name, spec in given.items()}
     asked = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.recorded(),
         "inputs": prompts.inputs if prompts else {},
         "targets": [target.id for target in targets],
         **{name: dict(role.identity) for name, role in at_work.items()},

@@ -4,7 +4,7 @@
 
 A drawing is as wide as its place on the page and as tall as `draw` is told. Horizontal places are shares of
 that width, so that text keeps its size on a phone; only paths are stretched. A tone is a class of
-`templates/report.css` that names a colour. To draw another shape: a record in `Mark`, a case in `_drawn`.
+`templates/tokens.css` that names a colour. To draw another shape: a record in `Mark`, a case in `_drawn`.
 """
 
 import math

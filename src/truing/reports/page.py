@@ -2,7 +2,7 @@
 
 `write_report` turns a `Report` into a page that loads nothing from any network: styles and drawings are
 inside it, and its content security policy names the hash of its style and of its script, so no other code can
-run. Every value passes `plain` and autoescape on its way into the template (`_shown`). `words.speaking` sets
+run. Every value passes `plain` and autoescape on its way into the template (`shown`). `words.speaking` sets
 the language of the page.
 """
 
@@ -41,7 +41,8 @@ from truing.reports.records import (
 from truing.reports.reward_charts import reward_charts
 from truing.stats.intervals import Interval
 from truing.stats.told import duration, interval_text, value_text
-from truing.text.shown import clipped, language, plain
+from truing.text.markup import shown, words
+from truing.text.shown import clipped, language
 
 __all__ = [
     "CategoryRow",
@@ -117,7 +118,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("truing.reports"),
         autoescape=True,
-        finalize=_shown,
+        finalize=shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -133,22 +134,12 @@ def _environment() -> Environment:
         t=t,
         value=value_text,
     )
-    environment.globals.update(GoalOutcome=GoalOutcome, t=_words)
+    environment.globals.update(GoalOutcome=GoalOutcome, t=words)
     return environment
 
 
-def _words(text: str, /, **filled: object) -> Markup:
-    """Return a template's text in the language of the page: markup, unlike the values that fill it."""
-    found = Markup(t(text))  # noqa: S704
-    return found.format(**{name: _shown(value) for name, value in filled.items()}) if filled else found
-
-
-def _shown(value: object) -> object:
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 def _style() -> str:
-    return "".join(_template_file(name) for name in ("report.css", *STYLES.get(spoken(), ())))
+    return "".join(_template_file(name) for name in ("tokens.css", "report.css", *STYLES.get(spoken(), ())))
 
 
 def headings(body: str) -> list[tuple[str, Markup]]:

@@ -10,7 +10,7 @@ from truing.core.words import t
 
 def recipe_text(recipe: Section, unread: Collection[str] = ()) -> str:
     """Return a recipe as YAML, with the values of all its keys but the `unread` ones."""
-    content = recipe.model_dump(mode="json", exclude=set(unread))
+    content = recipe.recorded(exclude=set(unread))
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 

@@ -14,6 +14,7 @@ from truing.config.recipe import Recipe
 from truing.config.run_folder import resolved_dtype
 from truing.core.doing import doing
 from truing.core.messages import Say, message
+from truing.core.places import cache_folder
 from truing.data.chat import Renderer, make_renderer
 from truing.data.stored import Stored
 from truing.data.trees import Tree
@@ -37,7 +38,7 @@ from truing.models.recompute import recompute_layers
 from truing.models.reward import RewardScorer, choose_reward_layout
 from truing.models.scoring import Scorer, Trunk, choose_layout
 from truing.models.sharding import shard
-from truing.models.sources import cache_folder, resolve
+from truing.models.sources import resolve
 from truing.models.weights import require_rows
 from truing.models.world import world
 from truing.objectives.offline import Reference

@@ -20,6 +20,7 @@ from truing.models.folders import refuse_reward
 from truing.models.results import REWARD_METHOD
 from truing.models.sources import require, require_openable
 from truing.runs.trackers import require_trackers
+from truing.runs.votes import with_kept_votes
 from truing.training.health import require_known
 
 
@@ -45,7 +46,8 @@ def require_possible(recipe: Recipe, *, weights: bool = True) -> None:
             refuse_reward(Path(source).expanduser())
     for source in present(*reward_models(recipe)) if weights else ():
         require_openable(source)
-    for paths in (recipe.data.train, recipe.data.eval, recipe.data.retain, recipe.data.ptx):
+    kept = with_kept_votes(recipe, Path(recipe.output))
+    for paths in (kept.data.train, kept.data.eval, kept.data.retain, kept.data.ptx):
         require_files(paths)
 
 

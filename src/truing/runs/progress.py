@@ -12,7 +12,7 @@ from truing.core.errors import StorageError, TruingError
 from truing.core.messages import Say, message
 from truing.models import checkpoint
 from truing.runs.crew import Crew, Learner
-from truing.training.hooks import EarlyStop, Evaluate, Hook, Logs, Signals
+from truing.training.hooks import ASKED, EarlyStop, Evaluate, Hook, Logs, Signals
 from truing.training.step import DivergedItems
 
 log = logging.getLogger(__name__)
@@ -151,6 +151,13 @@ class Progress:
         name = self.saved.name if self.saved else None
         self.folder.write_status(state, step=self.step, last_checkpoint=name, reason=reason)
 
+    def fail(self, error: BaseException) -> None:
+        """Write the failure to `status.json`; log it where that fails too, since `error` came before."""
+        try:
+            self.status(RunState.FAILED, f"{type(error).__name__}: {error}")
+        except StorageError as another:
+            log.warning("%s", another)
+
     def set_rate(self, rate: float) -> None:
         """Set the peak of the learning rate's schedule, from the next step on."""
         self.crew("set_rate", rate)
@@ -197,6 +204,8 @@ class Progress:
         unfinished = self.saved is not None and self.saved == self.path_of(step)  # by an earlier process
         self.step, self.logs, self.pending, self.moved = step, dict(logs), None, False
         self.folder.log_metrics(step, logs)
+        if self.signals.received is None and self.folder.asked_to_stop():
+            self.signals.received = ASKED
         ending = step == self.session.plan.total or self.signals.received is not None
         ending = ending or self.evaluation.due_to_stop()
         if unfinished:

@@ -47,7 +47,7 @@ def _ending(progress: Progress) -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, TruingError) and not isinstance(error, DivergedError | StorageError):
             progress.keep_if_possible(error)
-        progress.status(RunState.FAILED, f"{type(error).__name__}: {error}")
+        progress.fail(error)
         raise
 
 

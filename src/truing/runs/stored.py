@@ -34,18 +34,19 @@ from truing.core.files import (
     written_aside,
 )
 from truing.core.messages import Say, message
+from truing.core.places import cache_folder
 from truing.core.records import Record
 from truing.core.workers import useful_workers
 from truing.data import stored
 from truing.data.chat import Renderer
 from truing.data.limits import Rendered
 from truing.data.load import Loaded, SourceReport, bytes_of, expanded, names_of, reasons_of, work_through
-from truing.data.read import HUB
+from truing.data.read import NO_FILES
 from truing.data.refusals import RefusedRowError, TurnsError
 from truing.data.stored import RowsWriter, StoredRows, table_of
 from truing.methods.offline import Chosen
 from truing.models.contents import contents_of, file_hash
-from truing.models.sources import cache_folder, resolve
+from truing.models.sources import resolve
 from truing.models.world import world
 from truing.objectives import shapes
 from truing.runs import taught as taught_module
@@ -62,7 +63,7 @@ TREES, FACTS, LENGTHS, QUARANTINE = "trees.arrow", "rows.json", "lengths.npy", "
 
 def are_large(paths: Sequence[str]) -> bool:
     """Tell whether the rows of files are to lie on disk; a data set of the hub has no file here."""
-    return bytes_of(paths) > LARGE and not any(path.startswith(HUB) for path in paths)
+    return bytes_of(paths) > LARGE and not any(path.startswith(NO_FILES) for path in paths)
 
 
 def read_stored(

@@ -7,13 +7,13 @@ import torch
 
 from truing.core.doing import doing
 from truing.core.messages import message
+from truing.core.places import cache_folder
 from truing.data.stored import Stored
 from truing.data.trees import Tree
 from truing.models.contents import file_hash
 from truing.models.parted import PartedLogps, parted
 from truing.models.reference import score_all
 from truing.models.scoring import Scorer
-from truing.models.sources import cache_folder
 
 
 def stored_reference(

@@ -154,7 +154,7 @@ def _open(names: tuple[str, ...], recipe: Recipe, folder: RunFolder, say: Say, l
     token = kept.get("token") or secrets.token_hex(4)
     known: dict[str, str] = kept.get("runs", {})
     run_name = recipe.track.name or folder.path.resolve().name
-    config = recipe.model_dump(mode="json")
+    config = recipe.recorded()
     for name in names:
         kind = KINDS[name]
         project = recipe.track.project or os.environ.get(kind.variable) or PROJECT

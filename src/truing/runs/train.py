@@ -16,6 +16,7 @@ from truing.runs.opening import open_run
 from truing.runs.run import Finished, run, write_result
 from truing.runs.session import Session
 from truing.runs.tracking import tracked
+from truing.runs.votes import shared_votes
 from truing.training.hooks import Hook, Logs
 
 
@@ -52,6 +53,7 @@ def train_recipe(
     allow_change: Sequence[str] = (),
 ) -> Done:
     """Train in a run folder, or resume the run there; write the result last, and then call `beside`."""
+    recipe = shared_votes(recipe, folder.path)
     session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
     say(session.rows.describe())
     crew, judged = crew_of(session), session.scores and bool(session.held_out)
@@ -87,7 +89,7 @@ def train_recipe(
 def follow_recipe(recipe: Recipe) -> None:
     """Take part in the run of a recipe as one of its other ranks; return when rank 0 is done."""
     keep_freed_memory()
-    crew_of(open_run(recipe)).follow()
+    crew_of(open_run(shared_votes(recipe, Path(recipe.output)))).follow()
 
 
 def _measuring(crew: Crew) -> list[Hook]:

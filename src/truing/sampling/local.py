@@ -9,7 +9,7 @@ which would round the weights.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from truing.core.errors import DataError, MemoryShortError, UsageError
 from truing.core.memory import keep_freed_memory
+from truing.core.messages import message
 from truing.models.finite import fault_of
 from truing.models.room import Short, unless_short
 from truing.models.scoring import without_dropout
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 # Ended rows stay until they are this share of a batch: removing rows moves tensors in every layer.
 WORTH_LEAVING = 1 / 16
@@ -108,10 +110,11 @@ class LocalSampler:
                 OpenResponse(i, k, room[i], Address(keys[i], k)) for i in part.prompts for k in part.siblings
             ]
             batch = _read(opened.decoder, [prompts[i] for i in part.prompts], rows, sampling, step)
-            for row in self._written(batch, endings, sampling, prompts):
-                samples[row.prompt * group_size + row.k] = _as_sample(row, endings, self._version)
-                if on_progress is not None:
-                    on_progress(len(samples), len(prompts) * group_size)
+            for ended in self._written(batch, endings, sampling, prompts):
+                for row in ended:
+                    samples[row.prompt * group_size + row.k] = _as_sample(row, endings, self._version)
+                    if on_progress is not None:
+                        on_progress(len(samples), len(prompts) * group_size)
 
         training = self.model.training
         with without_dropout(self.model), torch.inference_mode():
@@ -127,6 +130,38 @@ class LocalSampler:
         if training:
             opened.rest()  # it needs the room, and most of what was laid out will have changed
         return [samples[place] for place in range(len(prompts) * group_size)]
+
+    def follow(self, prompt: Sequence[int], sampling: Sampling, *, key: int = 0) -> Iterator[OpenResponse]:
+        """Draw one response as `sample` does, and yield it after every token; the last has a finish.
+
+        Between two tokens nothing is held: other responses, of this sampler too, may be drawn in turns with
+        this one. Raises MemoryShortError where memory does not hold the response.
+        """
+        row = OpenResponse(0, 0, self._room(0, prompt, sampling), Address(key, 0))
+        endings = Endings(self.tokenizer, self.stop_ids, sampling.stop)
+
+        def begin() -> Iterator[list[OpenResponse]]:
+            opened = self._opened = open_decoder(self.model, self._opened, changed=self._changed)
+            self._changed = False
+            return self._written(
+                _read(opened.decoder, [prompt], [row], sampling, 0), endings, sampling, [prompt]
+            )
+
+        drawing = self._alone(begin, row)
+        while row.finish is None:
+            self._alone(partial(next, drawing), row)
+            yield row
+
+    def _alone(self, work: Callable[[], T], row: OpenResponse) -> T:
+        """Do a part of the work for one response. Raises MemoryShortError where memory runs out."""
+        with without_dropout(self.model), torch.inference_mode():
+            found = unless_short(work)
+        if isinstance(found, Short):
+            raise MemoryShortError(
+                message("memory does not hold one response of {n} tokens", n=row.room),
+                hint=message("lower the most tokens of a response, or shorten the prompt"),
+            )
+        return found
 
     def batches(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, group_size: int = 1
@@ -154,8 +189,8 @@ class LocalSampler:
 
     def _written(
         self, batch: Batch, endings: Endings, sampling: Sampling, prompts: Sequence[Sequence[int]]
-    ) -> Iterator[OpenResponse]:
-        """Yield each response as it ends. Raises NoLogitsError with the module whose output is not finite."""
+    ) -> Iterator[list[OpenResponse]]:
+        """Yield as `_write` does. Raises NoLogitsError with the module whose output is not finite."""
         try:
             yield from _write(batch, endings, sampling)
         except NoLogitsError as error:
@@ -203,15 +238,15 @@ def _read(
     return Batch(rows, reading, noise, seen)
 
 
-def _write(batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[OpenResponse]:
-    """Draw tokens until every response has ended; yield each response as it ends."""
+def _write(batch: Batch, endings: Endings, sampling: Sampling) -> Iterator[list[OpenResponse]]:
+    """Draw tokens until every response has ended; yield after each token the responses that end with it."""
     written = 0
     while True:
         logits = filtered(batch.reading.logits, sampling, batch.seen)
         _require_numbers(logits, batch.rows)
         noise = None if batch.noise is None else batch.noise[:, written]
         drawn = draw(logits, noise, logprobs=sampling.logprobs)
-        yield from _append(batch.rows, drawn, endings)
+        yield list(_append(batch.rows, drawn, endings))
         written += 1
         alive = [row.finish is None for row in batch.rows]
         if not any(alive):

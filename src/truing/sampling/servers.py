@@ -125,7 +125,7 @@ async def ask(
         else:
             if response.is_success:
                 return response
-            refused = Refused(response.status_code, _message(response))
+            refused = Refused(response.status_code, said_by(response))
             if response.status_code < 500 and response.status_code not in (408, 429):
                 raise refused
             reason, asked = str(refused), retry_after(response.headers.get("Retry-After"))
@@ -154,7 +154,7 @@ def _in_words(error: httpx2.TransportError, client: httpx2.AsyncClient) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _message(response: httpx2.Response) -> str:
+def said_by(response: httpx2.Response) -> str:
     """Read the words of a server on its error, in the forms of vLLM, of FastAPI and of a proxy."""
     try:
         body = response.json()

@@ -6,34 +6,30 @@ belong together, such as the responses to one prompt, are resampled together: gi
 
     cohen_kappa(["A", "B", "A"], ["A", "B", "B"]).coefficient.estimate
     krippendorff_alpha([[1, 2, None], [3, 3, 4]], scale="ordinal")
+
+`chance_corrected.py` has Fleiss' kappa, and Gwet's coefficients for where one rating is nearly always given.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from truing.config.tables import find
 from truing.core.errors import DataError
-from truing.stats.clusters import cluster_codes, clustered_rate, resample_counts
-from truing.stats.intervals import CHUNK, Floats, Interval, check_level, finite, wilson_bounds
-
-RatingScale = Literal["nominal", "ordinal", "interval"]
-
-
-@dataclass(frozen=True, slots=True)
-class RaterAgreement:
-    """A coefficient of agreement, and the plain share of agreement beside it.
-
-    A rater in `constant` gave all items one rating: the coefficient then says nothing about that rater's
-    skill, however high `raw` is.
-    """
-
-    coefficient: Interval  # 1 is perfect, 0 is chance, below 0 is worse than chance
-    raw: Interval  # mean over items of the share of an item's pairs of ratings that are equal
-    constant: tuple[int, ...]  # places of the raters whose ratings never differ
-    single: int  # items with fewer than two ratings, which are left out
+from truing.stats.clusters import cluster_codes, clustered_rate
+from truing.stats.intervals import Floats, check_level
+from truing.stats.ratings import (
+    RaterAgreement,
+    RatingScale,
+    Resampling,
+    constant_raters,
+    rated,
+    rating_counts,
+    ratio,
+    resampled,
+    why_undefined,
+)
 
 
 def cohen_kappa(
@@ -75,10 +71,11 @@ def cohen_kappa(
     chance = 1 - float(whole.sum(1) @ whole.sum(0)) / len(first) ** 2
     equal = [float(a == b) for a, b in zip(first, second, strict=True)]
     return RaterAgreement(
-        _resampled(kappa, k, len(first), chance, seed=seed, level=level, draws=draws),
+        resampled(kappa, k, len(first), chance, Resampling(seed, level, draws)),
         clustered_rate(equal, code.tolist(), level=level),
         tuple(rater for rater, given in enumerate((first, second)) if len(set(given)) == 1),
         single=0,
+        undefined=why_undefined(place),
     )
 
 
@@ -104,17 +101,13 @@ def krippendorff_alpha(
     """
     check_level(level)
     metric = find("scale", _METRICS, scale, error=DataError)
-    if len({len(row) for row in ratings}) > 1:
-        raise DataError(
-            "the items have rows of different length", hint="give every rater a place, None where missing"
-        )
-    kept = [i for i, row in enumerate(ratings) if sum(value is not None for value in row) > 1]
-    if not kept:
-        raise DataError(f"none of {len(ratings)} items has two ratings", hint="agreement needs two an item")
-    if clusters is not None and len(clusters) != len(ratings):
-        raise DataError(f"{len(ratings)} items but {len(clusters)} clusters", hint="give one of each an item")
+    kept = rated(ratings, clusters, 2)
     code, k = cluster_codes([i if clusters is None else clusters[i] for i in kept], len(kept))
-    values, units = _units([ratings[i] for i in kept], scale)
+    distinct, units = rating_counts([ratings[i] for i in kept], scale)
+    values = np.arange(len(distinct), dtype=np.float64)
+    if scale == "interval":
+        values = np.asarray(distinct, dtype=np.float64)
+        values -= values.mean()  # differences alone count, and large numbers would lose digits
 
     def alpha(counts: Floats) -> Floats:
         return _alpha(metric, values, units, counts[:, code])
@@ -123,12 +116,12 @@ def krippendorff_alpha(
     equal = (units * (units - 1)).sum(1) / (sizes * (sizes - 1))
     n = totals.sum()
     chance = float(1 - (totals * (totals - 1)).sum() / (n * (n - 1)))
-    seen = [{row[rater] for row in ratings} - {None} for rater in range(len(ratings[0]))]
     return RaterAgreement(
-        _resampled(alpha, k, len(kept), chance, seed=seed, level=level, draws=draws, width=units.size),
+        resampled(alpha, k, len(kept), chance, Resampling(seed, level, draws), width=units.size),
         clustered_rate(equal.tolist(), code.tolist(), level=level),
-        tuple(rater for rater, given in enumerate(seen) if len(given) == 1),
+        constant_raters(ratings),
         single=len(ratings) - len(kept),
+        undefined=why_undefined(distinct),
     )
 
 
@@ -137,26 +130,7 @@ def _kappa(tables: Floats) -> Floats:
     n = tables.sum((1, 2))
     equal = np.trace(tables, axis1=1, axis2=2)
     chance = (tables.sum(1) * tables.sum(2)).sum(1)
-    return _ratio(n * equal - chance, n * n - chance)
-
-
-def _units(rows: Sequence[Sequence[Any]], scale: RatingScale) -> tuple[Floats, Floats]:
-    """Return the distinct ratings [v] f64, and how often each item got each of them [u, v] f64."""
-    given = [value for row in rows for value in row if value is not None]
-    distinct = list(dict.fromkeys(given))
-    if scale != "nominal":
-        finite(given, f"ratings on the {scale} scale")
-        distinct.sort()
-    place = {value: i for i, value in enumerate(distinct)}
-    units = np.zeros((len(rows), len(distinct)))
-    for unit, row in zip(units, rows, strict=True):
-        for value in row:
-            if value is not None:
-                unit[place[value]] += 1
-    if scale != "interval":
-        return np.arange(len(distinct), dtype=np.float64), units
-    values = np.asarray(distinct, dtype=np.float64)
-    return values - values.mean(), units  # differences alone count, and large numbers would lose digits
+    return ratio(n * equal - chance, n * n - chance)
 
 
 def _alpha(
@@ -165,7 +139,7 @@ def _alpha(
     """Return alpha [r] of items that count `weights` [r, u] times."""
     observed, expected = metric(values, units, weights)
     n = weights @ units.sum(1)
-    return np.where(expected > 0, 1 - _ratio((n - 1) * observed, expected), 0.0)
+    return np.where(expected > 0, 1 - ratio((n - 1) * observed, expected), 0.0)
 
 
 def _of_equality(values: Floats, units: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -204,33 +178,3 @@ _METRICS: dict[str, Callable[..., tuple[Floats, Floats]]] = {
     "ordinal": _of_ranks,
     "interval": _of_numbers,
 }
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """Return above / below, 0 where the divisor is not positive."""
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-
-
-def _resampled(
-    coefficient: Callable[[Floats], Floats],
-    k: int,
-    n: int,
-    chance: float,
-    *,
-    seed: int,
-    level: float,
-    draws: int,
-    width: int = 1,
-) -> Interval:
-    """Return a coefficient and its percentile bootstrap over k clusters.
-
-    `chance` is the disagreement by chance, `width` the number of cells that one resample holds.
-    """
-    estimate = float(coefficient(np.ones((1, k)))[0])
-    rows = CHUNK // max(k, width)
-    found = np.concatenate([coefficient(counts) for counts in resample_counts(k, draws, seed, rows)])
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2]).tolist()
-    if chance > 0:
-        surest, _ = wilson_bounds(1, k, level)
-        low = min(low, max(-1.0, 1 - (1 - surest) / chance))
-    return Interval(estimate, low, max(high, low), n)

@@ -94,7 +94,7 @@ def make_feedback(
     answers = answers_in(recipe.output)
     roles = [open_role(one, answers, live_of(one, opened)) for one in recipe.policies]
     asked = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.recorded(),
         "inputs": prompts.inputs,
         "policies": [dict(role.identity) for role in roles],
         "judge": judge_identity(judge),
@@ -254,7 +254,7 @@ def as_json(done: Feedback) -> dict[str, Any]:
         "rows": len(done.choice.rows),
         "numbers": {name: None if one is None else interval_row(one) for name, one in done.numbers.items()},
         "notes": done.notes,
-        "recipe": done.recipe.model_dump(mode="json"),
+        "recipe": done.recipe.recorded(),
     }
 
 

@@ -23,6 +23,7 @@ from truing.config.run_folder import CONFIG, read_config, versions
 from truing.core.errors import ConfigError
 from truing.core.files import write_atomic
 from truing.core.messages import joined, message
+from truing.core.secrets import masked
 from truing.data.convert import write_jsonl
 from truing.judges.cache import AnswerCache
 
@@ -60,7 +61,7 @@ class WorkFolder:
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Replace `results.json`, with the versions that made it."""
-        content = {**results, "versions": versions()}
+        content = {**masked(results), "versions": versions()}
         write_atomic(self.path / RESULTS, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -87,7 +88,7 @@ def work_folder(path: Path | str, verb: str, asked: Mapping[str, Any]) -> Iterat
 
 def _recorded(path: Path, asked: Mapping[str, Any]) -> bool:
     """Record a request in the folder; tell whether it was recorded before. Raises ConfigError for another."""
-    asked = json.loads(json.dumps(asked))
+    asked = masked(json.loads(json.dumps(asked)))
     old = read_config(path)
     if old is None:
         content = {"recipe": asked, "versions": versions()}

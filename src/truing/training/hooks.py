@@ -17,6 +17,7 @@ from truing.core.errors import Stopped
 from truing.core.messages import message
 from truing.core.ranks import launched
 
+ASKED = 0  # in place of a signal's number: a file asked for the stop
 Logs = dict[str, float]
 Hook = Callable[[int, Logs], None]
 
@@ -68,6 +69,7 @@ class Signals:
     """Turns Ctrl-C and SIGTERM into a stop at the end of the running step; a second one stops at once.
 
     Not so where several ranks were started together: their launcher passes on what they may have got already.
+    A stop that a file in the run's folder asks for is one too, of the number ASKED.
     """
 
     received: int | None = None
@@ -89,13 +91,13 @@ class Signals:
                 signal.signal(number, handler)
 
     def raise_if_received(self, step: int) -> None:
-        if self.received is not None:
+        if self.received is None:
+            return
+        said = message("stopped on request after step {step}", step=step)
+        if self.received != ASKED:
             name = signal.Signals(self.received).name
-            raise Stopped(
-                message("stopped by {name} after step {step}", name=name, step=step),
-                signal=self.received,
-                hint=message("the same command resumes here"),
-            )
+            said = message("stopped by {name} after step {step}", name=name, step=step)
+        raise Stopped(said, signal=self.received, hint=message("the same command resumes here"))
 
 
 @dataclass

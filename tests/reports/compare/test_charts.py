@@ -35,7 +35,7 @@ def test_a_panel_has_a_line_for_each_run_in_its_own_colour(tmp_path):
 
 
 def test_every_run_has_a_colour_of_its_own():
-    style = resources.files("truing.reports").joinpath("templates", "report.css").read_text()
+    style = resources.files("truing.reports").joinpath("templates", "tokens.css").read_text()
     colours = dict(re.findall(r"\.(run-\d) \{ --run: (#\w+); \}", style))
     assert list(colours) == [f"run-{place}" for place in range(MOST)]
     assert len(set(colours.values())) == MOST

@@ -107,7 +107,7 @@ def harden(recipe: HardenRecipe, say: Say, watch: ClosingWatch, steps: StepWatch
     resolve(plan.policy)
     pool = pool_of(recipe, say)
     asked = {
-        "recipe": recipe.model_dump(mode="json", exclude={"minutes": True, "harden": DECIDING}),
+        "recipe": recipe.recorded(exclude={"minutes": True, "harden": DECIDING}),
         "inputs": {path: sha256_file(Path(path)) for path in plan.prompts},
         "policy": contents_of_source(plan.policy),
     }
@@ -251,7 +251,7 @@ def as_json(done: Hardened) -> dict[str, Any]:
         "planned_seconds": done.plan.seconds,
         "seconds": dict(done.seconds),
         "machine": done.plan.machine,
-        "recipe": done.recipe.model_dump(mode="json"),
+        "recipe": done.recipe.recorded(),
     }
 
 

@@ -1,6 +1,6 @@
 """The charts of several runs: curves over steps, the KL-reward frontier, and distributions of values.
 
-A run has one colour everywhere: that of the class `run-N` of `templates/report.css`, N being its place.
+A run has one colour everywhere: that of the class `run-N` of `templates/tokens.css`, N being its place.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

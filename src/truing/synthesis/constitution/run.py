@@ -59,7 +59,7 @@ class OpenedParts:
     def asked(self) -> dict[str, Any]:
         """Everything that decides the rows, for the folder."""
         return {
-            "recipe": self.recipe.model_dump(mode="json"),
+            "recipe": self.recipe.recorded(),
             "inputs": self.prompts.inputs | self.helpful.prompts.inputs,
             "constitution": self.digests,
             "models": self.identities,

@@ -18,10 +18,11 @@ from truing.judges.opinions import NoVerdict
 from truing.judges.pairwise import TURNED, Comparison
 from truing.judges.panel import side_of
 from truing.judges.ranking import RankedResponses
-from truing.stats.agreement import RaterAgreement, cohen_kappa, krippendorff_alpha
+from truing.stats.agreement import cohen_kappa, krippendorff_alpha
 from truing.stats.calibration import spearman
 from truing.stats.clusters import clustered_mean, clustered_rate
 from truing.stats.intervals import Interval, bootstrap_ends
+from truing.stats.ratings import RaterAgreement
 from truing.synthesis.judging.kinds import JudgedItem, JudgeFinding
 from truing.synthesis.judging.run import JudgedRows
 

@@ -77,7 +77,7 @@ class OpenPanel:
     def asked(self) -> dict[str, Any]:
         """Everything that decides the rows, for the folder."""
         return {
-            "recipe": self.recipe.model_dump(mode="json"),
+            "recipe": self.recipe.recorded(),
             "inputs": self.rows.inputs,
             "judges": [dict(role.identity) for role in self.roles],
         }

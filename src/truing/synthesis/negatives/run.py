@@ -125,7 +125,7 @@ def make_negatives(
     answers = answers_in(recipe.output)
     role = None if spec is None else open_role(spec, answers, live_of(spec, opened))
     asked = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.recorded(),
         "inputs": rows.prompts.inputs,
         "evaluations": rows.evaluations,
         "role": None if role is None else dict(role.identity),
@@ -200,7 +200,7 @@ def as_json(done: Negatives) -> dict[str, Any]:
         "alike": done.alike,
         "rules": dict(done.rules),
         "notes": done.notes,
-        "recipe": done.recipe.model_dump(mode="json"),
+        "recipe": done.recipe.recorded(),
     }
 
 

@@ -1,0 +1,127 @@
+"""One database, SQLite or PostgreSQL: its engine, its transactions, and its errors in words."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from truing.core.errors import StorageError, UsageError
+from truing.core.messages import message
+
+PATIENCE = 30.0  # seconds to wait for another writer
+CONNECTIONS = 20
+SERVERS = ("postgresql", "postgres")
+_DRAWS = 7_310_017  # the number of PostgreSQL's lock on drawing items
+
+
+def url_of(where: str) -> URL:
+    """Return the address of a database: a file of SQLite, or a server of PostgreSQL. Raises UsageError."""
+    if "://" not in where:
+        return URL.create("sqlite", database=str(Path(where)))
+    try:
+        given = make_url(where)
+    except ArgumentError as error:
+        raise UsageError(message("{given} is not an address of a database", given=where)) from error
+    kind = given.drivername.partition("+")[0]
+    if kind in SERVERS:
+        return given.set(drivername="postgresql+psycopg")
+    raise UsageError(
+        message("a database of kind {kind} is unknown", kind=kind),
+        hint=message("give a file, such as project.db, or postgresql://USER@HOST/NAME"),
+    )
+
+
+class Database:
+    """Transactions on one database. Threads share it; every error of the database becomes a StorageError."""
+
+    def __init__(self, where: str) -> None:
+        url = url_of(where)
+        self.place = url.database or where if url.drivername == "sqlite" else url.render_as_string()
+        self.is_file = url.drivername == "sqlite"
+        self._engine = _file_engine(url) if self.is_file else _server_engine(url)
+        self._writer = threading.Lock()  # threads queue here rather than poll the file
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that sees one state of the database."""
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that is on disk when it ends without an error."""
+        if not self.is_file:
+            with self._explained(), self._engine.begin() as connection:
+                yield connection
+            return
+        with (
+            self._writer,
+            self._explained(),
+            self._engine.execution_options(writes=True).begin() as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def drawing(self) -> Iterator[Connection]:
+        """Open a transaction for writing while nobody else draws items."""
+        with self.writing() as connection:
+            if not self.is_file:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _DRAWS})
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections; the next transaction opens new ones."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, PoolTimeoutError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise StorageError(
+                message("the project {place} cannot be used: {error}", place=self.place, error=cause),
+                hint=self._hint(),
+            ) from error
+
+    def _hint(self) -> str:
+        if self.is_file:
+            return message(
+                "name a file that truing made, in a folder where you may write and the disk has room"
+            )
+        return message(
+            "check that the server runs and that its database, your name and your password are right"
+        )
+
+
+def _file_engine(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={"timeout": PATIENCE, "check_same_thread": False},
+        pool_size=CONNECTIONS,
+        max_overflow=-1,
+    )
+
+    @event.listens_for(engine, "connect")
+    def opened(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # begun below: the driver would begin only before the first write
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _server_engine(url: URL) -> Engine:
+    return create_engine(
+        url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS, pool_timeout=PATIENCE, pool_pre_ping=True
+    )

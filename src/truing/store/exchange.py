@@ -1,0 +1,125 @@
+"""Single votes on their way from one tool to another: `VoteRow`, and a project that takes them in.
+
+`data/votes.py` makes rows to train on, in which several people's votes are one; here each vote stays itself.
+A file that is read again adds nothing: a vote's key is a function of all that it says.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import Connection, select
+
+from truing.core.errors import DataError, TruingError
+from truing.core.messages import message
+from truing.store.answers import VoteAnswer, as_row
+from truing.store.draw import FIRST, note_shown, shown_before
+from truing.store.items import NewItem, add_items, key_of_item, stored_item
+from truing.store.people import PersonRole, add_person, list_people
+from truing.store.project import ProjectStore
+from truing.store.schema import items as items_table
+from truing.store.settings import ProjectSettings
+from truing.store.votes import NewVote, check_answer, save
+
+
+@dataclass(frozen=True)
+class VoteRow:
+    """A vote with its item, apart from any project. An item that nobody voted on has no `person`."""
+
+    item: NewItem
+    person: str | None = None
+    answer: VoteAnswer | None = None
+    look: int = FIRST
+    order: tuple[int, ...] = ()  # as shown; empty where it is not known
+    seconds: float | None = None
+    comment: str = ""
+    flag: bool = False
+    place: str = ""
+
+    @property
+    def key(self) -> str:
+        """A name of this vote that the same file gives it again."""
+        kind = self.item.kind or ""
+        said = [key_of_item(kind, self.item), self.person, self.look, self.answer and as_row(self.answer)]
+        return (
+            "read:"
+            + sha256(json.dumps([*said, self.comment, self.flag, self.seconds]).encode()).hexdigest()[:48]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """The number of items and votes that were new to a project, and of votes that it had."""
+
+    items: int
+    votes: int
+    known: int
+
+
+def vote_rows(store: ProjectStore) -> list[VoteRow]:
+    """Return the standing votes of a project, by item and person, and its items without a vote."""
+    people = store.people()
+    namesakes = Counter(person.name for person in people)
+    names = {one.id: one.name if namesakes[one.name] == 1 else f"{one.name} ({one.id})" for one in people}
+    items = {
+        item.id: NewItem(
+            item.prompt, item.responses, item.kind, item.purpose, item.gold, item.row, item.priority
+        )
+        for item in store.items()
+    }
+    votes = sorted(store.standing_votes(), key=lambda vote: (vote.item, vote.person, vote.look))
+    voted = {vote.item for vote in votes}
+    rows = [
+        (
+            vote.item,
+            VoteRow(
+                item=items[vote.item],
+                person=names[vote.person],
+                answer=vote.answer,
+                look=vote.look,
+                order=vote.order,
+                seconds=vote.seconds,
+                comment=vote.comment,
+                flag=vote.flag,
+            ),
+        )
+        for vote in votes
+    ]
+    rows += [(number, VoteRow(item)) for number, item in items.items() if number not in voted]
+    return [row for _, row in sorted(rows, key=lambda each: each[0])]
+
+
+def take_in(store: ProjectStore, rows: Iterable[VoteRow]) -> TakenIn:
+    """Add the items and votes of rows that the project lacks, people by their names; all or none.
+
+    Raises DataError for a vote that does not fit its item.
+    """
+    return store.transact(lambda connection, settings: _take_in(connection, settings, list(rows)))
+
+
+def _take_in(connection: Connection, settings: ProjectSettings, rows: list[VoteRow]) -> TakenIn:
+    added = add_items(connection, settings, (row.item for row in rows))
+    people = {person.name: person.id for person in list_people(connection)}
+    votes = known = 0
+    for row in rows:
+        if row.person is None or row.answer is None:
+            continue
+        if row.person not in people:
+            people[row.person] = add_person(connection, row.person, PersonRole.ANNOTATOR).id
+        person = people[row.person]
+        key = key_of_item(row.item.kind or settings.kinds[0], row.item)
+        found = connection.execute(select(items_table).where(items_table.c.key == key)).mappings().one()
+        item = stored_item(found)
+        if shown_before(connection, person, item.id, row.look) is None:
+            order = row.order or range(len(item.responses))
+            note_shown(connection, person, item, row.look, order)
+        vote = NewVote(person, item.id, row.answer, row.key, row.look, row.seconds, row.comment, row.flag)
+        try:
+            check_answer(settings, item, row.answer)
+        except TruingError as error:
+            raise DataError(message("{place}: {what}", place=row.place, what=error.message)) from error
+        saved = save(connection, settings, vote)
+        votes, known = votes + saved.new, known + (not saved.new)
+    return TakenIn(added.new, votes, known)

@@ -1,0 +1,56 @@
+"""Versions of the tables: a new database gets the newest, an older one is brought to it step by step."""
+
+from sqlalchemy import Connection, insert, inspect, select, text, update
+
+from truing.core.errors import StorageError, UsageError
+from truing.core.messages import message
+from truing.store.schema import VERSION, metadata, schema_version
+
+# The statements that bring a database of a version to the next one, by the older version.
+STEPS: dict[int, tuple[str, ...]] = {}
+
+
+def prepare(connection: Connection, place: str, *, create: bool) -> None:
+    """Create the tables, or bring them to the newest version.
+
+    Raises StorageError for a database of something else and for one of a newer truing, and UsageError where
+    no project is and none is to be made.
+    """
+    names = set(inspect(connection).get_table_names())
+    if schema_version.name in names:
+        _migrate(connection, place)
+        return
+    ours = names & set(metadata.tables) if connection.dialect.name == "postgresql" else names
+    if ours:
+        said = message(
+            "{place} holds tables of something else: {names}", place=place, names=", ".join(sorted(ours))
+        )
+        raise StorageError(said, hint=message("name a project that truing made, or a place where nothing is"))
+    if not create:
+        raise no_project(place)
+    metadata.create_all(connection)
+    connection.execute(insert(schema_version).values(version=VERSION))
+
+
+def no_project(place: object) -> UsageError:
+    """Return the error of a place without a project."""
+    return UsageError(
+        message("there is no project at {place}", place=place),
+        hint=message("truing annotate PROMPTS makes one"),
+    )
+
+
+def _migrate(connection: Connection, place: str) -> None:
+    version = connection.scalar(select(schema_version.c.version))
+    if version is None or version > VERSION:
+        said = message(
+            "{place} has tables of version {given}; this truing knows up to {known}",
+            place=place,
+            given=version,
+            known=VERSION,
+        )
+        raise StorageError(said, hint=message("update truing on this machine"))
+    for step in range(version, VERSION):
+        for statement in STEPS[step]:
+            connection.execute(text(statement))
+        connection.execute(update(schema_version).values(version=step + 1))

@@ -1,0 +1,101 @@
+"""People of a project: one-time invitations, sessions and roles. Of a secret only its SHA-256 is stored."""
+
+import secrets
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from truing.core.errors import UsageError
+from truing.core.messages import message
+from truing.store.schema import invitations, people, sessions
+
+LONGEST_NAME = 100
+
+
+class PersonRole(StrEnum):
+    """Annotators vote; adjudicators also settle disagreements; admins also see and change the project."""
+
+    ANNOTATOR = "annotator"
+    ADJUDICATOR = "adjudicator"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone who votes in a project."""
+
+    id: int
+    name: str
+    role: PersonRole
+
+
+def _hashed(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def invite(connection: Connection, role: PersonRole, count: int) -> list[str]:
+    """Make invitations that work once each, and return their tokens."""
+    tokens = [secrets.token_urlsafe(24) for _ in range(count)]
+    rows = [{"hash": _hashed(token), "role": role.value, "created": time.time()} for token in tokens]
+    connection.execute(insert(invitations), rows)
+    return tokens
+
+
+def open_invitations(connection: Connection) -> dict[PersonRole, int]:
+    """Return how many invitations of each role nobody has claimed."""
+    unclaimed = list(connection.scalars(select(invitations.c.role).where(invitations.c.person_id.is_(None))))
+    return {role: unclaimed.count(role.value) for role in PersonRole}
+
+
+def claim(connection: Connection, token: str, name: str) -> Person:
+    """Make the person of an invitation. Raises UsageError for a token that is unknown or was used."""
+    name = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise UsageError(
+            message("a name of {n} characters: expected 1 to {most}", n=len(name), most=LONGEST_NAME)
+        )
+    found = (
+        connection.execute(select(invitations).where(invitations.c.hash == _hashed(token)).with_for_update())
+        .mappings()
+        .first()
+    )
+    if found is None or found["person_id"] is not None:
+        said = message("the invitation is unknown or was used")
+        raise UsageError(said, hint=message("an invitation works once; ask for a new one"))
+    person = add_person(connection, name, PersonRole(found["role"]))
+    connection.execute(update(invitations).where(invitations.c.id == found["id"]).values(person_id=person.id))
+    return person
+
+
+def add_person(connection: Connection, name: str, role: PersonRole) -> Person:
+    """Make a person without an invitation, such as the one who opened the project."""
+    row = {"name": name, "role": role.value, "created": time.time(), "position": 0}
+    number = connection.scalar(insert(people).values(row).returning(people.c.id))
+    assert number is not None
+    return Person(number, name, role)
+
+
+def sign_in(connection: Connection, person: int) -> str:
+    """Make a session for a person, and return its secret."""
+    secret = secrets.token_urlsafe(24)
+    connection.execute(insert(sessions).values(hash=_hashed(secret), person_id=person, created=time.time()))
+    return secret
+
+
+def signed_in(connection: Connection, secret: str) -> Person | None:
+    """Return the person of a session, or None for a secret that is unknown."""
+    chosen = select(people).join(sessions, sessions.c.person_id == people.c.id)
+    row = connection.execute(chosen.where(sessions.c.hash == _hashed(secret))).mappings().first()
+    return None if row is None else _as_person(row)
+
+
+def list_people(connection: Connection) -> list[Person]:
+    """Return all people in the order in which they came."""
+    return [_as_person(row) for row in connection.execute(select(people).order_by(people.c.id)).mappings()]
+
+
+def _as_person(row: RowMapping) -> Person:
+    return Person(row["id"], row["name"], PersonRole(row["role"]))

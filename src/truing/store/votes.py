@@ -1,0 +1,261 @@
+"""Votes: appended rows, one of which stands for each person, item and look."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, RowMapping, and_, case, delete, exists, func, insert, select, update
+
+from truing.core.errors import UsageError
+from truing.core.messages import message
+from truing.store.answers import SkipAnswer, VoteAnswer, as_row, problem_of, read_answer
+from truing.store.draw import FIRST, ShownItem, show, shown_before
+from truing.store.items import ItemPurpose, StoredItem, stored_item
+from truing.store.schema import items, leases, people, settled, shown, standing, votes
+from truing.store.settings import ProjectSettings
+
+LONGEST_KEY = 64
+
+
+class NotAskedError(UsageError):
+    """A person answered an item that was never shown to them."""
+
+    code = "not-asked"
+
+
+@dataclass(frozen=True, slots=True)
+class NewVote:
+    """A vote before it is stored. The page makes a `client_key` for each click; a replay has the same key."""
+
+    person: int
+    item: int
+    answer: VoteAnswer
+    client_key: str
+    look: int = FIRST
+    seconds: float | None = None  # from seeing to answering
+    comment: str = ""
+    flag: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.client_key) <= LONGEST_KEY:
+            said = message(
+                "a vote's key of {n} characters: expected 1 to {most}",
+                n=len(self.client_key),
+                most=LONGEST_KEY,
+            )
+            raise UsageError(said)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedVote:
+    """The fate of a vote. `new` is False for a replay; `replaced` is the vote that stood until now."""
+
+    id: int
+    new: bool
+    replaced: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A stored row. `act` is vote, undo or settle; an undo has no answer, and `undoes` names a vote."""
+
+    id: int
+    act: str
+    person: int
+    item: int
+    look: int
+    answer: VoteAnswer | None
+    undoes: int | None
+    order: tuple[int, ...]
+    seconds: float | None
+    comment: str
+    flag: bool
+    at: float  # seconds since 1970
+
+
+def save(connection: Connection, settings: ProjectSettings, vote: NewVote) -> SavedVote:
+    """Append a vote that stands from now on. Raises NotAskedError, and UsageError for an answer of no use."""
+    if (before := vote_of_key(connection, vote.client_key)) is not None:
+        return SavedVote(before, new=False)
+    item = _locked(connection, vote.person, vote.item)
+    # Once more behind the lock: two replays may come at once.
+    if (before := vote_of_key(connection, vote.client_key)) is not None:
+        return SavedVote(before, new=False)
+    order = connection.scalar(
+        select(shown.c.order).where(
+            shown.c.person_id == vote.person, shown.c.item_id == vote.item, shown.c.look == vote.look
+        )
+    )
+    if item is None or order is None:
+        raise NotAskedError(
+            message("item {item} was not shown to person {person}", item=vote.item, person=vote.person)
+        )
+    check_answer(settings, item, vote.answer)
+    number = append(connection, vote, "vote", order)
+    replaced = _stand(connection, vote, number)
+    if vote.look == FIRST:
+        _recount(connection, settings, item)
+    _close(connection, vote.person, vote.item)
+    return SavedVote(number, new=True, replaced=replaced)
+
+
+def undo(connection: Connection, settings: ProjectSettings, person: int, client_key: str) -> ShownItem | None:
+    """Take back the latest standing vote of a person, and lay its item open again. None where none stands."""
+    connection.execute(select(people.c.id).where(people.c.id == person).with_for_update(key_share=True))
+    before = connection.execute(
+        select(votes.c.item_id, votes.c.look).where(votes.c.client_key == client_key)
+    ).first()
+    if before is not None:
+        return shown_before(connection, person, before.item_id, before.look)
+    latest = select(votes).join(standing, standing.c.vote_id == votes.c.id)
+    latest = latest.where(standing.c.person_id == person).order_by(standing.c.vote_id.desc()).limit(1)
+    row = connection.execute(latest).mappings().first()
+    if row is None:
+        return None
+    item = _locked(connection, person, row["item_id"])
+    assert item is not None
+    taken = {name: row[name] for name in ("person_id", "item_id", "look", "order")}
+    connection.execute(
+        insert(votes).values(
+            **taken,
+            client_key=client_key,
+            act="undo",
+            undoes=row["id"],
+            at=time.time(),
+            comment="",
+            flag=False,
+        )
+    )
+    connection.execute(delete(standing).where(standing.c.vote_id == row["id"]))
+    if row["look"] == FIRST:
+        _recount(connection, settings, item)
+    return show(connection, settings, person, item, row["look"])
+
+
+def check_answer(settings: ProjectSettings, item: StoredItem, answer: VoteAnswer) -> None:
+    """Raise UsageError for an answer to another question than the item's, or one that does not fit it."""
+    if isinstance(answer, SkipAnswer):
+        return
+    if problem := problem_of(answer, item.kind, len(item.responses), settings.axes):
+        raise UsageError(message("the answer does not fit the item: {problem}", problem=problem))
+
+
+def append(connection: Connection, vote: NewVote, act: str, order: list[int]) -> int:
+    """Append a row to the votes and return its number."""
+    number = connection.scalar(
+        insert(votes)
+        .values(
+            client_key=vote.client_key,
+            act=act,
+            person_id=vote.person,
+            item_id=vote.item,
+            look=vote.look,
+            answer=as_row(vote.answer),
+            order=order,
+            seconds=vote.seconds,
+            comment=vote.comment,
+            flag=vote.flag,
+            at=time.time(),
+        )
+        .returning(votes.c.id)
+    )
+    assert number is not None
+    return number
+
+
+def standing_votes(connection: Connection) -> Iterator[Vote]:
+    """Return the votes that stand, in the order in which they were stored."""
+    chosen = select(votes).join(standing, standing.c.vote_id == votes.c.id).order_by(votes.c.id)
+    return map(as_vote, connection.execute(chosen).mappings().all())
+
+
+def standing_count(connection: Connection, person: int) -> int:
+    """Return how many votes of a person stand, skips among them."""
+    chosen = select(func.count()).select_from(standing).where(standing.c.person_id == person)
+    return connection.scalar(chosen) or 0
+
+
+def settling_votes(connection: Connection) -> Iterator[Vote]:
+    """Return the votes that settle items, one for each."""
+    chosen = select(votes).join(settled, settled.c.vote_id == votes.c.id).order_by(votes.c.id)
+    return map(as_vote, connection.execute(chosen).mappings().all())
+
+
+def history(connection: Connection) -> Iterator[Vote]:
+    """Return every row: votes that stand, votes that were replaced or undone, undos, settlements."""
+    return map(as_vote, connection.execute(select(votes).order_by(votes.c.id)).mappings().all())
+
+
+def vote_of_key(connection: Connection, client_key: str) -> int | None:
+    """Return the number of the row that the page named so, or None."""
+    return connection.scalar(select(votes.c.id).where(votes.c.client_key == client_key))
+
+
+def _locked(connection: Connection, person: int, number: int) -> StoredItem | None:
+    """Return an item, held against other writers together with the person until the transaction ends."""
+    connection.execute(select(people.c.id).where(people.c.id == person).with_for_update(key_share=True))
+    chosen = select(items).where(items.c.id == number).with_for_update(key_share=True)
+    row = connection.execute(chosen).mappings().first()
+    return None if row is None else stored_item(row)
+
+
+def _stand(connection: Connection, vote: NewVote, number: int) -> int | None:
+    here = and_(
+        standing.c.person_id == vote.person, standing.c.item_id == vote.item, standing.c.look == vote.look
+    )
+    replaced = connection.scalar(select(standing.c.vote_id).where(here))
+    skip = isinstance(vote.answer, SkipAnswer)
+    if replaced is None:
+        row = {"person_id": vote.person, "item_id": vote.item, "look": vote.look}
+        connection.execute(insert(standing).values(**row, vote_id=number, skip=skip))
+    else:
+        connection.execute(update(standing).where(here).values(vote_id=number, skip=skip))
+    return replaced
+
+
+def _recount(connection: Connection, settings: ProjectSettings, item: StoredItem) -> None:
+    """Set the counts of an item from the first looks that stand; there are about as many as the overlap."""
+    chosen = select(standing.c.person_id, standing.c.skip)
+    chosen = chosen.where(standing.c.item_id == item.id, standing.c.look == FIRST)
+    stand = sorted(connection.execute(chosen).tuples())
+    count = sum(not skip for _, skip in stand)
+    seen = "".join(f"{person}," for person, _ in stand)
+    is_settled = connection.scalar(select(settled.c.item_id).where(settled.c.item_id == item.id)) is not None
+    wanted = item.purpose is ItemPurpose.REAL and count < settings.overlap and not is_settled
+    connection.execute(
+        update(items)
+        .where(items.c.id == item.id)
+        .values(votes=count, crowd=f"{count}:,{seen}", wanted=int(wanted))
+    )
+
+
+def rewant(connection: Connection, settings: ProjectSettings) -> None:
+    """Open and close the real items by the overlap of the settings."""
+    wants = and_(
+        items.c.purpose == ItemPurpose.REAL.value,
+        items.c.votes < settings.overlap,
+        ~exists().where(settled.c.item_id == items.c.id),
+    )
+    connection.execute(update(items).values(wanted=case((wants, 1), else_=0)))
+
+
+def _close(connection: Connection, person: int, item: int) -> None:
+    connection.execute(delete(leases).where(leases.c.person_id == person, leases.c.item_id == item))
+
+
+def as_vote(row: RowMapping) -> Vote:
+    """Return the vote of a row of the table."""
+    return Vote(
+        id=row["id"],
+        act=row["act"],
+        person=row["person_id"],
+        item=row["item_id"],
+        look=row["look"],
+        answer=read_answer(row["answer"]) if row["answer"] else None,
+        undoes=row["undoes"],
+        order=tuple(row["order"]),
+        seconds=row["seconds"],
+        comment=row["comment"],
+        flag=row["flag"],
+        at=row["at"],
+    )

@@ -1,0 +1,1 @@
+"""Pages that a person works in: annotation, live runs, the arena. Loopback and one token by default."""

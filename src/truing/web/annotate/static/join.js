@@ -1,0 +1,15 @@
+// The way in of an invitation.
+
+import { post } from "/static/base.js";
+
+document.getElementById("join").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const wrong = document.getElementById("wrong");
+  wrong.textContent = "";
+  try {
+    await post(location.pathname, { name: document.getElementById("name").value });
+    location.assign("/");
+  } catch (error) {
+    wrong.textContent = [error.message, error.hint].filter(Boolean).join(". ");
+  }
+});

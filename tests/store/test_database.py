@@ -1,0 +1,87 @@
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from truing.core.errors import StorageError, UsageError
+from truing.store.database import Database, url_of
+from truing.store.project import open_store
+
+
+@pytest.mark.parametrize(
+    ("given", "driver"),
+    [
+        ("project.db", "sqlite"),
+        ("文件 夹/项目.db", "sqlite"),
+        ("postgresql://me@host/name", "postgresql+psycopg"),
+        ("postgres://me@host/name", "postgresql+psycopg"),
+        ("postgresql+psycopg://me@host/name", "postgresql+psycopg"),
+    ],
+)
+def test_an_address_names_its_kind(given: str, driver: str):
+    assert url_of(given).drivername == driver
+
+
+@pytest.mark.parametrize("given", ["mysql://host/name", "http://host", "://"])
+def test_another_address_is_refused(given: str):
+    with pytest.raises(UsageError):
+        url_of(given)
+
+
+def test_a_file_waits_for_the_disk_and_has_a_log(tmp_path: Path):
+    database = Database(str(tmp_path / "project.db"))
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    database.close()
+
+
+def test_a_server_that_does_not_answer_is_an_error_without_the_password():
+    with pytest.raises(StorageError, match="cannot be used") as caught:
+        open_store("postgresql://me:secret@127.0.0.1:1/name")
+    assert "secret" not in str(caught.value) + caught.value.hint
+    assert "check that the server runs" in caught.value.hint
+
+
+def test_a_file_of_something_else_is_an_error(tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "q"}\n' * 200, encoding="utf-8")
+    with pytest.raises(StorageError, match="not a database"):
+        open_store(path)
+    assert path.read_text(encoding="utf-8").startswith('{"prompt"')
+
+
+def test_a_file_that_is_cut_is_an_error(tmp_path: Path):
+    path = tmp_path / "project.db"
+    open_store(path).close()
+    sqlite3.connect(path).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path.write_bytes(path.read_bytes()[:5000])
+    for beside in ("-wal", "-shm"):
+        path.with_name(path.name + beside).unlink(missing_ok=True)
+    with pytest.raises(StorageError, match="cannot be used"), open_store(path) as store:
+        list(store.items())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(StorageError, match="cannot be used"):
+        open_store(tmp_path / "project.db")
+
+
+def test_a_disk_that_refuses_is_an_error():
+    with pytest.raises(StorageError, match="cannot be used"):
+        open_store("/proc/project.db")
+
+
+def test_another_writer_is_waited_for(tmp_path: Path):
+    path = tmp_path / "project.db"
+    with open_store(path) as store:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        assert store.people() == []  # readers do not wait
+        other.execute("COMMIT")
+        assert store.invite()
+        other.close()

@@ -1,0 +1,79 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+
+from truing.core.errors import StorageError
+from truing.store import migrations
+from truing.store.project import open_store
+from truing.store.schema import VERSION
+
+from .conftest import MakeStore, come, pair, vote_through
+
+
+def version_of(path: Path) -> int:
+    return sqlite3.connect(path).execute("SELECT version FROM truing_schema").fetchone()[0]
+
+
+def test_a_new_project_has_the_newest_version(tmp_path: Path):
+    open_store(tmp_path / "project.db").close()
+    assert version_of(tmp_path / "project.db") == VERSION
+
+
+def test_every_older_version_has_a_step():
+    assert sorted(migrations.STEPS) == list(range(1, VERSION))
+
+
+def test_an_older_project_is_brought_to_the_newest_version(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+):
+    """A planted next version renames nothing and adds a column; what was stored is still there."""
+    store = make_store()
+    store.add_items(map(pair, range(3)))
+    vote_through(store, come(store, "Ada"), 2)
+    monkeypatch.setattr(migrations, "VERSION", VERSION + 2)
+    steps = {
+        VERSION: ("ALTER TABLE items ADD COLUMN topic TEXT", "UPDATE items SET topic = 'none'"),
+        VERSION + 1: ("ALTER TABLE items ADD COLUMN colour TEXT",),
+    }
+    monkeypatch.setattr(migrations, "STEPS", steps)
+    migrated = make_store()
+    assert len(list(migrated.standing_votes())) == 2
+    again = make_store()  # a second opening finds nothing to do: the column is there
+    with again._database.reading() as connection:
+        assert set(connection.scalars(text("SELECT topic FROM items"))) == {"none"}
+        assert connection.scalar(text("SELECT version FROM truing_schema")) == VERSION + 2
+
+
+def test_a_step_that_fails_changes_nothing(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch):
+    store = make_store()
+    monkeypatch.setattr(migrations, "VERSION", VERSION + 1)
+    steps = {VERSION: ("ALTER TABLE items ADD COLUMN topic TEXT", "UPDATE nothing SET topic = 'none'")}
+    monkeypatch.setattr(migrations, "STEPS", steps)
+    with pytest.raises(StorageError, match="cannot be used"):
+        make_store()
+    monkeypatch.setattr(migrations, "VERSION", VERSION)
+    make_store()
+    with store._database.reading() as connection:
+        assert "topic" not in {column["name"] for column in inspect(connection).get_columns("items")}
+
+
+def test_a_newer_project_is_refused(tmp_path: Path):
+    path = tmp_path / "project.db"
+    open_store(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE truing_schema SET version = 99")
+    with pytest.raises(StorageError, match="version 99; this truing knows up to") as caught:
+        open_store(path)
+    assert "update truing" in caught.value.hint
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path: Path):
+    path = tmp_path / "cache.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE answers (key TEXT)")
+    with pytest.raises(StorageError, match="something else: answers"):
+        open_store(path)
+    tables = create_engine(f"sqlite:///{path}").connect().execute(text("SELECT name FROM sqlite_master"))
+    assert tables.scalars().all() == ["answers"]

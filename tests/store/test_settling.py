@@ -1,0 +1,69 @@
+import pytest
+
+from truing.core.errors import UsageError
+from truing.store.answers import PairAnswer, SkipAnswer
+from truing.store.people import PersonRole
+from truing.store.votes import NewVote, SavedVote
+
+from .conftest import MakeStore, come, pair, vote
+
+
+def test_a_disagreement_is_found_and_settled(make_store: MakeStore):
+    store = make_store(overlap=2)
+    store.add_items(map(pair, range(4)))
+    ada, bo = come(store, "Ada"), come(store, "Bo")
+    judge = come(store, "Cy", PersonRole.ADJUDICATOR)
+    answers = {1: ("first", "second"), 2: ("tie", "tie"), 3: ("first", None), 4: (None, None)}
+    for person, side in ((ada, 0), (bo, 1)):
+        for shown in store.next_items(person.id, 4):
+            chosen = answers[shown.item.id][side]
+            vote(store, person, shown.item.id, SkipAnswer() if chosen is None else chosen)
+    [found] = store.disagreements()
+    assert found.item.id == 1
+    assert [each.answer for each in found.votes] == [PairAnswer("first"), PairAnswer("second")]
+    saved = store.adjudicate(NewVote(judge.id, 1, PairAnswer("tie"), "settle"))
+    assert store.adjudicate(NewVote(judge.id, 1, PairAnswer("first"), "settle")) == SavedVote(
+        saved.id, new=False
+    )
+    assert store.disagreements() == []
+    [found] = store.disagreements(unsettled=False)
+    assert found.settled is not None
+    assert found.settled.answer == PairAnswer("tie")
+    assert len(list(store.standing_votes())) == 8  # a settlement is no vote on the item
+    later = store.adjudicate(NewVote(judge.id, 1, PairAnswer("second"), "again"))
+    assert later.replaced == saved.id
+    assert [each.answer for each in store.settling_votes()] == [PairAnswer("second")]
+
+
+def test_an_edited_text_is_no_disagreement(make_store: MakeStore):
+    store = make_store(overlap=2)
+    store.add_items([pair(0)])
+    for name in ("Ada", "Bo"):
+        person = come(store, name)
+        [shown] = store.next_items(person.id)
+        vote(store, person, shown.item.id, PairAnswer("first", edited=name))
+    assert store.disagreements() == []
+
+
+def test_a_settled_item_is_asked_of_nobody(make_store: MakeStore):
+    store = make_store(overlap=2)
+    store.add_items([pair(0)])
+    admin = come(store, "Ada", PersonRole.ADMIN)
+    store.adjudicate(NewVote(admin.id, 1, PairAnswer("tie"), "settle"))
+    store.change_settings(store.settings.model_copy(update={"overlap": 3}))
+    assert store.next_items(come(store, "Bo").id) == []
+
+
+def test_only_some_may_settle_and_only_with_an_answer(make_store: MakeStore):
+    store = make_store()
+    store.add_items([pair(0)])
+    ada, judge = come(store, "Ada"), come(store, "Cy", PersonRole.ADJUDICATOR)
+    for given, told in (
+        (NewVote(ada.id, 1, PairAnswer("tie"), "1"), "may not settle"),
+        (NewVote(judge.id, 1, SkipAnswer(), "2"), "settles nothing"),
+        (NewVote(judge.id, 7, PairAnswer("tie"), "3"), "no item 7"),
+        (NewVote(judge.id, 1, PairAnswer("left"), "4"), "does not fit"),  # pyright: ignore[reportArgumentType]
+    ):
+        with pytest.raises(UsageError, match=told):
+            store.adjudicate(given)
+    assert list(store.history()) == []
