@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,16 @@ def started() -> Callable[..., Ran]:
         return subprocess.run(command, **{**how, **options})
 
     return run
+
+
+@contextmanager
+def serving(command: list[str], **how: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a process that serves; it ends with the block, also where the block fails."""
+    with subprocess.Popen(command, text=True, **how) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @dataclass

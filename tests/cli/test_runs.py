@@ -9,6 +9,7 @@ import pytest
 
 from truing.web.guard import CSRF
 
+from ..verbs import serving
 from ..web.runs.folders import make_run
 
 
@@ -25,7 +26,7 @@ def test_what_is_no_folder_is_refused_at_once(here, tmp_path):
 def test_the_printed_url_shows_the_runs_until_ctrl_c(tmp_path, language, word):
     make_run(tmp_path / "runs" / "dpo")
     command = [sys.executable, "-m", "truing", "runs", "--port", "0", "--language", language]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with serving(command, cwd=tmp_path, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         url = next(word for line in process.stderr for word in line.split() if word.startswith("http"))
         with httpx.Client() as client:

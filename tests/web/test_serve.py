@@ -13,10 +13,13 @@ from truing.web.app import make_app
 from truing.web.guard import PageGuard
 from truing.web.serve import PASSWORD, base_url, guard_for, is_loopback, listen, password_for, serve
 
+from ..verbs import serving
+
 PROGRAM = """
 from truing.web.app import make_app
 from truing.web.guard import PageGuard
 from truing.web.serve import serve
+
 serve(make_app("Runs", [], PageGuard()), port=0, say=lambda line: print(line, flush=True))
 """
 
@@ -65,9 +68,7 @@ def test_a_port_that_is_taken_is_an_error_or_the_next_one():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_without_a_word(number):
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with serving([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         url = process.stdout.readline().split()[1]
         assert httpx.get(url).status_code == 200
