@@ -95,7 +95,8 @@ class _Spoken:
     """The middleware that makes a request's sentences in the visitor's language, else that of the server."""
 
     def __init__(self, app: ASGIApp, language: Language, owner: FastAPI) -> None:
-        self.app, self.language, self.owner = app, language, owner
+        self.app, self.owner = app, owner
+        self.language: Language = language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -103,8 +104,8 @@ class _Spoken:
             return
         scope["app"] = self.owner  # for refusals, which come before FastAPI sets it
         asked = Request(scope).cookies.get(LANGUAGE)
-        chosen = next((one for one in LANGUAGES if one == asked), self.language)
-        with speaking(chosen):
+        known: dict[str | None, Language] = {one: one for one in LANGUAGES}
+        with speaking(known.get(asked, self.language)):
             await self.app(scope, receive, send)
 
 
