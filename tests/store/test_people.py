@@ -38,6 +38,7 @@ def test_a_session_names_its_person(make_store: MakeStore):
     owner = store.add_person("owner", PersonRole.ADMIN)
     secret = store.sign_in(owner.id)
     assert store.signed_in(secret) == owner
+    assert store.signed_in(secret) == owner, "from memory"
     assert store.signed_in(secret + "x") is None
 
 

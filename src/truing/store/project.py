@@ -86,6 +86,7 @@ class ProjectStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._sessions: dict[str, Person] = {}  # by secret: as many as there are people, or few more
         self.place = database.place  # without a password
 
     def __enter__(self) -> Self:
@@ -144,9 +145,17 @@ class ProjectStore:
             return people.sign_in(connection, person)
 
     def signed_in(self, secret: str) -> Person | None:
-        """Return the person of a session's secret, or None."""
+        """Return the person of a session's secret, or None.
+
+        A person that was found is remembered: no session is ever taken back, and no role changes.
+        """
+        if (known := self._sessions.get(secret)) is not None:
+            return known
         with self._database.reading() as connection:
-            return people.signed_in(connection, secret)
+            found = people.signed_in(connection, secret)
+        if found is not None:
+            self._sessions[secret] = found
+        return found
 
     def people(self) -> list[Person]:
         """Return all people in the order in which they came."""

@@ -105,8 +105,8 @@ def _vote_router(store: ProjectStore, people: People) -> APIRouter:
 
     @router.post("/next")
     def next_items(me: Me, given: SentHeld) -> dict[str, Any]:
-        axes = store.settings.axes
         found = store.next_items(me.id, given.count, held=given.held)
+        axes = store.settings.axes if any(one.item.kind == "ratings" for one in found) else ()
         return {"items": [item_row(one, axes) for one in found]}
 
     @router.post("/votes")
