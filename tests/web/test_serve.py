@@ -79,3 +79,7 @@ def test_a_signal_ends_it_without_a_word(number):
 def test_the_port_is_bound_on_loopback_alone():
     with listen("127.0.0.1", 0) as sock:
         assert sock.getsockname()[0] == "127.0.0.1" and sock.family == socket.AF_INET
+        with socket.create_connection(sock.getsockname()):
+            made, _ = sock.accept()
+            with made:
+                assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "answers would wait for 40 ms"
