@@ -73,6 +73,8 @@ def test_an_address_without_an_account_and_a_mail_address_stay() -> None:
 def test_keys_of_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
     monkeypatch.setenv("HF_TOKEN", "hf_environment")
+    monkeypatch.setenv("LAST_TOKEN", "1048576")
+    assert secrets.hidden("1048576 tokens") == "1048576 tokens"
     assert secrets.hidden("401 for sk-environment, hf_environment") == "401 for ***, ***"
 
 

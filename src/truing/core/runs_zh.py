@@ -233,7 +233,7 @@ RUNS_ZH = {
     "truing reads adapters that change weights: {kinds}": "truing 只读改动权重的适配器：{kinds}",
     "{folder} is an adapter whose base leads back to itself": "{folder} 这个适配器的基座又指回它自己",
     "set base_model_name_or_path in {file} to a whole model": "请把 {file} 里的 base_model_name_or_path 设为一个完整的模型",
-    "{folder}: its adapter_config.json says rank {rank}, and its weights have {most} at most": "{folder}：adapter_config.json 里的秩是 {rank}，而权重最多只有 {most}",
+    "{folder}: its adapter_config.json says rank {rank}, above all sizes of its weights ({most})": "{folder}：adapter_config.json 里的秩是 {rank}，超过权重的任何一维（{most}）",
     "{folder}: the pattern {pattern} of its adapter_config.json is of no use: {error}": "{folder}：adapter_config.json 里的模式 {pattern} 用不了：{error}",
     "list the names of the modules instead": "请改为列出模块的名字",
 }

@@ -107,5 +107,10 @@ def _masked(value: Any, *, secret: bool) -> Any:
 
 
 def _of_environment() -> tuple[str, ...]:
+    """Return the secrets of the environment; a number under such a name is a limit."""
     known = ((name, value.strip()) for name, value in os.environ.items())
-    return tuple(value for name, value in known if _VARIABLE.fullmatch(name) and len(value) >= SHORTEST)
+    return tuple(
+        value
+        for name, value in known
+        if _VARIABLE.fullmatch(name) and len(value) >= SHORTEST and not value.isdecimal()
+    )

@@ -98,12 +98,13 @@ def _config_of(folder: Path) -> PeftConfig:
 
 
 def _require_rank(config: PeftConfig, tensors: Mapping[str, Tensor], folder: Path) -> None:
-    """Raise ModelError for a rank above that of the weights: PEFT would make room for it before it looks."""
-    most = max((one.shape[0] for name, one in tensors.items() if ".lora_A." in name), default=None)
+    """Raise ModelError for a rank above every dimension of the weights: PEFT makes room before it looks."""
+    sizes = (max(one.shape) for name, one in tensors.items() if ".lora_" in name and one.dim())
+    most = max(sizes, default=None)
     asked = [getattr(config, "r", None), *(getattr(config, "rank_pattern", None) or {}).values()]
     wrong = [rank for rank in asked if isinstance(rank, int) and most is not None and rank > most]
     if wrong:
-        said = "{folder}: its adapter_config.json says rank {rank}, and its weights have {most} at most"
+        said = "{folder}: its adapter_config.json says rank {rank}, above all sizes of its weights ({most})"
         raise ModelError(message(said, folder=folder, rank=max(wrong), most=most), hint=message(_AGAIN))
 
 

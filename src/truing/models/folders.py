@@ -12,6 +12,8 @@ from truing.core.messages import message
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 # Files in which quantisers keep what others write into config.json.
 _QUANTISERS = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
+# Errors of the system that say what the folder holds, and not that the disk fails.
+OF_FOLDERS = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 _QUANTISED_BY = ("quantization_config", "compression_config")  # keys of config.json
 
 
@@ -27,7 +29,7 @@ def reading(folder: Path, hint: str, said: str = "{folder} cannot be opened: {er
     except (TruingError, MemoryError):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno is not None and not isinstance(error, OF_FOLDERS):
             raise
         raise ModelError(message(said, folder=folder, error=_told(error)), hint=hint) from error
 

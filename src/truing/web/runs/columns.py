@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -117,14 +117,13 @@ def _numbers(column: Sequence[Any]) -> np.ndarray | None:
 # The sources of rows
 
 
-class RowSource:
+class RowSource(Protocol):
     """A place that rows come from. `read` returns whether they begin anew, and the new ones in pieces."""
 
-    def read(self) -> tuple[bool, Iterable[list[dict[str, Any]]]]:
-        raise NotImplementedError
+    def read(self) -> tuple[bool, Iterable[list[dict[str, Any]]]]: ...
 
 
-class LineSource(RowSource):
+class LineSource:
     """A file of JSON lines that grows at its end, as `metrics.jsonl` does."""
 
     def __init__(self, path: Path) -> None:
@@ -175,7 +174,7 @@ def _value(line: bytes) -> Any:
         return None
 
 
-class ForeignSource(RowSource):
+class ForeignSource:
     """The log of another trainer that `truing doctor` reads too; it is read whole when it has changed."""
 
     def __init__(self, path: Path) -> None:
@@ -200,7 +199,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-class EventSource(RowSource):
+class EventSource:
     """The event files of TensorBoard in a folder, one row for each step and tag."""
 
     def __init__(self, path: Path) -> None:
