@@ -41,6 +41,18 @@ def test_votes_taken_into_another_project_are_the_same(make_store: MakeStore, tm
         assert [person.name for person in other.people()] == ["Ada", "波"]
 
 
+def test_an_order_that_a_file_does_not_tell_stays_unknown_until_the_item_is_shown(make_store: MakeStore):
+    store = make_store()
+    take_in(store, [VoteRow(pair(1, kind="pair"), "Ada", PairAnswer("first"))])
+    [ada] = store.people()
+    [stands] = store.standing_votes()
+    assert stands.order == ()
+    assert vote_rows(store)[0].order == ()
+    shown = store.undo(ada.id, "taken back")
+    assert shown is not None and sorted(shown.order) == [0, 1]
+    assert store.shown(ada.id, stands.item) == shown
+
+
 def test_a_file_that_does_not_fit_adds_nothing(make_store: MakeStore):
     store = make_store()
     bad = VoteRow(pair(2, kind="pair"), "Ada", RatingsAnswer(({"helpful": 1},)), place="votes.csv:9")

@@ -72,6 +72,21 @@ def test_replays_at_once_are_one_vote(make_store: MakeStore):
     assert len(list(store.history())) == 1
 
 
+def test_a_page_that_votes_and_fetches_at_once_waits_for_neither(make_store: MakeStore):
+    """The two hold the person first and the rest in one order; PostgreSQL ends what waits in a circle."""
+    store = make_store()
+    store.add_items([pair(number) for number in range(60)])
+    ada = come(store, "Ada")
+    held = [shown.item.id for shown in store.next_items(ada.id, 3)]
+    with ThreadPoolExecutor(2) as pool:
+        while held:
+            voted = pool.submit(vote, store, ada, held.pop(0))
+            fetched = pool.submit(store.next_items, ada.id, 1, held=held)
+            assert voted.result().new
+            held += [shown.item.id for shown in fetched.result() if shown.item.id not in held]
+    assert store.standing_count(ada.id) >= 57, "an item may come back between its vote and the next fetch"
+
+
 def test_another_vote_on_an_item_stands_in_place_of_the_first(make_store: MakeStore):
     """A double click with two keys too: one vote stands, and the item counts it once."""
     store = make_store(overlap=2)

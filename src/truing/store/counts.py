@@ -92,9 +92,9 @@ class ProjectCounts:
 def count_votes(store: ProjectStore) -> ProjectCounts:
     """Count a project's items, votes and people."""
     settings = store.settings
-    items = {item.id: item for item in store.items()}
-    settled = {vote.item for vote in store.settling_votes()}
     votes = list(store.standing_votes())
+    settled = {vote.item for vote in store.settling_votes()}
+    items = {item.id: item for item in store.items()}  # after the votes: none is ever removed
     real = [item for item in items.values() if item.purpose is ItemPurpose.REAL]
     done = sum(item.votes >= settings.overlap or item.id in settled for item in real)
     begun = sum(0 < item.votes < settings.overlap and item.id not in settled for item in real)

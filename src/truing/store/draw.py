@@ -7,7 +7,7 @@ passed over whole, so the cost does not grow with the person's votes.
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from truing.store.items import ItemPurpose, StoredItem, stored_item
+from truing.store.people import hold
 from truing.store.schema import items, leases, people, shown, standing
 from truing.store.settings import ProjectSettings, drawn, drawn_number
 
@@ -45,7 +46,10 @@ SELECT crowd FROM found WHERE crowd IS NOT NULL
 
 @dataclass(frozen=True, slots=True)
 class ShownItem:
-    """An item as a person sees it. `order` holds the numbers of its responses as they stand on the screen."""
+    """An item as a person sees it. `order` holds the numbers of its responses as they stand on the screen.
+
+    It is empty for a vote that was read from a file without it.
+    """
 
     item: StoredItem
     look: int  # 1, or 2 for a second look
@@ -67,6 +71,7 @@ def next_items(
     `held` are numbers of items that the page has already. Those returned are the person's until their lease
     ends.
     """
+    hold(connection, person)
     now = time.time()
     connection.execute(delete(leases).where(leases.c.person_id == person, leases.c.expires <= now))
     expires = now + settings.lease
@@ -87,12 +92,17 @@ def show(
     """Lay an item open before a person, in the order that was or is now drawn for them."""
     now = time.time()
     seen = shown_before(connection, person, item.id, look)
-    if seen is None:
+    if seen is None or not seen.order:
         order = sorted(
             range(len(item.responses)),
             key=lambda number: drawn_number(settings.seed, "order", person, item.key, look, number),
         )
-        seen = note_shown(connection, person, item, look, order)
+        if seen is None:
+            seen = note_shown(connection, person, item, look, order)
+        else:  # a vote from a file that did not say how it was shown
+            here = (shown.c.person_id == person, shown.c.item_id == item.id, shown.c.look == look)
+            connection.execute(update(shown).where(*here).values(order=order))
+            seen = replace(seen, order=tuple(order))
     connection.execute(delete(leases).where(leases.c.person_id == person, leases.c.item_id == item.id))
     lease = {"person_id": person, "item_id": item.id, "look": look}
     connection.execute(insert(leases).values(**lease, expires=now + settings.lease))

@@ -17,7 +17,7 @@ from truing.core.messages import message
 from truing.store.answers import VoteAnswer, as_row
 from truing.store.draw import FIRST, note_shown, shown_before
 from truing.store.items import NewItem, add_items, key_of_item, stored_item
-from truing.store.people import PersonRole, add_person, list_people
+from truing.store.people import PersonRole, add_person, hold, list_people
 from truing.store.project import ProjectStore
 from truing.store.schema import items as items_table
 from truing.store.settings import ProjectSettings
@@ -60,7 +60,8 @@ class TakenIn:
 
 def vote_rows(store: ProjectStore) -> list[VoteRow]:
     """Return the standing votes of a project, by item and person, and its items without a vote."""
-    people = store.people()
+    votes = sorted(store.standing_votes(), key=lambda vote: (vote.item, vote.person, vote.look))
+    people = store.people()  # after the votes, as the items: none of either is ever removed
     namesakes = Counter(person.name for person in people)
     names = {one.id: one.name if namesakes[one.name] == 1 else f"{one.name} ({one.id})" for one in people}
     items = {
@@ -69,7 +70,6 @@ def vote_rows(store: ProjectStore) -> list[VoteRow]:
         )
         for item in store.items()
     }
-    votes = sorted(store.standing_votes(), key=lambda vote: (vote.item, vote.person, vote.look))
     voted = {vote.item for vote in votes}
     rows = [
         (
@@ -100,6 +100,7 @@ def take_in(store: ProjectStore, rows: Iterable[VoteRow]) -> TakenIn:
 
 
 def _take_in(connection: Connection, settings: ProjectSettings, rows: list[VoteRow]) -> TakenIn:
+    hold(connection)
     added = add_items(connection, settings, (row.item for row in rows))
     people = {person.name: person.id for person in list_people(connection)}
     votes = known = 0
@@ -113,8 +114,7 @@ def _take_in(connection: Connection, settings: ProjectSettings, rows: list[VoteR
         found = connection.execute(select(items_table).where(items_table.c.key == key)).mappings().one()
         item = stored_item(found)
         if shown_before(connection, person, item.id, row.look) is None:
-            order = row.order or range(len(item.responses))
-            note_shown(connection, person, item, row.look, order)
+            note_shown(connection, person, item, row.look, row.order)
         vote = NewVote(person, item.id, row.answer, row.key, row.look, row.seconds, row.comment, row.flag)
         try:
             check_answer(settings, item, row.answer)

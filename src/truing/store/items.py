@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -182,3 +182,11 @@ def count_items(connection: Connection) -> dict[ItemPurpose, int]:
         connection.execute(select(items.c.purpose, func.count()).group_by(items.c.purpose)).tuples().all()
     )
     return {purpose: counted.get(purpose.value, 0) for purpose in ItemPurpose}
+
+
+def count_real(connection: Connection, kinds: Collection[str]) -> tuple[int, int]:
+    """Return how many votes the real items of some kinds have, and how many of these items lack votes."""
+    chosen = select(func.coalesce(func.sum(items.c.votes), 0), func.coalesce(func.sum(items.c.wanted), 0))
+    chosen = chosen.where(items.c.purpose == ItemPurpose.REAL.value, items.c.kind.in_(kinds))
+    votes, wanted = connection.execute(chosen).one()
+    return int(votes), int(wanted)

@@ -78,6 +78,15 @@ def add_person(connection: Connection, name: str, role: PersonRole) -> Person:
     return Person(number, name, role)
 
 
+def hold(connection: Connection, person: int | None = None) -> None:
+    """Hold a person, or all, against other writers until the transaction ends.
+
+    Whoever writes for a person holds the person before anything else, so that no two wait for each other.
+    """
+    chosen = select(people.c.id).order_by(people.c.id).with_for_update(key_share=True)
+    connection.execute(chosen if person is None else chosen.where(people.c.id == person)).all()
+
+
 def sign_in(connection: Connection, person: int) -> str:
     """Make a session for a person, and return its secret."""
     secret = secrets.token_urlsafe(24)

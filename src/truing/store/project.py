@@ -41,7 +41,7 @@ def open_store(
     if database.is_file:
         _require_place(Path(database.place), create=create)
     try:
-        with database.writing() as connection:
+        with database.drawing() as connection:
             prepare(connection, database.place, create=create)
             if connection.scalar(select(project_table.c.id)) is None:
                 row = {
@@ -77,8 +77,12 @@ def _settings_row(settings: ProjectSettings) -> dict[str, object]:
     return settings.model_dump(mode="json")
 
 
-def _settings(connection: Connection) -> ProjectSettings:
-    return ProjectSettings.model_validate(connection.scalar(select(project_table.c.settings)))
+def _settings(connection: Connection, *, hold: bool = False) -> ProjectSettings:
+    """Return the settings; with `hold` nobody changes them before the transaction ends."""
+    chosen = select(project_table.c.settings)
+    return ProjectSettings.model_validate(
+        connection.scalar(chosen.with_for_update(read=True) if hold else chosen)
+    )
 
 
 class ProjectStore:
@@ -166,7 +170,7 @@ class ProjectStore:
 
     def add_items(self, given: Iterable[NewItem]) -> AddedItems:
         """Add the items that the project lacks. Raises DataError, and adds none, if one does not fit."""
-        with self._database.writing() as connection:
+        with self._database.drawing() as connection:
             return items.add_items(connection, _settings(connection), given)
 
     def set_priorities(self, priorities: Mapping[int, float]) -> None:
@@ -216,7 +220,7 @@ class ProjectStore:
         no answer to its question.
         """
         with self._database.writing() as connection:
-            return votes.save(connection, _settings(connection), vote)
+            return votes.save(connection, _settings(connection, hold=True), vote)
 
     def undo(self, person: int, client_key: str) -> ShownItem | None:
         """Take back the person's latest standing vote by an appended row, and return its item, open again.
@@ -224,12 +228,17 @@ class ProjectStore:
         None where no vote stands. A replay of the key changes nothing.
         """
         with self._database.writing() as connection:
-            return votes.undo(connection, _settings(connection), person, client_key)
+            return votes.undo(connection, _settings(connection, hold=True), person, client_key)
 
     def standing_count(self, person: int) -> int:
         """Return how many votes of a person stand, skips among them."""
         with self._database.reading() as connection:
             return votes.standing_count(connection, person)
+
+    def count_real(self, kinds: Collection[str]) -> tuple[int, int]:
+        """Return how many votes the real items of some kinds have, and how many of them lack votes."""
+        with self._database.reading() as connection:
+            return items.count_real(connection, kinds)
 
     def standing_votes(self) -> Iterator[Vote]:
         """Return the votes that stand, of one moment, in the order in which they were stored."""

@@ -11,7 +11,8 @@ from truing.core.messages import message
 from truing.store.answers import SkipAnswer, VoteAnswer, as_row, problem_of, read_answer
 from truing.store.draw import FIRST, ShownItem, show, shown_before
 from truing.store.items import ItemPurpose, StoredItem, stored_item
-from truing.store.schema import items, leases, people, settled, shown, standing, votes
+from truing.store.people import hold
+from truing.store.schema import items, leases, settled, shown, standing, votes
 from truing.store.settings import ProjectSettings
 
 LONGEST_KEY = 64
@@ -101,7 +102,7 @@ def save(connection: Connection, settings: ProjectSettings, vote: NewVote) -> Sa
 
 def undo(connection: Connection, settings: ProjectSettings, person: int, client_key: str) -> ShownItem | None:
     """Take back the latest standing vote of a person, and lay its item open again. None where none stands."""
-    connection.execute(select(people.c.id).where(people.c.id == person).with_for_update(key_share=True))
+    hold(connection, person)
     before = connection.execute(
         select(votes.c.item_id, votes.c.look).where(votes.c.client_key == client_key)
     ).first()
@@ -153,7 +154,7 @@ def append(connection: Connection, vote: NewVote, act: str, order: list[int]) ->
             answer=as_row(vote.answer),
             order=order,
             seconds=vote.seconds,
-            comment=vote.comment,
+            comment=vote.comment.replace("\0", ""),  # which PostgreSQL refuses
             flag=vote.flag,
             at=time.time(),
         )
@@ -193,7 +194,7 @@ def vote_of_key(connection: Connection, client_key: str) -> int | None:
 
 def _locked(connection: Connection, person: int, number: int) -> StoredItem | None:
     """Return an item, held against other writers together with the person until the transaction ends."""
-    connection.execute(select(people.c.id).where(people.c.id == person).with_for_update(key_share=True))
+    hold(connection, person)
     chosen = select(items).where(items.c.id == number).with_for_update(key_share=True)
     row = connection.execute(chosen).mappings().first()
     return None if row is None else stored_item(row)

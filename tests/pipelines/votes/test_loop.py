@@ -102,10 +102,11 @@ def test_a_round_that_was_stopped_goes_on_with_the_votes_it_began_with(looped):
     assert run_votes_loop(recipe, lambda line: None, stop) == [one]  # nothing is left to do
 
 
-def test_a_loop_ends_where_no_item_lacks_votes(looped):
+def test_a_loop_learns_from_the_last_votes_and_ends_where_no_item_lacks_any(looped):
     store, path = looped
     vote_all(store, "ann", better)
-    assert run_votes_loop(load_votes_loop(path, []), lambda line: None, watch) == []
+    (one,) = run_votes_loop(load_votes_loop(path, []), lambda line: None, watch)
+    assert (one.votes, one.ordered) == (sum(item.votes for item in store.items()), 0)
 
 
 def test_a_project_that_compares_nothing_or_is_not_there_is_an_error(looped, make_store):

@@ -19,10 +19,9 @@ from truing.core.doing import Tick
 from truing.core.errors import DataError
 from truing.core.files import MANIFEST, write_atomic
 from truing.core.messages import Say, message
-from truing.pipelines.votes.priorities import KINDS, open_items, prioritise
+from truing.pipelines.votes.priorities import KINDS, prioritise
 from truing.rewards.model import model_reward
 from truing.runs.train import StepWatch, train_recipe
-from truing.store.answers import SkipAnswer
 from truing.store.items import ItemPurpose
 from truing.store.project import ProjectStore, open_store
 
@@ -35,7 +34,7 @@ class LoopRound:
     """One round; `ordered` and `doubt` are None until its reward model has put the items in order."""
 
     number: int
-    votes: int  # that stood when it began
+    votes: int  # first looks at real items that stood when it began, without skips
     ordered: int | None = None  # items that lacked votes
     doubt: float | None = None  # their mean
 
@@ -47,7 +46,7 @@ class LoopRound:
 def run_votes_loop(
     recipe: LoopRecipe, say: Say, watch: StepWatch, seen: Tick = lambda n: None, wait: Wait = time.sleep
 ) -> list[LoopRound]:
-    """Run rounds until the last one, or until no item lacks votes; return all rounds of the folder.
+    """Run rounds until the last one, or until no item lacks votes and all are learnt; return all rounds.
 
     Raises UsageError for a project that is not there, DataError for one without pairs or rankings, and the
     errors of a run.
@@ -62,8 +61,10 @@ def run_votes_loop(
             )
         while _goes_on(recipe, rounds, store):
             if not rounds or rounds[-1].done:
-                _wait_for_votes(recipe, rounds, store, say, wait)
-                rounds.append(LoopRound(len(rounds) + 1, _votes(store)))
+                votes = _wait_for_votes(recipe, rounds, store, say, wait)
+                if votes == (rounds[-1].votes if rounds else 0):
+                    break  # the last votes were taken back, and no item lacks any
+                rounds.append(LoopRound(len(rounds) + 1, votes))
                 _write(path, rounds)
             number = rounds[-1].number
             say(message("\nround {number}, from {votes} votes", number=number, votes=rounds[-1].votes))
@@ -89,29 +90,28 @@ def _write(path: Path, rounds: list[LoopRound]) -> None:
 
 
 def _goes_on(recipe: LoopRecipe, rounds: list[LoopRound], store: ProjectStore) -> bool:
-    """Return whether a round is unfinished, or another is wanted and an item lacks votes."""
+    """Return whether a round is unfinished, or another is wanted and finds votes, now or later."""
     if rounds and not rounds[-1].done:
         return True
     if recipe.plan.rounds is not None and len(rounds) >= recipe.plan.rounds:
         return False
-    return bool(open_items(store))
+    votes, open_ = store.count_real(KINDS)
+    return open_ > 0 or votes > (rounds[-1].votes if rounds else 0)
 
 
 def _wait_for_votes(
     recipe: LoopRecipe, rounds: list[LoopRound], store: ProjectStore, say: Say, wait: Wait
-) -> None:
-    """Wait until as many votes stand as the next round needs, or no item lacks any."""
+) -> int:
+    """Wait until as many votes stand as the next round needs, or no item lacks any; return their number."""
     needed = (rounds[-1].votes if rounds else 0) + recipe.plan.new_votes
-    if (votes := _votes(store)) < needed:
+    votes, open_ = store.count_real(KINDS)
+    if votes < needed and open_:
         said = "{votes} votes stand, the next round begins at {needed}; waiting"
         say(message(said, votes=votes, needed=needed))
-    while _votes(store) < needed and open_items(store):
+    while votes < needed and open_:
         wait(recipe.plan.wait)
-
-
-def _votes(store: ProjectStore) -> int:
-    """Return how many votes stand that say something."""
-    return sum(not isinstance(vote.answer, SkipAnswer) for vote in store.standing_votes())
+        votes, open_ = store.count_real(KINDS)
+    return votes
 
 
 def _train(recipe: Recipe, say: Say, watch: StepWatch) -> None:

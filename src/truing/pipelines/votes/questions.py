@@ -177,7 +177,7 @@ def _compared(answer: VoteAnswer) -> Hashable:
 
 
 def _shown_first(vote: Vote, answer: VoteAnswer) -> bool | None:
-    """Return whether the response on the first side was chosen; None where neither was."""
-    if not isinstance(answer, PairAnswer) or answer.choice not in ("first", "second"):
+    """Return whether the response on the first side was chosen; None where neither was, or nobody knows."""
+    if not vote.order or not isinstance(answer, PairAnswer) or answer.choice not in ("first", "second"):
         return None
     return vote.order[0] == ("first", "second").index(answer.choice)
