@@ -164,12 +164,12 @@ def import_(
     next_step(command("annotate status", project), "see what lacks votes")
 
 
-@app.command(epilog="Example: `truing annotate invite project.db --count 3 --url http://127.0.0.1:8000`")
+@app.command(epilog="Example: `truing annotate invite project.db --count 3 --url http://127.0.0.1:8484`")
 def invite(
     project: ProjectPlace,
     role: Annotated[str, typer.Option(help="annotator, adjudicator or admin.")] = "annotator",
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many invitations.")] = 1,
-    url: Annotated[str, typer.Option(help="Where the pages are served.")] = "http://127.0.0.1:8000",
+    url: Annotated[str, typer.Option(help="Where the pages are served.")] = "http://127.0.0.1:8484",
 ) -> None:
     """Print links that let one person each into a project; they are stored nowhere."""
     from truing.store.people import PersonRole

@@ -138,7 +138,8 @@ class PageGuard:
 
     def is_open(self, path: str) -> bool:
         return any(
-            path == one or path.startswith(one + "/") for one in ("/static", "/enter", *self.open_paths)
+            path == one or path.startswith(one + "/")
+            for one in ("/static", "/enter", "/language", *self.open_paths)
         )
 
 

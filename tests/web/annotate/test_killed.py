@@ -55,9 +55,9 @@ def test_votes_outlive_a_killed_server(tmp_path: Path, watched):
         page.fill("#name", "Ada")
         page.click("button")
         for key in "12":
-            press(page, key)
+            with page.expect_response("**/next"):  # the next items are here
+                press(page, key)
         wait_saved(page)
-        page.wait_for_timeout(300)  # the next items are fetched
         press(page, "1")
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -65,7 +65,7 @@ def test_votes_outlive_a_killed_server(tmp_path: Path, watched):
         with open_store(project, create=False) as store:
             assert len(list(store.standing_votes())) >= saved
         press(page, "2")
-        assert page.is_visible("#away")
+        page.wait_for_selector("#away:not([hidden])")
     with serving("--project", str(project), "--port", port, "--people", "0"):
         wait_saved(page)
         before = time.monotonic()

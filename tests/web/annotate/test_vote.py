@@ -49,14 +49,14 @@ def test_a_dropped_link_loses_nothing_and_stores_nothing_twice(project, served, 
     site = served(app_of(store))
     seen = watched(site.url, **session(site, store, "Ada"))
     page = seen.page
-    press(page, "1")
+    with page.expect_response("**/next"):  # the next three are here
+        press(page, "1")
     wait_saved(page)
-    page.wait_for_timeout(200)  # until the next three are here
     page.context.set_offline(True)
     for key in "21t":
         press(page, key)
     assert page.text_content("#unsent") == "3 unsent"
-    assert page.is_visible("#away")
+    page.wait_for_selector("#away:not([hidden])")
     assert len(list(store.standing_votes())) == 1
     page.context.set_offline(False)
     wait_saved(page)
@@ -93,6 +93,36 @@ def test_an_answer_that_was_lost_on_its_way_back_is_one_vote(project, served, wa
     assert len(sent) == 2 and len(set(sent)) == 1
     assert len(list(store.history())) == 1
     seen.complaints.clear()
+
+
+def test_what_answers_in_place_of_the_server_takes_no_vote(project, served, watched):
+    """A proxy says 404 while the server restarts; only this server's own refusal may end a vote."""
+    store = project(pairs(3))
+    site = served(app_of(store))
+    seen = watched(site.url, **session(site, store, "Ada"))
+    page = seen.page
+    page.route("**/votes", lambda route: route.fulfill(status=404, body="<h1>Not found</h1>"))
+    press(page, "1")
+    page.wait_for_selector("#away:not([hidden])")
+    assert page.text_content("#unsent") == "1 unsent"
+    page.unroute("**/votes")
+    page.evaluate("() => dispatchEvent(new Event('online'))")
+    wait_saved(page)
+    assert len(list(store.history())) == 1
+    seen.complaints.clear()  # the browser says that something answered 404
+
+
+def test_a_browser_without_room_keeps_votes_in_the_page(project, served, watched):
+    store = project(pairs(3))
+    site = served(app_of(store))
+    page = watched(site.url, **session(site, store, "Ada")).page
+    page.wait_for_selector("#task:not([hidden])")
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    for key in ("f", "1"):  # a flag is a draft before it is part of a vote
+        page.keyboard.press(key)
+    wait_saved(page)
+    [vote] = store.history()
+    assert vote.flag
 
 
 def test_votes_outlive_their_tab(project, served, watched):

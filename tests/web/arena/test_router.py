@@ -1,6 +1,7 @@
 """The arena in a real browser: two tiny models write, a person votes, the store and the standings follow."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -209,8 +210,10 @@ def test_requests_that_do_not_fit_are_refused(arena, store: ProjectStore):
     assert client.post("/ask", json={"text": " "}).status_code == 400
     talk = client.post("/ask", json={"text": "q"}).json()["talk"]
     told = {"number": 0, "key": "k", "outcome": "left"}
-    while client.post("/talks/" + talk + "/vote", json=told).status_code == 400:
-        pass  # until both have ended
+    until = time.monotonic() + 30
+    while client.post("/talks/" + talk + "/vote", json=told).status_code == 400:  # until both have ended
+        assert time.monotonic() < until
+        time.sleep(0.01)
     assert client.post(f"/talks/{talk}/vote", json=told | {"outcome": "right"}).json() == {"new": False}
     assert client.post(f"/talks/{talk}/vote", json=told | {"number": 9}).status_code == 404
     assert client.post(f"/talks/{talk}/vote", json=told | {"outcome": "best"}).status_code == 400

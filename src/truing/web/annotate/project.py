@@ -86,7 +86,7 @@ def project_router(store: ProjectStore, numbers: VoteNumbers | None) -> APIRoute
     @router.post("/invitations")
     def invite(request: Request, me: MeAdmin, given: SentInvitations) -> dict[str, Any]:
         tokens = store.invite(given.role, given.count)
-        return {"links": [f"{request.base_url}join/{token}" for token in tokens]}
+        return {"links": [f"{request.headers['origin']}/join/{token}" for token in tokens]}
 
     @router.post("/items")
     def add(me: MeAdmin, given: SentRows) -> dict[str, Any]:

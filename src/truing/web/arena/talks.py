@@ -18,7 +18,6 @@ from truing.core.records import Message, Turns
 from truing.sampling.types import Finish, Sampling
 
 RoundOutcome = Literal["left", "right", "tie", "both_bad", "skip"]  # by the side of the screen
-OUTCOMES: tuple[RoundOutcome, ...] = ("left", "right", "tie", "both_bad", "skip")
 
 
 class SideState(StrEnum):

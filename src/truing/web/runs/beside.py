@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,14 @@ class SampleIndex:
         self.path = path / SAMPLES
         self._offset, self._file = 0, -1
         self._places: dict[int, list[int]] = {}  # step -> offsets of its lines
+        self._lock = Lock()  # two pages may ask at once
 
     def update(self) -> None:
         """Find the lines that were added."""
+        with self._lock:
+            self._update()
+
+    def _update(self) -> None:
         try:
             found = self.path.stat()
         except FileNotFoundError:

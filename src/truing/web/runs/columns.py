@@ -211,7 +211,11 @@ class EventSource:
             if file.stat().st_size > self._offsets.get(file, 0):
                 scalars, self._offsets[file] = read_scalars(file, self._offsets.get(file, 0))
                 ours = renames(tag for _, tag, _ in scalars)
-                rows += [{"step": step, ours.get(tag, tag): value} for step, tag, value in scalars]
+                rows += [
+                    {"step": step, name: value}
+                    for step, tag, value in scalars
+                    if (name := ours.get(tag, tag)) != "step"  # some log it, and the event has it already
+                ]
         return False, [sorted(rows, key=lambda row: (tuple(row)[1], row["step"]))] if rows else ()
 
 

@@ -154,7 +154,7 @@ def _add_numbers(router: APIRouter, board: Board) -> None:
 
     @router.get("/runs/{key}/events")
     async def follow(request: Request, key: str, last: int = 0) -> Response:
-        folder = board.folder(key)
+        folder = await run_in_threadpool(board.folder, key)
         return events(request, _followed(board, folder, last))
 
     @router.get("/runs/{key}/samples")
@@ -232,12 +232,13 @@ async def _followed(board: Board, folder: FoundFolder, last: int) -> AsyncIterat
             generation, last = log.generation, log.last_step
             yield "anew", None
         elif log.last_step > last:
-            yield "points", {"last": log.last_step, "series": _behind(log, last)}
-            last, spoken = log.last_step, time.monotonic()
+            newest = log.last_step
+            yield "points", {"last": newest, "series": await run_in_threadpool(_behind, log, last)}
+            last, spoken = newest, time.monotonic()
         if now != facts:
             facts = now
             yield "facts", now
-        if time.monotonic() - spoken > EVERY * 10:
+        if time.monotonic() - spoken > EVERY * 2:  # the end of the server is noticed with a word
             spoken = time.monotonic()
             yield "", None
         await asyncio.sleep(EVERY)

@@ -135,15 +135,18 @@ def grouped(folders: Sequence[FoundFolder], lines: Sequence[FolderLine]) -> list
     for folder in folders:
         if folder.kind is FolderKind.RUN:
             parents.setdefault(folder.path.parent, []).append(folder)
-    known = {folder.path: folder.id for folder in folders}
+    known = {folder.path for folder in folders}
+    built = {
+        parent for parent, stages in parents.items() if parent not in known and _build_on_each_other(stages)
+    }
     by_id = {line.id: line for line in lines}
     result: list[FolderLine] = []
     placed: set[str] = set()
     for folder in folders:
-        stages = parents.get(folder.path.parent, [])
         if folder.id in placed:
             continue
-        if folder.kind is FolderKind.RUN and folder.path.parent not in known and _build_on_each_other(stages):
+        if folder.kind is FolderKind.RUN and folder.path.parent in built:
+            stages = parents[folder.path.parent]
             own = f"{folder.id}-stages"
             under = [replace(by_id[stage.id], stage_of=own) for stage in stages]
             result += [_pipeline(own, folder.path.parent, under), *under]

@@ -8,12 +8,16 @@ export function t(text, filled = {}) {
   return (words[text] ?? text).replace(/\{(\w+)\}/g, (whole, name) => (name in filled ? String(filled[name]) : whole));
 }
 
-/** An answer of the server that is not a success: `status`, and what it said as the message. `status` 0: no answer. */
+/**
+ * An answer that is not a success: `status`, and what it said as the message. `status` 0: no answer. `ours` says
+ * whether this server gave it, and not something on the way to it.
+ */
 export class RequestError extends Error {
-  constructor(status, said, hint = "") {
+  constructor(status, said, hint = "", ours = false) {
     super(said);
     this.status = status;
     this.hint = hint;
+    this.ours = ours;
   }
 }
 
@@ -25,7 +29,8 @@ async function answered(url, options) {
     throw new RequestError(0, t("The server does not answer."));
   }
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new RequestError(response.status, body.error ?? response.statusText, body.hint);
+  const ours = typeof body.error === "string";
+  if (!response.ok) throw new RequestError(response.status, ours ? body.error : response.statusText, body.hint, ours);
   return body;
 }
 

@@ -5,7 +5,7 @@
 //   outbox.add("votes", body);       // body.client_key makes a second arrival a no-op on the server
 //   outbox.flush();                  // also called by `add`, by the page's start and by the browser's `online`
 //
-// `send(path, body)` returns { status, reply }, and throws where the server was not reached. `changed(outbox)` is
+// `send(path, body)` returns { status, reply }, and throws, or says status 0, where this server was not reached. `changed(outbox)` is
 // called after every change of `unsent`, `away` and `signedOut`.
 
 const WAITS = [1000, 2000, 4000, 8000, 15000]; // milliseconds before the next attempt
@@ -34,7 +34,7 @@ export class Outbox {
   entries() {
     const names = Object.keys(this.storage).filter((name) => name.startsWith(this.prefix)).sort();
     const kept = names.map((name) => ({ name, ...JSON.parse(this.storage.getItem(name)) }));
-    return [...kept, ...this.held];
+    return [...kept, ...this.held].sort((one, other) => (one.name < other.name ? -1 : 1));
   }
 
   get unsent() { return this.entries().length; }
@@ -45,8 +45,7 @@ export class Outbox {
     const name = `${this.prefix}${String(number).padStart(9, "0")}-${body.client_key}`;
     try {
       this.storage.setItem(name, JSON.stringify({ path, body }));
-    } catch (error) {
-      if (error.name !== "QuotaExceededError") throw error;
+    } catch { // no room, or storage is off: browsers name it differently
       this.held.push({ name, path, body });
     }
     this.changed(this);

@@ -12,7 +12,7 @@ import { Outbox, clientKey } from "/static/annotate/outbox.js";
 import { drawRanking } from "/static/annotate/ranks.js";
 import { act, actOf, begin, choices, tools } from "/static/annotate/task.js";
 
-const page = data("page"); // { name, person, save, next, undo, names, voted, training }
+const page = data("page"); // { name, save, next, undo, names, voted, guidelines }
 const AHEAD = 3; // items that wait beside the one on the screen
 const at = (id) => document.getElementById(id);
 const option = (name) => localStorage.getItem(`truing/${name}`) !== "off";
@@ -39,7 +39,7 @@ const outbox = new Outbox({
       const reply = await post(path, body, { signal: AbortSignal.timeout(20_000) });
       return { status: "id" in reply || "item" in reply ? 200 : 0, reply }; // anything else is not of this server
     } catch (error) {
-      return { status: error.status, reply: { error: error.message } };
+      return { status: error.ours ? error.status : 0, reply: { error: error.message } };
     }
   },
   changed: showUnsent,
@@ -47,7 +47,11 @@ const outbox = new Outbox({
     if (unseen.delete(entry.body.client_key)) reopen(reply.item);
     else if (reply.known) tell(entry.body.client_key, reply.known);
   },
-  refused: (entry, reply) => complain(t("A vote was not taken: {reason}", { reason: reply.error })),
+  refused: (entry, reply) => {
+    const place = past.findIndex((one) => one.key === entry.body.client_key);
+    if (place >= 0) past.splice(place, 1); // an undo would take back the vote before it
+    complain(t("A vote was not taken: {reason}", { reason: reply.error }));
+  },
 });
 
 // What waits to be stored, and only what is stored is called saved.
@@ -177,10 +181,19 @@ function change(deed, given) {
     answer(done.answer);
     return;
   }
-  localStorage.setItem(draftName(item), JSON.stringify(state));
+  keepDraft();
   if (redraw) draw();
   else if (deed !== "text") { refresh(at("responses"), item, state); drawButtons(); }
   else drawButtons();
+}
+
+// What is half done survives a closed tab, where the browser has room for it.
+function keepDraft() {
+  try {
+    localStorage.setItem(draftName(item), JSON.stringify(state));
+  } catch {
+    localStorage.removeItem(draftName(item)); // an older one would come back in its place
+  }
 }
 
 function answer(given) {
@@ -195,7 +208,7 @@ function answer(given) {
     flag: state.flag,
   };
   const answered = item;
-  past.push({ item, state });
+  past.push({ item, state, key: body.client_key });
   localStorage.removeItem(draftName(item));
   voted += 1;
   at("comments").open = false;
@@ -310,7 +323,7 @@ document.addEventListener("visibilitychange", () => {
 
 at("comment").addEventListener("input", () => {
   state = { ...state, comment: at("comment").value };
-  localStorage.setItem(draftName(item), JSON.stringify(state));
+  keepDraft();
 });
 at("comment").addEventListener("keydown", (event) => {
   if ((event.key === "Enter" && !event.isComposing) || event.key === "Escape") {
