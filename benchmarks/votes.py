@@ -228,9 +228,9 @@ class Page:
         self.saved.add(body["client_key"])
         self.held.pop(0)
 
-    async def replay(self) -> list[bool]:
-        """Send every vote again; return whether each was new to the server."""
-        return [(await self.ask("/votes", body))["new"] for body in self.sent.values()]
+    async def replay(self) -> list[str]:
+        """Send every vote again; return the keys of those that were new to the server."""
+        return [key for key, body in self.sent.items() if (await self.ask("/votes", body))["new"]]
 
 
 # What is measured
@@ -314,8 +314,8 @@ async def killed(place: str, people: int, seconds: float) -> dict[str, Any]:
         pages.kill()
         await voting
         pages.again()
-        new = [one for page in everyone for one in await page.replay()]
-        twice = [one for page in everyone for one in await page.replay()]
+        new = [(page, key) for page in everyone for key in await page.replay()]
+        twice = [key for page in everyone for key in await page.replay()]
     finally:
         pages.kill()
     with open_store(place) as store:
@@ -326,12 +326,13 @@ async def killed(place: str, people: int, seconds: float) -> dict[str, Any]:
         "sent": sent,
         "told_saved": saved,
         "unanswered": sent - saved,
-        "new_at_replay": sum(new),
-        "new_at_second_replay": sum(twice),
+        "new_at_replay": len(new),
+        "new_at_second_replay": len(twice),
         "rows": rows,
         "stand": stand.total(),
         "stand_twice": sum(count > 1 for count in stand.values()),
-        "lost": sent - rows,
+        "lost": sum(key in page.saved for page, key in new),  # told to be saved, and new again
+        "lacking": sent - rows,
     }
 
 

@@ -110,6 +110,7 @@ def export(
     from truing.data.votes import FORMATS, LABELS, VoteChoice, rows_of_votes, told_lost
     from truing.store.combining import Combining
     from truing.store.exchange import vote_rows
+    from truing.store.items import ItemPurpose
     from truing.store.label_studio import write_label_studio
     from truing.store.tables import write_table
 
@@ -120,7 +121,9 @@ def export(
     with open_project(project) as store:
         if format_ in writers:
             votes = vote_rows(store)
-            content, n = writers[format_](votes), sum(vote.answer is not None for vote in votes)
+            content = writers[format_](votes)
+            kept = {*ItemPurpose} if format_ == "csv" else {ItemPurpose.REAL}
+            n = sum(vote.answer is not None and vote.item.purpose in kept for vote in votes)
         else:
             choice = VoteChoice(store.place, format_, Combining(combine), labels == "hard", names)
             rows, lost = rows_of_votes(store, choice)

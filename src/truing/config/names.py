@@ -64,6 +64,7 @@ TASKS = (
 )
 TEMPLATES = ("auto", "chat", "alpaca", "plain")
 DTYPES = ("float32", "bfloat16")
+VOTES = "annotate:"  # begins a source of rows that is a project, whose votes are read
 OWN = "a function of your own is named module:function"
 
 

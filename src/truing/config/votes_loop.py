@@ -18,12 +18,12 @@ from pydantic import Field
 
 from truing.config.config import validate
 from truing.config.documents import Node, overridden, read_document
+from truing.config.names import VOTES
 from truing.config.recipe import Recipe
 from truing.config.section import Section
 from truing.core.errors import ConfigError
 
 VOTES_LOOP = "votes_loop"  # the key that tells such a file
-PREFIX = "annotate:"  # of a source of rows that is a project
 
 
 class LoopPlan(Section):
@@ -76,7 +76,7 @@ def load_votes_loop(path: Path, overrides: list[str]) -> LoopRecipe:
     if data is not None and "train" in data.children:
         said = f"{data.children['train'].origin}: the rows are the votes of {file.votes_loop.project}"
         raise ConfigError(said, hint="remove data.train")
-    train = Node([Node(PREFIX + file.votes_loop.project, given.origin)], given.origin)
+    train = Node([Node(VOTES + file.votes_loop.project, given.origin)], given.origin)
     made = {
         **entries,
         "method": Node("reward", given.origin),

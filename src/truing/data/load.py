@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any, Literal, TypeVar
 
+from truing.config.names import VOTES
 from truing.core.doing import Tick
 from truing.core.errors import DataError, StorageError
 from truing.core.files import cannot_write, sha256_file, write_parts
@@ -28,7 +29,7 @@ from truing.data.chunks import SAMPLE, Chunk, ReadChunk, cut, read_chunk
 from truing.data.detect import detect
 from truing.data.formats import Format, find_format
 from truing.data.kinds import parts_of
-from truing.data.read import EMPTY_HINT, NO_FILES, VOTES, check_file, raw_rows, settle
+from truing.data.read import EMPTY_HINT, NO_FILES, check_file, raw_rows, settle
 from truing.data.rows import RawRow
 
 MOST_BAD = 0.01  # share of bad rows above which loading stops

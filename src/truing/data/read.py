@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from truing.config.names import VOTES
 from truing.core.encodings import gb18030_remedy, is_gb18030
 from truing.core.errors import DataError
 from truing.core.messages import Sentence, message
@@ -32,7 +33,6 @@ from truing.data.read_json import read_json, read_jsonl
 from truing.data.rows import RawRow, RowError
 
 HUB = "hub:"
-VOTES = "annotate:"  # the votes of a project, see data/votes.py
 NO_FILES = (HUB, VOTES)
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 1 << 16  # the bytes of a file that tell its kind and its encoding

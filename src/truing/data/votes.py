@@ -17,13 +17,13 @@ from io import BytesIO
 from itertools import combinations
 from typing import Any
 
+from truing.config.names import VOTES
 from truing.config.tables import find
 from truing.core.errors import DataError, UsageError
 from truing.core.files import json_line
 from truing.core.messages import Sentence, joined, message
 from truing.core.records import Record, Response, reply
 from truing.data.convert import convert
-from truing.data.read import VOTES
 from truing.data.read_json import read_jsonl
 from truing.data.rows import RawRow
 from truing.store.answers import EditAnswer, PairAnswer

@@ -7,11 +7,11 @@ People may go on voting: a run that is resumed does not change, and another run 
 from collections.abc import Callable
 from pathlib import Path
 
+from truing.config.names import VOTES
 from truing.config.recipe import Recipe
 from truing.core.errors import ConfigError
 from truing.core.files import write_atomic
 from truing.core.messages import message
-from truing.data.read import VOTES
 
 FOLDER = "given"  # in the run folder, beside the rows that were passed in memory
 FILES = ("train", "eval", "retain", "ptx")  # keys of `data` that name files

@@ -22,6 +22,10 @@ def test_an_invitation_works_once_and_its_session_lasts(site, watched):
     (token,) = store.invite()
     seen = watched(f"{served_.url}/join/{token}")
     assert seen.violations() == []
+    seen.page.locator('a[href*="/language/zh"]').first.click()  # before anybody knows who it is
+    seen.page.wait_for_selector('html[lang^="zh"]')
+    seen.page.locator('a[href*="/language/en"]').first.click()
+    seen.page.wait_for_selector('html[lang="en"]')
     seen.page.fill("#name", "Ada")
     seen.page.click("button")
     seen.page.wait_for_url(f"{served_.url}/")

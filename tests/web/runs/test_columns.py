@@ -115,7 +115,7 @@ def test_tensorboards_files_are_read_on(tmp_path):
     log.update()
     assert (values(log, "own"), values(log, "loss"), log.last_step) == ([2.0], [1.0, 0.5], 2)
     with path.open("ab") as file:
-        file.write(event(3, simple("own", 4.0)))
+        file.write(event(3, simple("own", 4.0), simple("step", 3.0)))
     log.update()
     assert values(log, "own") == [2.0, 4.0]
 
