@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from truing.config.votes_loop import PREFIX, is_votes_loop, load_votes_loop, round_folder
+from truing.config.votes_loop import is_votes_loop, load_votes_loop, round_folder
 from truing.core.errors import ConfigError
-from truing.data.read import VOTES
 
 LOOP = """\
 votes_loop: {project: votes.db, new_votes: 20}
@@ -41,10 +40,6 @@ def test_the_reward_model_learns_from_the_votes_of_the_project(write):
 def test_the_recipe_of_the_repository_is_one():
     found = load_votes_loop(Path(__file__).parents[2] / "recipes" / "votes_loop.yaml", [])
     assert (found.plan.new_votes, found.reward.loss.name) == (100, "bradley_terry")
-
-
-def test_both_names_of_a_source_of_votes_are_one():
-    assert PREFIX == VOTES
 
 
 def test_a_file_with_stages_is_none(write):
