@@ -3,10 +3,7 @@
 A page that has models write while a person waits draws the sides itself, before there is an item.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -48,9 +45,7 @@ def save_contest(connection: Connection, settings: ProjectSettings, vote: Contes
 
 def _item(connection: Connection, settings: ProjectSettings, item: NewItem) -> int:
     """Return the number of an item, which is added where the project lacks it."""
-    row = item_row(settings, item)
-    models: Sequence[str | None] = [each.model for each in item.responses]
-    row["key"] = sha256(json.dumps([row["key"], models]).encode()).hexdigest()
+    row = item_row(settings, replace(item, by_models=True))
     known = connection.scalar(select(items.c.id).where(items.c.key == row["key"]))
     if known is not None:
         return known

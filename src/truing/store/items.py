@@ -48,6 +48,7 @@ class NewItem:
     gold: VoteAnswer | None = None
     row: Mapping[str, Any] = field(default_factory=dict[str, Any])  # where it comes from, as JSON
     priority: float = 0.0
+    by_models: bool = False  # told apart by its models too, as in a contest: two models may say the same
 
     def __post_init__(self) -> None:
         if not self.responses:
@@ -64,7 +65,7 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """An item of a project. `key` is the SHA-256 of its kind, its prompt and its responses."""
+    """An item of a project. `key` is what `key_of_item` returned for it."""
 
     id: int
     key: str
@@ -77,6 +78,12 @@ class StoredItem:
     priority: float
     votes: int  # standing first looks without skips
 
+    def as_new(self) -> NewItem:
+        """Return the item as it was before it was in the project."""
+        of = (self.prompt, self.responses, self.kind, self.purpose, self.gold, self.row, self.priority)
+        plain, named = NewItem(*of), NewItem(*of, by_models=True)
+        return named if key_of_item(self.kind, named) == self.key else plain
+
 
 @dataclass(frozen=True, slots=True)
 class AddedItems:
@@ -87,9 +94,15 @@ class AddedItems:
 
 
 def key_of_item(kind: str, item: NewItem) -> str:
-    """Return the SHA-256 of what a person sees."""
-    seen = [kind, [turn.as_dict() for turn in item.prompt], [each.text for each in item.responses]]
-    return sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+    """Return the SHA-256 of what a person sees, and of the models where the item is told apart by them."""
+    turns = [{"role": turn.role, "content": turn.content, **turn.more} for turn in item.prompt]
+    seen = [kind, turns, [each.text for each in item.responses]]
+    key = _hashed(seen)
+    return _hashed([key, [each.model for each in item.responses]]) if item.by_models else key
+
+
+def _hashed(value: object) -> str:
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def add_items(connection: Connection, settings: ProjectSettings, given: Iterable[NewItem]) -> AddedItems:

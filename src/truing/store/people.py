@@ -2,6 +2,8 @@
 
 import secrets
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -104,6 +106,12 @@ def signed_in(connection: Connection, secret: str) -> Person | None:
 def list_people(connection: Connection) -> list[Person]:
     """Return all people in the order in which they came."""
     return [_as_person(row) for row in connection.execute(select(people).order_by(people.c.id)).mappings()]
+
+
+def own_names(people: Sequence[Person]) -> dict[int, str]:
+    """Return a name of each person by number that no other has: namesakes get their numbers."""
+    namesakes = Counter(person.name for person in people)
+    return {one.id: one.name if namesakes[one.name] == 1 else f"{one.name} ({one.id})" for one in people}
 
 
 def _as_person(row: RowMapping) -> Person:

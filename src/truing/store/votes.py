@@ -170,6 +170,14 @@ def standing_votes(connection: Connection) -> Iterator[Vote]:
     return map(as_vote, connection.execute(chosen).mappings().all())
 
 
+def standing_vote(connection: Connection, person: int, item: int, look: int) -> Vote | None:
+    """Return the vote of a person that stands for a look at an item, or None."""
+    here = (standing.c.person_id == person, standing.c.item_id == item, standing.c.look == look)
+    chosen = select(votes).join(standing, standing.c.vote_id == votes.c.id).where(*here)
+    row = connection.execute(chosen).mappings().first()
+    return None if row is None else as_vote(row)
+
+
 def standing_count(connection: Connection, person: int) -> int:
     """Return how many votes of a person stand, skips among them."""
     chosen = select(func.count()).select_from(standing).where(standing.c.person_id == person)
