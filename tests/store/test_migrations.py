@@ -1,10 +1,11 @@
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import inspect, text
 
-from truing.core.errors import StorageError
+from truing.core.errors import StorageError, UsageError
 from truing.store import migrations
 from truing.store.project import open_store
 from truing.store.schema import VERSION
@@ -69,11 +70,44 @@ def test_a_newer_project_is_refused(tmp_path: Path):
     assert "update truing" in caught.value.hint
 
 
-def test_a_database_of_something_else_is_left_alone(tmp_path: Path):
-    path = tmp_path / "cache.sqlite"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE answers (key TEXT)")
+def foreign(path: Path, journal: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    connection.execute("CREATE TABLE answers (key TEXT)")
+    connection.commit()
+    return connection
+
+
+@pytest.mark.parametrize("open_elsewhere", [False, True])
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+def test_a_database_of_something_else_stays_byte_for_byte(tmp_path: Path, journal: str, open_elsewhere: bool):
+    path = tmp_path / "cache 1%.sqlite"
+    connection = foreign(path, journal)
+    if not open_elsewhere:
+        connection.close()
+    kept = {one.name: one.read_bytes() for one in tmp_path.iterdir() if not one.name.endswith("-shm")}
     with pytest.raises(StorageError, match="something else: answers"):
         open_store(path)
-    tables = create_engine(f"sqlite:///{path}").connect().execute(text("SELECT name FROM sqlite_master"))
-    assert tables.scalars().all() == ["answers"]
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir() if not one.name.endswith("-shm")} == kept
+    connection.close()
+
+
+def test_a_log_that_a_killed_process_left_stays_with_its_database(tmp_path: Path):
+    connection = foreign(tmp_path / "living.sqlite", "WAL")
+    for end in ("", "-wal"):
+        shutil.copy(tmp_path / f"living.sqlite{end}", tmp_path / f"killed.sqlite{end}")
+    connection.close()
+    kept = [(tmp_path / f"killed.sqlite{end}").read_bytes() for end in ("", "-wal")]
+    with pytest.raises(StorageError, match="something else: answers"):
+        open_store(tmp_path / "killed.sqlite")
+    assert [(tmp_path / f"killed.sqlite{end}").read_bytes() for end in ("", "-wal")] == kept
+
+
+def test_a_file_without_tables_stays_empty_where_no_project_is_to_be_made(tmp_path: Path):
+    path = tmp_path / "empty.db"
+    path.touch()
+    with pytest.raises(UsageError, match="no project"):
+        open_store(path, create=False)
+    assert path.read_bytes() == b""
+    open_store(path).close()
+    assert version_of(path) == VERSION

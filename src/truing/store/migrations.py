@@ -1,5 +1,7 @@
 """Versions of the tables: a new database gets the newest, an older one is brought to it step by step."""
 
+from collections.abc import Set
+
 from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from truing.core.errors import StorageError, UsageError
@@ -17,19 +19,29 @@ def prepare(connection: Connection, place: str, *, create: bool) -> None:
     no project is and none is to be made.
     """
     names = set(inspect(connection).get_table_names())
-    if schema_version.name in names:
+    others = names & set(metadata.tables) if connection.dialect.name == "postgresql" else names
+    if holds_project(names, others, place, create=create):
         _migrate(connection, place)
         return
-    ours = names & set(metadata.tables) if connection.dialect.name == "postgresql" else names
-    if ours:
+    metadata.create_all(connection)
+    connection.execute(insert(schema_version).values(version=VERSION))
+
+
+def holds_project(names: Set[str], others: Set[str], place: str, *, create: bool) -> bool:
+    """Tell whether a place whose tables have these names holds a project.
+
+    Raises StorageError where `others` stand in the way of one, and UsageError where none is to be made.
+    """
+    if schema_version.name in names:
+        return True
+    if others:
         said = message(
-            "{place} holds tables of something else: {names}", place=place, names=", ".join(sorted(ours))
+            "{place} holds tables of something else: {names}", place=place, names=", ".join(sorted(others))
         )
         raise StorageError(said, hint=message("name a project that truing made, or a place where nothing is"))
     if not create:
         raise no_project(place)
-    metadata.create_all(connection)
-    connection.execute(insert(schema_version).values(version=VERSION))
+    return False
 
 
 def no_project(place: object) -> UsageError:

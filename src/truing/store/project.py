@@ -18,7 +18,7 @@ from truing.store.contests import ContestVote
 from truing.store.database import Database
 from truing.store.draw import ShownItem
 from truing.store.items import AddedItems, ItemPurpose, NewItem, StoredItem
-from truing.store.migrations import no_project, prepare
+from truing.store.migrations import holds_project, no_project, prepare
 from truing.store.people import Person, PersonRole
 from truing.store.schema import project as project_table
 from truing.store.settings import ProjectSettings
@@ -39,7 +39,7 @@ def open_store(
     """
     database = Database(str(where))
     if database.is_file:
-        _require_place(Path(database.place), create=create)
+        _require_place(database, create=create)
     try:
         with database.drawing() as connection:
             prepare(connection, database.place, create=create)
@@ -56,13 +56,17 @@ def open_store(
     return ProjectStore(database)
 
 
-def _require_place(path: Path, *, create: bool) -> None:
+def _require_place(database: Database, *, create: bool) -> None:
+    """Raise the error of a place that can hold no project, before a file is opened for writing."""
+    path = Path(database.place)
     if path.is_dir():
         raise StorageError(
             message("{path} is a folder: expected the file of a project", path=path),
             hint=message("name a file in it, such as {path}", path=path / "project.db"),
         )
     if path.exists():
+        names = database.tables_of_file()
+        holds_project(names, names, database.place, create=create)
         return
     if not create:
         raise no_project(path)
