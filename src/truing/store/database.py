@@ -45,6 +45,8 @@ class Database:
         self.place = url.database or where if url.drivername == "sqlite" else url.render_as_string()
         self.is_file = url.drivername == "sqlite"
         self._engine = _file_engine(url) if self.is_file else _server_engine(url)
+        of_server = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reader = self._engine.execution_options(**({} if self.is_file else of_server))
         self._writer = threading.Lock()  # threads queue here rather than poll the file
 
     def tables_of_file(self) -> set[str]:
@@ -61,8 +63,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that sees one state of the database."""
-        with self._explained(), self._engine.begin() as connection:
+        """Open a transaction that sees one state of the database, and writes nothing."""
+        with self._explained(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
