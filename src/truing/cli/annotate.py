@@ -86,7 +86,8 @@ def add(
     purpose = ItemPurpose.GOLD if gold else ItemPurpose.TRAINING if training else ItemPurpose.REAL
     with open_project(project) as store:
         asked = KIND_OF[kind] if kind else store.settings.kinds[0]
-        added = store.add_items(items_of(load_rows(files, format_, bad_rows).records, asked, purpose))
+        loaded = load_rows(files, format_, bad_rows, unranked=purpose is ItemPurpose.REAL)
+        added = store.add_items(items_of(loaded.records, asked, purpose))
     say(message("{new} items added, {known} were there", new=added.new, known=added.known))
     next_step(command("annotate status", project), "see what lacks votes")
 
