@@ -78,6 +78,16 @@ class StoredItem:
     priority: float
     votes: int  # standing first looks without skips
 
+    @property
+    def two_models(self) -> tuple[str, str] | None:
+        """The makers of a pair's responses; None where they are not two that are known and differ."""
+        models = [each.model for each in self.responses]
+        match models:
+            case [str(first), str(second)] if first and second and first != second:
+                return first, second
+            case _:
+                return None
+
     def as_new(self) -> NewItem:
         """Return the item as it was before it was in the project."""
         of = (self.prompt, self.responses, self.kind, self.purpose, self.gold, self.row, self.priority)
