@@ -44,7 +44,7 @@ def test_a_visitor_without_an_invitation_sees_nothing(site):
     served_, store = site(pairs(2))
     with visit(served_, store, "Ada") as client:
         client.cookies.clear()
-        for path in ("/", "/project", "/disagreements", "/project/numbers"):
+        for path in ("/", "/project", "/disagreements", "/project/events"):
             assert client.get(path).status_code == 403
         assert client.post("/next", json={"count": 1}).status_code == 403
 
