@@ -62,7 +62,9 @@ def test_an_order_that_a_file_does_not_tell_stays_unknown_until_the_item_is_show
     [stands] = store.standing_votes()
     assert stands.order == ()
     assert vote_rows(store)[0].order == ()
-    shown = store.undo(ada.id, "taken back")
+    latest = store.latest_key(ada.id)
+    assert latest is not None
+    shown = store.undo(ada.id, latest, "taken back")
     assert shown is not None and sorted(shown.order) == [0, 1]
     assert store.shown(ada.id, stands.item) == shown
 

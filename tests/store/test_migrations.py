@@ -7,8 +7,11 @@ from sqlalchemy import inspect, text
 
 from truing.core.errors import StorageError, UsageError
 from truing.store import migrations
-from truing.store.project import open_store
+from truing.store.answers import PairAnswer
+from truing.store.people import PersonRole
+from truing.store.project import ProjectStore, open_store
 from truing.store.schema import VERSION
+from truing.store.votes import NewVote
 
 from .conftest import MakeStore, come, pair, vote_through
 
@@ -45,6 +48,51 @@ def test_an_older_project_is_brought_to_the_newest_version(
     with again._database.reading() as connection:
         assert set(connection.scalars(text("SELECT topic FROM items"))) == {"none"}
         assert connection.scalar(text("SELECT version FROM truing_schema")) == VERSION + 2
+
+
+OLDER = (  # what brings a project of today back to version 1
+    "DROP TABLE returns",
+    "DROP INDEX items_by_dispute",
+    "DROP INDEX items_by_turn",
+    "DROP INDEX items_by_crowd",
+    "ALTER TABLE items DROP COLUMN disputed",
+    "CREATE INDEX items_by_turn ON items (wanted, crowd, priority DESC, draw)",
+    "UPDATE truing_schema SET version = 1",
+)
+
+
+def shape(store: ProjectStore) -> dict[str, object]:
+    with store._database.reading() as connection:
+        found = inspect(connection)
+        return {
+            table: (
+                [(one["name"], one["nullable"]) for one in found.get_columns(table)],
+                sorted((one["name"], tuple(one["column_names"])) for one in found.get_indexes(table)),
+            )
+            for table in found.get_table_names()
+        }
+
+
+def test_a_project_of_version_1_gets_the_tables_of_today_and_knows_its_disputes(make_store: MakeStore):
+    store = make_store(overlap=2)
+    store.add_items(map(pair, range(3)))
+    ada, bo = come(store, "Ada", PersonRole.ADMIN), come(store, "Bo")
+    vote_through(store, ada, 3)
+    seen = vote_through(store, bo, 2, "second")
+    [settled, open_] = store.disagreements()
+    store.adjudicate(NewVote(ada.id, settled.item.id, PairAnswer("tie"), "settles"))
+    now, items = shape(store), list(store.items())
+    with store._database.writing() as connection:
+        for statement in OLDER:
+            connection.execute(text(statement))
+    again = make_store()
+    moved = {name: (sorted(columns), indexes) for name, (columns, indexes) in shape(again).items()}
+    assert moved == {name: (sorted(columns), indexes) for name, (columns, indexes) in now.items()}
+    assert list(again.items()) == items
+    assert again.disagreements() == [open_] and again.count_disagreements() == 1
+    assert len(again.disagreements(unsettled=False)) == 2
+    assert again.claim(again.way_back("Bo"), "") == bo
+    assert vote_through(again, bo, 2) == [item.id for item in items if item.id not in seen]
 
 
 def test_a_step_that_fails_changes_nothing(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch):

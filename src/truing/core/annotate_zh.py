@@ -62,6 +62,7 @@ ANNOTATE_ZH = {
     "Another text for response {n}": "对回答 {n} 的改写",
     "The last vote is taken back.": "已撤销上一票。",
     "There is nothing to take back.": "没有可以撤销的投票。",
+    "That vote was taken back already.": "这一票已经撤销过了。",
     # Training
     "The known answer comes …": "正在取参考答案……",
     "As the known answer.": "与参考答案一致。",

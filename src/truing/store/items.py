@@ -8,7 +8,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
 from truing.core.errors import DataError
 from truing.core.messages import message
@@ -161,8 +161,10 @@ def item_row(settings: ProjectSettings, item: NewItem) -> dict[str, Any]:
 
 def set_priorities(connection: Connection, priorities: Mapping[int, float]) -> None:
     """Set the priority of items by number; the higher comes first among items of as many votes."""
-    for number, priority in priorities.items():
-        connection.execute(update(items).where(items.c.id == number).values(priority=priority))
+    rows = [{"number": number, "value": priorities[number]} for number in sorted(priorities)]
+    if rows:
+        change = update(items).where(items.c.id == bindparam("number")).values(priority=bindparam("value"))
+        connection.execute(change, rows)
 
 
 def stored_item(row: RowMapping) -> StoredItem:

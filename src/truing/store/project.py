@@ -226,13 +226,18 @@ class ProjectStore:
         with self._database.writing() as connection:
             return votes.save(connection, _settings(connection, hold=True), vote)
 
-    def undo(self, person: int, client_key: str) -> ShownItem | None:
-        """Take back the person's latest standing vote by an appended row, and return its item, open again.
+    def undo(self, person: int, vote: str, client_key: str) -> ShownItem | None:
+        """Take back the person's vote with the key `vote` by an appended row; return its item, open again.
 
         None where no vote stands. A replay of the key changes nothing.
         """
         with self._database.writing() as connection:
-            return votes.undo(connection, _settings(connection, hold=True), person, client_key)
+            return votes.undo(connection, _settings(connection, hold=True), person, vote, client_key)
+
+    def latest_key(self, person: int, before: str | None = None) -> str | None:
+        """Return the key of the person's latest standing vote, or of the latest older than `before`."""
+        with self._database.reading() as connection:
+            return votes.latest_key(connection, person, before)
 
     def standing_count(self, person: int) -> int:
         """Return how many votes of a person stand, skips among them."""
@@ -259,10 +264,21 @@ class ProjectStore:
         with self._database.reading() as connection:
             return votes.history(connection)
 
-    def disagreements(self, *, unsettled: bool = True) -> list[Disagreement]:
-        """Return the items whose standing votes differ; with `unsettled` only those that none decided."""
+    def disagreements(
+        self, *, unsettled: bool = True, count: int | None = None, held: Collection[int] = ()
+    ) -> list[Disagreement]:
+        """Return the items whose standing votes differ; with `unsettled` only those that none decided.
+
+        At most `count` of them, and none whose number is in `held`.
+        """
+        how = {"unsettled": unsettled, "count": count, "held": held}
         with self._database.reading() as connection:
-            return list(settling.disagreements(connection, unsettled=unsettled))
+            return list(settling.disagreements(connection, **how))
+
+    def count_disagreements(self) -> int:
+        """Return how many items there are on which people disagree and that nobody settled."""
+        with self._database.reading() as connection:
+            return settling.count_disagreements(connection)
 
     def adjudicate(self, vote: NewVote) -> SavedVote:
         """Append a vote that settles its item. Raises UsageError for a person who may not, and for a skip."""

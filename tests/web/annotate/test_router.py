@@ -65,8 +65,8 @@ def test_a_vote_that_arrives_twice_is_one_vote(site):
         first, again = (client.post("/votes", json=ballot(shown, "k", kind="pair", side=0)) for _ in range(2))
         assert (first.json()["new"], again.json()["new"]) == (True, False)
         assert first.json()["id"] == again.json()["id"]
-        client.post("/undo", json={"client_key": "u"})
-        client.post("/undo", json={"client_key": "u"})
+        client.post("/undo", json={"client_key": "u", "vote": "k"})
+        client.post("/undo", json={"client_key": "u", "vote": "k"})
     assert [vote.act for vote in store.history()] == ["vote", "undo"]
 
 
@@ -93,6 +93,20 @@ def test_two_people_have_orders_of_their_own(site):
 def test_a_training_item_tells_its_answer_after_the_vote(site):
     served_, store = site([lesson(), *pairs(1)])
     with visit(served_, store, "Ada") as client:
+def test_an_undo_takes_back_the_vote_that_it_names_and_tells_the_one_before(site):
+    served_, store = site(pairs(4))
+    with visit(served_, store, "Ada") as ada, visit(served_, store, "Bo") as bo:
+        for place, shown in enumerate(take(ada, 3)):
+            ada.post("/votes", json=ballot(shown, f"k{place}", kind="pair", side=0))
+        found = ada.post("/undo", json={"client_key": "u1", "vote": "k1"}).json()
+        assert (found["item"]["item"], found["before"]) == (list(store.history())[1].item, "k0")
+        again = ada.post("/undo", json={"client_key": "u2", "vote": "k1"}).json()
+        assert again == {"item": None, "before": "k0"}
+        assert bo.post("/undo", json={"client_key": "u3", "vote": "k0"}).json()["item"] is None
+        assert ada.post("/undo", json={"client_key": "u4"}).status_code == 400
+    assert [vote.id for vote in store.standing_votes()] == [1, 3]
+
+
         (shown,) = take(client)
         assert shown["training"] and "gold" not in shown
         right = [one["text"] for one in shown["responses"]].index("Rye bread")

@@ -38,7 +38,7 @@ class SentName(SentBody):
 
 
 class SentUndo(SentBody):
-    """The key of an undo, which makes a replay nothing."""
+    """An undo of the vote with the key `vote`; its own key makes a replay nothing."""
 
     client_key: Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -98,6 +98,7 @@ def _vote_router(store: ProjectStore, people: People) -> APIRouter:
             "undo": "/undo",
             "names": axis_names(settings.axes),
             "voted": store.standing_count(me.id),
+            "last": store.latest_key(me.id),
             "guidelines": bool(settings.guidelines),
         }
         shown = {"told": told, "guidelines": markdown(settings.guidelines), "title": t("Vote")}
@@ -122,8 +123,12 @@ def _vote_router(store: ProjectStore, people: People) -> APIRouter:
 
     @router.post("/undo")
     def undo(me: Me, given: SentUndo) -> dict[str, Any]:
-        shown = store.undo(me.id, given.client_key)
-        return {"item": None if shown is None else item_row(shown, store.settings.axes)}
+        shown = store.undo(me.id, given.vote, given.client_key)
+        before = store.latest_key(me.id, given.vote)
+        return {
+            "item": None if shown is None else item_row(shown, store.settings.axes),
+            "before": before,
+        }
 
     return router
 
