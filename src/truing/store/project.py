@@ -137,8 +137,21 @@ class ProjectStore:
         with self._database.reading() as connection:
             return people.open_invitations(connection)
 
+    def way_back(self, name: str) -> str:
+        """Make a token that lets a person in once more, for a week; the ones before it work no longer.
+
+        Namesakes are told apart by their numbers, "Ada (3)". Raises UsageError where nobody is called so.
+        """
+        with self._database.writing() as connection:
+            return people.way_back(connection, name)
+
+    def returning(self, token: str) -> Person | None:
+        """Return the person whose way back a token is, or None."""
+        with self._database.reading() as connection:
+            return people.returning(connection, token)
+
     def claim(self, token: str, name: str) -> Person:
-        """Use an invitation. Raises UsageError for a token that is unknown or was used."""
+        """Use an invitation or a way back. Raises UsageError for a token that is unknown or was used."""
         with self._database.writing() as connection:
             return people.claim(connection, token, name)
 
@@ -229,7 +242,7 @@ class ProjectStore:
     def undo(self, person: int, vote: str, client_key: str) -> ShownItem | None:
         """Take back the person's vote with the key `vote` by an appended row; return its item, open again.
 
-        None where no vote stands. A replay of the key changes nothing.
+        None where that vote does not stand. A replay of `client_key` changes nothing.
         """
         with self._database.writing() as connection:
             return votes.undo(connection, _settings(connection, hold=True), person, vote, client_key)

@@ -5,7 +5,7 @@ import pytest
 from truing.store.answers import PairAnswer
 from truing.store.people import PersonRole
 
-from .projects import app_of, ballot, item, lesson, pairs, take, visit
+from .projects import app_of, ballot, item, lesson, pairs, press, take, visit, wait_saved
 
 
 @pytest.fixture
@@ -40,6 +40,29 @@ def test_an_invitation_works_once_and_its_session_lasts(site, watched):
     late.complaints.clear()  # the browser says that a request was refused
 
 
+def test_who_was_signed_out_comes_back_as_the_same_person_and_loses_nothing(site, watched):
+    served_, store = site(pairs(6))
+    (token,) = store.invite()
+    seen = watched(f"{served_.url}/join/{token}")
+    page = seen.page
+    page.fill("#name", "Ada")
+    page.click("button")
+    press(page, "1")
+    wait_saved(page)
+    page.context.clear_cookies()
+    page.keyboard.press("2")
+    page.wait_for_selector("#away:not([hidden])")
+    assert "ask for a link back" in page.text_content("#away")
+    page.goto(f"{served_.url}/join/{store.way_back('Ada')}")
+    assert seen.violations() == []
+    page.click("button")
+    page.wait_for_selector("#task:not([hidden])")
+    wait_saved(page)
+    assert len(list(store.standing_votes())) == 2
+    assert len(store.people()) == 1
+    seen.complaints.clear()  # the browser says that a request was refused
+
+
 def test_a_visitor_without_an_invitation_sees_nothing(site):
     served_, store = site(pairs(2))
     with visit(served_, store, "Ada") as client:
@@ -70,6 +93,20 @@ def test_a_vote_that_arrives_twice_is_one_vote(site):
     assert [vote.act for vote in store.history()] == ["vote", "undo"]
 
 
+def test_an_undo_takes_back_the_vote_that_it_names_and_tells_the_one_before(site):
+    served_, store = site(pairs(4))
+    with visit(served_, store, "Ada") as ada, visit(served_, store, "Bo") as bo:
+        for place, shown in enumerate(take(ada, 3)):
+            ada.post("/votes", json=ballot(shown, f"k{place}", kind="pair", side=0))
+        found = ada.post("/undo", json={"client_key": "u1", "vote": "k1"}).json()
+        assert (found["item"]["item"], found["before"]) == (list(store.history())[1].item, "k0")
+        again = ada.post("/undo", json={"client_key": "u2", "vote": "k1"}).json()
+        assert again == {"item": None, "before": "k0"}
+        assert bo.post("/undo", json={"client_key": "u3", "vote": "k0"}).json()["item"] is None
+        assert ada.post("/undo", json={"client_key": "u4"}).status_code == 400
+    assert [vote.id for vote in store.standing_votes()] == [1, 3]
+
+
 def test_nobody_votes_on_an_item_of_another_person_or_project(site):
     served_, store = site(pairs(2), overlap=1)
     with visit(served_, store, "Ada") as ada, visit(served_, store, "Bo") as bo:
@@ -93,20 +130,6 @@ def test_two_people_have_orders_of_their_own(site):
 def test_a_training_item_tells_its_answer_after_the_vote(site):
     served_, store = site([lesson(), *pairs(1)])
     with visit(served_, store, "Ada") as client:
-def test_an_undo_takes_back_the_vote_that_it_names_and_tells_the_one_before(site):
-    served_, store = site(pairs(4))
-    with visit(served_, store, "Ada") as ada, visit(served_, store, "Bo") as bo:
-        for place, shown in enumerate(take(ada, 3)):
-            ada.post("/votes", json=ballot(shown, f"k{place}", kind="pair", side=0))
-        found = ada.post("/undo", json={"client_key": "u1", "vote": "k1"}).json()
-        assert (found["item"]["item"], found["before"]) == (list(store.history())[1].item, "k0")
-        again = ada.post("/undo", json={"client_key": "u2", "vote": "k1"}).json()
-        assert again == {"item": None, "before": "k0"}
-        assert bo.post("/undo", json={"client_key": "u3", "vote": "k0"}).json()["item"] is None
-        assert ada.post("/undo", json={"client_key": "u4"}).status_code == 400
-    assert [vote.id for vote in store.standing_votes()] == [1, 3]
-
-
         (shown,) = take(client)
         assert shown["training"] and "gold" not in shown
         right = [one["text"] for one in shown["responses"]].index("Rye bread")

@@ -32,15 +32,16 @@ from truing.web.markdown import markdown
 
 
 class SentName(SentBody):
-    """The name of somebody who joins."""
+    """The name of somebody who joins; who comes back has one."""
 
-    name: Annotated[str, Field(max_length=200)]
+    name: Annotated[str, Field(max_length=200)] = ""
 
 
 class SentUndo(SentBody):
     """An undo of the vote with the key `vote`; its own key makes a replay nothing."""
 
     client_key: Annotated[str, Field(min_length=1, max_length=64)]
+    vote: Annotated[str, Field(min_length=1, max_length=64)]
 
 
 def annotate_router(store: ProjectStore, numbers: VoteNumbers | None = None) -> APIRouter:
@@ -64,10 +65,9 @@ def join_router(store: ProjectStore) -> APIRouter:
 
     @router.get("/join/{token}")
     def invited(request: Request, token: str) -> HTMLResponse:
-        known = visitor(request).person
-        return page(
-            request, "annotate/join.html.j2", project=store.settings.name, known=known, links=[], path=""
-        )
+        shown = {"project": store.settings.name, "known": visitor(request).person}
+        back = store.returning(token)
+        return page(request, "annotate/join.html.j2", back=back, links=[], path="", **shown)
 
     @router.post("/join/{token}")
     def join(request: Request, token: str, given: SentName) -> Response:
