@@ -36,7 +36,7 @@ def test_lists_with_ranks_are_ranked_also_there(tmp_path: Path):
 
 
 def test_elsewhere_they_are_refused(tmp_path: Path):
-    rows = write(tmp_path / "rows.jsonl", *LISTS)
+    rows = write(tmp_path / "rows.jsonl", LISTS[0])
     with pytest.raises(DataError, match="ranks"):
         load_records(rows)
     with pytest.raises(UsageError, match="unranked"):

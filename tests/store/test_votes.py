@@ -279,7 +279,7 @@ def test_the_work_of_finding_disagreements_does_not_grow_with_the_votes(
         assert [one.item.id for one in store.disagreements(count=1)] == [first.id]
         assert store.count_disagreements() == 1
         costs.append(steps[0] - before)
-    assert costs[1] < 1.1 * costs[0]
+    assert costs[1] < costs[0] + 8, "80 instructions, where 300 more votes stand"
 
 
 @pytest.fixture

@@ -52,10 +52,7 @@ def disagreements(
 
 
 def _by_item(connection: Connection, chosen: Select[Any]) -> dict[int, list[Vote]]:
-    """Return votes by item, in the order in which they were stored.
-
-    They are sorted here: asked for an order, SQLite would look through all votes rather than sort a few.
-    """
+    """Return votes by item, in the order in which they were stored."""
     found: dict[int, list[Vote]] = {}
     for vote in sorted(map(as_vote, connection.execute(chosen).mappings()), key=lambda vote: vote.id):
         found.setdefault(vote.item, []).append(vote)
