@@ -2,8 +2,9 @@
 
     python benchmarks/draw.py --groups 10 1000
 
-A group are the people who have voted on an item that still lacks votes. Each of 1000 items has two of its three
-votes, of as many different pairs of people as asked for; then somebody new votes. Seconds are of the processor.
+A group are the people who have voted on an item that still lacks votes. Each of 1000 items has two of its
+three votes, of as many different pairs of people as asked for; then somebody new votes. Times are of the
+processor.
 """
 
 import argparse
