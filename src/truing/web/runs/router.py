@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
-from itertools import zip_longest
+from itertools import chain, repeat
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any
@@ -156,7 +156,7 @@ def _add_numbers(router: APIRouter, board: Board) -> None:
         last: Annotated[list[int] | None, Query()] = None,
     ) -> Response:
         steps = last or []
-        behind = dict(zip_longest(run, steps, fillvalue=0))
+        behind = dict(zip(run, chain(steps, repeat(0)), strict=False))
         if len(run) > MOST_COMPARED or len(steps) > len(run):
             raise HTTPException(400, t("A page follows at most {n} runs.", n=MOST_COMPARED))
         folders = [await run_in_threadpool(board.folder, key) for key in behind]
