@@ -16,6 +16,7 @@ from truing.core.files import require_free_space
 from truing.core.memory import keep_freed_memory
 from truing.core.messages import Say, message
 from truing.models import checkpoint
+from truing.models.card import facts_of_rows
 from truing.models.export import export_folder
 from truing.models.results import ADAPTER
 from truing.runs.crew import Crew, Learner, crew_of
@@ -107,6 +108,7 @@ def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Pa
     adapter is written beside it.
     """
     facts = {"method": session.recipe.method, "base_model": session.recipe.policy, **facts}
+    facts |= facts_of_rows(session.rows.summary)
     if session.scores:
         from truing.models.reward_folder import save_reward  # reads heads of many kinds
 
