@@ -86,9 +86,10 @@ def in_child(work: Callable[[dict[str, Any]], object], told: Path) -> Child:
     child = os.fork()
     if child == 0:
         facts: dict[str, Any] = {}
-        code = 0
+        code = 1
         try:
             work(facts)
+            code = 0
         except Exception as error:
             known = explained(error)
             code = known.exit_code

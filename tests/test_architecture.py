@@ -43,6 +43,7 @@ LIGHT = {"core", "config", "stats", "text"}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FORBIDDEN = re.compile(
     r"\bpickle\b|\bjoblib\b|torch\.load\(|(?<![\w.])eval\(|(?<![\w.])exec\(|yaml\.load\(|shell=True|os\.system\("
+    r"|\.extract(all)?\(|unpack_archive\("
 )
 
 
@@ -165,7 +166,7 @@ def test_rooms_without_torch_know_none():
 
 
 def dangers(tree: ast.Module, *, tensors: bool) -> Iterator[str]:
-    """Yield the lines that evaluate, unpickle or start a shell; `tensors` may be loaded as such."""
+    """Yield the lines that evaluate, unpickle, unpack or start a shell; `tensors` may be loaded as such."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
@@ -185,6 +186,7 @@ def dangers(tree: ast.Module, *, tensors: bool) -> Iterator[str]:
         ("import pickle", ["pickle"]),
         ("torch.load(path)", ["line 1: torch.load"]),
         ("subprocess.run(command, shell=True)", ["line 1: subprocess.run"]),
+        ("archive.extractall(folder)", ["line 1: archive.extractall"]),
         ("'no eval(x) here'", []),
     ],
 )
@@ -193,7 +195,7 @@ def test_what_evaluates_is_recognised(code: str, told: list[str]):
 
 
 def test_nothing_shipped_evaluates_or_unpickles():
-    """X2: no pickle, no eval, no shell; docstrings may speak of them."""
+    """X2, X4: no pickle, no eval, no shell, no unpacked archive; docstrings may speak of them."""
     found = {
         name_of(path): told
         for path, tree in TREES.items()

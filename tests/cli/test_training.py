@@ -108,7 +108,10 @@ def test_a_run_without_change_is_not_trained_again_and_a_changed_one_is_refused(
 CHANGES = {
     "data.train": ("other.jsonl", "the place in the rows no longer means the same rows"),
     "seed": (7, "the order of the rows changes half-way"),
-    "optim.items_per_step": (4, "every step averages over another number of rows and an epoch has other steps"),
+    "optim.items_per_step": (
+        4,
+        "every step averages over another number of rows and an epoch has other steps",
+    ),
     "method": ("simpo", "another method continues from weights this one made"),
     "policy": ("moved", "the checkpoint holds other weights"),
     "optim.max_steps": (1, ""),
@@ -136,7 +139,9 @@ def test_r7_d6_a_run_goes_on_with_no_other_recipe_and_no_other_file(
         assert {name: (run / name).read_bytes() for name in before} == before
     rows.write_bytes(other.read_bytes())
     done = here("train", path)
-    assert done.returncode == 2 and "the file has changed under the same path" in " ".join(done.stderr.split())
+    assert done.returncode == 2 and "the file has changed under the same path" in " ".join(
+        done.stderr.split()
+    )
     rows.write_bytes(pairs_file.read_bytes())
     more = here("train", path, "--set", "optim.max_steps=3")
     assert more.returncode == 0 and "resuming after step 2 of 3" in more.stderr

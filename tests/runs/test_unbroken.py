@@ -4,7 +4,6 @@ Every method of the tables is cut in the middle of an epoch, with dropout where 
 or more to a step, and rows packed as trees. A new method is in the test once it is in its table.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path

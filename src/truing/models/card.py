@@ -38,7 +38,7 @@ def model_card(
 def facts_of_rows(counts: Mapping[str, Any] | None) -> dict[str, str]:
     """Return the facts of a card that account for the rows of a run, as `rows.json` counts them.
 
-    A row that was read is kept or set aside, for a reason that is named with its count; none is lost silently.
+    A row that was read is kept or set aside, for a reason that is named with its count.
     """
     if counts is None:
         return {}
