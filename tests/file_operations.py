@@ -81,7 +81,7 @@ class Child:
 
 
 def in_child(work: Callable[[dict[str, Any]], object], told: Path) -> Child:
-    """Do work in a forked child; it may put facts into the dictionary it is given. An error ends as in `main`."""
+    """Do work in a forked child, which puts facts into the given dictionary. Errors end as in `main`."""
     told.unlink(missing_ok=True)
     child = os.fork()
     if child == 0:

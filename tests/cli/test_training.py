@@ -121,7 +121,7 @@ CHANGES = {
 def test_r7_d6_a_run_goes_on_with_no_other_recipe_and_no_other_file(
     recipe, here, pairs_file, moved_folder, tmp_path
 ):
-    """Each change is told with its meaning and its flag; more steps go on; a file that was written over does not."""
+    """Each change is told with its meaning and its flag; more steps go on, and another file does not."""
     rows, other = tmp_path / "rows.jsonl", tmp_path / "other.jsonl"
     rows.write_bytes(pairs_file.read_bytes())
     other.write_bytes(b"".join(pairs_file.read_bytes().splitlines(keepends=True)[1:]))

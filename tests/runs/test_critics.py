@@ -280,7 +280,7 @@ KEYS = {
 
 
 def test_a_run_killed_between_the_updates_of_a_step_goes_on_as_the_unbroken_one(opened, rows, tmp_path):
-    """R2: what was sampled, valued and learnt of the step is made again, and the weight of the KL is known."""
+    """R2: what was sampled and learnt of the step is made again, and the weight of the KL is known."""
     keys = KEYS | {"data": {"train": str(rows), "ptx": str(rows), "eval_fraction": 0.2}}
     trained(opened(**keys), tmp_path / "whole")
     session = opened(**keys)

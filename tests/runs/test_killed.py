@@ -1,4 +1,4 @@
-"""R3–R6, R8–R10: a run that is killed, refused by its disk or damaged, at any moment, ends as the unbroken one.
+"""R3–R6, R8–R10: a run that is killed, refused by its disk or damaged ends as the unbroken one.
 
 A save is part of its step: none goes on in the background, so these are all moments there are. `make test`
 goes through some of them, `make test-kills` through all.
@@ -261,7 +261,7 @@ def filled(disk: Path) -> Path:
 def test_r9_a_disk_that_others_fill_costs_no_step(
     attempt: Attempt, whole: tuple[Path, int], small_disk: Path
 ):
-    """No room for a line of metrics; then room for that, and not for the two checkpoints that a start asks for."""
+    """No room for a line of metrics; then room for that, and not for the two checkpoints of a start."""
     run_folder = small_disk / "run"
 
     def fill(step: int, logs: object) -> None:
@@ -301,7 +301,7 @@ def test_r9_a_disk_that_turns_read_only_is_told_and_the_run_goes_on_later(
 def test_r3_r10_killed_at_random_moments_the_same_command_ends_the_run(
     recipe: Callable[..., Path], begun: Callable[..., Any], pairs_file: Path, tmp_path: Path
 ):
-    """Moments of loading, of steps, of saves and of evaluations, with a seed; checkpoints every three steps."""
+    """Moments of loading, steps, saves and evaluations, with a seed; a checkpoint every three steps."""
     changes: dict[str, Any] = {
         "data": {"train": [str(pairs_file)], "eval_fraction": 0.25},
         "evaluate": {"every": 4},

@@ -1,7 +1,7 @@
 """R1, R2: a run that was cut off ends as the unbroken one, every byte of its last checkpoint and of its logs.
 
-Every method of the tables is cut in the middle of an epoch, with dropout where the method has it, three passes
-or more to a step, and rows packed as trees. A new method is in the test once it is in its table.
+Every method of the tables is cut in the middle of an epoch, with dropout where the method has it, three
+passes or more to a step, and rows packed as trees. A new method is in the test once it is in its table.
 """
 
 import sys
