@@ -195,11 +195,16 @@ def _not_open(person: int) -> ColumnElement[bool]:
 def _real(
     connection: Connection, settings: ProjectSettings, person: int, now: float, held: Collection[int]
 ) -> RowMapping | None:
-    """Return the real item whose turn it is, or None where no item lacks this person's vote."""
+    """Return the real item whose turn it is, or None where no item lacks this person's vote.
+
+    A lease that ends later than any can is from before the clock was set back, and holds nothing.
+    """
+    latest = now + 2 * settings.lease  # a clock that is put right by seconds ends no lease
     reserved = (
         select(leases.c.item_id)
         .join(items, items.c.id == leases.c.item_id)
-        .where(leases.c.look == FIRST, leases.c.expires > now, leases.c.person_id != person)
+        .where(leases.c.look == FIRST, leases.c.expires > now, leases.c.expires <= latest)
+        .where(leases.c.person_id != person)
         .group_by(leases.c.item_id, items.c.votes)
         .having(items.c.votes + func.count() >= settings.overlap)
     )
