@@ -1,6 +1,7 @@
 """`check`, `train` and `export`: from a recipe to a policy others can open."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -131,18 +132,25 @@ def train(
     settle_trust(trust_code)
     with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows, output)
-    if launched().main:
+    from truing.config.holding import require_free
+    from truing.config.run_folder import RunFolder
+
+    output, place = Path(loaded.recipe.output), launched()
+    if place.size == 1:
+        require_free(output)
+    if place.main:
         _require_possible(loaded.recipe)
-    with doing(IMPORTING):
-        from truing.config.run_folder import RunFolder
-        from truing.models.world import joined
-        from truing.runs.train import follow_recipe, train_recipe
-    with joined(loaded.recipe.device) as here:
-        if not here.main:
+    with ExitStack() as held:
+        folder = held.enter_context(RunFolder.open(output)) if place.size == 1 else None
+        with doing(IMPORTING):
+            from truing.models.world import joined
+            from truing.runs.train import follow_recipe, train_recipe
+        if not held.enter_context(joined(loaded.recipe.device)).main:
             follow_recipe(loaded.recipe)
             return
-        with RunFolder.open(loaded.recipe.output) as folder:
-            done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
+        # Of several ranks the first opens it once they are joined, and can tell the others why it cannot.
+        folder = folder or held.enter_context(RunFolder.open(output))
+        done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
     if done.scores and done.held_out:
         next_step(command("report", folder.path), "a page with its accuracy, calibration and margins")
     elif done.scores:

@@ -202,6 +202,7 @@ ZH = (
         "mean reward": "平均奖励",
         "loss": "损失",
         "stopped by {name} after step {step}": "第 {step} 步之后被 {name} 停止",
+        "stopped by {name} before the first step": "在第一步之前被 {name} 停止",
         "stopped on request after step {step}": "第 {step} 步之后按请求停止",
         "its process is gone": "进程已不存在",
         "it did not finish": "训练没有完成",

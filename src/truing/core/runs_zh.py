@@ -42,6 +42,7 @@ RUNS_ZH = {
     "the plan": "计划",
     "the same command goes on from there": "同一条命令会从那里继续",
     "stopped by {name} after step {step}": "第 {step} 步之后被 {name} 停止",
+    "stopped by {name} before the first step": "在第一步之前被 {name} 停止",
     "stopped on request after step {step}": "第 {step} 步之后按请求停止",
     "the same command resumes here": "同一条命令会从这里续训",
     "{folder} holds a quickstart of {name} {was}, and {value} was asked for": "{folder} 里的快速开始是 {name} {was}，而现在要求的是 {value}",

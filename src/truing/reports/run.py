@@ -39,8 +39,9 @@ from truing.training.health import Finding, read_findings
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best
 STOPPED = (
     "stopped by {name} after step {step}",
+    "stopped by {name} before the first step",
     "stopped on request after step {step}",
-)  # reasons that `training/hooks.py` writes into a run's status
+)  # reasons that `core/signals.py` and `training/hooks.py` write into a run's status
 NOT_RECIPE = ("inputs", "models", "resolved")  # keys of a run's config beside the recipe
 
 

@@ -15,6 +15,7 @@ from truing.core.errors import DivergedError, Stopped, StorageError, TruingError
 from truing.core.files import require_free_space
 from truing.core.memory import keep_freed_memory
 from truing.core.messages import Say, message
+from truing.core.signals import STOPS, reason_of, unheard
 from truing.models import checkpoint
 from truing.models.card import facts_of_rows
 from truing.models.export import export_folder
@@ -41,9 +42,15 @@ class Finished:
 def _ending(progress: Progress) -> Iterator[None]:
     """Write the end of the loop to `status.json`, and a checkpoint where the failure is not in training."""
     try:
-        yield
-    except (Stopped, KeyboardInterrupt) as stop:
-        progress.status(RunState.STOPPED, str(stop) or "stopped by SIGINT")
+        try:
+            yield
+        except Stopped:
+            if progress.pending is not None:  # an evaluation was cut short
+                progress.keep()
+            raise
+    except STOPS as stop:
+        with unheard():
+            progress.status(RunState.STOPPED, reason_of(stop, progress.step))
         raise
     except BaseException as error:
         if isinstance(error, TruingError) and not isinstance(error, DivergedError | StorageError):
@@ -81,7 +88,8 @@ def run(
     require_free_space(folder.path, 2 * checkpoint.room_for(crew.names))
     asked = recipe.evaluate
     measure = partial(crew, "evaluate")
-    evaluation = Evaluate(measure, asked.every, plan.total, asked.patience, session.better)
+    how: dict[str, Any] = {"aim": session.better, "cut_short": crew.signals.at_once}
+    evaluation = Evaluate(measure, asked.every, plan.total, asked.patience, **how)
     progress = Progress(crew, folder, evaluation, inputs, say)
     progress.resume()
     if stands := progress.pending[0] if progress.pending else progress.step:
@@ -89,11 +97,15 @@ def run(
     hooks: list[Hook] = [progress.learnt, *([evaluation] if recipe.data.evaluates else [])]
     hooks += [Pace(session.tokens_of), *watch, progress]
     take_up(progress, changed=bool(resumed.changes))
-    with progress.signals.watching(), _ending(progress), session.rows_named():
+    with _ending(progress), session.rows_named():
         progress.status(RunState.RUNNING)
-        train_watched(progress, hooks, alert)
-        session.require_learnt()
+        if progress.step < plan.total:
+            session.keep_frozen()
+        with progress.signals.watching():
+            train_watched(progress, hooks, alert)
+            session.require_learnt()
     with _ending(progress):
+        progress.signals.raise_if_received(progress.step)  # one may have come after the last hook
         finished = _finish(progress, say)
         result(finished)
         progress.status(RunState.DONE, finished.note)
