@@ -18,10 +18,11 @@ from truing.core.messages import Say, message
 from truing.models import checkpoint
 from truing.models.export import export_folder
 from truing.models.results import ADAPTER
+from truing.models.world import RanksApartError
 from truing.runs.crew import Crew, Learner, crew_of
 from truing.runs.progress import Progress
 from truing.runs.watched import take_up, train_watched
-from truing.training.health import Finding
+from truing.training.health import Finding, Unhealthy
 from truing.training.hooks import Evaluate, Hook, Logs, Pace
 
 
@@ -90,7 +91,12 @@ def run(
     take_up(progress, changed=bool(resumed.changes))
     with progress.signals.watching(), _ending(progress), session.rows_named():
         progress.status(RunState.RUNNING)
-        train_watched(progress, hooks, alert)
+        try:
+            train_watched(progress, hooks, alert)
+        except DivergedError as error:
+            if isinstance(error, Unhealthy | RanksApartError):
+                raise
+            raise progress.explained(error) from error
         session.require_learnt()
     with _ending(progress):
         finished = _finish(progress, say)
