@@ -1,12 +1,9 @@
 """The end of a run, compared with that of another."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 from truing.config.run_folder import SAMPLES, read_metrics
-
-PACE = re.compile("second")  # metrics of the clock
 
 
 def last_checkpoint(path: Path) -> dict[str, bytes]:
@@ -15,7 +12,7 @@ def last_checkpoint(path: Path) -> dict[str, bytes]:
 
 
 def log_of(path: Path) -> list[dict[str, Any]]:
-    return [{key: value for key, value in row.items() if not PACE.search(key)} for row in read_metrics(path)]
+    return [{key: value for key, value in row.items() if "second" not in key} for row in read_metrics(path)]
 
 
 def assert_same(ours: Path, theirs: Path) -> None:

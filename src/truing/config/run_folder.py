@@ -9,6 +9,7 @@
     rows.json       how many rows were read, kept, set aside
     reward.json     of a reward model: how it does on held-out rows
     health.jsonl    findings of the health rules, each once
+    diagnosis/      of each step in which a number was not finite: its rows, and the cause
     trackers.json   the names of the run on experiment trackers
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
     run.lock        the process that writes; empty when none does
@@ -43,7 +44,7 @@ from truing.core.signals import STOPS, reason_of, unheard
 CONFIG, STATUS = "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
 ROWS, REWARD, TRACKERS = "rows.json", "reward.json", "trackers.json"
-STOP = "stop"
+STOP, DIAGNOSIS = "stop", "diagnosis"
 HEALTH, FAILURES, RUBRICS = "health.jsonl", "failures.jsonl", "rubrics.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
@@ -68,6 +69,7 @@ class RunStatus:
     pid: int = 0
     host: str = ""
     updated: str = ""  # ISO 8601, UTC
+    skipped: int = 0  # steps so far in which a number was not finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +176,18 @@ class RunFolder:
         files.write_atomic(self.path / CONFIG, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def write_status(
-        self, state: RunState, *, step: int, last_checkpoint: str | None = None, reason: str = ""
+        self,
+        state: RunState,
+        *,
+        step: int,
+        last_checkpoint: str | None = None,
+        reason: str = "",
+        skipped: int = 0,
     ) -> None:
         """Replace `status.json`."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         reason, host = hidden(reason), socket.gethostname()
-        status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), host, now)
+        status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), host, now, skipped)
         files.write_atomic(self.path / STATUS, json.dumps(asdict(status), indent=2) + "\n")
 
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> None:

@@ -190,6 +190,12 @@ def _notes(found: RunRecord) -> list[str]:
         saved = "{reason}; the last checkpoint is {last}." if last else "{reason}; none is saved."
         how = t(saved, reason=f"{reason[:1].upper()}{reason[1:]}", last=last)
         notes.append(sentences([how, t("The same `truing train` command resumes it.")]))
+    if status.skipped:
+        several = (
+            "{n:,} steps were skipped, since a number in them was not finite; the folder diagnosis says why."
+        )
+        one = "{n:,} step was skipped, since a number in it was not finite; the folder diagnosis says why."
+        notes.append(t(several if status.skipped > 1 else one, n=status.skipped))
     if found.reward is not None and found.reward.step is not None and not found.done:
         earlier = "The held-out numbers are of an earlier result, with the weights after step {step}."
         notes.append(t(earlier, step=found.reward.step))

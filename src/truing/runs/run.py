@@ -20,10 +20,11 @@ from truing.models import checkpoint
 from truing.models.card import facts_of_rows
 from truing.models.export import export_folder
 from truing.models.results import ADAPTER
+from truing.models.world import RanksApartError
 from truing.runs.crew import Crew, Learner, crew_of
 from truing.runs.progress import Progress
 from truing.runs.watched import take_up, train_watched
-from truing.training.health import Finding
+from truing.training.health import Finding, Unhealthy
 from truing.training.hooks import Evaluate, Hook, Logs, Pace
 
 
@@ -102,7 +103,7 @@ def run(
         if progress.step < plan.total:
             session.keep_frozen()
         with progress.signals.watching():
-            train_watched(progress, hooks, alert)
+            _learn(progress, hooks, alert)
             session.require_learnt()
     with _ending(progress):
         progress.signals.raise_if_received(progress.step)  # one may have come after the last hook
@@ -111,6 +112,16 @@ def run(
         progress.status(RunState.DONE, finished.note)
     crew.dismiss()
     return finished
+
+
+def _learn(progress: Progress, hooks: Sequence[Hook], alert: Callable[[Finding], None]) -> None:
+    """Train to the end; a number that is not finite is looked into before it ends the run."""
+    try:
+        train_watched(progress, hooks, alert)
+    except DivergedError as error:
+        if isinstance(error, Unhealthy | RanksApartError):
+            raise
+        raise progress.explained(error) from error
 
 
 def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Path:
