@@ -20,6 +20,7 @@ ROWS_ZH = {
     "{path} is none of the kinds truing reads: {kinds}": "{path} 不是 truing 能读的类型：{kinds}",
     "rename or convert it": "请改名或转换格式",
     "{source} needs the datasets library": "读取 {source} 需要 datasets 库",
+    "{source} names no data set": "{source} 没有指明数据集",
     "{source} cannot be loaded: {reason}": "无法载入 {source}：{reason}",
     "write it as hub:organisation/name:split": "请写成 hub:组织/名称:子集",
     "no file matches {path}": "没有文件匹配 {path}",
