@@ -94,7 +94,7 @@ def read_document(path: Path) -> Node:
 
 
 def _content(path: Path) -> bytes:
-    """Read a file whole. Raise `ConfigError` for many bytes, and for a pipe or a device, which may not end."""
+    """Read a file whole. Raise `ConfigError` for many bytes, a pipe and a device, which may not end."""
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
         raise ConfigError(message("{path} is a folder; expected the file of a recipe", path=path))
