@@ -283,6 +283,7 @@ RUNS_ZH = {
     "{folder} is an adapter whose base leads back to itself": "{folder} 这个适配器的基座又指回它自己",
     "set base_model_name_or_path in {file} to a whole model": "请把 {file} 里的 base_model_name_or_path 设为一个完整的模型",
     "{folder}: its adapter_config.json says rank {rank}, above all sizes of its weights ({most})": "{folder}：adapter_config.json 里的秩是 {rank}，超过权重的任何一维（{most}）",
+    "lora.targets: the pattern {pattern} is of no use: {error}": "lora.targets：模式 {pattern} 用不了：{error}",
     "{folder}: the pattern {pattern} of its adapter_config.json is of no use: {error}": "{folder}：adapter_config.json 里的模式 {pattern} 用不了：{error}",
     "list the names of the modules instead": "请改为列出模块的名字",
 }
