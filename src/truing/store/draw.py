@@ -242,14 +242,14 @@ def _turn(item: FromClause) -> tuple[ColumnElement[Any], ...]:
     return item.c.votes.desc(), item.c.priority.desc(), item.c.draw
 
 
-def _among_first(free: _Free, most: ColumnElement[int]) -> Select[tuple[int]]:
+def _among_first(free: _Free, most: ColumnElement[int]) -> Select[Any]:
     """Return the search for an item among the first ones of all."""
     columns = (items.c.id, items.c.votes, items.c.priority, items.c.draw, items.c.crowd)
     ahead = select(*columns).where(items.c.wanted == 1).order_by(*_turn(items)).limit(most).subquery()
     return select(ahead.c.id).where(free(ahead)).order_by(*_turn(ahead)).limit(1)
 
 
-def _among_crowds(free: _Free) -> Select[tuple[int]]:
+def _among_crowds(free: _Free) -> Select[Any]:
     """Return the search for the best item of each crowd, and for the best of these."""
     every = select(func.min(items.c.crowd).label("crowd")).where(items.c.wanted == 1)
     found = every.cte("found", recursive=True)
