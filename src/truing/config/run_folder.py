@@ -39,6 +39,7 @@ from truing.core import files
 from truing.core.errors import StorageError, UsageError
 from truing.core.messages import Sentence, message
 from truing.core.secrets import fingerprints, hidden, masked
+from truing.core.signals import STOPS, reason_of, unheard
 
 CONFIG, STATUS = "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
@@ -122,8 +123,23 @@ class RunFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if isinstance(error, STOPS):
+                self._tell_stopped(error)
+        finally:
+            self.close()
+
+    def _tell_stopped(self, stop: BaseException) -> None:
+        """Write a stop into the status, where the run has not done so: it was being opened, or closed."""
+        with unheard():
+            known = read_status(self.path) or RunStatus(RunState.RUNNING)
+            told = known.state is RunState.STOPPED and known.pid == os.getpid()
+            if not told and known.state is not RunState.DONE:
+                how = {"last_checkpoint": known.last_checkpoint, "reason": reason_of(stop, known.step)}
+                self.write_status(RunState.STOPPED, step=known.step, **how)
 
     def write_config(self, config: Mapping[str, Any], allow_change: Sequence[str] = ()) -> "Resumed":
         """Record the configuration of this run, and return its differences from the last recorded one.

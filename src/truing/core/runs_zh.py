@@ -42,6 +42,7 @@ RUNS_ZH = {
     "the plan": "计划",
     "the same command goes on from there": "同一条命令会从那里继续",
     "stopped by {name} after step {step}": "第 {step} 步之后被 {name} 停止",
+    "stopped by {name} before the first step": "在第一步之前被 {name} 停止",
     "stopped on request after step {step}": "第 {step} 步之后按请求停止",
     "the same command resumes here": "同一条命令会从这里续训",
     "{folder} holds a quickstart of {name} {was}, and {value} was asked for": "{folder} 里的快速开始是 {name} {was}，而现在要求的是 {value}",
@@ -66,6 +67,8 @@ RUNS_ZH = {
     "ShareGPT preference": "ShareGPT 偏好对",
     "OpenAI preference": "OpenAI 偏好对",
     "ranked responses": "带名次的回答",
+    "responses in no order": "没有次序的回答",
+    "`responses` is empty: expected at least one": "`responses` 为空：至少要有一个",
     "prompts only": "只有提示",
     "plain text": "纯文本",
     # Methods and their rows
@@ -284,6 +287,7 @@ RUNS_ZH = {
     "{folder} is an adapter whose base leads back to itself": "{folder} 这个适配器的基座又指回它自己",
     "set base_model_name_or_path in {file} to a whole model": "请把 {file} 里的 base_model_name_or_path 设为一个完整的模型",
     "{folder}: its adapter_config.json says rank {rank}, above all sizes of its weights ({most})": "{folder}：adapter_config.json 里的秩是 {rank}，超过权重的任何一维（{most}）",
+    "lora.targets: the pattern {pattern} is of no use: {error}": "lora.targets：模式 {pattern} 用不了：{error}",
     "{folder}: the pattern {pattern} of its adapter_config.json is of no use: {error}": "{folder}：adapter_config.json 里的模式 {pattern} 用不了：{error}",
     "list the names of the modules instead": "请改为列出模块的名字",
 }

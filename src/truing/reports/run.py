@@ -39,8 +39,9 @@ from truing.training.health import Finding, read_findings
 RESULTS = (("reward", "mean reward", max), ("loss", "loss", min))  # metric, its words, which value is best
 STOPPED = (
     "stopped by {name} after step {step}",
+    "stopped by {name} before the first step",
     "stopped on request after step {step}",
-)  # reasons that `training/hooks.py` writes into a run's status
+)  # reasons that `core/signals.py` and `training/hooks.py` write into a run's status
 NOT_RECIPE = ("inputs", "models", "resolved")  # keys of a run's config beside the recipe
 
 
@@ -211,6 +212,11 @@ def _data(found: RunRecord) -> list[DataCount]:
         source += t(" ({n:,} rows more, made of pairs)", n=rows["made"])
     if rows["train"] != rows["kept"]:
         source += t(" ({n:,} trained on, {held_out:,} held out)", n=rows["train"], held_out=rows["held_out"])
+    if noticed := rows.get("cut", {}) | rows.get("notes", {}):
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in noticed.items())
+        source += t(" (noticed in those kept: {counts})", counts=counts)
+    if shared := rows.get("in_evaluation"):
+        source += t(" ({n:,} stand in the evaluation too)", n=shared)
     why = ", ".join(f"{count:,} {reason}" for reason, count in rows["set_aside"].items())
     read, aside = rows["read"] + rows["made"], sum(rows["set_aside"].values())
     return [DataCount(source, read, rows["kept"], aside, why)]

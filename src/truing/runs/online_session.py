@@ -311,6 +311,9 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             self.controller.update(logs["kl"], len(self.plan.items_of(step)) * self.group_size)
         return logs
 
+    def keep_frozen(self) -> None:
+        """Do nothing: the texts of the next step are not known yet."""
+
     def require_learnt(self) -> None:
         """Raise RewardError where no response of the run had a reward."""
         if not self.rewarded:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from truing.config.recipe import Recipe
 from truing.config.run_folder import REWARD, RUBRICS, RunFolder
@@ -19,6 +18,9 @@ from truing.runs.tracking import tracked
 from truing.runs.votes import shared_votes
 from truing.training.hooks import Hook, Logs
 from truing.training.step import DivergedItems
+
+if TYPE_CHECKING:
+    from truing.evals.reward_summary import RewardSummary
 
 
 class ProgressLine(Protocol):
@@ -102,4 +104,8 @@ def _measuring(crew: Crew) -> list[Hook]:
     """Return the hooks that measure a reward model on its held-out rows."""
     from truing.runs.held_out import held_out_logger  # brings the evaluation of reward models along
 
-    return [held_out_logger(partial(crew, "judge"))]
+    def judge(step: int) -> "RewardSummary":
+        with crew.signals.at_once(step):
+            return crew("judge", step)
+
+    return [held_out_logger(judge)]
