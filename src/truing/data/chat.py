@@ -23,7 +23,15 @@ from truing.data.layout import Layout, TurnMarks, common_length, lay_out
 from truing.data.refusals import Refusal, RefusedRowError, TurnsError
 from truing.data.said import require_words
 from truing.data.templates import TEMPLATES, Template, make_template
-from truing.data.tokens import Encoder, SmuggledError, Tokenizer, decode, make_encoder, unused_characters
+from truing.data.tokens import (
+    Encoder,
+    GivesUpError,
+    SmuggledError,
+    Tokenizer,
+    decode,
+    make_encoder,
+    unused_characters,
+)
 from truing.data.trees import Branch, Tree
 
 
@@ -284,5 +292,5 @@ def _refusing(template: str, place: str) -> Iterator[None]:
         yield
     except TurnsError as error:
         raise RefusedRowError(place, template, error) from error
-    except (TemplateError, SmuggledError) as error:
+    except (TemplateError, SmuggledError, GivesUpError) as error:
         raise RefusedRowError(place, template, TurnsError(Refusal.REFUSED, str(error))) from error

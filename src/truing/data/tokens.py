@@ -10,10 +10,11 @@ is encoded in one go, so rows without control tokens get exactly the ids that th
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, groupby, islice
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from truing.data.said import OWN_TAGS
 from truing.data.trees import Tree
@@ -21,6 +22,7 @@ from truing.data.trees import Tree
 # Added tokens need not be marked special: Qwen's <think> is not. HTML tags that Gemma adds stay ordinary.
 CONTROL_SHAPE = re.compile(r"<\|.+\|>|</?(?:think|tool_call|tool_response)>")
 REPLACEMENT = "\ufffd"
+Ids = TypeVar("Ids")
 LONGEST_CHARACTER = 16  # tokens; byte-level ones may each end inside a character
 
 
@@ -55,6 +57,20 @@ class Tokenizer(Protocol):
 
 class SmuggledError(ValueError):
     """Text became a control token in spite of the cuts, as a tokenizer that rewrites text can make it."""
+
+
+class GivesUpError(ValueError):
+    """The tokenizer cannot encode a text: a pattern of it takes too many tries."""
+
+
+def encoded(encode: Callable[[], Ids]) -> Ids:
+    """Encode, where a panic of the tokenizers library, which is no `Exception`, is a GivesUpError."""
+    try:
+        return encode()
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise GivesUpError(f"the tokenizer gives up on this text: {error}") from error
 
 
 def unused_characters(texts: Sequence[str], count: int) -> list[str]:
@@ -129,7 +145,8 @@ class Encoder:
         """Encode texts together, up to the first cut of each; the ids are remembered until the next call."""
         self.known.clear()
         pieces = list(dict.fromkeys(text.partition(cut)[0] for text in texts))
-        self.known.update(zip(pieces, _ids_of_all(self.tokenizer, pieces), strict=True))
+        found = encoded(partial(_ids_of_all, self.tokenizer, pieces))
+        self.known.update(zip(pieces, found, strict=True))
 
     def encode(self, text: str, cut: str) -> list[int]:
         """Encode `text`; no token spans a cut."""
@@ -155,7 +172,8 @@ class Encoder:
 
     def _ids(self, text: str) -> list[int]:
         known = self.known.get(text)
-        ids = self.tokenizer.encode(text, add_special_tokens=False) if known is None else list(known)
+        encode = partial(self.tokenizer.encode, text, add_special_tokens=False)
+        ids = encoded(encode) if known is None else list(known)
         if not self.trusted:
             found = sum(map(self.control_ids.__contains__, ids))
             if found > len(self.pattern.findall(text)):
