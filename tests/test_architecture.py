@@ -171,7 +171,7 @@ def test_rooms_without_torch_know_none():
 
 
 def known_as(tree: ast.Module) -> dict[str, str]:
-    """Map the names that imports make to what they stand for, such as `t` to `torch`, `load` to `yaml.load`."""
+    """Map the names that imports make to what they stand for, such as `t` to `torch`."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

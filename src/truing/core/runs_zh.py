@@ -67,6 +67,8 @@ RUNS_ZH = {
     "ShareGPT preference": "ShareGPT 偏好对",
     "OpenAI preference": "OpenAI 偏好对",
     "ranked responses": "带名次的回答",
+    "responses in no order": "没有次序的回答",
+    "`responses` is empty: expected at least one": "`responses` 为空：至少要有一个",
     "prompts only": "只有提示",
     "plain text": "纯文本",
     # Methods and their rows
