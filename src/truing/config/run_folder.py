@@ -31,7 +31,7 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from truing.config.changes import RecipeChange, compare, other_secrets, recorded_since, refuse_unsafe
 from truing.config.holding import Holder, acquire, release
@@ -240,8 +240,10 @@ def read_status(path: Path) -> RunStatus | None:
     row = _read_json(path / STATUS)
     if row is None:
         return None
-    told: dict[str, Any] = {**row, "state": RunState(row["state"])}
-    return RunStatus(**told)
+    try:
+        return RunStatus(**{**row, "state": RunState(row["state"])})
+    except (KeyError, ValueError, TypeError) as error:
+        raise _damaged(path / STATUS, error) from error
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
@@ -250,7 +252,11 @@ def read_config(path: Path) -> dict[str, Any] | None:
     Secrets of the recipe are hidden, also in a file of an earlier version, which has them.
     """
     found = _read_json(path / CONFIG)
-    return {**found, "recipe": masked(found["recipe"])} if found and "recipe" in found else found
+    if not found or "recipe" not in found:
+        return found
+    if not isinstance(found["recipe"], dict):
+        raise _damaged(path / CONFIG, "its recipe is no object")
+    return {**found, "recipe": masked(found["recipe"])}
 
 
 def require_there(paths: Sequence[Path]) -> None:
@@ -300,10 +306,16 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        hint = "put it back from a copy, or remove it"
-        raise StorageError(f"{path} is damaged: {error}", hint=hint) from error
+        found: object = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(found, dict):
+        raise _damaged(path, "it holds no object")
+    return cast("dict[str, Any]", found)
+
+
+def _damaged(path: Path, error: object) -> StorageError:
+    return StorageError(f"{path} is damaged: {error}", hint="put it back from a copy, or remove it")
 
 
 def versions() -> dict[str, str]:

@@ -107,6 +107,7 @@ ROWS_ZH = {
     "a string holds the NUL character \\u0000": "字符串里有 NUL 字符 \\u0000",
     "a string holds half of a surrogate pair (\\ud800 … \\udfff)": "字符串里有半个代理对（\\ud800 … \\udfff）",
     "key {value} stands twice in one object": "同一个对象里键 {value} 出现两次",
+    "no row; a comma or a bracket is missing or too much": "这不是一行数据；缺少或多出了逗号或括号",
     "the array breaks off here; the rest of the file counts as one row": "数组在这里中断，文件余下部分算作一行",
     "{name} holds more than one list of rows": "{name} 里有不止一个数据列表",
     "write each list to a file of its own": "请把每个列表写成单独的文件",
