@@ -3,11 +3,12 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from truing.data import tokens
 from truing.data.chat import make_renderer
-from truing.data.stretches import stretches_of
+from truing.data.stretches import SPLIT_WORDS, stretches_of, words_of
 
 from .test_chat import KINDS, SPECIAL, build, demonstration
 
@@ -67,6 +68,75 @@ def test_tokenizers_that_look_further_than_a_stretch_leave_texts_whole():
     assert [stretches_of(one) for one in (first, cuts, byte_level(token, dropout=0.5), byte_level())] == [
         None
     ] * 4
+
+
+LETTERS = st.text("aBs'  tz\n\r\t19.,-_é\u0301你\u2008🙂", max_size=30)
+SPLITS = {
+    "gpt2": pre_tokenizers.ByteLevel(add_prefix_space=False),
+    "smollm": pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    ),
+    **{
+        name: pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(pattern), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
+        for name, pattern in zip(("qwen", "llama3"), SPLIT_WORDS, strict=True)
+    },
+}
+
+
+def trained(split: pre_tokenizers.PreTokenizer) -> PreTrainedTokenizerFast:
+    """A tokenizer with merges over words, spaces and signs."""
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = split  # pyright: ignore[reportAttributeAccessIssue]
+    inner.normalizer = normalizers.NFC()  # pyright: ignore[reportAttributeAccessIssue]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet, show_progress=False)
+    inner.train_from_iterator(["a B as t's z zz  aB\n19 1.9, it's a B-z 你 🙂 a\u0301"] * 9, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=inner)
+
+
+@pytest.mark.parametrize("name", list(SPLITS))
+@settings(max_examples=200, deadline=None)
+@given(text=LETTERS)
+def test_ids_of_words_are_those_of_the_text(name: str, text: str):
+    tokenizer = tokenizers.setdefault(name, trained(SPLITS[name]))
+    cut = words_of(tokenizer)
+    assert cut is not None and "".join(cut(text)) == text
+    apart = [one for part in cut(text) if part for one in tokenizer.encode(part, add_special_tokens=False)]
+    assert apart == tokenizer.encode(text, add_special_tokens=False)
+
+
+def test_words_are_cut_before_the_space_between_letters():
+    cut = words_of(trained(SPLITS["gpt2"]))
+    assert cut is not None and cut("Is it  1 or 2? a b") == ["Is", " it  1 or 2? a", " b"]
+
+
+def test_tokenizers_that_may_join_words_get_whole_stretches():
+    whole = [
+        pre_tokenizers.ByteLevel(add_prefix_space=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        pre_tokenizers.Sequence([pre_tokenizers.Split(Regex("[a-z ]+"), "isolated"), SPLITS["gpt2"]]),
+        pre_tokenizers.Whitespace(),
+        pre_tokenizers.Metaspace(),
+    ]
+    assert [words_of(trained(split)) for split in whole] == [None] * len(whole)
+    named = byte_level(AddedToken("a b", normalized=True))
+    lower = trained(SPLITS["gpt2"])
+    lower.backend_tokenizer.normalizer = normalizers.Lowercase()  # pyright: ignore[reportAttributeAccessIssue]
+    assert words_of(named) is words_of(lower) is None
+
+
+def test_few_words_are_remembered_and_no_long_ones(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tokens, "WORDS", 3)
+    encoder = make_renderer(build(*KINDS["chatml"])).encoder
+    for text in ("one two three", "four " + "x" * 41, "five six"):
+        encoder.prepare([text])
+        assert encoder.known[text].ids == encoder.tokenizer.encode(text, add_special_tokens=False)
+    assert set(encoder.spelled) == {"five", " six"}
 
 
 def test_rows_that_are_encoded_together_get_the_ids_that_each_gets_alone():

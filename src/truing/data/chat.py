@@ -315,7 +315,9 @@ def _shared_start(layouts: Sequence[Layout]) -> int:
 
 def _begun_at(layout: Layout, start: int) -> Layout:
     """Move the start of a layout's response back to `start` where only white space lies between."""
-    return layout if layout.text[start : layout.start].strip() else replace(layout, start=start)
+    if start == layout.start or layout.text[start : layout.start].strip():
+        return layout
+    return replace(layout, start=start)
 
 
 def _texts(turns: Sequence[Message]) -> list[str]:

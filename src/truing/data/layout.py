@@ -107,7 +107,7 @@ def _spans(
     begins = [start for start in starts if start is not None]
     last = _words_end(text, turns[spoken[-1]], begins[-1], len(text))
     spans = [_closed(text, begins[-1], last, len(text), stops)]
-    blank = text[_with_stop(text, last, stops) :]
+    blank = text[_with_stop(text, last, stops) :] if len(spoken) > 1 else ""
     for n in reversed(range(len(spoken) - 1)):
         after = spans[0].start
         at = _words_end(text, turns[spoken[n]], begins[n], after)
@@ -223,8 +223,11 @@ def _kept_thought(
     The generation prompt must open that thought; the answer then continues the prompt. None where the
     template cuts no thought, or the prompt opens none.
     """
-    turn, (thought, words) = turns[-1], split_thought(turns[-1].content)
-    if all(find(text, piece) for piece in Said.of(turn).thoughts) or not words.strip():
+    turn = turns[-1]
+    if all(find(text, piece) for piece in Said.of(turn).thoughts):
+        return None
+    thought, words = split_thought(turn.content)
+    if not words.strip():
         return None
     opened = template.text(turns[:-1], answer=True, given=given)
     tag = next((tag for tag, _ in THINK_TAGS if opened.rstrip().endswith(tag)), None)

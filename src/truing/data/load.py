@@ -267,12 +267,12 @@ def _made(
 
 
 def read_through(
-    paths: Sequence[str], *, format: str | None, bad_rows: BadRows, quarantine: Path | None
+    paths: Sequence[str], *, format: str | None, bad_rows: BadRows, quarantine: Path | None, tick: Tick
 ) -> tuple[list[SourceReport], list[Sentence]]:
     """Read every row and keep none, many rows in several processes; return what `work_through` returns."""
     workers = useful_workers() if bytes_of(paths) > MANY else 1
     how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine, "workers": workers}
-    return work_through(paths, len, lambda kept: None, **how)
+    return work_through(paths, len, lambda kept: None, tick=tick, **how)
 
 
 def bytes_of(paths: Iterable[str | Path]) -> int:

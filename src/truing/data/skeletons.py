@@ -89,10 +89,6 @@ def _key(node: nodes.Node) -> object:
     return None
 
 
-def _arguments(node: nodes.Call | nodes.Filter) -> bool:
-    return bool(node.args or node.kwargs or node.dyn_args or node.dyn_kwargs)
-
-
 @dataclass(frozen=True)
 class _Reader:
     """A reader of a template's tree."""
@@ -161,7 +157,7 @@ class _Reader:
 
     def _strips(self, node: nodes.Node) -> bool:
         """Tell whether a node is `x | trim` or `x.strip()`."""
-        if isinstance(node, nodes.Filter):
-            return node.name == "trim" and not _arguments(node)
-        calls = isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr)
-        return calls and node.node.attr == "strip" and not _arguments(node)
+        match node:
+            case nodes.Filter(name="trim") | nodes.Call(node=nodes.Getattr(attr="strip")):
+                return not (node.args or node.kwargs or node.dyn_args or node.dyn_kwargs)
+        return False

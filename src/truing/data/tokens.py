@@ -16,12 +16,13 @@ from itertools import accumulate, chain, groupby, islice
 from typing import Any, NamedTuple, Protocol
 
 from truing.data.said import OWN_TAGS
-from truing.data.stretches import Cut, plain_backend, stretches_of
+from truing.data.stretches import Cut, plain_backend, stretches_of, words_of
 from truing.data.trees import Tree
 
 # Added tokens need not be marked special: Qwen's <think> is not. HTML tags that Gemma adds stay ordinary.
 CONTROL_SHAPE = re.compile(r"<\|.+\|>|</?(?:think|tool_call|tool_response)>")
 REPLACEMENT = "\ufffd"
+WORDS, LONG = 50_000, 40  # words whose ids are remembered, and the most characters of one
 LONGEST_CHARACTER = 16  # tokens; byte-level ones may each end inside a character
 
 
@@ -100,8 +101,10 @@ class Encoder:
     control_ids: frozenset[int]  # the ids of `control` without the unknown token
     pattern: re.Pattern[str]  # any of `control`
     trusted: bool  # control tokens in the rows are read as such
-    apart: Cut | None = field(default=None, compare=False, repr=False)  # see data/stretches.py
+    apart: Cut | None = field(default=None, compare=False, repr=False)  # both: see data/stretches.py
+    words: Cut | None = field(default=None, compare=False, repr=False)
     known: dict[str, "Encoded"] = field(default_factory=dict, compare=False, repr=False)  # by `prepare`
+    spelled: dict[str, list[int]] = field(default_factory=dict, compare=False, repr=False)  # words
 
     def find(self, contents: Sequence[str], own: Sequence[bool] = ()) -> list[int]:
         """Find the starts of control tokens in the joined `contents`, overlapping ones included.
@@ -144,8 +147,24 @@ class Encoder:
         """Encode texts without cuts together; their stretches are remembered until the next call."""
         self.known.clear()
         stretches = list(dict.fromkeys(chain.from_iterable(map(self._stretches, texts))))
-        for stretch, ids in zip(stretches, _ids_of_all(self.tokenizer, stretches), strict=True):
+        for stretch, ids in zip(stretches, self._by_words(stretches), strict=True):
             self.known[stretch] = self._counted(ids)
+
+    def _by_words(self, stretches: Sequence[str]) -> list[list[int]]:
+        """Return the ids of stretches; words are remembered, since they come again."""
+        if self.words is None:
+            return _ids_of_all(self.tokenizer, stretches)
+        cut = list(map(self.words, stretches))
+        if len(self.spelled) > WORDS:
+            self.spelled.clear()
+        spelled = self.spelled
+        new = list({word: None for words in cut for word in words if word not in spelled})
+        spelled.update(zip(new, _ids_of_all(self.tokenizer, new), strict=True))
+        ids = [[*chain.from_iterable(map(spelled.__getitem__, words))] for words in cut]
+        for word in new:
+            if len(word) > LONG:
+                del spelled[word]
+        return ids
 
     def encode(self, text: str, cut: str) -> list[int]:
         """Encode `text`; no token spans a cut."""
@@ -186,7 +205,8 @@ class Encoder:
         return self.apart(text) if self.apart else [text]
 
     def _counted(self, ids: list[int]) -> "Encoded":
-        return Encoded(ids, 0 if self.trusted else sum(map(self.control_ids.__contains__, ids)))
+        steers = not (self.trusted or self.control_ids.isdisjoint(ids))
+        return Encoded(ids, sum(map(self.control_ids.__contains__, ids)) if steers else 0)
 
 
 class Encoded(NamedTuple):
@@ -215,7 +235,8 @@ def make_encoder(tokenizer: Tokenizer, *, trusted: bool) -> Encoder:
     # A character the vocabulary lacks becomes the unknown token, which steers nothing unless it is EOS too.
     if tokenizer.unk_token_id not in (tokenizer.bos_token_id, tokenizer.eos_token_id):
         ids -= {tokenizer.unk_token_id}
-    return Encoder(tokenizer, control, ids, _any_of(list(control)), trusted, stretches_of(tokenizer))
+    cuts = stretches_of(tokenizer), words_of(tokenizer)
+    return Encoder(tokenizer, control, ids, _any_of(list(control)), trusted, *cuts)
 
 
 def pieces(tree: Tree, tokenizer: Tokenizer) -> list[list[tuple[str, bool]]]:
