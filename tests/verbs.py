@@ -120,6 +120,23 @@ class Forked:
         said = [self.streams[name].read_text("utf-8", errors="replace") for name in ("stdout", "stderr")]
         return Ran(["truing", *self.arguments], self.returncode or 0, *said)
 
+    def beats(self, more: int = 1) -> None:
+        """Wait until it waits at its pause, and until Python has run `more` times there from now on."""
+        file, deadline = self.streams["stdin"].with_name("beats"), time.monotonic() + 240
+        before = file.stat().st_size if file.exists() else 0
+        while not (file.exists() and file.stat().st_size >= before + more):
+            assert self.poll() is None, self.wait().stderr
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+
+    def stop_paused(self, *numbers: int) -> Ran:
+        """Send signals while it waits at its pause, one after another, and let it go on."""
+        for number in numbers:
+            self.beats(2)
+            self.send(number)
+        self.streams["stdin"].with_name("go").touch()
+        return self.wait()
+
     def until(self, steps: int, run: Path) -> None:
         """Wait until the run in a folder has logged this many steps."""
         log, deadline = run / "metrics.jsonl", time.monotonic() + 240
@@ -139,7 +156,8 @@ class Forked:
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Forked]]:
     """Begins `truing ARGS` in a process of its own, forked from one that has imported torch already.
 
-    `cwd` is where it runs, `input` the text on its stdin, `env` more of its environment.
+    `cwd` is where it runs, `input` the text on its stdin, `env` more of its environment. It waits at the
+    first call of `pause`, as `module:function`.
     """
     command = [sys.executable, str(Path(__file__).parent / "e2e" / "fork_server.py")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -154,7 +172,11 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fo
             return json.loads(server.stdout.readline())
 
         def begin(
-            *args: object, cwd: Path | None = None, input: str = "", env: Mapping[str, str] = EMPTY
+            *args: object,
+            cwd: Path | None = None,
+            input: str = "",
+            env: Mapping[str, str] = EMPTY,
+            pause: str = "",
         ) -> Forked:
             folder = tmp_path_factory.mktemp("forked")
             streams = {name: folder / name for name in ("stdin", "stdout", "stderr")}
@@ -163,7 +185,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fo
                 path.write_text(text, encoding="utf-8", errors="surrogateescape")
             arguments = list(map(str, args))
             request: dict[str, Any] = {name: str(path) for name, path in streams.items()}
-            request |= {"arguments": arguments, "cwd": str(cwd or Path.cwd())}
+            request |= {"arguments": arguments, "cwd": str(cwd or Path.cwd()), "pause": pause}
             pid = ask(request | {"env": {**os.environ, **SETTLED, **env}})
             return Forked(ask, pid, arguments, streams)
 

@@ -220,6 +220,20 @@ def test_mistakes_say_what_was_given_and_what_to_do(changes: dict[str, Any], sai
     assert said in str(caught.value)
 
 
+def test_sigterm_before_the_first_step_is_an_error_with_a_status(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def terminated(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("truing.runs.train.open_run", terminated)
+    with pytest.raises(truing.TruingError, match="stopped by SIGTERM before the first step") as caught:
+        truing.train(method="dpo", policy=model_folder, data=ROWS, **SMALL, output="early")
+    assert caught.value.exit_code == 143
+    assert truing.Run(Path("early")).status.state == "stopped"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_an_interrupted_cell_returns_the_run_with_a_checkpoint(
     model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ):

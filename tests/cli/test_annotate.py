@@ -86,6 +86,19 @@ def test_add_and_invite_work_while_people_vote(truing, tmp_path):
         assert store.claim(token, "Cy").role is PersonRole.ADJUDICATOR
 
 
+def test_a_person_who_was_signed_out_is_let_in_again(truing, tmp_path):
+    project = voted(tmp_path)
+    done = truing("annotate", "invite", project, "--again", "Bo", "--url", "https://host/")
+    assert "for Bo alone" in done.stderr, done.stderr
+    with open_store(project) as store:
+        token = done.stdout.strip().removeprefix("https://host/join/")
+        assert store.claim(token, "") == store.people()[1]
+    done = truing("annotate", "invite", project, "--again", "Cy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nobody in the project is called Cy" in done.stderr and "Ada, Bo" in done.stderr
+    assert truing("annotate", "invite", project, "--again", "Bo", "--count", "2").returncode == 2
+
+
 def test_mistakes_are_told_and_make_no_project(truing, tmp_path):
     for arguments, told in (
         (("status", tmp_path / "no.db"), "there is no project at"),

@@ -75,6 +75,15 @@ def test_rows_with_responses_ask_what_fits_them(annotate, tmp_path):
     assert annotate("--project", project, "--people", 0) == []
 
 
+def test_lists_of_responses_need_no_order(annotate, tmp_path):
+    rows = write(tmp_path / "rows.jsonl", {"prompt": "q", "responses": ["a", "b", "c"]})
+    project = tmp_path / "project.db"
+    annotate("--responses", rows, "--project", project, "--people", 0)
+    with open_store(project, create=False) as store:
+        (item,) = store.items()
+    assert (item.kind, [one.text for one in item.responses]) == ("ranking", ["a", "b", "c"])
+
+
 def test_responses_of_rows_apart_stand_beside_each_other(annotate, tmp_path):
     """Those that `truing sample` writes: a row for each response."""
     said = [{"prompt": f"q{n}", "response": f"{word} {n}"} for n in range(2) for word in ("yes", "no")]

@@ -236,12 +236,15 @@ def test_the_seal_is_told_of_every_file_and_written_beside_them(tmp_path: Path):
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; 7 bytes are needed"),
         (OSError("only half was written"), "only half was written; 7 bytes are needed"),
         (SafetensorError("No space left on device (os error 28)"), r"\(os error 28\); 7 bytes are needed"),
+        (Exception("File too large (os error 27)"), r"\(os error 27\); 7 bytes are needed"),
     ],
 )
 def test_what_the_disk_says_is_a_storage_error_with_the_path(tmp_path: Path, error: Exception, words: str):
     with pytest.raises(StorageError, match=words) as caught, files.disk_errors_explained(tmp_path / "out", 7):
         raise error
     assert str(caught.value).startswith(f"{tmp_path / 'out'} cannot be written: ")
+    with pytest.raises(Exception, match=r"^ours$"), files.disk_errors_explained(tmp_path / "out"):
+        raise Exception("ours")
     uncounted = r": [^;]*; \d+ bytes are free$"
     with pytest.raises(StorageError, match=uncounted), files.disk_errors_explained(tmp_path / "out"):
         raise error

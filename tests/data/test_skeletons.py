@@ -80,10 +80,11 @@ def test_a_skeleton_writes_what_the_template_writes(
     assert template.text(turns, answer=answer) == template._text(turns, answer=answer, given="")
 
 
-def test_turns_with_more_than_words_are_rendered():
+def test_turns_with_more_than_words_and_many_turns_are_rendered():
     template = make_renderer(build(*KINDS["chatml"])).template
     turn = Message("user", "hi", extras='{"name": "Ada"}')
-    for turns, given_ in (([turn], ""), ([replace(turn, extras="")], '{"tools": []}')):
+    plain = replace(turn, extras="")
+    for turns, given_ in (([turn], ""), ([plain], '{"tools": []}'), ([plain] * 33, "")):
         before = dict(template.skeletons or {})
         template.text(turns, answer=True, given=given_)
         assert template.skeletons == before

@@ -2,32 +2,57 @@
 
 Importing torch and transformers takes seconds of CPU, and an end-to-end test runs a verb in a fresh process
 to see what a user sees. The child of a fork is such a process with the imports done. Requests are lines of
-JSON on stdin: `arguments`, `cwd`, `env`, and the files `stdin`, `stdout`, `stderr`; each is answered by a
-line with the child's id. A request `{"wait": id}` is answered by the return code, and with `"poll": true` by
-null while the child runs. Nothing here computes before the fork, so no thread of torch is lost in it.
+JSON on stdin: `arguments`, `cwd`, `env`, the files `stdin`, `stdout`, `stderr`, and the function to `pause`
+at, if any; each is answered by a line with the child's id. A request `{"wait": id}` is answered by the return
+code, and with `"poll": true` by null while the child runs. Nothing here computes before the fork, so no
+thread of torch is lost in it.
 """
 
 import json
 import os
 import signal
 import sys
+import time
 import traceback
+from functools import wraps
 from importlib import import_module
-from pkgutil import walk_packages
+from itertools import count
+from pathlib import Path
+from pkgutil import resolve_name, walk_packages
 from typing import Any
 
-import truing
-from truing.cli.main import main
 from truing.cli.show import console, error_console
+from truing.cli.start import run as run_truing
 
-IMPORTED = ("config", "core", "data", "evals", "losses", "methods", "models", "pipelines", "reports", "runs")
+ROOMS = "cli config core data evals losses methods models pipelines reports runs"  # that verbs import
 
 
 def import_all() -> None:
     """Import what verbs import when they run."""
-    for room in IMPORTED:
+    for room in ROOMS.split():
         for module in walk_packages(import_module(f"truing.{room}").__path__, f"truing.{room}."):
             import_module(module.name)
+
+
+def pause(name: str, folder: Path) -> None:
+    """Have the first call of `module:function` wait until the file `go` is in a folder.
+
+    The file `beats` grows there while it waits, and Python runs the handlers of signals.
+    """
+    place, _, last = name.rpartition("." if "." in name.partition(":")[2] else ":")
+    owner = resolve_name(place)
+    real = getattr(owner, last)
+
+    @wraps(real)
+    def paused(*args: Any, **options: Any) -> Any:
+        for beat in count(1):
+            if (folder / "go").exists():
+                break
+            (folder / "beats").write_bytes(b"." * beat)
+            time.sleep(0.005)
+        return real(*args, **options)
+
+    setattr(owner, last, paused)
 
 
 def run(request: dict[str, Any]) -> int:
@@ -44,8 +69,10 @@ def run(request: dict[str, Any]) -> int:
         os.dup2(opened, number)
         os.close(opened)
     sys.argv = ["truing", *request["arguments"]]
+    if name := request.get("pause"):
+        pause(name, Path(request["stdin"]).parent)
     try:
-        main()
+        run_truing()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
@@ -74,5 +101,4 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    assert truing.__file__
     serve()

@@ -76,7 +76,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path):
     with zipfile.ZipFile(wheel) as archive:
         held = set(archive.namelist())
         (points,) = (name for name in held if name.endswith("entry_points.txt"))
-        assert "truing = truing.cli.main:main" in archive.read(points).decode()
+        assert "truing = truing.cli.start:run" in archive.read(points).decode()
     names = {name.removeprefix("src/") for name in tracked("src/truing")}
     names |= {name.replace("examples/rows", "truing/samples") for name in tracked("examples/rows")}
     assert {Path(name).suffix for name in names} >= {".py", ".jsonl", ".md", ".j2", ".css", ".js", ".txt"}

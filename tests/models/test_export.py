@@ -1,7 +1,13 @@
 """An exported folder opens elsewhere with the same numbers, and is whole or absent at every moment."""
 
+import errno
 import json
+import os
+import resource
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -150,6 +156,53 @@ def test_a_full_disk_leaves_the_previous_export(tiny, tokenizer, tmp_path, monke
         export_folder(tiny(seed=3), tokenizer, target, merge=True)
     assert problems(target, maker=MAKER, hashes=True) == []
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("limit", [1000, 150_000], ids=["weights", "tokenizer"])
+def test_a_file_that_the_system_cuts_short_leaves_nothing(tiny, tmp_path, limit):
+    """R12: safetensors, and tokenizers, write on their own; each has its own exception."""
+    words = {f"word{number}": number for number in range(20_000)}
+    made = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="word0")))
+    allowed, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    try:
+        with pytest.raises(StorageError, match="File too large"):
+            export_folder(tiny(), made, tmp_path / "out", merge=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (allowed, most))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["new", "again"])
+@pytest.mark.parametrize("operation", ["fsync", "rename", "write_text"])
+def test_an_operation_that_fails_leaves_no_part_of_an_export(
+    tiny, tokenizer, tmp_path, monkeypatch, operation, before
+):
+    """R12: at each of its file operations in turn, until none fails."""
+    target, owner = tmp_path / "out", os if operation == "fsync" else Path
+    real, failures = getattr(owner, operation), 0
+    if before:
+        export_folder(tiny(seed=1), tokenizer, target, merge=True)
+    for nth in count(1):
+        calls = count(1)
+
+        def fail(*given: Any, nth: int = nth, calls: Iterator[int] = calls, **options: Any) -> object:
+            if next(calls) == nth:
+                raise OSError(errno.EIO, "Input/output error")
+            return real(*given, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, operation, fail)
+            try:
+                export_folder(tiny(seed=2), tokenizer, target, merge=True)
+                break
+            except StorageError:
+                failures += 1
+        if target.exists():
+            assert problems(target, maker=MAKER, hashes=True) == []
+    assert failures >= (2 if operation == "write_text" else 1)
+    assert list(tmp_path.iterdir()) == [target]
+    assert torch.equal(logits(AutoModelForCausalLM.from_pretrained(target).eval()), logits(tiny(seed=2)))
 
 
 def test_written_files_have_the_mode_of_any_new_file(tiny, tokenizer, tmp_path):

@@ -33,6 +33,7 @@ from truing.runs.crew import crew_of, traffic_of
 from ..tables import each
 from ..two_ranks import Two
 from ..verbs import SETTLED
+from .ends import assert_same
 
 WHOLE = "TRUING_SCALE" in os.environ  # `make test-scale`: every case, of as many steps as the bar says
 STEPS = 20 if WHOLE else 4
@@ -372,7 +373,10 @@ def test_a_run_resumes_on_any_number_of_ranks_and_on_the_same_bit_for_bit(
 
 
 def test_a_rank_that_is_killed_ends_the_run_within_30_seconds(written, ranks, tmp_path: Path):
-    going = ranks("train", written(CASES["dpo lora untied"], "killed", optim=LONG))
+    """R13: and the same command on the same ranks then ends as the unbroken run, bit for bit."""
+    how = {"optim": LONG | {"max_steps": 24}, "checkpoint": {"every": 2}}
+    case = CASES["dpo lora untied"]
+    going = ranks("train", written(case, "killed", **how))
     going[0].until(3, tmp_path / "killed")
     began = time.monotonic()
     going[1].send(signal.SIGKILL)
@@ -381,6 +385,9 @@ def test_a_rank_that_is_killed_ends_the_run_within_30_seconds(written, ranks, tm
     assert "gone without a word" in first.stderr
     status = read_status(tmp_path / "killed")
     assert status is not None and status.state is RunState.FAILED and "gone" in status.reason
+    for name in ("killed", "whole"):
+        ended(ranks("train", written(case, name, **how)))
+    assert_same(tmp_path / "killed", tmp_path / "whole")
 
 
 LOSS = """
@@ -393,6 +400,7 @@ def odd(policy, *, beta: float = 0.1):
 
 
 def test_what_one_rank_raises_ends_all_with_its_words(written, ranks, tmp_path: Path):
+    """R13: rank 0 tells the error of rank 1."""
     (tmp_path / "burning.py").write_text(LOSS)
     path = written(CASES["dpo lora untied"], "burnt", loss={"name": "burning:odd"})
     first, second = (rank.wait() for rank in ranks("train", path, "--trust-code", cwd=tmp_path))

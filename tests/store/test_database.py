@@ -6,6 +6,7 @@ import pytest
 
 from truing.core.errors import StorageError, UsageError
 from truing.store.database import Database, url_of
+from truing.store.people import PersonRole, add_person, list_people
 from truing.store.project import open_store
 
 
@@ -74,6 +75,20 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path):
 def test_a_disk_that_refuses_is_an_error():
     with pytest.raises(StorageError, match="cannot be used"):
         open_store("/proc/project.db")
+
+
+def test_a_reader_sees_one_state_and_writes_nothing(place: str):
+    """Another connection commits between two reads of one transaction."""
+    with open_store(place) as reader, open_store(place) as writer:
+        with reader._database.reading() as connection:
+            assert list_people(connection) == []
+            ada = writer.add_person("Ada", PersonRole.ADMIN)
+            assert list_people(connection) == []
+        assert reader.people() == [ada]
+        reader.add_person("Bo", PersonRole.ADMIN)  # the same pool writes afterwards
+    if place.startswith("postgresql"):
+        with pytest.raises(StorageError, match="read-only"), reader._database.reading() as connection:
+            add_person(connection, "Cy", PersonRole.ADMIN)
 
 
 def test_another_writer_is_waited_for(tmp_path: Path):

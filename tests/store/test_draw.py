@@ -1,9 +1,12 @@
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from truing.store.draw import SECOND_LOOK_AFTER
+from truing.store.answers import PairAnswer
+from truing.store.draw import LOOKED, SECOND_LOOK_AFTER
+from truing.store.exchange import VoteRow, take_in
 from truing.store.items import ItemPurpose
 from truing.store.people import Person
 from truing.store.project import ProjectStore
@@ -73,6 +76,19 @@ def test_an_open_item_counts_as_a_vote_until_its_lease_ends(make_store: MakeStor
     assert store.next_items(bo.id) == []
     store.change_settings(store.settings.model_copy(update={"lease": 1e-9}))
     assert store.next_items(ada.id) == [shown]  # hers again, for a moment
+    assert numbers(store, bo) == [shown.item.id]
+
+
+def test_a_clock_that_is_set_back_keeps_no_item_from_others(make_store: MakeStore, monkeypatch):
+    """X8: Ada's item was laid open in a year that has not come yet."""
+    store = make_store(overlap=1)
+    store.add_items([pair(0)])
+    ada, bo = come(store, "Ada"), come(store, "Bo")
+    year_on = time.time() + 365 * 86400
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "time", lambda: year_on)
+        [shown] = store.next_items(ada.id)
+        assert numbers(store, bo) == []
     assert numbers(store, bo) == [shown.item.id]
 
 
@@ -157,3 +173,28 @@ def test_a_share_without_items_of_its_kind_shows_real_ones(make_store: MakeStore
     store = make_store(**{share: 1.0})
     store.add_items(map(pair, range(4)))
     assert len(store.next_items(come(store, "Ada").id, 4)) == 4
+
+
+def test_who_ran_ahead_of_the_others_finds_what_they_began(make_store: MakeStore):
+    """Behind the first items of all, each of which Ada has seen, lies one of Bo; of two the better comes."""
+    store = make_store(overlap=3)
+    store.add_items(map(pair, range(LOOKED + 30)))
+    ids = [item.id for item in store.items()]
+    ada, bo, cy = come(store, "Ada"), come(store, "Bo"), come(store, "Cy")
+    store.set_priorities(dict.fromkeys(ids[: LOOKED + 20], 1.0))
+    vote_through(store, ada, LOOKED + 20)
+    rest = ids[LOOKED + 20 :]
+    for person, item in ((bo, rest[0]), (cy, rest[1])):
+        rows = [VoteRow(store.get_items([item])[item].as_new(), person.name, PairAnswer("first"))]
+        take_in(store, rows)
+    store.set_priorities({rest[0]: 0.25, rest[1]: 0.5})
+    assert [numbers(store, ada)[0], vote_through(store, ada, 3)[:2]] == [rest[1], [rest[1], rest[0]]]
+    assert vote_through(store, bo, 1) == [rest[1]], "it has two votes"
+
+
+def test_a_priority_of_an_item_that_is_not_there_is_no_matter(make_store: MakeStore):
+    store = make_store()
+    store.add_items(map(pair, range(3)))
+    store.set_priorities({1: 0.5, 3: 2.0, 99: 1.0})
+    store.set_priorities({})
+    assert [item.priority for item in store.items()] == [0.5, 0.0, 2.0]

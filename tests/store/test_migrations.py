@@ -1,13 +1,17 @@
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import inspect, text
 
-from truing.core.errors import StorageError
+from truing.core.errors import StorageError, UsageError
 from truing.store import migrations
-from truing.store.project import open_store
+from truing.store.answers import PairAnswer
+from truing.store.people import PersonRole
+from truing.store.project import ProjectStore, open_store
 from truing.store.schema import VERSION
+from truing.store.votes import NewVote
 
 from .conftest import MakeStore, come, pair, vote_through
 
@@ -46,6 +50,51 @@ def test_an_older_project_is_brought_to_the_newest_version(
         assert connection.scalar(text("SELECT version FROM truing_schema")) == VERSION + 2
 
 
+OLDER = (  # what brings a project of today back to version 1
+    "DROP TABLE returns",
+    "DROP INDEX items_by_dispute",
+    "DROP INDEX items_by_turn",
+    "DROP INDEX items_by_crowd",
+    "ALTER TABLE items DROP COLUMN disputed",
+    "CREATE INDEX items_by_turn ON items (wanted, crowd, priority DESC, draw)",
+    "UPDATE truing_schema SET version = 1",
+)
+
+
+def shape(store: ProjectStore) -> dict[str, object]:
+    with store._database.reading() as connection:
+        found = inspect(connection)
+        return {
+            table: (
+                [(one["name"], one["nullable"]) for one in found.get_columns(table)],
+                sorted((one["name"], tuple(one["column_names"])) for one in found.get_indexes(table)),
+            )
+            for table in found.get_table_names()
+        }
+
+
+def test_a_project_of_version_1_gets_the_tables_of_today_and_knows_its_disputes(make_store: MakeStore):
+    store = make_store(overlap=2)
+    store.add_items(map(pair, range(3)))
+    ada, bo = come(store, "Ada", PersonRole.ADMIN), come(store, "Bo")
+    vote_through(store, ada, 3)
+    seen = vote_through(store, bo, 2, "second")
+    [settled, open_] = store.disagreements()
+    store.adjudicate(NewVote(ada.id, settled.item.id, PairAnswer("tie"), "settles"))
+    now, items = shape(store), list(store.items())
+    with store._database.writing() as connection:
+        for statement in OLDER:
+            connection.execute(text(statement))
+    again = make_store()
+    moved = {name: (sorted(columns), indexes) for name, (columns, indexes) in shape(again).items()}
+    assert moved == {name: (sorted(columns), indexes) for name, (columns, indexes) in now.items()}
+    assert list(again.items()) == items
+    assert again.disagreements() == [open_] and again.count_disagreements() == 1
+    assert len(again.disagreements(unsettled=False)) == 2
+    assert again.claim(again.way_back("Bo"), "") == bo
+    assert vote_through(again, bo, 2) == [item.id for item in items if item.id not in seen]
+
+
 def test_a_step_that_fails_changes_nothing(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch):
     store = make_store()
     monkeypatch.setattr(migrations, "VERSION", VERSION + 1)
@@ -69,11 +118,44 @@ def test_a_newer_project_is_refused(tmp_path: Path):
     assert "update truing" in caught.value.hint
 
 
-def test_a_database_of_something_else_is_left_alone(tmp_path: Path):
-    path = tmp_path / "cache.sqlite"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE answers (key TEXT)")
+def foreign(path: Path, journal: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    connection.execute("CREATE TABLE answers (key TEXT)")
+    connection.commit()
+    return connection
+
+
+@pytest.mark.parametrize("open_elsewhere", [False, True])
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+def test_a_database_of_something_else_stays_byte_for_byte(tmp_path: Path, journal: str, open_elsewhere: bool):
+    path = tmp_path / "cache 1%.sqlite"
+    connection = foreign(path, journal)
+    if not open_elsewhere:
+        connection.close()
+    kept = {one.name: one.read_bytes() for one in tmp_path.iterdir() if not one.name.endswith("-shm")}
     with pytest.raises(StorageError, match="something else: answers"):
         open_store(path)
-    tables = create_engine(f"sqlite:///{path}").connect().execute(text("SELECT name FROM sqlite_master"))
-    assert tables.scalars().all() == ["answers"]
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir() if not one.name.endswith("-shm")} == kept
+    connection.close()
+
+
+def test_a_log_that_a_killed_process_left_stays_with_its_database(tmp_path: Path):
+    connection = foreign(tmp_path / "living.sqlite", "WAL")
+    for end in ("", "-wal"):
+        shutil.copy(tmp_path / f"living.sqlite{end}", tmp_path / f"killed.sqlite{end}")
+    connection.close()
+    kept = [(tmp_path / f"killed.sqlite{end}").read_bytes() for end in ("", "-wal")]
+    with pytest.raises(StorageError, match="something else: answers"):
+        open_store(tmp_path / "killed.sqlite")
+    assert [(tmp_path / f"killed.sqlite{end}").read_bytes() for end in ("", "-wal")] == kept
+
+
+def test_a_file_without_tables_stays_empty_where_no_project_is_to_be_made(tmp_path: Path):
+    path = tmp_path / "empty.db"
+    path.touch()
+    with pytest.raises(UsageError, match="no project"):
+        open_store(path, create=False)
+    assert path.read_bytes() == b""
+    open_store(path).close()
+    assert version_of(path) == VERSION

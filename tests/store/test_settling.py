@@ -1,7 +1,7 @@
 import pytest
 
 from truing.core.errors import UsageError
-from truing.store.answers import PairAnswer, SkipAnswer
+from truing.store.answers import PairAnswer, RankingAnswer, RatingsAnswer, SkipAnswer
 from truing.store.people import PersonRole
 from truing.store.votes import NewVote, SavedVote
 
@@ -67,3 +67,33 @@ def test_only_some_may_settle_and_only_with_an_answer(make_store: MakeStore):
         with pytest.raises(UsageError, match=told):
             store.adjudicate(given)
     assert list(store.history()) == []
+
+
+def test_disagreements_come_in_parts_and_end_with_the_votes_that_differ(make_store: MakeStore):
+    store = make_store(overlap=2)
+    store.add_items(map(pair, range(4)))
+    ada, bo = come(store, "Ada"), come(store, "Bo")
+    for person, choice in ((ada, "first"), (bo, "second")):
+        for shown in store.next_items(person.id, 4):
+            vote(store, person, shown.item.id, choice, client_key=f"{person.id}-{shown.item.id}")
+    ids = [one.item.id for one in store.disagreements()]
+    assert [one.item.id for one in store.disagreements(count=2, held=ids[:1])] == ids[1:3]
+    assert store.undo(bo.id, f"{bo.id}-{ids[0]}", "undo") is not None
+    vote(store, ada, ids[1], "second")
+    assert [one.item.id for one in store.disagreements()] == ids[2:]
+    assert store.count_disagreements() == 2
+
+
+def test_rankings_and_ratings_that_say_the_same_are_no_disagreement(make_store: MakeStore):
+    """The responses of a group and the axes of a rating stand in any order."""
+    store = make_store(overlap=2, kinds=("ranking", "ratings"), axes=("a", "b"))
+    store.add_items([pair(0, kind="ranking"), pair(1, kind="ratings")])
+    answers = {
+        "ranking": (RankingAnswer(((0, 1),)), RankingAnswer(((1, 0),))),
+        "ratings": (RatingsAnswer(({"a": 1, "b": 2},) * 2), RatingsAnswer(({"b": 2, "a": 1},) * 2)),
+    }
+    for place, name in enumerate(("Ada", "Bo")):
+        person = come(store, name)
+        for shown in store.next_items(person.id, 2):
+            vote(store, person, shown.item.id, answers[shown.item.kind][place])
+    assert store.disagreements() == []

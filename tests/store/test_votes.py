@@ -2,8 +2,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import combinations
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, event
@@ -11,8 +14,11 @@ from sqlalchemy.engine import Engine
 
 from truing.core.errors import UsageError
 from truing.store.answers import PairAnswer, RankingAnswer, SkipAnswer
+from truing.store.exchange import VoteRow, take_in
 from truing.store.people import hold
+from truing.store.project import ProjectStore, open_store
 from truing.store.schema import leases
+from truing.store.settings import ProjectSettings
 from truing.store.votes import NewVote, NotAskedError
 
 from .conftest import MakeStore, come, pair, vote, vote_through
@@ -22,6 +28,7 @@ import sys
 from truing.store.answers import PairAnswer
 from truing.store.people import PersonRole
 from truing.store.project import open_store
+from truing.store.settings import ProjectSettings
 from truing.store.votes import NewVote
 
 store = open_store(sys.argv[1])
@@ -103,18 +110,37 @@ def test_another_vote_on_an_item_stands_in_place_of_the_first(make_store: MakeSt
     assert next(store.items()).votes == 1
 
 
+def test_the_later_vote_stands_whatever_the_clock_says(make_store: MakeStore, monkeypatch):
+    """X8: the clock was set back by a year between the two."""
+    store = make_store()
+    store.add_items([pair(0)])
+    ada = come(store, "Ada")
+    [shown] = store.next_items(ada.id)
+    year_on = time.time() + 365 * 86400
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "time", lambda: year_on)
+        vote(store, ada, shown.item.id, "first")
+    later = vote(store, ada, shown.item.id, "tie", client_key="later")
+    assert later.replaced is not None
+    assert [found.answer for found in store.standing_votes()] == [PairAnswer("tie")]
+    undone = store.undo(ada.id, "later", "undo-1")
+    assert undone is not None and list(store.standing_votes()) == []
+    assert [row.act for row in store.history()] == ["vote", "vote", "undo"]
+
+
 def test_an_undo_is_a_row_and_opens_the_item_again(make_store: MakeStore):
     store = make_store()
     store.add_items([pair(0), pair(1)])
     ada, bo = come(store, "Ada"), come(store, "Bo")
     shown = store.next_items(ada.id, 2)
     for each in shown:
-        vote(store, ada, each.item.id)
-    undone = store.undo(ada.id, "undo-1")
+        vote(store, ada, each.item.id, client_key=f"vote-{each.item.id}")
+    undone = store.undo(ada.id, f"vote-{shown[1].item.id}", "undo-1")
     assert undone is not None
     assert (undone.item.id, undone.order) == (shown[1].item.id, shown[1].order)
     assert undone.item.votes == 0 or undone.item.votes == 1
-    assert store.undo(ada.id, "undo-1") is not None  # a replay takes back no second vote
+    again = store.undo(ada.id, f"vote-{shown[1].item.id}", "undo-1")
+    assert again is not None and again.item.id == undone.item.id  # a replay takes back no second vote
     assert [found.item for found in store.standing_votes()] == [shown[0].item.id]
     assert [(row.act, row.undoes) for row in store.history()] == [("vote", None), ("vote", None), ("undo", 2)]
     assert store.next_items(bo.id) == []  # it lies open before Ada
@@ -129,14 +155,14 @@ def test_a_replay_of_a_vote_that_was_undone_changes_nothing(make_store: MakeStor
     ada = come(store, "Ada")
     [shown] = store.next_items(ada.id)
     vote(store, ada, shown.item.id, client_key="one")
-    store.undo(ada.id, "undo")
+    store.undo(ada.id, "one", "undo")
     assert not vote(store, ada, shown.item.id, client_key="one").new
     assert list(store.standing_votes()) == []
 
 
 def test_without_a_vote_there_is_nothing_to_undo(make_store: MakeStore):
     store = make_store()
-    assert store.undo(come(store, "Ada").id, "undo") is None
+    assert store.undo(come(store, "Ada").id, "vote", "undo") is None
 
 
 def test_a_skip_is_kept_counts_nothing_and_is_not_asked_again(make_store: MakeStore):
@@ -227,3 +253,71 @@ def test_the_work_of_a_vote_does_not_grow_with_the_votes(make_store: MakeStore, 
         vote_through(store, ada, votes)
         costs.append(steps[0] - before)
     assert costs[3] < 1.1 * costs[1]
+
+
+def crowded(store: ProjectStore, groups: int) -> None:
+    """Let pairs of people vote on 120 items, each pair on as many: `groups` of pairs."""
+    store.add_items(map(pair, range(120)))
+    items = [item.as_new() for item in store.items()]
+    couples = list(combinations("abcdefghijklmnopqrstuv", 2))[:groups]
+    rows = [
+        VoteRow(item, name, PairAnswer("first"))
+        for place, item in enumerate(items)
+        for name in couples[place % groups]
+    ]
+    take_in(store, rows)
+
+
+def test_the_work_of_a_draw_does_not_grow_with_the_groups_of_people(tmp_path: Path, steps: list[int]):
+    costs: dict[int, int] = {}
+    for groups in (2, 120):
+        with open_store(tmp_path / f"{groups}.db", ProjectSettings(overlap=3)) as store:
+            crowded(store, groups)
+            ada = come(store, "Ada")
+            vote_through(store, ada, 5)
+            before = steps[0]
+            vote_through(store, ada, 20)
+            costs[groups] = steps[0] - before
+    assert costs[120] < 1.1 * costs[2]
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_the_work_of_finding_disagreements_does_not_grow_with_the_votes(
+    make_store: MakeStore, steps: list[int]
+):
+    store = make_store(overlap=2)
+    costs: list[int] = []
+    people = [come(store, name) for name in ("Ada", "Bo")]
+    for _ in range(2):
+        store.add_items(map(pair, range(150 * len(costs), 150 * len(costs) + 150)))
+        for person in people:
+            vote_through(store, person, 150)
+        [first, *_] = store.items()
+        vote(store, people[1], first.id, "tie")
+        before = steps[0]
+        assert [one.item.id for one in store.disagreements(count=1)] == [first.id]
+        assert store.count_disagreements() == 1
+        costs.append(steps[0] - before)
+    assert costs[1] < costs[0] + 8, "80 instructions, where 300 more votes stand"
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """The statements that are sent to the database."""
+    said: list[str] = []
+    count = lambda *given: said.append(given[2])  # noqa: E731
+    event.listen(Engine, "before_cursor_execute", count)
+    yield said
+    event.remove(Engine, "before_cursor_execute", count)
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_vote_and_the_next_item_take_few_statements(make_store: MakeStore, statements: list[str]):
+    store = make_store(overlap=2)
+    store.add_items(map(pair, range(20)))
+    ada = come(store, "Ada")
+    held = [shown.item.id for shown in store.next_items(ada.id, 4)]
+    for one, most in ((lambda: vote(store, ada, held[0]), 10), (lambda: store.next_items(ada.id, 4), 14)):
+        statements.clear()
+        one()
+        assert len(statements) <= most, statements

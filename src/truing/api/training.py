@@ -14,6 +14,7 @@ from truing.config.run_folder import RunFolder, RunState, RunStatus, read_metric
 from truing.core.errors import Stopped, UsageError
 from truing.core.messages import message
 from truing.core.ranks import require_alone
+from truing.core.signals import STOPS, Terminated, reason_of, signal_of, terminable
 
 if TYPE_CHECKING:
     from truing.models.trained import Trained
@@ -117,8 +118,8 @@ def train(
 
     `progress` is "auto" (bars in a notebook, nothing in a script), True, False, or a function that is called
     with every step's number and metrics. In a notebook an interrupted cell returns the run as it stands, with
-    a checkpoint; elsewhere Ctrl-C raises `Stopped` once the checkpoint is written. `allow_change` names keys
-    whose values may differ from those at the run's start.
+    a checkpoint; elsewhere Ctrl-C and SIGTERM raise `Stopped` once the checkpoint is written. `allow_change`
+    names keys whose values may differ from those at the run's start.
 
     Raises ConfigError, DataError, ModelError, DivergedError, StorageError, … : all are `truing.TruingError`
     with a `code` and a `hint`.
@@ -131,14 +132,18 @@ def train(
         _require_possible(found)
         from truing.runs.train import train_recipe
 
-        with RunFolder.open(folder) as opened:
-            try:
+        try:
+            with terminable(), RunFolder.open(folder) as opened:
                 train_recipe(found, opened, display.say, display.stage, allow_change=allow_change)
-            except (Stopped, KeyboardInterrupt):
-                status = read_status(folder)
-                if not in_notebook() or status is None or status.state is not RunState.STOPPED:
-                    raise
+        except STOPS as stop:
+            status = read_status(folder) or RunStatus(RunState.RUNNING)
+            if in_notebook() and status.state is RunState.STOPPED:
                 display.say(message("stopped after step {step}; the same call goes on", step=status.step))
+                return Run(folder)
+            if not isinstance(stop, Terminated):
+                raise
+            reason, hint = reason_of(stop, status.step), message("the same call goes on from there")
+            raise Stopped(reason, signal=signal_of(stop), hint=hint) from stop
     return Run(folder)
 
 

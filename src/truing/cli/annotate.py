@@ -86,7 +86,8 @@ def add(
     purpose = ItemPurpose.GOLD if gold else ItemPurpose.TRAINING if training else ItemPurpose.REAL
     with open_project(project) as store:
         asked = KIND_OF[kind] if kind else store.settings.kinds[0]
-        added = store.add_items(items_of(load_rows(files, format_, bad_rows).records, asked, purpose))
+        loaded = load_rows(files, format_, bad_rows, unranked=purpose is ItemPurpose.REAL)
+        added = store.add_items(items_of(loaded.records, asked, purpose))
     say(message("{new} items added, {known} were there", new=added.new, known=added.known))
     next_step(command("annotate status", project), "see what lacks votes")
 
@@ -172,16 +173,27 @@ def invite(
     project: ProjectPlace,
     role: Annotated[str, typer.Option(help="annotator, adjudicator or admin.")] = "annotator",
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many invitations.")] = 1,
+    again: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Let this person in again, who was signed out.")
+    ] = None,
     url: Annotated[str, typer.Option(help="Where the pages are served.")] = "http://127.0.0.1:8484",
 ) -> None:
     """Print links that let one person each into a project; they are stored nowhere."""
     from truing.store.people import PersonRole
 
     _require_one_of("--role", role, PersonRole)
+    if again is not None and (count != 1 or role != "annotator"):
+        said = "--again lets one person in who is there: expected no --count and no --role beside it"
+        raise UsageError(message(said))
     with open_project(project) as store:
-        for token in store.invite(PersonRole(role), count):
-            print(f"{url.rstrip('/')}/join/{token}")
-    say(message("each link works once; send each to one person"))
+        tokens = store.invite(PersonRole(role), count) if again is None else [store.way_back(again)]
+    for token in tokens:
+        print(f"{url.rstrip('/')}/join/{token}")
+    if again is None:
+        say(message("each link works once; send each to one person"))
+    else:
+        said = "the link works once, within a week, for {name} alone; the ones before it work no longer"
+        say(message(said, name=again))
 
 
 @app.command(epilog="Example: `truing annotate status project.db`")

@@ -122,7 +122,7 @@ def serve(
         "axes": tuple(one.strip() for one in axes.split(",")) if axes else None,
         "guidelines": None if guidelines is None else _read(guidelines),
     }
-    rows = load_rows(list(responses), None, "stop").records if responses else []
+    rows = load_rows(list(responses), None, "stop", unranked=True).records if responses else []
     if kind in (None, "pair", "ranking"):
         rows = _beside(rows)
     asked = load_rows([prompts], None, "stop").records if prompts else []

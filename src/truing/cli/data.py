@@ -27,12 +27,12 @@ FormatFlag = Annotated[str | None, typer.Option("--format", help="The format, wh
 _BadRows = Annotated[str, typer.Option(help="stop or skip.")]
 
 
-def load_rows(files: list[str], format_: str | None, bad_rows: str):
-    """Read the rows of some files and print a line for each file."""
+def load_rows(files: list[str], format_: str | None, bad_rows: str, *, unranked: bool = False):
+    """Read the rows of some files and print a line for each file; `unranked` as of `load_records`."""
     from truing.data.load import load_records
 
     with doing(message("reading {path}", path=", ".join(files))):
-        loaded = load_records(files, format=format_, bad_rows=stop_or_skip(bad_rows))
+        loaded = load_records(files, format=format_, bad_rows=stop_or_skip(bad_rows), unranked=unranked)
     for source in loaded.sources:
         say(source.describe())
     return loaded

@@ -239,5 +239,6 @@ HELP = {
     "The project; one that is not there is made.": "项目；不存在则新建。",
     "annotator, adjudicator or admin.": "annotator、adjudicator 或 admin。",
     "How many invitations.": "邀请的数量。",
+    "Let this person in again, who was signed out.": "让这位已退出登录的人重新进入。",
     "Where the pages are served.": "网页所在的地址。",
 }

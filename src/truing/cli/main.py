@@ -31,17 +31,20 @@ from truing.cli import (
     training,
 )
 from truing.cli.language import told_help, told_usage
-from truing.cli.show import say, show_doing, tell_error
+from truing.cli.show import show_doing, tell_error
+from truing.cli.stopping import StoppableVerbs, exit_code_of
 from truing.cli.streams import settle_encodings
 from truing.core.doing import show_with
 from truing.core.faults import explained
 from truing.core.ranks import launched, require_alone
+from truing.core.signals import terminable
 from truing.core.version import __version__
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 app = typer.Typer(
     name="truing",
+    cls=StoppableVerbs,
     help="Align language models with people's intent: from rows of feedback to a measured, safer model.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -76,8 +79,6 @@ for verb, example in VERBS.items():
 app.add_typer(data.app, name="data")
 app.add_typer(annotate.app, name="annotate")
 
-
-INTERRUPTED = 130
 TOGETHER = ("train", "sample", "score", "eval")  # verbs that several processes do together
 
 
@@ -103,21 +104,20 @@ def _options(
 
 
 def main() -> None:
-    """Run the console script. User mistakes print one message without a traceback and set the exit code."""
+    """Run a command line. User mistakes print one message without a traceback and set the exit code."""
     settle_encodings()
     try:
-        code = told_help(typer.main.get_command(app)).main(standalone_mode=False)
+        with terminable():
+            code = told_help(typer.main.get_command(app)).main(standalone_mode=False)
     except typer.TyperException as error:
         code = error.exit_code
         if error.format_message():  # none where the help is shown for want of arguments
             tell_error(told_usage(error))
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+    except typer.Abort as stop:  # at a question
+        code = exit_code_of(stop.__context__)
     except Exception as error:
         told = explained(error)
         if not told.told:
             tell_error(told)
-        sys.exit(told.exit_code)  # a run that was stopped has said so
-    if code == INTERRUPTED:
-        say("stopped; the same command goes on where it can")
+        code = told.exit_code  # a run that was stopped has said so
     sys.exit(code)

@@ -32,6 +32,7 @@ def run(
     flags = [*(set_ or []), *([f"output={json.dumps(str(output))}"] if output else [])]
     with doing(message("reading {path}", path=stages)):
         from truing.config.harden import is_hardening
+        from truing.config.holding import require_free
         from truing.config.stages import load_stages, naming_stage
         from truing.config.votes_loop import is_votes_loop
         from truing.runs.preflight import require_possible
@@ -39,6 +40,7 @@ def run(
         hardening, voting = is_hardening(stages), is_votes_loop(stages)
         loaded = [] if hardening or voting else load_stages(stages, flags)
         for stage_ in loaded:
+            require_free(Path(stage_.recipe.output))
             with naming_stage(stage_.name):
                 require_possible(stage_.recipe)
     if hardening:

@@ -1,6 +1,7 @@
 """`check`, `train` and `export`: from a recipe to a policy others can open."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -131,18 +132,25 @@ def train(
     settle_trust(trust_code)
     with doing(message("reading {path}", path=recipe)):
         loaded = _load(recipe, set_, bad_rows, output)
-    if launched().main:
+    from truing.config.holding import require_free
+    from truing.config.run_folder import RunFolder
+
+    output, place = Path(loaded.recipe.output), launched()
+    if place.size == 1:
+        require_free(output)
+    if place.main:
         _require_possible(loaded.recipe)
-    with doing(IMPORTING):
-        from truing.config.run_folder import RunFolder
-        from truing.models.world import joined
-        from truing.runs.train import follow_recipe, train_recipe
-    with joined(loaded.recipe.device) as here:
-        if not here.main:
+    with ExitStack() as held:
+        folder = held.enter_context(RunFolder.open(output)) if place.size == 1 else None
+        with doing(IMPORTING):
+            from truing.models.world import joined
+            from truing.runs.train import follow_recipe, train_recipe
+        if not held.enter_context(joined(loaded.recipe.device)).main:
             follow_recipe(loaded.recipe)
             return
-        with RunFolder.open(loaded.recipe.output) as folder:
-            done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
+        # Of several ranks the first opens it once they are joined, and can tell the others why it cannot.
+        folder = folder or held.enter_context(RunFolder.open(output))
+        done = train_recipe(loaded.recipe, folder, say, stage, allow_change=allow_change or ())
     if done.scores and done.held_out:
         next_step(command("report", folder.path), "a page with its accuracy, calibration and margins")
     elif done.scores:
@@ -188,12 +196,20 @@ def export(
         return
     found = _results(evaluation or run / "eval", asked=evaluation is not None)
     trained = load_trained(str(run), dtype="float32")
-    facts = {"base_model": trained.base}
+    facts = {"base_model": trained.base, **_facts_of(run)}
     how = {"merge": merge, "facts": facts, "dtype": DTYPES[dtype], "evaluation": found}
     with doing(message("writing {path}", path=target)):
         export_folder(trained.model, trained.tokenizer, target, **how)
     say(message("wrote {files}", files=target))
     next_step(command("chat", target), "or AutoModelForCausalLM.from_pretrained, or vllm serve")
+
+
+def _facts_of(run: Path) -> dict[str, str]:
+    """Return what a run tells of itself on a model card; nothing for a model that is no run."""
+    from truing.models.results import find_run
+
+    found = find_run(str(run))
+    return found.facts if found else {}
 
 
 def _results(folder: Path, *, asked: bool) -> "dict[str, Any] | None":
@@ -212,7 +228,7 @@ def _export_reward(run: Path, target: Path, layout: HeadLayout, dtype: "torch.dt
     from truing.models.trained import load_trained_reward
 
     trained = load_trained_reward(str(run), import_bin=True)
-    facts = {"base_model": trained.base}
+    facts = {"base_model": trained.base, **_facts_of(run)}
     save_reward(trained.model, trained.tokenizer, target, layout, dtype=dtype, facts=facts)
     say(message("wrote {files}", files=target))
     next_step(command("score", "ROWS", model=target), "or AutoModelForSequenceClassification.from_pretrained")

@@ -54,13 +54,26 @@ def acquire(path: Path, *, within: str = "") -> Holder:
     return holder
 
 
+def require_free(path: Path) -> None:
+    """Raise `UsageError` where another process writes in a folder, before work that `acquire` comes after."""
+    found = holder(path)
+    if found is not None:
+        raise _in_use(path, found)
+
+
 def release(path: Path, mine: Holder) -> None:
-    """Release a folder. Do nothing when called twice, in a forked child or when the folder is gone."""
+    """Release a folder. Do nothing when called twice, in a forked child or when the folder is gone.
+
+    On a disk that refuses, a line is logged: the lock names a process that ends, and the next takes it over.
+    """
     if mine.pid != os.getpid() or not (path / LOCK).exists():
         return
-    with _exclusive(path) as lock:
-        if _named_holder(os.pread(lock, 4096, 0)) == mine:
-            os.ftruncate(lock, 0)
+    try:
+        with _exclusive(path) as lock:
+            if _named_holder(os.pread(lock, 4096, 0)) == mine:
+                os.ftruncate(lock, 0)
+    except OSError as error:
+        log.warning("%s is not released: %s", path / LOCK, error.strerror)
 
 
 def holder(path: Path) -> Holder | None:
@@ -88,17 +101,22 @@ def _acquire(path: Path) -> Holder:
     with _exclusive(path) as lock:
         found = _named_holder(os.pread(lock, 4096, 0))
         if found is not None and found.alive:
-            hint = "wait for it, stop it, or choose another output"
-            if found.host != mine.host:
-                hint += f"; if {found.host} is gone, remove {path / LOCK}"
-            said = "{path} is in use by process {pid} on {host}"
-            raise UsageError(message(said, path=path, pid=found.pid, host=found.host), hint=hint)
+            raise _in_use(path, found)
         if found is not None:
             log.info("%s: taking over from process %d, which is gone", path, found.pid)
         os.ftruncate(lock, 0)
         os.pwrite(lock, json.dumps(asdict(mine)).encode(), 0)
         os.fsync(lock)
     return mine
+
+
+def _in_use(path: Path, found: Holder) -> UsageError:
+    hint = message("wait for it, stop it, or choose another output")
+    if found.host != socket.gethostname():
+        told = "wait for it, stop it, or choose another output; if {host} is gone, remove {lock}"
+        hint = message(told, host=found.host, lock=path / LOCK)
+    said = "{path} is in use by process {pid} on {host}"
+    return UsageError(message(said, path=path, pid=found.pid, host=found.host), hint=hint)
 
 
 def _named_holder(content: bytes) -> Holder | None:

@@ -9,6 +9,7 @@
     rows.json       how many rows were read, kept, set aside
     reward.json     of a reward model: how it does on held-out rows
     health.jsonl    findings of the health rules, each once
+    diagnosis/      of each step in which a number was not finite: its rows, and the cause
     trackers.json   the names of the run on experiment trackers
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
     run.lock        the process that writes; empty when none does
@@ -38,11 +39,12 @@ from truing.core import files
 from truing.core.errors import StorageError, UsageError
 from truing.core.messages import Sentence, message
 from truing.core.secrets import fingerprints, hidden, masked
+from truing.core.signals import STOPS, reason_of, unheard
 
 CONFIG, STATUS = "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
 ROWS, REWARD, TRACKERS = "rows.json", "reward.json", "trackers.json"
-STOP = "stop"
+STOP, DIAGNOSIS = "stop", "diagnosis"
 HEALTH, FAILURES, RUBRICS = "health.jsonl", "failures.jsonl", "rubrics.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
@@ -67,6 +69,7 @@ class RunStatus:
     pid: int = 0
     host: str = ""
     updated: str = ""  # ISO 8601, UTC
+    skipped: int = 0  # steps so far in which a number was not finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,23 @@ class RunFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if isinstance(error, STOPS):
+                self._tell_stopped(error)
+        finally:
+            self.close()
+
+    def _tell_stopped(self, stop: BaseException) -> None:
+        """Write a stop into the status, where the run has not done so: it was being opened, or closed."""
+        with unheard():
+            known = read_status(self.path) or RunStatus(RunState.RUNNING)
+            told = known.state is RunState.STOPPED and known.pid == os.getpid()
+            if not told and known.state is not RunState.DONE:
+                how = {"last_checkpoint": known.last_checkpoint, "reason": reason_of(stop, known.step)}
+                self.write_status(RunState.STOPPED, step=known.step, **how)
 
     def write_config(self, config: Mapping[str, Any], allow_change: Sequence[str] = ()) -> "Resumed":
         """Record the configuration of this run, and return its differences from the last recorded one.
@@ -158,12 +176,18 @@ class RunFolder:
         files.write_atomic(self.path / CONFIG, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def write_status(
-        self, state: RunState, *, step: int, last_checkpoint: str | None = None, reason: str = ""
+        self,
+        state: RunState,
+        *,
+        step: int,
+        last_checkpoint: str | None = None,
+        reason: str = "",
+        skipped: int = 0,
     ) -> None:
         """Replace `status.json`."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         reason, host = hidden(reason), socket.gethostname()
-        status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), host, now)
+        status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), host, now, skipped)
         files.write_atomic(self.path / STATUS, json.dumps(asdict(status), indent=2) + "\n")
 
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> None:

@@ -20,6 +20,8 @@ ARENA_ZH = {
     "name another one, such as the model before training": "请再给一个，例如训练前的模型",
     "a question of {n} characters: expected 1 to {most}": "问题有 {n} 个字符，应为 1 到 {most} 个",
     "the last question is open": "上一个问题还没有结果",
+    "another question of yours is still being answered": "您的另一个问题还在回答中",
+    "wait for its responses, or stop them in its conversation": "等它的回答结束，或在那个对话中停止",
     "vote on it, or skip it": "请先投票，或跳过它",
     "the conversation has {n} questions, the most": "对话已有 {n} 个问题，达到上限",
     "it was stopped before its first word": "第一个字出来之前就停止了",

@@ -34,6 +34,7 @@ EVALS_ZH = {
     "the reward model {path}, above {threshold:g},": "奖励模型 {path}（高于 {threshold:g} 为安全）",
     "the guard {path}": "护栏模型 {path}",
     "{path} has no label {safe!r}; it has {known}": "{path} 没有标签 {safe!r}；它有 {known}",
+    "the chat template of {path} cannot write a conversation: {error}": "{path} 的对话模板写不出一段对话：{error}",
     "{path} has no chat template, by which a guard is asked": "{path} 没有对话模板，而护栏模型要用它来提问",
     "Decided by the reward model {path}.": "由奖励模型 {path} 判定。",
     # Notes beside a response

@@ -169,13 +169,20 @@ def cannot_write(path: Path, needed_bytes: int, error: Exception) -> StorageErro
 
 @contextlib.contextmanager
 def disk_errors_explained(path: Path, needed_bytes: int = 0) -> Generator[None]:
-    """Raise `cannot_write`'s error where a write in the block fails, in the system or in safetensors."""
+    """Raise `cannot_write`'s error where a write in the block fails: in the system, or in a library of Rust.
+
+    tokenizers has no class for it: "File too large (os error 27)" is an Exception and nothing else.
+    """
     from safetensors import SafetensorError
 
     try:
         yield
     except (OSError, SafetensorError) as error:
         raise cannot_write(path, needed_bytes, error) from error
+    except Exception as error:
+        if type(error) is Exception and "(os error " in str(error):
+            raise cannot_write(path, needed_bytes, error) from error
+        raise
 
 
 # Folders

@@ -67,6 +67,8 @@ ZH = (
         "Set aside": "排除",
         " ({n:,} rows more, made of pairs)": "（另有 {n:,} 行由偏好对拆成）",
         " ({n:,} trained on, {held_out:,} held out)": "（{n:,} 行用于训练，{held_out:,} 行留出）",
+        " (noticed in those kept: {counts})": "（保留的行中：{counts}）",
+        " ({n:,} stand in the evaluation too)": "（{n:,} 行也在评测数据里）",
         # Measures
         "Before and after": "前后对比",
         "Results": "结果",
@@ -200,6 +202,7 @@ ZH = (
         "mean reward": "平均奖励",
         "loss": "损失",
         "stopped by {name} after step {step}": "第 {step} 步之后被 {name} 停止",
+        "stopped by {name} before the first step": "在第一步之前被 {name} 停止",
         "stopped on request after step {step}": "第 {step} 步之后按请求停止",
         "its process is gone": "进程已不存在",
         "it did not finish": "训练没有完成",

@@ -24,6 +24,7 @@ ROWS_ZH = {
     "{path} is none of the kinds truing reads: {kinds}": "{path} 不是 truing 能读的类型：{kinds}",
     "rename or convert it": "请改名或转换格式",
     "{source} needs the datasets library": "读取 {source} 需要 datasets 库",
+    "{source} names no data set": "{source} 没有指明数据集",
     "{source} cannot be loaded: {reason}": "无法载入 {source}：{reason}",
     "write it as hub:organisation/name:split": "请写成 hub:组织/名称:子集",
     "no file matches {path}": "没有文件匹配 {path}",
@@ -160,6 +161,9 @@ ROWS_ZH = {
     "the row has `{key}`, which is not read": "这一行有 `{key}`，它不会被读取",
     # Rows that a chat template cannot write
     "{place}: the {template} template cannot write this row: {words}": "{place}：模板 {template} 写不出这一行：{words}",
+    "the chat template takes more steps or writes more text than a row of this length can need": "对话模板的步数或输出的文字超过了这样长的一行数据所能需要的",
+    "the chat template does not end a few words within {seconds} seconds": "对话模板写几个词，{seconds} 秒内没有写完",
+    "the system ended the chat template on a few words with {name}": "对话模板写几个词时被系统以 {name} 终止",
     "set data.template to alpaca or plain, or mend the tokenizer's chat template": "请把 data.template 设为 alpaca 或 plain，或修正分词器的对话模板",
     "mend such turns (a system turn's words can stand before the first user turn), or set data.template to alpaca or plain": "请修正这些轮次（系统轮的文字可放在第一个用户轮之前），或把 data.template 设为 alpaca 或 plain",
     "leave the thoughts of earlier turns out, or train on single turns": "请去掉前面轮次的思考，或改用单轮数据训练",

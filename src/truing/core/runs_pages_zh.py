@@ -62,5 +62,6 @@ RUNS_PAGES_ZH = {
     "memory {now}, at most {peak}": "内存 {now}，最多 {peak}",
     "Alarm: {title}": "警报：{title}",
     "no reward": "没有奖励",
+    "A page follows at most {n} runs.": "一个页面最多跟随 {n} 次训练。",
     "reward {n}": "奖励 {n}",
 }

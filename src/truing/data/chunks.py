@@ -13,9 +13,9 @@ from typing import Generic, TypeVar
 from truing.core.files import json_line
 from truing.core.messages import Sentence, message
 from truing.core.records import Record
-from truing.data.formats import find_format
 from truing.data.read import settle
 from truing.data.rows import RawRow, RowError
+from truing.data.unranked import find_with_unranked
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def cut(rows: Iterable[RawRow], chunk: Callable[[list[RawRow], int], Chunk], fir
 
 def read_chunk(work: Callable[[list[Record]], T], chunk: Chunk) -> ReadChunk[T]:
     """Read the rows of a chunk in its format, and return what `work` makes of the good ones."""
-    form = find_format(chunk.format) if chunk.format else None
+    form = find_with_unranked(chunk.format) if chunk.format else None
     found = ReadChunk[list[Record]]([], 0, chunk.bytes)
     for number, given in enumerate(chunk.rows, start=chunk.first):
         row = given if chunk.settled else settle(given)

@@ -7,17 +7,19 @@ from truing.core.errors import DataError
 from truing.core.messages import message
 from truing.data.fields import Row, present
 from truing.data.formats import FORMATS, Format, either
+from truing.data.unranked import UNRANKED
 
 
-def detect(rows: Sequence[Row]) -> Format:
+def detect(rows: Sequence[Row], *, unranked: bool = False) -> Format:
     """Find the format that most rows have and that needs the most keys.
 
     More than half of the rows is enough; the others are then bad rows with a reason. If all rows had to fit,
-    one row without `chosen` would turn a preference file into a file of prompts. Raises `DataError` where no
-    format fits, or several do.
+    one row without `chosen` would turn a preference file into a file of prompts. With `unranked` that format
+    is known too. Raises `DataError` where no format fits, or several do.
     """
     assert rows
-    matching = [each for each in FORMATS.values() if 2 * sum(map(each.matches, rows)) > len(rows)]
+    known = [*FORMATS.values(), *([UNRANKED] if unranked else [])]
+    matching = [each for each in known if 2 * sum(map(each.matches, rows)) > len(rows)]
     if not matching:
         raise _unrecognised(rows)
     most = max(len(each.needs) for each in matching)

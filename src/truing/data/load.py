@@ -31,6 +31,7 @@ from truing.data.formats import Format, find_format
 from truing.data.kinds import parts_of
 from truing.data.read import EMPTY_HINT, NO_FILES, check_file, raw_rows, settle
 from truing.data.rows import RawRow
+from truing.data.unranked import find_with_unranked
 
 MOST_BAD = 0.01  # share of bad rows above which loading stops
 MOST_TOLD = 1000  # problems of a source that are put into words; its quarantine has all of them
@@ -165,16 +166,17 @@ def load_records(
     format: str | None = None,
     bad_rows: BadRows = "stop",
     quarantine: Path | None = None,
+    unranked: bool = False,
 ) -> Loaded:
     """Read files, glob patterns and `hub:organisation/name[:split]` into records.
 
-    `format` names the format of all sources; without it each is detected. A source in which more than
-    one row in a hundred is bad raises `DataError`, unless `bad_rows` is "skip"; one without a single
-    good row always does. The file at
-    `quarantine` is replaced, whether loading succeeds or not; without a bad row there is none.
+    `format` names the format of all sources; without it each is detected. A source in which more than one row
+    in a hundred is bad raises `DataError`, unless `bad_rows` is "skip"; one without a single good row always
+    does. The file at `quarantine` is replaced, whether loading succeeds or not; without a bad row there is
+    none. With `unranked` responses may come in no order, for whoever lets people vote on them.
     """
     records: list[Record] = []
-    how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine}
+    how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine, "unranked": unranked}
     sources, problems = work_through(paths, lambda some: some, records.extend, **how)
     return Loaded(records, sources, problems)
 
@@ -191,6 +193,7 @@ def work_through(
     workers: int = 1,
     tick: Tick = lambda done: None,
     hash_of: Callable[[Path], str] = sha256_file,
+    unranked: bool = False,
 ) -> tuple[list[SourceReport], list[Sentence]]:
     """Read files as `load_records` does, and hold only a few records at a time.
 
@@ -201,9 +204,9 @@ def work_through(
     """
     account = _Account([], [])
     aside = _Quarantine([path for path in (quarantine, copy) if path])
-    how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine, "workers": workers}
+    how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine, "unranked": unranked}
     try:
-        for made in _made(paths, work, account, aside, tick=tick, hash_of=hash_of, **how):
+        for made in _made(paths, work, account, aside, workers=workers, tick=tick, hash_of=hash_of, **how):
             take(made)
     finally:
         aside.write()
@@ -240,10 +243,11 @@ def _made(
     quarantine: Path | None = None,
     workers: int = 1,
     tick: Tick = lambda done: None,
+    unranked: bool = False,
 ) -> Iterator[T]:
     """Yield what `work` makes of some rows at a time; see `work_through`."""
     given = [paths] if isinstance(paths, str | Path) else list(paths)
-    chosen, done = find_format(format) if format else None, 0
+    chosen, done = (find_with_unranked if unranked else find_format)(format) if format else None, 0
     files = list(expanded(given))
     for index, (path, name) in enumerate(zip(files, names_of(files), strict=True)):
         source = _Source(path, index, name)
@@ -251,7 +255,7 @@ def _made(
         sample = list(map(settle, first_rows(rows)))
         if not sample:
             raise DataError(message("{path} holds no rows", path=path), hint=EMPTY_HINT)
-        used = chosen or _detected(source, sample)
+        used = chosen or _detected(source, sample, unranked)
         chunks = _chunks(source, sample, rows, used)
         for chunk in mapped(partial(read_chunk, work), chunks, workers=workers):
             source.add(chunk)
@@ -296,11 +300,11 @@ def require_files(paths: Iterable[str | Path]) -> None:
             check_file(Path(path))
 
 
-def _detected(source: _Source, sample: Sequence[RawRow]) -> Format | None:
+def _detected(source: _Source, sample: Sequence[RawRow], unranked: bool) -> Format | None:
     """Detect the format of a source by its first rows, which are settled; None where all are damaged."""
-    good = [row.value for row in sample if row.value is not None]
     try:
-        return detect(good) if good else None
+        good = [row.value for row in sample if row.value is not None]
+        return detect(good, unranked=unranked) if good else None
     except DataError as error:
         said = message("{path}: {what}", path=source.path, what=error.message)
         raise DataError(said, hint=error.hint) from error
@@ -326,6 +330,8 @@ def names_of(paths: Sequence[str]) -> list[str]:
 
 
 def _report(source: _Source, used: Format, hash_of: Callable[[Path], str]) -> SourceReport:
+    # A data set of the hub has no file to hash, so its records are hashed.
+    no_file = source.path.startswith(NO_FILES)
     return SourceReport(
         path=source.path,
         format=used.name,
@@ -333,16 +339,9 @@ def _report(source: _Source, used: Format, hash_of: Callable[[Path], str]) -> So
         read=source.read,
         kept=source.kept,
         set_aside=source.set_aside,
-        sha256=_sha256(source, hash_of),
+        sha256=source.digest.hexdigest() if no_file else hash_of(Path(source.path)),
         unread=tuple(source.unread),
     )
-
-
-def _sha256(source: _Source, hash_of: Callable[[Path], str]) -> str:
-    """Hash the file's bytes; a data set of the hub has no file, so its records are hashed."""
-    if not source.path.startswith(NO_FILES):
-        return hash_of(Path(source.path))
-    return source.digest.hexdigest()
 
 
 def _too_many_bad(source: _Source, quarantine: Path | None) -> DataError:

@@ -85,6 +85,8 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         refuse_folder(path)
     if not path.is_file():
+        if path.exists():
+            raise DataError(message("{path} is no file but a pipe or a device", path=path))
         raise DataError(message("{path} does not exist", path=path), hint=_nearest(path))
     if path.stat().st_size == 0:
         raise DataError(message("{path} is empty (0 bytes)", path=path), hint=EMPTY_HINT)
@@ -161,6 +163,9 @@ def _to_utf8(path: Path) -> Sentence:
 
 def _read_hub(source: str) -> Iterator[RawRow]:
     name, _, split = source.removeprefix(HUB).partition(":")
+    hint = message("write it as hub:organisation/name:split")
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise DataError(message("{source} names no data set", source=source), hint=hint)
     try:
         import datasets  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -173,7 +178,7 @@ def _read_hub(source: str) -> Iterator[RawRow]:
     except (OSError, ValueError) as error:
         raise DataError(
             message("{source} cannot be loaded: {reason}", source=source, reason=str(error)[:200]),
-            hint=message("write it as hub:organisation/name:split"),
+            hint=hint,
         ) from error
     yield from decoded_rows(name, iter(rows))  # pyright: ignore[reportArgumentType]
 

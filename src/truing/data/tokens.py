@@ -45,21 +45,14 @@ class Tokenizer(Protocol):
     @property
     def unk_token_id(self) -> int | None: ...
     @property
+    def special_tokens_map(self) -> Mapping[str, Any]: ...
+    @property
     def added_tokens_decoder(self) -> Mapping[int, AddedToken]: ...
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
     def decode(
         self, token_ids: list[int], *, skip_special_tokens: bool, clean_up_tokenization_spaces: bool
     ) -> str: ...
     def get_chat_template(self) -> str: ...
-    def apply_chat_template(
-        self,
-        conversation: list[dict[str, Any]],
-        *,
-        chat_template: str,
-        add_generation_prompt: bool,
-        tokenize: bool,
-        **given: Any,
-    ) -> str: ...
 
 
 class SmuggledError(ValueError):

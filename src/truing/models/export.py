@@ -7,7 +7,7 @@ folder of the same maker is ever replaced.
 import copy
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,6 +33,7 @@ def export_folder(
     dtype: "torch.dtype | None" = None,
     facts: Mapping[str, Any] | None = None,
     evaluation: Mapping[str, Any] | None = None,
+    beside: Callable[[Path], object] = lambda folder: None,
 ) -> Path:
     """Write `model` and `tokenizer` to `target` and return it; the live model stays unchanged.
 
@@ -40,8 +41,9 @@ def export_folder(
     and PEFT's own adapter files otherwise; any other model is written whole. `dtype` is the format of the
     written weights, by default the one they have. `facts` go to the model card: `base_model`, `license`,
     `language`, `datasets` and `tags` to its front matter, the rest to a table. `evaluation` is the
-    `results.json` that `truing eval` wrote of this model. A `target` that exists raises `StorageError` unless
-    it is empty or holds a previous export and nothing else.
+    `results.json` that `truing eval` wrote of this model. `beside` adds files to the folder before it gets
+    its name. A `target` that exists raises `StorageError` unless it is empty or holds a previous export and
+    nothing else.
     """
     from peft import PeftModel
 
@@ -58,6 +60,7 @@ def export_folder(
         library = "peft" if adapter_only else "transformers"
         card = model_card(target.name, facts or {}, library=library, evaluation=evaluation)
         (folder / "README.md").write_text(card, "utf-8")
+        beside(folder)
     return target
 
 

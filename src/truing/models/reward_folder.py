@@ -7,10 +7,10 @@ amount. No preference depends on it and a Bradley-Terry loss never trains it; it
 kept as `reward_bias` in the config, and written back into value_head.safetensors.
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,11 +22,10 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
 from truing.core.errors import ModelError
-from truing.core.files import MANIFEST, disk_errors_explained, written_aside
 from truing.core.messages import message
 from truing.kernels.families import LINEAR_SCORE
 from truing.models.adapters import merged, tokenizer_of, with_adapter
-from truing.models.export import MAKER, export_folder
+from truing.models.export import export_folder
 from truing.models.folders import reading
 from truing.models.load import load_tokenizer, quiet
 from truing.models.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS
@@ -251,16 +250,14 @@ def save_reward(
         )
     known = dict(facts or {})
     known["tags"] = ["reward-model", *known.get("tags", ())]
-    export_folder(model, tokenizer, target, merge=True, dtype=dtype, facts=known)
+    how: dict[str, Any] = {"merge": True, "dtype": dtype, "facts": known}
     if layout == "value_head":
-        _add_value_head(target, getattr(inner.config, "reward_bias", 0.0))
-    return target
+        how["beside"] = partial(_add_value_head, bias=getattr(inner.config, "reward_bias", 0.0))
+    return export_folder(model, tokenizer, target, **how)
 
 
-def _add_value_head(target: Path, bias: float) -> None:
-    """Put the head of a finished export beside its weights, in a folder that replaces it in one rename."""
-    (head,) = stored_heads(target)
+def _add_value_head(folder: Path, bias: float) -> None:
+    """Put the head of an export beside the weights that are written."""
+    (head,) = stored_heads(folder)
     tensors = {"v_head.summary.weight": head.weight, "v_head.summary.bias": torch.tensor([bias])}
-    with disk_errors_explained(target), written_aside(target, maker=MAKER) as folder:
-        shutil.copytree(target, folder, ignore=shutil.ignore_patterns(MANIFEST), dirs_exist_ok=True)
-        save_file(tensors, folder / VALUE_HEAD)
+    save_file(tensors, folder / VALUE_HEAD)

@@ -9,7 +9,6 @@ same. A stage that has ended leaves its result in `stages/`; the same command go
 
 import gc
 import json
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -24,6 +23,7 @@ from truing.core.errors import Stopped
 from truing.core.files import write_atomic
 from truing.core.languages import Language
 from truing.core.messages import Say, joined, message
+from truing.core.signals import STOPS, signal_of
 from truing.core.words import speaking
 from truing.data.convert import write_jsonl
 from truing.data.trees import Tree
@@ -176,8 +176,7 @@ class Quickstart:
         """Raise Stopped with the parts that are kept, where a stage is stopped."""
         try:
             yield
-        except (Stopped, KeyboardInterrupt) as stop:
-            number = stop.signal if isinstance(stop, Stopped) else signal.SIGINT
+        except STOPS as stop:
             kept = ["the plan", *(title for done, title in STAGES.items() if done in self.seconds)]
             said = message(
                 "stopped during {stage}{steps}; {folder} keeps {kept}",
@@ -187,7 +186,7 @@ class Quickstart:
                 kept=joined(", ", map(message, kept)),
             )
             hint = message("the same command goes on from there")
-            raise Stopped(said, signal=number, hint=hint) from stop
+            raise Stopped(said, signal=signal_of(stop), hint=hint) from stop
 
     def measure_before(self) -> dict[str, Any]:
         return self._read(self._start(), ordinary=False)[0].as_json()

@@ -15,13 +15,16 @@ from truing.core.errors import DivergedError, Stopped, StorageError, TruingError
 from truing.core.files import require_free_space
 from truing.core.memory import keep_freed_memory
 from truing.core.messages import Say, message
+from truing.core.signals import STOPS, reason_of, unheard
 from truing.models import checkpoint
+from truing.models.card import facts_of_rows
 from truing.models.export import export_folder
 from truing.models.results import ADAPTER
+from truing.models.world import RanksApartError
 from truing.runs.crew import Crew, Learner, crew_of
 from truing.runs.progress import Progress
 from truing.runs.watched import take_up, train_watched
-from truing.training.health import Finding
+from truing.training.health import Finding, Unhealthy
 from truing.training.hooks import Evaluate, Hook, Logs, Pace
 
 
@@ -40,9 +43,15 @@ class Finished:
 def _ending(progress: Progress) -> Iterator[None]:
     """Write the end of the loop to `status.json`, and a checkpoint where the failure is not in training."""
     try:
-        yield
-    except (Stopped, KeyboardInterrupt) as stop:
-        progress.status(RunState.STOPPED, str(stop) or "stopped by SIGINT")
+        try:
+            yield
+        except Stopped:
+            if progress.pending is not None:  # an evaluation was cut short
+                progress.keep()
+            raise
+    except STOPS as stop:
+        with unheard():
+            progress.status(RunState.STOPPED, reason_of(stop, progress.step))
         raise
     except BaseException as error:
         if isinstance(error, TruingError) and not isinstance(error, DivergedError | StorageError):
@@ -80,7 +89,8 @@ def run(
     require_free_space(folder.path, 2 * checkpoint.room_for(crew.names))
     asked = recipe.evaluate
     measure = partial(crew, "evaluate")
-    evaluation = Evaluate(measure, asked.every, plan.total, asked.patience, session.better)
+    how: dict[str, Any] = {"aim": session.better, "cut_short": crew.signals.at_once}
+    evaluation = Evaluate(measure, asked.every, plan.total, asked.patience, **how)
     progress = Progress(crew, folder, evaluation, inputs, say)
     progress.resume()
     if stands := progress.pending[0] if progress.pending else progress.step:
@@ -88,16 +98,30 @@ def run(
     hooks: list[Hook] = [progress.learnt, *([evaluation] if recipe.data.evaluates else [])]
     hooks += [Pace(session.tokens_of), *watch, progress]
     take_up(progress, changed=bool(resumed.changes))
-    with progress.signals.watching(), _ending(progress), session.rows_named():
+    with _ending(progress), session.rows_named():
         progress.status(RunState.RUNNING)
-        train_watched(progress, hooks, alert)
-        session.require_learnt()
+        if progress.step < plan.total:
+            session.keep_frozen()
+        with progress.signals.watching():
+            _learn(progress, hooks, alert)
+            session.require_learnt()
     with _ending(progress):
+        progress.signals.raise_if_received(progress.step)  # one may have come after the last hook
         finished = _finish(progress, say)
         result(finished)
         progress.status(RunState.DONE, finished.note)
     crew.dismiss()
     return finished
+
+
+def _learn(progress: Progress, hooks: Sequence[Hook], alert: Callable[[Finding], None]) -> None:
+    """Train to the end; a number that is not finite is looked into before it ends the run."""
+    try:
+        train_watched(progress, hooks, alert)
+    except DivergedError as error:
+        if isinstance(error, Unhealthy | RanksApartError):
+            raise
+        raise progress.explained(error) from error
 
 
 def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Path:
@@ -107,6 +131,7 @@ def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Pa
     adapter is written beside it.
     """
     facts = {"method": session.recipe.method, "base_model": session.recipe.policy, **facts}
+    facts |= facts_of_rows(session.rows.summary)
     if session.scores:
         from truing.models.reward_folder import save_reward  # reads heads of many kinds
 

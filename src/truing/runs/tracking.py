@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from truing.config.recipe import Recipe
 from truing.config.run_folder import TRACKERS, RunFolder
-from truing.core.errors import Stopped, UsageError
+from truing.core.errors import UsageError
 from truing.core.messages import Say, message
+from truing.core.signals import STOPS
 from truing.runs.trackers import KINDS, Named, TrackerKind, require_trackers
 from truing.training.health import Finding
 from truing.training.hooks import Logs
@@ -127,7 +128,7 @@ def tracked(recipe: Recipe, folder: RunFolder, say: Say) -> Iterator[Tracking]:
             _open(names, recipe, folder, say, lines)
         yield Tracking(lines)
         failed = False
-    except (Stopped, KeyboardInterrupt):  # it is to go on
+    except STOPS:  # it is to go on
         failed = False
         raise
     finally:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from truing.config.recipe import Recipe
 from truing.config.run_folder import REWARD, RUBRICS, RunFolder
@@ -18,6 +17,10 @@ from truing.runs.session import Session
 from truing.runs.tracking import tracked
 from truing.runs.votes import shared_votes
 from truing.training.hooks import Hook, Logs
+from truing.training.step import DivergedItems
+
+if TYPE_CHECKING:
+    from truing.evals.reward_summary import RewardSummary
 
 
 class ProgressLine(Protocol):
@@ -54,7 +57,12 @@ def train_recipe(
 ) -> Done:
     """Train in a run folder, or resume the run there; write the result last, and then call `beside`."""
     recipe = shared_votes(recipe, folder.path)
-    session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
+    try:
+        session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
+    except DivergedItems as error:
+        from truing.runs.diagnosis import noted  # nothing of it is needed while all numbers are finite
+
+        raise noted(folder.path, error) from error
     say(session.rows.describe())
     crew, judged = crew_of(session), session.scores and bool(session.held_out)
     hooks = _measuring(crew) if judged else []
@@ -96,4 +104,8 @@ def _measuring(crew: Crew) -> list[Hook]:
     """Return the hooks that measure a reward model on its held-out rows."""
     from truing.runs.held_out import held_out_logger  # brings the evaluation of reward models along
 
-    return [held_out_logger(partial(crew, "judge"))]
+    def judge(step: int) -> "RewardSummary":
+        with crew.signals.at_once(step):
+            return crew("judge", step)
+
+    return [held_out_logger(judge)]

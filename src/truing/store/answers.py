@@ -154,7 +154,18 @@ def read_answer(row: Mapping[str, Any]) -> VoteAnswer:
 
 def compared(answer: VoteAnswer | None) -> object:
     """Return the part of an answer that two people must share to agree: all but a text written beside it."""
-    return replace(answer, edited=None) if isinstance(answer, PairAnswer) else answer
+    match answer:
+        case PairAnswer():
+            return replace(answer, edited=None)
+        case RankingAnswer():
+            return answer.ranks  # a group is the same in any order
+        case _:
+            return answer
+
+
+def differ(answers: Sequence[VoteAnswer]) -> bool:
+    """Tell whether two of some answers disagree."""
+    return any(compared(one) != compared(answers[0]) for one in answers)
 
 
 def problem_of(answer: VoteAnswer, kind: str, responses: int, axes: Sequence[str]) -> str | None:

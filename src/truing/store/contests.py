@@ -3,15 +3,12 @@
 A page that has models write while a person waits draws the sides itself, before there is an item.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, insert, select, update
 
 from truing.store.answers import VoteAnswer
-from truing.store.draw import FIRST, show
+from truing.store.draw import FIRST, close, show
 from truing.store.items import NewItem, get_items, item_row
 from truing.store.schema import items, shown
 from truing.store.settings import ProjectSettings
@@ -39,6 +36,7 @@ def save_contest(connection: Connection, settings: ProjectSettings, vote: Contes
         return SavedVote(before, new=False)
     number = _item(connection, settings, vote.item)
     stored = get_items(connection, [number])[number]
+    close(connection, vote.person, number)
     show(connection, settings, vote.person, stored, FIRST)
     here = (shown.c.person_id == vote.person, shown.c.item_id == number, shown.c.look == FIRST)
     connection.execute(update(shown).where(*here).values(order=list(vote.order)))
@@ -48,9 +46,7 @@ def save_contest(connection: Connection, settings: ProjectSettings, vote: Contes
 
 def _item(connection: Connection, settings: ProjectSettings, item: NewItem) -> int:
     """Return the number of an item, which is added where the project lacks it."""
-    row = item_row(settings, item)
-    models: Sequence[str | None] = [each.model for each in item.responses]
-    row["key"] = sha256(json.dumps([row["key"], models]).encode()).hexdigest()
+    row = item_row(settings, replace(item, by_models=True))
     known = connection.scalar(select(items.c.id).where(items.c.key == row["key"]))
     if known is not None:
         return known

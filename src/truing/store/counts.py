@@ -126,7 +126,7 @@ def count_votes(store: ProjectStore) -> ProjectCounts:
         begun=begun,
         votes=sum(item.votes for item in real),
         overlap=settings.overlap,
-        disagreements=len(store.disagreements()),
+        disagreements=store.count_disagreements(),
         invitations=sum(store.open_invitations().values()),
         people=tuple(of(one.id, one.name, one.role.value) for one in store.people()),
     )

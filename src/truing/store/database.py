@@ -1,12 +1,13 @@
 """One database, SQLite or PostgreSQL: its engine, its transactions, and its errors in words."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -44,12 +45,26 @@ class Database:
         self.place = url.database or where if url.drivername == "sqlite" else url.render_as_string()
         self.is_file = url.drivername == "sqlite"
         self._engine = _file_engine(url) if self.is_file else _server_engine(url)
+        of_server = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reader = self._engine.execution_options(**({} if self.is_file else of_server))
         self._writer = threading.Lock()  # threads queue here rather than poll the file
+
+    def tables_of_file(self) -> set[str]:
+        """Return the names of the tables in the file, of which no byte changes."""
+        path = Path(self.place)
+        # Of a file with a log beside it the log has to be read; without one no file is made beside it.
+        how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+        where = f"{path.absolute().as_uri()}?{how}"
+        looking = create_engine(
+            "sqlite://", creator=lambda: sqlite3.connect(where, uri=True), poolclass=NullPool
+        )
+        with self._explained(), looking.connect() as connection:
+            return set(inspect(connection).get_table_names())
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that sees one state of the database."""
-        with self._explained(), self._engine.begin() as connection:
+        """Open a transaction that sees one state of the database, and writes nothing."""
+        with self._explained(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager

@@ -1,17 +1,21 @@
 """The next items of a person: by overlap, then by priority, then in a drawn order.
 
-An item that others have begun comes before one that nobody has, so that overlap completes. Items of the same
-people stand together in the index `items_by_turn`, in groups ("crowds"). A group that a person belongs to is
-passed over whole, so the cost does not grow with the person's votes.
+An item that others have begun comes before one that nobody has, so that overlap completes. The index
+`items_by_turn` holds the items in this order, and the first few hold one for nearly everybody. Who has seen
+them all has run ahead of the others: then `items_by_crowd` is searched, in which items of the same people
+stand together in groups ("crowds"), and a crowd that the person belongs to is passed over whole. So the cost
+grows neither with the votes of a person nor, for those who have not run ahead, with the number of crowds.
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     RowMapping,
     Select,
     and_,
@@ -20,11 +24,10 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
     update,
 )
 
-from truing.store.items import ItemPurpose, StoredItem, stored_item
+from truing.store.items import ItemPurpose, StoredItem, get_items, stored_item
 from truing.store.people import hold
 from truing.store.schema import items, leases, people, shown, standing
 from truing.store.settings import ProjectSettings, drawn, drawn_number
@@ -32,16 +35,7 @@ from truing.store.settings import ProjectSettings, drawn, drawn_number
 FIRST, SECOND = 1, 2  # looks
 SECOND_LOOK_AFTER = 10  # items between the first look and the second
 
-# Each step is one search in the index: the least group above the last.
-CROWDS = text("""
-WITH RECURSIVE found(crowd) AS (
-    SELECT min(crowd) FROM items WHERE wanted = 1
-    UNION ALL
-    SELECT (SELECT min(items.crowd) FROM items WHERE items.wanted = 1 AND items.crowd > found.crowd)
-    FROM found WHERE found.crowd IS NOT NULL
-)
-SELECT crowd FROM found WHERE crowd IS NOT NULL
-""")
+LOOKED = 64  # items at the head of all that are looked at beside those that lie open before people
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +67,7 @@ def next_items(
     """
     hold(connection, person)
     now = time.time()
-    connection.execute(delete(leases).where(leases.c.person_id == person, leases.c.expires <= now))
-    expires = now + settings.lease
-    connection.execute(update(leases).where(leases.c.person_id == person).values(expires=expires))
-    opened = [one for one in _open_items(connection, person) if one.item.id not in held]
+    opened = [one for one in _renewed(connection, settings, person, now) if one.item.id not in held]
     found = [one for one in opened if training or one.item.purpose is not ItemPurpose.TRAINING][:count]
     while len(found) < count:
         drawn_item = _draw(connection, settings, person, now, training=training, held=held)
@@ -103,10 +94,14 @@ def show(
             here = (shown.c.person_id == person, shown.c.item_id == item.id, shown.c.look == look)
             connection.execute(update(shown).where(*here).values(order=order))
             seen = replace(seen, order=tuple(order))
-    connection.execute(delete(leases).where(leases.c.person_id == person, leases.c.item_id == item.id))
     lease = {"person_id": person, "item_id": item.id, "look": look}
     connection.execute(insert(leases).values(**lease, expires=now + settings.lease))
     return seen
+
+
+def close(connection: Connection, person: int, item: int) -> None:
+    """Let an item lie open before a person no longer."""
+    connection.execute(delete(leases).where(leases.c.person_id == person, leases.c.item_id == item))
 
 
 def note_shown(
@@ -133,17 +128,32 @@ def shown_before(connection: Connection, person: int, item: int, look: int) -> S
         .where(shown.c.person_id == person, shown.c.item_id == item, shown.c.look == look)
     )
     row = connection.execute(chosen).mappings().first()
-    if row is None:
-        return None
+    return None if row is None else _shown_item(row)
+
+
+def _shown_item(row: RowMapping) -> ShownItem:
     return ShownItem(stored_item(row), row["look"], tuple(row["order"]), row["position"])
 
 
-def _open_items(connection: Connection, person: int) -> list[ShownItem]:
-    """Return the few items that lie open before a person, in the order in which they were drawn."""
-    mine = select(leases.c.item_id, leases.c.look).where(leases.c.person_id == person)
-    # One search for each: a join would begin with all that was ever shown to the person.
-    found = [shown_before(connection, person, *lease) for lease in connection.execute(mine).tuples().all()]
-    return sorted((each for each in found if each is not None), key=lambda each: each.position)
+def _renewed(connection: Connection, settings: ProjectSettings, person: int, now: float) -> list[ShownItem]:
+    """Return the few items that lie open before a person, in the order in which they were drawn.
+
+    Their leases begin anew; those that have ended are given up.
+    """
+    mine = leases.c.person_id == person
+    chosen = select(leases.c.item_id, leases.c.look, leases.c.expires).where(mine)
+    found = list(connection.execute(chosen).tuples())
+    opened = {(item, look) for item, look, expires in found if expires > now}
+    if len(opened) < len(found):
+        connection.execute(delete(leases).where(mine, leases.c.expires <= now))
+    if not opened:
+        return []
+    connection.execute(update(leases).where(mine).values(expires=now + settings.lease))
+    seen = select(items, shown.c.look, shown.c.order, shown.c.position)
+    seen = seen.join(shown, shown.c.item_id == items.c.id).where(shown.c.person_id == person)
+    rows = connection.execute(seen.where(shown.c.item_id.in_([item for item, _ in opened]))).mappings()
+    shown_items = [_shown_item(row) for row in rows if (row["id"], row["look"]) in opened]
+    return sorted(shown_items, key=lambda each: each.position)
 
 
 def _draw(
@@ -160,6 +170,8 @@ def _draw(
     real = _real(connection, settings, person, now, held)
     if real is None:
         return None
+    if settings.gold + settings.second_looks == 0:
+        return show(connection, settings, person, real, FIRST)
     position = connection.scalar(select(people.c.position).where(people.c.id == person)) or 0
     chance = drawn(settings.seed, "mix", person, position)
     if chance < settings.gold:
@@ -169,7 +181,7 @@ def _draw(
     else:
         row, look = None, FIRST
     if row is None:
-        row, look = real, FIRST
+        return show(connection, settings, person, real, FIRST)
     return show(connection, settings, person, stored_item(row), look)
 
 
@@ -194,35 +206,61 @@ def _not_open(person: int) -> ColumnElement[bool]:
 
 def _real(
     connection: Connection, settings: ProjectSettings, person: int, now: float, held: Collection[int]
-) -> RowMapping | None:
-    """Return the real item whose turn it is, or None where no item lacks this person's vote."""
-    reserved = (
-        select(leases.c.item_id)
-        .join(items, items.c.id == leases.c.item_id)
-        .where(leases.c.look == FIRST, leases.c.expires > now, leases.c.person_id != person)
-        .group_by(leases.c.item_id, items.c.votes)
-        .having(items.c.votes + func.count() >= settings.overlap)
-    )
-    free = and_(items.c.id.not_in(reserved), _not_open(person), items.c.id.not_in(held))
-    begun: dict[int, list[str]] = {}
-    for crowd in connection.scalars(CROWDS):
-        votes, _, seen = crowd.partition(":")
-        if f",{person}," not in seen:
-            begun.setdefault(int(votes), []).append(crowd)
-    for votes in sorted(begun, reverse=True):
-        best = [connection.execute(_best_of(crowd, free)).mappings().first() for crowd in begun[votes]]
-        if found := [row for row in best if row is not None]:
-            return min(found, key=lambda row: (-row["priority"], row["draw"]))
-    return None
+) -> StoredItem | None:
+    """Return the real item whose turn it is, or None where no item lacks this person's vote.
+
+    A lease that ends later than any can is from before the clock was set back, and holds nothing.
+    """
+    latest = now + 2 * settings.lease  # a clock that is put right by seconds ends no lease
+
+    def free(item: FromClause) -> ColumnElement[bool]:
+        """Tell that the person neither saw nor holds an item, and that others do not hold all it lacks."""
+        others = select(func.count()).select_from(leases)
+        others = others.where(leases.c.item_id == item.c.id, leases.c.look == FIRST)
+        others = others.where(leases.c.expires > now, leases.c.expires <= latest)
+        held_by_others = others.where(leases.c.person_id != person).scalar_subquery()
+        mine = select(leases.c.item_id).where(leases.c.person_id == person)
+        return and_(
+            item.c.crowd.not_like(f"%,{person},%"),
+            item.c.id.not_in([*held]),
+            item.c.id.not_in(mine),
+            item.c.votes + held_by_others < settings.overlap,
+        )
+
+    opened = select(func.count()).select_from(leases).where(leases.c.expires > now).scalar_subquery()
+    number = connection.scalar(_among_first(free, opened + LOOKED))
+    if number is None:
+        number = connection.scalar(_among_crowds(free))
+    return None if number is None else get_items(connection, [number])[number]
 
 
-def _best_of(crowd: str, free: ColumnElement[bool]) -> Select[tuple[object]]:
-    return (
-        select(items)
-        .where(items.c.wanted == 1, items.c.crowd == crowd, free)
-        .order_by(items.c.priority.desc(), items.c.draw)
-        .limit(1)
-    )
+_Free = Callable[[FromClause], ColumnElement[bool]]
+
+
+def _turn(item: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """Return the order in which items come."""
+    return item.c.votes.desc(), item.c.priority.desc(), item.c.draw
+
+
+def _among_first(free: _Free, most: ColumnElement[int]) -> Select[Any]:
+    """Return the search for an item among the first ones of all."""
+    columns = (items.c.id, items.c.votes, items.c.priority, items.c.draw, items.c.crowd)
+    ahead = select(*columns).where(items.c.wanted == 1).order_by(*_turn(items)).limit(most).subquery()
+    return select(ahead.c.id).where(free(ahead)).order_by(*_turn(ahead)).limit(1)
+
+
+def _among_crowds(free: _Free) -> Select[Any]:
+    """Return the search for the best item of each crowd, and for the best of these."""
+    every = select(func.min(items.c.crowd).label("crowd")).where(items.c.wanted == 1)
+    found = every.cte("found", recursive=True)
+    # Each step is one search in the index: the least crowd above the last.
+    later = items.alias()
+    least = select(func.min(later.c.crowd)).where(later.c.wanted == 1, later.c.crowd > found.c.crowd)
+    found = found.union_all(select(least.scalar_subquery()).where(found.c.crowd.is_not(None)))
+    one = items.alias()
+    best = select(one.c.id).where(one.c.wanted == 1, one.c.crowd == found.c.crowd, free(one))
+    best = best.order_by(one.c.priority.desc(), one.c.draw).limit(1).correlate(found).scalar_subquery()
+    return select(items.c.id).join(found, items.c.id == best).order_by(*_turn(items)).limit(1)
 
 
 def _seen_before(

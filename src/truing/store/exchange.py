@@ -5,7 +5,6 @@ A file that is read again adds nothing: a vote's key is a function of all that i
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,11 +16,11 @@ from truing.core.messages import message
 from truing.store.answers import VoteAnswer, as_row
 from truing.store.draw import FIRST, note_shown, shown_before
 from truing.store.items import NewItem, add_items, key_of_item, stored_item
-from truing.store.people import PersonRole, add_person, hold, list_people
+from truing.store.people import PersonRole, add_person, hold, list_people, own_names
 from truing.store.project import ProjectStore
 from truing.store.schema import items as items_table
 from truing.store.settings import ProjectSettings
-from truing.store.votes import NewVote, check_answer, save
+from truing.store.votes import NewVote, check_answer, save, standing_vote
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,11 @@ class TakenIn:
 
 
 def vote_rows(store: ProjectStore) -> list[VoteRow]:
-    """Return the standing votes of a project, by item and person, and its items without a vote."""
-    votes = sorted(store.standing_votes(), key=lambda vote: (vote.item, vote.person, vote.look))
-    people = store.people()  # after the votes, as the items: none of either is ever removed
-    namesakes = Counter(person.name for person in people)
-    names = {one.id: one.name if namesakes[one.name] == 1 else f"{one.name} ({one.id})" for one in people}
-    items = {
-        item.id: NewItem(
-            item.prompt, item.responses, item.kind, item.purpose, item.gold, item.row, item.priority
-        )
-        for item in store.items()
-    }
+    """Return the standing votes of a project, by item and name, and its items without a vote."""
+    stand = list(store.standing_votes())
+    names = own_names(store.people())  # after the votes, as the items: none of either is ever removed
+    votes = sorted(stand, key=lambda vote: (vote.item, names[vote.person], vote.look))
+    items = {item.id: item.as_new() for item in store.items()}
     voted = {vote.item for vote in votes}
     rows = [
         (
@@ -94,6 +87,8 @@ def vote_rows(store: ProjectStore) -> list[VoteRow]:
 def take_in(store: ProjectStore, rows: Iterable[VoteRow]) -> TakenIn:
     """Add the items and votes of rows that the project lacks, people by their names; all or none.
 
+    A vote that stands already is not added again.
+
     Raises DataError for a vote that does not fit its item.
     """
     return store.transact(lambda connection, settings: _take_in(connection, settings, list(rows)))
@@ -102,7 +97,9 @@ def take_in(store: ProjectStore, rows: Iterable[VoteRow]) -> TakenIn:
 def _take_in(connection: Connection, settings: ProjectSettings, rows: list[VoteRow]) -> TakenIn:
     hold(connection)
     added = add_items(connection, settings, (row.item for row in rows))
-    people = {person.name: person.id for person in list_people(connection)}
+    there = list_people(connection)
+    people = {person.name: person.id for person in reversed(there)}
+    people |= {name: number for number, name in own_names(there).items()}
     votes = known = 0
     for row in rows:
         if row.person is None or row.answer is None:
@@ -115,6 +112,9 @@ def _take_in(connection: Connection, settings: ProjectSettings, rows: list[VoteR
         item = stored_item(found)
         if shown_before(connection, person, item.id, row.look) is None:
             note_shown(connection, person, item, row.look, row.order)
+        if _stands(connection, person, item.id, row):
+            known += 1
+            continue
         vote = NewVote(person, item.id, row.answer, row.key, row.look, row.seconds, row.comment, row.flag)
         try:
             check_answer(settings, item, row.answer)
@@ -123,3 +123,10 @@ def _take_in(connection: Connection, settings: ProjectSettings, rows: list[VoteR
         saved = save(connection, settings, vote)
         votes, known = votes + saved.new, known + (not saved.new)
     return TakenIn(added.new, votes, known)
+
+
+def _stands(connection: Connection, person: int, item: int, row: VoteRow) -> bool:
+    """Tell whether the vote of a row is the one that stands."""
+    found = standing_vote(connection, person, item, row.look)
+    said = (row.answer, row.seconds, row.comment, row.flag)
+    return found is not None and (found.answer, found.seconds, found.comment, found.flag) == said

@@ -8,7 +8,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
 from truing.core.errors import DataError
 from truing.core.messages import message
@@ -48,6 +48,7 @@ class NewItem:
     gold: VoteAnswer | None = None
     row: Mapping[str, Any] = field(default_factory=dict[str, Any])  # where it comes from, as JSON
     priority: float = 0.0
+    by_models: bool = False  # told apart by its models too, as in a contest: two models may say the same
 
     def __post_init__(self) -> None:
         if not self.responses:
@@ -64,7 +65,7 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """An item of a project. `key` is the SHA-256 of its kind, its prompt and its responses."""
+    """An item of a project. `key` is what `key_of_item` returned for it."""
 
     id: int
     key: str
@@ -77,6 +78,22 @@ class StoredItem:
     priority: float
     votes: int  # standing first looks without skips
 
+    @property
+    def two_models(self) -> tuple[str, str] | None:
+        """The makers of a pair's responses; None where they are not two that are known and differ."""
+        models = [each.model for each in self.responses]
+        match models:
+            case [str(first), str(second)] if first and second and first != second:
+                return first, second
+            case _:
+                return None
+
+    def as_new(self) -> NewItem:
+        """Return the item as it was before it was in the project."""
+        of = (self.prompt, self.responses, self.kind, self.purpose, self.gold, self.row, self.priority)
+        plain, named = NewItem(*of), NewItem(*of, by_models=True)
+        return named if key_of_item(self.kind, named) == self.key else plain
+
 
 @dataclass(frozen=True, slots=True)
 class AddedItems:
@@ -87,9 +104,15 @@ class AddedItems:
 
 
 def key_of_item(kind: str, item: NewItem) -> str:
-    """Return the SHA-256 of what a person sees."""
-    seen = [kind, [turn.as_dict() for turn in item.prompt], [each.text for each in item.responses]]
-    return sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+    """Return the SHA-256 of what a person sees, and of the models where the item is told apart by them."""
+    turns = [{"role": turn.role, "content": turn.content, **turn.more} for turn in item.prompt]
+    seen = [kind, turns, [each.text for each in item.responses]]
+    key = _hashed(seen)
+    return _hashed([key, [each.model for each in item.responses]]) if item.by_models else key
+
+
+def _hashed(value: object) -> str:
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def add_items(connection: Connection, settings: ProjectSettings, given: Iterable[NewItem]) -> AddedItems:
@@ -138,8 +161,10 @@ def item_row(settings: ProjectSettings, item: NewItem) -> dict[str, Any]:
 
 def set_priorities(connection: Connection, priorities: Mapping[int, float]) -> None:
     """Set the priority of items by number; the higher comes first among items of as many votes."""
-    for number, priority in priorities.items():
-        connection.execute(update(items).where(items.c.id == number).values(priority=priority))
+    rows = [{"number": number, "value": priorities[number]} for number in sorted(priorities)]
+    if rows:
+        change = update(items).where(items.c.id == bindparam("number")).values(priority=bindparam("value"))
+        connection.execute(change, rows)
 
 
 def stored_item(row: RowMapping) -> StoredItem:

@@ -56,7 +56,10 @@ def _task(rows: list[VoteRow]) -> dict[str, Any]:
         "kind": item.kind,
         "prompt": [[turn.role, turn.content, turn.extras] for turn in item.prompt],
         "models": [each.model for each in item.responses],
+        "meta": [dict(each.meta) for each in item.responses],
         "row": dict(item.row),
+        "priority": item.priority,
+        "by_models": item.by_models,
     }
     return {"data": data, "annotations": [_annotation(row) for row in rows if row.answer is not None]}
 
@@ -133,8 +136,16 @@ def read_label_studio(task: Mapping[str, Any], place: str) -> Iterator[VoteRow]:
     told = next((answer.kind for _, answer in found if answer and not isinstance(answer, SkipAnswer)), "")
     asked = ours.get("kind") or told or ("pair" if len(responses) == 2 else "ranking")
     kind = KIND_OF[asked]
-    candidates = tuple(Candidate(text, model) for text, model in zip(responses, models, strict=True))
-    item = NewItem(prompt, candidates, kind, row=ours.get("row") or {"task": task.get("id")})
+    metas: list[dict[str, Any]] = ours.get("meta") or [{} for _ in responses]
+    candidates = tuple(map(Candidate, responses, models, metas))
+    item = NewItem(
+        prompt,
+        candidates,
+        kind,
+        row=ours["row"] if ours else {"task": task.get("id")},
+        priority=ours.get("priority", 0.0),
+        by_models=ours.get("by_models", False),
+    )
     for annotation, answer in found:
         if answer is None:
             raise DataError(
@@ -155,7 +166,7 @@ def responses_of(data: Mapping[str, Any]) -> tuple[list[str], list[str]]:
             and all(isinstance(each, dict) and "id" in each for each in value)
         ):
             return [str(each["id"]) for each in value], [
-                str(each.get("body") or each.get("title")) for each in value
+                str(each["body"] if "body" in each else each.get("title")) for each in value
             ]
     named: dict[str, list[tuple[int, str]]] = {}
     for key, value in data.items():

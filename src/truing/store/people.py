@@ -2,17 +2,20 @@
 
 import secrets
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from truing.core.errors import UsageError
 from truing.core.messages import message
-from truing.store.schema import invitations, people, sessions
+from truing.store.schema import invitations, people, returns, sessions
 
 LONGEST_NAME = 100
+WAY_BACK = 7 * 24 * 3600.0  # seconds for which a way back is open
 
 
 class PersonRole(StrEnum):
@@ -51,7 +54,14 @@ def open_invitations(connection: Connection) -> dict[PersonRole, int]:
 
 
 def claim(connection: Connection, token: str, name: str) -> Person:
-    """Make the person of an invitation. Raises UsageError for a token that is unknown or was used."""
+    """Make the person of an invitation, or return the one whose way back it is, whatever the name.
+
+    Raises UsageError for a token that is unknown or was used.
+    """
+    if (back := returning(connection, token)) is not None:
+        used = delete(returns).where(returns.c.hash == _hashed(token)).returning(returns.c.person_id)
+        if connection.scalar(used) is not None:  # and not by somebody else just now
+            return back
     name = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
     if not 0 < len(name) <= LONGEST_NAME:
         raise UsageError(
@@ -64,10 +74,35 @@ def claim(connection: Connection, token: str, name: str) -> Person:
     )
     if found is None or found["person_id"] is not None:
         said = message("the invitation is unknown or was used")
-        raise UsageError(said, hint=message("an invitation works once; ask for a new one"))
+        raise UsageError(said, hint=message("a link works once; whoever made it can make another"))
     person = add_person(connection, name, PersonRole(found["role"]))
     connection.execute(update(invitations).where(invitations.c.id == found["id"]).values(person_id=person.id))
     return person
+
+
+def way_back(connection: Connection, name: str) -> str:
+    """Make a token that lets a person in once more, and close the ones before it.
+
+    `name` is one of `own_names`. Raises UsageError where nobody has it.
+    """
+    names = own_names(list_people(connection))
+    person = next((number for number, each in names.items() if each == name), None)
+    if person is None:
+        said = message("nobody in the project is called {name}", name=name)
+        raise UsageError(said, hint=message("its people are {names}", names=", ".join(names.values())))
+    token = secrets.token_urlsafe(24)
+    connection.execute(delete(returns).where(returns.c.person_id == person))
+    row = {"hash": _hashed(token), "person_id": person, "created": time.time()}
+    connection.execute(insert(returns).values(row))
+    return token
+
+
+def returning(connection: Connection, token: str) -> Person | None:
+    """Return the person whose way back a token is, or None."""
+    here = (returns.c.hash == _hashed(token), returns.c.created > time.time() - WAY_BACK)
+    chosen = select(people).join(returns, returns.c.person_id == people.c.id).where(*here)
+    row = connection.execute(chosen).mappings().first()
+    return None if row is None else _as_person(row)
 
 
 def add_person(connection: Connection, name: str, role: PersonRole) -> Person:
@@ -82,7 +117,10 @@ def hold(connection: Connection, person: int | None = None) -> None:
     """Hold a person, or all, against other writers until the transaction ends.
 
     Whoever writes for a person holds the person before anything else, so that no two wait for each other.
+    SQLite's writers hold the whole file.
     """
+    if connection.dialect.name == "sqlite":
+        return
     chosen = select(people.c.id).order_by(people.c.id).with_for_update(key_share=True)
     connection.execute(chosen if person is None else chosen.where(people.c.id == person)).all()
 
@@ -104,6 +142,12 @@ def signed_in(connection: Connection, secret: str) -> Person | None:
 def list_people(connection: Connection) -> list[Person]:
     """Return all people in the order in which they came."""
     return [_as_person(row) for row in connection.execute(select(people).order_by(people.c.id)).mappings()]
+
+
+def own_names(people: Sequence[Person]) -> dict[int, str]:
+    """Return a name of each person by number that no other has: namesakes get their numbers."""
+    namesakes = Counter(person.name for person in people)
+    return {one.id: one.name if namesakes[one.name] == 1 else f"{one.name} ({one.id})" for one in people}
 
 
 def _as_person(row: RowMapping) -> Person:

@@ -18,7 +18,7 @@ from truing.store.contests import ContestVote
 from truing.store.database import Database
 from truing.store.draw import ShownItem
 from truing.store.items import AddedItems, ItemPurpose, NewItem, StoredItem
-from truing.store.migrations import no_project, prepare
+from truing.store.migrations import holds_project, no_project, prepare
 from truing.store.people import Person, PersonRole
 from truing.store.schema import project as project_table
 from truing.store.settings import ProjectSettings
@@ -39,7 +39,7 @@ def open_store(
     """
     database = Database(str(where))
     if database.is_file:
-        _require_place(Path(database.place), create=create)
+        _require_place(database, create=create)
     try:
         with database.drawing() as connection:
             prepare(connection, database.place, create=create)
@@ -56,13 +56,17 @@ def open_store(
     return ProjectStore(database)
 
 
-def _require_place(path: Path, *, create: bool) -> None:
+def _require_place(database: Database, *, create: bool) -> None:
+    """Raise the error of a place that can hold no project, before a file is opened for writing."""
+    path = Path(database.place)
     if path.is_dir():
         raise StorageError(
             message("{path} is a folder: expected the file of a project", path=path),
             hint=message("name a file in it, such as {path}", path=path / "project.db"),
         )
     if path.exists():
+        names = database.tables_of_file()
+        holds_project(names, names, database.place, create=create)
         return
     if not create:
         raise no_project(path)
@@ -133,8 +137,21 @@ class ProjectStore:
         with self._database.reading() as connection:
             return people.open_invitations(connection)
 
+    def way_back(self, name: str) -> str:
+        """Make a token that lets a person in once more, for a week; the ones before it work no longer.
+
+        Namesakes are told apart by their numbers, "Ada (3)". Raises UsageError where nobody is called so.
+        """
+        with self._database.writing() as connection:
+            return people.way_back(connection, name)
+
+    def returning(self, token: str) -> Person | None:
+        """Return the person whose way back a token is, or None."""
+        with self._database.reading() as connection:
+            return people.returning(connection, token)
+
     def claim(self, token: str, name: str) -> Person:
-        """Use an invitation. Raises UsageError for a token that is unknown or was used."""
+        """Use an invitation or a way back. Raises UsageError for a token that is unknown or was used."""
         with self._database.writing() as connection:
             return people.claim(connection, token, name)
 
@@ -222,13 +239,18 @@ class ProjectStore:
         with self._database.writing() as connection:
             return votes.save(connection, _settings(connection, hold=True), vote)
 
-    def undo(self, person: int, client_key: str) -> ShownItem | None:
-        """Take back the person's latest standing vote by an appended row, and return its item, open again.
+    def undo(self, person: int, vote: str, client_key: str) -> ShownItem | None:
+        """Take back the person's vote with the key `vote` by an appended row; return its item, open again.
 
-        None where no vote stands. A replay of the key changes nothing.
+        None where that vote does not stand. A replay of `client_key` changes nothing.
         """
         with self._database.writing() as connection:
-            return votes.undo(connection, _settings(connection, hold=True), person, client_key)
+            return votes.undo(connection, _settings(connection, hold=True), person, vote, client_key)
+
+    def latest_key(self, person: int, before: str | None = None) -> str | None:
+        """Return the key of the person's latest standing vote, or of the latest older than `before`."""
+        with self._database.reading() as connection:
+            return votes.latest_key(connection, person, before)
 
     def standing_count(self, person: int) -> int:
         """Return how many votes of a person stand, skips among them."""
@@ -255,10 +277,21 @@ class ProjectStore:
         with self._database.reading() as connection:
             return votes.history(connection)
 
-    def disagreements(self, *, unsettled: bool = True) -> list[Disagreement]:
-        """Return the items whose standing votes differ; with `unsettled` only those that none decided."""
+    def disagreements(
+        self, *, unsettled: bool = True, count: int | None = None, held: Collection[int] = ()
+    ) -> list[Disagreement]:
+        """Return the items whose standing votes differ; with `unsettled` only those that none decided.
+
+        At most `count` of them, and none whose number is in `held`.
+        """
+        how = {"unsettled": unsettled, "count": count, "held": held}
         with self._database.reading() as connection:
-            return list(settling.disagreements(connection, unsettled=unsettled))
+            return list(settling.disagreements(connection, **how))
+
+    def count_disagreements(self) -> int:
+        """Return how many items there are on which people disagree and that nobody settled."""
+        with self._database.reading() as connection:
+            return settling.count_disagreements(connection)
 
     def adjudicate(self, vote: NewVote) -> SavedVote:
         """Append a vote that settles its item. Raises UsageError for a person who may not, and for a skip."""

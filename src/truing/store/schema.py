@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 1
+VERSION = 2
 
 
 class JsonText(TypeDecorator[Any]):
@@ -86,6 +86,15 @@ invitations = Table(
     Column("person_id", ForeignKey("people.id")),  # of who claimed it
 )
 
+# The way back of a person who was signed out.
+returns = Table(
+    "returns",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    _person(),
+    Column("created", Double, nullable=False),
+)
+
 sessions = Table(
     "sessions",
     metadata,
@@ -111,11 +120,16 @@ items = Table(
     Column("votes", Integer, nullable=False, default=0),  # standing first looks, without skips
     # The votes, and the people who answered or skipped it: "1:,2,7," where 2 voted and 7 skipped.
     Column("crowd", Text, nullable=False, default="0:,"),
+    # Of a real item: 0 while its votes agree, 1 where they differ, 2 where an adjudicator has settled that.
+    Column("disputed", Integer, nullable=False, default=0),
     Column("created", Double, nullable=False),
     Index("items_by_purpose", "purpose", "id"),
+    Index("items_by_dispute", "disputed", "id"),
     sqlite_autoincrement=True,
 )
-Index("items_by_turn", items.c.wanted, items.c.crowd, items.c.priority.desc(), items.c.draw)
+_turn = (items.c.priority.desc(), items.c.draw)
+Index("items_by_turn", items.c.wanted, items.c.votes.desc(), *_turn, items.c.crowd)
+Index("items_by_crowd", items.c.wanted, items.c.crowd, *_turn)
 
 shown = Table(
     "shown",

@@ -1,14 +1,16 @@
 """Items on which people disagree, and the vote that settles one."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Select, case, delete, exists, func, insert, select, update
 
 from truing.core.errors import UsageError
 from truing.core.messages import message
-from truing.store.answers import SkipAnswer, compared
-from truing.store.items import StoredItem, stored_item
+from truing.store.answers import SkipAnswer, differ
+from truing.store.draw import FIRST
+from truing.store.items import AT_ONCE, ItemPurpose, StoredItem, stored_item
 from truing.store.people import PersonRole
 from truing.store.schema import items, people, settled, standing, votes
 from truing.store.settings import ProjectSettings
@@ -26,28 +28,51 @@ class Disagreement:
     settled: Vote | None
 
 
-def disagreements(connection: Connection, *, unsettled: bool = True) -> Iterator[Disagreement]:
+def disagreements(
+    connection: Connection, *, unsettled: bool = True, count: int | None = None, held: Collection[int] = ()
+) -> Iterator[Disagreement]:
     """Yield the items whose standing votes differ, without skips; with `unsettled` those that nobody decided.
 
-    Comments and edited texts are no difference; two texts written for the same question are.
+    Comments and edited texts are no difference; two texts written for the same question are. At most `count`
+    are yielded, and none of `held`.
     """
-    ours = (standing.c.look == 1, standing.c.skip.is_(False))
-    several = select(standing.c.item_id).where(*ours).group_by(standing.c.item_id).having(func.count() > 1)
-    chosen = select(items).where(items.c.id.in_(several), items.c.purpose == "real").order_by(items.c.id)
-    if unsettled:
-        chosen = chosen.where(~exists().where(settled.c.item_id == items.c.id))
-    for row in connection.execute(chosen).mappings().all():
+    chosen = select(items).where(items.c.disputed.in_((1,) if unsettled else (1, 2)), items.c.id.not_in(held))
+    rows = connection.execute(chosen.order_by(items.c.id).limit(count)).mappings().all()
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        numbers = [row["id"] for row in some]
         stand = select(votes).join(standing, standing.c.vote_id == votes.c.id)
-        stand = stand.where(standing.c.item_id == row["id"], *ours).order_by(votes.c.id)
-        found = tuple(as_vote(each) for each in connection.execute(stand).mappings())
-        if len({repr(compared(vote.answer)) for vote in found}) > 1:
-            yield Disagreement(stored_item(row), found, _settled(connection, row["id"]))
+        ours = (standing.c.item_id.in_(numbers), standing.c.look == FIRST, standing.c.skip.is_(False))
+        said = _by_item(connection, stand.where(*ours))
+        decide = select(votes).join(settled, settled.c.vote_id == votes.c.id)
+        decided = _by_item(connection, decide.where(settled.c.item_id.in_(numbers)))
+        for row in some:
+            last = decided[row["id"]][-1] if row["id"] in decided else None
+            yield Disagreement(stored_item(row), tuple(said[row["id"]]), last)
 
 
-def _settled(connection: Connection, item: int) -> Vote | None:
-    chosen = select(votes).join(settled, settled.c.vote_id == votes.c.id).where(settled.c.item_id == item)
-    row = connection.execute(chosen).mappings().first()
-    return None if row is None else as_vote(row)
+def _by_item(connection: Connection, chosen: Select[Any]) -> dict[int, list[Vote]]:
+    """Return votes by item, in the order in which they were stored."""
+    found: dict[int, list[Vote]] = {}
+    for vote in sorted(map(as_vote, connection.execute(chosen).mappings()), key=lambda vote: vote.id):
+        found.setdefault(vote.item, []).append(vote)
+    return found
+
+
+def count_disagreements(connection: Connection) -> int:
+    """Return how many items there are on which people disagree and that nobody settled."""
+    return connection.scalar(select(func.count()).select_from(items).where(items.c.disputed == 1)) or 0
+
+
+def mark_disputes(connection: Connection) -> None:
+    """Note of each item whether its standing votes differ, in a database that did not."""
+    stand = select(votes).join(standing, standing.c.vote_id == votes.c.id)
+    stand = stand.where(standing.c.look == FIRST, standing.c.skip.is_(False))
+    for item, said in _by_item(connection, stand).items():
+        if differ([vote.answer for vote in said if vote.answer is not None]):
+            state = case((exists().where(settled.c.item_id == item), 2), else_=1)
+            here = (items.c.id == item, items.c.purpose == ItemPurpose.REAL.value)
+            connection.execute(update(items).where(*here).values(disputed=state))
 
 
 def adjudicate(connection: Connection, settings: ProjectSettings, vote: NewVote) -> SavedVote:
@@ -55,8 +80,6 @@ def adjudicate(connection: Connection, settings: ProjectSettings, vote: NewVote)
 
     Raises UsageError for a person who may not settle, an item that is not there, and a skip.
     """
-    if (before := vote_of_key(connection, vote.client_key)) is not None:
-        return SavedVote(before, new=False)
     role = connection.scalar(select(people.c.role).where(people.c.id == vote.person))
     row = (
         connection.execute(select(items).where(items.c.id == vote.item).with_for_update(key_share=True))
@@ -78,5 +101,6 @@ def adjudicate(connection: Connection, settings: ProjectSettings, vote: NewVote)
     replaced = connection.scalar(select(settled.c.vote_id).where(settled.c.item_id == item.id))
     connection.execute(delete(settled).where(settled.c.item_id == item.id))
     connection.execute(insert(settled).values(item_id=item.id, vote_id=number))
-    connection.execute(update(items).where(items.c.id == item.id).values(wanted=0))
+    disputed = case((items.c.disputed > 0, 2), else_=0)
+    connection.execute(update(items).where(items.c.id == item.id).values(wanted=0, disputed=disputed))
     return SavedVote(number, new=True, replaced=replaced)

@@ -22,7 +22,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 # Columns of a vote; after them stand response_1, model_1, response_2, …
 COLUMNS = (
     *("kind", "purpose", "person", "answer", "look", "order", "seconds", "comment", "flag"),
-    *("prompt", "known", "row", "priority", "responses"),
+    *("prompt", "known", "row", "priority", "by_models", "responses"),
 )
 
 
@@ -75,6 +75,7 @@ def _cells(row: VoteRow) -> dict[str, str]:
         "known": _json(as_row(item.gold)) if item.gold else "",
         "row": _json(item.row) if item.row else "",
         "priority": repr(item.priority) if item.priority else "",
+        "by_models": "1" if item.by_models else "",
         "responses": str(len(item.responses)),
     }
     for number, each in enumerate(item.responses, 1):
@@ -124,6 +125,7 @@ def _vote(cells: dict[str, str], place: str) -> VoteRow:
         read_answer(gold) if gold else None,
         json.loads(cells.get("row", "{}")),
         float(cells.get("priority", "0")),
+        cells.get("by_models") == "1",
     )
     return VoteRow(
         item=item,

@@ -5,10 +5,9 @@ To stop the loop a hook raises.
 """
 
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from truing.core.errors import Stopped
 from truing.core.messages import message
 from truing.core.ranks import launched
+from truing.core.signals import handled, interrupt, stopped_by
 
 ASKED = 0  # in place of a signal's number: a file asked for the stop
 Logs = dict[str, float]
@@ -38,11 +38,13 @@ class Evaluate:
     best: float = math.inf
     best_step: int | None = None
     without_progress: int = 0
+    cut_short: Callable[[int], AbstractContextManager[object]] = nullcontext  # of a step, around `measure`
 
     def __call__(self, step: int, logs: Logs) -> None:
         if step != self.total and (self.every is None or step % self.every):
             return
-        found = self.measure()
+        with self.cut_short(step):
+            found = self.measure()
         logs.update({f"eval/{name}": value for name, value in found.items()})
         if (reached := self.aim(found)) < self.best:
             self.best, self.best_step, self.without_progress = reached, step, 0
@@ -73,30 +75,43 @@ class Signals:
     """
 
     received: int | None = None
-    _before: dict[int, Any] = field(default_factory=dict)
+    _at_once: bool = False
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.received is not None and launched().size == 1:
-            raise KeyboardInterrupt
-        self.received = number
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        again, self.received = self.received is not None and launched().size == 1, number
+        if again or self._at_once:
+            interrupt(number, frame)
 
     @contextmanager
     def watching(self) -> Iterator["Signals"]:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
-        try:
+        with handled(self._note):
             yield self
+
+    @contextmanager
+    def at_once(self, step: int) -> Iterator[None]:
+        """Let a signal cut the block short: work after a step that is done again when the run goes on.
+
+        Raises Stopped, also where a signal came before. Several ranks do such work to its end, together.
+        """
+        if launched().size > 1:
+            yield
+            return
+        self.raise_if_received(step)
+        self._at_once = True
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.raise_if_received(step)
+            raise
         finally:
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
+            self._at_once = False
 
     def raise_if_received(self, step: int) -> None:
         if self.received is None:
             return
         said = message("stopped on request after step {step}", step=step)
         if self.received != ASKED:
-            name = signal.Signals(self.received).name
-            said = message("stopped by {name} after step {step}", name=name, step=step)
+            said = stopped_by(self.received, step)
         raise Stopped(said, signal=self.received, hint=message("the same command resumes here"))
 
 

@@ -12,12 +12,13 @@ Errors for people are raised as everywhere else: a `TruingError` becomes a page,
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
@@ -89,6 +90,17 @@ def events(request: Request, made: AsyncIterator[tuple[str, Any]]) -> StreamingR
 
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
+
+
+async def changes(read: Callable[[], Any], every: float) -> AsyncIterator[tuple[str, Any]]:
+    """Yield what `read` returns at first and whenever it has changed, as events named `changed`."""
+    before: Any = None
+    while True:
+        if (now := await run_in_threadpool(read)) != before:
+            before = now
+            yield "changed", now
+        yield "", None
+        await asyncio.sleep(every)
 
 
 class _Spoken:

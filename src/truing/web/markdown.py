@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from truing.text.shown import clipped, plain
+from truing.text.shown import clipped, language, plain
 
 MarkdownNode = str | list[Any]  # a text, or [name, attributes, children]
 
@@ -35,6 +35,11 @@ _BLOCKS = {"p", "ul", "ol", "li", "blockquote", "th", "td"}
 _EMPTY = {"hr", "br"}
 _DEEPEST = 40  # elements in each other: a page of nine thousand is built by nobody
 _SIDES = {"text-align:right": "right", "text-align:center": "center"}  # of a table's columns
+
+
+def text_row(text: str) -> dict[str, Any]:
+    """Return a text for a page: as it is without escapes of terminals, as elements, and its language."""
+    return {"text": clipped(plain(text)), "tree": markdown_tree(text), "lang": language(text)}
 
 
 @lru_cache(maxsize=1024)

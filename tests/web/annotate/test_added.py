@@ -23,6 +23,14 @@ def test_rows_are_added_once(project):
     assert store.count_items()[ItemPurpose.GOLD] == 3
 
 
+def test_responses_in_no_order_are_voted_on_and_know_no_answer(project):
+    store = project(pairs(1))
+    lists = json.dumps({"prompt": "q", "responses": ["a", "b"]}) + "\n"
+    assert add_rows(store, "lists.jsonl", lists, "pair", ItemPurpose.REAL).new == 1
+    with pytest.raises(DataError, match="ranks"):
+        add_rows(store, "lists.jsonl", lists, "pair", ItemPurpose.GOLD)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -5,7 +5,7 @@ import pytest
 from truing.store.answers import PairAnswer
 from truing.store.people import PersonRole
 
-from .projects import app_of, ballot, item, lesson, pairs, take, visit
+from .projects import app_of, ballot, item, lesson, pairs, press, take, visit, wait_saved
 
 
 @pytest.fixture
@@ -40,11 +40,34 @@ def test_an_invitation_works_once_and_its_session_lasts(site, watched):
     late.complaints.clear()  # the browser says that a request was refused
 
 
+def test_who_was_signed_out_comes_back_as_the_same_person_and_loses_nothing(site, watched):
+    served_, store = site(pairs(6))
+    (token,) = store.invite()
+    seen = watched(f"{served_.url}/join/{token}")
+    page = seen.page
+    page.fill("#name", "Ada")
+    page.click("button")
+    press(page, "1")
+    wait_saved(page)
+    page.context.clear_cookies()
+    page.keyboard.press("2")
+    page.wait_for_selector("#away:not([hidden])")
+    assert "ask for a link back" in page.text_content("#away")
+    page.goto(f"{served_.url}/join/{store.way_back('Ada')}")
+    assert seen.violations() == []
+    page.click("button")
+    page.wait_for_selector("#task:not([hidden])")
+    wait_saved(page)
+    assert len(list(store.standing_votes())) == 2
+    assert len(store.people()) == 1
+    seen.complaints.clear()  # the browser says that a request was refused
+
+
 def test_a_visitor_without_an_invitation_sees_nothing(site):
     served_, store = site(pairs(2))
     with visit(served_, store, "Ada") as client:
         client.cookies.clear()
-        for path in ("/", "/project", "/disagreements", "/project/numbers"):
+        for path in ("/", "/project", "/disagreements", "/project/events"):
             assert client.get(path).status_code == 403
         assert client.post("/next", json={"count": 1}).status_code == 403
 
@@ -65,9 +88,23 @@ def test_a_vote_that_arrives_twice_is_one_vote(site):
         first, again = (client.post("/votes", json=ballot(shown, "k", kind="pair", side=0)) for _ in range(2))
         assert (first.json()["new"], again.json()["new"]) == (True, False)
         assert first.json()["id"] == again.json()["id"]
-        client.post("/undo", json={"client_key": "u"})
-        client.post("/undo", json={"client_key": "u"})
+        client.post("/undo", json={"client_key": "u", "vote": "k"})
+        client.post("/undo", json={"client_key": "u", "vote": "k"})
     assert [vote.act for vote in store.history()] == ["vote", "undo"]
+
+
+def test_an_undo_takes_back_the_vote_that_it_names_and_tells_the_one_before(site):
+    served_, store = site(pairs(4))
+    with visit(served_, store, "Ada") as ada, visit(served_, store, "Bo") as bo:
+        for place, shown in enumerate(take(ada, 3)):
+            ada.post("/votes", json=ballot(shown, f"k{place}", kind="pair", side=0))
+        found = ada.post("/undo", json={"client_key": "u1", "vote": "k1"}).json()
+        assert (found["item"]["item"], found["before"]) == (list(store.history())[1].item, "k0")
+        again = ada.post("/undo", json={"client_key": "u2", "vote": "k1"}).json()
+        assert again == {"item": None, "before": "k0"}
+        assert bo.post("/undo", json={"client_key": "u3", "vote": "k0"}).json()["item"] is None
+        assert ada.post("/undo", json={"client_key": "u4"}).status_code == 400
+    assert [vote.id for vote in store.standing_votes()] == [1, 3]
 
 
 def test_nobody_votes_on_an_item_of_another_person_or_project(site):

@@ -175,6 +175,27 @@ def test_undo_keeps_the_history(project, served, watched):
     page.wait_for_function("() => document.getElementById('said').textContent.includes('nothing')")
 
 
+def test_of_two_tabs_each_takes_back_its_own_vote(project, served, watched):
+    store = project(pairs(12))
+    site = served(app_of(store))
+    page = watched(site.url, **session(site, store, "Ada")).page
+    press(page, "1")
+    wait_saved(page)
+    other = page.context.new_page()
+    other.goto(site.url)
+    press(other, "2")
+    wait_saved(other)
+    press(page, "u")
+    wait_saved(page)
+    (vote,) = store.standing_votes()
+    assert (vote.id, vote.answer) == (2, PairAnswer(expected("2", vote.order)))
+    press(other, "u")
+    wait_saved(other)
+    assert list(store.standing_votes()) == []
+    other.keyboard.press("u")  # what stood when it was opened was taken back in the first
+    other.wait_for_function("() => document.getElementById('said').textContent.includes('already')")
+
+
 def test_a_double_click_answers_one_item(project, served, watched):
     store = project(pairs(4))
     site = served(app_of(store))

@@ -130,9 +130,40 @@ def test_the_oldest_talk_is_forgotten_that_nobody_writes_in():
     async def many() -> tuple[int, bool]:
         contest = contest_of(Echo("a"), Echo("b"))
         first = await asked(contest)
-        for _ in range(MOST_TALKS):
-            contest.ask(None, 1, "q")
+        for person in range(MOST_TALKS):
+            contest.ask(None, person, "q")
         await asyncio.sleep(0)
         return len(contest.talks), first.id in contest.talks
 
     assert run(many) == (MOST_TALKS, False)
+
+
+def test_a_person_has_one_round_written_at_a_time():
+    """Other talks of the same person wait, those of other people do not."""
+
+    async def spoken() -> list[int]:
+        contest = contest_of(Echo("a", waits=True), Echo("b"), Echo("c"))
+        first = contest.ask(None, 1, "q")
+        with pytest.raises(UsageError, match="another question of yours"):
+            contest.ask(None, 1, "q")
+        contest.ask(None, 2, "q")
+        written = len(contest.talks)
+        for _ in range(END):
+            await asyncio.sleep(0)
+        contest.stop(first)
+        contest.ask(None, 1, "q")
+        return [written, len(contest.talks)]
+
+    assert run(spoken) == [2, 3]
+
+
+def test_a_talk_that_is_forgotten_is_no_longer_written(monkeypatch: pytest.MonkeyPatch):
+    async def spoken() -> list[bool]:
+        monkeypatch.setattr("truing.web.arena.contest.MOST_TALKS", 2)
+        contest = contest_of(Echo("a", waits=True), Echo("b", waits=True))
+        talks = [contest.ask(None, person, "q") for person in (1, 2, 3)]
+        for _ in range(END):
+            await asyncio.sleep(0)
+        return [any(talk.running()) for talk in talks]
+
+    assert run(spoken) == [False, True, True]

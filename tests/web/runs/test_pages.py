@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,25 @@ def test_a_page_follows_a_run(site_of, watched, tmp_path: Path):
         page.get_by_text("It stops after this step").wait_for()
         assert folder.asked_to_stop()
     page.locator("#state", has_text="interrupted").wait_for()
+
+
+def test_more_runs_than_a_browser_has_connections_are_followed_together(site_of, watched, tmp_path: Path):
+    runs = [make_run(tmp_path / f"run{place}", steps=30, state=RunState.RUNNING) for place in range(8)]
+    with ExitStack() as stack:
+        folders = [stack.enter_context(RunFolder.open(run)) for run in runs]
+        found = watched(site_of(tmp_path).entry)
+        page = found.page
+        asked: list[str] = []
+        page.on("request", lambda one: asked.append(one.url))
+        for box in page.locator('input[name="run"]').all():
+            box.check()
+        page.locator("#compare").click()
+        loaded(page)
+        for step, folder in ((31, folders[0]), (31, folders[-1]), (32, folders[-1])):
+            folder.log_metrics(step, {"loss": 123.0})
+            page.get_by_text(f"step {step}: ").first.wait_for()  # of the run with the most steps
+        assert sum("/follow?" in url for url in asked) == 1
+        assert page.evaluate("fetch('/').then((answer) => answer.status)") == 200
 
 
 def test_a_list_follows_its_runs(site_of, watched, tmp_path: Path):

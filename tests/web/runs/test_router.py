@@ -74,8 +74,9 @@ def test_curves_are_thinned_and_named(site_of, tmp_path: Path):
 def test_a_folder_that_was_not_found_is_no_page(site_of, tmp_path: Path, key: str):
     make_run(tmp_path / "run")
     site = site_of(tmp_path)
-    for below in ("", "/series", "/events", "/samples", "/../..", "/%2e%2e/config.json"):
+    for below in ("", "/series", "/samples", "/../..", "/%2e%2e/config.json"):
         assert raw(site, f"/runs/{key}{below}").startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 ")), below
+    assert raw(site, f"/follow?run={key}").startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 "))
     assert raw(site, f"/runs/{key}/stop", "POST").startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 404 "))
 
 
@@ -83,7 +84,8 @@ def test_what_grows_is_sent_as_it_grows(site_of, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(router, "EVERY", 0.02)
     run = make_run(tmp_path / "run", steps=5)
     site = site_of(tmp_path)
-    with site.client.stream("GET", f"/runs/{ids(site)['run']}/events?last=5") as got:
+    key = ids(site)["run"]
+    with site.client.stream("GET", f"/follow?run={key}&last=5") as got:
         told = got.iter_lines()
 
         def until(name: str, wanted=lambda content: True):
@@ -94,14 +96,31 @@ def test_what_grows_is_sent_as_it_grows(site_of, tmp_path: Path, monkeypatch):
 
         assert until("facts")["step"] == 5
         append_jsonl(run / "metrics.jsonl", {"step": 6, "loss": 0.25})
-        assert until("points") == {"last": 6, "series": {"loss": [[6, 0.25]]}}
+        assert until("points") == {"id": key, "last": 6, "series": {"loss": [[6, 0.25]]}}
         add_alarm(run)
         assert (
             until("facts", lambda facts: facts["alarms"])["alarms"][0]["title"]
             == "The labels look like noise"
         )
         (run / "metrics.jsonl").write_bytes(b'{"step": 1, "loss": 2.0}\n')
-        assert until("anew") is None
+        assert until("anew") == {"id": key}
+
+
+def test_several_runs_are_followed_by_one_stream(site_of, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(router, "EVERY", 0.02)
+    runs = {name: make_run(tmp_path / name, steps=5) for name in "abcdefgh"}
+    site = site_of(tmp_path)
+    keys = ids(site)
+    query = "&".join(f"run={keys[name]}&last=5" for name in runs)
+    with site.client.stream("GET", f"/follow?{query}") as got:
+        told = got.iter_lines()
+        for name in ("g", "b"):
+            append_jsonl(runs[name] / "metrics.jsonl", {"step": 6, "loss": 0.25})
+            assert any(line == "event: points" for line in told)
+            assert json.loads(next(told)[6:])["id"] == keys[name]
+    many = "&".join(f"run={number}" for number in range(9))
+    assert site.client.get(f"/follow?{many}").status_code == 400
+    assert site.client.get(f"/follow?run={keys['a']}&last=1&last=2").status_code == 400
 
 
 def test_a_run_without_a_process_cannot_be_stopped(site_of, tmp_path: Path):

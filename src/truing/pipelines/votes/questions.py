@@ -120,12 +120,9 @@ def _ratings(answer: VoteAnswer | None) -> Iterator[tuple[str, Hashable, Any]]:
 
 def _model_vote(vote: Vote, item: StoredItem) -> PairVote | None:
     """Return a pair's vote as one on the models of its responses; None where they are not two models."""
-    if not isinstance(vote.answer, PairAnswer):
+    if not isinstance(vote.answer, PairAnswer) or (models := item.two_models) is None:
         return None
-    first, second = (one.model for one in item.responses)
-    if first is None or second is None or first == second:
-        return None
-    return PairVote(first, second, vote.answer.choice, vote.person)
+    return PairVote(*models, vote.answer.choice, vote.person)
 
 
 def _rater_votes(votes: list[Vote], items: Mapping[int, StoredItem]) -> Iterator[RaterVote]:

@@ -28,5 +28,5 @@ def add_rows(
     with TemporaryDirectory(prefix="truing-added-") as folder:
         path = Path(folder) / f"added{suffix}"
         path.write_text(text, encoding="utf-8")
-        records = load_records([str(path)]).records
+        records = load_records([str(path)], unranked=purpose is ItemPurpose.REAL).records
     return store.add_items(items_of(records, kind or store.settings.kinds[0], purpose))

@@ -33,6 +33,7 @@ def disagreements_router(store: ProjectStore) -> APIRouter:
             "undo": None,
             "names": axis_names(settings.axes),
             "voted": 0,
+            "last": None,
             "guidelines": bool(settings.guidelines),
         }
         shown = {"told": told, "guidelines": markdown(settings.guidelines), "title": t("Disagreements")}
@@ -42,8 +43,8 @@ def disagreements_router(store: ProjectStore) -> APIRouter:
     def next_items(me: MeSettling, given: SentHeld) -> dict[str, Any]:
         people = {person.id: person.name for person in store.people()}
         axes = store.settings.axes
-        waiting = [one for one in store.disagreements() if one.item.id not in given.held]
-        return {"items": [disagreement_row(one, people, axes) for one in waiting[: given.count]]}
+        waiting = store.disagreements(count=given.count, held=given.held)
+        return {"items": [disagreement_row(one, people, axes) for one in waiting]}
 
     @router.post("/settle")
     def settle(me: MeSettling, given: SentVote) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from truing.web.annotate.exported import TITLES, votes_file
 from truing.web.annotate.live import LiveNumbers
 from truing.web.annotate.shown import SentBody
 from truing.web.annotate.who import MeAdmin, frame
-from truing.web.app import page
+from truing.web.app import changes, events, page
 
 # Makes the statistics of a project: tables as JSON, each with `title`, `explains`, `columns`, and `rows` of
 # cells with `text` and, for a value that has one, `interval` in words and its ends `low`, `middle`, `high` on
@@ -42,6 +42,9 @@ PURPOSES = {
     ItemPurpose.GOLD: "Gold items, whose answer is known",
     ItemPurpose.TRAINING: "Training, shown first with its answer",
 }
+
+
+EVERY = 3.0  # seconds between two looks at the numbers that a page follows
 
 
 class SentInvitations(SentBody):
@@ -79,9 +82,9 @@ def project_router(store: ProjectStore, numbers: VoteNumbers | None) -> APIRoute
         numbers_now = {"tables": live.tables()}
         return page(request, "annotate/project.html.j2", **shown, told=numbers_now, **frame(me, "/project"))
 
-    @router.get("/numbers")
-    def tables(me: MeAdmin) -> dict[str, Any]:
-        return {"tables": live.tables()}
+    @router.get("/events")
+    async def follow(request: Request, me: MeAdmin) -> Response:
+        return events(request, changes(lambda: {"tables": live.tables()}, EVERY))
 
     @router.post("/invitations")
     def invite(request: Request, me: MeAdmin, given: SentInvitations) -> dict[str, Any]:

@@ -32,15 +32,16 @@ from truing.web.markdown import markdown
 
 
 class SentName(SentBody):
-    """The name of somebody who joins."""
+    """The name of somebody who joins; who comes back has one."""
 
-    name: Annotated[str, Field(max_length=200)]
+    name: Annotated[str, Field(max_length=200)] = ""
 
 
 class SentUndo(SentBody):
-    """The key of an undo, which makes a replay nothing."""
+    """An undo of the vote with the key `vote`; its own key makes a replay nothing."""
 
     client_key: Annotated[str, Field(min_length=1, max_length=64)]
+    vote: Annotated[str, Field(min_length=1, max_length=64)]
 
 
 def annotate_router(store: ProjectStore, numbers: VoteNumbers | None = None) -> APIRouter:
@@ -64,10 +65,9 @@ def join_router(store: ProjectStore) -> APIRouter:
 
     @router.get("/join/{token}")
     def invited(request: Request, token: str) -> HTMLResponse:
-        known = visitor(request).person
-        return page(
-            request, "annotate/join.html.j2", project=store.settings.name, known=known, links=[], path=""
-        )
+        shown = {"project": store.settings.name, "known": visitor(request).person}
+        back = store.returning(token)
+        return page(request, "annotate/join.html.j2", back=back, links=[], path="", **shown)
 
     @router.post("/join/{token}")
     def join(request: Request, token: str, given: SentName) -> Response:
@@ -98,6 +98,7 @@ def _vote_router(store: ProjectStore, people: People) -> APIRouter:
             "undo": "/undo",
             "names": axis_names(settings.axes),
             "voted": store.standing_count(me.id),
+            "last": store.latest_key(me.id),
             "guidelines": bool(settings.guidelines),
         }
         shown = {"told": told, "guidelines": markdown(settings.guidelines), "title": t("Vote")}
@@ -122,8 +123,12 @@ def _vote_router(store: ProjectStore, people: People) -> APIRouter:
 
     @router.post("/undo")
     def undo(me: Me, given: SentUndo) -> dict[str, Any]:
-        shown = store.undo(me.id, given.client_key)
-        return {"item": None if shown is None else item_row(shown, store.settings.axes)}
+        shown = store.undo(me.id, given.vote, given.client_key)
+        before = store.latest_key(me.id, given.vote)
+        return {
+            "item": None if shown is None else item_row(shown, store.settings.axes),
+            "before": before,
+        }
 
     return router
 

@@ -25,8 +25,8 @@ from truing.store.answers import (
 )
 from truing.store.draw import ShownItem
 from truing.store.items import ItemPurpose
-from truing.text.shown import SHOWN_CHARACTERS, clipped, language, plain
-from truing.web.markdown import markdown_tree
+from truing.text.shown import SHOWN_CHARACTERS
+from truing.web.markdown import text_row
 
 AXES = {"helpful": "Helpful", "harmless": "Harmless", "honest": "Honest"}  # that have a name in each language
 SIDES = {0: "First is better", 1: "Second is better", "tie": "Tie", "both_bad": "Both bad"}
@@ -172,11 +172,6 @@ def item_row(shown: ShownItem, axes: Sequence[str]) -> dict[str, Any]:
 
 def _turn_row(turn: Message) -> dict[str, Any]:
     return {"role": turn.role, **text_row(turn.content)}
-
-
-def text_row(text: str) -> dict[str, Any]:
-    """Return a text for a page: as it is without escapes of terminals, as elements, and its language."""
-    return {"text": clipped(plain(text)), "tree": markdown_tree(text), "lang": language(text)}
 
 
 def _response_row(text: str) -> dict[str, Any]:

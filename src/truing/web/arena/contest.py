@@ -45,7 +45,10 @@ class Contest:
             )
 
     def ask(self, talk: ArenaTalk | None, person: int, question: str) -> ArenaTalk:
-        """Begin a round of a talk, or of a new one; return the talk. Raises UsageError where it may not."""
+        """Begin a round of a talk, or of a new one; return the talk. Raises UsageError where it may not.
+
+        A person has one round written at a time, so that nobody keeps the models from the others.
+        """
         if not question.strip() or len(question) > LONGEST_QUESTION:
             raise UsageError(
                 message(
@@ -60,6 +63,11 @@ class Contest:
             raise UsageError(
                 message("the conversation has {n} questions, the most", n=MOST_ROUNDS),
                 hint=message("begin a new conversation"),
+            )
+        if any(any(other.running()) for other in self.talks.values() if other.person == person):
+            raise UsageError(
+                message("another question of yours is still being answered"),
+                hint=message("wait for its responses, or stop them in its conversation"),
             )
         talk = self._begin(person) if talk is None else talk
         number, self.begun = self.begun, self.begun + 1
@@ -115,7 +123,7 @@ class Contest:
     def _begin(self, person: int) -> ArenaTalk:
         if len(self.talks) >= MOST_TALKS:
             idle = (id_ for id_, old in self.talks.items() if not any(old.running()))
-            self.talks.pop(next(idle, next(iter(self.talks))))
+            self.stop(self.talks.pop(next(idle, next(iter(self.talks)))))
         talk = ArenaTalk(person)
         self.talks[talk.id] = talk
         return talk

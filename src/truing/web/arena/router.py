@@ -17,13 +17,12 @@ from starlette.responses import Response
 
 from truing.core.errors import UsageError
 from truing.core.messages import message, told
-from truing.core.records import Turns
 from truing.core.words import spoken
 from truing.store.answers import PairAnswer, PairChoice
 from truing.store.contests import ContestVote
 from truing.store.items import Candidate, NewItem
 from truing.store.project import ProjectStore
-from truing.text.shown import SHOWN_CHARACTERS, clipped, language, plain
+from truing.text.shown import SHOWN_CHARACTERS, plain
 from truing.web.annotate.who import People
 from truing.web.app import events, page
 from truing.web.arena.contest import Contest
@@ -37,7 +36,7 @@ from truing.web.arena.talks import (
     SideState,
     waited,
 )
-from truing.web.markdown import markdown_tree
+from truing.web.markdown import text_row
 
 QUIET = 1.0  # seconds without news after which a line says so: a browser that has left is noticed then
 
@@ -181,7 +180,7 @@ def _round(contest: Contest, one: ArenaRound) -> dict[str, Any]:
     named = not contest.blind or one.spent
     return {
         "number": one.number,
-        "question": _text(one.prompt[-1:]),
+        "question": text_row(one.prompt[-1].content),
         "state": one.state.value,
         "outcome": one.outcome,
         "goes_on": one.goes_on,
@@ -189,21 +188,14 @@ def _round(contest: Contest, one: ArenaRound) -> dict[str, Any]:
     }
 
 
-def _text(turns: Turns) -> dict[str, str]:
-    text = clipped("\n\n".join(plain(turn.content) for turn in turns))
-    return {"text": text, "lang": language(text)}
-
-
 def _side(side: RoundSide, named: bool) -> dict[str, Any]:
-    ended = side.state is not SideState.WRITING
-    text = clipped(plain(side.text))
+    writes = side.state is SideState.WRITING  # its text grows, and is shown as it is until it ends
     return {
+        **text_row(side.text),
+        **({"tree": None} if writes else {}),
         "model": plain(side.model) if named else None,
         "state": side.state.value,
         "finish": side.finish and side.finish.value,
-        "text": text,
-        "lang": language(text),
-        "tree": markdown_tree(side.text) if ended else None,
         "error": told(side.error.message, spoken()) if side.error else None,
         "hint": told(side.error.hint, spoken()) if side.error else None,
     }

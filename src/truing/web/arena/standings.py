@@ -13,7 +13,8 @@ from truing.stats.bradley_terry import Compared, fit_strengths
 from truing.stats.intervals import Interval
 from truing.stats.model_strengths import ModelStrength, PairVote, model_strengths
 from truing.store.answers import PairAnswer
-from truing.store.items import StoredItem
+from truing.store.draw import FIRST
+from truing.store.items import ItemPurpose
 from truing.store.project import ProjectStore
 
 ONE_PERSON = "one person voted: intervals are over votes, and say nothing of what other people would find"
@@ -50,21 +51,16 @@ class VotedPairs:
     _models: dict[int, tuple[str, str] | None] = field(default_factory=dict[int, tuple[str, str] | None])
 
     def __iter__(self) -> Iterator[PairVote]:
-        """Yield the votes that stand now."""
-        votes = [vote for vote in self.store.standing_votes() if isinstance(vote.answer, PairAnswer)]
+        """Yield the votes that stand now, of first looks at real items."""
+        stand = (vote for vote in self.store.standing_votes() if vote.look == FIRST)
+        votes = [vote for vote in stand if isinstance(vote.answer, PairAnswer)]
         unknown = {vote.item for vote in votes} - self._models.keys()
         for number, item in self.store.get_items(unknown).items():
-            self._models[number] = _two_models(item)
+            self._models[number] = item.two_models if item.purpose is ItemPurpose.REAL else None
         for vote in votes:
             models = self._models[vote.item]
             if models is not None and isinstance(vote.answer, PairAnswer):
                 yield PairVote(*models, vote.answer.choice, vote.person)
-
-
-def _two_models(item: StoredItem) -> tuple[str, str] | None:
-    """Return the models of an item's responses; None where they are not two that are known and differ."""
-    first, second = (each.model for each in item.responses)
-    return (first, second) if first and second and first != second else None
 
 
 def compared_pairs(votes: Sequence[PairVote]) -> "Counter[frozenset[str]]":

@@ -6,9 +6,8 @@ plain here, and pages show it as text.
 
 import asyncio
 import math
-import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any
@@ -23,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from truing.config.run_folder import CONFIG, ask_to_stop
 from truing.core.words import t
 from truing.reports.charts import PANELS
-from truing.web.app import events, page
+from truing.web.app import changes, events, page
 from truing.web.runs.beside import SampleIndex, evaluations_of, frontier
 from truing.web.runs.columns import MetricLog, open_log
 from truing.web.runs.found import Finder, FolderKind, FoundFolder, read_object
@@ -91,9 +90,7 @@ def runs_router(roots: Sequence[Path]) -> APIRouter:
 
     @router.get("/events")
     async def listing(request: Request) -> Response:
-        return events(
-            request, _changes(lambda: {"lines": [line.row() for line in board.lines()]}, LIST_EVERY)
-        )
+        return events(request, changes(lambda: {"lines": [line.row() for line in board.lines()]}, LIST_EVERY))
 
     @router.get("/runs/{key}")
     def one(request: Request, key: str) -> Response:
@@ -140,7 +137,6 @@ def _add_numbers(router: APIRouter, board: Board) -> None:
         log, _ = board.opened(board.folder(key))
         known = log.names
         found = {
-            "generation": log.generation,
             "last": log.last_step,
             "panels": _panels(known),
             "series": [
@@ -152,10 +148,19 @@ def _add_numbers(router: APIRouter, board: Board) -> None:
         }
         return JSONResponse(found)  # plain values: FastAPI would look at each of many thousands
 
-    @router.get("/runs/{key}/events")
-    async def follow(request: Request, key: str, last: int = 0) -> Response:
-        folder = await run_in_threadpool(board.folder, key)
-        return events(request, _followed(board, folder, last))
+    @router.get("/follow")
+    async def follow(
+        request: Request,
+        run: Annotated[list[str], Query()],
+        last: Annotated[list[int] | None, Query()] = None,
+    ) -> Response:
+        steps = last or []
+        if len(run) > MOST_COMPARED or len(steps) > len(run):
+            raise HTTPException(400, t("A page follows at most {n} runs.", n=MOST_COMPARED))
+        behind = dict(zip(run, [*steps, *[0] * len(run)], strict=False))
+        folders = [await run_in_threadpool(board.folder, key) for key in behind]
+        followed = [_Followed(board, one, after) for one, after in zip(folders, behind.values(), strict=True)]
+        return events(request, _news(followed))
 
     @router.get("/runs/{key}/samples")
     def samples(key: str, step: int | None = None) -> dict[str, Any]:
@@ -209,38 +214,40 @@ def _panels(names: Sequence[str]) -> list[dict[str, Any]]:
     return found + [{"title": short(name), "names": [name], "main": False} for name in left]
 
 
-async def _changes(read: Callable[[], Any], every: float) -> AsyncIterator[tuple[str, Any]]:
-    """Yield what `read` returns at first and whenever it has changed, as events named `changed`."""
-    before: Any = None
-    while True:
-        if (now := await run_in_threadpool(read)) != before:
-            before = now
-            yield "changed", now
-        yield "", None
-        await asyncio.sleep(every)
+class _Followed:
+    """A run that a page follows, with what the page knows of it."""
 
+    def __init__(self, board: Board, folder: FoundFolder, last: int) -> None:
+        self.board, self.folder, self.last = board, folder, last
+        self.facts: Any = None
+        self.generation: int | None = None
 
-async def _followed(board: Board, folder: FoundFolder, last: int) -> AsyncIterator[tuple[str, Any]]:
-    """Yield the facts of a run when they change, and the points of its curves behind step `last`."""
-    facts: Any = None
-    generation = (await run_in_threadpool(board.opened, folder))[0].generation
-    spoken = time.monotonic()
-    while True:
-        now = await run_in_threadpool(facts_of, folder)
-        log = (await run_in_threadpool(board.opened, folder))[0]
-        if log.generation != generation:
-            generation, last = log.generation, log.last_step
-            yield "anew", None
-        elif log.last_step > last:
+    def news(self) -> list[tuple[str, Any]]:
+        """Return what has changed since the last call: facts, and points of the curves behind step `last`."""
+        found: list[tuple[str, Any]] = []
+        now, (log, _) = facts_of(self.folder), self.board.opened(self.folder)
+        if self.generation not in (None, log.generation):
+            self.last = log.last_step
+            found.append(("anew", {"id": self.folder.id}))
+        elif log.last_step > self.last:
             newest = log.last_step
-            yield "points", {"last": newest, "series": await run_in_threadpool(_behind, log, last)}
-            last, spoken = newest, time.monotonic()
-        if now != facts:
-            facts = now
-            yield "facts", now
-        if time.monotonic() - spoken > EVERY * 2:  # the end of the server is noticed with a word
-            spoken = time.monotonic()
-            yield "", None
+            points = {"id": self.folder.id, "last": newest, "series": _behind(log, self.last)}
+            found.append(("points", points))
+            self.last = newest
+        self.generation = log.generation
+        if now != self.facts:
+            self.facts = now
+            found.append(("facts", {"id": self.folder.id, **now}))
+        return found
+
+
+async def _news(followed: Sequence[_Followed]) -> AsyncIterator[tuple[str, Any]]:
+    """Yield what changes of several runs."""
+    while True:
+        for one in followed:
+            for named in await run_in_threadpool(one.news):
+                yield named
+        yield "", None  # the end of the server, or of the page, is noticed with a word
         await asyncio.sleep(EVERY)
 
 

@@ -45,13 +45,35 @@ export function get(url, options = {}) {
   return answered(url, { headers: { accept: "application/json" }, ...options });
 }
 
-/** Follow server-sent events: `handlers` by the names of events. Returns the source; `close()` ends it. */
-export function events(url, handlers) {
-  const source = new EventSource(url);
-  for (const [name, handle] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => handle(event.data === undefined ? null : JSON.parse(event.data)));
-  }
-  return source;
+/**
+ * Follow server-sent events: `handlers` by the names of events. `url` is called for the address each time that the page
+ * begins to follow: one that nobody sees does not, since a browser opens six connections to a server and no more.
+ * `lost` is called where the server refuses. Returns what ends it.
+ */
+export function events(url, handlers, lost = () => {}) {
+  let source = null;
+  const begin = () => {
+    const made = new EventSource(url());
+    for (const [name, handle] of Object.entries(handlers)) {
+      made.addEventListener(name, (event) => handle(event.data === undefined ? null : JSON.parse(event.data)));
+    }
+    made.addEventListener("error", () => { if (made.readyState === EventSource.CLOSED) lost(); });
+    source = made;
+  };
+  const stop = () => {
+    source?.close();
+    source = null;
+  };
+  const turn = () => {
+    if (document.hidden) stop();
+    else if (!source) begin();
+  };
+  document.addEventListener("visibilitychange", turn);
+  turn();
+  return () => {
+    document.removeEventListener("visibilitychange", turn);
+    stop();
+  };
 }
 
 /** Have a screen reader say a sentence, without moving the focus. */
@@ -72,4 +94,21 @@ export function element(name, attributes = {}, ...children) {
   }
   made.append(...children);
   return made;
+}
+
+/** A new element of a drawing: `svgElement("circle", {cx: 1}, child, …)`. */
+export function svgElement(name, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+/** The elements of what `markdown_tree` of the server returns. */
+export function grown(nodes) {
+  return nodes.map((node) => {
+    if (typeof node === "string") return node;
+    const [name, attributes, children] = node;
+    return element(name, attributes, ...grown(children));
+  });
 }

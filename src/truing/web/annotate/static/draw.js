@@ -1,17 +1,10 @@
 // An item as elements: its prompt, its responses, and what is filled in beside each of them.
 
-import { element, t } from "/static/base.js";
+import { element, grown, t } from "/static/base.js";
 import { STARS, cells, cursor } from "/static/annotate/task.js";
 
 const ROLES = { system: t("Instructions"), user: t("Prompt"), assistant: t("Earlier response"), tool: t("Tool") };
 const LABELS = { safe: t("Safe"), unsafe: t("Unsafe"), unsure: t("Unsure") };
-
-// Elements of what `markdown_tree` of the server returns.
-export const grown = (nodes) => nodes.map((node) => {
-  if (typeof node === "string") return node;
-  const [name, attributes, children] = node;
-  return element(name, attributes, ...grown(children));
-});
 
 const said = (shown, raw, more = {}) => (raw
   ? element("pre", { class: "said raw", dir: "auto", lang: shown.lang, ...more }, shown.text)

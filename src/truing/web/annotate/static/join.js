@@ -7,7 +7,8 @@ document.getElementById("join").addEventListener("submit", async (event) => {
   const wrong = document.getElementById("wrong");
   wrong.textContent = "";
   try {
-    await post(location.pathname, { name: document.getElementById("name").value });
+    const name = document.getElementById("name"); // who comes back is not asked
+    await post(location.pathname, name ? { name: name.value } : {});
     location.assign("/");
   } catch (error) {
     wrong.textContent = [error.message, error.hint].filter(Boolean).join(". ");

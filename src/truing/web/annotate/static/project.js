@@ -1,30 +1,22 @@
 // The page of whoever looks after a project: numbers that follow the votes, invitations, items.
 
-import { data, element, get, post, t } from "/static/base.js";
+import { data, element, events, post, svgElement, t } from "/static/base.js";
 
-const EVERY = 3000; // milliseconds
 const at = (id) => document.getElementById(id);
 
 // Numbers
 
-const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 144;
-
-const drawn = (name, attributes) => {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-};
 
 // An estimate with its interval, on the scale of its table.
 const whisker = (cell, { least, most }) => {
   const x = (value) => 6 + (WIDTH - 12) * Math.min(1, Math.max(0, (value - least) / (most - least || 1)));
-  const made = drawn("svg", { class: "whisker", viewBox: `0 0 ${WIDTH} 16`, "aria-hidden": "true" });
+  const made = svgElement("svg", { class: "whisker", viewBox: `0 0 ${WIDTH} 16`, "aria-hidden": "true" });
   made.append(
-    drawn("line", { x1: 0, x2: WIDTH, y1: 8, y2: 8 }),
-    ...(least < 0 && most > 0 ? [drawn("line", { x1: x(0), x2: x(0), y1: 2, y2: 14 })] : []),
-    drawn("line", { class: "span", x1: x(cell.low), x2: x(cell.high), y1: 8, y2: 8 }),
-    drawn("circle", { cx: x(cell.middle), cy: 8, r: 4 }));
+    svgElement("line", { x1: 0, x2: WIDTH, y1: 8, y2: 8 }),
+    ...(least < 0 && most > 0 ? [svgElement("line", { x1: x(0), x2: x(0), y1: 2, y2: 14 })] : []),
+    svgElement("line", { class: "span", x1: x(cell.low), x2: x(cell.high), y1: 8, y2: 8 }),
+    svgElement("circle", { cx: x(cell.middle), cy: 8, r: 4 }));
   return made;
 };
 
@@ -49,17 +41,6 @@ const show = ({ tables }) => {
   const place = at("numbers");
   const narrow = tables.filter((table) => table.columns.length <= 2).map(tableOf);
   place.replaceChildren(element("div", { class: "two" }, ...narrow), ...tables.filter((table) => table.columns.length > 2).map(tableOf));
-};
-
-const follow = async () => {
-  if (!document.hidden) {
-    try {
-      show(await get("/project/numbers"));
-    } catch (error) {
-      if (error.status !== 0) throw error; // a server that is away for a while comes back
-    }
-  }
-  setTimeout(follow, EVERY);
 };
 
 // People
@@ -98,4 +79,4 @@ at("add").addEventListener("submit", async (event) => {
 });
 
 show(data("page"));
-setTimeout(follow, EVERY);
+events(() => "/project/events", { changed: show });

@@ -12,7 +12,7 @@ import { Outbox, clientKey } from "/static/annotate/outbox.js";
 import { drawRanking } from "/static/annotate/ranks.js";
 import { act, actOf, begin, choices, tools } from "/static/annotate/task.js";
 
-const page = data("page"); // { name, save, next, undo, names, voted, guidelines }
+const page = data("page"); // { name, save, next, undo, names, voted, last, guidelines }
 const AHEAD = 3; // items that wait beside the one on the screen
 const at = (id) => document.getElementById(id);
 const option = (name) => localStorage.getItem(`truing/${name}`) !== "off";
@@ -24,6 +24,7 @@ let queue = [];
 const left = []; // disagreements that were passed over
 const past = []; // items that were answered in this page, with their states
 const unseen = new Set(); // keys of undos whose items this page does not know
+const earlier = []; // keys of votes from before this page, the latest last
 let voted = page.voted;
 let asking = false;
 let raw = !option("pretty");
@@ -44,12 +45,12 @@ const outbox = new Outbox({
   },
   changed: showUnsent,
   stored: (entry, reply) => {
-    if (unseen.delete(entry.body.client_key)) reopen(reply.item);
+    if (unseen.delete(entry.body.client_key)) reopen(reply);
     else if (reply.known) tell(entry.body.client_key, reply.known);
   },
   refused: (entry, reply) => {
     const place = past.findIndex((one) => one.key === entry.body.client_key);
-    if (place >= 0) past.splice(place, 1); // an undo would take back the vote before it
+    if (place >= 0) past.splice(place, 1); // there is nothing to take back
     complain(t("A vote was not taken: {reason}", { reason: reply.error }));
   },
 });
@@ -61,7 +62,7 @@ function showUnsent({ unsent, away, signedOut }) {
   place.textContent = unsent ? t("{n} unsent", { n: unsent }) : t("saved");
   at("away").hidden = !(away || signedOut);
   at("away").textContent = signedOut
-    ? t("This browser is signed out. Nothing is lost: open your link again.")
+    ? t("This browser is signed out. Nothing is lost: ask for a link back, and open it in this browser.")
     : t("No connection. Votes wait in this browser and are sent when it is back.");
 }
 
@@ -72,23 +73,22 @@ function complain(text) {
 
 // Items
 
-// The items whose votes wait in the outbox; an undo that waits takes back the one before.
+// The votes that wait in the outbox, but for those that are taken back there.
 function waiting() {
-  const held = [];
-  for (const { path, body } of outbox.entries()) {
-    if (path === page.undo) held.pop();
-    else if (path === page.save) held.push(body.item);
-  }
-  return held;
+  const all = outbox.entries();
+  const undone = new Set(all.filter(({ path }) => path === page.undo).map(({ body }) => body.vote));
+  return all.filter(({ path, body }) => path === page.save && !undone.has(body.client_key)).map(({ body }) => body);
 }
+
+const waitingItems = () => waiting().map((body) => body.item);
 
 async function fill() {
   if (asking || queue.length >= AHEAD) return;
   asking = true;
   try {
-    const held = [...left, ...waiting(), ...queue.map((one) => one.item), ...(item ? [item.item] : [])];
+    const held = [...left, ...waitingItems(), ...queue.map((one) => one.item), ...(item ? [item.item] : [])];
     const { items } = await post(page.next, { count: AHEAD + 1 - queue.length, held });
-    const here = new Set([...held, ...waiting()]);
+    const here = new Set([...held, ...waitingItems()]);
     queue.push(...items.filter((one) => !here.has(one.item)));
     at("offline").hidden = true;
     if (!item) (queue.length ? show(queue.shift()) : finish());
@@ -244,22 +244,29 @@ function tell(key, known) {
   announce(at("known").textContent);
 }
 
+// An undo names its vote: another tab may have voted since.
 function undo() {
   const last = past.pop();
-  const body = { client_key: clientKey() };
+  const vote = last ? last.key : earlier.pop();
+  if (!vote) {
+    if (!unseen.size) announce(t("There is nothing to take back."));
+    return;
+  }
+  const body = { client_key: clientKey(), vote };
   if (!last) unseen.add(body.client_key);
   if (page.undo) outbox.add(page.undo, body);
-  if (!last) return; // the server says which it was
+  if (!last) return; // the server has its item
   if (item && state.mode !== "told") queue.unshift(item);
   voted -= 1;
   show(last.item, { ...last.state, mode: begin(last.item).mode });
   announce(t("The last vote is taken back."));
 }
 
-// Show the item of an undo, unless it is on the screen or waits already.
-function reopen(shown) {
+// Show the item of an undo, unless it is on the screen or waits already. `before` is the vote before it.
+function reopen({ item: shown, before }) {
+  if (before && !earlier.length) earlier.push(before);
   if (!shown) {
-    announce(t("There is nothing to take back."));
+    announce(t("That vote was taken back already."));
     return;
   }
   if ([item, ...queue].some((one) => one && one.item === shown.item)) return;
@@ -338,6 +345,7 @@ window.addEventListener("online", () => { outbox.flush(); fill(); });
 window.addEventListener("storage", () => showUnsent(outbox));
 if (page.guidelines) at("guidelines").hidden = !option("guidelines") || matchMedia("(max-width: 720px)").matches;
 
+earlier.push(...[page.last, ...(page.undo ? waiting().map((body) => body.client_key) : [])].filter(Boolean));
 showUnsent(outbox);
 outbox.flush();
 fill();

@@ -1,6 +1,6 @@
 // The arena's page: it follows a talk, shows its rounds, and sends questions and votes.
 
-import { announce, data, element, events, get, post, t } from "/static/base.js";
+import { announce, data, element, events, get, grown, post, t } from "/static/base.js";
 import { showStandings } from "/static/arena/standings.js";
 
 const rounds = document.getElementById("rounds");
@@ -22,15 +22,12 @@ let shown = []; // for each round: what it was made of, its element, and the tex
 let newest = null; // the newest round, as the server told it
 let readyAt = 0; // when both responses had ended
 let raw = false;
-let source = null;
 
 function follow() {
-  source?.close();
-  source = events(`/talks/${encodeURIComponent(talk)}/events`, {
+  events(() => `/talks/${encodeURIComponent(talk)}/events`, {
     talk: showTalk,
     text: ({ side, text }) => shown.at(-1).texts[side].append(text),
-  });
-  source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) lost(); });
+  }, lost);
 }
 
 async function lost() {
@@ -107,14 +104,8 @@ function body(side) {
   const plain = side.tree === null || raw;
   const at = element("div", { class: `text${plain ? " raw" : ""}`, dir: "auto", lang: side.lang || null });
   if (plain) at.append(side.text);
-  else at.append(...side.tree.map(grown));
+  else at.append(...grown(side.tree));
   return at;
-}
-
-function grown(node) {
-  if (typeof node === "string") return node;
-  const [name, attributes, children] = node;
-  return element(name, attributes, ...children.map(grown));
 }
 
 function sideOf(round, side, place, text) {

@@ -1,8 +1,7 @@
 // The table of standings: a strength with its interval for each model, and the votes it rests on.
 
-import { element, get, t } from "/static/base.js";
+import { element, get, svgElement, t } from "/static/base.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const place = document.getElementById("standings");
 
 export async function showStandings() {
@@ -47,17 +46,11 @@ const fixed = (value) => value.toFixed(2).replace("-", "−");
 
 function drawnSpan({ estimate, low, high }, reach) {
   const at = (value) => 50 + (48 * value) / reach;
-  const made = svg("svg", { viewBox: "0 0 100 14", preserveAspectRatio: "none", "aria-hidden": "true" });
+  const made = svgElement("svg", { viewBox: "0 0 100 14", preserveAspectRatio: "none", "aria-hidden": "true" });
   made.append(
-    svg("line", { class: "axis", x1: 50, x2: 50, y1: 0, y2: 14, "vector-effect": "non-scaling-stroke" }),
-    svg("line", { class: "span", x1: at(low), x2: at(high), y1: 7, y2: 7, "vector-effect": "non-scaling-stroke" }),
-    svg("ellipse", { class: "dot", cx: at(estimate), cy: 7, rx: 1.6, ry: 4 }),
+    svgElement("line", { class: "axis", x1: 50, x2: 50, y1: 0, y2: 14, "vector-effect": "non-scaling-stroke" }),
+    svgElement("line", { class: "span", x1: at(low), x2: at(high), y1: 7, y2: 7, "vector-effect": "non-scaling-stroke" }),
+    svgElement("ellipse", { class: "dot", cx: at(estimate), cy: 7, rx: 1.6, ry: 4 }),
   );
-  return made;
-}
-
-function svg(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 }

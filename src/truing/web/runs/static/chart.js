@@ -9,22 +9,14 @@
 // `onZoom(first, last)`. With the keyboard: arrows read values, Home and End, + and − zoom, 0 shows all. The chart is
 // a slider over its steps, so a screen reader tells each value; the same values stand in a table.
 
-import { element, t } from "/static/base.js";
+import { element, svgElement, t } from "/static/base.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 52;
 const RIGHT = 8;
 const TOP = 8;
 const BOTTOM = 20;
 const ROWS = 24;
 let count = 0;
-
-function draw(name, attributes, text = "") {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text) made.textContent = text;
-  return made;
-}
 
 /** A number in few characters. */
 export function short(value) {
@@ -78,7 +70,7 @@ export class Chart {
     this.span = null;
     this.at = null;
     this.read = element("span", { class: "read", dir: "auto" });
-    this.svg = draw("svg", { tabindex: "0", role: "slider" });
+    this.svg = svgElement("svg", { tabindex: "0", role: "slider" });
     this.plot = element("div", { class: "plot" }, this.svg);
     const name = element(code ? "code" : "span", { id: `chart-${++count}`, dir: "auto" }, title);
     this.svg.setAttribute("aria-labelledby", name.id);
@@ -135,25 +127,25 @@ export class Chart {
     this.scale = { x, y, first, last, width, height };
     const parts = [];
     for (const tick of ticks(low, high, 4)) {
-      parts.push(draw("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick) }));
-      parts.push(draw("text", { class: "up", x: LEFT - 6, y: y(tick) }, short(tick)));
+      parts.push(svgElement("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick) }));
+      parts.push(svgElement("text", { class: "up", x: LEFT - 6, y: y(tick) }, short(tick)));
     }
     for (const tick of ticks(first, last, Math.max(2, width / 110))) {
-      if (Number.isInteger(tick)) parts.push(draw("text", { class: "across", x: x(tick), y: height - 4 }, short(tick)));
+      if (Number.isInteger(tick)) parts.push(svgElement("text", { class: "across", x: x(tick), y: height - 4 }, short(tick)));
     }
     for (const { tone, points, smooth } of this.lines) {
       const seen = points.filter(([step]) => step >= first && step <= last);
       const bold = smooth.filter(([step]) => step >= first && step <= last);
-      parts.push(draw("path", { class: `${bold.length ? "raw" : "line"} ${tone}`, d: path(seen, x, y) }));
-      if (bold.length) parts.push(draw("path", { class: `line ${tone}`, d: path(bold, x, y) }));
+      parts.push(svgElement("path", { class: `${bold.length ? "raw" : "line"} ${tone}`, d: path(seen, x, y) }));
+      if (bold.length) parts.push(svgElement("path", { class: `line ${tone}`, d: path(bold, x, y) }));
       else if (seen.length < 25) {
         for (const [step, value] of seen) {
-          if (value !== null) parts.push(draw("circle", { class: `alone ${tone}`, cx: x(step), cy: y(value), r: 2.4 }));
+          if (value !== null) parts.push(svgElement("circle", { class: `alone ${tone}`, cx: x(step), cy: y(value), r: 2.4 }));
         }
       }
     }
-    this.cursor = draw("line", { class: "cursor", y1: TOP, y2: height - BOTTOM, visibility: "hidden" });
-    this.band = draw("rect", { class: "band", y: TOP, height: Math.max(0, height - TOP - BOTTOM), width: 0 });
+    this.cursor = svgElement("line", { class: "cursor", y1: TOP, y2: height - BOTTOM, visibility: "hidden" });
+    this.band = svgElement("rect", { class: "band", y: TOP, height: Math.max(0, height - TOP - BOTTOM), width: 0 });
     this.svg.replaceChildren(...parts, this.cursor, this.band);
     this.#tell(this.at ?? Infinity, this.at !== null);
   }
@@ -271,7 +263,7 @@ export class Chart {
 /** A drawing of ways through two numbers: `ways` are {name, tone, points: [[step, x, y], …]}. */
 export function drawWays(place, { across, up, ways }) {
   const read = element("span", { class: "read" });
-  const svg = draw("svg", { role: "img", "aria-label": t("{up} against {across}", { up, across }) });
+  const svg = svgElement("svg", { role: "img", "aria-label": t("{up} against {across}", { up, across }) });
   const plot = element("div", { class: "plot" }, svg);
   const rows = ways.flatMap(({ name, points }) =>
     [points[0], points.at(-1)].map(([step, kl, reward]) =>
@@ -296,17 +288,17 @@ export function drawWays(place, { across, up, ways }) {
     const y = (reward) => height - BOTTOM - ((reward - low) / (high - low || 1)) * (height - TOP - BOTTOM);
     const parts = [];
     for (const tick of ticks(low, high === low ? low + 1 : high, 5)) {
-      parts.push(draw("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick) }));
-      parts.push(draw("text", { class: "up", x: LEFT - 6, y: y(tick) }, short(tick)));
+      parts.push(svgElement("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick) }));
+      parts.push(svgElement("text", { class: "up", x: LEFT - 6, y: y(tick) }, short(tick)));
     }
     for (const tick of ticks(left, right, 6)) {
-      parts.push(draw("text", { class: "across", x: x(tick), y: height - 4 }, short(tick)));
+      parts.push(svgElement("text", { class: "across", x: x(tick), y: height - 4 }, short(tick)));
     }
     for (const { name, tone, points } of ways) {
-      parts.push(draw("path", { class: `raw ${tone}`, d: path(points.map(([, kl, reward]) => [kl, reward]), x, y) }));
+      parts.push(svgElement("path", { class: `raw ${tone}`, d: path(points.map(([, kl, reward]) => [kl, reward]), x, y) }));
       points.forEach(([step, kl, reward], order) => {
         const radius = 2 + (3 * (order + 1)) / points.length;
-        const dot = draw("circle", { class: `alone ${tone}`, cx: x(kl), cy: y(reward), r: radius });
+        const dot = svgElement("circle", { class: `alone ${tone}`, cx: x(kl), cy: y(reward), r: radius });
         dot.addEventListener("pointerenter", () => {
           const values = `${short(kl)}, ${short(reward)}`;
           read.textContent = `${name} · ${t("step {step}: {values}", { step, values })}`;

@@ -45,7 +45,7 @@ if (form) {
     document.getElementById("chosen").textContent = marked() ? said : t("Mark two runs or more to see them on one chart.");
   });
 }
-events("/events", {
+events(() => "/events", {
   changed({ lines }) {
     const rows = new Map([...document.querySelectorAll("tr[data-id]")].map((row) => [row.dataset.id, row]));
     if (lines.length !== rows.size || lines.some((line) => !rows.has(line.id))) {

@@ -90,7 +90,7 @@ async function begin() {
     await board.load().finally(() => (busy = false));
   };
   const atEnd = () => Number(slider.value) === Number(slider.max);
-  events(`/runs/${run.id}/events?last=${followed.last}`, {
+  events(() => `/follow?run=${run.id}&last=${followed.last}`, {
     facts: showFacts,
     points(found) {
       if (!board.follow(followed, found)) anew();
