@@ -139,11 +139,13 @@ class Forked:
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Forked]]:
     """Begins `truing ARGS` in a process of its own, forked from one that has imported torch already.
 
-    `cwd` is where it runs, `input` the text on its stdin, `env` more of its environment.
+    `cwd` is where it runs, `input` the text on its stdin, `env` more of its environment, `program` the module
+    of another program than truing's. The seed of its hashes is another than that of this process.
     """
     command = [sys.executable, str(Path(__file__).parent / "e2e" / "fork_server.py")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env={**os.environ, **SETTLED}, **pipes) as server:
+    drawn = {"PYTHONHASHSEED": "random"}
+    with subprocess.Popen(command, env={**os.environ, **SETTLED, **drawn}, **pipes) as server:
         assert server.stdin and server.stdout
         assert server.stdout.readline() == "ready\n"
 
@@ -154,7 +156,11 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fo
             return json.loads(server.stdout.readline())
 
         def begin(
-            *args: object, cwd: Path | None = None, input: str = "", env: Mapping[str, str] = EMPTY
+            *args: object,
+            cwd: Path | None = None,
+            input: str = "",
+            env: Mapping[str, str] = EMPTY,
+            program: str = "truing.cli.main",
         ) -> Forked:
             folder = tmp_path_factory.mktemp("forked")
             streams = {name: folder / name for name in ("stdin", "stdout", "stderr")}
@@ -163,7 +169,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fo
                 path.write_text(text, encoding="utf-8", errors="surrogateescape")
             arguments = list(map(str, args))
             request: dict[str, Any] = {name: str(path) for name, path in streams.items()}
-            request |= {"arguments": arguments, "cwd": str(cwd or Path.cwd())}
+            request |= {"program": program, "arguments": arguments, "cwd": str(cwd or Path.cwd())}
             pid = ask(request | {"env": {**os.environ, **SETTLED, **env}})
             return Forked(ask, pid, arguments, streams)
 
