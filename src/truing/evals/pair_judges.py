@@ -127,7 +127,7 @@ def by_local(
 def _cache(path: str | None, folder: Path | None) -> AnswerCache | None:
     """Open the file of a judge's answers, by default in the evaluation's folder; null keeps no answers."""
     if path == AUTO:
-        return AnswerCache(folder / ANSWERS) if folder is not None else None
+        return AnswerCache(folder / ANSWERS, failures=True) if folder is not None else None
     return AnswerCache(Path(path)) if path else None
 
 

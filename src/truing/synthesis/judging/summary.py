@@ -130,10 +130,14 @@ def _judge(done: JudgedRows, place: int) -> dict[str, Any]:
     return {
         "judge": report.title,
         "identity": dict(role.identity),
+        "answered": report.answered,
+        "failed": report.failed,
         "requests": report.requests,
         "prompt_tokens": report.used.prompt,
         "completion_tokens": report.used.completion,
         "cost": report.cost,
+        "at_once": report.at_once,
+        "halved": report.halved,
         "notes": [str(note) for note in report.notes],
     }
 
