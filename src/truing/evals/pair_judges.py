@@ -25,6 +25,7 @@ from truing.judges.endpoint import Endpoint
 from truing.judges.opinions import NoVerdict, TickingAsker, counted
 from truing.judges.pairwise import TEMPLATE, TURNED, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
+from truing.judges.suspicion import suspicion_notes, suspicions
 from truing.rewards import types
 from truing.rewards.model import ModelReward, model_reward
 from truing.sampling.roles import LocalRole, unseen
@@ -160,10 +161,15 @@ def _asked(
         return Opinions(
             [None if isinstance(one, NoVerdict) else one for one in opinions],
             [one.reason if isinstance(one, NoVerdict) else "" for one in opinions],
-            [note, *_place_decides(name, how), *notes()],
+            [note, *_place_decides(name, how), *suspicion_notes(_speaking_to_it([*ours, *theirs])), *notes()],
         )
 
     return compare
+
+
+def _speaking_to_it(responses: Sequence[SampledResponse]) -> list[str]:
+    """Return the names of the questions whose responses speak to the judge."""
+    return [one.question.id for one in responses if suspicions(one.text)]
 
 
 def _place_decides(name: str, how: Agreement) -> list[str]:
