@@ -241,7 +241,8 @@ def read_status(path: Path) -> RunStatus | None:
     if row is None:
         return None
     try:
-        return RunStatus(**{**row, "state": RunState(row["state"])})
+        told: dict[str, Any] = {**row, "state": RunState(row["state"])}
+        return RunStatus(**told)
     except (KeyError, ValueError, TypeError) as error:
         raise _damaged(path / STATUS, error) from error
 

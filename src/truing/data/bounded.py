@@ -91,7 +91,7 @@ class _Generator(CodeGenerator):
     def visit_Add(self, node: nodes.Add, frame: Frame) -> None:
         self._write_call("added", node.left, node.right, frame=frame)
 
-    def visit_Call(self, node: nodes.Call, frame: Frame, **how: Any) -> None:
+    def visit_Call(self, node: nodes.Call, frame: Frame, **how: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         if isinstance(node.node, nodes.EnvironmentAttribute):  # a loop's own
             self._write_call(node.node.name, *node.args, frame=frame)
         else:
@@ -182,7 +182,7 @@ class Bounded(ImmutableSandboxedEnvironment):
             return value
         if isinstance(value, int) and value.bit_length() > INTEGER:
             raise TooMuchError
-        return self._each(value) if _is_lazy(value) else self.few(value)
+        return self._each(value) if _is_lazy(value) else self.few(value)  # pyright: ignore[reportArgumentType]
 
     def _each(self, values: Iterable[Any]) -> Iterator[Any]:
         for value in values:
@@ -352,11 +352,12 @@ def _compiled(source: str, environment: Bounded) -> jinja2.Template:
             raise TooMuchError
         tree = environment.parse(source)
         for loop in list(tree.find_all(nodes.For)):
-            loop.iter = _called("few", loop.iter)
+            loop.iter = _called("few", cast("nodes.Expr", loop.iter))
             loop.body.insert(0, nodes.ExprStmt(_called("tick")))
+        tree.set_environment(environment)
         if len(environment.compiled) >= REMEMBERED:
             environment.compiled.clear()
-        environment.compiled[source] = environment.from_string(tree.set_environment(environment))
+        environment.compiled[source] = environment.from_string(tree)
     return environment.compiled[source]
 
 

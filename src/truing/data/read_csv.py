@@ -34,6 +34,7 @@ class _Record:
 def read_csv(name: str, file: BinaryIO, *, usual: str = ",") -> Iterator[RawRow]:
     """Yield one row per record. Raises `DataError` if the header cannot be used."""
     header: list[str] | None = None
+    csv.field_size_limit(2 * MAX_ROW_BYTES)  # a process-wide limit; longer rows are refused by `parse_text`
     file = _with_line_feeds(name, file)
     for record in _records(name, file, _delimiter(name, file, usual)):
         if header is None:
@@ -62,12 +63,18 @@ def _delimiter(name: str, file: BinaryIO, usual: str) -> str:
     first = next(iter(lines), "").removeprefix("\ufeff").strip("\r\n")
     file.seek(0)
     candidates = [usual, *(each for each in DELIMITERS if each != usual)]
-    parting = (each for each in candidates if len(next(csv.reader([first], delimiter=each), [])) > 1)
-    return lines.named or next(parting, usual)
+    return lines.named or next((each for each in candidates if _parts(first, each)), usual)
+
+
+def _parts(header: str, delimiter: str) -> bool:
+    """Tell whether a delimiter parts a header; a broken one, which is told where it is read, it does not."""
+    try:
+        return len(next(csv.reader([header], delimiter=delimiter), [])) > 1
+    except csv.Error:
+        return False
 
 
 def _records(name: str, file: BinaryIO, delimiter: str) -> Iterator[_Record]:
-    csv.field_size_limit(2 * MAX_ROW_BYTES)  # a process-wide limit; longer rows are refused by `parse_text`
     lines = _Lines(name, file)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
