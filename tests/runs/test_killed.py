@@ -307,7 +307,7 @@ def test_r3_r10_killed_at_random_moments_the_same_command_ends_the_run(
     changes: dict[str, Any] = {
         "data": {"train": [str(pairs_file)], "eval_fraction": 0.25},
         "evaluate": {"every": 4},
-        "optim": {"learning_rate": 1e-3, "items_per_step": 3, "epochs": 10_000, "max_steps": 12 * KILLS},
+        "optim": {"learning_rate": 1e-3, "items_per_step": 3, "epochs": 10_000, "max_steps": 20 * KILLS},
         "checkpoint": {"every": 3, "keep": 1},
     }
     env = {"TRUING_CACHE": str(tmp_path / "cache")}
