@@ -78,7 +78,7 @@ def _describe_machine() -> None:
 
         from truing.config.run_folder import versions
         from truing.core.places import cache_folder
-        from truing.data.read import INSTALL
+        from truing.data.packed import INSTALL
         from truing.models.load import pick_device
         from truing.models.machine import cpu_line
         from truing.models.precision import has_fast_bf16, slow_bf16
