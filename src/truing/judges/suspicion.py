@@ -15,7 +15,8 @@ from truing.judges.fence import control_tokens
 STEERS = re.compile(r"[|｜~]|INST|SYS|_of_turn|SYSTEM_PROMPT|TOOL|</?s>|gMASK|<[bes]o")
 VERDICT = re.compile(
     r"\[\[(?:[AB]|tie|\d{1,2})\]\]"
-    r"|(?:verdict|结论|裁决|判定|rating|score|评分)[ \t*_\"'”]{0,4}[:：][ \t*_\"'“\[]{0,4}(?:[AB]\b|tie\b|平局|\d{1,2}\b)",
+    r"|(?:verdict|结论|裁决|判定|rating|score|评分)[ \t*_\"'”]{0,4}[:：][ \t*_\"'“\[]{0,4}"
+    r"(?:[AB]\b|tie\b|平局|[0-9]{1,2}\b)",
     re.IGNORECASE,
 )
 ORDER = re.compile(
