@@ -138,6 +138,16 @@ def test_a_mistake_in_any_stage_is_found_before_the_first_is_trained(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_stage_that_another_process_trains_is_told_before_the_imports(here, write, tmp_path):
+    folder = tmp_path / "runs" / "reward"
+    folder.mkdir(parents=True)
+    (folder / "run.lock").write_text(json.dumps({"pid": 7, "host": "elsewhere", "birth": 1.0}))
+    done = here("run", write())
+    assert done.returncode == 2
+    assert f"{folder} is in use by process 7 on elsewhere" in done.stderr.replace("\n", "")
+    assert "importing torch" not in done.stderr
+
+
 @pytest.mark.parametrize("pipeline", ["rlhf", "sft_dpo"])
 def test_a_shipped_pipeline_runs(truing, model_folder, tmp_path, pipeline: str):
     """Three steps of every stage, on the rows of this repository."""

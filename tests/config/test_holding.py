@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from truing.config.holding import LOCK, holder
+from truing.config.holding import LOCK, holder, require_free
 from truing.config.run_folder import RunFolder
 from truing.core import files
 from truing.core.errors import StorageError, UsageError
@@ -66,6 +66,17 @@ def test_a_second_process_is_refused_at_once_with_the_pid_and_host_of_the_first(
     assert time.monotonic() - start < 20  # the other holds it for 60
     assert f"process {other_process.pid} on {socket.gethostname()}" in str(caught.value)
     assert caught.value.exit_code == 2
+    with pytest.raises(UsageError, match=f"process {other_process.pid} on "):
+        require_free(tmp_path / "run")
+
+
+def test_a_folder_that_nobody_holds_is_free_and_untouched(tmp_path: Path):
+    require_free(tmp_path / "absent")
+    assert list(tmp_path.iterdir()) == []
+    stale = {"pid": os.getpid(), "host": socket.gethostname(), "birth": 1.0}
+    (tmp_path / LOCK).write_text(json.dumps(stale))
+    require_free(tmp_path)
+    assert json.loads((tmp_path / LOCK).read_text()) == stale
 
 
 def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, other_process):

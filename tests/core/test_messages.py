@@ -40,6 +40,7 @@ COVERED = [
     "data/kinds.py",
     "data/limits.py",
     "data/load.py",
+    "data/packed.py",
     "data/read.py",
     "data/read_columns.py",
     "data/read_csv.py",

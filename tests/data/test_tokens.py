@@ -77,5 +77,7 @@ def test_a_pattern_that_takes_too_many_tries_costs_its_row(model_folder: Path, t
     assert renderer.prompt([Message("user", "Hello")])
     with pytest.raises(RefusedRowError, match=r"prompt: .* the tokenizer gives up on this text: Onig"):
         renderer.prompt([Message("user", "x" * 40)])
+    renderer.encoder.prepare(["Hello", "x" * 40])
+    assert renderer.encoder.encode("Hello", "|") == renderer.encoder.tokenizer.encode("Hello")
     with pytest.raises(GivesUpError):
-        renderer.encoder.prepare(["x" * 40], "|")
+        renderer.encoder.encode("x" * 40, "|")

@@ -27,7 +27,7 @@ def hacked(step: int, logs: Logs) -> None:
 
 
 def leaping(step: int, logs: Logs) -> None:
-    logs["loss"] = 50.0 if step == 20 else 1.0 + 0.05 * math.sin(step)
+    logs["loss"] = 55.0 if step == 20 else 1.0 + 0.05 * math.sin(step)
 
 
 def found_in(folder: Path, model: Path, script: Hook, action: str = "warn") -> dict[str, Finding]:

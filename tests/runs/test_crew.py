@@ -8,8 +8,6 @@ import math
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,7 +30,6 @@ from truing.runs.crew import crew_of, traffic_of
 
 from ..tables import each
 from ..two_ranks import Two
-from ..verbs import SETTLED
 from .ends import assert_same
 
 WHOLE = "TRUING_SCALE" in os.environ  # `make test-scale`: every case, of as many steps as the bar says
@@ -420,23 +417,6 @@ def test_a_stop_of_all_ranks_leaves_a_whole_checkpoint(written, ranks, tmp_path:
     status = read_status(tmp_path / "stopped")
     assert newest is not None and status is not None and status.last_checkpoint == newest.name
     assert len(list(newest.glob("model.part-*.safetensors"))) == 2
-
-
-@pytest.mark.slow
-def test_torchrun_starts_the_ranks(written, tmp_path: Path):
-    path = written(CASES["dpo lora untied"], "run", optim=LONG | {"max_steps": 2})
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*command, "-m", "truing", "train", str(path)],
-        env={**os.environ, **SETTLED},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-600:]
-    assert done.stderr.count("2 steps; the result is in") == 1
-    assert [row["step"] for row in read_metrics(tmp_path / "run")] == [1, 2]
-    assert all(row["ranks/reduced_bytes"] > 0 for row in read_metrics(tmp_path / "run"))
 
 
 def learning(session_of, tiny, pairs, here: World, upset: Callable[[Scorer], object]) -> list[str]:

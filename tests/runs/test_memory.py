@@ -92,11 +92,20 @@ def test_n3_the_size_that_is_found_is_kept_with_the_run(
     data = {"train": str(pairs_file)} | changes.get("data", {})
     data |= {"unpair": True} if "unpair" in changes else {}
     changes = {key: value for key, value in changes.items() if key != "unpair"}
-    how = {**changes, "data": data, "checkpoint": {"every": 1}, "lora": {"r": 4, "dropout": 0.0}}
+    optim = {"items_per_step": 6, "epochs": 9, "max_steps": 3, "learning_rate": 1e-2}
+    how = {
+        **changes,
+        "data": data,
+        "optim": optim,
+        "checkpoint": {"every": 1},
+        "lora": {"r": 4, "dropout": 0.0},
+    }
 
-    def trained(name: str, tokens: int, stop: int = 0) -> list[dict[str, Any]]:
+    def trained(name: str, tokens: int, stop: int = 0, *, resumed: bool = False) -> list[dict[str, Any]]:
+        memory["tokens"] = 10_000
         session = open_run(recipe_of(method, model_folder, pairs_file, tmp_path / name, **how))
         memory["widest"] = memory["failed"] = 0
+        memory["tokens"] = tokens if resumed else 10_000
 
         def watch(step: int, logs: dict[str, float]) -> None:
             memory["tokens"] = tokens
@@ -114,7 +123,7 @@ def test_n3_the_size_that_is_found_is_kept_with_the_run(
     assert memory["failed"] >= 1
     (newest,) = (tmp_path / "small" / "checkpoints").glob("step-000002")
     assert json.loads((newest / "state.json").read_text())["session"]["tokens_per_pass"] <= limit
-    found = trained("small", limit)
+    found = trained("small", limit, resumed=True)
     assert memory["failed"] == 0, "the size is known from the checkpoint"
     assert [row["step"] for row in found] == [1, 2, 3]
     for one, other in zip(found, wanted, strict=True):

@@ -51,7 +51,7 @@ def test_reward_hacking_by_another_reward_that_falls():
 
 def test_reward_hacking_by_length():
     longer = {
-        "completions/mean_length": lambda step: 40.0 + step,
+        "completions/mean_length": lambda step: 40.0 + step / 2,
         "reward/length_correlation": lambda step: 0.97,
     }
     spread = {"reward/length_correlation": lambda step: 0.3}

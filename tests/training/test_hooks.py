@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from truing.core.errors import Stopped
+from truing.core.signals import Terminated
 from truing.training.hooks import ASKED, Evaluate, Pace, Signals
 
 
@@ -79,10 +80,37 @@ def test_a_request_stops_with_a_code_of_its_own():
     assert (str(caught.value), caught.value.exit_code) == ("stopped on request after step 3", 9)
 
 
-def test_a_second_signal_stops_at_once():
-    with Signals().watching(), pytest.raises(KeyboardInterrupt):
+@pytest.mark.parametrize(
+    ("second", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+)
+def test_a_second_signal_stops_at_once_and_counts(second: signal.Signals, raised: type[BaseException]):
+    with Signals().watching(), pytest.raises(KeyboardInterrupt) as caught:
         os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), second)
+    assert caught.type is raised
+
+
+def test_work_that_is_done_again_is_cut_short():
+    reached: list[str] = []
+    with Signals().watching() as signals:
+        with signals.at_once(4):
+            reached.append("whole")
+        with pytest.raises(Stopped, match="stopped by SIGTERM after step 5") as caught, signals.at_once(5):
+            os.kill(os.getpid(), signal.SIGTERM)
+            reached.append("cut")
+        with pytest.raises(Stopped, match="after step 6"), signals.at_once(6):
+            reached.append("after a signal")
+    assert (reached, caught.value.exit_code) == (["whole"], 143)
+
+
+def test_several_ranks_end_such_work_together(monkeypatch):
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "here"}.items():
+        monkeypatch.setenv(name, value)
+    reached: list[str] = []
+    with Signals().watching() as signals, signals.at_once(5):
+        os.kill(os.getpid(), signal.SIGTERM)
+        reached.append("whole")
+    assert (reached, signals.received) == (["whole"], signal.SIGTERM)
 
 
 def test_handlers_come_back_after_an_error():

@@ -125,6 +125,8 @@ EVALS_ZH = {
     "the judge {model!r} has used {used} tokens; one more question may cross max_total_tokens = {limit}": "评判 {model!r} 已用 {used} 个 token；再问一个问题可能超过 max_total_tokens = {limit}",
     "the judge {model!r} has cost {used:.4g}; one more question may cross max_cost = {limit:g}": "评判 {model!r} 已花费 {used:.4g}；再问一个问题可能超过 max_cost = {limit:g}",
     "raise the limit, or start again to go on with a new one; {kept}": "请调大上限，或重新启动以新的额度继续；{kept}",
+    "{name} was overrun {count} times: in the end it was asked {now} at once, of {most}.": "{name} 过载 {count} 次：最后同时向它提问 {now} 个，上限为 {most} 个。",
+    "{count} responses speak to the judge and not to the prompt: look at {places}.": "{count} 个回复在对评判说话，而不是回答提示：请查看 {places}。",
     "{name} answered as several models or builds: {models}. Its opinions are not of one judge.": "{name} 先后以多个模型或版本作答：{models}。这些判断并非出自同一个评判。",
     "{name} gave no log-probabilities with {count} answers: those verdicts count as certain.": "{name} 有 {count} 个回答没有给出对数概率：这些结论按确定计。",
     "{name} did not say what {count} requests used: they count with the most that is possible.": "{name} 没有说明 {count} 个请求的用量：按可能的最大值计。",

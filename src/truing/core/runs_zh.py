@@ -231,6 +231,8 @@ RUNS_ZH = {
     "a reward is {value:.3g}, and its square is no number in 32 bits": "有一个奖励是 {value:.3g}，它的平方在 32 位里不是数",
     "the logits of a response are not finite after {n} tokens": "一个回答在 {n} 个词元之后的 logits 不是有限数",
     "the reference's log-probabilities are not finite": "参考模型的对数概率不是有限数",
+    "the log-probabilities of texts {texts} are not finite": "文本 {texts} 的对数概率不是有限数",
+    "the weights, or what the model makes of them, are no numbers: begin from others": "权重或模型由它们算出的结果不是数：请从别的权重开始",
     "the numbers of responses are not finite": "回答的数值不是有限数",
     "the reward is the cause": "原因在奖励",
     "mend the reward, or bound it": "请修正奖励，或给它设上下限",

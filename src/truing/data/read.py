@@ -27,7 +27,8 @@ from truing.core.errors import DataError
 from truing.core.messages import Sentence, message
 from truing.data.frames import settled
 from truing.data.kinds import refuse_folder, refuse_others
-from truing.data.read_columns import AGAIN, INSTALL, decoded_rows, read_arrow, read_parquet
+from truing.data.packed import AGAIN, open_zstd
+from truing.data.read_columns import decoded_rows, read_arrow, read_parquet
 from truing.data.read_csv import read_csv, read_tsv
 from truing.data.read_json import read_json, read_jsonl
 from truing.data.rows import RawRow, RowError
@@ -112,26 +113,8 @@ def _open(path: Path) -> BinaryIO:
     if head[:2] in UTF_16:
         return _open_utf16(path)
     if head == b"\x28\xb5\x2f\xfd":
-        return _open_zstd(path)
+        return open_zstd(path)
     return path.open("rb")
-
-
-def _open_zstd(path: Path) -> BinaryIO:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise DataError(message("{path} needs the zstandard library", path=path), hint=INSTALL) from error
-    data, parts = path.read_bytes(), []
-    try:
-        while data:
-            frame = zstandard.ZstdDecompressor().decompressobj()
-            parts.append(frame.decompress(data))
-            if not frame.eof:
-                raise EOFError("it ends in the middle of a zstd frame")
-            data = frame.unused_data
-    except zstandard.ZstdError as error:
-        raise DataError(message("{path} is damaged: {error}", path=path, error=error), hint=AGAIN) from error
-    return io.BytesIO(b"".join(parts))
 
 
 def _open_utf16(path: Path) -> BinaryIO:

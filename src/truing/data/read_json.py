@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from truing.core.errors import DataError
 from truing.core.messages import message
+from truing.data.packed import lines_of, read_whole
 from truing.data.rows import LENIENT, MAX_ROW_BYTES, ROW_LISTS, STRICT, RawRow, RowError, raw_row
 
 SPACE = re.compile(r"[ \t\r\n]*")
@@ -24,7 +25,7 @@ LIST_OF_OBJECTS = re.compile(r"\[[ \t\r\n]*\{")
 
 def read_jsonl(name: str, file: BinaryIO) -> Iterator[RawRow]:
     """Yield one row per line; blank lines count for line numbers and are otherwise skipped."""
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(lines_of(name, file), start=1):
         if line.strip():
             yield raw_row(name, number, line.removesuffix(b"\n"))
 
@@ -34,7 +35,7 @@ def read_json(name: str, file: BinaryIO) -> Iterator[RawRow]:
 
     A data frame that pandas wrote as one object, by columns, by rows or split in three, gives its rows.
     """
-    data = file.read()
+    data = read_whole(name, file)
     # Invalid bytes survive the round trip as lone surrogates, so slices give back the exact bytes.
     text = data.decode("utf-8", "surrogateescape")
     start = _skip(text, 1 if text.startswith("\ufeff") else 0)

@@ -20,6 +20,7 @@ from truing.data.bounded import write
 from truing.data.measures import BEYOND, TooMuchError
 from truing.data.refusals import OTHER_TEMPLATE, Refusal, TurnsError
 from truing.data.said import CALL_KEYS, THOUGHT_KEYS
+from truing.data.skeletons import Skeleton, probes, skeleton_of, writes_words_alone
 from truing.data.tokens import Tokenizer
 from truing.data.trial import require_bounded
 from truing.data.turns import unread_code
@@ -55,8 +56,8 @@ TEMPLATES: dict[str, str | None] = {"chat": None, "alpaca": ALPACA, "plain": PLA
 
 
 REMEMBERED = 8  # texts of a template
+ORDERS, FEW_TURNS = 256, 32  # orders of roles whose skeletons are remembered, and the most turns of one
 PATIENCE = 20  # texts that a template did not end, after which it is not asked for more
-PROBE = "\U000f0000"  # stands before and after the words that a template is tried with
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Template:
     tried: dict[tuple[str, ...], int | None] = field(default_factory=dict, compare=False, repr=False)
     written: dict[tuple[Any, ...], str] = field(default_factory=dict, compare=False, repr=False)
     beyond: list[TooMuchError] = field(default_factory=list, compare=False, repr=False)
+    skeletons: dict[tuple[Any, ...], Skeleton] | None = field(default=None, compare=False, repr=False)
 
     def text(self, turns: Sequence[Message], *, answer: bool, given: str = "") -> str:
         """Write the conversation; with `answer`, up to the place where the assistant starts to speak.
@@ -77,12 +79,30 @@ class Template:
         `given` is `Record.given`. Raises jinja2's TemplateError when the template refuses these turns. The
         last few texts are remembered: the responses to one prompt ask for its text again.
         """
+        few = 0 < len(turns) <= FEW_TURNS and not given
+        bare = few and not any(turn.extras or turn.unread for turn in turns)
+        if self.skeletons is not None and bare:
+            return self._skeleton(tuple(turn.role for turn in turns), answer, self.skeletons).text(turns)
         asked = (answer, given, *((turn, turn.unread) for turn in turns))
         if asked not in self.written:
             if len(self.written) >= REMEMBERED:
                 self.written.clear()
             self.written[asked] = self._text(turns, answer=answer, given=given)
         return self.written[asked]
+
+    def _skeleton(
+        self, roles: tuple[str, ...], answer: bool, known: dict[tuple[Any, ...], Skeleton]
+    ) -> Skeleton:
+        """Return what a template that looks at roles alone writes around the words of turns."""
+        if (answer, roles) not in known:
+            if len(known) >= ORDERS:
+                known.clear()
+
+            def write(words: list[str]) -> str:
+                return self._text(list(map(Message, roles, words)), answer=answer, given="")
+
+            known[answer, roles] = skeleton_of(write, len(roles))
+        return known[answer, roles]
 
     def _text(self, turns: Sequence[Message], *, answer: bool, given: str) -> str:
         if not turns and self.name == "plain":
@@ -122,6 +142,8 @@ class Template:
     def require_read(self, turns: Sequence[Message], given: str) -> None:
         """Raise TurnsError for a key that changes what a row means and that the template does not read."""
         for turn in turns:
+            if not (turn.extras or turn.unread):  # it has its role and its words alone
+                continue
             said = self._as_read(turn)
             for key in (*THOUGHT_KEYS, *CALL_KEYS):
                 if said.get(key) and not self.reads(key):
@@ -143,7 +165,7 @@ class Template:
 
     def _left_out(self, roles: tuple[str, ...], answer: bool) -> int | None:
         """Find the first turn whose words are not written; None also where these turns cannot be tried."""
-        words = [f"{PROBE}{index:08}{PROBE}" for index in range(len(roles) - answer)]
+        words = probes(len(roles) - answer)
         try:
             text = self.text([Message(*one) for one in zip(roles, words, strict=False)], answer=answer)
         except TemplateError:
@@ -181,9 +203,11 @@ def make_template(name: str, tokenizer: Tokenizer, now: datetime) -> Template:
     require_bounded(source)
     source = CLOCK.sub(lambda call: json.dumps(now.strftime(call[2])), source)
     turns = [Message("system", "a"), Message("user", "b"), Message("assistant", "c")]
+    alone = writes_words_alone(source)
     for roles in (turns, turns[1:]):
         for parts in (False, True):
-            template = Template(name, source, tokenizer, parts)
+            skeletons = {} if alone and not parts else None
+            template = Template(name, source, tokenizer, parts, skeletons=skeletons)
             if _writes_all(template, [turn.role for turn in roles]):
                 return template
     template = Template(name, source, tokenizer)
@@ -200,7 +224,7 @@ def make_template(name: str, tokenizer: Tokenizer, now: datetime) -> Template:
 
 
 def _writes_all(template: Template, roles: list[str]) -> bool:
-    words = [f"{PROBE}{index:08}{PROBE}" for index in range(len(roles))]
+    words = probes(len(roles))
     try:
         text = template.text([Message(*one) for one in zip(roles, words, strict=True)], answer=False)
     except TemplateError:

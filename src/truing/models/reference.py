@@ -89,9 +89,11 @@ class NoReferenceError(DivergedError):
 
     def __init__(self, items: Sequence[int], looked: int, first: str) -> None:
         self.items, self.looked, self.first, self.held_out = list(items), looked, first, False
-        said = "the reference's log-probabilities are not finite"
+        texts = ", ".join(map(str, self.items[:8]))
+        told = message("the log-probabilities of texts {texts} are not finite", texts=texts)
         super().__init__(
-            message("{told}, first in {first}", told=message(said), first=first) if first else said
+            message("{told}, first in {first}", told=told, first=first) if first else told,
+            hint=message("the weights, or what the model makes of them, are no numbers: begin from others"),
         )
 
 

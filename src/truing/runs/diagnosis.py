@@ -330,9 +330,11 @@ def _bad_parameters(crew: Crew) -> tuple[list[str], list[str]]:
     trained = {id(one) for one in crew.names.values()}
     held = chain.from_iterable(trunk.named_parameters() for trunk in crew.session.trunks)
     bad = [name for name, one in held if id(one) not in trained and not _finite(one)]
-    own = [message("the parameter {name}", name=name) for name, one in crew.names.items() if not _finite(one)]
     moments = checkpoint.optimizer_tensors(crew.optimizer, crew.names)
-    own += [message("the moment {name}", name=name) for name, one in moments.items() if not _finite(one)]
+    own: list[str] = [
+        *(message("the parameter {name}", name=name) for name, one in crew.names.items() if not _finite(one)),
+        *(message("the moment {name}", name=name) for name, one in moments.items() if not _finite(one)),
+    ]
     return [message("the parameter {name}", name=name) for name in dict.fromkeys(bad)], own
 
 

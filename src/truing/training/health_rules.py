@@ -121,7 +121,7 @@ def loss_spikes(
     share: float = 0.25,
     times: int = 3,
     within: int = 20,
-    once: float = 40.0,
+    once: float = 50.0,
 ) -> Seen | None:
     """The loss leaps, or stays above where it began.
 
