@@ -1,6 +1,7 @@
 """Rows of binary sources become what JSON would hold."""
 
 import io
+import struct
 from datetime import date
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from truing.core.errors import DataError
 from truing.data.read_columns import decoded_rows, read_arrow, read_parquet
 
 pyarrow = pytest.importorskip("pyarrow")
+feather = pytest.importorskip("pyarrow.feather")
 
 
 def parquet(table) -> io.BytesIO:
@@ -51,3 +53,23 @@ def test_what_is_no_text_is_refused_where_words_are_wanted():
     assert good.value == {"prompt": "caf\u00e9", "when": "2024-01-02", "price": "1.5", "map": {"a": 1}}
     assert [row.error and row.error.code for row in (bytes_, words)] == ["invalid-utf8", "wrong-type"]
     assert (picture.value, picture.place) == ({"picture": "/w=="}, "x:4")
+
+
+def test_damaged_offsets_are_found_before_they_are_followed():
+    """Offsets beyond a column's bytes read memory that is no part of the file."""
+    file = io.BytesIO()
+    feather.write_feather(pyarrow.table({"a": ["one", "two"]}), file, compression="uncompressed")
+    content = file.getvalue()
+    offsets = struct.pack("<3i", 0, 3, 6)
+    assert content.count(offsets) == 1
+    damaged = content.replace(offsets, struct.pack("<3i", 0, 3, 1 << 30))
+    with pytest.raises(DataError, match="is damaged"):
+        list(read_arrow("x.feather", io.BytesIO(damaged)))
+
+
+def test_a_date_beyond_those_of_python_is_told():
+    table = pyarrow.table({"a": pyarrow.array([1 << 60], pyarrow.timestamp("s"))})
+    file = io.BytesIO()
+    feather.write_feather(table, file)
+    with pytest.raises(DataError, match="is damaged"):
+        list(read_arrow("x.feather", io.BytesIO(file.getvalue())))

@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from truing.core.errors import DataError
 from truing.core.messages import message
@@ -29,7 +29,7 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[RawRow]:
 
         opened = pyarrow.parquet.ParquetFile(io.BytesIO(read_whole(name, file)))
         _require_distinct(name, opened.schema_arrow.names)
-        yield from decoded_rows(name, (row for batch in opened.iter_batches() for row in batch.to_pylist()))
+        yield from decoded_rows(name, _rows(opened.iter_batches()))
 
 
 def read_arrow(name: str, file: BinaryIO) -> Iterator[RawRow]:
@@ -40,7 +40,14 @@ def read_arrow(name: str, file: BinaryIO) -> Iterator[RawRow]:
         opened = pyarrow.ipc.open_file(io.BytesIO(read_whole(name, file)))
         _require_distinct(name, opened.schema.names)
         batches = map(opened.get_batch, range(opened.num_record_batches))
-        yield from decoded_rows(name, (row for batch in batches for row in batch.to_pylist()))
+        yield from decoded_rows(name, _rows(batches))
+
+
+def _rows(batches: Iterable[Any]) -> Iterator[dict]:
+    """Yield the rows of batches. Damaged offsets are found first: pyarrow would read beyond its memory."""
+    for batch in batches:
+        batch.validate(full=True)
+        yield from batch.to_pylist()
 
 
 @contextmanager
@@ -52,7 +59,7 @@ def _arrow(name: str) -> Iterator[None]:
         raise DataError(message("{path} needs the pyarrow library", path=name), hint=INSTALL) from error
     try:
         yield
-    except ArrowException as error:
+    except (ArrowException, ValueError, OverflowError) as error:  # also of dates beyond Python's
         raise DataError(
             message("{path} is damaged: {error}", path=name, error=str(error)[:200]), hint=AGAIN
         ) from error
