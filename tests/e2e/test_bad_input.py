@@ -213,7 +213,14 @@ def test_a_diverging_run_names_the_rows_by_file_and_line(truing, recipe, tmp_pat
     trained, _ = split_off([(0, line) for line in lines], 0.2, seed=0)
     lines = [lines[trained[item]] for item in sorted(Plan(9, 3, epochs=1, seed=0).items_of(2))]
     named = ", ".join(f"pairs.jsonl:{line}" for line in lines)
-    assert_told(done, 4, "diverged: loss is nan", f"(rows {named})", "lower optim.learning_rate")
+    assert_told(
+        done,
+        4,
+        "diverged: loss is nan",
+        f"(rows {named})",
+        "the rate is the cause",
+        "--set optim.learning_rate=1e+29",
+    )
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert (status["state"], status["last_checkpoint"]) == ("failed", "step-000001")
     assert f"(rows {named})" in status["reason"]
