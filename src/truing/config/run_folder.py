@@ -136,7 +136,10 @@ class RunFolder:
             known = read_status(self.path) or RunStatus(RunState.RUNNING)
             told = known.state is RunState.STOPPED and known.pid == os.getpid()
             if not told and known.state is not RunState.DONE:
-                how = {"last_checkpoint": known.last_checkpoint, "reason": reason_of(stop, known.step)}
+                how: dict[str, Any] = {
+                    "last_checkpoint": known.last_checkpoint,
+                    "reason": reason_of(stop, known.step),
+                }
                 self.write_status(RunState.STOPPED, step=known.step, **how)
 
     def write_config(self, config: Mapping[str, Any], allow_change: Sequence[str] = ()) -> "Resumed":

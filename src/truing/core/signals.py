@@ -9,7 +9,7 @@ A run of steps notes both instead, and ends after its step: `training/hooks.py`.
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -52,7 +52,7 @@ def stopped_by(number: int, step: int) -> Sentence:
 
 
 @contextmanager
-def handled(handler: Handler, numbers: Sequence[signal.Signals] = BOTH) -> Iterator[None]:
+def handled(handler: Handler, numbers: Sequence[signal.Signals] = BOTH) -> Generator[None]:
     """Give signals a handler in the block. Outside the main thread, where none can be set, do nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -66,7 +66,7 @@ def handled(handler: Handler, numbers: Sequence[signal.Signals] = BOTH) -> Itera
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
+def terminable() -> Generator[None]:
     """Raise Terminated in the block where SIGTERM would end the process without a word.
 
     A program that has a handler of its own, or ignores SIGTERM, keeps that.
@@ -79,7 +79,7 @@ def terminable() -> Iterator[None]:
 
 
 @contextmanager
-def unheard() -> Iterator[None]:
+def unheard() -> Generator[None]:
     """Drop Ctrl-C and SIGTERM in the block: a few short writes after one of them has ended the work."""
     with handled(lambda number, frame: None):
         yield
