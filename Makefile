@@ -9,15 +9,18 @@ TRACKERS_VENV := .venv-trackers
 TRACKERS_READY := $(TRACKERS_VENV)/.ready
 OUTPUT ?= quickstart
 WORKERS ?= 2
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-docs test-scale test-vllm test-trackers check bench clean
+.PHONY: help quickstart test test-docs test-fuzz test-scale test-kills test-vllm test-trackers check bench clean
 
 help:
 	@echo "make quickstart   align a real 135M model on this machine and write $(OUTPUT)/report.html"
 	@echo "make test         run the tests"
 	@echo "make test-docs    run every command of the documentation as printed, on a real model; takes hours"
+	@echo "make test-fuzz    damage inputs of every kind for FUZZ_SECONDS=600 seconds"
 	@echo "make test-scale   train every method on two processes and in shards, against one process"
+	@echo "make test-kills   kill a run at 50 moments and at each of its file operations, and refuse each of them"
 	@echo "make test-vllm    train against a real vLLM server; TRUING_VLLM_PYTHON names a Python with vllm"
 	@echo "make test-trackers   train with each experiment tracker and read back what it wrote"
 	@echo "make check        ruff, pyright and the architecture test"
@@ -42,8 +45,14 @@ test: check
 test-docs: $(READY)
 	$(BIN)/python -m pytest -m docs --timeout=0
 
+test-fuzz: $(READY)
+	TRUING_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest --timeout=0 tests/test_fuzz.py
+
 test-scale: $(READY)
 	TRUING_SCALE=1 $(BIN)/python -m pytest tests/runs/test_crew.py tests/runs/test_rehearsal.py tests/models/test_world.py tests/models/test_sharding.py
+
+test-kills: $(READY)
+	TRUING_KILLS=1 $(BIN)/python -m pytest tests/runs/test_killed.py
 
 # vLLM pins its own torch, so it lives in an environment of its own: CONTRIBUTING.md says how to make one.
 test-vllm: $(READY)

@@ -41,8 +41,14 @@ LAYERS = [
 MAY_LOAD_TENSORS = {"models/reward_heads.py"}
 LIGHT = {"core", "config", "stats", "text"}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-FORBIDDEN = re.compile(
-    r"\bpickle\b|\bjoblib\b|torch\.load\(|(?<![\w.])eval\(|(?<![\w.])exec\(|yaml\.load\(|shell=True|os\.system\("
+# Modules that run what they read, and calls that run text; names as `known_as` resolves them.
+UNPICKLERS = {"pickle", "_pickle", "cPickle", "joblib", "dill", "cloudpickle", "marshal", "shelve"}
+RUNNERS = re.compile(
+    r"(builtins\.)?(eval|exec|compile|__import__)"
+    r"|torch\.(load|serialization\.load|jit\.load|hub\.load|package\..*)"
+    r"|yaml\.(load|load_all|unsafe_load|unsafe_load_all|full_load|full_load_all)"
+    r"|os\.(system|popen)|subprocess\.(getoutput|getstatusoutput)|(asyncio\.)?create_subprocess_shell"
+    r"|(pandas|pd)\.read_pickle|code\.(interact|InteractiveConsole)|runpy\..*"
 )
 
 
@@ -164,32 +170,92 @@ def test_rooms_without_torch_know_none():
     assert found == {}
 
 
+def known_as(tree: ast.Module) -> dict[str, str]:
+    """Map the names that imports make to what they stand for, such as `t` to `torch`."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.asname: alias.name for alias in node.names if alias.asname}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def is_true(node: ast.expr) -> bool:
+    """Return whether an argument may be true: only a written False, None or 0 is not."""
+    return not (isinstance(node, ast.Constant) and not node.value)
+
+
 def dangers(tree: ast.Module, *, tensors: bool) -> Iterator[str]:
-    """Yield the lines that evaluate, unpickle or start a shell; `tensors` may be loaded as such."""
+    """Yield the lines that evaluate, unpickle or start a shell; `tensors` may be loaded as such.
+
+    A name counts wherever it stands, so a function that is passed on or kept under another name is found too.
+    """
+    names = known_as(tree)
+    weights_only: set[ast.expr] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            if tensors and called == "torch.load":
-                if not any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords):
-                    yield f"line {node.lineno}: {called} of more than weights"
-            elif FORBIDDEN.search(called + "(") or "shell=True" in ast.unparse(node):
-                yield f"line {node.lineno}: {called}"
-    yield from {"pickle", "joblib"} & {module.partition(".")[0] for module in imported_modules(tree)}
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            if tensors and ast.unparse(given.get("weights_only", ast.Constant(None))) == "True":
+                weights_only.add(node.func)
+            for word in ("shell", "allow_pickle"):
+                if word in given and is_true(given[word]):
+                    yield f"line {node.lineno}: {word}"
+        elif isinstance(node, ast.Name | ast.Attribute) and node not in weights_only:
+            if isinstance(node.ctx, ast.Store):  # a field of that name
+                continue
+            first, *rest = ast.unparse(node).split(".")
+            if RUNNERS.fullmatch(name := ".".join([names.get(first, first), *rest])):
+                yield f"line {node.lineno}: {name}"
+    yield from sorted(UNPICKLERS & {module.partition(".")[0] for module in imported_modules(tree)})
 
 
 @pytest.mark.parametrize(
     ("code", "told"),
     [
         ("eval(text)", ["line 1: eval"]),
+        ("exec(text)", ["line 1: exec"]),
+        ("__import__(name)", ["line 1: __import__"]),
+        ("compile(text, '', 'exec')", ["line 1: compile"]),
+        ("import builtins\nbuiltins.eval(text)", ["line 2: builtins.eval"]),
+        ("run = eval", ["line 1: eval"]),
+        ("map(eval, texts)", ["line 1: eval"]),
         ("model.eval()", []),
+        ("re.compile(text)", []),
         ("import pickle", ["pickle"]),
+        ("from pickle import loads", ["pickle"]),
+        ("import joblib.hashing", ["joblib"]),
+        ("import marshal as m", ["marshal"]),
         ("torch.load(path)", ["line 1: torch.load"]),
-        ("subprocess.run(command, shell=True)", ["line 1: subprocess.run"]),
+        ("torch.load(path, weights_only=True)", ["line 1: torch.load"]),
+        ("from torch import load\nload(path)", ["line 2: torch.load"]),
+        ("from torch import load as read\nread(path)", ["line 2: torch.load"]),
+        ("import torch as t\nt.load(path)", ["line 2: torch.load"]),
+        ("from torch.serialization import load\nload(path)", ["line 2: torch.serialization.load"]),
+        ("safetensors.torch.load(data)", []),
+        ("json.load(file)", []),
+        ("import yaml\nyaml.load(text)", ["line 2: yaml.load"]),
+        ("from yaml import unsafe_load as load\nload(text)", ["line 2: yaml.unsafe_load"]),
+        ("yaml.safe_load(text)", []),
+        ("import os\nos.system(text)", ["line 2: os.system"]),
+        (
+            "from os import system, popen\nsystem(text)\npopen(text)",
+            ["line 2: os.system", "line 3: os.popen"],
+        ),
+        ("subprocess.run(command, shell=True)", ["line 1: shell"]),
+        ("subprocess.run(command, shell=as_text)", ["line 1: shell"]),
+        ("subprocess.run(command, shell=False)", []),
+        ("numpy.load(path, allow_pickle=True)", ["line 1: allow_pickle"]),
         ("'no eval(x) here'", []),
     ],
 )
 def test_what_evaluates_is_recognised(code: str, told: list[str]):
     assert list(dangers(ast.parse(code), tensors=False)) == told
+
+
+def test_only_weights_are_loaded_where_tensors_may_be():
+    code = "torch.load(path, weights_only=True)\ntorch.load(path, weights_only=False)\ntorch.load(path)"
+    assert list(dangers(ast.parse(code), tensors=True)) == ["line 2: torch.load", "line 3: torch.load"]
 
 
 def test_nothing_shipped_evaluates_or_unpickles():
@@ -198,6 +264,18 @@ def test_nothing_shipped_evaluates_or_unpickles():
         name_of(path): told
         for path, tree in TREES.items()
         if (told := list(dangers(tree, tensors=name_of(path) in MAY_LOAD_TENSORS)))
+    }
+    assert found == {}
+
+
+def test_no_archive_is_unpacked():
+    """X4: a file of an archive is read as a stream; its name never becomes a path."""
+    unpacked = {"extract", "extractall", "unpack_archive"}
+    found = {
+        f"{name_of(path)}:{node.lineno}": node.attr
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in unpacked
     }
     assert found == {}
 

@@ -1,8 +1,12 @@
 """Documentation describes the present: the code it quotes is the code that runs."""
 
+import ast
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
+
+from truing.core.errors import TruingError
 
 from .tables import each
 
@@ -69,3 +73,38 @@ def test_a_readme_names_every_verb_in_its_walk_and_in_its_table(text: str):
         assert any(f"{line} ".startswith(f"{verb} ") for line in printed(text)), verb
         rows = [line for line in text.splitlines() if re.match(rf"\|[^|]*\| `{verb}`", line)]
         assert any(f"(docs/{page}.md)" in row for row in rows), verb
+
+
+PAGE = (ROOT / "docs" / "reliability.md").read_text()
+NUMBERED = {"R": 13, "S": 2, "N": 3, "D": 6, "J": 6, "X": 9}
+IDS = [f"{kind}{number}" for kind, most in NUMBERED.items() for number in range(1, most + 1)]
+PROMISES = {row[1]: row[0] for row in re.finditer(r"^\| ([A-Z]\d+) \|.*\|$", PAGE, re.MULTILINE)}
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+def test_every_fault_and_attack_has_its_promise_and_its_test():
+    assert list(PROMISES) == IDS
+    for name, row in PROMISES.items():
+        cells = [cell.strip() for cell in row.strip("|").split(" | ")]
+        assert len(cells) == 4 and all(cells) and NAMED.search(cells[3]), name
+
+
+@each(("path", "name"), sorted(set(NAMED.findall(PAGE))))
+def test_a_test_that_holds_a_promise_exists(path: str, name: str):
+    tree = ast.parse((ROOT / path).read_text())
+    assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def exit_codes(kind: type[TruingError] = TruingError) -> set[int]:
+    return {kind.exit_code}.union(*(exit_codes(one) for one in kind.__subclasses__()))
+
+
+@each("page", ["first-run.md", "first-run.zh-CN.md"])
+def test_every_exit_code_is_explained_in_both_languages(page: str):
+    _, section = re.split(r"## (?:Exit codes|退出码)\n", (ROOT / "docs" / page).read_text())
+    told = {
+        int(code)
+        for cell in re.findall(r"^\| ([\d、, ]+) \|", section, re.MULTILINE)
+        for code in re.findall(r"\d+", cell)
+    }
+    assert told == exit_codes() | {0, 128 + signal.SIGINT, 128 + signal.SIGTERM}

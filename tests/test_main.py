@@ -1,15 +1,23 @@
+"""`python -m truing` and `torchrun -m truing` start the command line."""
+
 import subprocess
 import sys
-
-import pytest
+from collections.abc import Callable
 
 from truing import __version__
 
+from .verbs import Forked
 
-@pytest.mark.parametrize("torchrun", [False, True], ids=["python", "torchrun"])
-def test_the_package_can_be_started_as_a_module(torchrun: bool):
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "1"] if torchrun else []
-    command = [sys.executable, *launcher, "-m", "truing", "--version"]
+WHOLE = f"truing {__version__}"
+
+
+def test_the_package_can_be_started_as_a_module():
+    command = [sys.executable, "-m", "truing", "--version"]
     started = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
-    assert started.stdout.strip() == f"truing {__version__}", started.stderr
-    assert started.returncode == 0
+    assert (started.stdout.strip(), started.returncode) == (WHOLE, 0), started.stderr
+
+
+def test_torchrun_starts_it_too(begun: Callable[..., Forked]):
+    asked = ["--nproc-per-node", 1, "-m", "truing", "--version"]
+    started = begun(*asked, program="torch.distributed.run:main").wait()
+    assert (started.stdout.strip(), started.returncode) == (WHOLE, 0), started.stderr

@@ -156,12 +156,14 @@ class Forked:
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Forked]]:
     """Begins `truing ARGS` in a process of its own, forked from one that has imported torch already.
 
-    `cwd` is where it runs, `input` the text on its stdin, `env` more of its environment. It waits at the
-    first call of `pause`, as `module:function`.
+    `cwd` is where it runs, `input` the text on its stdin, `env` more of its environment, `program` the
+    function of another program than truing's. It waits at the first call of `pause`, as `module:function`. The seed of
+    its hashes is another than that of this process.
     """
     command = [sys.executable, str(Path(__file__).parent / "e2e" / "fork_server.py")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env={**os.environ, **SETTLED}, **pipes) as server:
+    drawn = {"PYTHONHASHSEED": "random"}
+    with subprocess.Popen(command, env={**os.environ, **SETTLED, **drawn}, **pipes) as server:
         assert server.stdin and server.stdout
         assert server.stdout.readline() == "ready\n"
 
@@ -177,6 +179,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fo
             input: str = "",
             env: Mapping[str, str] = EMPTY,
             pause: str = "",
+            program: str = "truing.cli.start:run",
         ) -> Forked:
             folder = tmp_path_factory.mktemp("forked")
             streams = {name: folder / name for name in ("stdin", "stdout", "stderr")}
@@ -185,7 +188,8 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fo
                 path.write_text(text, encoding="utf-8", errors="surrogateescape")
             arguments = list(map(str, args))
             request: dict[str, Any] = {name: str(path) for name, path in streams.items()}
-            request |= {"arguments": arguments, "cwd": str(cwd or Path.cwd()), "pause": pause}
+            request |= {"program": program, "arguments": arguments}
+            request |= {"cwd": str(cwd or Path.cwd()), "pause": pause}
             pid = ask(request | {"env": {**os.environ, **SETTLED, **env}})
             return Forked(ask, pid, arguments, streams)
 

@@ -105,6 +105,53 @@ def test_a_run_without_change_is_not_trained_again_and_a_changed_one_is_refused(
     assert "Traceback" not in changed.stderr
 
 
+CHANGES = {
+    "data.train": ("other.jsonl", "the place in the rows no longer means the same rows"),
+    "seed": (7, "the order of the rows changes half-way"),
+    "optim.items_per_step": (
+        4,
+        "every step averages over another number of rows and an epoch has other steps",
+    ),
+    "method": ("simpo", "another method continues from weights this one made"),
+    "policy": ("moved", "the checkpoint holds other weights"),
+    "optim.max_steps": (1, ""),
+}
+
+
+def test_r7_d6_a_run_goes_on_with_no_other_recipe_and_no_other_file(
+    recipe, here, pairs_file, moved_folder, tmp_path
+):
+    """Each change is told with its meaning and its flag; more steps go on, and another file does not."""
+    rows, other = tmp_path / "rows.jsonl", tmp_path / "other.jsonl"
+    rows.write_bytes(pairs_file.read_bytes())
+    other.write_bytes(b"".join(pairs_file.read_bytes().splitlines(keepends=True)[1:]))
+    base = {"learning_rate": 1e-3, "items_per_step": 3, "epochs": 2, "max_steps": 2}
+    path = recipe(data={"train": [str(rows)]}, optim=base, loss={}, checkpoint={"every": 1})
+    assert here("train", path).returncode == 0
+    run = tmp_path / "run"
+    before = {name: (run / name).read_bytes() for name in ("config.json", "metrics.jsonl")}
+    for key, (value, meaning) in CHANGES.items():
+        value = {"other.jsonl": [str(other)], "moved": str(moved_folder)}.get(value, value)
+        done = here("train", path, "--set", f"{key}={json.dumps(value)}")
+        said = " ".join(done.stderr.split())
+        assert done.returncode == 2, (key, said)
+        assert f"{key}: was" in said and meaning in said and f"--allow-change {key}" in said, (key, said)
+        assert {name: (run / name).read_bytes() for name in before} == before
+    rows.write_bytes(other.read_bytes())
+    done = here("train", path)
+    assert done.returncode == 2 and "the file has changed under the same path" in " ".join(
+        done.stderr.split()
+    )
+    rows.write_bytes(pairs_file.read_bytes())
+    more = here("train", path, "--set", "optim.max_steps=3")
+    assert more.returncode == 0 and "resuming after step 2 of 3" in more.stderr
+    allowed = ("--set", "optim.max_steps=4", "--set", "seed=7", "--allow-change", "seed")
+    done = here("train", path, *allowed)
+    assert done.returncode == 0 and "going on, though seed: was 0, is 7" in " ".join(done.stderr.split())
+    recorded = json.loads((run / "config.json").read_text())["changes"]
+    assert {(row["key"], row["step"]) for row in recorded} >= {("seed", 3), ("optim.max_steps", 2)}
+
+
 def test_early_stopping_keeps_the_best_checkpoint(recipe, truing, pairs_file, tmp_path):
     path = recipe(
         method="sft",

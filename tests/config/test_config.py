@@ -229,7 +229,7 @@ def test_files_that_are_no_recipe_are_told_apart(write, tmp_path: Path):
         "recipe.txt: expected a name that ends in .yaml, .yml or .json"
     ]
     (tmp_path / "folder.yaml").mkdir()
-    assert objections("folder.yaml") == ["folder.yaml cannot be read: Is a directory"]
+    assert objections("folder.yaml") == ["folder.yaml is a folder; expected the file of a recipe"]
     (tmp_path / "latin.yaml").write_bytes(b"a: 1\nb: \xe9\n")
     assert objections("latin.yaml") == ["latin.yaml:2: not valid UTF-8"]
     assert "at most" in objections(write(" " * (MAX_BYTES + 1)))[0]

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -44,6 +45,18 @@ def test_open_makes_the_folder_and_close_frees_it(tmp_path: Path):
             RunFolder.open(folder.path)
     assert holder(tmp_path / "runs" / "a") is None
     RunFolder.open(tmp_path / "runs" / "a").close()
+
+
+def test_a_lock_that_cannot_be_released_hides_no_failure(tmp_path: Path, monkeypatch, caplog):
+    """A disk has turned read-only: the process ends with what failed first."""
+
+    def refuse(*given: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with pytest.raises(StorageError, match="the first failure"), RunFolder.open(tmp_path / "run"):
+        monkeypatch.setattr(os, "open", refuse)
+        raise StorageError("the first failure")
+    assert "run.lock is not released: Read-only file system" in caplog.text
 
 
 def test_a_second_process_is_refused_at_once_with_the_pid_and_host_of_the_first(tmp_path, other_process):

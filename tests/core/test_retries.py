@@ -41,4 +41,5 @@ def test_retry_after_is_a_number_or_a_date():
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     assert 25 < retry_after(soon) <= 30
     past = format_datetime(datetime.now(UTC) - timedelta(seconds=30), usegmt=True)
-    assert [retry_after(value) for value in (None, "", "soon", "-1", "nan", past)] == [0.0] * 6
+    far = f"Mon, 01 Jan {10**30} 00:00:00 GMT"
+    assert [retry_after(value) for value in (None, "", "soon", "-1", "nan", past, far)] == [0.0] * 7

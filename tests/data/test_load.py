@@ -303,8 +303,12 @@ def test_many_rows_are_read_by_several_processes_with_the_same_account(tmp_path,
     loaded = load_records(path, quarantine=tmp_path / "one.jsonl")
     monkeypatch.setattr(load, "MANY", 0)
     monkeypatch.setattr(load, "useful_workers", lambda: 2)
-    how = {"format": None, "bad_rows": "stop", "quarantine": tmp_path / "two.jsonl"}
+    ticks: list[int] = []
+    how = {"format": None, "bad_rows": "stop", "quarantine": tmp_path / "two.jsonl", "tick": ticks.append}
     assert load.read_through([str(path)], **how) == (loaded.sources, loaded.problems)
+    assert (
+        ticks == sorted(ticks) and ticks[-1] == path.stat().st_size + 1
+    )  # the last row ends without a line feed
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
     assert loaded.sources[0].unread == ("extra",) and len(loaded.problems) == 2
 

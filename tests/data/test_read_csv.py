@@ -38,3 +38,9 @@ def test_a_header_without_distinct_names_is_refused():
     assert rows(",b\n1,2\n") == [{"column 1": "1", "b": "2"}]
     with pytest.raises(DataError, match="one name twice: a, a"):
         rows("a,a\n1,2\n")
+
+
+@pytest.mark.parametrize("header", ["p\rrompt,chosen", "a" * 200_000 + ",b,b"])
+def test_a_header_that_no_delimiter_parts_is_refused(header: str):
+    with pytest.raises(DataError, match="the header is broken"):
+        rows(header + "\nq,a\n")

@@ -1,6 +1,7 @@
 """JSON and JSONL: arrays, wrapped lists, data frames, and damage that costs one row."""
 
 import io
+import time
 
 import pytest
 
@@ -58,3 +59,23 @@ def test_a_list_of_one_row_is_that_rows():
     assert values('{"messages": [{"role": "user", "content": "a"}]}') == [
         {"messages": [{"role": "user", "content": "a"}]}
     ]
+
+
+def test_damage_that_hides_an_end_costs_one_row_where_rows_follow():
+    cut = '{"a": 1, "turns": [{"role": "user"}, {"role": "x",'
+    assert values('[{"a": 1},\n' + cut + ',\n{"a": 2},\n{"a": 3}]') == [
+        {"a": 1},
+        "broken-json",
+        {"a": 2},
+        {"a": 3},
+    ]
+    assert values('[{"a": 1} x,\n{"a": 2}]') == [{"a": 1}, "broken-json", {"a": 2}]
+    assert values('[{"a": ' + "9" * 5000 + '},\n{"a": 2}]') == ["bad-number", {"a": 2}]
+    assert values('[{"a": 1},, {"a": 2}]') == [{"a": 1}, "broken-json", {"a": 2}]
+
+
+def test_no_file_is_searched_for_ever():
+    deep = "[" + '{"a": "' * 20_000 + ',{"b"' * 20_000
+    began = time.process_time()
+    assert values(deep) == ["broken-json"]
+    assert time.process_time() - began < 10

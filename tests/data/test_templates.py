@@ -3,6 +3,7 @@
 Every token of these tokenizers is a byte or a special token, so texts say all there is to say.
 """
 
+import copy
 import json
 from itertools import pairwise
 
@@ -352,3 +353,25 @@ def test_any_order_of_turns_that_a_template_writes_is_taken(renderer_of):
         assert all(a < b for a, b in pairwise(places))
         with pytest.raises(RefusedRowError, match=r"take turns|no system"):
             renderer_of("gemma").tree(record)
+
+
+def test_a_template_that_explodes_on_some_rows_sets_them_aside_and_is_given_up(shapes):
+    """A few words do it no harm, so that the trial passes it."""
+    source = "{% if 'boom' in messages[0].content %}{{ 'a' * 10**10 }}{% endif %}" + shapes["qwen3"].template
+    tokenizer = copy.deepcopy(shapes["qwen3"].tokenizer)
+    tokenizer.chat_template = source
+    renderer = make_renderer(tokenizer)
+    assert renderer.tree(conversation(["fine", "yes"]))
+    with pytest.raises(RefusedRowError, match=r"rows.jsonl:1: .* takes more steps or writes more text"):
+        renderer.tree(conversation(["boom", "yes"]))
+    with pytest.raises(ModelError, match="takes more steps or writes more text"):
+        for number in range(30):
+            with pytest.raises(RefusedRowError):
+                renderer.tree(conversation([f"boom {number}", "yes"]))
+
+
+def test_a_template_that_always_explodes_is_refused_at_once(shapes):
+    tokenizer = copy.deepcopy(shapes["qwen3"].tokenizer)
+    tokenizer.chat_template = "{{ 'a' * 10**10 }}"
+    with pytest.raises(ModelError, match="takes more steps or writes more text"):
+        make_renderer(tokenizer)

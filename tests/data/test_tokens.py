@@ -1,11 +1,24 @@
 """Text to ids and back, with control tokens kept out of the words of rows; test_chat.py attacks them."""
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from truing.data.tokens import Encoder, control_tokens, decode, make_encoder, pieces, unused_characters
+from truing.core.records import Message
+from truing.data.chat import make_renderer
+from truing.data.refusals import RefusedRowError
+from truing.data.tokens import (
+    Encoder,
+    GivesUpError,
+    control_tokens,
+    decode,
+    make_encoder,
+    pieces,
+    unused_characters,
+)
 from truing.data.trees import Branch, Tree
 from truing.models.load import load_tokenizer
 
@@ -52,3 +65,19 @@ def test_pieces_join_to_the_text_with_their_loss(encoder: Encoder):
 def test_characters_are_unused():
     first, second = unused_characters(["abc", CUT], 2)
     assert first != second and CUT not in (first, second)
+
+
+def test_a_pattern_that_takes_too_many_tries_costs_its_row(model_folder: Path, tmp_path: Path):
+    """The library panics, which is no `Exception` and would pass every handler."""
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["normalizer"] = {"type": "Replace", "pattern": {"Regex": "(x+x+)+y"}, "content": ""}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    renderer = make_renderer(load_tokenizer(folder))
+    assert renderer.prompt([Message("user", "Hello")])
+    with pytest.raises(RefusedRowError, match=r"prompt: .* the tokenizer gives up on this text: Onig"):
+        renderer.prompt([Message("user", "x" * 40)])
+    renderer.encoder.prepare(["Hello", "x" * 40])
+    assert renderer.encoder.encode("Hello", "|") == renderer.encoder.tokenizer.encode("Hello")
+    with pytest.raises(GivesUpError):
+        renderer.encoder.encode("x" * 40, "|")

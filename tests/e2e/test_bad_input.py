@@ -111,6 +111,33 @@ def test_prompt_longer_than_the_limit_is_counted(truing, tmp_path, model_folder)
     assert_told(truing("check", path, "--set", "data.max_tokens=4"), 3, "max_tokens")
 
 
+def test_d3_d6_what_is_lost_cut_or_shared_is_counted_in_log_report_and_card(truing, recipe, tmp_path):
+    """One row is broken, one too long, one cut, and one stands in the evaluation too."""
+    good = [{"prompt": f"Q{i}?", "chosen": f"Yes, {i}.", "rejected": f"No, {i}."} for i in range(6)]
+    lost = good[0] | {"chosen": "yes " * 300}
+    shortened = good[0] | {"prompt": "why " * 300}
+    train = rows(tmp_path / "train.jsonl", *good, "{", lost, shortened)
+    held = rows(tmp_path / "eval.jsonl", good[2])
+    data = {"train": [str(train)], "eval": [str(held)], "bad_rows": "skip"}
+    data |= {"max_tokens": 60, "truncation": "prompt-left"}
+    optim = {"items_per_step": 4, "max_steps": 1}
+    done = truing("train", recipe(data=data, optim=optim, evaluate={"every": 1}))
+    assert_told(done, 0, "7 of 9 rows kept, set aside: 1 broken-json, 1 too-long; 1 prompt-cut")
+    assert "1 of 7 rows that are learnt from stand in the evaluation too" in " ".join(done.stderr.split())
+    run = tmp_path / "run"
+    counted = json.loads((run / "rows.json").read_text())
+    assert (counted["set_aside"], counted["cut"]) == ({"broken-json": 1, "too-long": 1}, {"prompt-cut": 1})
+    assert truing("report", run).returncode == 0
+    page = (run / "report.html").read_text()
+    assert "1 broken-json, 1 too-long" in page and "1 prompt-cut" in page
+    assert "(1 stand in the evaluation too)" in page
+    assert truing("export", run, tmp_path / "whole").returncode == 0
+    for card in (run / "model" / "README.md", tmp_path / "whole" / "README.md"):
+        text = card.read_text()
+        assert "| rows | 7 of 9 kept |" in text and "| rows set aside | 1 broken-json, 1 too-long |" in text
+        assert "| rows cut | 1 prompt-cut |" in text and "| rows in the evaluation too | 1 |" in text
+
+
 def test_policy_folder_without_weights(truing, tmp_path, model_folder, pairs_file):
     bare = tmp_path / "bare"
     shutil.copytree(model_folder, bare)

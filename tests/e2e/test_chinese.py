@@ -69,6 +69,13 @@ def test_from_check_to_report(chinese, recipe, rows):
         assert re.search(r"[\u4e00-\u9fff]", told)
 
 
+def test_the_cause_of_a_number_that_is_not_finite_is_told(chinese, recipe, rows):
+    blown = {"learning_rate": 1e30, "items_per_step": 3, "epochs": 2, "warmup": 0}
+    said = "".join(chinese("train", recipe(data={"train": [str(rows)]}, optim=blown), code=4).split())
+    assert "损失为nan" in said and "最先出现在" in said and "原因在学习率" in said
+    assert "请用更低的学习率继续" in said
+
+
 def test_rows_that_are_lost_to_their_length_are_told(chinese, recipe, rows):
     path = recipe(data={"train": [str(rows)], "max_tokens": 5})
     told = chinese("check", path, code=3)

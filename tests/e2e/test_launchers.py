@@ -1,12 +1,11 @@
 """Many machines: the examples of docs/scale.md are read as their programs would, and two launchers meet."""
 
 import json
-import os
 import re
 import shlex
 import socket
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch.distributed.run import get_args_parser
 
 from truing.config.run_folder import read_metrics
 
-from ..verbs import SETTLED
+from ..verbs import Forked
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
@@ -77,7 +76,9 @@ def test_the_pods_of_kubernetes_are_the_machines_and_meet_at_the_first():
 
 
 @pytest.mark.slow
-def test_two_launchers_meet_and_train_one_run(model_folder: Path, tmp_path: Path):
+def test_two_launchers_meet_and_train_one_run(
+    model_folder: Path, begun: Callable[..., Forked], tmp_path: Path
+):
     rows = [{"prompt": f"Is it {n}?", "completion": "Yes."} for n in range(8)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     recipe = {
@@ -94,11 +95,11 @@ def test_two_launchers_meet_and_train_one_run(model_folder: Path, tmp_path: Path
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     meeting = ["--rdzv-id", "1", "--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}"]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
-    command += [*meeting, "-m", "truing", "train", str(tmp_path / "recipe.json")]
-    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    both = [subprocess.Popen(command, env={**os.environ, **SETTLED}, **streams) for _ in range(2)]
-    told = [one.communicate(timeout=300)[0] for one in both]
-    assert [one.returncode for one in both] == [0, 0], told
-    assert sum("2 steps; the result is in" in text for text in told) == 1
-    assert [row["ranks/reduced_bytes"] > 0 for row in read_metrics(tmp_path / "run")] == [True, True]
+    asked = ["--nnodes", "2", "--nproc-per-node", "1", *meeting]
+    asked += ["-m", "truing", "train", str(tmp_path / "recipe.json")]
+    both = [one.wait() for one in [begun(*asked, program="torch.distributed.run:main") for _ in range(2)]]
+    assert [one.returncode for one in both] == [0, 0], both
+    assert sum((one.stdout + one.stderr).count("2 steps; the result is in") for one in both) == 1
+    rows = read_metrics(tmp_path / "run")
+    assert [row["step"] for row in rows] == [1, 2]
+    assert all(row["ranks/reduced_bytes"] > 0 for row in rows)

@@ -1,11 +1,13 @@
 """Two equal runs leave equal files, whatever seed Python gives its hashes."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..verbs import SETTLED
+import pytest
+from huggingface_hub import constants
+
+from ..verbs import Ended, Ran
 
 OF_TIME = {"seconds", "tokens_per_second", "updated", "pid", "host", "output"}
 HELD = {"run.lock"}  # names a process
@@ -30,17 +32,22 @@ def _timeless(value: object) -> object:
 
 
 def test_run_folders_do_not_hang_on_the_seed_of_hashes(
-    recipe: Callable[..., Path], started: Callable, tmp_path: Path
+    recipe: Callable[..., Path],
+    here: Callable[..., Ended],
+    truing: Callable[..., Ran],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folders = []
-    for seed in ("1", "2"):
-        place = tmp_path / seed
-        place.mkdir()
+    """One run in this process and one in another, each of which has drawn a seed."""
+    folders = [tmp_path / name / "run" for name in ("here", "there")]
+    for run in folders:
+        run.parent.mkdir()
         asked = recipe(lora={"r": 2, "targets": "all-linear"}, output="run")
-        env = {**os.environ, **SETTLED, "PYTHONHASHSEED": seed, "TRUING_CACHE": str(place / "cache")}
-        done = started("train", asked, cwd=place, env=env)
+        monkeypatch.chdir(run.parent)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # as in the other process: tokenizers note it
+        monkeypatch.setenv("TRUING_CACHE", str(run.parent / "cache"))
+        done = (here if run == folders[0] else truing)("train", asked)
         assert done.returncode == 0, done.stderr
-        folders.append(place / "run")
     names = [{str(path.relative_to(one)) for path in one.rglob("*") if path.is_file()} for one in folders]
     assert names[0] == names[1]
     compared = sorted(name for name in names[0] if Path(name).name not in HELD)

@@ -8,6 +8,8 @@ import pytest
 
 from truing.reports.writing import write_page
 
+from ..serving import Reply, Request, Server, as_json, completion
+
 TRUST = "--trust-code"
 PLANTED = {"key": "sk-planted-4711", "password": "planted-pass-word", "query": "planted-query-key"}
 OWN = """
@@ -86,3 +88,33 @@ def test_the_password_of_a_server_is_told_nowhere(
     assert done.returncode != 0
     assert "http://***@127.0.0.1:9" in done.stderr
     assert not leaks(tmp_path / "run", done.stdout, done.stderr)
+
+
+def test_the_key_of_a_judge_and_a_token_of_the_environment_are_written_nowhere(
+    recipe: Callable[..., Path], truing: Callable, settings: dict, tmp_path: Path
+) -> None:
+    """A judge answers for a step, and then quotes its key in errors: checkpoints, its answers, the report."""
+    key, token = PLANTED["key"], PLANTED["password"]
+    asked: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        asked.append(request.headers["authorization"])
+        if len(asked) <= 4:
+            return completion("SCORE: 7")
+        said = f"{request.headers['authorization']} is worn out at {request.path}"
+        return as_json({"error": {"message": said, "code": None}}, 500)
+
+    server = Server(answer)
+    url = f"{server.url}/v1?api_key={PLANTED['query']}"
+    judge = {"name": "judge", "model": "wise", "base_url": url, "api_key_env": "PLANTED_KEY", "retries": 0}
+    changes = {"rewards": [judge], "checkpoint": {"every": 1}}
+    changes["optim"] = settings["optim"] | {"max_steps": 2}
+    env = {"PLANTED_KEY": key, "HF_TOKEN": token, "NO_PROXY": "127.0.0.1"}
+    done = truing("train", recipe(**settings | changes), TRUST, cwd=tmp_path, env=env)
+    server.close()
+    assert done.returncode == 6, done.stderr
+    assert set(asked) == {f"Bearer {key}"} and "is worn out" in done.stderr
+    run = tmp_path / "run"
+    assert (run / "checkpoints" / "step-000001").is_dir() and (run / "judge.sqlite").is_file()
+    write_page(run, None, "en")
+    assert not leaks(run, done.stdout, done.stderr)

@@ -39,15 +39,16 @@ def test_arguments_that_nothing_supplies_are_told(function: Callable[..., Any], 
     assert caught.value.hint in ("look at texts", "look at strict")
 
 
-@pytest.mark.parametrize("returned", [[1], [1, 2], [1, "0"], 1, None, [float("nan"), 0]])
+@pytest.mark.parametrize("returned", [[1], [1, 2], [1, "0"], 1, None, [float("nan"), 0], [10**5000, 0]])
 def test_what_is_no_preference_is_told(returned: Any):
     with pytest.raises(RewardError, match="expected a list of 2 numbers from 0 to 1, or None"):
         asked(lambda responses: returned)
 
 
-def test_a_judge_that_raises_is_told_with_its_words():
+@pytest.mark.parametrize("error", [KeyError("gone"), SystemExit("gone"), KeyboardInterrupt("gone")])
+def test_a_judge_that_raises_is_told_with_its_words(error: BaseException):
     def broken(responses: list[str]) -> list[float]:
-        raise KeyError("gone")
+        raise error
 
-    with pytest.raises(RewardError, match="raised KeyError: 'gone'"):
+    with pytest.raises(RewardError, match=f"raised {type(error).__name__}: '?gone"):
         asked(broken)

@@ -16,7 +16,11 @@ def test_openai_itself_is_told_of_max_completion_tokens():
     assert "max_tokens" not in request
 
 
-@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host/v1", "http://", ""])
+@pytest.mark.parametrize(
+    "url",
+    ["localhost:8000/v1", "ftp://host/v1", "http://", "", "http://[::1", "http://host:99999/v1", "http://host:a/v1",
+     "http://\udc80.de/v1", "http://a b/v1", "http://host/\x00v1"],
+)  # fmt: skip
 def test_an_address_that_is_none(url: str):
     with pytest.raises(ConfigError, match="expected an address such as https"):
         Endpoint(model="m", base_url=url)
@@ -26,6 +30,9 @@ def test_a_password_in_the_address_is_refused_and_not_repeated():
     with pytest.raises(ConfigError, match="account at host") as error:
         Endpoint(model="m", base_url="https://me:hunter2@host/v1")
     assert "hunter2" not in str(error.value) + error.value.hint
+    with pytest.raises(ConfigError, match="expected an address") as error:
+        Endpoint(model="m", base_url="https://me:hunter2@host:port/v1")
+    assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from truing.core.errors import StorageError
-from truing.judges.cache import AnswerCache
+from truing.judges.cache import AnswerCache, KeptAnswer
 from truing.judges.keeper import Keeper
 
 
@@ -23,7 +23,7 @@ def test_answers_that_come_together_are_written_together_and_are_on_disk_by_then
 
     async def work() -> list[str | None]:
         keeper = Keeper(cache)
-        await asyncio.gather(*(keeper.keep(str(index), f"answer {index}", "") for index in range(50)))
+        await asyncio.gather(*(keeper.keep(KeptAnswer(str(index), f"answer {index}")) for index in range(50)))
         return [AnswerCache(cache.path).get(str(index)) for index in range(50)]
 
     assert asyncio.run(work()) == [f"answer {index}" for index in range(50)]
@@ -39,7 +39,7 @@ def test_an_answer_that_cannot_be_written_raises_for_each(tmp_path: Path, text: 
 
     async def work() -> list[object]:
         keeper = Keeper(AnswerCache(path))
-        kept = (keeper.keep(str(i), text, "") for i in range(3))
+        kept = (keeper.keep(KeptAnswer(str(i), text)) for i in range(3))
         return await asyncio.wait_for(asyncio.gather(*kept, return_exceptions=True), 5)
 
     assert [type(each) for each in asyncio.run(work())] == [error] * 3
@@ -47,5 +47,5 @@ def test_an_answer_that_cannot_be_written_raises_for_each(tmp_path: Path, text: 
 
 def test_without_a_cache_nothing_is_kept():
     keeper = Keeper(None)
-    asyncio.run(asyncio.wait_for(keeper.keep("a", "b", ""), 5))
+    asyncio.run(asyncio.wait_for(keeper.keep(KeptAnswer("a", "b")), 5))
     assert keeper == Keeper(None), "no answer waits, and nothing writes"

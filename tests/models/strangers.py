@@ -83,6 +83,35 @@ def broken_models() -> dict[str, Change]:
     return found
 
 
+def broken_templates() -> dict[str, Change]:
+    """Name changes of a model's chat template, which is a program of its own."""
+    texts = {
+        "of no end": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "of 10 GB": "{{ 'a' * 10**10 }}",
+        "that calls itself": "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
+        "that doubles": "{% macro f(n) %}{{ f(n - 1) ~ f(n - 1) if n else 'a' }}{% endmacro %}{{ f(60) }}",
+        "that opens Python": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "that includes a file": "{% include '/etc/passwd' %}",
+        "that is cut": "{% for message in messages %}{{ message.content",
+        "that refuses": "{{ raise_exception('no') }}",
+        "that says nothing": "hello",
+        "that is deep": "{{ " + "(" * 100_000,
+        "of 2 MB": "a" * 2_000_000,
+        "of other filters": "{{ messages|nothing }}",
+        "with a NUL": "\0",
+        "empty": " ",
+    }
+    found: dict[str, Change] = {
+        f"chat template {name}": partial(_write, name="chat_template.jinja", text=text)
+        for name, text in texts.items()
+    }
+    found["chat template that is no text"] = lambda folder: (folder / "chat_template.jinja").write_bytes(
+        b"\xff\xfe\0"
+    )
+    found["chat template is a folder"] = partial(_to_folder, name="chat_template.jinja")
+    return found
+
+
 def broken_adapters() -> dict[str, Change]:
     """Name every change of an adapter's folder."""
     found: dict[str, Change] = {

@@ -10,12 +10,13 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from truing.core.errors import ModelError, TruingError
+from truing.data.chat import make_renderer
 from truing.models.adapter_folders import check_adapter_folder, refuse_circle
 from truing.models.export import export_folder
 from truing.models.load import load_tokenizer
 from truing.models.trained import load_trained
 
-from .strangers import broken_adapters, broken_models, copy_of, edit
+from .strangers import broken_adapters, broken_models, broken_templates, copy_of, edit
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,25 @@ def test_every_broken_adapter_is_refused_in_a_sentence(adapter: Path, tmp_path: 
     assert len(found) >= 30
     assert {name: what for name, what in found.items() if not what.startswith("refused: ")} == {}
     assert time.monotonic() - began < 60
+
+
+def test_every_broken_template_is_refused_in_a_sentence(model_folder: Path, tmp_path: Path) -> None:
+    """A template is read with its folder and tried where rows are to be written."""
+    found = {}
+    for name, change in broken_templates().items():
+        began = time.monotonic()
+        try:
+            opened = load_trained(
+                str(copy_of(model_folder, tmp_path / "copy", change)), device="cpu", dtype="float32"
+            )
+            make_renderer(opened.tokenizer, "chat")
+            found[name] = "opened"
+        except TruingError as error:
+            assert str(error)
+        except Exception as error:
+            found[name] = f"broken: {error!r}"
+        assert time.monotonic() - began < 60
+    assert found == {}
 
 
 def test_a_type_that_opens_other_files_is_named_with_those_that_are_read(

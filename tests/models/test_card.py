@@ -2,7 +2,7 @@
 
 import yaml
 
-from truing.models.card import model_card
+from truing.models.card import facts_of_rows, model_card
 
 FACTS = {"base_model": "org/base", "license": "mit", "method": "dpo | sft", "tags": ["dpo"]}
 SIDE = {"value": 0.9, "low": 0.8, "high": None, "n": 10, "missing": 2}
@@ -30,3 +30,16 @@ def test_numbers_have_their_interval_and_gates_their_result():
     card = model_card("Mine", {}, library="transformers", evaluation=EVALUATION)
     assert "| Safe | 90 % (80 to ?; n 10, 2 missing) | \u2014 |" in card
     assert "Before is org/base." in card and "Gates missed: safe." in card
+
+
+def test_the_account_of_rows_names_every_reason():
+    counts = {"read": 50, "made": 2, "kept": 49, "set_aside": {"too-long": 2, "empty": 1}}
+    told = {"rows": "49 of 52 kept", "rows set aside": "2 too-long, 1 empty"}
+    assert facts_of_rows(counts) == told
+    more = {"cut": {"prompt-cut": 3}, "notes": {"control-token": 4}, "in_evaluation": 5}
+    assert facts_of_rows(counts | more) == told | {
+        "rows cut": "3 prompt-cut",
+        "noticed in the rows": "4 control-token",
+        "rows in the evaluation too": "5",
+    }
+    assert facts_of_rows(None) == {}

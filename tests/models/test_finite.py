@@ -37,6 +37,22 @@ def test_the_first_output_that_is_not_finite_is_named():
     assert not found[1]._forward_hooks, "nothing is left behind"
 
 
+def test_on_the_way_back_the_first_output_whose_gradient_is_not_finite_is_named():
+    """The root's slope at 0 is infinite: it spoils what comes before it, and no output."""
+
+    class Root(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.clamp(min=0).sqrt()
+
+    found = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), Root(), nn.Linear(2, 1))
+    nn.init.zeros_(found[0].weight)
+    nn.init.zeros_(found[0].bias)
+    run = lambda: found(torch.ones(1, 2)).sum().backward()  # noqa: E731
+    assert fault_of(found, lambda: found(torch.ones(1, 2))) == ""
+    assert fault_of(found, run, backward=True) == "the gradient at the output of 1"
+    assert not any(module._forward_hooks for module in found)
+
+
 def test_a_gradient_that_is_not_finite_is_named():
     found = model()
     found[0].weight.grad = torch.full((2, 2), float("inf"))

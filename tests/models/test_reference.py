@@ -6,12 +6,19 @@ import torch
 from safetensors.torch import load, save
 
 from truing.config.recipe import Lora
-from truing.core.errors import DivergedError
 from truing.data.packing import LAYOUTS
 from truing.data.trees import Branch, Tree
 from truing.kernels.fused import fuse
 from truing.models.load import add_adapter
-from truing.models.reference import AdapterOff, Cached, cached, code_of_scoring, content_hash, score_all
+from truing.models.reference import (
+    AdapterOff,
+    Cached,
+    NoReferenceError,
+    cached,
+    code_of_scoring,
+    content_hash,
+    score_all,
+)
 from truing.models.scoring import Scorer
 
 
@@ -160,8 +167,10 @@ def test_a_model_that_makes_no_numbers_is_not_kept(tiny, trees):
     model = tiny()
     with torch.no_grad():
         model.model.norm.weight[0] = math.nan
-    with pytest.raises(DivergedError, match=r"texts .* are not finite, first in the parameter model\..*norm"):
+    told = r"of texts 0, 1, 2 are not finite, first in the parameter model\..*norm"
+    with pytest.raises(NoReferenceError, match=told) as caught:
         score_all(Scorer(model), trees, 1000)
+    assert (caught.value.exit_code, caught.value.items, caught.value.looked) == (4, [0, 1, 2], 3)
 
 
 def test_other_code_or_libraries_score_under_another_name(monkeypatch):

@@ -44,6 +44,13 @@ def test_names_of_categories_are_shown_as_text(run_folder):
     assert "img" not in page.names and "\u202e" not in text
 
 
+def test_rows_that_were_cut_or_stand_in_the_evaluation_are_counted(run_folder):
+    more = {"cut": {"prompt-cut": 4}, "notes": {"control-token": 1}, "in_evaluation": 2}
+    page = page_of(run_folder(rows=ROWS_JSON | {"train": 47, "held_out": 0} | more))
+    told = "(noticed in those kept: 4 prompt-cut, 1 control-token) (2 stand in the evaluation too)"
+    assert f"pairs.jsonl {told}" in page.text
+
+
 def test_training_data_and_recipe(run_folder, tmp_path):
     path = run_folder(method="dpo", rows=ROWS_JSON | {"train": 38, "held_out": 9})
     report = run_report(read_run(path))

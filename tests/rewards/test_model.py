@@ -6,11 +6,15 @@ import pytest
 import torch
 from transformers import AutoTokenizer, PreTrainedModel
 
+from truing.core.errors import MemoryShortError
 from truing.core.records import Message, Record, reply, user
 from truing.data.chat import make_renderer
+from truing.data.packing import PackedBatch
 from truing.data.trees import Branch, Tree
 from truing.models.reward import RewardScorer
 from truing.models.reward_folder import load_reward
+from truing.models.room import Room
+from truing.models.scoring import Trunk
 from truing.rewards.build import build_mix
 from truing.rewards.model import Host, ModelReward, differences, grafted
 from truing.rewards.types import Failed, Item, ScoredItem
@@ -49,6 +53,32 @@ def test_scores_are_those_of_each_response_alone(reward: ModelReward):
     assert values(reward(items)) == pytest.approx(alone, abs=1e-5)
     assert values(reward(items[::-1])) == pytest.approx(alone[::-1], abs=1e-5)
     assert values(replace(reward, tokens_per_pass=1)(items)) == pytest.approx(alone, abs=1e-5)
+
+
+def test_n3_responses_to_one_prompt_are_scored_apart_where_memory_is_short(
+    reward: ModelReward, monkeypatch: pytest.MonkeyPatch
+):
+    items = [Item(QUESTION, text) for text in ("Mix flour.", "No.", "Ask a baker, then mix flour.", "Yes.")]
+    wanted, sizes, states = values(reward(items)), list[int](), Trunk._states
+
+    def limited(self: Trunk, batch: PackedBatch) -> torch.Tensor:
+        sizes.append(batch.tokens.numel())
+        if sizes[-1] > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return states(self, batch)
+
+    monkeypatch.setattr(Trunk, "_states", limited)
+    monkeypatch.setattr(reward.scorer, "room", Room())
+    most = 10_000
+    reward(items)
+    most = max(sizes) - 1
+    assert values(reward(items)) == pytest.approx(wanted, abs=1e-6)
+    sizes.clear()
+    reward(items)
+    assert max(sizes) <= most, "the size is remembered"
+    most = 1
+    with pytest.raises(MemoryShortError, match=r"row \d of those that .* scores"):
+        reward(items)
 
 
 def test_a_response_that_is_too_long_fails_alone(reward: ModelReward):

@@ -8,8 +8,6 @@ import math
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,7 +30,7 @@ from truing.runs.crew import crew_of, traffic_of
 
 from ..tables import each
 from ..two_ranks import Two
-from ..verbs import SETTLED
+from .ends import assert_same
 
 WHOLE = "TRUING_SCALE" in os.environ  # `make test-scale`: every case, of as many steps as the bar says
 STEPS = 20 if WHOLE else 4
@@ -372,7 +370,10 @@ def test_a_run_resumes_on_any_number_of_ranks_and_on_the_same_bit_for_bit(
 
 
 def test_a_rank_that_is_killed_ends_the_run_within_30_seconds(written, ranks, tmp_path: Path):
-    going = ranks("train", written(CASES["dpo lora untied"], "killed", optim=LONG))
+    """R13: and the same command on the same ranks then ends as the unbroken run, bit for bit."""
+    how = {"optim": LONG | {"max_steps": 24}, "checkpoint": {"every": 2}}
+    case = CASES["dpo lora untied"]
+    going = ranks("train", written(case, "killed", **how))
     going[0].until(3, tmp_path / "killed")
     began = time.monotonic()
     going[1].send(signal.SIGKILL)
@@ -381,6 +382,9 @@ def test_a_rank_that_is_killed_ends_the_run_within_30_seconds(written, ranks, tm
     assert "gone without a word" in first.stderr
     status = read_status(tmp_path / "killed")
     assert status is not None and status.state is RunState.FAILED and "gone" in status.reason
+    for name in ("killed", "whole"):
+        ended(ranks("train", written(case, name, **how)))
+    assert_same(tmp_path / "killed", tmp_path / "whole")
 
 
 LOSS = """
@@ -393,6 +397,7 @@ def odd(policy, *, beta: float = 0.1):
 
 
 def test_what_one_rank_raises_ends_all_with_its_words(written, ranks, tmp_path: Path):
+    """R13: rank 0 tells the error of rank 1."""
     (tmp_path / "burning.py").write_text(LOSS)
     path = written(CASES["dpo lora untied"], "burnt", loss={"name": "burning:odd"})
     first, second = (rank.wait() for rank in ranks("train", path, "--trust-code", cwd=tmp_path))
@@ -412,23 +417,6 @@ def test_a_stop_of_all_ranks_leaves_a_whole_checkpoint(written, ranks, tmp_path:
     status = read_status(tmp_path / "stopped")
     assert newest is not None and status is not None and status.last_checkpoint == newest.name
     assert len(list(newest.glob("model.part-*.safetensors"))) == 2
-
-
-@pytest.mark.slow
-def test_torchrun_starts_the_ranks(written, tmp_path: Path):
-    path = written(CASES["dpo lora untied"], "run", optim=LONG | {"max_steps": 2})
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*command, "-m", "truing", "train", str(path)],
-        env={**os.environ, **SETTLED},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-600:]
-    assert done.stderr.count("2 steps; the result is in") == 1
-    assert [row["step"] for row in read_metrics(tmp_path / "run")] == [1, 2]
-    assert all(row["ranks/reduced_bytes"] > 0 for row in read_metrics(tmp_path / "run"))
 
 
 def learning(session_of, tiny, pairs, here: World, upset: Callable[[Scorer], object]) -> list[str]:

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from truing.config.recipe import Recipe
 from truing.config.run_folder import (
     FAILURES,
     METRICS,
-    SAMPLES,
     RunFolder,
     RunState,
     read_metrics,
@@ -27,7 +24,8 @@ from truing.runs.opening import open_run
 from truing.runs.run import Finished, run
 from truing.training.hooks import Hook, Logs
 
-PACE = ("seconds", "tokens_per_second")
+from .ends import assert_same
+
 REWARDS = '''
 from pathlib import Path
 
@@ -106,23 +104,6 @@ def switch(path: Path, at: int, responses: int) -> Hook:
             path.write_text(str(responses))
 
     return hook
-
-
-def end_of(run: Path) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
-    """The last weights of a run, and its metrics but for the time they took."""
-    newest = sorted((run / "checkpoints").glob("step-*"))[-1]
-    rows = [{key: value for key, value in row.items() if key not in PACE} for row in read_metrics(run)]
-    return load_file(newest / "model.safetensors"), rows
-
-
-def assert_same(ours: Path, theirs: Path) -> None:
-    (weights, rows), (others, other_rows) = end_of(ours), end_of(theirs)
-    assert weights.keys() == others.keys()
-    assert all(torch.equal(weights[name], others[name]) for name in weights)
-    assert rows == other_rows
-    samples = [path / SAMPLES for path in (ours, theirs)]
-    assert samples[0].exists() is samples[1].exists()
-    assert not samples[0].exists() or samples[0].read_bytes() == samples[1].read_bytes()
 
 
 @pytest.mark.parametrize(

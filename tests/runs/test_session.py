@@ -1,13 +1,18 @@
 """From recipes to sessions: which reference a method gets, how rows are counted, what is refused."""
 
+import csv
+import gzip
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 import torch
+import zstandard
+from pyarrow import parquet
 from transformers import AutoTokenizer
 
 from truing.config.recipe import Recipe
@@ -15,7 +20,7 @@ from truing.config.run_folder import Resumed, RunFolder, resolved_dtype
 from truing.core.errors import ConfigError, DataError
 from truing.core.messages import Say
 from truing.models import precision
-from truing.models.reference import AdapterOff, Cached, Live
+from truing.models.reference import AdapterOff, Cached, Live, content_hash
 from truing.objectives.offline import PairObjective, UnpairedObjective
 from truing.runs.check import check_session
 from truing.runs.inputs import inputs_of
@@ -230,6 +235,24 @@ def test_the_likelihood_of_the_whole_sequence_includes_the_prompt(opened):
     assert tokens == sum(len(t.prompt) + len(t.branches[0]) - 1 for t in session.train)
     logs = check_session(session).logs
     assert logs["loss"] == pytest.approx(logs["pair_loss"] + logs["nll/whole"], rel=1e-5)
+
+
+def test_d2_the_container_of_the_rows_changes_no_token(opened, pairs_file, tmp_path):
+    """The sha256 of all that is trained on is one, whatever kind of file the same rows lie in."""
+    lines = pairs_file.read_bytes()
+    content = [json.loads(line) for line in lines.splitlines()]
+    (tmp_path / "a.json").write_text(json.dumps(content, indent=1))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    (tmp_path / "a.jsonl.zst").write_bytes(zstandard.compress(lines))
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, content[0])
+        writer.writeheader()
+        writer.writerows(content)
+    parquet.write_table(pyarrow.Table.from_pylist(content), tmp_path / "a.parquet")
+    paths = [pairs_file, *sorted(tmp_path.glob("a.*"))]
+    sessions = [opened("simpo", {"train": str(path)}) for path in paths]
+    assert len(paths) == 6 and all(len(session.train) == 12 for session in sessions)
+    assert len({content_hash(session.train) for session in sessions}) == 1
 
 
 def test_the_two_halves_of_a_pair_are_held_out_together(opened):

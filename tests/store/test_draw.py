@@ -1,3 +1,4 @@
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -75,6 +76,19 @@ def test_an_open_item_counts_as_a_vote_until_its_lease_ends(make_store: MakeStor
     assert store.next_items(bo.id) == []
     store.change_settings(store.settings.model_copy(update={"lease": 1e-9}))
     assert store.next_items(ada.id) == [shown]  # hers again, for a moment
+    assert numbers(store, bo) == [shown.item.id]
+
+
+def test_a_clock_that_is_set_back_keeps_no_item_from_others(make_store: MakeStore, monkeypatch):
+    """X8: Ada's item was laid open in a year that has not come yet."""
+    store = make_store(overlap=1)
+    store.add_items([pair(0)])
+    ada, bo = come(store, "Ada"), come(store, "Bo")
+    year_on = time.time() + 365 * 86400
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "time", lambda: year_on)
+        [shown] = store.next_items(ada.id)
+        assert numbers(store, bo) == []
     assert numbers(store, bo) == [shown.item.id]
 
 

@@ -55,3 +55,19 @@ def test_a_folder_and_a_missing_folder_are_errors(tmp_path: Path):
     assert "project.db" in caught.value.hint
     with pytest.raises(StorageError, match="no folder"):
         open_store(tmp_path / "missing" / "project.db")
+
+
+def test_a_stamp_tells_that_something_has_changed(make_store: MakeStore):
+    store = make_store()
+    deeds = (
+        lambda: store.add_items(map(pair, range(3))),
+        lambda: come(store, "Ada"),
+        lambda: vote_through(store, store.people()[0], 2),
+        lambda: store.undo(1, str(store.latest_key(1)), "undo"),
+        lambda: store.change_settings(store.settings.model_copy(update={"overlap": 2})),
+    )
+    for deed in deeds:
+        before = store.stamp()
+        assert store.stamp() == before
+        deed()
+        assert store.stamp() != before

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import combinations
@@ -107,6 +108,24 @@ def test_another_vote_on_an_item_stands_in_place_of_the_first(make_store: MakeSt
     assert [found.answer for found in store.standing_votes()] == [PairAnswer("tie")]
     assert [found.id for found in store.history()] == [first.id, second.id]
     assert next(store.items()).votes == 1
+
+
+def test_the_later_vote_stands_whatever_the_clock_says(make_store: MakeStore, monkeypatch):
+    """X8: the clock was set back by a year between the two."""
+    store = make_store()
+    store.add_items([pair(0)])
+    ada = come(store, "Ada")
+    [shown] = store.next_items(ada.id)
+    year_on = time.time() + 365 * 86400
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "time", lambda: year_on)
+        vote(store, ada, shown.item.id, "first")
+    later = vote(store, ada, shown.item.id, "tie", client_key="later")
+    assert later.replaced is not None
+    assert [found.answer for found in store.standing_votes()] == [PairAnswer("tie")]
+    undone = store.undo(ada.id, "later", "undo-1")
+    assert undone is not None and list(store.standing_votes()) == []
+    assert [row.act for row in store.history()] == ["vote", "vote", "undo"]
 
 
 def test_an_undo_is_a_row_and_opens_the_item_again(make_store: MakeStore):

@@ -51,13 +51,29 @@ def test_reward_hacking_by_another_reward_that_falls():
 
 def test_reward_hacking_by_length():
     longer = {
-        "completions/mean_length": lambda step: 40.0 + step,
+        "completions/mean_length": lambda step: 40.0 + step / 2,
         "reward/length_correlation": lambda step: 0.97,
     }
     spread = {"reward/length_correlation": lambda step: 0.3}
     seen = found([row | {"reward/length_correlation": 0.97} for row in online(0, **longer)])["reward_hacking"]
     assert "with the length of responses" in seen.saw
     assert not found(online(0, **(longer | spread))), "longer, and not for that"
+
+
+def test_reward_hacking_by_responses_that_grow_whatever_the_reward_says_of_length():
+    """N2: three times as long under a rising reward, with no setting and no correlation within steps."""
+    longer = {
+        "completions/mean_length": lambda step: 40 + step,
+        "kl": lambda step: 0.002 * math.exp(step / 9),
+    }
+    seen = found(online(0, **longer))
+    assert seen["reward_hacking"].step < 80 and seen["reward_hacking"].since >= 60
+    assert "while responses grew from 4" in seen["reward_hacking"].saw
+    assert "kl_runaway" in seen
+    assert "reward_hacking" not in found(online(0, **longer, reward=lambda step: 0.2)), (
+        "the reward has not risen"
+    )
+    assert not found(online(0, **{"completions/mean_length": lambda step: 40 + step / 2})), "twice as long"
 
 
 def test_reward_hacking_by_repetition():

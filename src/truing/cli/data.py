@@ -3,7 +3,7 @@
 import glob
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -135,11 +135,14 @@ def _show_record(record: Record) -> None:
 @app.command(epilog="Example: `truing data check rows.jsonl --bad-rows skip`")
 def check(files: _Files, format_: FormatFlag = None, bad_rows: _BadRows = "stop") -> None:
     """Read every row; list what cannot be used and copy it to FILE.quarantine.jsonl."""
-    from truing.data.load import read_through
+    from truing.data.load import bytes_of, read_through
 
     quarantine = _quarantine(files[0])
-    how = {"format": format_, "bad_rows": stop_or_skip(bad_rows), "quarantine": quarantine}
-    with doing(message("reading {path}", path=", ".join(files))):
+    how: dict[str, Any] = {"format": format_, "bad_rows": stop_or_skip(bad_rows), "quarantine": quarantine}
+    total = bytes_of(files) // 10**6
+    said = message("reading {path}, in MB" if total else "reading {path}", path=", ".join(files))
+    with doing(said, total or None) as tick:
+        how["tick"] = lambda done: tick(min(done // 10**6, total)) if total else None
         sources, problems = read_through(files, **how)
     for source in sources:
         say(source.describe())

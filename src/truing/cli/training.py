@@ -196,12 +196,20 @@ def export(
         return
     found = _results(evaluation or run / "eval", asked=evaluation is not None)
     trained = load_trained(str(run), dtype="float32")
-    facts = {"base_model": trained.base}
+    facts = {"base_model": trained.base, **_facts_of(run)}
     how = {"merge": merge, "facts": facts, "dtype": DTYPES[dtype], "evaluation": found}
     with doing(message("writing {path}", path=target)):
         export_folder(trained.model, trained.tokenizer, target, **how)
     say(message("wrote {files}", files=target))
     next_step(command("chat", target), "or AutoModelForCausalLM.from_pretrained, or vllm serve")
+
+
+def _facts_of(run: Path) -> dict[str, str]:
+    """Return what a run tells of itself on a model card; nothing for a model that is no run."""
+    from truing.models.results import find_run
+
+    found = find_run(str(run))
+    return found.facts if found else {}
 
 
 def _results(folder: Path, *, asked: bool) -> "dict[str, Any] | None":
@@ -220,7 +228,7 @@ def _export_reward(run: Path, target: Path, layout: HeadLayout, dtype: "torch.dt
     from truing.models.trained import load_trained_reward
 
     trained = load_trained_reward(str(run), import_bin=True)
-    facts = {"base_model": trained.base}
+    facts = {"base_model": trained.base, **_facts_of(run)}
     save_reward(trained.model, trained.tokenizer, target, layout, dtype=dtype, facts=facts)
     say(message("wrote {files}", files=target))
     next_step(command("score", "ROWS", model=target), "or AutoModelForSequenceClassification.from_pretrained")

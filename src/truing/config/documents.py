@@ -7,6 +7,7 @@ are errors.
 
 import json
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def read_document(path: Path) -> Node:
             hint=message("a recipe is a file; `truing init METHOD` writes one"),
         )
     try:
-        data = path.read_bytes()
+        data = _content(path)
     except FileNotFoundError:
         raise ConfigError(
             message("{path} does not exist", path=path), hint=message("looked in {folder}", folder=Path.cwd())
@@ -80,8 +81,6 @@ def read_document(path: Path) -> Node:
     except OSError as error:
         said = message("{path} cannot be read: {reason}", path=path, reason=error.strerror)
         raise ConfigError(said) from error
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{path} has {len(data)} bytes; at most {MAX_BYTES} are read")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -92,6 +91,19 @@ def read_document(path: Path) -> Node:
         raise ConfigError(message("{path}:{line}: not valid UTF-8", path=path, line=line)) from error
     parse = parse_json if path.suffix == ".json" else parse_yaml
     return parse(text, Origin(str(path), 1))
+
+
+def _content(path: Path) -> bytes:
+    """Read a file whole. Raise `ConfigError` for many bytes, a pipe and a device, which may not end."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise ConfigError(message("{path} is a folder; expected the file of a recipe", path=path))
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(message("{path} is no file but a pipe or a device", path=path))
+    if found.st_size > MAX_BYTES:
+        said = "{path} has {size} bytes; at most {most} are read"
+        raise ConfigError(message(said, path=path, size=found.st_size, most=MAX_BYTES))
+    return path.read_bytes()
 
 
 class _Composer(yaml.SafeLoader):
@@ -141,7 +153,7 @@ def _from_yaml(node: yaml.Node, first: Origin, here: Origin, depth: int = 0) -> 
     if depth > MAX_DEPTH:  # only an alias inside its own anchor comes this far
         raise ConfigError(f"{here}: an alias refers to itself")
     if isinstance(node, yaml.ScalarNode):
-        return Node(node.value if node.style else _plain_scalar(node.value), here)
+        return Node(_visible(node.value, here) if node.style else _plain_scalar(node.value), here)
     assert isinstance(node, yaml.CollectionNode)
     _require_plain_signs(node, first)
     if isinstance(node, yaml.SequenceNode):
@@ -152,7 +164,7 @@ def _from_yaml(node: yaml.Node, first: Origin, here: Origin, depth: int = 0) -> 
         place = _below(first, key.start_mark.line)
         if not isinstance(key, yaml.ScalarNode):
             raise ConfigError(f"{place}: a key is text, not a {key.id}")
-        _add(entries, key.value, _from_yaml(value, first, place, depth + 1))
+        _add(entries, _visible(key.value, place), _from_yaml(value, first, place, depth + 1))
     return Node(entries, here)
 
 
@@ -177,6 +189,18 @@ def _told(mistake: Mistake, origin: Origin) -> ConfigError:
     return ConfigError(
         message("{place}: {what}", place=_below(origin, mistake.line), what=mistake.what), hint=mistake.hint
     )
+
+
+def _visible(text: str, place: Origin) -> str:
+    """Return text without signs that a terminal obeys, a path cannot hold or a page would write backwards."""
+    if found := _UNSEEN.search(text):
+        said = "{place}: {code} is no character of a recipe"
+        raise ConfigError(message(said, place=place, code=f"U+{ord(found[0]):04X}"))
+    return text
+
+
+# Control characters but for tabs and ends of lines, halves of pairs, and marks that turn text round.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def _plain_scalar(text: str) -> YamlScalar:
@@ -230,7 +254,8 @@ def _from_json(tokens: list[tuple[str, int]], first: Origin, here: Origin | None
     token, line = tokens.pop()
     here = here or _below(first, line)
     if token not in "{[":  # noqa: S105
-        return Node(json.loads(token), here)
+        value = json.loads(token)
+        return Node(_visible(value, here) if isinstance(value, str) else value, here)
     entries: dict[str, Node] = {}
     items: list[Node] = []
     while tokens[-1][0] not in "}]":
@@ -241,7 +266,8 @@ def _from_json(tokens: list[tuple[str, int]], first: Origin, here: Origin | None
             continue
         key, line = tokens.pop()
         tokens.pop()
-        _add(entries, json.loads(key), _from_json(tokens, first, _below(first, line)))
+        place = _below(first, line)
+        _add(entries, _visible(json.loads(key), place), _from_json(tokens, first, place))
     tokens.pop()
     return Node(entries if token == "{" else items, here)  # noqa: S105
 

@@ -22,6 +22,12 @@ class Health(Section):
         "remedy adds loss.sft_weight: 1.0 where preferred responses lose likelihood.",
     )
     rollbacks: int = Field(default=2, ge=1, description="Most rollbacks of a run; the next finding ends it.")
+    skip_nonfinite: int = Field(
+        default=0,
+        ge=0,
+        description="Most steps of a run that are skipped since a loss or a gradient in them is not finite; "
+        "the next one ends the run with code 4. 0 ends it at the first.",
+    )
     rules: dict[str, dict[str, Threshold]] = Field(
         default={}, description="Thresholds that differ from a rule's own: {kl_runaway: {nats: 0.5}}."
     )

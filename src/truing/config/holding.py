@@ -62,12 +62,18 @@ def require_free(path: Path) -> None:
 
 
 def release(path: Path, mine: Holder) -> None:
-    """Release a folder. Do nothing when called twice, in a forked child or when the folder is gone."""
+    """Release a folder. Do nothing when called twice, in a forked child or when the folder is gone.
+
+    On a disk that refuses, a line is logged: the lock names a process that ends, and the next takes it over.
+    """
     if mine.pid != os.getpid() or not (path / LOCK).exists():
         return
-    with _exclusive(path) as lock:
-        if _named_holder(os.pread(lock, 4096, 0)) == mine:
-            os.ftruncate(lock, 0)
+    try:
+        with _exclusive(path) as lock:
+            if _named_holder(os.pread(lock, 4096, 0)) == mine:
+                os.ftruncate(lock, 0)
+    except OSError as error:
+        log.warning("%s is not released: %s", path / LOCK, error.strerror)
 
 
 def holder(path: Path) -> Holder | None:

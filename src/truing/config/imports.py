@@ -15,6 +15,8 @@ from truing.config.trust import require_trust
 from truing.core.errors import ConfigError
 from truing.core.messages import message
 
+LONGEST = 500  # characters of the text of an error
+
 
 def closest(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the nearest known name, or nothing."""
@@ -90,8 +92,8 @@ def _import(name: str) -> ModuleType:
 
 
 def told(error: BaseException) -> str:
-    """Describe an error in a user's own code in one line, with the file and the line it came from."""
-    text = f"{type(error).__name__}: {error}"
+    """Describe an error in a user's own code in a few words, with the file and the line it came from."""
+    text = f"{type(error).__name__}: {_words(error)}"
     if isinstance(error, SyntaxError):  # names its line itself
         return text
     frames = [
@@ -100,6 +102,16 @@ def told(error: BaseException) -> str:
         if frame.filename[0] != "<" and "site-packages" not in frame.filename
     ]
     return f"{text} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else text
+
+
+def _words(error: BaseException) -> str:
+    """Return the text of an error, which is not ours: it may be of any length, or raise itself."""
+    try:
+        text = str(error)
+    except Exception as another:
+        return f"(its text cannot be shown: {type(another).__name__})"
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    return whole if len(whole) <= LONGEST else whole[: LONGEST - 3] + "..."
 
 
 def _fails(name: str, error: BaseException) -> ConfigError:

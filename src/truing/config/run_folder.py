@@ -9,6 +9,7 @@
     rows.json       how many rows were read, kept, set aside
     reward.json     of a reward model: how it does on held-out rows
     health.jsonl    findings of the health rules, each once
+    diagnosis/      of each step in which a number was not finite: its rows, and the cause
     trackers.json   the names of the run on experiment trackers
     checkpoints/    one folder per checkpoint, written by models/checkpoint.py
     run.lock        the process that writes; empty when none does
@@ -30,7 +31,7 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from truing.config.changes import RecipeChange, compare, other_secrets, recorded_since, refuse_unsafe
 from truing.config.holding import Holder, acquire, release
@@ -43,7 +44,7 @@ from truing.core.signals import STOPS, reason_of, unheard
 CONFIG, STATUS = "config.json", "status.json"
 METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples.jsonl", "checkpoints"
 ROWS, REWARD, TRACKERS = "rows.json", "reward.json", "trackers.json"
-STOP = "stop"
+STOP, DIAGNOSIS = "stop", "diagnosis"
 HEALTH, FAILURES, RUBRICS = "health.jsonl", "failures.jsonl", "rubrics.jsonl"
 VERSIONED = ("truing", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy")
 
@@ -68,6 +69,7 @@ class RunStatus:
     pid: int = 0
     host: str = ""
     updated: str = ""  # ISO 8601, UTC
+    skipped: int = 0  # steps so far in which a number was not finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +179,18 @@ class RunFolder:
         files.write_atomic(self.path / CONFIG, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def write_status(
-        self, state: RunState, *, step: int, last_checkpoint: str | None = None, reason: str = ""
+        self,
+        state: RunState,
+        *,
+        step: int,
+        last_checkpoint: str | None = None,
+        reason: str = "",
+        skipped: int = 0,
     ) -> None:
         """Replace `status.json`."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         reason, host = hidden(reason), socket.gethostname()
-        status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), host, now)
+        status = RunStatus(state, reason, step, last_checkpoint, os.getpid(), host, now, skipped)
         files.write_atomic(self.path / STATUS, json.dumps(asdict(status), indent=2) + "\n")
 
     def write_facts(self, name: str, facts: Mapping[str, Any]) -> None:
@@ -235,8 +243,11 @@ def read_status(path: Path) -> RunStatus | None:
     row = _read_json(path / STATUS)
     if row is None:
         return None
-    told: dict[str, Any] = {**row, "state": RunState(row["state"])}
-    return RunStatus(**told)
+    try:
+        told: dict[str, Any] = {**row, "state": RunState(row["state"])}
+        return RunStatus(**told)
+    except (KeyError, ValueError, TypeError) as error:
+        raise _damaged(path / STATUS, error) from error
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
@@ -245,7 +256,11 @@ def read_config(path: Path) -> dict[str, Any] | None:
     Secrets of the recipe are hidden, also in a file of an earlier version, which has them.
     """
     found = _read_json(path / CONFIG)
-    return {**found, "recipe": masked(found["recipe"])} if found and "recipe" in found else found
+    if not found or "recipe" not in found:
+        return found
+    if not isinstance(found["recipe"], dict):
+        raise _damaged(path / CONFIG, "its recipe is no object")
+    return {**found, "recipe": masked(found["recipe"])}
 
 
 def require_there(paths: Sequence[Path]) -> None:
@@ -295,10 +310,16 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        hint = "put it back from a copy, or remove it"
-        raise StorageError(f"{path} is damaged: {error}", hint=hint) from error
+        found: object = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(found, dict):
+        raise _damaged(path, "it holds no object")
+    return cast("dict[str, Any]", found)
+
+
+def _damaged(path: Path, error: object) -> StorageError:
+    return StorageError(f"{path} is damaged: {error}", hint="put it back from a copy, or remove it")
 
 
 def versions() -> dict[str, str]:

@@ -17,7 +17,7 @@ def is_gb18030(data: bytes) -> bool:
         return False
     signs = [sign for text in texts if text for sign in text if ord(sign) > 127]
     chinese = sum("\u3000" <= sign <= "\u9fff" or "\uff00" <= sign <= "\uffef" for sign in signs)
-    return 2 * chinese > len(signs)
+    return len(signs) > 1 and 2 * chinese > len(signs)  # one sign may be a character of UTF-8 that was cut
 
 
 def _decoded(line: bytes) -> str | None:

@@ -34,6 +34,7 @@ EVALS_ZH = {
     "the reward model {path}, above {threshold:g},": "奖励模型 {path}（高于 {threshold:g} 为安全）",
     "the guard {path}": "护栏模型 {path}",
     "{path} has no label {safe!r}; it has {known}": "{path} 没有标签 {safe!r}；它有 {known}",
+    "the chat template of {path} cannot write a conversation: {error}": "{path} 的对话模板写不出一段对话：{error}",
     "{path} has no chat template, by which a guard is asked": "{path} 没有对话模板，而护栏模型要用它来提问",
     "Decided by the reward model {path}.": "由奖励模型 {path} 判定。",
     # Notes beside a response
@@ -124,6 +125,8 @@ EVALS_ZH = {
     "the judge {model!r} has used {used} tokens; one more question may cross max_total_tokens = {limit}": "评判 {model!r} 已用 {used} 个 token；再问一个问题可能超过 max_total_tokens = {limit}",
     "the judge {model!r} has cost {used:.4g}; one more question may cross max_cost = {limit:g}": "评判 {model!r} 已花费 {used:.4g}；再问一个问题可能超过 max_cost = {limit:g}",
     "raise the limit, or start again to go on with a new one; {kept}": "请调大上限，或重新启动以新的额度继续；{kept}",
+    "{name} was overrun {count} times: in the end it was asked {now} at once, of {most}.": "{name} 过载 {count} 次：最后同时向它提问 {now} 个，上限为 {most} 个。",
+    "{count} responses speak to the judge and not to the prompt: look at {places}.": "{count} 个回复在对评判说话，而不是回答提示：请查看 {places}。",
     "{name} answered as several models or builds: {models}. Its opinions are not of one judge.": "{name} 先后以多个模型或版本作答：{models}。这些判断并非出自同一个评判。",
     "{name} gave no log-probabilities with {count} answers: those verdicts count as certain.": "{name} 有 {count} 个回答没有给出对数概率：这些结论按确定计。",
     "{name} did not say what {count} requests used: they count with the most that is possible.": "{name} 没有说明 {count} 个请求的用量：按可能的最大值计。",

@@ -254,10 +254,14 @@ def differences(folder: Path, entries: Entries, *, hashes: bool) -> Iterator[str
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a folder that `written_aside` made; None if there is none."""
     try:
-        manifest: dict[str, Any] | list[Any] | None = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError):
+        manifest: Any = json.loads((folder / MANIFEST).read_bytes())
+        whole = "made_by" in manifest and all(
+            isinstance(entry["size"], int) and isinstance(entry["sha256"], str)
+            for entry in manifest["files"].values()
+        )
+    except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return None
-    return manifest if isinstance(manifest, dict) and "made_by" in manifest and "files" in manifest else None
+    return manifest if whole else None
 
 
 def names_in(folder: Path) -> list[str]:

@@ -14,6 +14,9 @@ HEALTH_ZH = {
     "The reward is being gamed": "奖励被钻了空子",
     "Responses get worse": "回答在变差",
     "The sampler is not the policy that learns": "采样的模型不是正在学习的策略",
+    # Steps that were passed over
+    "{n:,} steps were skipped, since a number in them was not finite; the folder diagnosis says why.": "跳过了 {n:,} 步，因为其中有数值不是有限数；原因见 diagnosis 目录。",
+    "{n:,} step was skipped, since a number in it was not finite; the folder diagnosis says why.": "跳过了 {n:,} 步，因为其中有数值不是有限数；原因见 diagnosis 目录。",
     # What was done about it
     "The run was stopped for it.": "训练因此被停止。",
     "The run went back to the checkpoint of step {step} with half the learning rate.": "训练已回到第 {step} 步的检查点，学习率减半。",
@@ -53,6 +56,7 @@ HEALTH_ZH = {
     " while the held-out reward fell from {best:.3g} to {last:.3g}": "，而留出集奖励从 {best:.3g} 降到 {last:.3g}",
     " while {name} fell from {before:.3g} to {now:.3g}": "，而 {name} 从 {before:.3g} 降到 {now:.3g}",
     " with the length of responses, from {before:.3g} to {now:.3g} tokens; within a step both correlate by {correlation:.2f}": "，回答长度也随之从 {before:.3g} 变为 {now:.3g} 个词元；同一步内两者相关系数为 {correlation:.2f}",
+    " while responses grew from {before:.3g} to {now:.3g} tokens": "，而回答从 {before:.3g} 个词元增长到 {now:.3g} 个",
     " while repetition rose from {before:.0%} to {now:.0%} of token 4-grams": "，而重复从词元四元组的 {before:.0%} 升到 {now:.0%}",
     "the sampler is {now:.3g} nats per token away from the trainer; the limit is {limit:g}": "采样端与训练端相距每词元 {now:.3g} nats，上限为 {limit:g}",
     "the sampler went from {before:.2g} to {now:.2g} nats per token away from the trainer": "采样端与训练端的距离从每词元 {before:.2g} nats 变为 {now:.2g} nats",

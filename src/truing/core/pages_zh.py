@@ -67,6 +67,8 @@ ZH = (
         "Set aside": "排除",
         " ({n:,} rows more, made of pairs)": "（另有 {n:,} 行由偏好对拆成）",
         " ({n:,} trained on, {held_out:,} held out)": "（{n:,} 行用于训练，{held_out:,} 行留出）",
+        " (noticed in those kept: {counts})": "（保留的行中：{counts}）",
+        " ({n:,} stand in the evaluation too)": "（{n:,} 行也在评测数据里）",
         # Measures
         "Before and after": "前后对比",
         "Results": "结果",

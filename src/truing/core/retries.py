@@ -55,7 +55,7 @@ def retry_after(value: str | None) -> float:
         pass
     try:
         then = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)

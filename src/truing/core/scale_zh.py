@@ -65,6 +65,7 @@ SCALE_ZH = {
     "rows lie tokenised in {path}": "分词后的行在 {path}",
     "{path} has changed while it was read": "{path} 在读取时被改动",
     "run the same command once nothing writes to the file": "等没有程序再写这个文件后，执行同一条命令",
+    "reading {path}, in MB": "读取 {path}，单位 MB",
     "reading and tokenising {path}, in MB": "读取并分词 {path}，单位 MB",
     "the system has ended a process that worked on rows": "系统结束了一个处理数据行的进程",
     # Shards

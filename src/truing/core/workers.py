@@ -7,6 +7,7 @@ and results are. Where the system does not fork safely, or one worker is asked f
 process. It must not use threads of this process, nor torch.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -71,6 +72,7 @@ def _begin(work: Callable[[Any], Any], parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    gc.freeze()  # else each collection passes over what the parent has imported, and copies its pages
     _work[:] = [work]
 
 

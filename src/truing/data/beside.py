@@ -32,7 +32,7 @@ def unread(key: str, why: str) -> RowError:
 def asked(text: str, row: Row, keys: tuple[str, ...] = UNDER) -> str:
     """Return the question followed by the texts that the row puts below it."""
     for key in keys:
-        if not holds(row.get(key)):
+        if key not in row or not holds(row.get(key)):
             continue
         more = words(row[key])
         if not isinstance(more, str):
@@ -51,7 +51,7 @@ def refuse_under(row: Row, keys: tuple[str, ...] = UNDER) -> None:
 def with_beside(record: Record, row: Row) -> Record:
     """The record with the system turn and the earlier turns that its row holds apart from the others."""
     head = tuple(turn for turn in record.prompt if turn.role == "system")
-    own = record.prompt[: len(head)] if record.prompt[: len(head)] == head else ()
+    own = head if record.prompt[: len(head)] == head else ()
     rest = record.prompt[len(own) :]
     history = _history(row)
     if history and not rest:
@@ -59,7 +59,7 @@ def with_beside(record: Record, row: Row) -> Record:
     if rest[: len(history)] != history:
         rest = (*history, *rest)
     for key in SYSTEM:
-        if holds(row.get(key)):
+        if key in row and holds(row.get(key)):
             own = _with_system(own, row[key], key, prompted=bool(rest))
     prompt = (*own, *rest)
     return record if prompt == record.prompt else replace(record, prompt=prompt)
@@ -77,7 +77,7 @@ def _with_system(own: Turns, value: object, key: str, *, prompted: bool) -> Turn
 
 def _history(row: Row) -> Turns:
     """The earlier turns of a row."""
-    if not holds(row.get("history")):
+    if "history" not in row or not holds(row.get("history")):
         return ()
     given, turns = row["history"], []
     if are_turns(given):

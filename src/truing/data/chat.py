@@ -8,11 +8,12 @@ The padding token is not read here, so a policy whose tokenizer pads with EOS le
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import repeat
+from typing import TypeVar
 
 from jinja2 import TemplateError
 
@@ -23,8 +24,21 @@ from truing.data.layout import Layout, TurnMarks, common_length, lay_out
 from truing.data.refusals import Refusal, RefusedRowError, TurnsError
 from truing.data.said import require_words
 from truing.data.templates import TEMPLATES, Template, make_template
-from truing.data.tokens import Encoder, SmuggledError, Tokenizer, decode, make_encoder, unused_characters
+from truing.data.tokens import (
+    Encoder,
+    GivesUpError,
+    SmuggledError,
+    Tokenizer,
+    decode,
+    make_encoder,
+    unused_characters,
+)
 from truing.data.trees import Branch, Tree
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+BATCH = 128  # records whose texts are encoded together
 
 
 class Note(StrEnum):
@@ -46,6 +60,21 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True)
+class _Written:
+    """A record as text, before it is encoded."""
+
+    prompt: str
+    layouts: list[Layout]  # of its responses
+    cut: str  # the character inside control tokens of the words
+    counts: Counter[str]
+
+    def texts(self) -> Iterator[str]:
+        """Yield the texts that will be encoded, each up to its first cut."""
+        ends = (layout.text[: segment.end] for layout in self.layouts for segment in layout.segments)
+        return (text.partition(self.cut)[0] for text in (self.prompt, *ends))
+
+
+@dataclass(frozen=True, slots=True)
 class Renderer:
     """A renderer of records and prompts to ids for one tokenizer and template, made by `make_renderer`."""
 
@@ -63,15 +92,38 @@ class Renderer:
 
     def render(self, record: Record) -> Rendering:
         """Render `tree` with its notes. Raises RefusedRowError for turns that the template cannot write."""
-        with _refusing(self.template.name, record.place or "a record"):
-            return self._render(record)
+        (found,) = self.render_each([record])
+        if isinstance(found, RefusedRowError):
+            raise found
+        return found
+
+    def render_each(self, records: Sequence[Record]) -> Iterator[Rendering | RefusedRowError]:
+        """Yield what `render` returns or raises for each record; BATCH of them are tokenised together."""
+        for start in range(0, len(records), BATCH):
+            some = records[start : start + BATCH]
+            written = [self._refused_or(self._written, record, record) for record in some]
+            known = (text for one in written if isinstance(one, _Written) for text in one.texts())
+            self.encoder.prepare(known)
+            yield from [
+                self._refused_or(self._encoded, record, one) if isinstance(one, _Written) else one
+                for record, one in zip(some, written, strict=True)
+            ]
+
+    def _refused_or(self, work: Callable[[T], U], record: Record, given: T) -> U | RefusedRowError:
+        """Return `work(given)`, or the refusal of its record."""
+        try:
+            return work(given)
+        except _REFUSALS as error:
+            return _refusal(self.template.name, record.place or "a record", error)
 
     def prompt(self, messages: Sequence[Message], given: str = "", place: str = "prompt") -> list[int]:
         """Return the ids after which the model answers; `given` is `Record.given`. Raises RefusedRowError."""
         cut = unused_characters([given, *_texts(messages)], 1)[0]
-        with _refusing(self.template.name, place):
+        try:
             turns, (given,) = self._disarm(messages, cut), self.encoder.disarm([given], cut)
             return self._prompt_ids(self._prompt_text(turns, given), cut)
+        except _REFUSALS as error:
+            raise _refusal(self.template.name, place, error) from error
 
     def _prompt_text(self, turns: Sequence[Message], given: str) -> str:
         text = self.template.text(turns, answer=True, given=given)
@@ -80,22 +132,20 @@ class Renderer:
         require_words(text, turns)
         return text
 
-    def _render(self, record: Record) -> Rendering:
+    def _written(self, record: Record) -> "_Written":
+        """Write a record as text, and find what is learnt in it."""
         spoken = [_up_to_the_last_answer(response.turns) for response in record.responses]
         conversations = [record.prompt, *spoken]
-        texts = [_texts(turns) for turns in conversations]
-        marks = TurnMarks(*unused_characters([record.given, *(text for one in texts for text in one)], 3))
+        texts = [text for turns in conversations for text in _texts(turns)]
+        marks = TurnMarks(*unused_characters([record.given, *texts], 3))
         counts: Counter[str] = Counter()
-        for turns in conversations:
-            counts[Note.CONTROL] += len(self.encoder.find(_texts(turns), _own(turns)))
-        counts[Note.WRITTEN] = int(any(self._holds_template(text) for one in texts for text in one))
+        starts = [self.encoder.find(_texts(turns), _own(turns)) for turns in conversations]
+        counts[Note.CONTROL] = sum(map(len, starts))
+        counts[Note.WRITTEN] = int(any(map(self._holds_template, texts)))
 
-        prompt = self._disarm(record.prompt, marks.cut)
+        prompt, *said = map(self._disarmed, conversations, starts, repeat(marks.cut))
         (given,) = self.encoder.disarm([record.given], marks.cut)
-        layouts = [
-            lay_out(self.template, prompt, self._disarm(turns, marks.cut), marks, self.stops, given)
-            for turns in spoken
-        ]
+        layouts = [lay_out(self.template, prompt, turns, marks, self.stops, given) for turns in said]
         start = _shared_start(layouts) if layouts else 0
         layouts = [_begun_at(layout, start) for layout in layouts]
         sampled = {self._sampled(prompt, given, needed=not layouts)} - {None}
@@ -103,12 +153,13 @@ class Renderer:
         if len(written) != 1:
             raise TurnsError(Refusal.UNCLEAR, "the template writes the prompt differently for each response")
         counts[Note.PROMPT_DIFFERS] = int(bool(sampled) and written != sampled)
-        ends = (layout.text[: segment.end] for layout in layouts for segment in layout.segments)
-        self.encoder.prepare((*(text or "" for text in written), *ends), marks.cut)
-        prompt_ids = self._prompt_ids(written.pop() or "", marks.cut)
+        return _Written(written.pop() or "", layouts, marks.cut, counts)
+
+    def _encoded(self, written: "_Written") -> Rendering:
+        prompt_ids, counts = self._prompt_ids(written.prompt, written.cut), written.counts
         branches: list[Branch] = []
-        for layout in layouts:
-            branch, merged = self._branch(layout, prompt_ids, marks.cut)
+        for layout in written.layouts:
+            branch, merged = self._branch(layout, prompt_ids, written.cut)
             branches.append(branch)
             counts[Note.BOUNDARY_MERGE] += merged
         if len({tuple(branch.tokens) for branch in branches}) < len(branches):
@@ -128,11 +179,19 @@ class Renderer:
 
     def _holds_template(self, text: str) -> bool:
         """Tell whether a text holds the template's end of turn and another token of the template."""
-        found, ends = set(self.encoder.pattern.findall(text)), set(self.stops)
-        return not found.isdisjoint(ends) and any(one in self.template.source for one in found - ends)
+        found = set(self.encoder.pattern.findall(text))
+        if found.isdisjoint(self.stops):
+            return False
+        return any(one in self.template.source for one in found.difference(self.stops))
 
     def _disarm(self, turns: Sequence[Message], cut: str) -> list[Message]:
-        texts = self.encoder.disarm(_texts(turns), cut, _own(turns))
+        return self._disarmed(turns, self.encoder.find(_texts(turns), _own(turns)), cut)
+
+    def _disarmed(self, turns: Sequence[Message], starts: Sequence[int], cut: str) -> list[Message]:
+        """Put cuts into turns whose control tokens begin at `starts` of their joined texts."""
+        if not starts:
+            return list(turns)
+        texts = self.encoder.disarm_at(_texts(turns), starts, cut)
         pairs = zip(turns, texts[::2], texts[1::2], strict=True)
         return [replace(turn, content=content, extras=extras) for turn, content, extras in pairs]
 
@@ -264,7 +323,9 @@ def _shared_start(layouts: Sequence[Layout]) -> int:
 
 def _begun_at(layout: Layout, start: int) -> Layout:
     """Move the start of a layout's response back to `start` where only white space lies between."""
-    return layout if layout.text[start : layout.start].strip() else replace(layout, start=start)
+    if start == layout.start or layout.text[start : layout.start].strip():
+        return layout
+    return replace(layout, start=start)
 
 
 def _texts(turns: Sequence[Message]) -> list[str]:
@@ -277,12 +338,12 @@ def _own(turns: Sequence[Message]) -> list[bool]:
     return [turn.role == "assistant" for turn in turns for _ in range(2)]
 
 
-@contextmanager
-def _refusing(template: str, place: str) -> Iterator[None]:
-    """Raise RefusedRowError with the row's place for an error in the block about its turns."""
-    try:
-        yield
-    except TurnsError as error:
-        raise RefusedRowError(place, template, error) from error
-    except (TemplateError, SmuggledError) as error:
-        raise RefusedRowError(place, template, TurnsError(Refusal.REFUSED, str(error))) from error
+_REFUSALS = (TurnsError, TemplateError, SmuggledError, GivesUpError)
+
+
+def _refusal(template: str, place: str, error: Exception) -> RefusedRowError:
+    """Return the refusal of a row for an error of `_REFUSALS` about its turns."""
+    told = error if isinstance(error, TurnsError) else TurnsError(Refusal.REFUSED, str(error))
+    refused = RefusedRowError(place, template, told)
+    refused.__cause__ = error
+    return refused

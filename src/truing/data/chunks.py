@@ -7,6 +7,7 @@ than BYTES beyond one row.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 from truing.core.files import json_line
@@ -18,7 +19,8 @@ from truing.data.unranked import find_with_unranked
 
 T = TypeVar("T")
 
-SAMPLE = 1000  # rows looked at to detect a format
+SAMPLE = 1000  # rows looked at to detect a format; fewer where they are huge
+SAMPLED = 128 << 20  # bytes of them, beyond one row
 ROWS = 512
 BYTES = 1 << 20
 
@@ -52,6 +54,16 @@ class ReadChunk(Generic[T]):
     bad: list[tuple[bytes, bytes]] = field(default_factory=list)  # each row set aside, and its reason
     unread: tuple[str, ...] = ()  # columns of kept rows that nothing was read from
     spoken: bytes = b""  # the text of the records, where it was asked for
+
+
+def first_rows(rows: Iterator[RawRow]) -> Iterator[RawRow]:
+    """Yield the rows that tell a format."""
+    size = 0
+    for row in islice(rows, SAMPLE):
+        yield row
+        size += len(row.raw)
+        if size >= SAMPLED:
+            return
 
 
 def cut(rows: Iterable[RawRow], chunk: Callable[[list[RawRow], int], Chunk], first: int) -> Iterator[Chunk]:

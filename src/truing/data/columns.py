@@ -49,14 +49,18 @@ def given_of(row: Mapping[str, Any]) -> str:
     """
     refuse_media(row, "")
     for key in UNREADABLE:
-        if holds(row.get(key)):
+        if key in row and holds(row.get(key)):
             raise RowError(unread_code(key), message("the row has `{key}`, which is not read", key=key))
     found: dict[str, Any] = {}
     for key in (*GIVEN, ARGUMENTS):
+        if key not in row:
+            continue
         value = row.get(key)
         value = decoded(value, key) if isinstance(value, str) else value
         if holds(value):
             found[key] = value
+    if not found:
+        return ""
     arguments = found.pop(ARGUMENTS, {})
     if not isinstance(arguments, dict) or RESERVED & arguments.keys():
         said = message("`{key}` has to name arguments of the chat template", key=ARGUMENTS)

@@ -1,6 +1,7 @@
 """Read single fields of a row: alternative names, numbers, labels, lists. Refusals are `RowError`."""
 
 import math
+from functools import cache
 
 from truing.core.messages import message
 from truing.data.rows import RowError, excerpt
@@ -21,7 +22,15 @@ def holds(value: object) -> bool:
 
 def present(row: Row, need: str) -> str | None:
     """Return the first of the alternatives `a|b` that a row has with a value, else None."""
-    return next((key for key in need.split("|") if row.get(key) is not None), None)
+    for key in _alternatives(need):
+        if key in row and row.get(key) is not None:
+            return key
+    return None
+
+
+@cache
+def _alternatives(need: str) -> list[str]:
+    return need.split("|")
 
 
 def value_of(row: Row, need: str) -> object:
@@ -46,7 +55,7 @@ def as_number(value: object, key: str) -> float:
 
 def number(row: Row, key: str) -> float | None:
     """Return the number under `key`; None where the key is absent, null or blank."""
-    value = row.get(key)
+    value = row.get(key) if key in row else None
     return None if value is None or value == "" else as_number(value, key)
 
 

@@ -17,6 +17,8 @@ from truing.data.refusals import Refusal, TurnsError
 from truing.data.said import EMPTY_THOUGHT, THINK_TAGS, Said, find, require_words, split_thought
 from truing.data.templates import Template
 
+BLANK = re.compile(r"\s*")
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -105,7 +107,7 @@ def _spans(
     begins = [start for start in starts if start is not None]
     last = _words_end(text, turns[spoken[-1]], begins[-1], len(text))
     spans = [_closed(text, begins[-1], last, len(text), stops)]
-    blank = text[_with_stop(text, last, stops) :]
+    blank = text[_with_stop(text, last, stops) :] if len(spoken) > 1 else ""
     for n in reversed(range(len(spoken) - 1)):
         after = spans[0].start
         at = _words_end(text, turns[spoken[n]], begins[n], after)
@@ -178,6 +180,8 @@ def _end_of_turn(text: str, at: int, after: int, blank: str, stops: tuple[str, .
 def common_length(*texts: str) -> int:
     """Count the characters that all of some texts begin with."""
     first, least, most = texts[0], 0, min(map(len, texts))
+    if all(text == first for text in texts):
+        return most
     while least < most:  # the beginnings of that length that are equal, by halving
         middle = (least + most + 1) // 2
         if all(text.startswith(first[:middle]) for text in texts):
@@ -206,7 +210,7 @@ def _closed(text: str, start: int, at: int, end: int, stops: tuple[str, ...]) ->
 
 def _with_stop(text: str, end: int, stops: tuple[str, ...]) -> int:
     """Return the end of the longest stop token at `end`, perhaps after white space; else `end`."""
-    place = end + re.match(r"\s*", text[end:]).end()  # pyright: ignore[reportOptionalMemberAccess]
+    place = BLANK.match(text, end).end()  # pyright: ignore[reportOptionalMemberAccess]
     length = max((len(stop) for stop in stops if text.startswith(stop, place)), default=0)
     return place + length if length else end
 
@@ -219,8 +223,11 @@ def _kept_thought(
     The generation prompt must open that thought; the answer then continues the prompt. None where the
     template cuts no thought, or the prompt opens none.
     """
-    turn, (thought, words) = turns[-1], split_thought(turns[-1].content)
-    if all(find(text, piece) for piece in Said.of(turn).thoughts) or not words.strip():
+    turn = turns[-1]
+    if all(find(text, piece) for piece in Said.of(turn).thoughts):
+        return None
+    thought, words = split_thought(turn.content)
+    if not words.strip():
         return None
     opened = template.text(turns[:-1], answer=True, given=given)
     tag = next((tag for tag, _ in THINK_TAGS if opened.rstrip().endswith(tag)), None)
@@ -239,5 +246,6 @@ def _kept_thought(
 def _empty_thought(text: str, span: _Span, turn: Message) -> int | None:
     """Find the end of an empty think block that the template put before a turn's words; else None."""
     found = EMPTY_THOUGHT.match(text, span.start, span.learnt)
-    own = Said.of(turn).thoughts or EMPTY_THOUGHT.search(turn.content)
-    return found.end() if found and not own else None
+    if not found or Said.of(turn).thoughts or EMPTY_THOUGHT.search(turn.content):
+        return None
+    return found.end()

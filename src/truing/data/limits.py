@@ -113,10 +113,11 @@ def render_all(
     rendered = Rendered(trees, kept, lengths)
     bos = renderer.encoder.tokenizer.bos_token_id
     with show(message("tokenising rows"), len(records)) as tick:
-        for number, record in enumerate(records):
+        each = zip(records, renderer.render_each(records), strict=True)
+        for number, (record, found) in enumerate(each):
             tick(number + 1)
             try:
-                written = _written(record, renderer)
+                written = _parts(record, found, renderer)
             except RefusedRowError as error:
                 rendered.refused.append(error)
                 continue
@@ -124,7 +125,8 @@ def render_all(
                 rendered.counts[Note.BY_TURN] += 1
                 rendered.made.append(len(written) - 1)
             for part, rendering in written:
-                rendered.counts.update(rendering.counts)
+                if rendering.counts:
+                    rendered.counts.update(rendering.counts)
                 lengths.append(rendering.tree.longest)
                 fitted = fit(rendering.tree, max_tokens, truncation, bos=bos)
                 if fitted.reason:
@@ -136,15 +138,19 @@ def render_all(
     return rendered
 
 
-def _written(record: Record, renderer: Renderer) -> list[tuple[Record, Rendering]]:
-    """Render a record; turn by turn where the template cuts the thoughts of all turns but the last."""
-    try:
-        return [(record, renderer.render(record))]
-    except RefusedRowError as error:
-        parts = by_turn(record)
-        if error.reason != Refusal.CUTS or len(parts) < 2:
-            raise
-        return [(part, renderer.render(part)) for part in parts]
+def _parts(
+    record: Record, found: Rendering | RefusedRowError, renderer: Renderer
+) -> list[tuple[Record, Rendering]]:
+    """Return a record as rendered; turn by turn where the template cuts thoughts of earlier turns.
+
+    Raises the refusal of any other record.
+    """
+    if isinstance(found, Rendering):
+        return [(record, found)]
+    parts = by_turn(record)
+    if found.reason != Refusal.CUTS or len(parts) < 2:
+        raise found
+    return [(part, renderer.render(part)) for part in parts]
 
 
 def by_turn(record: Record) -> list[Record]:

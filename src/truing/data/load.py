@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any, Literal, TypeVar
@@ -25,7 +25,7 @@ from truing.core.files import cannot_write, sha256_file, write_parts
 from truing.core.messages import Sentence, joined, message
 from truing.core.records import Record
 from truing.core.workers import mapped, useful_workers
-from truing.data.chunks import SAMPLE, Chunk, ReadChunk, cut, read_chunk
+from truing.data.chunks import Chunk, ReadChunk, cut, first_rows, read_chunk
 from truing.data.detect import detect
 from truing.data.formats import Format, find_format
 from truing.data.kinds import parts_of
@@ -252,7 +252,7 @@ def _made(
     for index, (path, name) in enumerate(zip(files, names_of(files), strict=True)):
         source = _Source(path, index, name)
         rows = raw_rows(path, name)
-        sample = list(map(settle, islice(rows, SAMPLE)))
+        sample = list(map(settle, first_rows(rows)))
         if not sample:
             raise DataError(message("{path} holds no rows", path=path), hint=EMPTY_HINT)
         used = chosen or _detected(source, sample, unranked)
@@ -271,12 +271,12 @@ def _made(
 
 
 def read_through(
-    paths: Sequence[str], *, format: str | None, bad_rows: BadRows, quarantine: Path | None
+    paths: Sequence[str], *, format: str | None, bad_rows: BadRows, quarantine: Path | None, tick: Tick
 ) -> tuple[list[SourceReport], list[Sentence]]:
     """Read every row and keep none, many rows in several processes; return what `work_through` returns."""
     workers = useful_workers() if bytes_of(paths) > MANY else 1
     how = {"format": format, "bad_rows": bad_rows, "quarantine": quarantine, "workers": workers}
-    return work_through(paths, len, lambda kept: None, **how)
+    return work_through(paths, len, lambda kept: None, tick=tick, **how)
 
 
 def bytes_of(paths: Iterable[str | Path]) -> int:

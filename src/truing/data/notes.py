@@ -11,7 +11,7 @@ from truing.core.records import Message as Turn
 from truing.data.chat import Note, Renderer
 from truing.data.layout import common_length
 from truing.data.limits import Rendered, told_refusal
-from truing.data.trees import Tree
+from truing.data.trees import Branch, Tree
 
 SHOWN = 5  # rows that were set aside, told one by one
 NO_END = "no end of turn"
@@ -44,11 +44,18 @@ def mask_counts(trees: Sequence[Tree], renderer: Renderer, *, everything: bool) 
             found["branches"] += 1
             if not everything:
                 continue
-            runs = groupby(zip(branch.tokens, branch.scored, strict=True), key=lambda pair: bool(pair[1]))
-            turns = [[token for token, _ in run] for scored, run in runs if scored]
+            turns = _turns(branch)
             found[NO_END] += sum(stops.isdisjoint(turn) for turn in turns)
             found["little scored"] += sum(map(len, turns)) < 2
     return dict(found)
+
+
+def _turns(branch: Branch) -> list[Sequence[int]]:
+    """Return the stretches of tokens that carry loss."""
+    if all(branch.scored):
+        return [branch.tokens]
+    runs = groupby(zip(branch.tokens, branch.scored, strict=True), key=lambda pair: bool(pair[1]))
+    return [[token for token, _ in run] for scored, run in runs if scored]
 
 
 def notes_on(rendered: Rendered, renderer: Renderer, masks: Mapping[str, int]) -> Iterator[Sentence]:

@@ -27,7 +27,8 @@ from truing.core.errors import DataError
 from truing.core.messages import Sentence, message
 from truing.data.frames import settled
 from truing.data.kinds import refuse_folder, refuse_others
-from truing.data.read_columns import AGAIN, INSTALL, decoded_rows, read_arrow, read_parquet
+from truing.data.packed import AGAIN, open_zstd
+from truing.data.read_columns import decoded_rows, read_arrow, read_parquet
 from truing.data.read_csv import read_csv, read_tsv
 from truing.data.read_json import read_json, read_jsonl
 from truing.data.rows import RawRow, RowError
@@ -84,6 +85,8 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         refuse_folder(path)
     if not path.is_file():
+        if path.exists():
+            raise DataError(message("{path} is no file but a pipe or a device", path=path))
         raise DataError(message("{path} does not exist", path=path), hint=_nearest(path))
     if path.stat().st_size == 0:
         raise DataError(message("{path} is empty (0 bytes)", path=path), hint=EMPTY_HINT)
@@ -110,26 +113,8 @@ def _open(path: Path) -> BinaryIO:
     if head[:2] in UTF_16:
         return _open_utf16(path)
     if head == b"\x28\xb5\x2f\xfd":
-        return _open_zstd(path)
+        return open_zstd(path)
     return path.open("rb")
-
-
-def _open_zstd(path: Path) -> BinaryIO:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise DataError(message("{path} needs the zstandard library", path=path), hint=INSTALL) from error
-    data, parts = path.read_bytes(), []
-    try:
-        while data:
-            frame = zstandard.ZstdDecompressor().decompressobj()
-            parts.append(frame.decompress(data))
-            if not frame.eof:
-                raise EOFError("it ends in the middle of a zstd frame")
-            data = frame.unused_data
-    except zstandard.ZstdError as error:
-        raise DataError(message("{path} is damaged: {error}", path=path, error=error), hint=AGAIN) from error
-    return io.BytesIO(b"".join(parts))
 
 
 def _open_utf16(path: Path) -> BinaryIO:
@@ -178,6 +163,9 @@ def _to_utf8(path: Path) -> Sentence:
 
 def _read_hub(source: str) -> Iterator[RawRow]:
     name, _, split = source.removeprefix(HUB).partition(":")
+    hint = message("write it as hub:organisation/name:split")
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise DataError(message("{source} names no data set", source=source), hint=hint)
     try:
         import datasets  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -190,7 +178,7 @@ def _read_hub(source: str) -> Iterator[RawRow]:
     except (OSError, ValueError) as error:
         raise DataError(
             message("{source} cannot be loaded: {reason}", source=source, reason=str(error)[:200]),
-            hint=message("write it as hub:organisation/name:split"),
+            hint=hint,
         ) from error
     yield from decoded_rows(name, iter(rows))  # pyright: ignore[reportArgumentType]
 

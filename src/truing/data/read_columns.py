@@ -16,10 +16,9 @@ from typing import BinaryIO
 from truing.core.errors import DataError
 from truing.core.messages import message
 from truing.data.frames import PROMPTS, RESPONSES, without_nan
+from truing.data.packed import AGAIN, INSTALL, read_whole
 from truing.data.rows import RawRow, RowError, check_text, strings
 
-INSTALL = "pip install pyarrow zstandard"
-AGAIN = message("copy or download it again")
 WORDS = frozenset([*PROMPTS, *RESPONSES, "instruction", "input", "text", "system", "src", "tgt", "responses"])
 
 
@@ -28,7 +27,7 @@ def read_parquet(name: str, file: BinaryIO) -> Iterator[RawRow]:
     with _arrow(name):
         import pyarrow.parquet
 
-        opened = pyarrow.parquet.ParquetFile(io.BytesIO(file.read()))
+        opened = pyarrow.parquet.ParquetFile(io.BytesIO(read_whole(name, file)))
         _require_distinct(name, opened.schema_arrow.names)
         yield from decoded_rows(name, (row for batch in opened.iter_batches() for row in batch.to_pylist()))
 
@@ -38,7 +37,7 @@ def read_arrow(name: str, file: BinaryIO) -> Iterator[RawRow]:
     with _arrow(name):
         import pyarrow.ipc
 
-        opened = pyarrow.ipc.open_file(io.BytesIO(file.read()))
+        opened = pyarrow.ipc.open_file(io.BytesIO(read_whole(name, file)))
         _require_distinct(name, opened.schema.names)
         batches = map(opened.get_batch, range(opened.num_record_batches))
         yield from decoded_rows(name, (row for batch in batches for row in batch.to_pylist()))

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from truing.core.errors import DataError
 from truing.core.messages import Sentence, message
+from truing.data.packed import lines_of, read_whole
 from truing.data.rows import MAX_ROW_BYTES, RawRow, RowError, parse_text
 
 DELIMITERS = ",;\t|"
@@ -33,8 +34,9 @@ class _Record:
 def read_csv(name: str, file: BinaryIO, *, usual: str = ",") -> Iterator[RawRow]:
     """Yield one row per record. Raises `DataError` if the header cannot be used."""
     header: list[str] | None = None
-    file = _with_line_feeds(file)
-    for record in _records(file, _delimiter(file, usual)):
+    csv.field_size_limit(2 * MAX_ROW_BYTES)  # a process-wide limit; longer rows are refused by `parse_text`
+    file = _with_line_feeds(name, file)
+    for record in _records(name, file, _delimiter(name, file, usual)):
         if header is None:
             header = _header(name, record)
         elif any(cell.strip() for cell in record.cells) or record.error:
@@ -46,28 +48,34 @@ def read_tsv(name: str, file: BinaryIO) -> Iterator[RawRow]:
     return read_csv(name, file, usual="\t")
 
 
-def _with_line_feeds(file: BinaryIO) -> BinaryIO:
+def _with_line_feeds(name: str, file: BinaryIO) -> BinaryIO:
     """Return the file with line feeds for lone carriage returns, which end lines in old spreadsheets."""
     head = file.read(MAX_ROW_BYTES)
     if b"\r" in head and b"\n" not in head:
-        return io.BytesIO((head + file.read()).replace(b"\r", b"\n"))
+        return io.BytesIO((head + read_whole(name, file)).replace(b"\r", b"\n"))
     file.seek(0)
     return file
 
 
-def _delimiter(file: BinaryIO, usual: str) -> str:
+def _delimiter(name: str, file: BinaryIO, usual: str) -> str:
     """Find the character between the cells of the header."""
-    lines = _Lines(file)
+    lines = _Lines(name, file)
     first = next(iter(lines), "").removeprefix("\ufeff").strip("\r\n")
     file.seek(0)
     candidates = [usual, *(each for each in DELIMITERS if each != usual)]
-    parting = (each for each in candidates if len(next(csv.reader([first], delimiter=each), [])) > 1)
-    return lines.named or next(parting, usual)
+    return lines.named or next((each for each in candidates if _parts(first, each)), usual)
 
 
-def _records(file: BinaryIO, delimiter: str) -> Iterator[_Record]:
-    csv.field_size_limit(2 * MAX_ROW_BYTES)  # a process-wide limit; longer rows are refused by `parse_text`
-    lines = _Lines(file)
+def _parts(header: str, delimiter: str) -> bool:
+    """Tell whether a delimiter parts a header; a broken one, which is told where it is read, it does not."""
+    try:
+        return len(next(csv.reader([header], delimiter=delimiter), [])) > 1
+    except csv.Error:
+        return False
+
+
+def _records(name: str, file: BinaryIO, delimiter: str) -> Iterator[_Record]:
+    lines = _Lines(name, file)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         cells, error = [], None
@@ -125,15 +133,15 @@ def _damage(line: bytes, error: csv.Error) -> Sentence:
 class _Lines:
     """An iterator that gives physical lines to `csv.reader` and remembers those of the record being read."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self._lines = lines_of(name, file)
         self._taken: list[bytes] = []
         self._next_line = 1
         self.named = ""  # the delimiter that a line before the header names
 
     def __iter__(self) -> Iterator[str]:
         started = False
-        for line in self._file:
+        for line in self._lines:
             self._taken.append(line)
             if not started and line.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"#", b""):
                 self.take()

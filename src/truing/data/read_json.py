@@ -1,26 +1,31 @@
 """JSON and JSONL: one raw row per object, with the line it starts on and its exact bytes.
 
 An array is decoded one element at a time, so that a damaged element costs one row. Where damage hides the
-end of an element, the rest of the file becomes one bad row.
+end of an element, it ends before the next whole row with a key of the rows before; without such a row, the
+rest of the file becomes one bad row.
 """
 
 import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from truing.core.errors import DataError
 from truing.core.messages import message
-from truing.data.rows import LENIENT, ROW_LISTS, STRICT, RawRow, RowError, raw_row
+from truing.data.packed import lines_of, read_whole
+from truing.data.rows import LENIENT, MAX_ROW_BYTES, ROW_LISTS, STRICT, RawRow, RowError, raw_row
 
 SPACE = re.compile(r"[ \t\r\n]*")
+NEXT_OBJECT = re.compile(r",[ \t\r\n]*(?=\{)")
+TRIES = 200  # objects of a file that are decoded in search of a next row
 LIST_OF_OBJECTS = re.compile(r"\[[ \t\r\n]*\{")
 
 
 def read_jsonl(name: str, file: BinaryIO) -> Iterator[RawRow]:
     """Yield one row per line; blank lines count for line numbers and are otherwise skipped."""
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(lines_of(name, file), start=1):
         if line.strip():
             yield raw_row(name, number, line.removesuffix(b"\n"))
 
@@ -30,7 +35,7 @@ def read_json(name: str, file: BinaryIO) -> Iterator[RawRow]:
 
     A data frame that pandas wrote as one object, by columns, by rows or split in three, gives its rows.
     """
-    data = file.read()
+    data = read_whole(name, file)
     # Invalid bytes survive the round trip as lone surrogates, so slices give back the exact bytes.
     text = data.decode("utf-8", "surrogateescape")
     start = _skip(text, 1 if text.startswith("\ufeff") else 0)
@@ -102,12 +107,19 @@ def _read_array(name: str, text: str, start: int) -> Iterator[RawRow]:
     The place of an element that shares its line with another ends in its number there: `rows.json:1#7`.
     """
     position, line, counted, number, shared = _skip(text, start + 1), 1, 0, 0, False
+    keys, tries = set[str](), iter(range(TRIES))
     while text[position : position + 1] not in ("]", ""):
         line += text.count("\n", counted, position)
         counted, number = position, number + 1
-        end = _element_end(text, position)
+        end, own = _element(text, position)
+        keys |= own
         if end is None:
-            break
+            following = _next_row(text, position, keys, tries)
+            if following is None:
+                break
+            yield _damaged(name, line, text[position:following])
+            position, shared = following, False
+            continue
         raw, before, position = _encode(text[position:end]), shared, _skip(text, end)
         shared = (
             text[position : position + 1] == "," and "\n" not in text[counted : _skip(text, position + 1)]
@@ -116,8 +128,6 @@ def _read_array(name: str, text: str, start: int) -> Iterator[RawRow]:
         yield raw_row(name, line, raw, place=place)
         if text[position : position + 1] == ",":
             position = _skip(text, position + 1)
-        elif text[position : position + 1] != "]":
-            break
     line += text.count("\n", counted, position)
     if text[position : position + 1] != "]":
         rest = _encode(text[position:])
@@ -130,15 +140,30 @@ def _read_array(name: str, text: str, start: int) -> Iterator[RawRow]:
         )
 
 
-def _element_end(text: str, position: int) -> int | None:
-    try:
-        return STRICT.raw_decode(text, position)[1]
-    except (RowError, ValueError, RecursionError):
-        pass  # the element's own error is found again, and reported, when it is decoded by itself
-    try:
-        return LENIENT.raw_decode(text, position)[1]
-    except (ValueError, RecursionError):
-        return None
+def _element(text: str, position: int) -> tuple[int | None, set[str]]:
+    """Find the end of an element and its keys; None where nothing whole stands at `position`."""
+    for decoder in (STRICT, LENIENT):
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except (RowError, ValueError, RecursionError):
+            continue  # the element's own error is found again, and reported, when it is decoded by itself
+        return end, set(value) if isinstance(value, dict) else set()
+    return None, set()
+
+
+def _next_row(text: str, position: int, keys: set[str], tries: Iterator[int]) -> int | None:
+    """Find the start of the next whole object that has one of `keys`; each candidate takes one of `tries`."""
+    for found, _ in zip(NEXT_OBJECT.finditer(text, position), tries, strict=False):
+        end, own = _element(text[found.end() : found.end() + MAX_ROW_BYTES], 0)
+        if end is not None and (keys & own if keys else not own & {"role", "from"}):
+            return found.end()
+    return None
+
+
+def _damaged(name: str, line: int, text: str) -> RawRow:
+    row = raw_row(name, line, _encode(text.rstrip(" \t\r\n").removesuffix(",")))
+    said = message("no row; a comma or a bracket is missing or too much")
+    return replace(row, value=None, error=row.error or RowError("broken-json", said))
 
 
 def _skip(text: str, position: int) -> int:

@@ -50,7 +50,7 @@ class Said:
     @lru_cache(maxsize=64)  # the turns of one record are asked for again and again
     def of(turn: Message) -> "Said":
         """Cut a turn into pieces; a turn by anybody but the assistant is words alone."""
-        if turn.role != "assistant":
+        if turn.role != "assistant" or not (turn.extras or _TAG.search(turn.content)):
             return Said((), tuple(_solid([turn.content])), ())
         thought, words = split_thought(turn.content)
         more = turn.more
@@ -115,7 +115,7 @@ def require_words(text: str, turns: Sequence[Message]) -> None:
         for piece in said.words:
             found = find(text, piece, 0 if turn.role == "system" else at)
             same = sum(piece in other.words for other in equal[: index + 1]) if turn.role == "system" else 1
-            if found is None or text.count(text[slice(*found)]) < same:
+            if found is None or (same > 1 and text.count(text[slice(*found)]) < same):
                 raise TurnsError(Refusal.DROPS, f"the template leaves out words of {name}")
             at = at if turn.role == "system" else found[1]
         for piece in said.calls:

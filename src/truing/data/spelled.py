@@ -11,7 +11,7 @@ import ast
 import re
 
 from truing.core.messages import message
-from truing.data.rows import STRICT, RowError, excerpt
+from truing.data.rows import STRICT, RowError, check_text, excerpt, strings
 
 SPEAKER = re.compile(r"""["'](?:role|from)["']\s*:""")
 LOOKS = re.compile(r"""\s*[\[(]*\s*(?:array\()?\[*\{\s*["'](?:role|from|content|value)["']\s*:""")
@@ -76,7 +76,18 @@ def _is_open(text: str) -> bool:
 
 
 def _value(text: str) -> object:
-    """Read the value that a text spells; None where it spells no whole value."""
+    """Read the value that a text spells; None where it spells no whole value.
+
+    Raises RowError for a key that stands twice, and for characters that escapes spell and no tokenizer takes.
+    """
+    value = _decoded(text)
+    if "\\" in text:
+        for string in strings(value):
+            check_text(string)
+    return value
+
+
+def _decoded(text: str) -> object:
     try:
         return STRICT.decode(text)
     except (ValueError, RecursionError):

@@ -10,9 +10,11 @@ given back to the system after RELEASE rows: a process then does not grow by wha
 
 import json
 import mmap
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from heapq import nlargest
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TEXT = json.JSONEncoder(ensure_ascii=False)
 BATCH = 256  # rows of one batch of the file
 RELEASE = 256  # rows read between two releases of the file's pages
 
@@ -34,16 +37,18 @@ def table_of(trees: Sequence[Tree], records: Sequence[Record]) -> "pa.Table":
     """Return trees and their records as the table that lies in the file."""
     import pyarrow as pa
 
-    branches = [branch for tree in trees for branch in tree.branches]
-    paths = [[*tree.prompt, *(token for one in tree.branches for token in one.tokens)] for tree in trees]
-    scored = [[mark for one in tree.branches for mark in one.scored] for tree in trees]
     sizes = [[len(tree.prompt), *map(len, tree.branches)] for tree in trees]
-    assert sum(map(len, sizes)) == len(branches) + len(trees)
+    branches = [branch for tree in trees for branch in tree.branches]
+    tokens = chain.from_iterable(
+        side for tree in trees for side in (tree.prompt, *(one.tokens for one in tree.branches))
+    )
+    scored = chain.from_iterable(one.scored for one in branches)
+    labels = chain.from_iterable(tree.labels for tree in trees)
     columns = {
-        "tokens": _lists(paths, np.int32),
-        "scored": _lists(scored, np.bool_),
-        "sizes": _lists(sizes, np.int32),
-        "labels": _lists([tree.labels for tree in trees], np.float64),
+        "tokens": _lists(tokens, map(sum, sizes), np.int32),
+        "scored": _lists(scored, (sum(own) for _, *own in sizes), np.bool_),
+        "sizes": _lists(chain.from_iterable(sizes), map(len, sizes), np.int32),
+        "labels": _lists(labels, (len(tree.labels) for tree in trees), np.float64),
         "longest": pa.array([tree.longest for tree in trees], pa.int32()),
         "size": pa.array(list(map(len, trees)), pa.int32()),
         "label": pa.array([tree.labels[0] if tree.labels else 0.0 for tree in trees], pa.float64()),
@@ -56,12 +61,12 @@ def table_of(trees: Sequence[Tree], records: Sequence[Record]) -> "pa.Table":
     return pa.table(columns)
 
 
-def _lists(rows: Sequence[Sequence[Any]], kind: Any) -> "pa.Array":
+def _lists(values: Iterable[Any], lengths: Iterable[int], kind: Any) -> "pa.Array":
+    """Return lists that stand end to end in `values` as an array of lists."""
     import pyarrow as pa
 
-    offsets = np.zeros(len(rows) + 1, np.int32)
-    np.cumsum([len(row) for row in rows], out=offsets[1:])
-    flat = np.fromiter((value for row in rows for value in row), kind, count=int(offsets[-1]))
+    offsets = np.fromiter(accumulate(lengths, initial=0), np.int32)
+    flat = np.fromiter(values, kind, count=int(offsets[-1]))
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
 
 
@@ -93,32 +98,33 @@ class StoredRows:
 
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
-        from datasets import Dataset, table
+        from datasets import table
 
         self.path = path
         with path.open("rb") as file:
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        found = table.InMemoryTable.from_buffer(pa.py_buffer(self._mapped))
-        # Without a fingerprint `datasets` copies all rows to hash them, and fails above 2 GB of texts.
-        self._rows = Dataset(found, fingerprint=sha256(bytes(path)).hexdigest()[:16]).with_format("arrow")
+        self._batches = table.InMemoryTable.from_buffer(pa.py_buffer(self._mapped)).table.to_batches()
+        self._ends = list(accumulate(map(len, self._batches)))
         self._read = 0
         self._release()
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._ends[-1] if self._ends else 0
 
     def row(self, index: int) -> dict[str, Any]:
         """Return one row, each column as an Arrow scalar."""
         self._read += 1
         if self._read >= RELEASE:
             self._release()
-        table: Any = self._rows[index]  # in the Arrow format, a table of one row
-        return {name: table.column(name)[0] for name in table.column_names}
+        at = bisect_right(self._ends, index)
+        batch = self._batches[at]
+        place = index - self._ends[at] + len(batch)
+        return {name: batch.column(name)[place] for name in batch.schema.names}
 
     def rows(self, rising: np.ndarray | None = None) -> Iterator[dict[str, Any]]:
         """Yield all rows in order, or those of some rising indices, as `row` returns them."""
         start = 0
-        for batch in self._rows.data.table.to_batches():
+        for batch in self._batches:
             after, names = start + len(batch), batch.schema.names
             if rising is None:
                 places: Iterable[int] = range(len(batch))
@@ -132,7 +138,7 @@ class StoredRows:
 
     def column(self, name: str) -> np.ndarray:
         """Return the numbers of one column."""
-        found = [batch.column(name).to_numpy().copy() for batch in self._rows.data.table.to_batches()]
+        found = [batch.column(name).to_numpy().copy() for batch in self._batches]
         self._release()
         return np.concatenate(found)
 
@@ -263,7 +269,7 @@ def _values(scalar: Any) -> list[Any]:
 
 def _text(record: Record) -> str:
     """Write a record, but for the columns of its row and the place, as JSON."""
-    return json.dumps(
+    return _TEXT.encode(
         [
             [_turn(turn) for turn in record.prompt],
             [
@@ -272,8 +278,7 @@ def _text(record: Record) -> str:
             ],
             [record.margin, record.category, record.given, record.probability, list(record.unread)],
             [[item.text, item.weight, item.must] for item in record.rubric],
-        ],
-        ensure_ascii=False,
+        ]
     )
 
 

@@ -16,9 +16,13 @@ from jinja2 import TemplateError
 
 from truing.core.errors import ConfigError, ModelError
 from truing.core.records import Message
+from truing.data.bounded import write
+from truing.data.measures import BEYOND, TooMuchError
 from truing.data.refusals import OTHER_TEMPLATE, Refusal, TurnsError
 from truing.data.said import CALL_KEYS, THOUGHT_KEYS
+from truing.data.skeletons import Skeleton, probes, skeleton_of, writes_words_alone
 from truing.data.tokens import Tokenizer
+from truing.data.trial import require_bounded
 from truing.data.turns import unread_code
 
 # Two user turns in a row are Alpaca's instruction and input.
@@ -52,7 +56,8 @@ TEMPLATES: dict[str, str | None] = {"chat": None, "alpaca": ALPACA, "plain": PLA
 
 
 REMEMBERED = 8  # texts of a template
-PROBE = "\U000f0000"  # stands before and after the words that a template is tried with
+ORDERS, FEW_TURNS = 256, 32  # orders of roles whose skeletons are remembered, and the most turns of one
+PATIENCE = 20  # texts that a template did not end, after which it is not asked for more
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Template:
     parts: bool = False  # whether it wants the words of a turn as a list of parts
     tried: dict[tuple[str, ...], int | None] = field(default_factory=dict, compare=False, repr=False)
     written: dict[tuple[Any, ...], str] = field(default_factory=dict, compare=False, repr=False)
+    beyond: list[TooMuchError] = field(default_factory=list, compare=False, repr=False)
+    skeletons: dict[tuple[Any, ...], Skeleton] | None = field(default=None, compare=False, repr=False)
 
     def text(self, turns: Sequence[Message], *, answer: bool, given: str = "") -> str:
         """Write the conversation; with `answer`, up to the place where the assistant starts to speak.
@@ -72,6 +79,10 @@ class Template:
         `given` is `Record.given`. Raises jinja2's TemplateError when the template refuses these turns. The
         last few texts are remembered: the responses to one prompt ask for its text again.
         """
+        few = 0 < len(turns) <= FEW_TURNS and not given
+        bare = few and not any(turn.extras or turn.unread for turn in turns)
+        if self.skeletons is not None and bare:
+            return self._skeleton(tuple(turn.role for turn in turns), answer, self.skeletons).text(turns)
         asked = (answer, given, *((turn, turn.unread) for turn in turns))
         if asked not in self.written:
             if len(self.written) >= REMEMBERED:
@@ -79,26 +90,40 @@ class Template:
             self.written[asked] = self._text(turns, answer=answer, given=given)
         return self.written[asked]
 
+    def _skeleton(
+        self, roles: tuple[str, ...], answer: bool, known: dict[tuple[Any, ...], Skeleton]
+    ) -> Skeleton:
+        """Return what a template that looks at roles alone writes around the words of turns."""
+        if (answer, roles) not in known:
+            if len(known) >= ORDERS:
+                known.clear()
+
+            def write(words: list[str]) -> str:
+                return self._text(list(map(Message, roles, words)), answer=answer, given="")
+
+            known[answer, roles] = skeleton_of(write, len(roles))
+        return known[answer, roles]
+
     def _text(self, turns: Sequence[Message], *, answer: bool, given: str) -> str:
         if not turns and self.name == "plain":
             return ""
         if not turns:
             raise TemplateError("there is no turn before the answer")
+        told = json.loads(given) if given else {}
+        own = {"messages": [_aliased(self._as_read(turn)) for turn in turns], "add_generation_prompt": answer}
+        if twice := own.keys() & told:
+            raise TemplateError(f"{', '.join(sorted(twice))} cannot be among a row's template arguments")
+        for key in ("tools", "documents"):
+            if not all(isinstance(one, dict) for one in told.get(key) or ()):
+                raise TemplateError(f"`{key}` has to hold objects")
+        values = {"tools": None, "documents": None, **self.tokenizer.special_tokens_map, **told, **own}
         try:
-            return self.tokenizer.apply_chat_template(
-                [self._as_read(turn) for turn in turns],
-                chat_template=self.source,
-                add_generation_prompt=answer,
-                tokenize=False,
-                **(json.loads(given) if given else {}),
-            )
-        except (
-            TypeError,
-            ValueError,
-            LookupError,
-            AttributeError,
-        ) as error:  # errors that Jinja lets through
-            raise TemplateError(f"{type(error).__name__}: {error}") from error
+            return write(self.source, values)
+        except TooMuchError as error:
+            self.beyond.append(error)
+            if len(self.beyond) < PATIENCE:
+                raise
+            raise ModelError(BEYOND, hint=OTHER_TEMPLATE) from error
 
     def begins(self, text: str, turns: Sequence[Message], *, answer: bool, given: str = "") -> int | None:
         """Count the characters of these turns alone; None where `text` does not start with them."""
@@ -117,6 +142,8 @@ class Template:
     def require_read(self, turns: Sequence[Message], given: str) -> None:
         """Raise TurnsError for a key that changes what a row means and that the template does not read."""
         for turn in turns:
+            if not (turn.extras or turn.unread):  # it has its role and its words alone
+                continue
             said = self._as_read(turn)
             for key in (*THOUGHT_KEYS, *CALL_KEYS):
                 if said.get(key) and not self.reads(key):
@@ -138,7 +165,7 @@ class Template:
 
     def _left_out(self, roles: tuple[str, ...], answer: bool) -> int | None:
         """Find the first turn whose words are not written; None also where these turns cannot be tried."""
-        words = [f"{PROBE}{index:08}{PROBE}" for index in range(len(roles) - answer)]
+        words = probes(len(roles) - answer)
         try:
             text = self.text([Message(*one) for one in zip(roles, words, strict=False)], answer=answer)
         except TemplateError:
@@ -160,17 +187,27 @@ class Template:
         return said
 
 
+def _aliased(turn: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out keys without a value, and put a thought under its other names too, as transformers does."""
+    turn = {key: value for key, value in turn.items() if value is not None}
+    thought = next((turn[key] for key in (*THOUGHT_KEYS, "reasoning") if key in turn), None)
+    return turn if thought is None else {"thinking": thought, **turn, "reasoning_content": thought}
+
+
 def make_template(name: str, tokenizer: Tokenizer, now: datetime) -> Template:
     """Make a template from a row of `TEMPLATES`; one that writes the date writes that of `now` in every row.
 
     Raises ModelError for a template that leaves out the words of a user or of the assistant.
     """
     source = TEMPLATES[name] or tokenizer.get_chat_template()
+    require_bounded(source)
     source = CLOCK.sub(lambda call: json.dumps(now.strftime(call[2])), source)
     turns = [Message("system", "a"), Message("user", "b"), Message("assistant", "c")]
+    alone = writes_words_alone(source)
     for roles in (turns, turns[1:]):
         for parts in (False, True):
-            template = Template(name, source, tokenizer, parts)
+            skeletons = {} if alone and not parts else None
+            template = Template(name, source, tokenizer, parts, skeletons=skeletons)
             if _writes_all(template, [turn.role for turn in roles]):
                 return template
     template = Template(name, source, tokenizer)
@@ -187,7 +224,7 @@ def make_template(name: str, tokenizer: Tokenizer, now: datetime) -> Template:
 
 
 def _writes_all(template: Template, roles: list[str]) -> bool:
-    words = [f"{PROBE}{index:08}{PROBE}" for index in range(len(roles))]
+    words = probes(len(roles))
     try:
         text = template.text([Message(*one) for one in zip(roles, words, strict=True)], answer=False)
     except TemplateError:

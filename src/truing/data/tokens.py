@@ -10,17 +10,21 @@ is encoded in one go, so rows without control tokens get exactly the ids that th
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, groupby, islice
-from typing import Any, Protocol
+from functools import partial
+from itertools import accumulate, chain, groupby, islice
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from truing.data.said import OWN_TAGS
+from truing.data.stretches import Cut, plain_backend, stretches_of, words_of
 from truing.data.trees import Tree
 
 # Added tokens need not be marked special: Qwen's <think> is not. HTML tags that Gemma adds stay ordinary.
 CONTROL_SHAPE = re.compile(r"<\|.+\|>|</?(?:think|tool_call|tool_response)>")
 REPLACEMENT = "\ufffd"
+Ids = TypeVar("Ids")
+WORDS, LONG = 50_000, 40  # words whose ids are remembered, and the most characters of one
 LONGEST_CHARACTER = 16  # tokens; byte-level ones may each end inside a character
 
 
@@ -43,30 +47,37 @@ class Tokenizer(Protocol):
     @property
     def unk_token_id(self) -> int | None: ...
     @property
+    def special_tokens_map(self) -> Mapping[str, Any]: ...
+    @property
     def added_tokens_decoder(self) -> Mapping[int, AddedToken]: ...
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
     def decode(
         self, token_ids: list[int], *, skip_special_tokens: bool, clean_up_tokenization_spaces: bool
     ) -> str: ...
     def get_chat_template(self) -> str: ...
-    def apply_chat_template(
-        self,
-        conversation: list[dict[str, Any]],
-        *,
-        chat_template: str,
-        add_generation_prompt: bool,
-        tokenize: bool,
-        **given: Any,
-    ) -> str: ...
 
 
 class SmuggledError(ValueError):
     """Text became a control token in spite of the cuts, as a tokenizer that rewrites text can make it."""
 
 
+class GivesUpError(ValueError):
+    """The tokenizer cannot encode a text: a pattern of it takes too many tries."""
+
+
+def encoded(encode: Callable[[], Ids]) -> Ids:
+    """Encode, where a panic of the tokenizers library, which is no `Exception`, is a GivesUpError."""
+    try:
+        return encode()
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise GivesUpError(f"the tokenizer gives up on this text: {error}") from error
+
+
 def unused_characters(texts: Sequence[str], count: int) -> list[str]:
     """Find `count` characters of the private plane that occur in none of `texts`."""
-    used = set().union(*texts)
+    used = set() if all(map(str.isascii, texts)) else set().union(*texts)
     return list(islice((chr(i) for i in range(0xF0000, 0xFFFFE) if chr(i) not in used), count))
 
 
@@ -99,7 +110,10 @@ class Encoder:
     control_ids: frozenset[int]  # the ids of `control` without the unknown token
     pattern: re.Pattern[str]  # any of `control`
     trusted: bool  # control tokens in the rows are read as such
-    known: dict[str, list[int]] = field(default_factory=dict, compare=False, repr=False)  # by `prepare`
+    apart: Cut | None = field(default=None, compare=False, repr=False)  # both: see data/stretches.py
+    words: Cut | None = field(default=None, compare=False, repr=False)
+    known: dict[str, "Encoded"] = field(default_factory=dict, compare=False, repr=False)  # by `prepare`
+    spelled: dict[str, list[int]] = field(default_factory=dict, compare=False, repr=False)  # words
 
     def find(self, contents: Sequence[str], own: Sequence[bool] = ()) -> list[int]:
         """Find the starts of control tokens in the joined `contents`, overlapping ones included.
@@ -107,10 +121,12 @@ class Encoder:
         `own` says which contents are an assistant's: tags of thoughts and calls in those are passed over.
         """
         joined = "".join(contents)
+        match = self.pattern.search(joined)
+        if not match:
+            return []
         edges = [0, *accumulate(map(len, contents))]
         ranges = [edges[i : i + 2] for i, is_own in enumerate(own) if is_own]
         starts: list[int] = []
-        match = self.pattern.search(joined)
         while match:
             inside = match[0] in OWN_TAGS and any(a <= match.start() and match.end() <= b for a, b in ranges)
             if not inside:
@@ -120,9 +136,13 @@ class Encoder:
 
     def disarm(self, contents: Sequence[str], cut: str, own: Sequence[bool] = ()) -> list[str]:
         """Put a cut inside every control token of `contents`, also in those that span two neighbours."""
-        if self.trusted:
+        return self.disarm_at(contents, self.find(contents, own), cut)
+
+    def disarm_at(self, contents: Sequence[str], starts: Sequence[int], cut: str) -> list[str]:
+        """Do what `disarm` does, with the starts that `find` has found."""
+        if self.trusted or not starts:
             return list(contents)
-        cuts = [start + 1 for start in self.find(contents, own)]
+        cuts = [start + 1 for start in starts]
         disarmed: list[str] = []
         begin = 0
         for content in contents:
@@ -132,11 +152,35 @@ class Encoder:
             begin += len(content)
         return disarmed
 
-    def prepare(self, texts: Iterable[str], cut: str) -> None:
-        """Encode texts together, up to the first cut of each; the ids are remembered until the next call."""
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Encode texts without cuts together; their stretches are remembered until the next call."""
         self.known.clear()
-        pieces = list(dict.fromkeys(text.partition(cut)[0] for text in texts))
-        self.known.update(zip(pieces, _ids_of_all(self.tokenizer, pieces), strict=True))
+        stretches = list(dict.fromkeys(chain.from_iterable(map(self._stretches, texts))))
+        try:
+            found = self._by_words(stretches)
+        except GivesUpError:  # of one text, which is told where it is encoded alone
+            return
+        for stretch, ids in zip(stretches, found, strict=True):
+            self.known[stretch] = self._counted(ids)
+
+    def _by_words(self, stretches: Sequence[str]) -> list[list[int]]:
+        """Return the ids of stretches; words are remembered, since they come again."""
+        if self.words is None:
+            return self._all(stretches)
+        cut = list(map(self.words, stretches))
+        if len(self.spelled) > WORDS:
+            self.spelled.clear()
+        spelled = self.spelled
+        new = list({word: None for words in cut for word in words if word not in spelled})
+        spelled.update(zip(new, self._all(new), strict=True))
+        ids = [[*chain.from_iterable(map(spelled.__getitem__, words))] for words in cut]
+        for word in new:
+            if len(word) > LONG:
+                del spelled[word]
+        return ids
+
+    def _all(self, texts: Sequence[str]) -> list[list[int]]:
+        return encoded(partial(_ids_of_all, self.tokenizer, texts))
 
     def encode(self, text: str, cut: str) -> list[int]:
         """Encode `text`; no token spans a cut."""
@@ -161,13 +205,32 @@ class Encoder:
         return ids
 
     def _ids(self, text: str) -> list[int]:
-        known = self.known.get(text)
-        ids = self.tokenizer.encode(text, add_special_tokens=False) if known is None else list(known)
-        if not self.trusted:
-            found = sum(map(self.control_ids.__contains__, ids))
-            if found > len(self.pattern.findall(text)):
-                raise SmuggledError("the tokenizer rewrites its text into a control token")
+        ids: list[int] = []
+        steering = 0
+        for stretch in self._stretches(text):
+            found = self.known.get(stretch)
+            if found is None:
+                encode = partial(self.tokenizer.encode, stretch, add_special_tokens=False)
+                found = self._counted(encoded(encode))
+            ids += found.ids
+            steering += found.steering
+        if steering and steering > len(self.pattern.findall(text)):
+            raise SmuggledError("the tokenizer rewrites its text into a control token")
         return ids
+
+    def _stretches(self, text: str) -> list[str]:
+        return self.apart(text) if self.apart else [text]
+
+    def _counted(self, ids: list[int]) -> "Encoded":
+        steers = not (self.trusted or self.control_ids.isdisjoint(ids))
+        return Encoded(ids, sum(map(self.control_ids.__contains__, ids)) if steers else 0)
+
+
+class Encoded(NamedTuple):
+    """The ids of a stretch of text."""
+
+    ids: list[int]
+    steering: int  # how many of them are control tokens; 0 where these are trusted
 
 
 def _ids_of_all(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
@@ -175,16 +238,11 @@ def _ids_of_all(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
 
     A tokenizer with code of its own, or set to pad or to cut, encodes one text after another.
     """
-    from transformers import PreTrainedTokenizerFast
-
-    own: Any = type(tokenizer)
-    plain = PreTrainedTokenizerFast
-    if isinstance(tokenizer, plain) and own.encode is plain.encode and own._encode_plus is plain._encode_plus:
-        backend = tokenizer.backend_tokenizer
-        splits = backend.encode_special_tokens == tokenizer.split_special_tokens
-        if splits and backend.padding is None and backend.truncation is None:
-            return [one.ids for one in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
-    return [tokenizer.encode(text, add_special_tokens=False) for text in texts]
+    plain = plain_backend(tokenizer)
+    if plain is None:
+        return [tokenizer.encode(text, add_special_tokens=False) for text in texts]
+    encoded = plain.backend_tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+    return [one.ids for one in encoded]
 
 
 def make_encoder(tokenizer: Tokenizer, *, trusted: bool) -> Encoder:
@@ -194,7 +252,8 @@ def make_encoder(tokenizer: Tokenizer, *, trusted: bool) -> Encoder:
     # A character the vocabulary lacks becomes the unknown token, which steers nothing unless it is EOS too.
     if tokenizer.unk_token_id not in (tokenizer.bos_token_id, tokenizer.eos_token_id):
         ids -= {tokenizer.unk_token_id}
-    return Encoder(tokenizer, control, ids, _any_of(list(control)), trusted)
+    cuts = stretches_of(tokenizer), words_of(tokenizer)
+    return Encoder(tokenizer, control, ids, _any_of(list(control)), trusted, *cuts)
 
 
 def pieces(tree: Tree, tokenizer: Tokenizer) -> list[list[tuple[str, bool]]]:

@@ -9,14 +9,16 @@ the better one, 0 where the second is, 0.5 for a tie, and None for no verdict.
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 from truing.config.imports import load_function, told
 from truing.core.errors import ConfigError, RewardError
 from truing.core.messages import message
 from truing.core.records import Turns
+from truing.core.threads import in_thread
+from truing.rewards.guarded import NoScoresError, RaisedError, guarded, read_scores, shown
 
+WRONG = "the judge {name} returned {returned}: expected a list of {count} numbers from 0 to 1, or None"
 GIVEN = ("prompts", "responses", "others")
 
 Preferences = list[float | None]
@@ -46,24 +48,30 @@ def own_judge(name: str, options: Mapping[str, Any]) -> OwnJudge:
         turns = [[turn.as_dict() for turn in prompt] for prompt in prompts]
         given = {"prompts": turns, "responses": list(responses), "others": list(others)}
         try:
-            returned = function(**{key: given[key] for key in asked}, **options)
-        except Exception as error:  # not ours: it may raise anything
+            return in_thread(lambda: guarded(lambda: _asked(given, len(responses)))).result()
+        except RaisedError as error:
+            assert error.__cause__ is not None
             raise RewardError(
-                message("the judge {name} raised {error}", name=name, error=told(error))
+                message("the judge {name} raised {error}", name=name, error=told(error.__cause__))
             ) from error
-        return _preferences(name, returned, len(responses))
+        except NoScoresError as error:
+            raise RewardError(message(WRONG, name=name, returned=error, count=len(responses))) from error
+
+    def _asked(given: Mapping[str, Any], count: int) -> Preferences:
+        return _preferences(function(**{key: given[key] for key in asked}, **options), count)
 
     return judge
 
 
-def _preferences(name: str, returned: object, count: int) -> Preferences:
-    """Check what a judge returned. Raise RewardError for anything but `count` preferences from 0 to 1."""
-    listed = list(returned) if isinstance(returned, list | tuple) else None
-    if listed is None or len(listed) != count or not all(map(_is_preference, listed)):
-        said = "the judge {name} returned {returned}: expected a list of {count} numbers from 0 to 1, or None"
-        raise RewardError(message(said, name=name, returned=repr(returned)[:80], count=count))
-    return [None if one is None else float(one) for one in listed]
-
-
-def _is_preference(value: object) -> bool:
-    return value is None or (isinstance(value, Real) and 0 <= float(value) <= 1)
+def _preferences(returned: object, count: int) -> Preferences:
+    """Check what a judge returned. Raise NoScoresError for anything but `count` preferences from 0 to 1."""
+    try:
+        scores = read_scores(returned, count)
+    except NoScoresError:
+        raise NoScoresError(shown(returned)) from None
+    found: Preferences = []
+    for score in scores:
+        if isinstance(score, str) or (score is not None and not 0 <= score <= 1):
+            raise NoScoresError(shown(returned))
+        found.append(score)
+    return found

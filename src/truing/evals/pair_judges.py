@@ -25,6 +25,7 @@ from truing.judges.endpoint import Endpoint
 from truing.judges.opinions import NoVerdict, TickingAsker, counted
 from truing.judges.pairwise import TEMPLATE, TURNED, Agreement, Pairwise, agreement, read_template
 from truing.judges.pointwise import RUBRIC
+from truing.judges.suspicion import suspicion_notes, suspicions
 from truing.rewards import types
 from truing.rewards.model import ModelReward, model_reward
 from truing.sampling.roles import LocalRole, unseen
@@ -127,7 +128,7 @@ def by_local(
 def _cache(path: str | None, folder: Path | None) -> AnswerCache | None:
     """Open the file of a judge's answers, by default in the evaluation's folder; null keeps no answers."""
     if path == AUTO:
-        return AnswerCache(folder / ANSWERS) if folder is not None else None
+        return AnswerCache(folder / ANSWERS, failures=True) if folder is not None else None
     return AnswerCache(Path(path)) if path else None
 
 
@@ -160,10 +161,15 @@ def _asked(
         return Opinions(
             [None if isinstance(one, NoVerdict) else one for one in opinions],
             [one.reason if isinstance(one, NoVerdict) else "" for one in opinions],
-            [note, *_place_decides(name, how), *notes()],
+            [note, *_place_decides(name, how), *suspicion_notes(_speaking_to_it([*ours, *theirs])), *notes()],
         )
 
     return compare
+
+
+def _speaking_to_it(responses: Sequence[SampledResponse]) -> list[str]:
+    """Return the names of the questions whose responses speak to the judge."""
+    return [one.question.id for one in responses if suspicions(one.text)]
 
 
 def _place_decides(name: str, how: Agreement) -> list[str]:

@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from transformers import AutoModelForSequenceClassification
 
 from truing.config.tables import bound
 from truing.core.errors import ConfigError, ModelError
 from truing.core.messages import message
 from truing.core.records import Message
+from truing.data.templates import Template
+from truing.data.trial import require_bounded
 from truing.evals.bench import Marks
 from truing.evals.notes import SCORE, TOO_LONG
 from truing.evals.sides import SampledResponse
@@ -149,12 +152,16 @@ def shown_to_guard(speaker: Speaker, path: str, response: SampledResponse) -> li
     turns = [*response.question.prompt, Message("assistant", response.text)]
     if speaker.tokenizer.chat_template is None:
         raise ModelError(message("{path} has no chat template, by which a guard is asked", path=path))
-    found = speaker.tokenizer.apply_chat_template(
-        [{"role": turn.role, "content": turn.content} for turn in turns],
-        add_generation_prompt=True,
-        return_dict=False,
-    )
-    return list(found)
+    source = speaker.tokenizer.get_chat_template()
+    require_bounded(source)
+    try:
+        text = Template("chat", source, speaker.tokenizer).text(turns, answer=True)
+    except TemplateError as error:
+        said = message(
+            "the chat template of {path} cannot write a conversation: {error}", path=path, error=error
+        )
+        raise ModelError(said) from error
+    return speaker.tokenizer.encode(text, add_special_tokens=False)
 
 
 def read_verdict(text: str) -> Marks:

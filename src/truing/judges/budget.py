@@ -6,7 +6,8 @@ under way stands in the way, the question waits for it.
 """
 
 import asyncio
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 
 from truing.core.errors import RewardError
 from truing.core.messages import Sentence, message
@@ -32,6 +33,35 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Requests that were sent, and what they took."""
+
+    requests: int = 0
+    used: Used = Used()
+    reported: Used = Used()  # the part of it that the server told
+    unreported: int = 0  # requests without a `usage`, which count as their most
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(
+            self.requests + other.requests,
+            self.used + other.used,
+            self.reported + other.reported,
+            self.unreported + other.unreported,
+        )
+
+    def as_text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of_text(cls, text: str) -> "Spent":
+        """Return what `as_text` has written; nothing for ""."""
+        if not text:
+            return cls()
+        kept = json.loads(text)
+        return cls(kept["requests"], Used(**kept["used"]), Used(**kept["reported"]), kept["unreported"])
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """The most that questions may take, if each is answered at the first try."""
 
@@ -51,18 +81,27 @@ class Budget:
     def __init__(self, endpoint: Endpoint, kept: str) -> None:
         self.endpoint = endpoint
         self.kept = kept
-        self.requests = 0  # sent so far
-        self.spent = Used()
-        self.reported = Used()  # the part of it that the server told
-        self.unreported = 0  # requests without a `usage`, which count as their most
+        self.sent = Spent()  # of this start
+        self._under_way = 0  # requests
         self._held = Used()
         self._changed = asyncio.Event()
 
     @property
+    def requests(self) -> int:
+        """Return the requests sent so far, those under way included."""
+        return self.sent.requests + self._under_way
+
+    @property
+    def spent(self) -> Used:
+        return self.sent.used
+
+    @property
     def cost(self) -> float | None:
-        if not self.endpoint.priced:
-            return None
-        return self.endpoint.cost(self.spent.prompt, self.spent.completion)
+        return self.cost_of(self.sent)
+
+    def cost_of(self, spent: Spent) -> float | None:
+        """Return the price of what was spent; None without prices."""
+        return self.endpoint.cost(spent.used.prompt, spent.used.completion) if self.endpoint.priced else None
 
     async def hold(self, most: Used) -> None:
         """Count a request that is about to be sent. Raises RewardError where it may cross a limit."""
@@ -75,15 +114,20 @@ class Budget:
         if limit is not None and self.requests >= limit:
             told = "the judge {model!r} has been sent max_requests = {limit} requests"
             raise self._over(message(told, model=self.endpoint.model, limit=limit))
-        self.requests += 1
+        self._under_way += 1
         self._held += most
 
-    def settle(self, most: Used, used: Used | None) -> None:
+    def settle(self, most: Used, used: Used | None) -> Spent:
         """Replace a held `most` by what was used; None where the server may have worked and does not say."""
+        one = Spent(1, most if used is None else used, used or Used(), int(used is None))
+        self.release(most)
+        self.sent += one
+        return one
+
+    def release(self, most: Used) -> None:
+        """Give back a held `most` of a request that is not sent."""
         self._held -= most
-        self.spent += most if used is None else used
-        self.reported += used or Used()
-        self.unreported += used is None
+        self._under_way -= 1
         self._changed.set()
 
     def _crossed(self, most: Used) -> Sentence | None:

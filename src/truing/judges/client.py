@@ -24,14 +24,13 @@ from truing.core.pools import pooled
 from truing.core.records import Turns
 from truing.core.retries import Tries, retry_after
 from truing.judges.background import Background
-from truing.judges.budget import Budget, Estimate, Used
-from truing.judges.cache import AnswerCache, key_of
+from truing.judges.budget import Budget, Estimate, Spent, Used
+from truing.judges.cache import AnswerCache, KeptAnswer, key_of
 from truing.judges.endpoint import NO_KEY, Endpoint
 from truing.judges.keeper import Keeper
 from truing.judges.opinions import CountOne, NoVerdict, NoVerdictError, Opinion, PassingError, uncounted
 from truing.judges.pace import RequestPace
 from truing.judges.replies import (
-    CUT,
     LIMIT,
     ServerReply,
     UnusableReplyError,
@@ -86,6 +85,8 @@ class Judge:
         self.budget = Budget(endpoint, message(kept, path=cache.path) if cache else message(kept))
         self.served: Counter[str] = Counter()  # answers by the model that the server names
         self.unweighed = 0  # answers without the log-probabilities that were asked for
+        self.ends: dict[str, bool] = {}  # whether a question has an answer, by its key
+        self._spent_before = Spent()  # by earlier starts, on the questions of this one
         self.pace = RequestPace(endpoint.concurrency)
         self._api_key = endpoint.api_key()
         self._over: TruingError | None = None  # why nothing more is sent
@@ -94,9 +95,9 @@ class Judge:
         self._keeper = Keeper(cache)
 
     @property
-    def requests(self) -> int:
-        """Return the requests sent so far."""
-        return self.budget.requests
+    def spent(self) -> Spent:
+        """Return what the questions so far have taken, earlier starts that the cache knows included."""
+        return self._spent_before + self.budget.sent
 
     def ask(
         self, questions: Sequence[Turns], read: Callable[[str], Opinion], tick: CountOne = uncounted
@@ -133,23 +134,25 @@ class Judge:
         """Return an opinion for each question, in order; equal ones are asked once."""
         different = {each.key: each for each in prepared}
         found = {key: self._kept(each, read) for key, each in different.items()}
-        asked = [key for key, opinion in found.items() if isinstance(opinion, NoVerdict)]
+        asked = [key for key, opinion in found.items() if opinion is None]
         for _ in range(len(prepared) - len(asked)):
             tick()
         if asked:
             self._over = None
             opinions = self._start().run(self._ask([different[key] for key in asked], read, tick))
             found.update(zip(asked, opinions, strict=True))
-        return [found[each.key] for each in prepared]
+        ended = {key: opinion for key, opinion in found.items() if opinion is not None}
+        return [ended[each.key] for each in prepared]
 
     def kept(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> list[Opinion | NoVerdict]:
         """Return what the cache answers; nothing is asked."""
-        return [self._kept(_prepared(self.endpoint, each), read, False) for each in questions]
+        found = [self._kept(_prepared(self.endpoint, each), read, False) for each in questions]
+        return [NoVerdict("not in the cache") if each is None else each for each in found]
 
     def estimate(self, questions: Sequence[Turns], read: Callable[[str], Opinion]) -> Estimate:
         """Return the most that asking `questions` may take; nothing is asked, and kept answers are free."""
         different = [_prepared(self.endpoint, question) for question in dict.fromkeys(questions)]
-        asked = [each for each in different if isinstance(self._kept(each, read, False), NoVerdict)]
+        asked = [each for each in different if self._kept(each, read, False) is None]
         most = sum((each.most for each in asked), Used())
         cost = self.endpoint.cost(most.prompt, most.completion) if self.endpoint.priced else None
         return Estimate(len(different), len(different) - len(asked), most, cost)
@@ -164,29 +167,48 @@ class Judge:
         if self.unweighed:
             told = "{name} gave no log-probabilities with {count} answers: those verdicts count as certain."
             notes.append(message(told, name=name, count=self.unweighed))
-        if self.budget.unreported and (self.endpoint.max_cost or self.endpoint.max_total_tokens):
+        unreported = self.spent.unreported
+        if unreported and (self.endpoint.max_cost or self.endpoint.max_total_tokens):
             told = "{name} did not say what {count} requests used: they count with the most that is possible."
-            notes.append(message(told, name=name, count=self.budget.unreported))
+            notes.append(message(told, name=name, count=unreported))
+        if self.pace.overruns:
+            told = "{name} was overrun {count} times: in the end it was asked {now} at once, of {most}."
+            pace = {"now": int(self.pace.limit), "most": self.pace.most}
+            notes.append(message(told, name=name, count=self.pace.overruns, **pace))
         return notes
 
     def _kept(
         self, question: _Prepared, read: Callable[[WeighedText], Opinion], count: bool = True
-    ) -> Opinion | NoVerdict:
-        text = self.cache.get(question.key) if self.cache else None
-        if text is None or self.cache is None:
-            return NoVerdict("not in the cache")
+    ) -> Opinion | NoVerdict | None:
+        """Return what the cache has of a question: an opinion, or why its answer gave none, or nothing."""
+        if count and question.key not in self.ends:
+            self.ends[question.key] = False
+            self._spent_before += self._spent_on(question)
+        if self.cache is None:
+            return None
+        text = self.cache.get(question.key)
+        if text is None:
+            return self._failure(question)
         said, served = text_with_note(text, self.cache.note(question.key))
         if said.cut and question.whole:  # kept when the same was asked for a text
-            return NoVerdict(CUT)
+            return self._failure(question)
         try:
             opinion = read(said)
-        except NoVerdictError as error:  # kept when answers were read otherwise
-            return NoVerdict(str(error))
+        except NoVerdictError:  # kept when answers were read otherwise
+            return self._failure(question)
         if count:
             self._count(question, served, said)
         return opinion
 
+    def _spent_on(self, question: _Prepared) -> Spent:
+        return Spent.of_text(self.cache.spent(question.key)) if self.cache else Spent()
+
+    def _failure(self, question: _Prepared) -> NoVerdict | None:
+        failure = self.cache.failure(question.key) if self.cache and question.whole else ""
+        return NoVerdict(failure) if failure else None
+
     def _count(self, question: _Prepared, served: str, said: WeighedText) -> None:
+        self.ends[question.key] = True
         self.served.update([served] if served else [])
         self.unweighed += question.top_logprobs > 0 and not said.tokens
 
@@ -235,30 +257,41 @@ class Judge:
     async def _one(self, question: _Prepared, read: Callable[[WeighedText], Opinion]) -> Opinion | NoVerdict:
         """Ask until an answer comes, within the tries that the endpoint allows."""
         tries = Tries(self.endpoint.retries + 1, BACKOFF, LONGEST_WAIT, spread=0.5)
+        paid = [self._spent_on(question)]
         while True:
             try:
-                return await self._in_its_place(question, read)
+                return await self._in_its_place(question, read, paid)
             except PassingError as error:
                 pause = tries.failed(error.wait)
                 if pause is None:
                     times = f"; asked {tries.done} times" if tries.done > 1 else ""
-                    return NoVerdict(f"{error}{times}")
+                    return await self._without(question, paid, f"{error}{times}")
                 if error.wait > LONGEST_WAIT:
-                    return NoVerdict(f"{error}; it asks to wait {error.wait:g} s")
+                    told = f"{error}; it asks to wait {error.wait:g} s"
+                    return await self._without(question, paid, told)
                 await asyncio.sleep(pause)
             except NoVerdictError as error:
-                return NoVerdict(str(error))
+                return await self._without(question, paid, str(error), failure=str(error))
             except TruingError as error:
                 self._over = error
                 raise
 
-    async def _in_its_place(self, question: _Prepared, read: Callable[[WeighedText], Opinion]) -> Opinion:
+    async def _without(
+        self, question: _Prepared, paid: Sequence[Spent], reason: str, failure: str = ""
+    ) -> NoVerdict:
+        """Keep what a question has taken without an opinion, and why an answer to it gave none."""
+        await self._keeper.keep(KeptAnswer(question.key, None, "", _sum(paid), failure))
+        return NoVerdict(reason)
+
+    async def _in_its_place(
+        self, question: _Prepared, read: Callable[[WeighedText], Opinion], paid: list[Spent]
+    ) -> Opinion:
         entered = await self.pace.enter()
         try:
-            reply = await self._once(question)
+            reply = await self._once(question, paid)
             self.pace.answered()
             opinion = read(reply.text)
-            await self._keeper.keep(question.key, reply.text, reply.note)
+            await self._keeper.keep(KeptAnswer(question.key, reply.text, reply.note, _sum(paid)))
         except OverrunError as error:
             self.pace.overrun(entered, error.wait if error.wait <= LONGEST_WAIT else 0.0)
             raise
@@ -267,15 +300,15 @@ class Judge:
         self._count(question, reply.served, reply.text)
         return opinion
 
-    async def _once(self, question: _Prepared) -> ServerReply:
+    async def _once(self, question: _Prepared, paid: list[Spent]) -> ServerReply:
         if self._over:
             raise self._over
         await self.budget.hold(question.most)
+        if self._over:  # since it waited
+            self.budget.release(question.most)
+            raise self._over
         used: Used | None = None  # unknown, unless the server says
         try:
-            if self._over:  # since it waited
-                used = Used()
-                raise self._over
             async with asyncio.timeout(self.endpoint.timeout):
                 response, body = await self._send(question)
             if response.status_code >= 400:
@@ -296,7 +329,7 @@ class Judge:
             used = error.used
             raise
         finally:
-            self.budget.settle(question.most, used)
+            paid.append(self.budget.settle(question.most, used))
 
     async def _send(self, question: _Prepared) -> tuple[httpx2.Response, bytes]:
         """Send a request and take in its reply up to a limit. Raises NoVerdictError for a longer one."""
@@ -328,6 +361,10 @@ class Judge:
         known = str(said) if self._api_key == NO_KEY else str(said).replace(self._api_key, "***")
         text = " ".join(known.split())
         return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _sum(paid: Sequence[Spent]) -> str:
+    return sum(paid, Spent()).as_text()
 
 
 def _close(background: Background, client: httpx2.AsyncClient) -> None:

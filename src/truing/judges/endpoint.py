@@ -9,6 +9,7 @@ from pydantic import Field
 
 from truing.core.errors import ConfigError
 from truing.core.records import Turns
+from truing.core.secrets import hidden
 
 OPENAI = "https://api.openai.com/v1"
 NO_KEY = "none"  # the key where the server asks for none
@@ -39,9 +40,9 @@ class Endpoint:
     price_completion: Annotated[float, Field(ge=0)] | None = None
 
     def __post_init__(self) -> None:
+        if not _is_address(self.base_url):
+            raise ConfigError(f"base_url is {hidden(self.base_url)!r}, expected an address such as {OPENAI}")
         address = urlsplit(self.base_url)
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise ConfigError(f"base_url is {self.base_url!r}, expected an address such as {OPENAI}")
         if address.username is not None:
             raise ConfigError(
                 f"base_url holds the name or password of an account at {address.hostname}",
@@ -102,3 +103,14 @@ class Endpoint:
         """Return the price of tokens, 0 where there are no prices."""
         prompt, completion = self.price_prompt or 0.0, self.price_completion or 0.0
         return (prompt_tokens * prompt + completion_tokens * completion) / 1e6
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether a text is an address that can be asked: http or https, a host, a port that there is."""
+    try:
+        address = urlsplit(text)
+        host = (address.hostname or "").encode("idna")
+        _ = address.port  # read only to see that it is a number in its range
+    except ValueError:  # a UnicodeError too
+        return False
+    return address.scheme in ("http", "https") and bool(host) and text.isprintable() and " " not in text

@@ -14,12 +14,12 @@ class Keeper:
     _waiting: list[tuple[KeptAnswer, asyncio.Future[None]]] = field(default_factory=list)
     _writer: asyncio.Task[None] | None = None
 
-    async def keep(self, key: str, text: str, note: str) -> None:
+    async def keep(self, answer: KeptAnswer) -> None:
         """Return when the answer is on disk. Raises StorageError where it cannot be written."""
         if self.cache is None:
             return
         written = asyncio.get_running_loop().create_future()
-        self._waiting.append((KeptAnswer(key, text, note), written))
+        self._waiting.append((answer, written))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(self.cache))
         await written

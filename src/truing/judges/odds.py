@@ -18,6 +18,7 @@ from truing.judges.replies import ENDS, WeighedText, WeighedToken
 
 OddsValue = TypeVar("OddsValue")
 LEAST = 0.5  # of the probability at a token must be on values
+WHOLE = re.compile(r"[0-9]{1,3}")
 
 
 def odds(
@@ -86,7 +87,7 @@ def expected_score(
     def value_of(core: str) -> float | None:
         if core == own:
             return stated
-        return float(core) if core.isdecimal() and low <= int(core) <= high else None
+        return float(core) if WHOLE.fullmatch(core) and low <= int(core) <= high else None
 
     chances = _shares(token, value_of)
     return sum(value * share for value, share in chances.items()) if chances else None

@@ -18,6 +18,9 @@ from truing.judges.opinions import NoVerdictError, PassingError
 
 LIMIT = 1_000_000  # bytes of a reply, and as many for each alternative that is asked for beside a token
 MOST_TOKENS = 200  # of those that could be a value, the last
+MOST_USED = 10**9  # tokens of one request; a server that reports more does not count
+ROUNDING = 0.1  # a log-probability may lie this far above 0
+NAMED = 100  # characters of the name of a model
 CUT = "the answer is cut off at max_tokens"
 ENDS = " \t\n\r*`_\"'“”「」[](){}【】:：.。,"
 COULD_BE = re.compile(r"[A-Za-z]{1,3}|[0-9]{1,3}|[平是否满不]\w?")
@@ -96,7 +99,8 @@ def read_reply(body: bytes, whole: bool = True) -> ServerReply:
     if fault := _fault(choice, whole):
         raise UnusableReplyError(fault, used)
     text = choice.message.content or choice.message.refusal or ""
-    named = [str(name) for name in (completion.model, completion.system_fingerprint) if name]
+    names = (completion.model, completion.system_fingerprint)
+    named = [name[:NAMED] for name in names if isinstance(name, str) and name]
     made = weighed(text, _tokens(choice.logprobs, text), choice.finish_reason == "length")
     return ServerReply(made, used, " ".join(named))
 
@@ -125,9 +129,13 @@ def _used(usage: Any) -> Used | None:
     if not isinstance(usage, dict):
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if type(prompt) is not int or type(completion) is not int or min(prompt, completion) < 0:
+    if type(prompt) is not int or type(completion) is not int:
         return None
-    return Used(prompt, completion)
+    return (
+        Used(prompt, completion)
+        if 0 <= min(prompt, completion) <= max(prompt, completion) <= MOST_USED
+        else None
+    )
 
 
 def _tokens(logprobs: Any, text: str) -> list[WeighedToken]:
@@ -140,16 +148,27 @@ def _tokens(logprobs: Any, text: str) -> list[WeighedToken]:
         found, start = [], 0
         for word, item in spelled:
             if COULD_BE.fullmatch(word.strip(ENDS)):
-                top = {each["token"]: float(each["logprob"]) for each in item.get("top_logprobs") or ()}
-                found.append(WeighedToken(start, word, {**top, item["token"]: float(item["logprob"])}))
+                top = dict(map(_alternative, item.get("top_logprobs") or ()))
+                found.append(WeighedToken(start, word, top | dict([_alternative(item)])))
             start += len(word)
-    except (KeyError, TypeError, ValueError, AttributeError):  # another server's form
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # another server's form
         return []
     return found[-MOST_TOKENS:]
+
+
+def _alternative(item: Any) -> tuple[str, float]:
+    """Return a token and its log-probability. Raises ValueError for a number that is none."""
+    logprob = float(item["logprob"])
+    if not logprob <= ROUNDING:  # nan too
+        raise ValueError(f"{logprob} is no log-probability")
+    return str(item["token"]), min(logprob, 0.0)
 
 
 def _spelled(content: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     """Yield every token with its characters; one that ends within a character leaves that to the next."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for item in content:
-        yield decoder.decode(bytes(item["bytes"])) if item.get("bytes") else item["token"], item
+        spelled = item.get("bytes")
+        if spelled and not isinstance(spelled, list):
+            raise TypeError("the bytes of a token are a list of numbers")
+        yield decoder.decode(bytes(spelled)) if spelled else item["token"], item

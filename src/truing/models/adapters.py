@@ -4,13 +4,11 @@ PEFT leaves a place without a tensor at its initial draw, which merges to the ba
 """
 
 import re
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import regex
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -23,11 +21,10 @@ from truing.core.errors import ModelError
 from truing.core.messages import joined, message
 from truing.models.folders import reading
 from truing.models.load import load_tokenizer, quiet
+from truing.models.patterns import PLAIN, PatternError, Patterns
 from truing.models.results import ADAPTER_WEIGHTS
 from truing.models.weights import listed, require_finite
 
-_PLAIN = re.compile(r"[\w.-]+")
-PATTERN_SECONDS = 2.0  # that the patterns of an adapter may take over all names of its base
 _TABLES = ("embed_tokens", "wte", "embed_in", "word_embeddings", "lm_head", "embed_out")
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt")
 _AGAIN = "save the adapter again from the model it was trained on, or name that model as its base"
@@ -114,16 +111,12 @@ def _settle_patterns(config: PeftConfig, folder: Path, base: PreTrainedModel) ->
     PEFT matches patterns with Python's `re`, for which one of an adapter from anybody can take years. Raises
     ModelError for a pattern that cannot be read or takes too long.
     """
-    names = [name for name, _ in base.named_modules() if name]
-    until = time.monotonic() + PATTERN_SECONDS
-
-    def fits(pattern: str, name: str) -> bool:
-        return regex.fullmatch(pattern, name, timeout=max(0.001, until - time.monotonic())) is not None
+    patterns = Patterns([name for name, _ in base.named_modules() if name])
 
     def matching(pattern: str) -> list[str]:
         try:
-            return [name for name in names if fits(pattern, name)]
-        except (regex.error, TimeoutError) as error:
+            return patterns.matching(pattern)
+        except PatternError as error:
             said = "{folder}: the pattern {pattern} of its adapter_config.json is of no use: {error}"
             raise ModelError(
                 message(said, folder=folder, pattern=repr(pattern[:80]), error=str(error)),
@@ -132,13 +125,13 @@ def _settle_patterns(config: PeftConfig, folder: Path, base: PreTrainedModel) ->
 
     for key in ("target_modules", "exclude_modules"):
         found = getattr(config, key, None)
-        if isinstance(found, str) and found != "all-linear" and not _PLAIN.fullmatch(found):
+        if isinstance(found, str) and found != "all-linear" and not PLAIN.fullmatch(found):
             setattr(config, key, matching(found))
     for key in ("rank_pattern", "alpha_pattern"):
         given: Mapping[str, Any] = getattr(config, key, None) or {}
         ranks: dict[str, Any] = {}
         for pattern, value in given.items():
-            plain = _PLAIN.fullmatch(pattern)
+            plain = PLAIN.fullmatch(pattern)
             for name in [pattern] if plain else map(re.escape, matching(rf"(.*\.)?({pattern})")):
                 ranks.setdefault(name, value)
         if given:

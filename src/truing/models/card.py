@@ -35,6 +35,23 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
+def facts_of_rows(counts: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the facts of a card that account for the rows of a run, as `rows.json` counts them.
+
+    A row that was read is kept or set aside, for a reason that is named with its count.
+    """
+    if counts is None:
+        return {}
+    found = {"rows": f"{counts['kept']} of {counts['read'] + counts['made']} kept"}
+    named = {"set_aside": "rows set aside", "cut": "rows cut", "notes": "noticed in the rows"}
+    for name, title in named.items():
+        if parts := counts.get(name):
+            found[title] = ", ".join(f"{count} {reason}" for reason, count in parts.items())
+    if shared := counts.get("in_evaluation"):
+        found["rows in the evaluation too"] = str(shared)
+    return found
+
+
 def _evaluation(found: Mapping[str, Any]) -> list[str]:
     """Return the lines of an evaluation: its numbers with intervals, and the results of its gates."""
     held = found["against"]

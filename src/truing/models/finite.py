@@ -5,27 +5,39 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from truing.core.messages import Sentence, message
 
-def fault_of(model: nn.Module, run: Callable[[], object]) -> str:
+
+def fault_of(model: nn.Module, run: Callable[[], object], *, backward: bool = False) -> str:
     """Name the first parameter of `model`, else the first module that `run` calls, that is not finite.
 
     Empty where all are finite: the fault is then outside the model, such as in a reference or in the loss.
-    `run` is called once more, without a graph.
+    `run` is called once more, without a graph. With `backward` it makes a graph and runs it back; then the
+    first module is named whose output, or else the gradient there, is not finite.
     """
     if name := bad_parameter(model):
         return name
     faults: list[str] = []
 
+    def note(fault: Sentence, values: Iterator[Tensor]) -> None:
+        if not faults and not all(map(_finite, values)):
+            faults.append(fault)
+
     def look(name: str, output: object) -> None:
-        if not faults and not all(map(_finite, _tensors(output))):
-            faults.append(f"the output of {name}" if name else "the output of the model")
+        of = name or message("the model")
+        note(message("the output of {name}", name=of), _tensors(output))
+        if backward:
+            there = message("the gradient at the output of {name}", name=of)
+            for tensor in _tensors(output):
+                if tensor.requires_grad:
+                    tensor.register_hook(lambda gradient: note(there, iter([gradient])))
 
     hooks = [
         module.register_forward_hook(lambda _module, _inputs, output, name=name: look(name, output))
         for name, module in model.named_modules()
     ]
     try:
-        with torch.no_grad():
+        with torch.set_grad_enabled(backward):
             run()
     finally:
         for hook in hooks:
@@ -35,13 +47,15 @@ def fault_of(model: nn.Module, run: Callable[[], object]) -> str:
 
 def bad_parameter(model: nn.Module) -> str:
     """Name the first parameter that is not finite; empty where all are."""
-    return next((f"the parameter {name}" for name, one in model.named_parameters() if not _finite(one)), "")
+    found = (name for name, one in model.named_parameters() if not _finite(one))
+    return next((message("the parameter {name}", name=name) for name in found), "")
 
 
 def bad_gradient(model: nn.Module) -> str:
     """Name the first parameter whose gradient is not finite; empty where all are."""
-    found = ((name, one.grad) for name, one in model.named_parameters() if one.grad is not None)
-    return next((f"the gradient of {name}" for name, grad in found if not _finite(grad)), "")
+    there = ((name, one.grad) for name, one in model.named_parameters() if one.grad is not None)
+    found = (name for name, grad in there if not _finite(grad))
+    return next((message("the gradient of {name}", name=name) for name in found), "")
 
 
 def _finite(value: Tensor) -> bool:

@@ -26,6 +26,7 @@ from truing.kernels.families import (
     positions_of,
 )
 from truing.models.folders import reading, refuse_reward
+from truing.models.patterns import PLAIN, PatternError, Patterns
 from truing.models.weights import opened, require_finite, require_fit, require_shapes
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -178,7 +179,7 @@ def add_adapter(
         r=lora.r,
         lora_alpha=lora.effective_alpha,  # pyright: ignore[reportArgumentType]
         lora_dropout=lora.dropout if dropout else 0.0,
-        target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
+        target_modules=_targets(model, lora),
         use_dora=lora.dora,
         use_rslora=lora.rslora,
         exclude_modules=_excluded(model, lora, task),
@@ -195,6 +196,23 @@ def add_adapter(
         if parameter.requires_grad:
             parameter.data = parameter.data.to(trained)
     return wrapped
+
+
+def _targets(model: PreTrainedModel, lora: Lora) -> str | list[str]:
+    """Return what PEFT adapts; a pattern as the names it matches. Raises ConfigError for one of no use."""
+    if not isinstance(lora.targets, str):
+        return list(lora.targets)
+    if PLAIN.fullmatch(lora.targets):
+        return lora.targets
+    try:
+        found = Patterns([name for name, _ in model.named_modules() if name]).matching(lora.targets)
+    except PatternError as error:
+        said = "lora.targets: the pattern {pattern} is of no use: {error}"
+        raise ConfigError(
+            message(said, pattern=repr(lora.targets[:80]), error=str(error)),
+            hint=message("list the names of the modules instead"),
+        ) from error
+    return found or [lora.targets]  # which PEFT then misses by its name
 
 
 def _excluded(model: PreTrainedModel, lora: Lora, task: str) -> list[str] | None:

@@ -22,12 +22,13 @@ from torch import Tensor
 
 from truing.core.errors import DivergedError
 from truing.core.files import write_atomic
+from truing.core.messages import message
 from truing.data import packing
 from truing.data.packing import PackedBatch
 from truing.data.trees import Tree
 from truing.kernels import logprobs
 from truing.models.finite import fault_of
-from truing.models.passes import shared_numbers_of
+from truing.models.passes import passes_of, shared_numbers_of
 from truing.models.roles import playing
 from truing.models.scoring import Scorer
 from truing.models.world import world
@@ -79,6 +80,23 @@ class Cached:
         return torch.cat([self.logps[item] for item in batch.items]).to(batch.target.device)
 
 
+class NoReferenceError(DivergedError):
+    """The reference's log-probabilities of some trees are not finite.
+
+    `items` are their places in the list of trees that is scored, and `looked` counts the trees that were
+    scored alone. `held_out` tells whether the list is that of an evaluation.
+    """
+
+    def __init__(self, items: Sequence[int], looked: int, first: str) -> None:
+        self.items, self.looked, self.first, self.held_out = list(items), looked, first, False
+        texts = ", ".join(map(str, self.items[:8]))
+        told = message("the log-probabilities of texts {texts} are not finite", texts=texts)
+        super().__init__(
+            message("{told}, first in {first}", told=told, first=first) if first else told,
+            hint=message("the weights, or what the model makes of them, are no numbers: begin from others"),
+        )
+
+
 @torch.no_grad()
 def score_all(
     scorer: Scorer,
@@ -88,19 +106,26 @@ def score_all(
 ) -> dict[int, Tensor]:
     """Return the log-probabilities of every tree's scored tokens, by passes that only the trees decide.
 
-    Raises DivergedError that names the first module that is not finite, and the trees of that pass.
+    Raises NoReferenceError with the trees of the first pass that is not finite which are so alone.
     """
 
     def finite(batch: PackedBatch) -> Tensor:
         flat = scorer(batch).logps.cpu()
         if not torch.isfinite(flat).all():
-            first = "" if scorer.sharded else fault_of(scorer, lambda: scorer(batch))
-            told = f"the log-probabilities of texts {', '.join(map(str, batch.items[:8]))} are not finite"
-            hint = "the weights, or what the model makes of them, are no numbers: begin from others"
-            raise DivergedError(f"{told}, first in {first}" if first else told, hint=hint)
+            raise _not_finite(scorer, trees, batch)
         return flat
 
     return shared_numbers_of(dict(enumerate(trees)), scorer, tokens_per_pass, finite, on_progress)
+
+
+def _not_finite(scorer: Scorer, trees: Sequence[Tree], batch: PackedBatch) -> NoReferenceError:
+    """Score each tree of a pass alone, where one rank can do so; return the error that names the bad ones."""
+    if scorer.sharded:
+        return NoReferenceError(batch.items, len(batch.items), "")
+    first = fault_of(scorer, lambda: scorer(batch))
+    alone = [(i, passes_of({i: trees[i]}, scorer, len(trees[i]))[0]) for i in batch.items]
+    bad = [item for item, one in alone if not torch.isfinite(scorer(one).logps).all()]
+    return NoReferenceError(bad or batch.items, len(batch.items), first)
 
 
 @cache

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truing.config.run_folder import CHECKPOINTS, read_status, run_recipe
+from truing.config.run_folder import CHECKPOINTS, read_rows, read_status, run_recipe
 from truing.core.errors import ModelError
 from truing.core.files import MANIFEST
 from truing.core.messages import joined, message
+from truing.models.card import facts_of_rows
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -81,6 +82,11 @@ class RunModel:
 
     def named(self, step: int) -> str:
         return f"{self.run}@{step}"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Return the method and the account of the rows, for the card of a model that is made of the run."""
+        return {"method": self.recipe["method"], **facts_of_rows(read_rows(self.run))}
 
     def require_policy(self) -> None:
         """Raise ModelError for a run that gives no policy."""

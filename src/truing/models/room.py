@@ -93,6 +93,10 @@ class Room:
         """Limit passes to half of one that did not fit. Raises `found` for a pass of a single tree."""
         if len(found.items) < 2:
             raise found
+        self.lower(found)
+
+    def lower(self, found: Overfull) -> None:
+        """Limit passes to half of one that did not fit, also where it holds a single tree."""
         self.most = max(1, found.tokens // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()  # in pieces of the larger pass

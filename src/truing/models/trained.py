@@ -208,7 +208,7 @@ def merged_run(run: RunModel) -> Path:
     made_of = run.result if run.step is None else run.checkpoint
     source = str(run.run) if run.step is None else run.named(run.step)
     of = sha256_file(made_of / MANIFEST)
-    return _merged(source, target, of, {"method": run.recipe["method"]})
+    return _merged(source, target, of, run.facts)
 
 
 def merged_adapter(folder: Path, cache: Path) -> Path:

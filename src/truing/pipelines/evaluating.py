@@ -12,7 +12,7 @@ from truing.evals.bench import TaskWatch
 from truing.evals.drawing import dismiss
 from truing.evals.kept import UNDER_WAY
 from truing.evals.run import Evaluation, evaluate, follow_evaluation, write_evaluation
-from truing.judges.cache import AnswerCache
+from truing.judges.cache import ANSWERS, AnswerCache
 from truing.models.trained import Trained
 from truing.models.world import World, apart
 from truing.reports.evaluation import evaluation_report
@@ -56,6 +56,7 @@ def evaluate_recipe(
     write_evaluation(done, folder)
     with speaking(recipe.page_language):
         write_report(evaluation_report(done), folder / REPORT)
+    AnswerCache(folder / ANSWERS).forget_failures()
     if not done.void:
         answers.path.unlink(missing_ok=True)
     return done

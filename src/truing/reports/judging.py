@@ -8,6 +8,7 @@ from truing.config.run_folder import versions
 from truing.core.messages import told
 from truing.core.words import spoken, t
 from truing.judges.opinions import NoVerdict
+from truing.judges.suspicion import suspicion_notes
 from truing.reports.recipe import recipe_command, recipe_text
 from truing.reports.records import Alarm, Measure, Report, ResponseRow, ResponseTable
 from truing.stats.told import interval_text, value_text
@@ -15,7 +16,7 @@ from truing.synthesis.judging.audit import AuditNumber, JudgeAudit
 from truing.synthesis.judging.kinds import KINDS
 from truing.synthesis.judging.rows import shown_first
 from truing.synthesis.judging.run import ItemVerdict, JudgedRows
-from truing.synthesis.judging.summary import counts, criteria, numbers
+from truing.synthesis.judging.summary import counts, criteria, numbers, suspicious
 from truing.text.shown import clipped
 
 SHOWN = 24  # verdicts on the page
@@ -93,6 +94,8 @@ def _notes(done: JudgedRows, audits: Sequence[JudgeAudit]) -> Iterator[str]:
         if report.cost:
             yield t("{judge} cost {cost} at the given prices.", judge=report.title, cost=f"{report.cost:.4g}")
         yield from (told(note, spoken()) for note in report.notes)
+    listed = suspicion_notes([each["place"] for each in suspicious(done)])
+    yield from (told(note, spoken()) for note in listed)
     for audit in audits:
         yield from (told(each, spoken()) for each in audit.unmeasured)
     for rate in criteria(done):

@@ -190,6 +190,12 @@ def _notes(found: RunRecord) -> list[str]:
         saved = "{reason}; the last checkpoint is {last}." if last else "{reason}; none is saved."
         how = t(saved, reason=f"{reason[:1].upper()}{reason[1:]}", last=last)
         notes.append(sentences([how, t("The same `truing train` command resumes it.")]))
+    if status.skipped:
+        several = (
+            "{n:,} steps were skipped, since a number in them was not finite; the folder diagnosis says why."
+        )
+        one = "{n:,} step was skipped, since a number in it was not finite; the folder diagnosis says why."
+        notes.append(t(several if status.skipped > 1 else one, n=status.skipped))
     if found.reward is not None and found.reward.step is not None and not found.done:
         earlier = "The held-out numbers are of an earlier result, with the weights after step {step}."
         notes.append(t(earlier, step=found.reward.step))
@@ -206,6 +212,11 @@ def _data(found: RunRecord) -> list[DataCount]:
         source += t(" ({n:,} rows more, made of pairs)", n=rows["made"])
     if rows["train"] != rows["kept"]:
         source += t(" ({n:,} trained on, {held_out:,} held out)", n=rows["train"], held_out=rows["held_out"])
+    if noticed := rows.get("cut", {}) | rows.get("notes", {}):
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in noticed.items())
+        source += t(" (noticed in those kept: {counts})", counts=counts)
+    if shared := rows.get("in_evaluation"):
+        source += t(" ({n:,} stand in the evaluation too)", n=shared)
     why = ", ".join(f"{count:,} {reason}" for reason, count in rows["set_aside"].items())
     read, aside = rows["read"] + rows["made"], sum(rows["set_aside"].values())
     return [DataCount(source, read, rows["kept"], aside, why)]

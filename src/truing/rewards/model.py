@@ -70,15 +70,20 @@ class ModelReward:
 
     @torch.no_grad()
     def _scores(self, single: Sequence[Tree]) -> list[float]:
-        """Return the score of each tree's one branch, in order."""
-        trees = grafted(single, self.tokens_per_pass)
-        numbered, read = dict(enumerate(trees)), lambda batch: self.scorer(batch).cpu()
-        with without_dropout(self.scorer):
+        """Return the score of each tree's one branch, in order; graft fewer where memory runs out."""
+        read = lambda batch: self.scorer(batch).cpu()  # noqa: E731 - of one line
+        while True:
+            cut = self.scorer.room.within(self.tokens_per_pass)
+            trees = dict(enumerate(grafted(single, cut)))
             try:
-                found = numbers_of(numbered, self.scorer, self.tokens_per_pass, read)
+                with without_dropout(self.scorer):
+                    found = numbers_of(trees, self.scorer, cut, read)
             except Overfull as error:
-                raise error.at([f"{i + 1} of those that {self.name} scores" for i in numbered]) from error
-        return [score for i in numbered for score in found[i].tolist()]
+                if all(len(trees[item].branches) < 2 for item in error.items):
+                    raise error.at([f"{i + 1} of those that {self.name} scores" for i in trees]) from error
+                self.scorer.room.lower(error)
+                continue
+            return [score for i in trees for score in found[i].tolist()]
 
 
 def grafted(trees: Sequence[Tree], most_tokens: int) -> list[Tree]:

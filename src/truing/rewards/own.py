@@ -16,19 +16,17 @@ run in a thread, coroutines on one event loop that stays open, so that clients c
 
 Each response gets a score or a reason for having none, whatever a function does. After an exception the
 function is called again. A call that hangs is cut off and not repeated: its time is spent, and its thread may
-still run. A result of nan, inf, text or a wrong count is a failure. A function inside C code that holds the
-interpreter cannot be cut off.
+still run. A result of nan, inf, text or a wrong count is a failure (`guarded.py`). A function inside C code
+that holds the interpreter cannot be cut off.
 """
 
 import asyncio
 import inspect
-import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
-from numbers import Real
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -46,28 +44,31 @@ from truing.rewards.given import (
     required,
     texts_of,
 )
+from truing.rewards.guarded import (
+    HungError,
+    NoScoresError,
+    RaisedError,
+    guarded,
+    read_scores,
+    standing_streams,
+)
 from truing.rewards.types import Failed, Item, NotMine, RewardOutcome, ScoredItem, place_of
 
+LONGEST = 1e6  # seconds, beyond which threads cannot wait
 GRACE = 0.5  # seconds beyond the timeout, in which a cancelled coroutine may end by itself
-
-_Result = TypeVar("_Result")
-
-
-class HungError(Exception):
-    """A call took longer than it may."""
 
 
 class GaveUpError(Exception):
-    """A function gave no scores, for the reason in the message."""
+    """A function gave no scores after its tries, for the reason in the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """The options of every function: the time limit of a call and the number of retries."""
 
-    timeout: Annotated[float, Field(gt=0)] = 60.0  # seconds
+    timeout: Annotated[float, Field(gt=0, le=LONGEST)] = 60.0  # seconds
     retries: Annotated[int, Field(ge=0)] = 2
-    backoff: Annotated[float, Field(ge=0)] = (
+    backoff: Annotated[float, Field(ge=0, le=LONGEST)] = (
         1.0  # seconds before the first retry, doubled for each further one
     )
 
@@ -77,7 +78,7 @@ def own_reward(name: str, options: Mapping[str, Any]) -> "FunctionReward":
     function = load_function(name)
     try:
         parameters = inspect.signature(function).parameters.values()
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ConfigError(f"{name} does not say what its arguments are") from error
     named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     takes = {one.name: _as_option(one) for one in named if one.name not in BATCH}
@@ -119,8 +120,7 @@ class FunctionReward:
         if not items:
             return []
         try:
-            returned = self._tried(self._arguments(items))
-            return self._outcomes(_plain(returned), items)
+            return self._outcomes(self._tried(items), items)
         except GaveUpError as error:
             return [Failed(f"{self.name} on {place_of(item, i)}: {error}") for i, item in enumerate(items)]
 
@@ -136,58 +136,56 @@ class FunctionReward:
                 raise GaveUpError(f"it asks for {name!r}, and no row has such a field")
         return taken
 
-    def _tried(self, arguments: dict[str, Any]) -> object:
-        """Call the function until a try succeeds; return its result. Raises GaveUpError after all tries."""
+    def _tried(self, items: Sequence[Item]) -> list[float | str | None]:
+        """Call the function until a try succeeds; return its scores. Raises GaveUpError after all tries."""
         tries = Tries(self.patience.retries + 1, self.patience.backoff)
         while True:
             try:
-                return self._once(arguments)
+                return self._once(self._arguments(items), len(items))  # a failed try may have changed them
             except HungError:
                 raise GaveUpError(f"took longer than {self.patience.timeout:g} s") from None
-            except TurnsAreNoTextError as error:
-                raise GaveUpError(f"raised {told(error.in_the_function())}") from error
-            except (
-                Exception,
-                SystemExit,
-                asyncio.CancelledError,
-            ) as error:  # not ours: it may raise anything
+            except NoScoresError as error:
+                raise GaveUpError(str(error)) from None
+            except RaisedError as raised:
+                error = raised.__cause__
+                assert error is not None
+                if isinstance(error, TurnsAreNoTextError):
+                    raise GaveUpError(f"raised {told(error.in_the_function())}") from error
                 pause = tries.failed()
                 if pause is None:
                     raise GaveUpError(f"raised {told(error)}") from error
                 time.sleep(pause)
 
-    def _once(self, arguments: dict[str, Any]) -> object:
+    def _once(self, arguments: dict[str, Any], count: int) -> list[float | str | None]:
         runner = self._runner
-        future = in_thread(lambda: self._run(arguments, runner))
-        done, _ = wait([future], self.patience.timeout + GRACE)
+        with standing_streams() as closed:
+            future = in_thread(lambda: self._run(arguments, runner, count))
+            done, _ = wait([future], self.patience.timeout + GRACE)
         if not done:
             self._runner = asyncio.Runner()  # the other may still be at work
             raise HungError
+        if closed:
+            raise GaveUpError(f"closed sys.{closed[0]}, which others write to")
         return future.result()
 
-    def _run(self, arguments: dict[str, Any], runner: asyncio.Runner) -> object:
-        returned = self.function(**arguments)
-        if not inspect.isawaitable(returned):
-            return returned
-        return runner.run(_within(returned, self.patience.timeout))
+    def _run(self, arguments: dict[str, Any], runner: asyncio.Runner, count: int) -> list[float | str | None]:
+        def work() -> list[float | str | None]:
+            returned = self.function(**arguments)
+            if inspect.isawaitable(returned):
+                returned = runner.run(_within(returned, self.patience.timeout))
+            return read_scores(returned, count)
 
-    def _outcomes(self, returned: object, items: Sequence[Item]) -> list[RewardOutcome]:
-        if not isinstance(returned, list | tuple):
-            raise GaveUpError(f"returned {_shown(returned)}, expected a list of {len(items)} numbers")
-        if len(returned) != len(items):
-            raise GaveUpError(f"returned {len(returned)} values for {len(items)} responses")
+        return guarded(work)
+
+    def _outcomes(self, scores: Sequence[float | str | None], items: Sequence[Item]) -> list[RewardOutcome]:
         found: list[RewardOutcome] = []
-        for index, value in enumerate(map(_plain, returned)):
-            if value is None:
+        for index, score in enumerate(scores):
+            if score is None:
                 found.append(NotMine())
-                continue
-            score = _score(value)
-            place = place_of(items[index], index)
-            found.append(
-                Failed(f"{self.name} on {place}: returned {_shown(value)}")
-                if score is None
-                else ScoredItem(score)
-            )
+            elif isinstance(score, str):
+                found.append(Failed(f"{self.name} on {place_of(items[index], index)}: returned {score}"))
+            else:
+                found.append(ScoredItem(score))
         return found
 
 
@@ -201,25 +199,5 @@ async def _within(awaitable: Awaitable[object], timeout: float) -> object:
         if deadline.expired():
             raise HungError from None
         raise
-
-
-def _plain(value: Any) -> object:
-    """Turn tensors and arrays into lists and numbers."""
-    tolist = getattr(value, "tolist", None)
-    return tolist() if callable(tolist) else value
-
-
-def _score(value: object) -> float | None:
-    """Return a finite number as a float, and None for anything else."""
-    if not isinstance(value, Real):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+    except (KeyboardInterrupt, SystemExit) as error:  # of the function; either would end the event loop
+        raise RaisedError from error

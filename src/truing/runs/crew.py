@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from truing.config.recipe import Recipe
-from truing.core.errors import ModelError, TruingError
+from truing.core.errors import DivergedError, ModelError, TruingError
 from truing.core.messages import message
 from truing.data.kept import Rows
 from truing.models import checkpoint
@@ -32,6 +32,7 @@ from truing.training.plan import Plan
 
 if TYPE_CHECKING:
     from truing.evals.reward_summary import RewardSummary
+    from truing.runs.found import RankFinding, Search
 
 WATCHED = 2  # steps with a gradient, after which every trained tensor must have had one
 
@@ -157,6 +158,7 @@ class Crew:
     ) -> None:
         self.session, self.optimizer, self.names, self.signals = session, optimizer, named(session), signals
         parts = [] if world().alone else session.parts
+        self.diverged_in = ""  # the newest order, where a number in it was not finite
         self._watches = [_GradientWatch(dict(part.parameters)) for part in parts]
 
     def __call__(self, order: str, *given: Any) -> Any:
@@ -184,9 +186,13 @@ class Crew:
         world().gather(None)
 
     def _carry_out(self, order: str, given: tuple[Any, ...]) -> Any:
-        here = world()
-        with here.together():
-            found = ORDERS[order](self, *given)
+        here, self.diverged_in = world(), ""
+        try:
+            with here.together():
+                found = ORDERS[order](self, *given)
+        except DivergedError:
+            self.diverged_in = order
+            raise
         names = {name: one for name, one in self.names.items() if not here.alone and not is_part(one)}
         sums = checksums(names.values())
         received, of_ranks = zip(*here.gather((self.signals.received, sums)), strict=True)
@@ -221,6 +227,12 @@ class Crew:
 
         assert isinstance(self.session, Session), "only runs on rows train reward models"
         return judge_held_out(self.session, step)
+
+    def diagnose(self, asked: "Search") -> "list[RankFinding]":
+        """Do the work in which a number was not finite again, in parts; return what each rank has found."""
+        from truing.runs.diagnosis import measure  # nothing of it is needed while all numbers are finite
+
+        return world().gather(measure(self, asked))
 
     def write(self, folder: Path, step: int) -> None:
         """Write this rank's part of a checkpoint of weights in shards."""
@@ -275,6 +287,7 @@ ORDERS = {
         Crew.learn,
         Crew.evaluate,
         Crew.judge,
+        Crew.diagnose,
         Crew.write,
         Crew.assemble,
         Crew.restore,

@@ -41,6 +41,7 @@ from truing.rollouts.text import Text
 from truing.runs.critics import OpenedCritic
 from truing.runs.opened import OpenedRun, plan_of
 from truing.runs.rubrics import rates_of
+from truing.sampling.local import LocalSampler
 from truing.sampling.types import NoLogitsError, Sample, Sampler, Sampling
 from truing.training.health import require_known
 from truing.training.hooks import Logs
@@ -79,6 +80,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
     alike: int = field(default=0, init=False)  # steps in a row whose rewards told nothing apart
     warned: bool = field(default=False, init=False)  # of the first of them
     rewarded: bool = field(default=False, init=False)  # whether any response of the run had a reward
+    failed: Gathered | None = field(default=None, init=False)  # of the newest step, if its numbers failed
 
     def __post_init__(self) -> None:
         require_known(self.recipe.health)
@@ -137,7 +139,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             return self.sampler.sample(ids, sampling, group_size=group_size, step=step, keys=items)
         except NoLogitsError as error:
             item = items[error.prompt]
-            what = f"the logits of a response are not finite after {error.written} tokens"
+            what = message("the logits of a response are not finite after {n} tokens", n=error.written)
             raise DivergedItems(what, [item], first=error.first, rows=[pool[item].record.place]) from error
 
     def judged(self, pool: Sequence[Prompt], items: Sequence[int], samples: Sequence[Sample]) -> Asked:
@@ -156,7 +158,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         """Sample, score and give credit: the work of a step before its first update."""
         online, items = self.recipe.online, self.plan.items_of(step)
         waiting = world().from_main(lambda: self.ahead.take(step) if self.ahead else None)
-        self._refresh(step - 1)
+        self.refresh(step - 1)
         self.step = step
         drawn = self.draw(self.train, items, step, self.group_size) if waiting is None else waiting
         renewed = renew(
@@ -252,7 +254,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
             items = self.plan.items_of(step)
             self.ahead.begin(step, lambda: self._draw_here(self.train, items, step, self.group_size))
 
-    def _refresh(self, step: int) -> None:
+    def refresh(self, step: int) -> None:
         """Have the sampler draw from the weights as they are after `step`; rank 0 alone speaks to servers."""
         served, model = self.recipe.sampling.served, self.model
         here = world().main or not served
@@ -298,7 +300,13 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
 
     def learn(self, optimizer: torch.optim.Optimizer, step: int) -> Logs:
         """Sample for one step and do its updates; return its metrics."""
-        logs = learn(self.gather(step), optimizer, self.recipe.optim)
+        self.failed = None
+        gathered = self.gather(step)
+        try:
+            logs = learn(gathered, optimizer, self.recipe.optim)
+        except DivergedItems as error:
+            self.failed, error.logs = gathered, {**gathered.logs, **error.logs}
+            raise
         if "kl" in logs:
             self.controller.update(logs["kl"], len(self.plan.items_of(step)) * self.group_size)
         return logs
@@ -322,7 +330,7 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
     def evaluation(self) -> Logs:
         """Return the mean reward of one response to every held-out prompt."""
         if self.ahead is None:  # else the servers are at work for the next step, one update behind
-            self._refresh(self.step)
+            self.refresh(self.step)
         asked = self.ask(self.held_out, range(len(self.held_out)), EVALUATION, 1)
         self._let_go()
         self._keep_outcomes(self.step, asked, "evaluation")
@@ -349,9 +357,16 @@ class OnlineSession(OpenedRun[ChosenOnline, Scorer]):
         """Return the state that a checkpoint holds beside weights and moments."""
         ahead = self.ahead.state() if self.ahead else {}
         known = {"step": self.step, "sampled": self.sampled, "rewarded": self.rewarded}
-        return {"controller": self.controller.state(), "ahead": ahead, **known, **self.scorer.room.state()}
+        return {"controller": self.controller.state(), "ahead": ahead, **known, **self._sizes()}
+
+    def _sizes(self) -> dict[str, Any]:
+        """Return the sizes that memory was found to hold, of passes and of responses in flight."""
+        drawn = self.sampler.state() if isinstance(self.sampler, LocalSampler) else {}
+        return self.scorer.room.state() | drawn
 
     def restore(self, state: dict[str, Any]) -> None:
+        if isinstance(self.sampler, LocalSampler):
+            self.sampler.restore(state)
         self.controller.restore(state["controller"])
         self.step, self.sampled = state.get("step", 0), state.get("sampled", 0)
         self.rewarded = state.get("rewarded", True)  # runs begun before did not say
@@ -365,10 +380,12 @@ def _require_moderate(asked: Asked) -> None:
     for title, outcomes in asked.scores.parts.items():
         for sample, outcome in zip(asked.samples, outcomes, strict=True):
             if isinstance(outcome, ScoredItem) and abs(outcome.value) > LARGEST:
-                what = f"a reward is {outcome.value:.3g}, and its square is no number in 32 bits"
+                said = "a reward is {value:.3g}, and its square is no number in 32 bits"
                 item, row = asked.items[sample.prompt], asked.prompts[sample.prompt].record.place
-                how = {"first": f"the reward {title}", "rows": [row], "hint": "mend the reward, or bound it"}
-                raise DivergedItems(what, [item], **how)
+                first = message("the reward {name}", name=title)
+                error = DivergedItems(message(said, value=outcome.value), [item], first=first, rows=[row])
+                why, hint = message("the reward is the cause"), message("mend the reward, or bound it")
+                raise error.because("reward", why, hint)
 
 
 def _told(asked: Asked) -> Logs:

@@ -1,7 +1,7 @@
 """The models of a run: the scorer that its method trains, and the reference it is compared with."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -217,4 +217,16 @@ def references(
 
         return reference.cached(cache_folder() / "reference", key, compute)
 
-    return [cached(some) for some in trees]
+    return list(_of_each(trees, cached))
+
+
+def _of_each(
+    trees: Sequence[Sequence[Tree]], find: Callable[[Sequence[Tree]], Reference | None]
+) -> Iterator[Reference | None]:
+    """Yield the reference of each list of trees; of these the rows to learn from come first."""
+    for place, some in enumerate(trees):
+        try:
+            yield find(some)
+        except reference.NoReferenceError as error:
+            error.held_out = place > 0
+            raise

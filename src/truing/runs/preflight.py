@@ -40,6 +40,7 @@ def require_possible(recipe: Recipe, *, weights: bool = True) -> None:
         for part in recipe.rewards:
             require_reward(part.name)
     require_servable(recipe)
+    _require_place(Path(recipe.output))
     for source in present(recipe.policy, recipe.reference) if weights else ():
         require(source)
         if recipe.method != REWARD_METHOD:
@@ -49,6 +50,16 @@ def require_possible(recipe: Recipe, *, weights: bool = True) -> None:
     kept = with_kept_votes(recipe, Path(recipe.output))
     for paths in (kept.data.train, kept.data.eval, kept.data.retain, kept.data.ptx):
         require_files(paths)
+
+
+def _require_place(output: Path) -> None:
+    """Raise ConfigError where a run's folder cannot lie, since a file has its name or a parent's."""
+    there = next(path for path in (output, *output.parents) if path.exists())
+    if not there.is_dir():
+        said = "output is {path}, and {there} is no folder"
+        raise ConfigError(
+            message(said, path=output, there=there), hint=message("name a folder that is new or a run's")
+        )
 
 
 def present(*sources: str | None) -> Iterator[str]:

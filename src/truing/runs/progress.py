@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from truing.config.run_folder import METRICS, RunFolder, RunState, read_metrics, read_status
-from truing.core.errors import StorageError, TruingError
+from truing.core.errors import DivergedError, StorageError, TruingError
 from truing.core.messages import Say, message
 from truing.models import checkpoint
 from truing.runs.crew import Crew, Learner
+from truing.training.health_series import SKIPPED
 from truing.training.hooks import ASKED, EarlyStop, Evaluate, Hook, Logs, Signals
 from truing.training.step import DivergedItems
 
@@ -37,6 +38,7 @@ class Progress:
     logs: Logs = field(default_factory=dict)
     pending: tuple[int, Logs] | None = None  # a step that is learnt, before its hooks have said anything
     moved: bool = False  # whether parameters are no longer those of `step`
+    skipped: int = 0  # steps so far, since a number in them was not finite
 
     def __post_init__(self) -> None:
         self._evaluated = self.evaluation.state()  # before the hooks of `pending`
@@ -101,6 +103,7 @@ class Progress:
         """Return the run, logs included, to the state of a checkpoint."""
         found = self.crew("restore", path)
         self.evaluation.restore(found.state["evaluation"])
+        self.skipped = found.state.get("skipped", 0)  # checkpoints of earlier versions do not say
         logs = found.state.get("pending")
         self.pending = None if logs is None else (found.step, logs)
         told = found.step if logs is None else found.step - 1
@@ -116,7 +119,7 @@ class Progress:
         self.status(RunState.RUNNING)
 
     def _write(self, step: int, facts: dict[str, Any], *, replace: bool = False) -> None:
-        facts = {**facts, "session": self.session.state(), "inputs": self.inputs}
+        facts = {**facts, "session": self.session.state(), "inputs": self.inputs, "skipped": self.skipped}
         sharded, tensors = self.session.scorer.sharded, self.crew.tensors()
         write = (lambda folder: self.crew("write", folder, step)) if sharded else None
         self.saved = checkpoint.save(
@@ -149,7 +152,8 @@ class Progress:
 
     def status(self, state: RunState, reason: str = "") -> None:
         name = self.saved.name if self.saved else None
-        self.folder.write_status(state, step=self.step, last_checkpoint=name, reason=reason)
+        how = {"last_checkpoint": name, "reason": reason, "skipped": self.skipped}
+        self.folder.write_status(state, step=self.step, **how)
 
     def fail(self, error: BaseException) -> None:
         """Write the failure to `status.json`; log it where that fails too, since `error` came before."""
@@ -180,6 +184,34 @@ class Progress:
         if best is not None and not self.path_of(best).exists():
             self.evaluation.forget()
             self.evaluation.without_progress = 0
+
+    def learn(self, step: int) -> Logs:
+        """Learn one step; return its metrics.
+
+        A step in which a number is not finite is passed over, `health.skip_nonfinite` times in a run. Its
+        metrics are those that it came to, with the count of such steps as `skipped`. Raises DivergedItems.
+        """
+        try:
+            with self.session.rows_named():
+                return self.crew("learn", step)
+        except DivergedItems as error:
+            most = self.session.recipe.health.skip_nonfinite
+            if self.skipped >= most:
+                raise
+            told, found = self.explained(error.at_step(step)), error.logs
+        self.skipped += 1
+        said = "skipped ({n} of {most}): {error}"
+        self.say(message(said, n=self.skipped, most=most, error=told.message))
+        self.status(RunState.RUNNING)
+        rate, epoch = self.crew.optimizer.param_groups[0]["lr"], step / self.session.plan.steps_per_epoch
+        known = {"epoch": round(epoch, 4), "learning_rate": rate}
+        return known | found | {SKIPPED: float(self.skipped)}
+
+    def explained(self, error: DivergedError) -> DivergedError:
+        """Return an error of a number that is not finite with its cause, which is written to the folder."""
+        from truing.runs.diagnosis import explained  # nothing of it is needed while all numbers are finite
+
+        return explained(self, error)
 
     def learnt(self, step: int, logs: Logs) -> None:
         """Record that the updates of a step are done; the first hook of a step."""

@@ -17,12 +17,14 @@ from truing.core.memory import keep_freed_memory
 from truing.core.messages import Say, message
 from truing.core.signals import STOPS, reason_of, unheard
 from truing.models import checkpoint
+from truing.models.card import facts_of_rows
 from truing.models.export import export_folder
 from truing.models.results import ADAPTER
+from truing.models.world import RanksApartError
 from truing.runs.crew import Crew, Learner, crew_of
 from truing.runs.progress import Progress
 from truing.runs.watched import take_up, train_watched
-from truing.training.health import Finding
+from truing.training.health import Finding, Unhealthy
 from truing.training.hooks import Evaluate, Hook, Logs, Pace
 
 
@@ -101,7 +103,7 @@ def run(
         if progress.step < plan.total:
             session.keep_frozen()
         with progress.signals.watching():
-            train_watched(progress, hooks, alert)
+            _learn(progress, hooks, alert)
             session.require_learnt()
     with _ending(progress):
         progress.signals.raise_if_received(progress.step)  # one may have come after the last hook
@@ -112,6 +114,16 @@ def run(
     return finished
 
 
+def _learn(progress: Progress, hooks: Sequence[Hook], alert: Callable[[Finding], None]) -> None:
+    """Train to the end; a number that is not finite is looked into before it ends the run."""
+    try:
+        train_watched(progress, hooks, alert)
+    except DivergedError as error:
+        if isinstance(error, Unhealthy | RanksApartError):
+            raise
+        raise progress.explained(error) from error
+
+
 def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Path:
     """Write the trained weights in transformers' format: an adapter alone, a whole policy or a reward model.
 
@@ -119,6 +131,7 @@ def write_result(session: Learner, target: Path, facts: Mapping[str, Any]) -> Pa
     adapter is written beside it.
     """
     facts = {"method": session.recipe.method, "base_model": session.recipe.policy, **facts}
+    facts |= facts_of_rows(session.rows.summary)
     if session.scores:
         from truing.models.reward_folder import save_reward  # reads heads of many kinds
 

@@ -26,7 +26,7 @@ from truing.models.checkpoint import restore_parameters
 from truing.models.frozen import entry_states, may_keep, reference_states
 from truing.models.load import pick_device, require_positions, trainable
 from truing.models.passes import tokens_per_pass
-from truing.models.reference import AdapterOff
+from truing.models.reference import AdapterOff, NoReferenceError
 from truing.models.reward import RewardScorer
 from truing.models.scoring import Scorer
 from truing.models.sharding import shard, whole_weights
@@ -229,9 +229,12 @@ def bind(session: Session, say: Say, *, first_step: bool = False) -> None:
         return
     trees = [session.train, session.held_out]
     items = session.plan.items_of(1) if first_step else None
-    own, held_out = references(
-        recipe, chosen, scorer, session.source, session.precision, trees, say, items=items
-    )
+    try:
+        own, held_out = references(
+            recipe, chosen, scorer, session.source, session.precision, trees, say, items=items
+        )
+    except NoReferenceError as error:
+        raise _explained(session, error, items) from error
     if advice := advice_on(chosen, session.train):
         say(advice)
     session.objective = chosen.objective(scorer, own)
@@ -239,3 +242,19 @@ def bind(session: Session, say: Say, *, first_step: bool = False) -> None:
     if session.retained:
         start = AdapterOff(scorer).states
         session.objective = RetainObjective(session.objective, scorer, start, recipe.data.retain_weight)
+
+
+def _explained(session: Session, error: NoReferenceError, scored: Sequence[int] | None) -> DivergedItems:
+    """Return the error of a reference that is not finite with its rows and its cause.
+
+    `scored` are the rows that were scored, where not all were.
+    """
+    from truing.runs.causes import Tried, cause_of  # nothing of it is needed while all numbers are finite
+
+    items = error.items if scored is None else [scored[item] for item in error.items]
+    places = [one.place for one in session.held_out_records] if error.held_out else session.places
+    rows = [places[item] for item in items]
+    found = cause_of(Tried(0, error.looked, rows))
+    what = message("the reference's log-probabilities are not finite")
+    known = {"first": error.first, "rows": rows, "cause": found.cause, "why": found.why, "hint": found.hint}
+    return DivergedItems(what, items, **known)

@@ -12,7 +12,7 @@ from truing.data.stored import Stored
 from truing.data.trees import Tree
 from truing.models.contents import file_hash
 from truing.models.parted import PartedLogps, parted
-from truing.models.reference import score_all
+from truing.models.reference import NoReferenceError, score_all
 from truing.models.scoring import Scorer
 
 
@@ -32,6 +32,12 @@ def stored_reference(
             if not opened:
                 opened.append(open_scorer())
             some = [trees[item] for item in items]
-            return score_all(opened[0], some, tokens_per_pass, lambda done, total: tick(items.start + done))
+            try:
+                return score_all(
+                    opened[0], some, tokens_per_pass, lambda done, total: tick(items.start + done)
+                )
+            except NoReferenceError as error:
+                error.items = [items.start + item for item in error.items]
+                raise
 
         return parted(cache_folder() / "reference", key, len(trees), compute)

@@ -17,6 +17,7 @@ from truing.runs.session import Session
 from truing.runs.tracking import tracked
 from truing.runs.votes import shared_votes
 from truing.training.hooks import Hook, Logs
+from truing.training.step import DivergedItems
 
 if TYPE_CHECKING:
     from truing.evals.reward_summary import RewardSummary
@@ -56,7 +57,12 @@ def train_recipe(
 ) -> Done:
     """Train in a run folder, or resume the run there; write the result last, and then call `beside`."""
     recipe = shared_votes(recipe, folder.path)
-    session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
+    try:
+        session = open_run(recipe, say, aside=folder.path / "quarantine.jsonl")
+    except DivergedItems as error:
+        from truing.runs.diagnosis import noted  # nothing of it is needed while all numbers are finite
+
+        raise noted(folder.path, error) from error
     say(session.rows.describe())
     crew, judged = crew_of(session), session.scores and bool(session.held_out)
     hooks = _measuring(crew) if judged else []

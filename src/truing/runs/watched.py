@@ -6,7 +6,6 @@ A rollback is two calls on the run, `restore` and `set_rate`; the remedy is `dis
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from truing.config.run_folder import HEALTH, read_metrics
 from truing.core import files
@@ -55,8 +54,7 @@ def train_watched(
             alert,
         )
         if not progress.finish_pending([*hooks, watch]):
-            learn = partial(progress.crew, "learn")
-            run_steps(progress.session.plan, learn, start=progress.step, hooks=[*hooks, watch])
+            run_steps(progress.session.plan, progress.learn, start=progress.step, hooks=[*hooks, watch])
         if watch.acted is None:
             return
         _act(progress, watch.acted)

@@ -7,9 +7,9 @@ which would round the weights.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -79,6 +79,15 @@ class LocalSampler:
         if model is not self.model:
             self.model, self._opened = model, None
         self._changed, self._version = True, step
+
+    def state(self) -> dict[str, Any]:
+        """Return the size that memory was found to hold, for a resumed run; empty if it was always enough."""
+        return {"tokens_in_flight": self.tokens_in_flight} if self._short else {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Begin with the size of `state`, as the run did that it is from."""
+        if (most := state.get("tokens_in_flight")) is not None:
+            self._short, self.tokens_in_flight = True, most
 
     def sample(
         self,

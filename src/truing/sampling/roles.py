@@ -78,13 +78,20 @@ Attempt = Writing | NoVerdict  # or why there is no text
 
 @dataclass(frozen=True, slots=True)
 class RoleReport:
-    """The work of a role so far; requests, tokens and money are a server's."""
+    """The work of a role so far, earlier starts of the same command included; all counts are a server's.
+
+    A request that was under way when a start was killed is not counted.
+    """
 
     title: str
     requests: int = 0
     used: Used = field(default_factory=Used)
     cost: float | None = None
     notes: tuple[str, ...] = ()
+    answered: int = 0  # questions that differ
+    failed: int = 0  # and those without an answer, or with one that says nothing
+    at_once: int = 0  # requests, at the end
+    halved: int = 0  # how often the server was overrun
 
 
 class ModelRole(Protocol):
@@ -278,8 +285,19 @@ class ServerRole:
         return self.judge.estimate(questions, read)
 
     def report(self) -> RoleReport:
-        spent = self.judge.budget
-        return RoleReport(self.title, spent.requests, spent.reported, spent.cost, tuple(self.judge.notes()))
+        judge, spent = self.judge, self.judge.spent
+        answered = sum(judge.ends.values())
+        return RoleReport(
+            self.title,
+            spent.requests,
+            spent.reported,
+            judge.budget.cost_of(spent),
+            tuple(judge.notes()),
+            answered=answered,
+            failed=len(judge.ends) - answered,
+            at_once=int(judge.pace.limit),
+            halved=judge.pace.overruns,
+        )
 
     def write(
         self, asked: Sequence[Record], wish: Wish, progress: OnProgress = unseen

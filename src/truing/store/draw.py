@@ -207,12 +207,17 @@ def _not_open(person: int) -> ColumnElement[bool]:
 def _real(
     connection: Connection, settings: ProjectSettings, person: int, now: float, held: Collection[int]
 ) -> StoredItem | None:
-    """Return the real item whose turn it is, or None where no item lacks this person's vote."""
+    """Return the real item whose turn it is, or None where no item lacks this person's vote.
+
+    A lease that ends later than any can is from before the clock was set back, and holds nothing.
+    """
+    latest = now + 2 * settings.lease  # a clock that is put right by seconds ends no lease
 
     def free(item: FromClause) -> ColumnElement[bool]:
         """Tell that the person neither saw nor holds an item, and that others do not hold all it lacks."""
         others = select(func.count()).select_from(leases)
-        others = others.where(leases.c.item_id == item.c.id, leases.c.look == FIRST, leases.c.expires > now)
+        others = others.where(leases.c.item_id == item.c.id, leases.c.look == FIRST)
+        others = others.where(leases.c.expires > now, leases.c.expires <= latest)
         held_by_others = others.where(leases.c.person_id != person).scalar_subquery()
         mine = select(leases.c.item_id).where(leases.c.person_id == person)
         return and_(
@@ -237,14 +242,14 @@ def _turn(item: FromClause) -> tuple[ColumnElement[Any], ...]:
     return item.c.votes.desc(), item.c.priority.desc(), item.c.draw
 
 
-def _among_first(free: _Free, most: ColumnElement[int]) -> Select[tuple[int]]:
+def _among_first(free: _Free, most: ColumnElement[int]) -> Select[Any]:
     """Return the search for an item among the first ones of all."""
     columns = (items.c.id, items.c.votes, items.c.priority, items.c.draw, items.c.crowd)
     ahead = select(*columns).where(items.c.wanted == 1).order_by(*_turn(items)).limit(most).subquery()
     return select(ahead.c.id).where(free(ahead)).order_by(*_turn(ahead)).limit(1)
 
 
-def _among_crowds(free: _Free) -> Select[tuple[int]]:
+def _among_crowds(free: _Free) -> Select[Any]:
     """Return the search for the best item of each crowd, and for the best of these."""
     every = select(func.min(items.c.crowd).label("crowd")).where(items.c.wanted == 1)
     found = every.cte("found", recursive=True)

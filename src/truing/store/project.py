@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from truing.core.errors import StorageError
 from truing.core.messages import message
-from truing.store import contests, draw, items, people, settling, votes
+from truing.store import contests, draw, items, people, schema, settling, votes
 from truing.store.contests import ContestVote
 from truing.store.database import Database
 from truing.store.draw import ShownItem
@@ -113,6 +113,14 @@ class ProjectStore:
         """The settings as they stand in the database now."""
         with self._database.reading() as connection:
             return _settings(connection)
+
+    def stamp(self) -> tuple[object, ...]:
+        """Return a value that another vote, undo, item, person or setting changes."""
+        numbers = (schema.votes.c.id, schema.items.c.id, schema.people.c.id)
+        newest = [select(func.max(number)).scalar_subquery() for number in numbers]
+        now = select(*newest, select(project_table.c.settings).scalar_subquery())
+        with self._database.reading() as connection:
+            return tuple(connection.execute(now).one())
 
     def change_settings(self, settings: ProjectSettings) -> None:
         """Put other settings in place; another overlap opens or closes items."""

@@ -25,6 +25,7 @@ from truing.core.files import write_atomic
 from truing.core.messages import joined, message
 from truing.core.secrets import masked
 from truing.data.convert import write_jsonl
+from truing.judges.cache import ANSWERS as OF_JUDGES
 from truing.judges.cache import AnswerCache
 
 ANSWERS, ROWS, RESULTS, REPORT = "answers.sqlite", "rows.jsonl", "results.json", "report.html"
@@ -67,7 +68,7 @@ class WorkFolder:
 
 def answers_in(output: Path | str) -> AnswerCache:
     """Return the cache of a folder; its file is made with the first answer."""
-    return AnswerCache(Path(output) / ANSWERS)
+    return AnswerCache(Path(output) / ANSWERS, failures=True)
 
 
 @contextmanager
@@ -82,6 +83,8 @@ def work_folder(path: Path | str, verb: str, asked: Mapping[str, Any]) -> Iterat
     mine = acquire(path)
     try:
         yield WorkFolder(path, _recorded(path, {"verb": verb, **asked}))
+        for answers in (ANSWERS, OF_JUDGES):
+            AnswerCache(path / answers).forget_failures()
     finally:
         release(path, mine)
 

@@ -93,7 +93,13 @@ RULES = {
     ),
     "reward_hacking": Rule(
         health_online.reward_hacking,
-        ("eval/reward", "reward/length_correlation", "completions/repetition", "rewards/*/mean"),
+        (
+            "eval/reward",
+            "reward/length_correlation",
+            "completions/mean_length",
+            "completions/repetition",
+            "rewards/*/mean",
+        ),
         "read samples.jsonl; take from the reward what can be had for nothing (length, repetition), add a"
         " second reward, raise loss.kl_weight, or stop at the best evaluation (evaluate.patience)",
     ),

@@ -62,13 +62,20 @@ def zero_variance_groups(history: History, *, share: float = 0.9, steps: int = 1
 
 
 def reward_hacking(
-    history: History, *, share: float = 0.2, correlation: float = 0.9, steps: int = 8, stretch: float = 1.3
+    history: History,
+    *,
+    share: float = 0.2,
+    correlation: float = 0.9,
+    steps: int = 8,
+    stretch: float = 1.3,
+    longer: float = 2.5,
 ) -> Seen | None:
-    """The reward rises for a wrong reason, which is one of three.
+    """The reward rises for a wrong reason, which is one of four.
 
     Another reward falls: a held-out one by `share` of the gain, or a part of the reward by `share` of its
     spread. Length alone explains the reward: both correlate by `correlation` within steps, and responses have
-    become longer, or shorter, by the factor `stretch`. Responses repeat themselves.
+    become longer, or shorter, by the factor `stretch`. Responses are `longer` times as long as at first,
+    whatever the reward says of length. Responses repeat themselves.
     """
     gained = _gained(history)
     if gained is None:
@@ -78,6 +85,7 @@ def reward_hacking(
         _held_out_falls(history, gained, share, told)
         or _part_falls(history, share, told)
         or _length_explains(history, correlation, steps, stretch, told)
+        or _grows(history, longer, told)
         or _repeats(history, told)
     )
 
@@ -128,6 +136,18 @@ def _length_explains(
     )
     since = lengths.since(moved.before + sign * CLEARLY * moved.error, above=sign > 0)
     return Seen(since, (told, longer))
+
+
+def _grows(history: History, longer: float, told: SaidPart) -> Seen | None:
+    lengths = history.of("completions/mean_length")
+    moved = lengths.change()
+    if moved is None or moved.before <= 0 or moved.sigmas < CLEARLY:
+        return None
+    limit, now = longer * moved.before, lengths.now(3)
+    if now < limit:
+        return None
+    said = " while responses grew from {before:.3g} to {now:.3g} tokens"
+    return Seen(lengths.since(limit, above=True), (told, part(said, before=moved.before, now=now)))
 
 
 def _repeats(history: History, told: SaidPart) -> Seen | None:

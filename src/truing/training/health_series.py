@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 BASE = 5  # values that say where a series began
 RECENT = 8  # values that say where it stands
 TAIL = 64  # values whose differences tell its noise
+SKIPPED = "skipped"  # of a step in which a number was not finite: how many such steps there were by then
 ALWAYS_DEFINED = ("loss", "eval/loss", "grad_norm")
 MEDIAN_COST = math.sqrt(math.pi / 2)  # standard error of a median over that of a mean
 
@@ -91,12 +92,15 @@ class History:
     def add(self, row: Mapping[str, Any]) -> None:
         """Take a row of metrics.jsonl; leave out values that are not numbers, and note those not finite.
 
-        An undefined statistic is null. A loss is never undefined: some toolkits write its NaN as null.
+        An undefined statistic is null. A loss is never undefined: some toolkits write its NaN as null. A step
+        that was skipped moved nothing, so its numbers that are not finite are no sign of how training goes.
         """
-        step = int(row["step"])
+        step, skipped = int(row["step"]), SKIPPED in row
         for name, value in row.items():
             if value is None and name in ALWAYS_DEFINED:
                 value = math.nan
+            if skipped and isinstance(value, float) and not math.isfinite(value):
+                continue
             if not isinstance(value, int | float) or isinstance(value, bool):
                 continue
             if not math.isfinite(value):

@@ -4,13 +4,14 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from truing.core.errors import DivergedError
+from truing.core.messages import message
 from truing.data.packing import PackedBatch
 from truing.models.finite import bad_gradient, fault_of
 from truing.models.room import Overfull, Room, attempt
@@ -97,28 +98,42 @@ class DivergedItems(DivergedError):
         first: str = "",  # where it began: a parameter, a module
         step: int | None = None,
         rows: Sequence[str] | None = None,  # names of the items, where they are known
+        cause: str = "",  # a value of `runs.causes.Cause`, once it has been looked for
+        why: str = "",  # the cause in words
         hint: str = LOOK,
+        logs: Mapping[str, float] | None = None,  # metrics of the step as far as it came
     ) -> None:
         self.what, self.items = what, sorted(set(items))  # one may be in passes of several roles
-        self.first, self.step, self.rows = first, step, rows
+        self.first, self.step, self.rows, self.cause, self.why = first, step, rows, cause, why
+        self.logs = dict(logs or {})
         named = list(map(str, self.items)) if rows is None else rows
-        told = f"{what} (rows {', '.join(named[:8])}{' …' if len(named) > 8 else ''})"
-        told += "" if step is None else f" at step {step}"
-        super().__init__(f"{told}, first in {first}" if first else told, hint=hint)
+        listed = f"{', '.join(named[:8])}{' …' if len(named) > 8 else ''}"
+        told = message("{what} (rows {rows})", what=what, rows=listed)
+        if step is not None:
+            told = message("{told} at step {step}", told=told, step=step)
+        if first:
+            told = message("{told}, first in {first}", told=told, first=first)
+        super().__init__(message("{told}: {why}", told=told, why=why) if why else told, hint=hint)
 
     def at_step(self, step: int) -> "DivergedItems":
         """Return this error with the step at which it happened."""
-        return self._but(self.rows, step)
+        return self._but(step=step)
 
     def at(self, places: Sequence[str]) -> "DivergedItems":
         """Return this error with each item as `file:line`.
 
         `places` are those of all items, by number. An error that names its rows already stays as it is.
         """
-        return self._but(self.rows or [places[item] for item in self.items], self.step)
+        return self._but(rows=self.rows or [places[item] for item in self.items])
 
-    def _but(self, rows: Sequence[str] | None, step: int | None) -> "DivergedItems":
-        return DivergedItems(self.what, self.items, first=self.first, step=step, rows=rows, hint=self.hint)
+    def because(self, cause: str, why: str, hint: str) -> "DivergedItems":
+        """Return this error with its cause, in words too, and with the next thing to do."""
+        return self._but(cause=cause, why=why, hint=hint)
+
+    def _but(self, **changes: Any) -> "DivergedItems":
+        kept = ("first", "step", "rows", "cause", "why", "hint", "logs")
+        known = {name: getattr(self, name) for name in kept}
+        return DivergedItems(self.what, self.items, **(known | changes))
 
 
 def accumulate(
@@ -149,7 +164,7 @@ def accumulate(
         if batch.blank:
             loss, metrics = 0 * loss, {}
         elif not math.isfinite(value := float(loss.detach())) and diverged is None:
-            diverged = _diverged(objective, batch, f"{'loss' if backward else 'evaluation loss'} is {value}")
+            diverged = _diverged(objective, batch, "loss" if backward else "evaluation loss", value)
             if not is_sharded(objective):  # else the other ranks wait for this one's passes
                 raise diverged
         if backward:
@@ -168,10 +183,11 @@ def is_sharded(objective: Objective) -> bool:
     return isinstance(objective.scorer, Trunk) and objective.scorer.sharded
 
 
-def _diverged(objective: Objective, batch: PackedBatch, what: str) -> DivergedItems:
+def _diverged(objective: Objective, batch: PackedBatch, name: str, value: float) -> DivergedItems:
     """Make the error of a pass whose loss is not finite; it names the first fault where one rank can look."""
     first = "" if is_sharded(objective) else fault_of(objective.scorer, lambda: objective(batch))
-    return DivergedItems(what, batch.items, first=first)
+    what = message("{name} is {value}", name=message(name), value=value)
+    return DivergedItems(what, batch.items, first=first, logs={"loss": value})
 
 
 def _summed(parts: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -292,7 +308,8 @@ def learn_step(
         if not math.isfinite(norm):
             items = world().gather([i for batch in passes for i in batch.items])
             first = "" if is_sharded(objective) else bad_gradient(objective.scorer)
-            raise DivergedItems(f"{name} is {norm}", chain(*items), first=first)
+            what = message("{name} is {value}", name=name, value=norm)
+            raise DivergedItems(what, chain(*items), first=first, logs=logs | norms)
     logs |= norms
     optimizer.step()
     return logs

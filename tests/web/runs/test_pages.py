@@ -157,6 +157,28 @@ def test_more_runs_than_a_browser_has_connections_are_followed_together(site_of,
         assert page.evaluate("fetch('/').then((answer) => answer.status)") == 200
 
 
+def test_a_page_that_nobody_sees_does_not_follow(site_of, watched, tmp_path: Path):
+    run = make_run(tmp_path / "run", steps=30, state=RunState.RUNNING)
+    turn = """hidden => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with RunFolder.open(run) as folder:
+        page = watched(site_of(tmp_path).entry).page
+        page.locator("a", has_text="run").last.click()
+        loaded(page)
+        ended: list[str] = []
+        page.on("requestfailed", lambda one: ended.append(one.url))
+        page.evaluate(turn, True)
+        while not ended:
+            page.wait_for_timeout(20)
+        folder.log_metrics(31, {"loss": 123.0})
+        assert "/follow?" in ended[0]
+        with page.expect_request("**/follow?*"):
+            page.evaluate(turn, False)
+        page.get_by_text("step 31: 123").wait_for()
+
+
 def test_a_list_follows_its_runs(site_of, watched, tmp_path: Path):
     run = make_run(tmp_path / "run", steps=30)
     page = watched(site_of(tmp_path).entry).page

@@ -10,6 +10,7 @@ from truing.judges.axes import SCALES
 from truing.judges.opinions import NoVerdict
 from truing.judges.panel import panel_agreement
 from truing.judges.rubrics import ItemRate, RubricVerdict, pass_rates
+from truing.judges.suspicion import suspicions
 from truing.stats.clusters import clustered_mean, clustered_rate, measured
 from truing.stats.intervals import Interval
 from truing.synthesis.feedback import interval_row
@@ -43,6 +44,16 @@ def reasons(done: JudgedRows) -> dict[str, int]:
     """Return how often each reason of a missing verdict occurs, the most frequent first."""
     found = Counter(each.value.reason for each in done.errors if isinstance(each.value, NoVerdict))
     return dict(found.most_common(20))
+
+
+def suspicious(done: JudgedRows) -> list[dict[str, Any]]:
+    """Return the place of every response that speaks to the judge, its number in the row, and how."""
+    return [
+        {"place": verdict.item.record.place, "response": number, "why": why}
+        for verdict in done.verdicts
+        for number, text in enumerate(verdict.item.texts, 1)
+        if (why := suspicions(text))
+    ]
 
 
 def numbers(done: JudgedRows) -> list[JudgedNumber]:
@@ -107,6 +118,7 @@ def results(done: JudgedRows, audits: Sequence[JudgeAudit]) -> dict[str, Any]:
     return {
         "counts": counts(done),
         "reasons": reasons(done),
+        "suspicious": suspicious(done),
         "numbers": {
             each.name: {
                 **interval_row(each.interval),
@@ -130,10 +142,14 @@ def _judge(done: JudgedRows, place: int) -> dict[str, Any]:
     return {
         "judge": report.title,
         "identity": dict(role.identity),
+        "answered": report.answered,
+        "failed": report.failed,
         "requests": report.requests,
         "prompt_tokens": report.used.prompt,
         "completion_tokens": report.used.completion,
         "cost": report.cost,
+        "at_once": report.at_once,
+        "halved": report.halved,
         "notes": [str(note) for note in report.notes],
     }
 

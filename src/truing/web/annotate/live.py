@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from truing.core.languages import Language
@@ -12,21 +13,33 @@ LEAST = 2.0  # seconds that numbers are kept
 SHARE = 2.0  # numbers are kept this many times as long as they take
 
 
-class LiveNumbers:
-    """The latest result of `make`, which is called again once its result is old."""
+@dataclass(frozen=True, slots=True)
+class _KeptNumbers:
+    """Numbers, the moment until which they are new enough, and the stamp that they were made at."""
 
-    def __init__(self, make: Callable[[], list[dict[str, Any]]]) -> None:
-        self._make = make
+    until: float
+    stamp: object
+    tables: list[dict[str, Any]]
+
+
+class LiveNumbers:
+    """The latest result of `make`, which is called again once its result is old and `stamp` is another."""
+
+    def __init__(self, make: Callable[[], list[dict[str, Any]]], stamp: Callable[[], object]) -> None:
+        self._make, self._stamp = make, stamp
         self._lock = threading.Lock()
-        self._kept: dict[Language, tuple[float, list[dict[str, Any]]]] = {}
+        self._kept: dict[Language, _KeptNumbers] = {}
 
     def tables(self) -> list[dict[str, Any]]:
         """Return the numbers in the language spoken, not older than the time they may be kept."""
         with self._lock:
-            until, found = self._kept.get(spoken(), (0.0, []))
-            began = time.monotonic()
-            if began >= until:
-                found = self._make()
+            kept, began = self._kept.get(spoken()), time.monotonic()
+            if kept is not None and began < kept.until:
+                return kept.tables
+            stamp = self._stamp()  # before the numbers: what comes in between makes them anew
+            if kept is None or kept.stamp != stamp:
+                tables = self._make()
                 ended = time.monotonic()
-                self._kept[spoken()] = (ended + max(LEAST, SHARE * (ended - began)), found)
-            return found
+                kept = _KeptNumbers(ended + max(LEAST, SHARE * (ended - began)), stamp, tables)
+                self._kept[spoken()] = kept
+            return kept.tables

@@ -66,7 +66,7 @@ class SentRows(SentBody):
 def project_router(store: ProjectStore, numbers: VoteNumbers | None) -> APIRouter:
     """Return the routes of the admins."""
     router = APIRouter(prefix="/project")
-    live = LiveNumbers(lambda: [dict(table) for table in numbers(store)] if numbers else [])
+    live = LiveNumbers(lambda: [dict(table) for table in numbers(store)] if numbers else [], store.stamp)
 
     @router.get("")
     def show(request: Request, me: MeAdmin) -> HTMLResponse:

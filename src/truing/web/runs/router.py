@@ -8,7 +8,6 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any
@@ -156,9 +155,9 @@ def _add_numbers(router: APIRouter, board: Board) -> None:
         last: Annotated[list[int] | None, Query()] = None,
     ) -> Response:
         steps = last or []
-        behind = dict(zip_longest(run, steps, fillvalue=0))
         if len(run) > MOST_COMPARED or len(steps) > len(run):
             raise HTTPException(400, t("A page follows at most {n} runs.", n=MOST_COMPARED))
+        behind = dict(zip(run, [*steps, *[0] * len(run)], strict=False))
         folders = [await run_in_threadpool(board.folder, key) for key in behind]
         followed = [_Followed(board, one, after) for one, after in zip(folders, behind.values(), strict=True)]
         return events(request, _news(followed))
