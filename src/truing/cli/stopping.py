@@ -23,7 +23,7 @@ _KEPT = {  # by verb; a verb that is not here writes all or nothing
 class StoppableVerbs(TyperGroup):
     """The verbs; one that is stopped says what is kept and exits with 130, or 143 for SIGTERM."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
