@@ -138,12 +138,11 @@ class RunFolder:
             known = read_status(self.path) or RunStatus(RunState.RUNNING)
             told = known.state is RunState.STOPPED and known.pid == os.getpid()
             if not told and known.state is not RunState.DONE:
-                self.write_status(
-                    RunState.STOPPED,
-                    step=known.step,
-                    last_checkpoint=known.last_checkpoint,
-                    reason=reason_of(stop, known.step),
-                )
+                how: dict[str, Any] = {
+                    "last_checkpoint": known.last_checkpoint,
+                    "reason": reason_of(stop, known.step),
+                }
+                self.write_status(RunState.STOPPED, step=known.step, **how)
 
     def write_config(self, config: Mapping[str, Any], allow_change: Sequence[str] = ()) -> "Resumed":
         """Record the configuration of this run, and return its differences from the last recorded one.
