@@ -157,13 +157,8 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fo
     """Begins `truing ARGS` in a process of its own, forked from one that has imported torch already.
 
     `cwd` is where it runs, `input` the text on its stdin, `env` more of its environment, `program` the
-<<<<<<< HEAD
-    function of another program than truing's. It waits at the first call of `pause`, a `module:function`. Its
-    hashes have another seed than those of this process.
-=======
     function of another program than truing's. It waits at the first call of `pause`, as `module:function`.
     The seed of its hashes is another than that of this process.
->>>>>>> signals
     """
     command = [sys.executable, str(Path(__file__).parent / "e2e" / "fork_server.py")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
