@@ -12,7 +12,7 @@ each verb in a process of its own:
     check, again        the stored rows opened
     train               some steps, on rows shuffled over the whole file
     train, resumed      twice the steps: the run goes on from its checkpoint
-    resumed, few rows   the same of a run on FEW rows: what of it are imports, the model and the steps
+    resumed, few rows   the same of a run on as many rows as its steps have: imports, the model, the steps
 
 The last line is the resume less that of few rows. A goal stands beside a figure for 200 000 rows of 390 bytes
 on two cores that do nothing else.
@@ -47,7 +47,7 @@ but not what all were we when your can said there use an each which she do how t
 out many then them these so some her would make like him into time has look two more write
 """
 WORDS = TEXT.split()
-FEW = 64  # rows
+STEP = 32  # rows, as recipes have it
 SHARES = {"prompt": 0.25, "chosen": 0.4, "rejected": 0.35}  # of a row's words
 
 
@@ -158,7 +158,7 @@ def measure(folder: Path, rows: Path, steps: int) -> None:
     """Run all verbs in a folder and print their costs."""
     recipe, few = folder / "recipe.json", folder / "few.json"
     recipe.write_text(json.dumps(settings_of(folder, rows, "run", steps)), encoding="utf-8")
-    write_rows(folder / "few.jsonl", FEW, 390)
+    write_rows(folder / "few.jsonl", 2 * steps * STEP, 390)
     few.write_text(json.dumps(settings_of(folder, folder / "few.jsonl", "few", steps)), encoding="utf-8")
     again = ("--set", f"optim.max_steps={2 * steps}", "--allow-change", "optim.max_steps")
 
