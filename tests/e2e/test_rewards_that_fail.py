@@ -61,12 +61,8 @@ def test_a_reward_that_fails_stops_with_a_checkpoint(
     assert here("train", path, "--trust-code").returncode == 0
 
 
-MARKS = ("(", "[", "\\boxed{")
-HOSTILE = [
-    "__import__('os').system('touch ran')",
-    "9**9**9",
-    *(mark * (1_000_000 // len(mark)) for mark in MARKS),
-]
+MARKS = ("(((((((", "[[[[[[[", "\\boxed{")
+HOSTILE = ["__import__('os').system('touch ran')", "9**9**9", *(mark * 150_000 for mark in MARKS)]
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:12])

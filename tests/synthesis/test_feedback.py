@@ -118,6 +118,18 @@ def test_answers_without_a_verdict_are_errors_and_the_rest_is_kept(
     assert make().errors == 0, "the same command asks again what had no answer"
 
 
+def test_pairs_without_a_verdict_bound_the_wins(
+    make: Callable[..., Feedback], judge: Scripted, model_folder: Path, moved_folder: Path
+):
+    judge.answer = lambda question: "Both are good." if "two three" in question else longer(question)
+    done = make(policies=[str(model_folder), str(moved_folder)], k=2)
+    notes = [note for note in done.notes if "pairs of" in note]
+    assert len(notes) == 2, done.notes
+    ends = [[int(end) for end in re.findall(r"(\d+)%", note)] for note in notes]
+    assert ends[0][0] < ends[0][1]
+    assert abs(ends[0][0] + ends[1][1] - 100) <= 1, "what one loses at worst the other wins at best"
+
+
 @pytest.mark.parametrize("how", ["swiss", "uncertain"])
 def test_fewer_pairs_than_all(make: Callable[..., Feedback], how: str):
     done = make(compare=how, rounds=1, k=4)

@@ -50,6 +50,7 @@ SYNTHESIS_ZH = {
     "{different} of {n} revisions differ": "{n} 条修订中只有 {different} 条不同",
     "take another reviser or a higher temperature, or a policy will learn one answer to all": "换一个修订者或提高温度，否则策略会学成千篇一律的回答",
     "{n} of {all} prompts ended in an error": "{all} 条提示中有 {n} 条出错",
+    "{n} pairs of {name} have no verdict: with them it wins {worst:.0%} to {best:.0%}.": "{name} 有 {n} 对没有判断：无论这些判断如何，它的胜率在 {worst:.0%} 到 {best:.0%} 之间。",
     "transcripts.jsonl gives the reason of each; max_errors is the share that may fail": "transcripts.jsonl 写明每条的原因；max_errors 是允许出错的比例",
     "{revised} of {prompts} prompts revised, {unchanged} unchanged, {dropped} dropped, {errors} errors": "{prompts} 条提示：{revised} 条已修订，{unchanged} 条未变，{dropped} 条舍弃，{errors} 条出错",
     "warning: {what}": "警告：{what}",

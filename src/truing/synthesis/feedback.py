@@ -153,7 +153,7 @@ def _judged(
     notes += length_decides(*lengths_apart(pools))
     titles = [role.title for role in roles]
     numbers = dict(_numbers(choice, pools, titles))
-    notes += _longer(numbers)
+    notes += [*_longer(numbers), *_bounds(pools, titles)]
     return Feedback(recipe, folder.path, pools, fits, choice, notes, numbers, titles)
 
 
@@ -184,14 +184,29 @@ def _numbers(
         gains = [a.strengths[0] - b.strengths[0] for a, b in zip(rows, choice.control, strict=True)]
         yield "above_control", bootstrap_mean(gains)
     for number, name in enumerate(policies) if len(policies) > 1 else ():
-        won = [
-            verdict if pool.responses[first].writer == number else 1.0 - verdict
-            for pool in pools
-            for (first, second), verdict in pool.verdicts.items()
-            if verdict is not None
-            and (pool.responses[first].writer == number) != (pool.responses[second].writer == number)
-        ]
+        won = [one for one in _won(pools, number) if one is not None]
         yield f"won/{name}", bootstrap_mean(won) if len(won) > 1 else None
+
+
+def _won(pools: Sequence[Pool], number: int) -> list[float | None]:
+    """Return the verdicts for a policy on its pairs with the others, None where there is none."""
+    return [
+        verdict if verdict is None or pool.responses[first].writer == number else 1.0 - verdict
+        for pool in pools
+        for (first, second), verdict in pool.verdicts.items()
+        if (pool.responses[first].writer == number) != (pool.responses[second].writer == number)
+    ]
+
+
+def _bounds(pools: Sequence[Pool], policies: Sequence[str]) -> Iterator[str]:
+    """Yield how far the pairs without a verdict could move each policy's share of wins."""
+    for number, name in enumerate(policies) if len(policies) > 1 else ():
+        won = _won(pools, number)
+        missing = won.count(None)
+        if missing:
+            least = sum(one for one in won if one is not None) / len(won)
+            said = "{n} pairs of {name} have no verdict: with them it wins {worst:.0%} to {best:.0%}."
+            yield message(said, n=missing, name=name, worst=least, best=least + missing / len(won))
 
 
 def _longer(numbers: Mapping[str, Interval | None]) -> list[str]:
