@@ -95,6 +95,10 @@ class Case:
     more: tuple[tuple[str, Any], ...] = ()
     retains: bool = False
 
+    @property
+    def samples(self) -> bool:
+        return "sampling" in dict(self.more)
+
     def recipe(self, rows: dict[str, str], policy: Path) -> dict[str, Any]:
         return {
             "method": self.method,
@@ -165,7 +169,7 @@ METHODS = {
     "kto": ("labels", ()),
     "reward": ("pairs", ()),
     "grpo": ("prompts", ASKED),
-    "ppo": ("prompts", ASKED),
+    "ppo": ("prompts", ASKED if WHOLE else (*ASKED, ("online", {"group_size": 3, "epochs": 2}))),
 }
 # Every method, in full and with an adapter, untied and tied.
 CASES = {
@@ -311,7 +315,7 @@ def compared(written, ranks, alone, beside, tmp_path: Path) -> Callable[..., tup
         case, path = CASES[name], written(CASES[name], name, **changes)
         for told in ("same", "other"):
             (beside(name) / told).unlink(missing_ok=True)
-        if case.more == ASKED:
+        if case.samples:
             alone(name)  # whose samples the ranks are given
         both = ranks("train", path, "--trust-code", cwd=beside(name))
         wanted = alone(name)
@@ -350,7 +354,7 @@ def test_a_run_resumes_on_any_number_of_ranks_and_on_the_same_bit_for_bit(
     name: str, shard: bool, written, ranks, alone, beside, tmp_path: Path
 ):
     case = CASES[name]
-    if case.more == ASKED:
+    if case.samples:
         alone(name)
     runs = {"whole": [(2, STEPS)], "same": [(2, 3), (2, STEPS)], "other": [(2, 2), (1, 3), (2, STEPS)]}
     found = []

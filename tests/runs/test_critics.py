@@ -16,7 +16,7 @@ from truing.config.run_folder import RunFolder, read_metrics
 from truing.core.errors import ConfigError
 from truing.models.roles import playing
 from truing.models.trained import load_trained_reward
-from truing.models.world import World, apart
+from truing.models.world import World
 from truing.rewards.model import ModelReward, model_reward
 from truing.rollouts.ahead import Ahead
 from truing.runs.crew import crew_of
@@ -252,12 +252,8 @@ def test_a_reward_model_and_its_critic_work_beside_a_policy_in_shards(
         crew.dismiss()
         return found
 
-    def work(here: World) -> object:
-        with apart():
-            wanted = learnt(World())
-        return [learnt(here, ranks={"shard": True}), wanted]
-
-    (found, wanted), _ = two(work)
+    wanted = learnt(World())
+    found, _ = two(lambda here: learnt(here, ranks={"shard": True}))
     for one, other in zip(found, wanted, strict=True):
         assert {name: one[name] for name in other} == pytest.approx(other, rel=1e-5, abs=1e-5)
     assert found[0]["grad_norm/critic"] > 0 and "loss/ptx" in found[0]

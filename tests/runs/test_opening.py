@@ -1,41 +1,40 @@
 """An offline run imports what it uses, and nothing of what samples, rewards, judges, evaluates or reports."""
 
 import json
-import subprocess
 import sys
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-# Trains each recipe in a child of a process that has imported torch and nothing of the package. Prints the
-# modules of the package that were imported for it, a line each.
-PROGRAM = """
-import json, os, sys
-import peft, torch
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
-from transformers.models.llama import modeling_llama
 
-def train(content):
+def train(content: dict[str, Any], told: Connection) -> None:
+    """Forget all modules of the package, train a recipe, and send the modules that were imported for it.
+
+    Called in a fork of this process, which has imported torch, peft and transformers.
+    """
+    for name in modules():
+        del sys.modules[name]
     from contextlib import nullcontext
     from types import SimpleNamespace
+
     from truing.config.recipe import Recipe
     from truing.config.run_folder import RunFolder
     from truing.runs.train import train_recipe
-    recipe = Recipe.model_validate(content)
-    line = SimpleNamespace(step=lambda step, logs: None)
+
+    recipe: Any = Recipe.model_validate(content)
+    line: Any = SimpleNamespace(step=lambda step, logs: None)
     with RunFolder.open(recipe.output) as folder:
         train_recipe(recipe, folder, lambda said: None, lambda title, steps: nullcontext(line))
-    print(json.dumps([name for name in sys.modules if name.partition(".")[0] == "truing"]), flush=True)
+    told.send(modules())
 
-assert "truing" not in sys.modules
-for content in json.loads(sys.argv[1]):
-    child = os.fork()
-    if not child:
-        train(content)
-        os._exit(0)
-    if status := os.waitpid(child, 0)[1]:
-        sys.exit(os.waitstatus_to_exitcode(status))
-"""
+
+def modules() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "truing"]
+
+
 ONLINE = {"rollouts", "rewards", "judges", "sampling"}
 MEASURED = {"evals", "reports", "stats"}
 MOST = 176  # modules of a DPO run, of some 500; more is a sign that something else is brought along
@@ -55,13 +54,17 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> dict
         "lora": {"r": 2},
         "dtype": "float32",
     }
-    methods = ("dpo", "reward")
-    recipes = [recipe | {"method": method, "output": str(folder / method)} for method in methods]
-    asked = [sys.executable, "-c", PROGRAM, json.dumps(recipes)]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert all((folder / method / "model").is_dir() for method in methods)
-    return dict(zip(methods, map(json.loads, done.stdout.splitlines()), strict=True))
+    found = {}
+    for method in ("dpo", "reward"):
+        here, there = get_context("fork").Pipe(duplex=False)
+        asked = recipe | {"method": method, "output": str(folder / method)}
+        process = get_context("fork").Process(target=train, args=(asked, there))
+        process.start()
+        there.close()
+        found[method] = here.recv()
+        process.join()
+        assert process.exitcode == 0 and (folder / method / "model").is_dir()
+    return found
 
 
 def rooms(modules: list[str]) -> set[str]:

@@ -93,11 +93,26 @@ def numbers(path: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if "second" not in name} for row in rows]
 
 
-def test_a_server_killed_in_the_middle_of_a_step_changes_no_number(opened, model_folder: Path, said):
+@pytest.fixture(scope="module")
+def kept() -> list[dict[str, Any]]:
+    """The metrics of a run whose one server lives, once a test has trained it."""
+    return []
+
+
+@pytest.fixture
+def expected(opened, model_folder: Path, said: list[str], kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The metrics of a run whose one server lives."""
+    if not kept:
+        with ModelServer(model_folder) as alone:
+            kept += trained(opened(alone.url, name="alone"))
+        assert not any("server" in line or "http" in line for line in said)
+    return kept
+
+
+def test_a_server_killed_in_the_middle_of_a_step_changes_no_number(
+    opened, model_folder: Path, said, expected
+):
     """Every response of the step is drawn once, by whichever server is there, from the newest weights."""
-    with ModelServer(model_folder) as alone:
-        expected = trained(opened(alone.url, name="alone"))
-    assert not any("server" in line or "http" in line for line in said)
     # The first two steps are 32 responses and it draws half; it dies by SIGKILL in the third.
     with ModelServer(model_folder) as steady, ModelServer(model_folder, dies_after=19) as dying:
         found = trained(opened(dying.url, steady.url, name="both"))
@@ -108,9 +123,9 @@ def test_a_server_killed_in_the_middle_of_a_step_changes_no_number(opened, model
     assert all(row["sampling/staleness"] == row["sampling/stale"] == 0 for row in found)
 
 
-def test_without_any_server_a_run_ends_with_its_reasons_and_goes_on_later(opened, model_folder: Path, said):
-    with ModelServer(model_folder) as alone:
-        expected = trained(opened(alone.url, name="alone"))
+def test_without_any_server_a_run_ends_with_its_reasons_and_goes_on_later(
+    opened, model_folder: Path, said, expected
+):
     with ModelServer(model_folder, dies_after=40) as dying:
         session = opened(dying.url, sampling={"wait": 0.5})
         with pytest.raises(ModelError, match=f"no server is left to sample from: {dying.url}: ") as caught:
@@ -126,15 +141,16 @@ def test_without_any_server_a_run_ends_with_its_reasons_and_goes_on_later(opened
 
 
 def test_a_server_that_holds_older_weights_is_found_by_its_log_probabilities(opened, model_folder: Path):
-    """It takes six adapters, and says of all others that it has taken them."""
+    """It takes five adapters, and says of all others that it has taken them."""
     health = {"rules": {"sampler_mismatch": {"nats": 0.002}}}  # the tiny policy does not move far
-    with ModelServer(model_folder, holds=6) as behind:
-        session = opened(behind.url, steps=14, optim={"schedule": "constant"}, health=health)
+    with ModelServer(model_folder, holds=5) as behind:
+        optim = {"schedule": "constant", "learning_rate": 5e-2}
+        session = opened(behind.url, steps=10, optim=optim, health=health)
         rows = trained(session)
     gaps = [row["sampling/mismatch_kl"] for row in rows]
-    assert max(gaps[:6]) < 1e-6 and gaps[-1] > 0.002
+    assert max(gaps[:5]) < 1e-6 and gaps[-1] > 0.002
     [finding] = [one for one in read_findings(Path(session.recipe.output)) if one.rule == "sampler_mismatch"]
-    assert finding.since > 6 and "nats per token away from the trainer" in finding.saw
+    assert finding.since > 5 and "nats per token away from the trainer" in finding.saw
 
 
 def test_the_recipe_of_the_page_is_one():
@@ -175,7 +191,7 @@ def test_servers_draw_from_the_weights_of_ranks_in_shards(
     """Rank 0 writes an adapter or all weights, joined from the parts of both."""
 
     def run_of(here: World, url: str, name: str, **changes: Any) -> list[dict[str, Any]]:
-        session = opened(url, name=name, lora={"r": 4} if adapted else None, **changes)
+        session = opened(url, name=name, steps=2, lora={"r": 4} if adapted else None, **changes)
         return trained(session) if here.main else crew_of(session).follow() or []
 
     def work(here: World) -> object:
@@ -191,7 +207,7 @@ def test_servers_draw_from_the_weights_of_ranks_in_shards(
         both = two(work)
     assert len(both[0]) == 2, both
     found, wanted = both[0]
-    assert len(found) == len(wanted) == 4
+    assert len(found) == len(wanted) == 2
     for row, other in zip(found, wanted, strict=True):
         assert row == pytest.approx(other, rel=1e-5, abs=1e-5)
     assert all(row["sampling/mismatch_kl"] < 1e-6 for row in found), "they have the newest weights"

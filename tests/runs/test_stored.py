@@ -76,11 +76,11 @@ def test_a_second_start_reads_nothing_and_another_recipe_reads_again(both, tmp_p
     read: list[int] = []
     real = stored.work_through
     monkeypatch.setattr(stored, "work_through", lambda *args, **how: read.append(1) or real(*args, **how))
-    _, (first, _) = both(opened, method="dpo")
-    _, (second, _) = both(opened, method="dpo")
+    _, (first, _) = both(opened, only="disk", method="dpo")
+    _, (second, _) = both(opened, only="disk", method="dpo")
     assert read == [1]
     assert list(second.train) == list(first.train)
-    both(opened, method="dpo", data={"max_tokens": 100})
+    both(opened, only="disk", method="dpo", data={"max_tokens": 100})
     assert read == [1, 1]
 
 
@@ -102,14 +102,12 @@ def test_a_file_that_changes_while_it_is_read_is_told_and_stores_nothing(
         return real(*args, **how)
 
     def begun(recipe: Any) -> str:
-        if stored.LARGE:
-            return ""
         monkeypatch.setattr(stored, "work_through", slow)
         with pytest.raises(DataError) as caught:
             open_run(recipe)
         return str(caught.value)
 
-    assert "many.jsonl has changed while it was read" in both(begun, method="dpo")[1]
+    assert "many.jsonl has changed while it was read" in both(begun, only="disk", method="dpo")[1]
     assert list((tmp_path / "cache" / "rows").iterdir()) == []
 
 
@@ -123,9 +121,9 @@ def test_of_two_ranks_one_reads(two: Two, both, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(stored, "work_through", noted)
 
     def begun(recipe: Any) -> list[list[str]]:
-        return two(lambda here: [*map(str, opened(recipe)[0].train)]) if not stored.LARGE else []
+        return two(lambda here: [*map(str, opened(recipe)[0].train)])
 
-    first, second = both(begun, method="sft")[1]
+    first, second = both(begun, only="disk", method="sft")[1]
     assert first == second and len(first) == 298
     assert [path.name for path in tmp_path.glob("read-by-*")] == ["read-by-0"]
 
@@ -136,9 +134,9 @@ def test_rows_are_read_again_for_another_tokenizer(both, monkeypatch: pytest.Mon
     monkeypatch.setattr(
         stored, "_opened", lambda folder, files: names.append(folder.name) or real(folder, files)
     )
-    both(opened, method="sft")
+    both(opened, only="disk", method="sft")
     monkeypatch.setattr(stored, "_opened_as", lambda renderer: ("Another", "rules"))
-    both(opened, method="sft")
+    both(opened, only="disk", method="sft")
     assert len(set(names)) == 2
 
 
@@ -176,7 +174,7 @@ def test_what_a_killed_process_stored_makes_room_before_it_is_asked_for(both, tm
     (left / "trees.arrow").write_bytes(b"x" * 1000)
     found: list[bool] = []
     monkeypatch.setattr(stored, "require_free_space", lambda folder, needed: found.append(left.exists()))
-    both(lambda recipe: open_run(recipe), method="sft")
+    both(lambda recipe: open_run(recipe), only="disk", method="sft")
     assert found == [False]
 
 
@@ -204,10 +202,8 @@ def test_a_cache_that_cannot_be_written_is_told(both, tmp_path: Path):
     def refused(recipe: Any) -> str:
         (tmp_path / "cache").mkdir(exist_ok=True)
         (tmp_path / "cache" / "rows").write_text("a file where a folder should be", encoding="utf-8")
-        if stored.LARGE:
-            return ""
         with pytest.raises(StorageError) as caught:
             open_run(recipe)
         return str(caught.value)
 
-    assert "cache/rows" in both(refused, method="sft")[1]
+    assert "cache/rows" in both(refused, only="disk", method="sft")[1]

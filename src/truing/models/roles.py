@@ -15,6 +15,8 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, set_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import AuxiliaryTrainingWrapper
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -37,20 +39,22 @@ _HEAD = "base_model.model.score.weight"  # PEFT's name for the score head it sav
 def playing(model: PeftModel, role: str | None) -> Iterator[None]:
     """Make the adapter of `role` active in the block; with None, no adapter is.
 
-    Trained adapters keep training, although PEFT itself freezes every adapter that is not active.
+    The layers are switched themselves: `PeftModel.set_adapter` freezes every adapter that is not active, and
+    walks over all modules four times for it.
     """
-    if role is None:
-        with _trained_as_before(model), model.disable_adapter(), _trained_as_before(model):
-            yield
-        return
-    (before,) = model.active_adapters
-    with _trained_as_before(model):
-        model.set_adapter(role)
+    assert role is None or role in model.peft_config
+    layers = [one for one in model.modules() if isinstance(one, BaseTunerLayer | AuxiliaryTrainingWrapper)]
+    before = [(layer._active_adapter, layer._disable_adapters) for layer in layers]
     try:
+        for layer in layers:
+            if role is None:
+                layer._disable_adapters = True
+            else:
+                layer._active_adapter = [role]
         yield
     finally:
-        with _trained_as_before(model):
-            model.set_adapter(before)
+        for layer, (active, disabled) in zip(layers, before, strict=True):
+            layer._active_adapter, layer._disable_adapters = active, disabled
 
 
 @contextmanager
