@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-STARTED = """import os, sys, threading, time, types
+STARTED = """import os, signal, sys, threading, time, types
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has background jobs ignore Ctrl-C
 def main():
     print("kept", end="")
     {work}

@@ -1,12 +1,14 @@
 """A folder of a verb goes on with the same request, refuses another, and has one worker at a time."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from truing.config.holding import holder
-from truing.core.errors import ConfigError, UsageError
+from truing.core.errors import ConfigError, RewardError, UsageError
+from truing.judges.cache import KeptAnswer
 from truing.synthesis.work import ROWS, answers_in, work_folder
 
 ASKED = {"recipe": {"prompts": ["p.jsonl"], "seed": 0, "judge": {"model": "m", "timeout": 60}}}
@@ -66,3 +68,17 @@ def test_rows_and_results_are_whole_files(tmp_path: Path):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["n"] == 1
     assert results["versions"]["truing"]
+
+
+@pytest.mark.parametrize(
+    ("end", "kept"), [(None, ""), (RewardError("too many"), ""), (KeyboardInterrupt(), "no verdict")]
+)
+def test_what_failed_is_asked_again_unless_the_work_was_cut_short(
+    tmp_path: Path, end: BaseException | None, kept: str
+):
+    answers = answers_in(tmp_path)
+    with suppress(RewardError, KeyboardInterrupt), work_folder(tmp_path, "judge", changed()):
+        answers.put_all([KeptAnswer("question", None, failure="no verdict")])
+        if end is not None:
+            raise end
+    assert answers.failure("question") == kept

@@ -20,7 +20,7 @@ from typing import Any
 from truing.config.changes import compare
 from truing.config.holding import acquire, release
 from truing.config.run_folder import CONFIG, read_config, versions
-from truing.core.errors import ConfigError
+from truing.core.errors import ConfigError, RewardError
 from truing.core.files import write_atomic
 from truing.core.messages import joined, message
 from truing.core.secrets import masked
@@ -83,10 +83,17 @@ def work_folder(path: Path | str, verb: str, asked: Mapping[str, Any]) -> Iterat
     mine = acquire(path)
     try:
         yield WorkFolder(path, _recorded(path, {"verb": verb, **asked}))
-        for answers in (ANSWERS, OF_JUDGES):
-            AnswerCache(path / answers).forget_failures()
+        _forget_failures(path)
+    except RewardError:  # too many failed: the same command asks them again
+        _forget_failures(path)
+        raise
     finally:
         release(path, mine)
+
+
+def _forget_failures(path: Path) -> None:
+    for answers in (ANSWERS, OF_JUDGES):
+        AnswerCache(path / answers).forget_failures()
 
 
 def _recorded(path: Path, asked: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from truing.core.errors import ConfigError, DataError, RewardError
 from truing.evals.pair_judges import length_decides
 from truing.evals.run import Evaluation, evaluate, require_passed, write_evaluation
 from truing.evals.tasks.table import build_tasks
+from truing.judges.cache import ANSWERS, AnswerCache
 from truing.models.contents import contents_of_source
 from truing.reports.evaluation import evaluation_report
 
@@ -110,8 +111,11 @@ def test_the_share_of_errors_that_is_borne_is_an_option(won, server, max_errors,
     assert void or done.findings[0].policy.missing == 2
 
 
-def test_nothing_is_asked_twice_after_a_kill(won, server) -> None:
-    """The judge dies after five of twelve answers; the same command asks the other seven."""
+def test_nothing_is_asked_twice_after_a_kill(won, server, tmp_path: Path) -> None:
+    """The judge dies after five of twelve answers. An evaluation that was killed then asks nobody twice.
+
+    One that came to its end forgets what failed, and asks the other seven.
+    """
     asked: list[str] = []
 
     def dies(question: str) -> str:
@@ -124,6 +128,9 @@ def test_nothing_is_asked_twice_after_a_kill(won, server) -> None:
     assert len(set(asked)) == 12
     kept = set(asked[:5])
     asked.clear()
+    won(judge | {"concurrency": 1})
+    assert asked == []
+    AnswerCache(tmp_path / "eval" / ANSWERS).forget_failures()
     won(judge | {"concurrency": 1})
     assert len(asked) == 7 and not kept & set(asked)
 
