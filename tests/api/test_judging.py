@@ -11,7 +11,7 @@ ROWS = [{"prompt": f"Name {i}.", "completion": f"It is {i}."} for i in range(4)]
 
 @pytest.fixture
 def asked() -> list[Request]:
-    """What the judge was asked."""
+    """The requests to the judge."""
     return []
 
 
