@@ -68,7 +68,7 @@ def test_workers_end_with_their_parent():
     code = (
         "import os, time\n"
         "from truing.core.workers import mapped\n"
-        "def work(item):\n    print(os.getpid(), flush=True)\n    time.sleep(60)\n"
+        "def work(item):\n    os.write(1, b'%d\\n' % os.getpid())\n    time.sleep(60)\n"
         "list(mapped(work, range(4), workers=2))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
