@@ -52,6 +52,7 @@ def completion(text: str | None, *, finish: str = "stop", refusal: str | None = 
 
 class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # of 5, the sixth of many at once waits for seconds
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that hang up are part of the tests: nothing is printed."""

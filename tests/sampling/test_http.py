@@ -394,7 +394,7 @@ def test_ctrl_c_ends_requests_that_are_under_way(start: Start, sampler: Make, ct
 
 
 def test_an_adapter_is_loaded_under_a_new_name_at_every_step(
-    start: Start, sampler: Make, model_folder: Path, tmp_path: Path
+    start: Start, sampler: Make, said: list[str], model_folder: Path, tmp_path: Path
 ) -> None:
     both = [start(), start()]
     drawing = sampler(*both)
@@ -404,7 +404,7 @@ def test_an_adapter_is_loaded_under_a_new_name_at_every_step(
     for step in (3, 4):
         drawing.refresh(model, step)
         assert drawing.version == step
-        assert both[0].adapters == both[1].adapters
+        assert both[0].adapters == both[1].adapters, said
         [(name, path)] = both[0].adapters.items()
         assert [folder.name for folder in (tmp_path / "weights").iterdir()] == [Path(path).name]
         drawing.sample([[5], [6]], DRAWN)

@@ -54,8 +54,9 @@ def test_votes_outlive_a_killed_server(tmp_path: Path, watched):
         page = seen.page
         page.fill("#name", "Ada")
         page.click("button")
+        page.wait_for_selector("#task:not([hidden])")
         for key in "12":
-            with page.expect_response("**/next"):  # the next items are here
+            with page.expect_response("**/next"):  # what comes after the items that wait is here
                 press(page, key)
         wait_saved(page)
         press(page, "1")

@@ -83,13 +83,17 @@ function waiting() {
 const waitingItems = () => waiting().map((body) => body.item);
 
 async function fill() {
-  if (asking || queue.length >= AHEAD) return;
+  const count = AHEAD - queue.length + (item ? 0 : 1);
+  if (asking || count <= 0) return;
   asking = true;
+  let more = false; // keys may be pressed while the server is asked
   try {
     const held = [...left, ...waitingItems(), ...queue.map((one) => one.item), ...(item ? [item.item] : [])];
-    const { items } = await post(page.next, { count: AHEAD + 1 - queue.length, held });
+    const { items } = await post(page.next, { count, held });
     const here = new Set([...held, ...waitingItems()]);
-    queue.push(...items.filter((one) => !here.has(one.item)));
+    const found = items.filter((one) => !here.has(one.item));
+    queue.push(...found);
+    more = found.length === count;
     at("offline").hidden = true;
     if (!item) (queue.length ? show(queue.shift()) : finish());
   } catch (error) {
@@ -99,6 +103,7 @@ async function fill() {
   } finally {
     asking = false;
   }
+  if (more) fill();
 }
 
 function show(next, before = null) {
