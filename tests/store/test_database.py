@@ -1,11 +1,13 @@
 import os
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from truing.core.errors import StorageError, UsageError
-from truing.store.database import Database, url_of
+from truing.store.database import CONNECTIONS, Database, url_of
 from truing.store.people import PersonRole, add_person, list_people
 from truing.store.project import open_store
 
@@ -100,3 +102,24 @@ def test_another_writer_is_waited_for(tmp_path: Path):
         other.execute("COMMIT")
         assert store.invite()
         other.close()
+
+
+def test_those_who_wait_for_a_draw_leave_the_connections_to_others(postgres_server: str):
+    database = Database(postgres_server)
+
+    def draw() -> None:
+        with database.drawing():
+            pass
+
+    with ThreadPoolExecutor(3 * CONNECTIONS) as pool:
+        with database.drawing():
+            waiting = [pool.submit(draw) for _ in range(3 * CONNECTIONS)]
+            time.sleep(0.3)
+            begun = time.monotonic()
+            with database.writing() as connection:
+                assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+            assert time.monotonic() - begun < 10, "the pool gives up after 30 s"
+            assert not any(one.done() for one in waiting)
+        for one in waiting:
+            one.result()
+    database.close()

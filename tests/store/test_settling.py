@@ -1,8 +1,14 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from sqlalchemy import Connection
 
 from truing.core.errors import UsageError
 from truing.store.answers import PairAnswer, RankingAnswer, RatingsAnswer, SkipAnswer
 from truing.store.people import PersonRole
+from truing.store.settings import ProjectSettings
+from truing.store.settling import adjudicate
 from truing.store.votes import NewVote, SavedVote
 
 from .conftest import MakeStore, come, pair, vote
@@ -97,3 +103,25 @@ def test_rankings_and_ratings_that_say_the_same_are_no_disagreement(make_store: 
         for shown in store.next_items(person.id, 2):
             vote(store, person, shown.item.id, answers[shown.item.kind][place])
     assert store.disagreements() == []
+
+
+def test_a_vote_that_waits_for_its_item_to_be_settled_leaves_it_settled(make_store: MakeStore):
+    store = make_store(overlap=3)
+    store.add_items([pair(0)])
+    ada, bo, dee = (come(store, name) for name in ("Ada", "Bo", "Dee"))
+    judge = come(store, "Cy", PersonRole.ADJUDICATOR)
+    [item] = {store.next_items(person.id, 1)[0].item.id for person in (ada, bo)}
+    vote(store, ada, item)
+    with ThreadPoolExecutor() as pool:
+
+        def settle(connection: Connection, settings: ProjectSettings):
+            adjudicate(connection, settings, NewVote(judge.id, item, PairAnswer("first"), "settle"))
+            late = pool.submit(vote, store, bo, item, "second")
+            time.sleep(0.3)  # until it waits
+            assert not late.done()
+            return late
+
+        assert store.transact(settle).result().new
+    assert store.count_disagreements() == 0
+    assert [one.settled is not None for one in store.disagreements(unsettled=False)] == [True]
+    assert store.next_items(dee.id, 1) == []

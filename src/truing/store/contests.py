@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, insert, select, update
 
 from truing.store.answers import VoteAnswer
-from truing.store.draw import FIRST, close, show
+from truing.store.draw import FIRST, close, show, shown_before
 from truing.store.items import NewItem, get_items, item_row
 from truing.store.schema import items, shown
 from truing.store.settings import ProjectSettings
@@ -37,7 +37,8 @@ def save_contest(connection: Connection, settings: ProjectSettings, vote: Contes
     number = _item(connection, settings, vote.item)
     stored = get_items(connection, [number])[number]
     close(connection, vote.person, number)
-    show(connection, settings, vote.person, stored, FIRST)
+    seen = shown_before(connection, vote.person, number, FIRST)
+    show(connection, settings, vote.person, stored, FIRST, seen)
     here = (shown.c.person_id == vote.person, shown.c.item_id == number, shown.c.look == FIRST)
     connection.execute(update(shown).where(*here).values(order=list(vote.order)))
     saved = NewVote(vote.person, number, vote.answer, vote.client_key, seconds=vote.seconds)

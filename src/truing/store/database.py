@@ -17,7 +17,8 @@ from truing.core.messages import message
 PATIENCE = 30.0  # seconds to wait for another writer
 CONNECTIONS = 20
 SERVERS = ("postgresql", "postgres")
-_DRAWS = 7_310_017  # the number of PostgreSQL's lock on drawing items
+# PostgreSQL's lock on drawing items has a number of its own.
+_LOCK_DRAWS = text("SELECT pg_advisory_xact_lock(7310017)")
 
 
 def url_of(where: str) -> URL:
@@ -47,7 +48,8 @@ class Database:
         self._engine = _file_engine(url) if self.is_file else _server_engine(url)
         of_server = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reader = self._engine.execution_options(**({} if self.is_file else of_server))
-        self._writer = threading.Lock()  # threads queue here rather than poll the file
+        # Threads queue here rather than poll the file, or wait for a server's lock with a connection in hand.
+        self._queue = threading.Lock()
 
     def tables_of_file(self) -> set[str]:
         """Return the names of the tables in the file, of which no byte changes."""
@@ -75,7 +77,7 @@ class Database:
                 yield connection
             return
         with (
-            self._writer,
+            self._queue,
             self._explained(),
             self._engine.execution_options(writes=True).begin() as connection,
         ):
@@ -84,9 +86,12 @@ class Database:
     @contextmanager
     def drawing(self) -> Iterator[Connection]:
         """Open a transaction for writing while nobody else draws items."""
-        with self.writing() as connection:
-            if not self.is_file:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _DRAWS})
+        if self.is_file:
+            with self.writing() as connection:
+                yield connection
+            return
+        with self._queue, self.writing() as connection:
+            connection.execute(_LOCK_DRAWS)
             yield connection
 
     def close(self) -> None:

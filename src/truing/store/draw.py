@@ -8,17 +8,23 @@ grows neither with the votes of a person nor, for those who have not run ahead, 
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Double,
     FromClause,
+    Integer,
     RowMapping,
+    ScalarSelect,
     Select,
+    Text,
     and_,
+    bindparam,
+    case,
     delete,
     exists,
     func,
@@ -27,7 +33,7 @@ from sqlalchemy import (
     update,
 )
 
-from truing.store.items import ItemPurpose, StoredItem, get_items, stored_item
+from truing.store.items import ItemPurpose, StoredItem, stored_item
 from truing.store.people import hold
 from truing.store.schema import items, leases, people, shown, standing
 from truing.store.settings import ProjectSettings, drawn, drawn_number
@@ -66,23 +72,37 @@ def next_items(
     ends.
     """
     hold(connection, person)
-    now = time.time()
-    opened = [one for one in _renewed(connection, settings, person, now) if one.item.id not in held]
+    here = _Here(settings, person, time.time(), frozenset(held))
+    opened = _renewed(connection, here)
     found = [one for one in opened if training or one.item.purpose is not ItemPurpose.TRAINING][:count]
     while len(found) < count:
-        drawn_item = _draw(connection, settings, person, now, training=training, held=held)
+        drawn_item = _draw(connection, here, training=training)
         if drawn_item is None:
             break
         found.append(drawn_item)
     return found
 
 
+_ORDERED = update(shown).where(
+    shown.c.person_id == bindparam("person"),
+    shown.c.item_id == bindparam("item"),
+    shown.c.look == bindparam("of_look"),
+)
+_LEASED = insert(leases)
+
+
 def show(
-    connection: Connection, settings: ProjectSettings, person: int, item: StoredItem, look: int
+    connection: Connection,
+    settings: ProjectSettings,
+    person: int,
+    item: StoredItem,
+    look: int,
+    seen: ShownItem | None,
 ) -> ShownItem:
-    """Lay an item open before a person, in the order that was or is now drawn for them."""
-    now = time.time()
-    seen = shown_before(connection, person, item.id, look)
+    """Lay an item open before a person, in the order that was or is now drawn for them.
+
+    `seen` is the item as it was shown to them before, if it was.
+    """
     if seen is None or not seen.order:
         order = sorted(
             range(len(item.responses)),
@@ -91,150 +111,190 @@ def show(
         if seen is None:
             seen = note_shown(connection, person, item, look, order)
         else:  # a vote from a file that did not say how it was shown
-            here = (shown.c.person_id == person, shown.c.item_id == item.id, shown.c.look == look)
-            connection.execute(update(shown).where(*here).values(order=order))
+            here = {"person": person, "item": item.id, "of_look": look}
+            connection.execute(_ORDERED, {"order": order, **here})
             seen = replace(seen, order=tuple(order))
-    lease = {"person_id": person, "item_id": item.id, "look": look}
-    connection.execute(insert(leases).values(**lease, expires=now + settings.lease))
+    lease = {"person_id": person, "item_id": item.id, "look": look, "expires": time.time() + settings.lease}
+    connection.execute(_LEASED, lease)
     return seen
+
+
+_CLOSED = delete(leases).where(
+    leases.c.person_id == bindparam("person"), leases.c.item_id == bindparam("item")
+)
 
 
 def close(connection: Connection, person: int, item: int) -> None:
     """Let an item lie open before a person no longer."""
-    connection.execute(delete(leases).where(leases.c.person_id == person, leases.c.item_id == item))
+    connection.execute(_CLOSED, {"person": person, "item": item})
+
+
+_ONE_FURTHER = (
+    update(people)
+    .where(people.c.id == bindparam("person"))
+    .values(position=people.c.position + 1)
+    .returning(people.c.position)
+)
+_NOTED = insert(shown)
 
 
 def note_shown(
     connection: Connection, person: int, item: StoredItem, look: int, order: Sequence[int]
 ) -> ShownItem:
     """Note that a person is shown an item for the first time, and in which order."""
-    position = connection.scalar(
-        update(people)
-        .where(people.c.id == person)
-        .values(position=people.c.position + 1)
-        .returning(people.c.position)
-    )
+    position = connection.scalar(_ONE_FURTHER, {"person": person})
     assert position is not None
     row = {"person_id": person, "item_id": item.id, "look": look, "position": position - 1}
-    connection.execute(insert(shown).values(**row, order=list(order), at=time.time()))
+    connection.execute(_NOTED, {**row, "order": list(order), "at": time.time()})
     return ShownItem(item, look, tuple(order), position - 1)
+
+
+_SHOWN = (
+    select(items, shown.c.look, shown.c.order, shown.c.position)
+    .join(shown, shown.c.item_id == items.c.id)
+    .where(shown.c.person_id == bindparam("person"))
+)
+_SHOWN_ONCE = _SHOWN.where(shown.c.item_id == bindparam("item"), shown.c.look == bindparam("look"))
+_SHOWN_SOME = _SHOWN.where(shown.c.item_id.in_(bindparam("some", expanding=True)))
 
 
 def shown_before(connection: Connection, person: int, item: int, look: int) -> ShownItem | None:
     """Return an item as it was shown to a person, or None where it never was."""
-    chosen = (
-        select(items, shown.c.look, shown.c.order, shown.c.position)
-        .join(shown, shown.c.item_id == items.c.id)
-        .where(shown.c.person_id == person, shown.c.item_id == item, shown.c.look == look)
-    )
-    row = connection.execute(chosen).mappings().first()
-    return None if row is None else _shown_item(row)
+    here = {"person": person, "item": item, "look": look}
+    row = connection.execute(_SHOWN_ONCE, here).mappings().first()
+    return None if row is None else as_shown(row)
 
 
-def _shown_item(row: RowMapping) -> ShownItem:
+def as_shown(row: RowMapping) -> ShownItem:
+    """Return the item of a row that holds its columns, and those of how it was shown."""
     return ShownItem(stored_item(row), row["look"], tuple(row["order"]), row["position"])
 
 
-def _renewed(connection: Connection, settings: ProjectSettings, person: int, now: float) -> list[ShownItem]:
-    """Return the few items that lie open before a person, in the order in which they were drawn.
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """The person who asks, when, and the items that their page has already."""
 
-    Their leases begin anew; those that have ended are given up.
+    settings: ProjectSettings
+    person: int
+    now: float
+    held: frozenset[int]
+
+    def values(self) -> dict[str, object]:
+        """Return what the searches for an item take."""
+        return {"person": self.person, "held": list(self.held)}
+
+
+_RENEWED = (
+    update(leases)
+    .where(leases.c.person_id == bindparam("person"))
+    .values(
+        expires=case(
+            (leases.c.expires > bindparam("now", type_=Double), bindparam("ends", type_=Double)),
+            else_=leases.c.expires,
+        )
+    )
+    .returning(leases.c.item_id, leases.c.look, leases.c.expires)
+)
+_GIVEN_UP = delete(leases).where(
+    leases.c.person_id == bindparam("person"), leases.c.expires <= bindparam("now")
+)
+
+
+def _renewed(connection: Connection, here: _Here) -> list[ShownItem]:
+    """Return the few items that lie open before a person and that no page has, in the order of their draw.
+
+    All their leases begin anew; those that have ended are given up.
     """
-    mine = leases.c.person_id == person
-    chosen = select(leases.c.item_id, leases.c.look, leases.c.expires).where(mine)
-    found = list(connection.execute(chosen).tuples())
-    opened = {(item, look) for item, look, expires in found if expires > now}
+    when = {"person": here.person, "now": here.now}
+    found = list(connection.execute(_RENEWED, {**when, "ends": here.now + here.settings.lease}).tuples())
+    opened = {(item, look) for item, look, expires in found if expires > here.now}
     if len(opened) < len(found):
-        connection.execute(delete(leases).where(mine, leases.c.expires <= now))
-    if not opened:
+        connection.execute(_GIVEN_UP, when)
+    wanted = {item for item, _ in opened} - here.held
+    if not wanted:
         return []
-    connection.execute(update(leases).where(mine).values(expires=now + settings.lease))
-    seen = select(items, shown.c.look, shown.c.order, shown.c.position)
-    seen = seen.join(shown, shown.c.item_id == items.c.id).where(shown.c.person_id == person)
-    rows = connection.execute(seen.where(shown.c.item_id.in_([item for item, _ in opened]))).mappings()
-    shown_items = [_shown_item(row) for row in rows if (row["id"], row["look"]) in opened]
+    rows = connection.execute(_SHOWN_SOME, {"person": here.person, "some": list(wanted)}).mappings()
+    shown_items = [as_shown(row) for row in rows if (row["id"], row["look"]) in opened]
     return sorted(shown_items, key=lambda each: each.position)
 
 
-def _draw(
-    connection: Connection,
-    settings: ProjectSettings,
-    person: int,
-    now: float,
-    *,
-    training: bool,
-    held: Collection[int],
-) -> ShownItem | None:
-    if training and (row := _unanswered(connection, person, ItemPurpose.TRAINING, held)):
-        return show(connection, settings, person, stored_item(row), FIRST)
-    real = _real(connection, settings, person, now, held)
+_POSITION = select(people.c.position).where(people.c.id == bindparam("person"))
+
+
+def _draw(connection: Connection, here: _Here, *, training: bool) -> ShownItem | None:
+    if training and (row := _unanswered(connection, here, ItemPurpose.TRAINING)):
+        return _show(connection, here, row)
+    real = _real(connection, here)
     if real is None:
         return None
+    settings = here.settings
     if settings.gold + settings.second_looks == 0:
-        return show(connection, settings, person, real, FIRST)
-    position = connection.scalar(select(people.c.position).where(people.c.id == person)) or 0
-    chance = drawn(settings.seed, "mix", person, position)
+        return _show(connection, here, real)
+    position = connection.scalar(_POSITION, {"person": here.person}) or 0
+    chance = drawn(settings.seed, "mix", here.person, position)
     if chance < settings.gold:
-        row, look = _unanswered(connection, person, ItemPurpose.GOLD, held), FIRST
-    elif chance < settings.gold + settings.second_looks:
-        row, look = _seen_before(connection, settings, person, position, held), SECOND
-    else:
-        row, look = None, FIRST
-    if row is None:
-        return show(connection, settings, person, real, FIRST)
-    return show(connection, settings, person, stored_item(row), look)
+        return _show(connection, here, _unanswered(connection, here, ItemPurpose.GOLD) or real)
+    if chance < settings.gold + settings.second_looks:
+        again = _seen_before(connection, here, position)
+        if again is not None:
+            return show(connection, settings, here.person, stored_item(again), SECOND, None)
+    return _show(connection, here, real)
 
 
-def _unanswered(
-    connection: Connection, person: int, purpose: ItemPurpose, held: Collection[int]
-) -> RowMapping | None:
-    """Return the first gold or training item that the person neither answered nor has open."""
-    answered = exists().where(standing.c.person_id == person, standing.c.item_id == items.c.id)
-    order = items.c.id if purpose is ItemPurpose.TRAINING else items.c.draw
-    chosen = (
-        select(items)
-        .where(items.c.purpose == purpose.value, ~answered, _not_open(person), items.c.id.not_in(held))
-        .order_by(order)
-        .limit(1)
+def _show(connection: Connection, here: _Here, row: RowMapping) -> ShownItem:
+    """Lay the item of a row that was found open for a first look."""
+    item = stored_item(row)
+    seen = None
+    if row["position"] is not None:  # it lay open before, until its lease ended
+        seen = ShownItem(item, FIRST, tuple(row["order"]), row["position"])
+    return show(connection, here.settings, here.person, item, FIRST, seen)
+
+
+def _with_first_look() -> Select[Any]:
+    """Return the statement for items and how the person was shown them, where they were."""
+    first = (
+        shown.c.person_id == bindparam("person"),
+        shown.c.item_id == items.c.id,
+        shown.c.look == FIRST,
     )
-    return connection.execute(chosen).mappings().first()
+    return select(items, shown.c.order, shown.c.position).outerjoin(shown, and_(*first))
 
 
-def _not_open(person: int) -> ColumnElement[bool]:
-    return items.c.id.not_in(select(leases.c.item_id).where(leases.c.person_id == person))
+def _not_held(item: FromClause) -> ColumnElement[bool]:
+    """Tell that neither the page has an item, nor it lies open before the person."""
+    mine = select(leases.c.item_id).where(leases.c.person_id == bindparam("person"))
+    return and_(item.c.id.not_in(bindparam("held", expanding=True)), item.c.id.not_in(mine))
 
 
-def _real(
-    connection: Connection, settings: ProjectSettings, person: int, now: float, held: Collection[int]
-) -> StoredItem | None:
-    """Return the real item whose turn it is, or None where no item lacks this person's vote.
-
-    A lease that ends later than any can is from before the clock was set back, and holds nothing.
-    """
-    latest = now + 2 * settings.lease  # a clock that is put right by seconds ends no lease
-
-    def free(item: FromClause) -> ColumnElement[bool]:
-        """Tell that the person neither saw nor holds an item, and that others do not hold all it lacks."""
-        others = select(func.count()).select_from(leases)
-        others = others.where(leases.c.item_id == item.c.id, leases.c.look == FIRST)
-        others = others.where(leases.c.expires > now, leases.c.expires <= latest)
-        held_by_others = others.where(leases.c.person_id != person).scalar_subquery()
-        mine = select(leases.c.item_id).where(leases.c.person_id == person)
-        return and_(
-            item.c.crowd.not_like(f"%,{person},%"),
-            item.c.id.not_in([*held]),
-            item.c.id.not_in(mine),
-            item.c.votes + held_by_others < settings.overlap,
-        )
-
-    opened = select(func.count()).select_from(leases).where(leases.c.expires > now).scalar_subquery()
-    number = connection.scalar(_among_first(free, opened + LOOKED))
-    if number is None:
-        number = connection.scalar(_among_crowds(free))
-    return None if number is None else get_items(connection, [number])[number]
+def _search_unanswered(order: ColumnElement[int]) -> Select[Any]:
+    answered = exists().where(standing.c.person_id == bindparam("person"), standing.c.item_id == items.c.id)
+    chosen = _with_first_look().where(items.c.purpose == bindparam("purpose"), ~answered, _not_held(items))
+    return chosen.order_by(order).limit(1)
 
 
-_Free = Callable[[FromClause], ColumnElement[bool]]
+_UNANSWERED = {
+    ItemPurpose.TRAINING: _search_unanswered(items.c.id),
+    ItemPurpose.GOLD: _search_unanswered(items.c.draw),
+}
+
+
+def _unanswered(connection: Connection, here: _Here, purpose: ItemPurpose) -> RowMapping | None:
+    """Return the first gold or training item that the person neither answered nor has open."""
+    values = {**here.values(), "purpose": purpose.value}
+    return connection.execute(_UNANSWERED[purpose], values).mappings().first()
+
+
+def _free(item: FromClause) -> ColumnElement[bool]:
+    """Tell that the person neither saw nor holds an item, and that others do not hold all it lacks."""
+    others = select(func.count()).select_from(leases)
+    others = others.where(leases.c.item_id == item.c.id, leases.c.look == FIRST)
+    others = others.where(leases.c.expires > bindparam("now"), leases.c.expires <= bindparam("latest"))
+    held_by_others = others.where(leases.c.person_id != bindparam("person")).scalar_subquery()
+    return and_(
+        item.c.crowd.not_like(bindparam("among", type_=Text)),
+        _not_held(item),
+        item.c.votes + held_by_others < bindparam("overlap", type_=Integer),
+    )
 
 
 def _turn(item: FromClause) -> tuple[ColumnElement[Any], ...]:
@@ -242,14 +302,16 @@ def _turn(item: FromClause) -> tuple[ColumnElement[Any], ...]:
     return item.c.votes.desc(), item.c.priority.desc(), item.c.draw
 
 
-def _among_first(free: _Free, most: ColumnElement[int]) -> Select[Any]:
+def _among_first() -> ScalarSelect[Any]:
     """Return the search for an item among the first ones of all."""
+    opened = select(func.count()).select_from(leases).where(leases.c.expires > bindparam("now"))
+    most = opened.scalar_subquery() + LOOKED
     columns = (items.c.id, items.c.votes, items.c.priority, items.c.draw, items.c.crowd)
     ahead = select(*columns).where(items.c.wanted == 1).order_by(*_turn(items)).limit(most).subquery()
-    return select(ahead.c.id).where(free(ahead)).order_by(*_turn(ahead)).limit(1)
+    return select(ahead.c.id).where(_free(ahead)).order_by(*_turn(ahead)).limit(1).scalar_subquery()
 
 
-def _among_crowds(free: _Free) -> Select[Any]:
+def _among_crowds() -> ScalarSelect[Any]:
     """Return the search for the best item of each crowd, and for the best of these."""
     every = select(func.min(items.c.crowd).label("crowd")).where(items.c.wanted == 1)
     found = every.cte("found", recursive=True)
@@ -257,40 +319,74 @@ def _among_crowds(free: _Free) -> Select[Any]:
     later = items.alias()
     least = select(func.min(later.c.crowd)).where(later.c.wanted == 1, later.c.crowd > found.c.crowd)
     found = found.union_all(select(least.scalar_subquery()).where(found.c.crowd.is_not(None)))
-    one = items.alias()
-    best = select(one.c.id).where(one.c.wanted == 1, one.c.crowd == found.c.crowd, free(one))
+    one, of_all = items.alias(), items.alias()
+    best = select(one.c.id).where(one.c.wanted == 1, one.c.crowd == found.c.crowd, _free(one))
     best = best.order_by(one.c.priority.desc(), one.c.draw).limit(1).correlate(found).scalar_subquery()
-    return select(items.c.id).join(found, items.c.id == best).order_by(*_turn(items)).limit(1)
+    chosen = select(of_all.c.id).join(found, of_all.c.id == best)
+    return chosen.order_by(*_turn(of_all)).limit(1).scalar_subquery()
 
 
-def _seen_before(
-    connection: Connection, settings: ProjectSettings, person: int, position: int, held: Collection[int]
-) -> RowMapping | None:
-    """Return a real item that the person voted on some time ago and has not been asked about twice."""
-    last = position - SECOND_LOOK_AFTER
-    if last < 0:
-        return None
-    start = drawn_number(settings.seed, "second", person, position) % (last + 1)
+_SEARCHES = tuple(
+    _with_first_look().where(items.c.id == number) for number in (_among_first(), _among_crowds())
+)
+
+
+def _real(connection: Connection, here: _Here) -> RowMapping | None:
+    """Return the real item whose turn it is, or None where no item lacks this person's vote.
+
+    A lease that ends later than any can is from before the clock was set back, and holds nothing.
+    """
+    values = {
+        **here.values(),
+        "now": here.now,
+        "latest": here.now + 2 * here.settings.lease,  # a clock that is put right by seconds ends no lease
+        "among": f"%,{here.person},%",
+        "overlap": here.settings.overlap,
+    }
+    for search in _SEARCHES:
+        if (row := connection.execute(search, values).mappings().first()) is not None:
+            return row
+    return None
+
+
+def _search_seen() -> Select[Any]:
+    """Return the search for an item that may be shown a second time, between two positions."""
     again = shown.alias()
     twice = exists().where(
-        again.c.person_id == person, again.c.item_id == shown.c.item_id, again.c.look == SECOND
+        again.c.person_id == bindparam("person"),
+        again.c.item_id == shown.c.item_id,
+        again.c.look == SECOND,
     )
     stands = and_(
-        standing.c.person_id == person,
+        standing.c.person_id == bindparam("person"),
         standing.c.item_id == shown.c.item_id,
         standing.c.look == FIRST,
         standing.c.skip.is_(False),
     )
-    chosen = (
+    return (
         select(items)
         .select_from(shown.join(items, items.c.id == shown.c.item_id).join(standing, stands))
-        .where(shown.c.person_id == person, shown.c.look == FIRST, items.c.purpose == ItemPurpose.REAL.value)
-        .where(~twice, items.c.id.not_in(held))
+        .where(shown.c.person_id == bindparam("person"), shown.c.look == FIRST)
+        .where(items.c.purpose == ItemPurpose.REAL.value, ~twice)
+        .where(items.c.id.not_in(bindparam("held", expanding=True)))
+        .where(shown.c.position.between(bindparam("low"), bindparam("high")))
         .order_by(shown.c.position)
         .limit(1)
     )
+
+
+_SEEN = _search_seen()
+
+
+def _seen_before(connection: Connection, here: _Here, position: int) -> RowMapping | None:
+    """Return a real item that the person voted on some time ago and has not been asked about twice."""
+    last = position - SECOND_LOOK_AFTER
+    if last < 0:
+        return None
+    start = drawn_number(here.settings.seed, "second", here.person, position) % (last + 1)
     for low, high in ((start, last), (0, start - 1)):
-        found = connection.execute(chosen.where(shown.c.position.between(low, high))).mappings().first()
+        values = {**here.values(), "low": low, "high": high}
+        found = connection.execute(_SEEN, values).mappings().first()
         if found is not None:
             return found
     return None

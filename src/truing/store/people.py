@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from truing.core.errors import UsageError
 from truing.core.messages import message
@@ -16,6 +16,9 @@ from truing.store.schema import invitations, people, returns, sessions
 
 LONGEST_NAME = 100
 WAY_BACK = 7 * 24 * 3600.0  # seconds for which a way back is open
+
+_ALL_HELD = select(people.c.id).order_by(people.c.id).with_for_update(key_share=True)
+_ONE_HELD = _ALL_HELD.where(people.c.id == bindparam("person"))
 
 
 class PersonRole(StrEnum):
@@ -121,8 +124,10 @@ def hold(connection: Connection, person: int | None = None) -> None:
     """
     if connection.dialect.name == "sqlite":
         return
-    chosen = select(people.c.id).order_by(people.c.id).with_for_update(key_share=True)
-    connection.execute(chosen if person is None else chosen.where(people.c.id == person)).all()
+    if person is None:
+        connection.execute(_ALL_HELD).all()
+    else:
+        connection.execute(_ONE_HELD, {"person": person}).all()
 
 
 def sign_in(connection: Connection, person: int) -> str:

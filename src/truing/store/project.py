@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Text, func, insert, select, type_coerce, update
 
 from truing.core.errors import StorageError
 from truing.core.messages import message
@@ -21,11 +21,13 @@ from truing.store.items import AddedItems, ItemPurpose, NewItem, StoredItem
 from truing.store.migrations import holds_project, no_project, prepare
 from truing.store.people import Person, PersonRole
 from truing.store.schema import project as project_table
-from truing.store.settings import ProjectSettings
+from truing.store.settings import ProjectSettings, read_settings
 from truing.store.settling import Disagreement
-from truing.store.votes import NewVote, SavedVote, Vote
+from truing.store.votes import NewVote, SavedVote, SeenItem, Vote
 
 T = TypeVar("T")
+_SETTINGS = select(type_coerce(project_table.c.settings, Text))
+_SETTINGS_HELD = _SETTINGS.with_for_update(read=True)
 
 
 def open_store(
@@ -83,10 +85,9 @@ def _settings_row(settings: ProjectSettings) -> dict[str, object]:
 
 def _settings(connection: Connection, *, hold: bool = False) -> ProjectSettings:
     """Return the settings; with `hold` nobody changes them before the transaction ends."""
-    chosen = select(project_table.c.settings)
-    return ProjectSettings.model_validate(
-        connection.scalar(chosen.with_for_update(read=True) if hold else chosen)
-    )
+    stored = connection.scalar(_SETTINGS_HELD if hold else _SETTINGS)
+    assert stored is not None
+    return read_settings(stored)
 
 
 class ProjectStore:
@@ -230,11 +231,6 @@ class ProjectStore:
             how = {"training": training, "held": held}
             return draw.next_items(connection, _settings(connection), person, count, **how)
 
-    def shown(self, person: int, item: int, look: int = 1) -> ShownItem | None:
-        """Return an item as it was shown to a person, or None where it never was."""
-        with self._database.reading() as connection:
-            return draw.shown_before(connection, person, item, look)
-
     # Votes
 
     def save(self, vote: NewVote) -> SavedVote:
@@ -246,6 +242,17 @@ class ProjectStore:
         """
         with self._database.writing() as connection:
             return votes.save(connection, _settings(connection, hold=True), vote)
+
+    def save_shown(
+        self, person: int, seen: SeenItem, vote_of: Callable[[ShownItem], NewVote]
+    ) -> tuple[ShownItem, SavedVote] | None:
+        """Append, as `save` does, the vote that `vote_of` makes of an item as the person was shown it.
+
+        None where the person was never shown such an item.
+        """
+        with self._database.writing() as connection:
+            settings = _settings(connection, hold=True)
+            return votes.save_shown(connection, settings, person, seen, vote_of)
 
     def undo(self, person: int, vote: str, client_key: str) -> ShownItem | None:
         """Take back the person's vote with the key `vote` by an appended row; return its item, open again.

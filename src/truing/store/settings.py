@@ -1,6 +1,7 @@
 """The settings of a project: what is asked, of how many people, and what is mixed in."""
 
 import json
+from functools import lru_cache
 from hashlib import sha256
 from typing import Annotated, Literal, Self
 
@@ -41,6 +42,12 @@ class ProjectSettings(Section):
         if self.gold + self.second_looks > 1:
             raise ValueError("gold and second_looks are more than 1 together")
         return self
+
+
+@lru_cache(maxsize=16)
+def read_settings(stored: str) -> ProjectSettings:
+    """Return the settings of a project from their JSON; those that were read last are remembered."""
+    return ProjectSettings.model_validate(json.loads(stored))
 
 
 def drawn(seed: int, *of: object) -> float:

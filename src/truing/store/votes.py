@@ -1,18 +1,30 @@
 """Votes: appended rows, one of which stands for each person, item and look."""
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, RowMapping, and_, case, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from truing.core.errors import UsageError
 from truing.core.messages import message
 from truing.store.answers import SkipAnswer, VoteAnswer, as_row, differ, problem_of, read_answer
-from truing.store.draw import FIRST, ShownItem, close, show, shown_before
-from truing.store.items import ItemPurpose, StoredItem, stored_item
+from truing.store.draw import FIRST, ShownItem, as_shown, close, show, shown_before
+from truing.store.items import ItemPurpose, StoredItem
 from truing.store.people import hold
-from truing.store.schema import items, settled, shown, standing, votes
+from truing.store.schema import items, project, settled, shown, standing, votes
 from truing.store.settings import ProjectSettings
 
 LONGEST_KEY = 64
@@ -48,6 +60,15 @@ class NewVote:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenItem:
+    """An item by number, look and key, as whoever votes on it saw it."""
+
+    item: int
+    look: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class SavedVote:
     """The fate of a vote. `new` is False for a replay; `replaced` is the vote that stood until now."""
 
@@ -77,24 +98,45 @@ class Vote:
 def save(connection: Connection, settings: ProjectSettings, vote: NewVote) -> SavedVote:
     """Append a vote that stands from now on. Raises NotAskedError, and UsageError for an answer of no use."""
     hold(connection, vote.person)
+    return _saved(connection, settings, vote, _asked(connection, vote.person, vote.item, vote.look))
+
+
+def save_shown(
+    connection: Connection,
+    settings: ProjectSettings,
+    person: int,
+    seen: SeenItem,
+    vote_of: Callable[[ShownItem], NewVote],
+) -> tuple[ShownItem, SavedVote] | None:
+    """Append the vote that `vote_of` makes of an item as the person was shown it, or return None."""
+    hold(connection, person)
+    asked = _asked(connection, person, seen.item, seen.look)
+    if asked is None or asked.item.key != seen.key:
+        return None
+    return asked, _saved(connection, settings, vote_of(asked), asked)
+
+
+def _saved(
+    connection: Connection, settings: ProjectSettings, vote: NewVote, asked: ShownItem | None
+) -> SavedVote:
+    """Append a vote on an item that is held for a person who is."""
     # Behind the lock: two replays may come at once.
-    if (before := vote_of_key(connection, vote.client_key)) is not None:
-        return SavedVote(before, new=False)
-    asked = _asked(connection, vote.person, vote.item, vote.look)
+    stand = _standing(connection, vote.item, vote.look, vote.client_key)
+    if stand.before is not None:
+        return SavedVote(stand.before, new=False)
     if asked is None:
         raise NotAskedError(
             message("item {item} was not shown to person {person}", item=vote.item, person=vote.person)
         )
     check_answer(settings, asked.item, vote.answer)
     number = append(connection, vote, "vote", asked.order)
-    stand = _standing(connection, vote.item, vote.look)
-    replaced = stand.get(vote.person)
+    replaced = stand.numbers.get(vote.person)
     _stand(connection, vote, number, new=replaced is None)
     if vote.look == FIRST:
-        answers = {person: each.answer for person, each in stand.items()} | {vote.person: vote.answer}
-        _count(connection, settings, asked, answers)
+        stand.answers[vote.person] = vote.answer
+        _count(connection, settings, asked.item, stand)
     close(connection, vote.person, vote.item)
-    return SavedVote(number, new=True, replaced=None if replaced is None else replaced.id)
+    return SavedVote(number, new=True, replaced=replaced)
 
 
 def undo(
@@ -128,10 +170,10 @@ def undo(
     )
     connection.execute(delete(standing).where(standing.c.vote_id == row["id"]))
     if row["look"] == FIRST:
-        stand = _standing(connection, row["item_id"], FIRST)
-        _count(connection, settings, asked, {person: each.answer for person, each in stand.items()})
+        stand = _standing(connection, row["item_id"], FIRST, client_key)
+        _count(connection, settings, asked.item, stand)
     close(connection, person, row["item_id"])
-    return show(connection, settings, person, asked.item, row["look"])
+    return show(connection, settings, person, asked.item, row["look"], asked)
 
 
 def latest_key(connection: Connection, person: int, before: str | None = None) -> str | None:
@@ -152,25 +194,25 @@ def check_answer(settings: ProjectSettings, item: StoredItem, answer: VoteAnswer
         raise UsageError(message("the answer does not fit the item: {problem}", problem=problem))
 
 
-def append(connection: Connection, vote: NewVote, act: str, order: list[int]) -> int:
+_APPEND = insert(votes).returning(votes.c.id)
+
+
+def append(connection: Connection, vote: NewVote, act: str, order: Sequence[int]) -> int:
     """Append a row to the votes and return its number."""
-    number = connection.scalar(
-        insert(votes)
-        .values(
-            client_key=vote.client_key,
-            act=act,
-            person_id=vote.person,
-            item_id=vote.item,
-            look=vote.look,
-            answer=as_row(vote.answer),
-            order=order,
-            seconds=vote.seconds,
-            comment=vote.comment.replace("\0", ""),  # which PostgreSQL refuses
-            flag=vote.flag,
-            at=time.time(),
-        )
-        .returning(votes.c.id)
-    )
+    row = {
+        "client_key": vote.client_key,
+        "act": act,
+        "person_id": vote.person,
+        "item_id": vote.item,
+        "look": vote.look,
+        "answer": as_row(vote.answer),
+        "order": list(order),
+        "seconds": vote.seconds,
+        "comment": vote.comment.replace("\0", ""),  # which PostgreSQL refuses
+        "flag": vote.flag,
+        "at": time.time(),
+    }
+    number = connection.scalar(_APPEND, row)
     assert number is not None
     return number
 
@@ -211,70 +253,103 @@ def vote_of_key(connection: Connection, client_key: str) -> int | None:
     return connection.scalar(select(votes.c.id).where(votes.c.client_key == client_key))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """An item that was shown to a person, and how."""
-
-    item: StoredItem
-    order: list[int]
-    settled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Stands:
-    """The vote of a person that stands."""
-
-    id: int
-    answer: VoteAnswer
+_ASKED = (
+    select(items, shown.c.look, shown.c.order, shown.c.position)
+    .join(shown, shown.c.item_id == items.c.id)
+    .where(
+        items.c.id == bindparam("item"),
+        shown.c.person_id == bindparam("person"),
+        shown.c.item_id == bindparam("item"),
+        shown.c.look == bindparam("look"),
+    )
+    .with_for_update(key_share=True, of=items)
+)
 
 
-def _asked(connection: Connection, person: int, item: int, look: int) -> _Asked | None:
+def _asked(connection: Connection, person: int, item: int, look: int) -> ShownItem | None:
     """Return an item as it was shown, held against other writers until the transaction ends."""
-    here = (shown.c.person_id == person, shown.c.item_id == item, shown.c.look == look)
-    is_settled = exists().where(settled.c.item_id == item)
-    chosen = select(items, shown.c.order, is_settled.label("is_settled"))
-    chosen = chosen.join(shown, shown.c.item_id == items.c.id).where(items.c.id == item, *here)
-    row = connection.execute(chosen.with_for_update(key_share=True, of=items)).mappings().first()
-    return None if row is None else _Asked(stored_item(row), row["order"], bool(row["is_settled"]))
+    here = {"person": person, "item": item, "look": look}
+    row = connection.execute(_ASKED, here).mappings().first()
+    return None if row is None else as_shown(row)
 
 
-def _standing(connection: Connection, item: int, look: int) -> dict[int, _Stands]:
-    """Return the votes that stand for a look at an item by person; there are about as many as the overlap."""
-    chosen = select(standing.c.person_id, votes.c.id, votes.c.answer)
-    chosen = chosen.join(votes, votes.c.id == standing.c.vote_id)
-    chosen = chosen.where(standing.c.item_id == item, standing.c.look == look)
-    rows = connection.execute(chosen).tuples()
-    return {person: _Stands(number, read_answer(answer)) for person, number, answer in rows}
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """The votes that stand for a look at an item, by person; there are about as many as the overlap.
+
+    `before` is the number of the row with a client's key, and `settled` tells that the item is.
+    """
+
+    before: int | None
+    settled: bool
+    numbers: dict[int, int] = field(default_factory=dict[int, int])
+    answers: dict[int, VoteAnswer] = field(default_factory=dict[int, VoteAnswer])
+
+
+# One statement for all; the only row of `project` stands for an item on which no vote stands.
+_STANDING = (
+    select(
+        select(votes.c.id).where(votes.c.client_key == bindparam("key")).correlate(None).scalar_subquery(),
+        exists().where(settled.c.item_id == bindparam("item")),
+        standing.c.person_id,
+        votes.c.id,
+        votes.c.answer,
+    )
+    .select_from(project)
+    .outerjoin(standing, and_(standing.c.item_id == bindparam("item"), standing.c.look == bindparam("look")))
+    .outerjoin(votes, votes.c.id == standing.c.vote_id)
+)
+
+
+def _standing(connection: Connection, item: int, look: int, client_key: str) -> _Standing:
+    """Return what stands for a look at an item that is held, and whether a key is known.
+
+    A statement of its own: one that waits for the item sees the other tables as they were before.
+    """
+    rows = connection.execute(_STANDING, {"item": item, "look": look, "key": client_key}).tuples().all()
+    found = _Standing(rows[0][0], bool(rows[0][1]))
+    for _, _, person, number, answer in rows:
+        if number is not None:
+            found.numbers[person] = number
+            found.answers[person] = read_answer(answer)
+    return found
+
+
+_FIRST_TO_STAND = insert(standing)
+_STAND_INSTEAD = update(standing).where(
+    standing.c.person_id == bindparam("person"),
+    standing.c.item_id == bindparam("item"),
+    standing.c.look == bindparam("of_look"),
+)
 
 
 def _stand(connection: Connection, vote: NewVote, number: int, *, new: bool) -> None:
     """Let a vote stand, alone or in place of the one before it."""
-    here = {"person_id": vote.person, "item_id": vote.item, "look": vote.look}
     now = {"vote_id": number, "skip": isinstance(vote.answer, SkipAnswer)}
     if new:
-        connection.execute(insert(standing).values(**here, **now))
+        here = {"person_id": vote.person, "item_id": vote.item, "look": vote.look}
+        connection.execute(_FIRST_TO_STAND, here | now)
     else:
-        connection.execute(update(standing).filter_by(**here).values(**now))
+        here = {"person": vote.person, "item": vote.item, "of_look": vote.look}
+        connection.execute(_STAND_INSTEAD, here | now)
 
 
-def _count(
-    connection: Connection, settings: ProjectSettings, asked: _Asked, answers: Mapping[int, VoteAnswer]
-) -> None:
-    """Set the counts of an item from the first looks that stand, by person."""
-    said = [answer for answer in answers.values() if not isinstance(answer, SkipAnswer)]
-    seen = "".join(f"{person}," for person in sorted(answers))
-    real = asked.item.purpose is ItemPurpose.REAL
-    wanted = real and len(said) < settings.overlap and not asked.settled
-    connection.execute(
-        update(items)
-        .where(items.c.id == asked.item.id)
-        .values(
-            votes=len(said),
-            crowd=f"{len(said)}:,{seen}",
-            wanted=int(wanted),
-            disputed=int(real and differ(said)) * (2 if asked.settled else 1),
-        )
-    )
+_COUNT = update(items).where(items.c.id == bindparam("number"))
+
+
+def _count(connection: Connection, settings: ProjectSettings, item: StoredItem, stand: _Standing) -> None:
+    """Set the counts of an item from the first looks that stand."""
+    said = [answer for answer in stand.answers.values() if not isinstance(answer, SkipAnswer)]
+    seen = "".join(f"{person}," for person in sorted(stand.answers))
+    real = item.purpose is ItemPurpose.REAL
+    wanted = real and len(said) < settings.overlap and not stand.settled
+    row = {
+        "votes": len(said),
+        "crowd": f"{len(said)}:,{seen}",
+        "wanted": int(wanted),
+        "disputed": int(real and differ(said)) * (2 if stand.settled else 1),
+    }
+    connection.execute(_COUNT, {"number": item.id, **row})
 
 
 def rewant(connection: Connection, settings: ProjectSettings) -> None:

@@ -1,6 +1,8 @@
 """The routes of voters: joining once, votes that arrive twice, items of others."""
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from truing.store.answers import PairAnswer
 from truing.store.people import PersonRole
@@ -149,3 +151,19 @@ def test_a_text_for_editing_keeps_its_marks_of_direction(site):
     with visit(served_, store, "Ada") as client:
         ((response,),) = (one["responses"] for one in take(client))
     assert response["text"] == "a⟨U+200E⟩b" and response["source"] == "a\u200eb"
+
+
+def test_the_routes_of_a_vote_take_few_statements(site):
+    served_, store = site(pairs(8))
+    said = []
+    count = lambda *given: said.append(given[2])  # noqa: E731
+    with visit(served_, store, "Ada") as client:
+        first, *rest = take(client, 4)
+        sent = ballot(first, "one", kind="pair", side=0)
+        event.listen(Engine, "before_cursor_execute", count)
+        try:
+            assert client.post("/votes", json=sent).json()["new"]
+            assert len(take(client, 1, tuple(shown["item"] for shown in rest))) == 1
+        finally:
+            event.remove(Engine, "before_cursor_execute", count)
+    assert len(said) <= 17, said

@@ -12,7 +12,7 @@ from truing.store.draw import ShownItem
 from truing.store.items import ItemPurpose
 from truing.store.people import Person
 from truing.store.project import ProjectStore
-from truing.store.votes import NewVote
+from truing.store.votes import NewVote, SeenItem
 from truing.web.annotate.disagreements import disagreements_router
 from truing.web.annotate.project import VoteNumbers, project_router
 from truing.web.annotate.shown import (
@@ -112,10 +112,11 @@ def _vote_router(store: ProjectStore, people: People) -> APIRouter:
 
     @router.post("/votes")
     def save(me: Me, given: SentVote) -> dict[str, Any]:
-        shown = store.shown(me.id, given.item, given.look)
-        if shown is None or shown.item.key != given.key:
+        seen = SeenItem(given.item, given.look, given.key)
+        found = store.save_shown(me.id, seen, lambda shown: _new_vote(me, given, shown))
+        if found is None:
             raise HTTPException(409, t("The item is not one that you were shown here."))
-        saved = store.save(_new_vote(me, given, shown))
+        shown, saved = found
         told: dict[str, Any] = {"id": saved.id, "new": saved.new}
         if shown.item.purpose is ItemPurpose.TRAINING and given.answer.kind != "skip":
             told["known"] = _known(store, shown, given)
