@@ -9,8 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-# transformers opens a GGUF, accelerate writes for TensorBoard, SQLAlchemy asks PostgreSQL
-FOR_OTHERS = {"gguf", "tensorboard", "psycopg"}
+# transformers opens a GGUF, accelerate writes for TensorBoard, SQLAlchemy and uvicorn run on the others
+FOR_OTHERS = {"gguf", "tensorboard", "psycopg", "httptools", "uvloop"}
 
 
 def normal(name: str) -> str:
