@@ -17,7 +17,7 @@ from truing.core.messages import message
 PATIENCE = 30.0  # seconds to wait for another writer
 CONNECTIONS = 20
 SERVERS = ("postgresql", "postgres")
-# PostgreSQL's lock on drawing items has a number of its own.
+# Keeps other processes from drawing until the transaction ends; the number is the name of this lock.
 _LOCK_DRAWS = text("SELECT pg_advisory_xact_lock(7310017)")
 
 

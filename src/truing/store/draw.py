@@ -155,18 +155,23 @@ _SHOWN = (
     .where(shown.c.person_id == bindparam("person"))
 )
 _SHOWN_ONCE = _SHOWN.where(shown.c.item_id == bindparam("item"), shown.c.look == bindparam("look"))
+_SHOWN_HELD = _SHOWN_ONCE.with_for_update(key_share=True, of=items)
 _SHOWN_SOME = _SHOWN.where(shown.c.item_id.in_(bindparam("some", expanding=True)))
 
 
-def shown_before(connection: Connection, person: int, item: int, look: int) -> ShownItem | None:
-    """Return an item as it was shown to a person, or None where it never was."""
+def shown_before(
+    connection: Connection, person: int, item: int, look: int, *, hold: bool = False
+) -> ShownItem | None:
+    """Return an item as it was shown to a person, or None where it never was.
+
+    With `hold` other writers wait for the item until the transaction ends.
+    """
     here = {"person": person, "item": item, "look": look}
-    row = connection.execute(_SHOWN_ONCE, here).mappings().first()
-    return None if row is None else as_shown(row)
+    row = connection.execute(_SHOWN_HELD if hold else _SHOWN_ONCE, here).mappings().first()
+    return None if row is None else _as_shown(row)
 
 
-def as_shown(row: RowMapping) -> ShownItem:
-    """Return the item of a row that holds its columns, and those of how it was shown."""
+def _as_shown(row: RowMapping) -> ShownItem:
     return ShownItem(stored_item(row), row["look"], tuple(row["order"]), row["position"])
 
 
@@ -201,7 +206,7 @@ _GIVEN_UP = delete(leases).where(
 
 
 def _renewed(connection: Connection, here: _Here) -> list[ShownItem]:
-    """Return the few items that lie open before a person and that no page has, in the order of their draw.
+    """Return the few items that lie open before a person and that their page lacks, as they were drawn.
 
     All their leases begin anew; those that have ended are given up.
     """
@@ -214,7 +219,7 @@ def _renewed(connection: Connection, here: _Here) -> list[ShownItem]:
     if not wanted:
         return []
     rows = connection.execute(_SHOWN_SOME, {"person": here.person, "some": list(wanted)}).mappings()
-    shown_items = [as_shown(row) for row in rows if (row["id"], row["look"]) in opened]
+    shown_items = [_as_shown(row) for row in rows if (row["id"], row["look"]) in opened]
     return sorted(shown_items, key=lambda each: each.position)
 
 

@@ -21,10 +21,10 @@ from sqlalchemy import (
 from truing.core.errors import UsageError
 from truing.core.messages import message
 from truing.store.answers import SkipAnswer, VoteAnswer, as_row, differ, problem_of, read_answer
-from truing.store.draw import FIRST, ShownItem, as_shown, close, show, shown_before
+from truing.store.draw import FIRST, ShownItem, close, show, shown_before
 from truing.store.items import ItemPurpose, StoredItem
 from truing.store.people import hold
-from truing.store.schema import items, project, settled, shown, standing, votes
+from truing.store.schema import items, project, settled, standing, votes
 from truing.store.settings import ProjectSettings
 
 LONGEST_KEY = 64
@@ -98,7 +98,8 @@ class Vote:
 def save(connection: Connection, settings: ProjectSettings, vote: NewVote) -> SavedVote:
     """Append a vote that stands from now on. Raises NotAskedError, and UsageError for an answer of no use."""
     hold(connection, vote.person)
-    return _saved(connection, settings, vote, _asked(connection, vote.person, vote.item, vote.look))
+    asked = shown_before(connection, vote.person, vote.item, vote.look, hold=True)
+    return _saved(connection, settings, vote, asked)
 
 
 def save_shown(
@@ -110,7 +111,7 @@ def save_shown(
 ) -> tuple[ShownItem, SavedVote] | None:
     """Append the vote that `vote_of` makes of an item as the person was shown it, or return None."""
     hold(connection, person)
-    asked = _asked(connection, person, seen.item, seen.look)
+    asked = shown_before(connection, person, seen.item, seen.look, hold=True)
     if asked is None or asked.item.key != seen.key:
         return None
     return asked, _saved(connection, settings, vote_of(asked), asked)
@@ -154,7 +155,7 @@ def undo(
     row = connection.execute(meant).mappings().first()
     if row is None:
         return None
-    asked = _asked(connection, person, row["item_id"], row["look"])
+    asked = shown_before(connection, person, row["item_id"], row["look"], hold=True)
     assert asked is not None
     taken = {name: row[name] for name in ("person_id", "item_id", "look", "order")}
     connection.execute(
@@ -251,26 +252,6 @@ def history(connection: Connection) -> Iterator[Vote]:
 def vote_of_key(connection: Connection, client_key: str) -> int | None:
     """Return the number of the row that the page named so, or None."""
     return connection.scalar(select(votes.c.id).where(votes.c.client_key == client_key))
-
-
-_ASKED = (
-    select(items, shown.c.look, shown.c.order, shown.c.position)
-    .join(shown, shown.c.item_id == items.c.id)
-    .where(
-        items.c.id == bindparam("item"),
-        shown.c.person_id == bindparam("person"),
-        shown.c.item_id == bindparam("item"),
-        shown.c.look == bindparam("look"),
-    )
-    .with_for_update(key_share=True, of=items)
-)
-
-
-def _asked(connection: Connection, person: int, item: int, look: int) -> ShownItem | None:
-    """Return an item as it was shown, held against other writers until the transaction ends."""
-    here = {"person": person, "item": item, "look": look}
-    row = connection.execute(_ASKED, here).mappings().first()
-    return None if row is None else as_shown(row)
 
 
 @dataclass(frozen=True, slots=True)
