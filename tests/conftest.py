@@ -94,7 +94,17 @@ def _one_thread() -> Iterator[int]:
 
 
 @pytest.fixture(autouse=True)
-def _own_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def _environment() -> Iterator[None]:
+    """Hold that a test leaves the environment as it was: the next one would find another cache or model."""
+    before = dict(os.environ)
+    yield
+    ours = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    before.pop("PYTEST_CURRENT_TEST", None)
+    assert ours == before
+
+
+@pytest.fixture(autouse=True)
+def _own_code(_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Accept the functions that tests write; `tests/config/test_trust.py` takes this back."""
     monkeypatch.setattr(trust, "_consent", trust._Consent(everything=True))
 

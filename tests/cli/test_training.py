@@ -1,7 +1,6 @@
 """The whole way: a recipe, a run, an interruption, a resume, a folder others open."""
 
 import json
-import os
 import shutil
 import signal
 from pathlib import Path
@@ -50,13 +49,14 @@ METHODS = {
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(name, recipe, truing, begun, pairs_file, tmp_path):
+def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(
+    name, recipe, truing, begun, pairs_file, tmp_path, monkeypatch
+):
     """R1, S1: SIGTERM leaves a whole checkpoint and 143; the same command ends like an unbroken run."""
     changes = dict(METHODS[name])
     if name == "dpo-positive-evaluated":
         changes["data"] = {"train": [str(pairs_file)], "eval_fraction": 0.25}
-    env = {"TRUING_CACHE": str(tmp_path / "cache")}
-    os.environ.update(env)
+    monkeypatch.setenv("TRUING_CACHE", str(tmp_path / "cache"))
     whole = recipe("whole.json", **changes, output=str(tmp_path / "whole"))
     broken = recipe("broken.json", **changes, output=str(tmp_path / "broken"))
     done = truing("train", whole)
