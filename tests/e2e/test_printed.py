@@ -94,7 +94,12 @@ def environment() -> dict[str, str]:
 def serve(text: str, folder: Path) -> int:
     """Start a command that serves pages, wait for their address, and end it by Ctrl-C."""
     with subprocess.Popen(
-        ["bash", "-c", f"exec {text}"], cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
+        ["bash", "-c", f"exec {text}"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as server:
         assert server.stdout is not None
         assert any("http://" in line for line in server.stdout), f"{text}: it printed no address"
