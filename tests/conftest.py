@@ -96,11 +96,13 @@ def _one_thread() -> Iterator[int]:
 @pytest.fixture(autouse=True)
 def _environment() -> Iterator[None]:
     """Hold that a test leaves the environment as it was: the next one would find another cache or model."""
-    before = dict(os.environ)
+
+    def found() -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+    before = found()
     yield
-    ours = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    before.pop("PYTEST_CURRENT_TEST", None)
-    assert ours == before
+    assert found() == before
 
 
 @pytest.fixture(autouse=True)
